@@ -1,0 +1,1 @@
+"""The HTTP door: Flask over the ledger and the object store."""

@@ -1,0 +1,1 @@
+"""Objects: pictures, manifests and results, in S3 or a local directory."""

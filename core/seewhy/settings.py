@@ -1,0 +1,122 @@
+"""The one place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from seewhy.errors import SettingsError
+
+PREFIX = "SEEWHY_"
+
+
+class Settings(BaseSettings):
+    """What an operator can set, one `SEEWHY_…` variable per field. Frozen after `load`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        pattern=r"^(redis|rediss|unix)://",
+        description="The ledger and the Celery broker.",
+    )
+    store_url: str = Field(
+        "s3://seewhy",
+        pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|file:///.+)$",
+        description="Where pictures and results live: s3://BUCKET or file:///DIRECTORY.",
+    )
+    s3_endpoint: str | None = Field(None, description="Unset means AWS itself.")
+    s3_public_endpoint: str | None = Field(
+        None, description="The endpoint that presigned links name, where clients need another."
+    )
+    s3_region: str = "us-east-1"
+    s3_access_key_id: str | None = Field(
+        None, description="Unset means the machine's own AWS credentials."
+    )
+    s3_secret_access_key: SecretStr | None = None
+
+    default_model: str = Field("vgg16", description="The model of a request that names none.")
+    worker_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="What a worker keeps resident, comma-separated. Empty: the default model."
+    )
+    models_file: Path | None = Field(
+        None, description="A models.toml of your own, added to the shipped catalogue."
+    )
+    model_dir: Path | None = Field(
+        None, description="Where weights are looked for before they are fetched."
+    )
+    max_batch: int = Field(8, ge=1, le=32, description="Pictures explained together, at most.")
+    in_flight: int = Field(3, ge=2, le=16, description="Batches a worker holds at once.")
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=0, le=65535)
+    api_processes: int = Field(1, ge=1, le=64)
+    api_threads: int = Field(16, ge=2, le=256)
+    max_upload_bytes: int = Field(10_000_000, ge=1_000, le=1_000_000_000)
+    max_pixels: int = Field(25_000_000, ge=1_000, le=1_000_000_000)
+
+    lease_s: float = Field(30.0, gt=0, le=3600, description="A claim not renewed is taken back.")
+    sweep_interval_s: float = Field(5.0, gt=0, le=300)
+    max_attempts: int = Field(3, ge=1, le=10)
+    retention_s: int = Field(7 * 86_400, ge=60, description="How long a finished job is known.")
+
+    @field_validator("worker_models", mode="before")
+    @classmethod
+    def _split_names(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller alone: `load` is what reads the environment."""
+        return (init_settings,)
+
+    @property
+    def resident_models(self) -> tuple[str, ...]:
+        """The models that a worker with these settings loads."""
+        return self.worker_models or (self.default_model,)
+
+
+def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read `SEEWHY_…` variables (of this process unless given) into frozen settings.
+
+    Empty variables count as unset, as compose files write them. Raises `SettingsError` naming
+    every mistake at once, misspelt variables among them.
+    """
+    source = os.environ if environment is None else environment
+    given: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in source.items()
+        if name.startswith(PREFIX) and value
+    }
+    try:
+        return Settings(**(given | overrides))
+    except ValidationError as error:
+        raise SettingsError(_report(error)) from error
+
+
+def _report(error: ValidationError) -> str:
+    lines = []
+    for mistake in error.errors(include_url=False, include_context=False):
+        name = PREFIX + str(mistake["loc"][0]).upper()
+        if mistake["type"] == "extra_forbidden":
+            lines.append(f"{name}: there is no such setting")
+        else:
+            lines.append(f"{name}: {mistake['msg']}")
+    return "the environment holds mistakes:\n  " + "\n  ".join(lines)

@@ -1,0 +1,1 @@
+"""Model weights, labels and the catalogue that ship with seewhy."""

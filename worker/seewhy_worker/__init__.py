@@ -1,0 +1,1 @@
+"""The room with the model: Celery hints in, explanations out."""
