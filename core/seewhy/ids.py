@@ -1,0 +1,23 @@
+"""Job ids: UUIDs of version 7, which sort by the time they were made."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+
+def new_job_id() -> str:
+    """Make a canonical, lower-case UUID of version 7 (RFC 9562, section 5.7)."""
+    return str(uuid7())
+
+
+def job_time(job_id: str) -> datetime:
+    """Return when the id was made: UTC, to the millisecond.
+
+    Raises `ValueError` unless `job_id` is a canonical, lower-case UUID of version 7.
+    """
+    uuid = UUID(job_id)
+    if str(uuid) != job_id or uuid.version != 7:
+        raise ValueError(f"not a job id: {job_id!r}")
+    milliseconds = uuid.int >> 80
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,0 +1,102 @@
+"""The port: what the API, the worker and the sweep may do to jobs.
+
+Invariants, asserted by the contract tests on every implementation:
+
+- I1  every non-terminal job is in `due`, scored by when someone must look at it again;
+- I2  an attempt is charged when it is claimed; a job that was in flight in a crash runs next
+      time alone, with nothing else held by its owner;
+- I3  time is the ledger's, never a caller's;
+- I4  a finish needs the current fence;
+- I5  accepted - terminal - non-terminal = 0;
+- I6  the same idempotency key and request give the same job, also after completion.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from seewhy.ledger.records import (
+    Claim,
+    Completion,
+    Counts,
+    Event,
+    Failure,
+    Hold,
+    IdempotencyKey,
+    Receipt,
+    Record,
+    Reservation,
+    Submission,
+    Swept,
+)
+
+
+class Ledger(Protocol):
+    """Every method is one atomic step and raises `LedgerUnavailable` when Redis is away."""
+
+    def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
+        """Bind a key to `job_id`, or to the id that an earlier request bound it to."""
+        ...
+
+    def submit(self, submission: Submission) -> Receipt:
+        """Accept a job. Submitting the same id again changes nothing."""
+        ...
+
+    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+        """Take up to `limit` ready jobs, earlier lanes first, and charge each an attempt.
+
+        A quarantined job is taken alone, and only by an owner that holds nothing else; until
+        such an owner comes by, the others get nothing from its lanes.
+        """
+        ...
+
+    def extend(self, claims: Sequence[Claim]) -> list[Hold]:
+        """Renew the leases, in the order given."""
+        ...
+
+    def complete(self, completions: Sequence[Completion]) -> list[bool]:
+        """Make jobs `succeeded`. False: the fence was stale and nothing changed."""
+        ...
+
+    def fail(self, failures: Sequence[Failure]) -> list[bool]:
+        """Make jobs `failed`, or queue them again while attempts are left."""
+        ...
+
+    def release(self, claims: Sequence[Claim]) -> list[bool]:
+        """Give jobs back unrun, at their old place and uncharged."""
+        ...
+
+    def withdraw(self, claims: Sequence[Claim]) -> list[bool]:
+        """Make jobs `cancelled` whose cancellation was asked for while they were claimed."""
+        ...
+
+    def cancel(self, job_id: str) -> Record | None:
+        """Cancel a queued job; ask for a running one's cancellation; leave a finished one."""
+        ...
+
+    def sweep(self, *, limit: int = 500) -> Swept:
+        """Re-examine up to `limit` overdue jobs: ring, return, quarantine, expire or fail."""
+        ...
+
+    def read(self, job_id: str) -> Record | None:
+        """Read one job, or None when it is unknown or past its retention."""
+        ...
+
+    def position(self, record: Record) -> int | None:
+        """Count the jobs of its lane before a waiting one, plus one."""
+        ...
+
+    def counts(self) -> Counts:
+        """Read the books in one step."""
+        ...
+
+    def horizon(self) -> str:
+        """Tell the position of the latest event: a reader that starts now starts here."""
+        ...
+
+    def events(self, *, after: str, wait_ms: int) -> list[Event]:
+        """Read what changed after a position, waiting up to `wait_ms` while nothing has."""
+        ...
+
+    def check(self) -> None:
+        """Return when the ledger can be written to."""
+        ...

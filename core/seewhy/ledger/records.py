@@ -1,0 +1,179 @@
+"""What goes into the ledger and what comes out of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from seewhy.explanations import Priority, State
+
+
+def lane_of(model: str, priority: Priority) -> str:
+    """Name the queue of ready jobs that share a model and a priority."""
+    return f"{model}:{priority}"
+
+
+def lanes_of(model: str) -> tuple[str, ...]:
+    """Name the lanes of a model, the one to be served first in front."""
+    return tuple(lane_of(model, priority) for priority in Priority)
+
+
+def hint_queue(lane: str) -> str:
+    """Name the Celery queue, and so the Redis list, of the messages that ring for a lane."""
+    return f"seewhy:hints:{lane}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The ledger's numbers. Durations only: the clock is the ledger's own (I3)."""
+
+    lease_ms: int = 30_000
+    max_attempts: int = 3
+    look_ms: int = 5_000
+    """How soon a queued job is looked at again; grows with its age up to `look_limit_ms`."""
+    look_limit_ms: int = 60_000
+    retention_ms: int = 7 * 86_400_000
+    key_ttl_ms: int = 86_400_000
+    accepting_ms: int = 30_000
+    """How long an idempotency key stays busy when its first request is never heard of again."""
+    hint_every: int = 8
+    """One hint per so many waiting jobs: each wakes one more pair of hands."""
+    hints_at_most: int = 32
+    events_kept: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's `Idempotency-Key` and the digest of the request it came with."""
+
+    key: str
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job to be accepted. `job` is the text the worker will read; the ledger does not."""
+
+    job_id: str
+    lane: str
+    job: str
+    deadline_ms: int | None = None
+    """Counted from acceptance."""
+    key: IdempotencyKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a submission: which job stands for it, and whether to ring its lane."""
+
+    job_id: str
+    created: bool
+    ring: bool
+
+
+class Reserved(StrEnum):
+    """What became of an attempt to reserve an idempotency key."""
+
+    NEW = "new"
+    ACCEPTED = "accepted"
+    BUSY = "busy"
+    REUSED = "reused"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The state of an idempotency key, and the job id it stands for."""
+
+    status: Reserved
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job taken under a lease. Only the holder of the current fence can finish it (I4)."""
+
+    job_id: str
+    fence: int
+    attempt: int
+    lane: str
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A claim whose result is in the object store. `result` is text for the reader."""
+
+    claim: Claim
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A claim that did not succeed; tried again after `retry_in_ms` unless that is None."""
+
+    claim: Claim
+    code: str
+    detail: str
+    retry_in_ms: int | None = None
+
+
+class Hold(StrEnum):
+    """What the ledger says of a claim when its lease is renewed."""
+
+    HELD = "held"
+    CANCEL = "cancel"
+    """Held, and its client has asked to cancel: withdraw it if it has not been computed."""
+    LOST = "lost"
+    """No longer this claim's to finish: drop it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything the ledger knows of one job. Times in ms since 1970, by the ledger's clock."""
+
+    job_id: str
+    state: State
+    lane: str
+    job: str
+    submitted_ms: int
+    attempts: int = 0
+    crashes: int = 0
+    fence: int = 0
+    alone: bool = False
+    cancel_requested: bool = False
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    deadline_ms: int | None = None
+    owner: str | None = None
+    result: str | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The books. `drift` is zero while no job has been lost or invented (I5)."""
+
+    accepted: int
+    non_terminal: int
+    terminal: dict[State, int] = field(default_factory=dict)
+
+    @property
+    def drift(self) -> int:
+        """Accepted - terminal - non-terminal."""
+        return self.accepted - sum(self.terminal.values()) - self.non_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """One pass over overdue jobs: how many were examined, how often to ring each lane."""
+
+    examined: int
+    rings: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A job changed its state. `position` orders events and resumes a reader."""
+
+    position: str
+    job_id: str
+    state: State

@@ -1,0 +1,244 @@
+"""The ledger in Redis or Valkey: every method is one Lua call."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import resources
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+from redis.retry import Retry
+
+from seewhy.errors import LedgerUnavailable
+from seewhy.explanations import State
+from seewhy.ledger.records import (
+    Claim,
+    Completion,
+    Counts,
+    Event,
+    Failure,
+    Hold,
+    IdempotencyKey,
+    Policy,
+    Receipt,
+    Record,
+    Reservation,
+    Reserved,
+    Submission,
+    Swept,
+)
+
+SCRIPTS = (
+    "reserve",
+    "submit",
+    "claim",
+    "extend",
+    "complete",
+    "fail",
+    "release",
+    "withdraw",
+    "cancel",
+    "sweep",
+    "counts",
+)
+
+
+def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
+    """Make a client whose calls end within about twice `timeout_s`, connected on first use.
+
+    A call is tried once more on a fresh connection: after a restart of the server the pool holds
+    dead ones. Running a script twice is harmless, whatever became of the first reply.
+    """
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 1),
+    )
+
+
+def _lua(name: str) -> str:
+    return resources.files("seewhy.ledger").joinpath("lua", f"{name}.lua").read_text("utf-8")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
+        raise LedgerUnavailable(f"Redis does not take the call: {error}") from error
+    except ResponseError as error:
+        if str(error).startswith(("MISCONF", "NOREPLICAS", "OOM", "LOADING", "MASTERDOWN")):
+            raise LedgerUnavailable(f"Redis refuses to write: {error}") from error
+        raise
+
+
+class RedisLedger:
+    """Implements `seewhy.ledger.ledger.Ledger` on one Redis or Valkey, not on a cluster."""
+
+    def __init__(
+        self, client: Redis, *, policy: Policy | None = None, clock: str | None = None
+    ) -> None:
+        """Prepare the scripts; nothing is sent yet.
+
+        `clock` is Lua that defines `now_ms()`. Only a test has reason to pass its own.
+        """
+        self._client: Any = client  # redis-py types every reply as all that any option allows
+        self._policy = json.dumps(asdict(policy or Policy()))
+        head = (clock or _lua("clock")) + _lua("prelude")
+        self._scripts = {name: client.register_script(head + _lua(name)) for name in SCRIPTS}
+
+    def _call(self, name: str, *arguments: str | int) -> Any:
+        with _translated():
+            return self._scripts[name](args=[self._policy, *arguments])
+
+    def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
+        status, bound = self._call("reserve", _digest(key), key.request_digest, job_id)
+        return Reservation(Reserved(status), bound)
+
+    def submit(self, submission: Submission) -> Receipt:
+        key = submission.key
+        created, ring = self._call(
+            "submit",
+            submission.job_id,
+            submission.lane,
+            submission.job,
+            "" if submission.deadline_ms is None else submission.deadline_ms,
+            _digest(key) if key else "",
+            key.request_digest if key else "",
+        )
+        return Receipt(submission.job_id, created=bool(created), ring=bool(ring))
+
+    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+        return [Claim(*row) for row in self._call("claim", owner, limit, *lanes)]
+
+    def extend(self, claims: Sequence[Claim]) -> list[Hold]:
+        return [Hold(answer) for answer in self._call("extend", *_fenced(claims))]
+
+    def complete(self, completions: Sequence[Completion]) -> list[bool]:
+        flat = [(c.claim.job_id, c.claim.fence, c.result) for c in completions]
+        return [bool(done) for done in self._call("complete", *_flat(flat))]
+
+    def fail(self, failures: Sequence[Failure]) -> list[bool]:
+        flat = [
+            (
+                f.claim.job_id,
+                f.claim.fence,
+                f.code,
+                f.detail,
+                "" if f.retry_in_ms is None else f.retry_in_ms,
+            )
+            for f in failures
+        ]
+        return [bool(done) for done in self._call("fail", *_flat(flat))]
+
+    def release(self, claims: Sequence[Claim]) -> list[bool]:
+        return [bool(done) for done in self._call("release", *_fenced(claims))]
+
+    def withdraw(self, claims: Sequence[Claim]) -> list[bool]:
+        return [bool(done) for done in self._call("withdraw", *_fenced(claims))]
+
+    def cancel(self, job_id: str) -> Record | None:
+        flat = self._call("cancel", job_id)
+        return _record(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+
+    def sweep(self, *, limit: int = 500) -> Swept:
+        examined, *flat = self._call("sweep", limit)
+        rings = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Swept(examined, {lane: times for lane, times in rings.items() if times})
+
+    def read(self, job_id: str) -> Record | None:
+        with _translated():
+            return _record(job_id, self._client.hgetall(f"seewhy:job:{job_id}"))
+
+    def position(self, record: Record) -> int | None:
+        if record.state is not State.QUEUED:
+            return None
+        queue = "alone" if record.alone else "lane"
+        with _translated():
+            rank = self._client.zrank(f"seewhy:{queue}:{record.lane}", record.job_id)
+        return None if rank is None else int(rank) + 1
+
+    def counts(self) -> Counts:
+        non_terminal, *flat = self._call("counts")
+        books = {name: int(n) for name, n in zip(flat[::2], flat[1::2], strict=True)}
+        return Counts(
+            accepted=books.get("accepted", 0),
+            non_terminal=non_terminal,
+            terminal={s: books[s] for s in State if s.terminal and s in books},
+        )
+
+    def horizon(self) -> str:
+        with _translated():
+            latest = self._client.xrevrange("seewhy:events", count=1)
+        return str(latest[0][0]) if latest else "0-0"
+
+    def events(self, *, after: str, wait_ms: int) -> list[Event]:
+        with _translated():
+            answer = self._client.xread({"seewhy:events": after}, count=1000, block=wait_ms)
+        streams = answer.items() if isinstance(answer, dict) else answer
+        return [
+            Event(position, values["id"], State(values["state"]))
+            for _, entries in streams
+            for position, values in (entries[0] if isinstance(entries[0], list) else entries)
+        ]
+
+    def check(self) -> None:
+        with _translated():
+            self._client.set("seewhy:check", "1", px=1000)
+
+
+def _digest(key: IdempotencyKey) -> str:
+    return hashlib.sha256(key.key.encode()).hexdigest()
+
+
+def _flat(rows: Sequence[tuple[str | int, ...]]) -> list[str | int]:
+    return [value for row in rows for value in row]
+
+
+def _fenced(claims: Sequence[Claim]) -> list[str | int]:
+    return _flat([(claim.job_id, claim.fence) for claim in claims])
+
+
+def _record(job_id: str, fields: Mapping[str, str]) -> Record | None:
+    if not fields:
+        return None
+
+    def number(name: str) -> int | None:
+        return int(fields[name]) if name in fields else None
+
+    return Record(
+        job_id=job_id,
+        state=State(fields["state"]),
+        lane=fields["lane"],
+        job=fields["job"],
+        attempts=int(fields["attempts"]),
+        crashes=int(fields["crashes"]),
+        fence=int(fields["fence"]),
+        alone="alone" in fields,
+        cancel_requested="cancel" in fields,
+        submitted_ms=int(fields["submitted_ms"]),
+        started_ms=number("started_ms"),
+        finished_ms=number("finished_ms"),
+        deadline_ms=number("deadline_ms"),
+        owner=fields.get("owner"),
+        result=fields.get("result"),
+        error_code=fields.get("error_code"),
+        error_detail=fields.get("error_detail"),
+    )

@@ -1,0 +1,337 @@
+"""What every ledger promises, on the twin and on real servers alike."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledgers.bench import START_MS, Bench, MemoryBench, RedisBench
+from seewhy.explanations import Priority, State
+from seewhy.ledger.records import (
+    Completion,
+    Failure,
+    Hold,
+    IdempotencyKey,
+    Reserved,
+    Submission,
+    lane_of,
+    lanes_of,
+)
+
+LANE = lane_of("vgg16", Priority.INTERACTIVE)
+LANES = lanes_of("vgg16")
+
+
+@pytest.fixture(params=["memory", "valkey", "redis_server"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    if request.param == "memory":
+        yield MemoryBench()
+    else:
+        with request.getfixturevalue(request.param).client() as client:
+            yield RedisBench(client)
+
+
+@pytest.fixture(autouse=True)
+def _books_balance(bench: Bench) -> Iterator[None]:
+    """I5, and I1 as far as counting goes, at the end of every test."""
+    yield
+    counts = bench.ledger.counts()
+    assert counts.drift == 0
+    assert counts.non_terminal == len(bench.due())
+
+
+def submit(bench: Bench, *job_ids: str, lane: str = LANE, deadline_ms: int | None = None) -> None:
+    for job_id in job_ids:
+        bench.ledger.submit(Submission(job_id, lane, f"text of {job_id}", deadline_ms))
+
+
+def claim(bench: Bench, limit: int = 8, owner: str = "w1"):
+    return bench.ledger.claim(LANES, owner=owner, limit=limit)
+
+
+def state(bench: Bench, job_id: str) -> State:
+    record = bench.ledger.read(job_id)
+    assert record is not None
+    return record.state
+
+
+def test_a_submitted_job_waits_in_its_lane_and_is_due(bench):
+    submit(bench, "a")
+    record = bench.ledger.read("a")
+    assert (record.state, record.lane, record.job) == (State.QUEUED, LANE, "text of a")
+    assert record.submitted_ms == START_MS
+    assert bench.ledger.position(record) == 1
+    assert bench.due() == {"a": START_MS + 100}
+
+
+def test_submitting_an_id_again_changes_nothing(bench):
+    submit(bench, "a")
+    assert not bench.ledger.submit(Submission("a", LANE, "other text")).created
+    assert bench.ledger.read("a").job == "text of a"
+    assert bench.ledger.counts().accepted == 1
+
+
+def test_an_unknown_job_is_none(bench):
+    assert bench.ledger.read("nobody") is None
+    assert bench.ledger.cancel("nobody") is None
+
+
+def test_jobs_are_claimed_in_order_and_charged_an_attempt(bench):
+    submit(bench, "a", "b", "c")
+    claims = claim(bench, limit=2)
+    assert [(c.job_id, c.fence, c.attempt, c.job) for c in claims] == [
+        ("a", 1, 1, "text of a"),
+        ("b", 1, 1, "text of b"),
+    ]
+    record = bench.ledger.read("a")
+    assert (record.state, record.owner, record.started_ms) == (State.RUNNING, "w1", START_MS)
+    assert bench.due()["a"] == START_MS + 1_000
+    assert bench.ledger.position(bench.ledger.read("c")) == 1
+
+
+def test_interactive_jobs_go_before_batch_jobs(bench):
+    submit(bench, "slow", lane=lane_of("vgg16", Priority.BATCH))
+    submit(bench, "fast")
+    assert [c.job_id for c in claim(bench)] == ["fast", "slow"]
+
+
+def test_nobody_claims_another_models_jobs(bench):
+    submit(bench, "a", lane=lane_of("other", Priority.INTERACTIVE))
+    assert claim(bench) == []
+
+
+def test_a_completed_job_keeps_its_result_for_good(bench):
+    submit(bench, "a")
+    claims = claim(bench)
+    assert bench.ledger.complete([Completion(claims[0], "the result")]) == [True]
+    assert bench.ledger.complete([Completion(claims[0], "another")]) == [False]
+    assert bench.ledger.fail([Failure(claims[0], "x", "y")]) == [False]
+    record = bench.ledger.read("a")
+    assert (record.state, record.result, record.owner) == (State.SUCCEEDED, "the result", None)
+    assert bench.due() == {}
+
+
+def test_a_batch_may_finish_in_parts(bench):
+    submit(bench, "a", "b")
+    a, b = claim(bench)
+    assert bench.ledger.complete([Completion(b, "r")]) == [True]
+    assert bench.ledger.fail([Failure(a, "broken_image", "it is broken")]) == [True]
+    record = bench.ledger.read("a")
+    assert (record.state, record.error_code) == (State.FAILED, "broken_image")
+    assert record.error_detail == "it is broken"
+    assert bench.ledger.counts().terminal == {State.SUCCEEDED: 1, State.FAILED: 1}
+
+
+def test_a_transient_failure_waits_and_runs_again(bench):
+    submit(bench, "a")
+    bench.ledger.fail([Failure(claim(bench)[0], "store_unavailable", "", retry_in_ms=50)])
+    assert state(bench, "a") is State.QUEUED
+    assert claim(bench) == []
+    bench.tick(50)
+    assert bench.ledger.sweep().rings == {LANE: 1}
+    assert claim(bench)[0].attempt == 2
+
+
+def test_the_last_attempt_fails_for_good_however_transient(bench):
+    submit(bench, "a")
+    for _ in range(3):
+        bench.ledger.fail([Failure(claim(bench)[0], "out_of_memory", "full", retry_in_ms=10)])
+        bench.tick(10)
+        bench.ledger.sweep()
+    assert state(bench, "a") is State.FAILED
+    assert bench.ledger.read("a").attempts == 3
+
+
+def test_a_released_job_is_uncharged_and_keeps_its_place(bench):
+    submit(bench, "a", "b")
+    first = claim(bench, limit=1)
+    assert bench.ledger.release(first) == [True]
+    assert bench.ledger.read("a").attempts == 0
+    assert [c.job_id for c in claim(bench)] == ["a", "b"]
+
+
+def test_a_renewed_lease_outlasts_the_old_one(bench):
+    submit(bench, "a")
+    claims = claim(bench)
+    bench.tick(900)
+    assert bench.ledger.extend(claims) == [Hold.HELD]
+    bench.tick(900)
+    assert bench.ledger.sweep().examined == 0
+    assert state(bench, "a") is State.RUNNING
+
+
+def test_a_job_whose_worker_died_runs_again_and_the_dead_one_cannot_finish_it(bench):
+    submit(bench, "a")
+    old = claim(bench)
+    bench.tick(1_000)
+    assert bench.ledger.sweep().rings == {LANE: 1}
+    new = claim(bench, owner="w2")
+    assert (new[0].fence, new[0].attempt) == (2, 2)
+    assert bench.ledger.extend(old) == [Hold.LOST]
+    assert bench.ledger.complete([Completion(old[0], "stale")]) == [False]
+    assert bench.ledger.release(old) == [False]
+    assert bench.ledger.complete([Completion(new[0], "fresh")]) == [True]
+    assert bench.ledger.read("a").result == "fresh"
+
+
+def test_after_a_crash_each_job_runs_alone_in_its_process(bench):
+    submit(bench, "a", "b")
+    claim(bench, owner="dead")
+    bench.tick(1_000)
+    bench.ledger.sweep()
+    submit(bench, "fresh")
+    suspect = claim(bench, owner="w1")
+    assert [c.job_id for c in suspect] == ["a"]
+    assert claim(bench, owner="w1") == [], "nothing joins a suspect"
+    assert [c.job_id for c in claim(bench, owner="w2")] == ["b"], "another process may"
+    bench.ledger.complete([Completion(suspect[0], "r")])
+    assert [c.job_id for c in claim(bench, owner="w1")] == ["fresh"]
+
+
+def test_a_suspect_waits_until_its_process_holds_nothing_else(bench):
+    submit(bench, "a")
+    claim(bench, owner="dead")
+    submit(bench, "busy")
+    busy = claim(bench, owner="w1")
+    bench.tick(900)
+    bench.ledger.extend(busy)
+    bench.tick(100)
+    bench.ledger.sweep()
+    assert claim(bench, owner="w1") == []
+    bench.ledger.complete([Completion(busy[0], "r")])
+    assert [c.job_id for c in claim(bench, owner="w1")] == ["a"]
+
+
+def test_a_job_that_kills_every_worker_fails_after_three(bench):
+    submit(bench, "poison")
+    for owner in ("w1", "w2", "w3"):
+        assert [c.job_id for c in claim(bench, owner=owner)] == ["poison"]
+        bench.tick(1_000)
+        bench.ledger.sweep()
+    record = bench.ledger.read("poison")
+    assert (record.state, record.error_code) == (State.FAILED, "worker_lost")
+    assert (record.attempts, record.crashes) == (3, 3)
+    assert claim(bench) == []
+
+
+def test_a_queued_job_is_cancelled_at_once(bench):
+    submit(bench, "a")
+    assert bench.ledger.cancel("a").state is State.CANCELLED
+    assert claim(bench) == []
+
+
+def test_a_running_job_is_cancelled_only_when_its_worker_agrees(bench):
+    submit(bench, "a")
+    claims = claim(bench)
+    assert bench.ledger.withdraw(claims) == [False], "nobody asked yet"
+    record = bench.ledger.cancel("a")
+    assert (record.state, record.cancel_requested) == (State.RUNNING, True)
+    assert bench.ledger.extend(claims) == [Hold.CANCEL]
+    assert bench.ledger.withdraw(claims) == [True]
+    assert state(bench, "a") is State.CANCELLED
+
+
+def test_a_result_that_was_already_made_outlives_a_late_cancellation(bench):
+    submit(bench, "a")
+    claims = claim(bench)
+    bench.ledger.cancel("a")
+    assert bench.ledger.complete([Completion(claims[0], "r")]) == [True]
+    assert bench.ledger.cancel("a").state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("ending", ["release", "crash", "retry"])
+def test_a_cancelled_job_does_not_run_again(bench, ending):
+    submit(bench, "a")
+    claims = claim(bench)
+    bench.ledger.cancel("a")
+    if ending == "release":
+        bench.ledger.release(claims)
+    elif ending == "retry":
+        bench.ledger.fail([Failure(claims[0], "x", "y", retry_in_ms=1)])
+    else:
+        bench.tick(1_000)
+        bench.ledger.sweep()
+    assert state(bench, "a") is State.CANCELLED
+
+
+def test_a_job_past_its_deadline_expires_where_it_is_met(bench):
+    submit(bench, "swept", "claimed", "running", deadline_ms=500)
+    running = [c for c in claim(bench) if c.job_id == "running"]
+    bench.ledger.release([c for c in claim(bench) if c.job_id != "running"])
+    bench.tick(500)
+    assert bench.ledger.extend(running) == [Hold.LOST]
+    assert state(bench, "running") is State.EXPIRED
+
+
+def test_a_waiting_job_past_its_deadline_is_not_run(bench):
+    submit(bench, "a", deadline_ms=50)
+    bench.tick(50)
+    assert claim(bench) == []
+    assert state(bench, "a") is State.EXPIRED
+
+
+def test_the_sweep_expires_what_nobody_claims(bench):
+    submit(bench, "a", deadline_ms=50)
+    bench.tick(50)
+    assert bench.ledger.sweep().examined == 1
+    assert state(bench, "a") is State.EXPIRED
+
+
+def test_an_idle_lane_is_rung_once_and_a_long_one_more_often(bench):
+    rings = []
+    for n in range(5):
+        rings.append(bench.ledger.submit(Submission(str(n), LANE, "")).ring)
+        if rings[-1]:
+            bench.leave_hint(LANE)
+    assert rings == [True, False, True, False, True]
+
+
+def test_a_hint_that_got_lost_is_sent_again_by_the_sweep(bench):
+    submit(bench, *"abcdefgh")
+    bench.tick(100)
+    assert bench.ledger.sweep().rings == {LANE: 3}, "no more than the policy's most"
+    for _ in range(3):
+        bench.leave_hint(LANE)
+    bench.tick(400)
+    assert bench.ledger.sweep().rings == {}, "unread hints are enough"
+
+
+def test_the_sweep_takes_no_more_than_its_limit(bench):
+    submit(bench, *"abcde")
+    bench.tick(100)
+    assert [bench.ledger.sweep(limit=2).examined for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_key_stands_for_one_request_before_and_after_completion(bench):
+    key = IdempotencyKey("k", "digest of the request")
+    assert bench.ledger.reserve(key, "a").status is Reserved.NEW
+    assert bench.ledger.reserve(key, "b").status is Reserved.BUSY
+    bench.ledger.submit(Submission("a", LANE, "", key=key))
+    for _ in range(2):
+        answer = bench.ledger.reserve(key, "b")
+        assert (answer.status, answer.job_id) == (Reserved.ACCEPTED, "a")
+        if claims := claim(bench):
+            bench.ledger.complete([Completion(claims[0], "r")])
+    other = IdempotencyKey("k", "another request")
+    assert bench.ledger.reserve(other, "b").status is Reserved.REUSED
+
+
+def test_a_reservation_that_was_never_used_hands_on_its_id(bench):
+    key = IdempotencyKey("k", "digest")
+    bench.ledger.reserve(key, "a")
+    bench.tick(30_000)
+    answer = bench.ledger.reserve(key, "b")
+    assert (answer.status, answer.job_id) == (Reserved.NEW, "a")
+
+
+def test_every_change_of_state_is_an_event_in_order(bench):
+    start = bench.ledger.horizon()
+    submit(bench, "a")
+    bench.ledger.complete([Completion(claim(bench)[0], "r")])
+    events = bench.ledger.events(after=start, wait_ms=100)
+    assert [(e.job_id, e.state) for e in events] == [("a", State.RUNNING), ("a", State.SUCCEEDED)]
+    assert bench.ledger.events(after=events[0].position, wait_ms=100) == events[1:]
+    assert bench.ledger.events(after=events[1].position, wait_ms=1) == []
+
+
+def test_the_ledger_says_that_it_is_there(bench):
+    bench.ledger.check()

@@ -1,0 +1,167 @@
+"""Random interleavings: the Lua must do what the plain Python model does, field by field."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ledgers.bench import MemoryBench, RedisBench
+from seewhy.explanations import Priority, State
+from seewhy.ledger.records import (
+    Claim,
+    Completion,
+    Failure,
+    IdempotencyKey,
+    Submission,
+    lane_of,
+    lanes_of,
+)
+from servers.valkey import RedisServer
+
+OWNERS = st.sampled_from(["w1", "w2"])
+LANES = st.sampled_from([lane_of("m", p) for p in Priority])
+WAITS = st.sampled_from([1, 60, 100, 400, 1_000, 30_000])
+KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
+JOB_IDS = [f"job-{n}" for n in range(12)]
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Does the same to both and compares answers, records, books and due times."""
+
+    server: RedisServer
+    claims = Bundle("claims")
+
+    @initialize()
+    def open(self) -> None:
+        self.model = MemoryBench()
+        self.redis = RedisBench(self.server.client())
+        self.terminal: dict[str, Any] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "redis"):
+            self.redis.client.close()
+
+    def both(self, call: Any) -> Any:
+        expected = call(self.model.ledger)
+        assert call(self.redis.ledger) == expected
+        return expected
+
+    @rule(job=st.sampled_from(JOB_IDS), lane=LANES, deadline=st.sampled_from([None, 50, 1_500]))
+    def submit(self, job: str, lane: str, deadline: int | None) -> None:
+        receipt = self.both(lambda x: x.submit(Submission(job, lane, f"text {job}", deadline)))
+        if receipt.ring:
+            self.model.leave_hint(lane)
+            self.redis.leave_hint(lane)
+
+    @rule(job=st.sampled_from(JOB_IDS), lane=LANES, key=KEYS)
+    def submit_with_key(self, job: str, lane: str, key: IdempotencyKey) -> None:
+        reservation = self.both(lambda x: x.reserve(key, job))
+        if reservation.status == "new":
+            bound = reservation.job_id
+            self.both(lambda x: x.submit(Submission(bound, lane, "keyed", key=key)))
+
+    @rule(key=KEYS, job=st.sampled_from(JOB_IDS))
+    def reserve(self, key: IdempotencyKey, job: str) -> None:
+        self.both(lambda x: x.reserve(key, job))
+
+    @rule(target=claims, owner=OWNERS, limit=st.integers(1, 4))
+    def claim(self, owner: str, limit: int) -> Any:
+        lanes = lanes_of("m")
+        for lane in lanes:
+            self.model.take_hints(lane)
+            self.redis.take_hints(lane)
+        taken: list[Claim] = self.both(lambda x: x.claim(lanes, owner=owner, limit=limit))
+        return multiple(*taken)
+
+    @rule(batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id))
+    def extend(self, batch: list[Claim]) -> None:
+        self.both(lambda x: x.extend(batch))
+
+    @rule(batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id))
+    def complete(self, batch: list[Claim]) -> None:
+        self.both(lambda x: x.complete([Completion(c, f"by {c.fence}") for c in batch]))
+
+    @rule(
+        batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id),
+        retry=st.sampled_from([None, 10, 500]),
+    )
+    def fail(self, batch: list[Claim], retry: int | None) -> None:
+        self.both(lambda x: x.fail([Failure(c, "code", "detail", retry) for c in batch]))
+
+    @rule(batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id))
+    def release(self, batch: list[Claim]) -> None:
+        self.both(lambda x: x.release(batch))
+
+    @rule(batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id))
+    def withdraw(self, batch: list[Claim]) -> None:
+        self.both(lambda x: x.withdraw(batch))
+
+    @rule(job=st.sampled_from(JOB_IDS))
+    def cancel(self, job: str) -> None:
+        self.both(lambda x: x.cancel(job))
+
+    @rule(ms=WAITS)
+    def wait(self, ms: int) -> None:
+        self.model.tick(ms)
+        self.redis.tick(ms)
+
+    @rule(limit=st.sampled_from([1, 500]))
+    def sweep(self, limit: int) -> None:
+        if limit == 1 and len(set(self.model.due().values())) != len(self.model.due()):
+            return  # which of two equally overdue jobs goes first is nobody's promise
+        self.both(lambda x: x.sweep(limit=limit))
+
+    @invariant()
+    def same_books(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        due = self.model.due()
+        assert self.redis.due() == due
+        counts = self.both(lambda x: x.counts())
+        assert counts.drift == 0, "I5"
+        for job in JOB_IDS:
+            record = self.both(lambda x, job=job: x.read(job))
+            if record is None:
+                continue
+            self.both(lambda x, record=record: x.position(record))
+            assert (job in due) is not record.state.terminal, "I1"
+            assert record.attempts <= 3, "I2"
+            if job in self.terminal:
+                assert record == self.terminal[job], "terminal states never change"
+            if record.state.terminal:
+                self.terminal[job] = record
+
+    @invariant()
+    def a_suspect_is_alone_with_its_owner(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        records = [self.model.ledger.read(job) for job in JOB_IDS]
+        running = [r for r in records if r and r.state is State.RUNNING]
+        for suspect in (r for r in running if r.alone):
+            assert [r for r in running if r.owner == suspect.owner] == [suspect], "I2"
+
+
+@pytest.mark.parametrize("server", ["valkey", "redis_server"])
+def test_the_lua_and_the_plain_model_agree_on_random_interleavings(
+    server: str, request: pytest.FixtureRequest
+) -> None:
+    machine = type("Machine", (LedgerMachine,), {"server": request.getfixturevalue(server)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
