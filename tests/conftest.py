@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import pytest
 
+from seewhy.processes.ports import free_port
 from servers import s3 as s3_servers
 from servers.valkey import RedisServer, redis_binary, start_valkey
 
@@ -43,3 +44,9 @@ def s3() -> Iterator[s3_servers.S3Server]:
 def photos() -> Path:
     """The folder of shipped photos."""
     return PHOTOS
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A loopback port that nobody listens on."""
+    return free_port()

@@ -41,6 +41,7 @@ from seewhy.ledger.records import (
     Submission,
     Swept,
 )
+from seewhy.settings import Settings
 
 SCRIPTS = (
     "reserve",
@@ -71,6 +72,19 @@ def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
         health_check_interval=15,
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def open_ledger(settings: Settings) -> "RedisLedger":
+    """Make the ledger that the settings name. Every process must make it of the same settings."""
+    policy = Policy(
+        lease_ms=round(settings.lease_s * 1000),
+        max_attempts=settings.max_attempts,
+        look_ms=round(settings.sweep_interval_s * 1000),
+        retention_ms=settings.retention_s * 1000,
+        key_ttl_ms=min(86_400, settings.retention_s) * 1000,
+        hint_every=settings.max_batch,
+    )
+    return RedisLedger(connect(settings.redis_url), policy=policy)
 
 
 def _lua(name: str) -> str:

@@ -1,0 +1,137 @@
+"""Accepting a job: picture, manifest, ledger, hint, in this order and no other.
+
+From the manifest on the job is durable; from the ledger on it is promised. A failure before the
+ledger leaves at most an orphan object, and promises nothing.
+"""
+
+import contextlib
+import hashlib
+import json
+from dataclasses import dataclass
+
+from seewhy import images
+from seewhy.catalog import Catalog
+from seewhy.errors import KeyBusy, KeyReused, StoreUnavailable, Unavailable, UnknownMethod
+from seewhy.explanations import ExplanationRequest, Job
+from seewhy.hints import Bell
+from seewhy.ids import new_job_id
+from seewhy.labels import resolve_targets
+from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.records import IdempotencyKey, Reserved, Submission, lane_of
+from seewhy.objects.keys import image_key, manifest_key
+from seewhy.objects.store import ObjectStore
+from seewhy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A request that has been found good, and the picture it is about."""
+
+    body: bytes
+    media_type: str
+    job: Job
+    lane: str
+    deadline_ms: int | None
+    digest: str
+
+
+class Acceptance:
+    """Takes jobs in. One per process, used by many threads."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        catalog: Catalog,
+        ledger: Ledger,
+        store: ObjectStore,
+        bell: Bell,
+    ) -> None:
+        """Accept into this ledger and store."""
+        self._settings = settings
+        self._catalog = catalog
+        self._ledger = ledger
+        self._store = store
+        self._bell = bell
+
+    def accept(self, body: bytes, wanted: ExplanationRequest, *, key: str | None) -> str:
+        """Accept the picture for explanation and return the job's id.
+
+        Raises `BadImage`, `InvalidRequest` and their kinds when the request cannot be honoured
+        (nothing is written then), and `Unavailable` when it cannot be promised.
+        """
+        order = self._examine(body, wanted)
+        bound = IdempotencyKey(key, order.digest) if key else None
+        job_id = new_job_id()
+        if bound:
+            reservation = self._ledger.reserve(bound, job_id)
+            if reservation.status is Reserved.REUSED:
+                raise KeyReused("this Idempotency-Key was used with another request")
+            if reservation.status is Reserved.BUSY:
+                raise KeyBusy("the first request with this Idempotency-Key is being accepted")
+            job_id = reservation.job_id
+            if reservation.status is Reserved.ACCEPTED:
+                return job_id
+        self._promise(job_id, order, bound)
+        return job_id
+
+    def _examine(self, body: bytes, wanted: ExplanationRequest) -> _Order:
+        spec = self._catalog.get(wanted.model or self._settings.default_model)
+        if wanted.method not in spec.methods:
+            known = ", ".join(spec.methods)
+            raise UnknownMethod(f"{spec.name} has no method {wanted.method!r}; it has: {known}")
+        targets = resolve_targets(wanted.targets, spec.labels)
+        info = images.inspect(
+            body,
+            max_bytes=self._settings.max_upload_bytes,
+            max_pixels=self._settings.max_pixels,
+        )
+        picture = hashlib.sha256(body).hexdigest()
+        asked = picture + wanted.model_dump_json()
+        return _Order(
+            body=body,
+            media_type=info.media_type,
+            job=Job(
+                model=spec.name,
+                method=wanted.method,
+                targets=targets,
+                outputs=wanted.outputs,
+                image_key=image_key(picture),
+                image_width_px=info.width_px,
+                image_height_px=info.height_px,
+                metadata=wanted.metadata,
+            ),
+            lane=lane_of(spec.name, wanted.priority),
+            deadline_ms=None if wanted.deadline_s is None else round(wanted.deadline_s * 1000),
+            digest=hashlib.sha256(asked.encode()).hexdigest(),
+        )
+
+    def _promise(self, job_id: str, order: _Order, key: IdempotencyKey | None) -> None:
+        submission = Submission(
+            job_id=job_id,
+            lane=order.lane,
+            job=order.job.model_dump_json(),
+            deadline_ms=order.deadline_ms,
+            key=key,
+        )
+        manifest = {
+            "job_id": job_id,
+            "lane": order.lane,
+            "job": submission.job,
+            "deadline_ms": order.deadline_ms,
+            "idempotency_key": key and key.key,
+            "request_digest": order.digest,
+        }
+        self._store.put(order.job.image_key, order.body, content_type=order.media_type)
+        self._store.put(
+            manifest_key(job_id), json.dumps(manifest).encode(), content_type="application/json"
+        )
+        try:
+            receipt = self._ledger.submit(submission)
+        except Unavailable:
+            # What was not promised must not come back to life when the ledger is rebuilt.
+            with contextlib.suppress(StoreUnavailable):
+                self._store.delete(manifest_key(job_id))
+            raise
+        if receipt.ring:
+            self._bell.ring(order.lane)

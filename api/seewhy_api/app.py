@@ -1,0 +1,83 @@
+"""The one place where an API process is put together."""
+
+from dataclasses import dataclass
+
+from flask import Flask, Response
+
+from seewhy.catalog import Catalog
+from seewhy.hints import Bell, create_celery
+from seewhy.ledger.records import lanes_of
+from seewhy.ledger.redis import open_ledger
+from seewhy.objects.adapter import open_store
+from seewhy.settings import Settings
+from seewhy_api import problems
+from seewhy_api.explanations import create_explanations
+from seewhy_api.health import create_health
+from seewhy_api.models import create_models
+from seewhy_api.parts import Parts
+from seewhy_api.results import create_results
+from seewhy_api.sweeper import Sweeper
+from seewhy_api.uploads import body_limit_bytes
+from seewhy_api.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A Flask application and the two threads beside it."""
+
+    flask: Flask
+    watcher: Watcher
+    sweeper: Sweeper
+
+    def start(self) -> None:
+        """Start the threads; after the fork, where a server forks."""
+        self.watcher.start()
+        self.sweeper.start()
+
+    def stop(self) -> None:
+        """Stop them."""
+        self.watcher.stop()
+        self.sweeper.stop()
+
+
+def create_api(settings: Settings) -> Api:
+    """Wire an API to the servers that the settings name. Nothing is contacted yet."""
+    catalog = Catalog.load(settings)
+    catalog.get(settings.default_model)
+    ledger = open_ledger(settings)
+    lanes = [lane for name in catalog.names() for lane in lanes_of(name)]
+    bell = Bell(create_celery(settings.redis_url, lanes=lanes))
+    watcher = Watcher(ledger=ledger, waiters=settings.api_threads // 2)
+    parts = Parts(
+        settings=settings,
+        catalog=catalog,
+        ledger=ledger,
+        store=open_store(settings),
+        bell=bell,
+        watcher=watcher,
+    )
+    sweeper = Sweeper(ledger=ledger, bell=bell, interval_s=settings.sweep_interval_s)
+    return Api(create_app(parts), watcher, sweeper)
+
+
+def create_app(parts: Parts) -> Flask:
+    """Make the Flask application over these parts."""
+    app = Flask("seewhy_api")
+    app.config["MAX_CONTENT_LENGTH"] = body_limit_bytes(parts.settings.max_upload_bytes)
+    app.config["MAX_FORM_PARTS"] = 4
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    problems.install(app)
+    for blueprint in (
+        create_explanations(parts),
+        create_results(parts),
+        create_models(parts),
+        create_health(parts),
+    ):
+        app.register_blueprint(blueprint)
+
+    @app.after_request
+    def nosniff(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return app

@@ -1,0 +1,77 @@
+"""The routes of an explanation's life: submit, look, wait, cancel."""
+
+from datetime import UTC, datetime, timedelta
+
+from flask import Blueprint, Response, jsonify, request
+
+from seewhy.errors import ExplanationGone, UnknownExplanation
+from seewhy.ids import job_time
+from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.records import Record
+from seewhy_api import views
+from seewhy_api.acceptance import Acceptance
+from seewhy_api.parts import Parts
+from seewhy_api.uploads import idempotency_key, read_upload, wait_wanted
+
+POLL_AFTER_S = 1
+
+
+def known(record: Record | None, job_id: str, *, retention_s: int) -> Record:
+    """Return the record, or raise `ExplanationGone` or `UnknownExplanation`."""
+    if record is not None:
+        return record
+    try:
+        age = datetime.now(UTC) - job_time(job_id)
+    except ValueError:
+        age = timedelta()
+    if age > timedelta(seconds=retention_s):
+        raise ExplanationGone(f"explanation {job_id} is past its retention")
+    raise UnknownExplanation("there is no explanation with this id")
+
+
+def create_explanations(parts: Parts) -> Blueprint:
+    """Make the blueprint."""
+    routes = Blueprint("explanations", __name__, url_prefix="/v1/explanations")
+    acceptance = Acceptance(
+        settings=parts.settings,
+        catalog=parts.catalog,
+        ledger=parts.ledger,
+        store=parts.store,
+        bell=parts.bell,
+    )
+    retention_s = parts.settings.retention_s
+
+    def show(record: Record) -> Response:
+        position = _position(parts.ledger, record)
+        answer = jsonify(views.explanation(record, position=position, store=parts.store))
+        answer.headers["Cache-Control"] = "no-store"
+        if not record.state.terminal:
+            answer.headers["Retry-After"] = str(POLL_AFTER_S)
+        return answer
+
+    @routes.post("")
+    def submit() -> Response:
+        wait_s, key = wait_wanted(request), idempotency_key(request)
+        body, wanted = read_upload(request)
+        job_id = acceptance.accept(body, wanted, key=key)
+        record = parts.watcher.outcome(job_id, wait_s=wait_s)
+        answer = show(known(record, job_id, retention_s=retention_s))
+        ended = record is not None and record.state.terminal
+        answer.status_code = 200 if ended and wait_s else 202
+        answer.headers["Location"] = f"/v1/explanations/{job_id}"
+        return answer
+
+    @routes.get("/<job_id>")
+    def look(job_id: str) -> Response:
+        record = parts.watcher.outcome(job_id, wait_s=wait_wanted(request))
+        return show(known(record, job_id, retention_s=retention_s))
+
+    @routes.post("/<job_id>/cancel")
+    def cancel(job_id: str) -> Response:
+        return show(known(parts.ledger.cancel(job_id), job_id, retention_s=retention_s))
+
+    return routes
+
+
+def _position(ledger: Ledger, record: Record) -> int | None:
+    return None if record.state.terminal else ledger.position(record)

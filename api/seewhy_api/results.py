@@ -1,0 +1,115 @@
+"""The routes of a result: its map, and pictures of it."""
+
+from typing import Literal
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, ConfigDict, Field
+
+from seewhy import images, maps
+from seewhy.errors import InvalidRequest, ObjectAbsent, ResultNotReady
+from seewhy.explanations import Job, Result
+from seewhy.objects.store import ObjectStore
+from seewhy.rendering.overlay import heatmap, overlay
+from seewhy_api.explanations import known
+from seewhy_api.parts import Parts
+
+
+class Drawing(BaseModel):
+    """How a map is to be drawn."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str | None = Field(None, description="A class that was explained; unset: the first.")
+    colormap: str | None = None
+    alpha: float = Field(0.6, ge=0, le=1)
+    polarity: Literal["positive", "negative", "signed"] = "positive"
+
+
+def create_results(parts: Parts) -> Blueprint:
+    """Make the blueprint."""
+    routes = Blueprint("results", __name__, url_prefix="/v1/explanations/<job_id>")
+
+    def succeeded(job_id: str) -> tuple[Job, Result]:
+        record = known(parts.ledger.read(job_id), job_id, retention_s=parts.settings.retention_s)
+        if record.result is None:
+            raise ResultNotReady(f"the explanation is {record.state}: it has no result")
+        return Job.model_validate_json(record.job), Result.model_validate_json(record.result)
+
+    @routes.get("/map.npy")
+    def numbers(job_id: str) -> Response:
+        _, result = succeeded(job_id)
+        body = _fetch(parts.store, result.objects["map"])
+        return _served(body, "application/octet-stream", f"{job_id}.npy")
+
+    @routes.get("/overlay")
+    def picture(job_id: str) -> Response:
+        job, result = succeeded(job_id)
+        drawing = Drawing.model_validate(request.args.to_dict())
+        if drawing == Drawing() and "overlay" in result.objects:
+            body = _fetch(parts.store, result.objects["overlay"])
+        else:
+            body = _draw_overlay(parts, job, result, drawing)
+        return _served(body, "image/jpeg", f"{job_id}.jpg")
+
+    @routes.get("/heatmap")
+    def heat(job_id: str) -> Response:
+        _, result = succeeded(job_id)
+        drawing = Drawing.model_validate(request.args.to_dict())
+        signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
+        drawn = heatmap(
+            signed[_chosen(parts, result, drawing)],
+            rectangle=result.covers,
+            width_px=result.image_width_px,
+            height_px=result.image_height_px,
+            scale=maps.shared_scale(signed, polarity=drawing.polarity),
+            colormap=drawing.colormap,
+            polarity=drawing.polarity,
+        )
+        return _served(images.encode_png(drawn), "image/png", f"{job_id}.png")
+
+    @routes.after_request
+    def open_to_labelling_tools(response: Response) -> Response:
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    return routes
+
+
+def _fetch(store: ObjectStore, key: str) -> bytes:
+    try:
+        return store.get(key)
+    except ObjectAbsent as error:
+        raise ResultNotReady("the result's objects are no longer in the store") from error
+
+
+def _chosen(parts: Parts, result: Result, drawing: Drawing) -> int:
+    if drawing.target is None:
+        return 0
+    index = parts.catalog.get(result.model).labels.index_of(drawing.target)
+    explained = [target.score.index for target in result.targets]
+    if index not in explained:
+        listed = ", ".join(f"{t.score.index} ({t.score.label})" for t in result.targets)
+        raise InvalidRequest(f"class {index} was not explained here; these were: {listed}")
+    return explained.index(index)
+
+
+def _draw_overlay(parts: Parts, job: Job, result: Result, drawing: Drawing) -> bytes:
+    signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
+    photo = images.decode(_fetch(parts.store, job.image_key), max_pixels=parts.settings.max_pixels)
+    drawn = overlay(
+        photo,
+        signed[_chosen(parts, result, drawing)],
+        rectangle=result.covers,
+        scale=maps.shared_scale(signed, polarity=drawing.polarity),
+        colormap=drawing.colormap,
+        alpha=drawing.alpha,
+        polarity=drawing.polarity,
+    )
+    return images.encode_jpeg(drawn)
+
+
+def _served(body: bytes, media_type: str, name: str) -> Response:
+    response = Response(body, content_type=media_type)
+    response.headers["Content-Disposition"] = f'inline; filename="{name}"'
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response

@@ -1,0 +1,55 @@
+"""Records as JSON: what a client is told of an explanation."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from seewhy.explanations import Priority, Result
+from seewhy.ledger.records import Record
+from seewhy.objects.store import ObjectStore
+
+LINK_LIFE_S = 3600
+
+
+def explanation(record: Record, *, position: int | None, store: ObjectStore) -> dict[str, Any]:
+    """Show a job. `links` are lasting paths of this API; `downloads` go to the store and expire."""
+    job = json.loads(record.job)
+    result = Result.model_validate_json(record.result) if record.result else None
+    here = f"/v1/explanations/{record.job_id}"
+    return {
+        "id": record.job_id,
+        "status": record.state,
+        "model": job["model"],
+        "method": job["method"],
+        "priority": Priority(record.lane.rpartition(":")[2]),
+        "metadata": job["metadata"],
+        "attempts": record.attempts,
+        "queue_position": position,
+        "cancel_requested": record.cancel_requested,
+        "submitted_at": _time(record.submitted_ms),
+        "started_at": _time(record.started_ms),
+        "finished_at": _time(record.finished_ms),
+        "error": record.error_code
+        and {"code": record.error_code, "detail": record.error_detail or ""},
+        "result": result
+        and result.model_dump(mode="json", exclude={"objects", "digests", "model", "method"}),
+        "links": {
+            "self": here,
+            "cancel": None if record.state.terminal else f"{here}/cancel",
+            "overlay": f"{here}/overlay" if result else None,
+            "map": f"{here}/map.npy" if result else None,
+        },
+        "downloads": _downloads(result, store) if result else {},
+    }
+
+
+def _downloads(result: Result, store: ObjectStore) -> dict[str, str]:
+    signed = {name: store.link(key, expires_s=LINK_LIFE_S) for name, key in result.objects.items()}
+    return {name: link for name, link in signed.items() if link}
+
+
+def _time(at_ms: int | None) -> str | None:
+    if at_ms is None:
+        return None
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

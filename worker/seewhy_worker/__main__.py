@@ -1,0 +1,25 @@
+"""`python -m seewhy_worker`: load the models that the settings name, and explain."""
+
+import logging
+import sys
+
+from seewhy.errors import SeewhyError
+from seewhy.settings import load
+from seewhy_worker.residence import load_resident
+from seewhy_worker.worker import create_worker
+
+
+def main() -> None:
+    """Work until SIGTERM, or say what is wrong with the settings or the model and exit with 1."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    try:
+        settings = load()
+        worker = create_worker(settings, explainers=load_resident(settings))
+    except SeewhyError as error:
+        sys.exit(f"seewhy worker: {error}")
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

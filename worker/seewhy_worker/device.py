@@ -1,0 +1,59 @@
+"""The device: one explainer, used by one thread at a time; a bad picture fails alone."""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
+from seewhy_worker.explained import Explained, ExplainerPort, Prepared
+
+Target = tuple[int, ...]
+
+_log = logging.getLogger(__name__)
+
+
+class Device:
+    """Guards an explainer and finds the guilty picture when a batch fails."""
+
+    def __init__(self, explainer: ExplainerPort, *, max_batch: int) -> None:
+        """Explain batches of up to `max_batch`, and of fewer once memory has run out."""
+        self.explainer = explainer
+        self.max_batch = max_batch
+        self._lock = threading.Lock()
+
+    def explain(
+        self, pictures: Sequence[Prepared], targets: Sequence[Target]
+    ) -> tuple[list[Explained | SeewhyError], float]:
+        """Explain each picture, in order, and say how many ms of the device that took.
+
+        A failure stands where the explanation would. On an exception the batch is halved until
+        the guilty picture stands alone. Running out of memory also halves `max_batch` for good.
+        """
+        with self._lock:
+            started = time.perf_counter()
+            outcomes = self._halving(pictures, targets)
+            return outcomes, (time.perf_counter() - started) * 1000
+
+    def _halving(
+        self, pictures: Sequence[Prepared], targets: Sequence[Target]
+    ) -> list[Explained | SeewhyError]:
+        if not pictures:
+            return []
+        try:
+            return list(self.explainer.explain(pictures, targets))
+        except (OutOfMemory, MemoryError) as error:
+            failure: SeewhyError = OutOfMemory(f"out of memory with {len(pictures)} picture(s)")
+            failure.__cause__ = error
+            self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))
+            _log.warning("%s; batches of %d from now on", failure, self.max_batch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must cost one picture only
+            failure = ExplainerFailed("the explainer failed on this picture")
+            failure.__cause__ = error
+            _log.warning("the explainer failed on %d picture(s)", len(pictures), exc_info=error)
+        if len(pictures) == 1:
+            return [failure]
+        half = len(pictures) // 2
+        return self._halving(pictures[:half], targets[:half]) + self._halving(
+            pictures[half:], targets[half:]
+        )

@@ -1,0 +1,184 @@
+"""Draining a lane: claim, prepare, explain, publish, settle, until nothing is left.
+
+Several threads drain at once, so that one batch is fetched and another uploaded while a third is
+on the device. The batch is what is waiting: no timer, so a lone job runs at once and a full lane
+runs full batches.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from seewhy.errors import ExplainerFailed, LedgerUnavailable, OutOfMemory, SeewhyError
+from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.records import Claim, Completion, Failure, Hold, lanes_of
+from seewhy_worker.device import Device
+from seewhy_worker.explained import Explained
+from seewhy_worker.intake import Intake, Ready
+from seewhy_worker.leases import Leases
+from seewhy_worker.publication import Publication
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+RETRY_BASE_MS = 500
+RETRY_LIMIT_MS = 30_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stations:
+    """Where a batch passes by on its way."""
+
+    ledger: Ledger
+    leases: Leases
+    intake: Intake
+    devices: Mapping[str, Device]
+    publication: Publication
+
+
+class Drain:
+    """Empties lanes. One per worker process, used by all its threads."""
+
+    def __init__(
+        self, stations: Stations, *, owner: str, helpers: ThreadPoolExecutor, report_within_s: float
+    ) -> None:
+        """Claim as `owner`; fetch and upload on the threads of `helpers`.
+
+        An outcome that the ledger does not take is offered again for `report_within_s`.
+        """
+        self._at = stations
+        self._owner = owner
+        self._helpers = helpers
+        self._report_within_s = report_within_s
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Claim nothing more, and give back what has not reached the device."""
+        self._stopping.set()
+
+    def drain(self, lane: str) -> int:
+        """Run the jobs of the lane's model until none is ready; return how many were claimed.
+
+        Raises `LedgerUnavailable` when nothing can be claimed.
+        """
+        model = lane.rpartition(":")[0]
+        device = self._at.devices[model]
+        lanes = lanes_of(model)
+        count = 0
+        while not self._stopping.is_set():
+            claims = self._at.ledger.claim(lanes, owner=self._owner, limit=device.max_batch)
+            if not claims:
+                break
+            count += len(claims)
+            with self._at.leases.holding(claims):
+                self._run(claims, device)
+        return count
+
+    def _run(self, claims: Sequence[Claim], device: Device) -> None:
+        fetched = _side_by_side(
+            self._helpers, lambda claim: self._at.intake.fetch(claim, device.explainer), claims
+        )
+        failures = [_failure(c, f) for c, f in zip(claims, fetched, strict=True) if _failed(f)]
+        self._settle([], failures)
+        batch = self._still_wanted([ready for ready in fetched if isinstance(ready, Ready)])
+        if not batch:
+            return
+        outcomes, explain_ms = device.explain(
+            [ready.prepared for ready in batch], [ready.job.targets for ready in batch]
+        )
+        self._finish(batch, outcomes, device, {"explain": explain_ms})
+
+    def _still_wanted(self, batch: list[Ready]) -> list[Ready]:
+        """Leave out what was cancelled, lost, or is to be given back because we are stopping."""
+        if self._stopping.is_set():
+            self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))
+            return []
+        holds = [(ready, self._at.leases.of(ready.claim)) for ready in batch]
+        cancelled = [ready.claim for ready, hold in holds if hold is Hold.CANCEL]
+        if cancelled:
+            self._tell(lambda: self._at.ledger.withdraw(cancelled))
+        return [ready for ready, hold in holds if hold is Hold.HELD]
+
+    def _finish(
+        self,
+        batch: Sequence[Ready],
+        outcomes: Sequence[Explained | SeewhyError],
+        device: Device,
+        timings_ms: Mapping[str, float],
+    ) -> None:
+        def publish(pair: tuple[Ready, Explained | SeewhyError]) -> Completion:
+            ready, outcome = pair
+            if isinstance(outcome, SeewhyError):
+                raise outcome
+            result = self._at.publication.publish(
+                ready, outcome, device.explainer, timings_ms=timings_ms
+            )
+            return Completion(ready.claim, result.model_dump_json())
+
+        published = _side_by_side(self._helpers, publish, list(zip(batch, outcomes, strict=True)))
+        self._settle(
+            [done for done in published if isinstance(done, Completion)],
+            [_failure(r.claim, f) for r, f in zip(batch, published, strict=True) if _failed(f)],
+        )
+
+    def _settle(self, completions: list[Completion], failures: list[Failure]) -> None:
+        if completions:
+            self._tell(lambda: self._at.ledger.complete(completions))
+        for failure in failures:
+            _log.warning("job %s: %s: %s", failure.claim.job_id, failure.code, failure.detail)
+        if failures:
+            self._tell(lambda: self._at.ledger.fail(failures))
+
+    def _tell(self, report: Callable[[], object]) -> None:
+        """Report an outcome; a ledger that is away for a moment must not cost the work done."""
+        deadline = time.monotonic() + self._report_within_s
+        while True:
+            try:
+                report()
+            except LedgerUnavailable as error:
+                if time.monotonic() >= deadline:
+                    _log.error("gave up reporting, the jobs will run again: %s", error)
+                    return
+                time.sleep(0.5)
+            else:
+                return
+
+
+def _side_by_side(
+    helpers: ThreadPoolExecutor, step: Callable[[Item], Made], items: Sequence[Item]
+) -> list[Made | BaseException]:
+    """Run a step on every item in parallel; an exception stands where the result would."""
+    futures = [helpers.submit(step, item) for item in items]
+    return [future.exception() or future.result() for future in futures]
+
+
+def _failed(outcome: object) -> bool:
+    return isinstance(outcome, BaseException)
+
+
+def _failure(claim: Claim, error: object) -> Failure:
+    """Say what went wrong so that the client and the ledger can act on it."""
+    if isinstance(error, MemoryError):
+        error = OutOfMemory("the worker ran out of memory on this picture")
+    if not isinstance(error, SeewhyError):
+        _log.error("job %s failed in an unforeseen way", claim.job_id, exc_info=error)  # type: ignore[arg-type]
+        error = ExplainerFailed("the worker failed on this picture in an unforeseen way")
+    return Failure(
+        claim=claim,
+        code=error.code,
+        detail=str(error),
+        retry_in_ms=_delay_ms(claim.attempt) if error.retryable else None,
+    )
+
+
+def _delay_ms(attempt: int) -> int:
+    """Double the wait with each attempt, between half and all of it at random."""
+    longest = min(RETRY_LIMIT_MS, RETRY_BASE_MS * 2**attempt)
+    return int(longest * (0.5 + random.random() / 2))  # noqa: S311 - jitter, not a secret
