@@ -1,0 +1,126 @@
+"""What everything around the model costs: jobs per second and CPU per job, with a stub model.
+
+Runs the API and one worker as real processes over a real Valkey, submits 640 x 427 JPEGs over
+HTTP from a few threads, and reads the processes' own CPU clocks. Prints one table.
+
+    make bench-path        or        PYTHONPATH=tests python benchmarks/path.py --jobs 2000
+"""
+
+import argparse
+import http.client
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from seewhy.ledger.redis import open_ledger
+from seewhy.processes.ports import free_port
+from seewhy.settings import load
+from servers import s3
+from servers.house import House, house, until
+from servers.valkey import start_valkey
+
+PHOTO = Path(__file__).parents[1] / "examples" / "photos" / "astronaut.jpg"
+BOUNDARY = "seewhy-benchmark"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One run. CPU in ms per job, of the process and its children."""
+
+    jobs_per_s: float
+    api_ms: float
+    worker_ms: float
+    valkey_ms: float
+
+
+def body(request: str) -> bytes:
+    """Encode one 640 x 427 JPEG and the request as multipart/form-data."""
+    picture = cv2.imencode(".jpg", cv2.resize(cv2.imread(str(PHOTO)), (640, 427)))[1].tobytes()
+    parts = [
+        b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n' + picture,
+        b'Content-Disposition: form-data; name="request"\r\n\r\n' + request.encode(),
+    ]
+    fence = f"--{BOUNDARY}\r\n".encode()
+    return b"".join(fence + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def submit(building: House, upload: bytes, count: int) -> None:
+    """Submit `count` jobs over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", building.settings.api_port)
+    headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    for _ in range(count):
+        connection.request("POST", "/v1/explanations", upload, headers)
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 202:
+            raise SystemExit(f"the API answered {answer.status}")
+    connection.close()
+
+
+def cpu_s(pid: int) -> float:
+    """Read the CPU clock of a process and its children."""
+    process = psutil.Process(pid)
+    clocks = [p.cpu_times() for p in (process, *process.children(recursive=True))]
+    return sum(clock.user + clock.system for clock in clocks)
+
+
+def measure(building: House, pids: tuple[int, int, int], upload: bytes, jobs: int) -> Figures:
+    """Submit `jobs` from four threads and wait until all have ended."""
+    ledger = open_ledger(building.settings)
+    before = [cpu_s(pid) for pid in pids]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: submit(building, upload, jobs // 4), range(4)))
+    until(lambda: ledger.counts().non_terminal == 0, what="all jobs ended", limit_s=600)
+    elapsed_s = time.perf_counter() - started
+    spent_ms = [1000 * (cpu_s(p) - b) / jobs for p, b in zip(pids, before, strict=True)]
+    return Figures(jobs / elapsed_s, *spent_ms)
+
+
+@contextmanager
+def running(store: str) -> Iterator[tuple[House, tuple[int, int, int]]]:
+    """Run Valkey, the API and a worker over `directory` or `s3`."""
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server = stack.enter_context(start_valkey(directory / "valkey"))
+        where = {"store_url": f"file://{directory}/objects"}
+        if store == "s3":
+            service = stack.enter_context(s3.running())
+            where = service.settings(service.new_bucket())
+        settings = load({}, redis_url=server.url, api_port=free_port(), **where)
+        building = stack.enter_context(house(settings, directory))
+        worker = building.start_stub_worker()
+        api = building.start_api()
+        until(lambda: "ready." in building.log("worker"), what="the worker consumes")
+        yield building, (api.pid, worker.pid, server.pid)
+
+
+def main() -> None:
+    """Measure with and without an overlay."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--jobs", type=int, default=1000)
+    parser.add_argument("--store", choices=["directory", "s3"], default="directory")
+    arguments = parser.parse_args()
+    table = Table("outputs", "jobs/s", "API ms", "worker ms", "API + worker ms", "Valkey ms")
+    with running(arguments.store) as (building, pids):
+        for outputs in ('["overlay"]', "[]"):
+            upload = body(f'{{"outputs": {outputs}}}')
+            measure(building, pids, upload, 100)
+            f = measure(building, pids, upload, arguments.jobs)
+            total = f.api_ms + f.worker_ms
+            figures = (f.jobs_per_s, f.api_ms, f.worker_ms, total, f.valkey_ms)
+            table.add_row(outputs, *(f"{figure:.1f}" for figure in figures))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

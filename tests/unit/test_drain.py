@@ -1,0 +1,266 @@
+"""Draining with the in-memory ledger and store, and an explainer that misbehaves on demand."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from seewhy.errors import OutOfMemory, StoreUnavailable
+from seewhy.explanations import Job, Result, State
+from seewhy.ledger.memory import MemoryLedger
+from seewhy.ledger.records import Policy, Submission, lanes_of
+from seewhy.maps import decode_npy
+from seewhy.objects.adapter import memory_store
+from seewhy.objects.keys import image_key
+from seewhy.objects.store import ObjectStore
+from seewhy_worker.device import Device
+from seewhy_worker.drain import Drain, Stations
+from seewhy_worker.explained import Explained, Prepared
+from seewhy_worker.intake import Intake
+from seewhy_worker.leases import Leases
+from seewhy_worker.publication import Publication
+from seewhy_worker.stub import StubExplainer
+
+LANE = lanes_of("m")[0]
+SHA = "0" * 64
+
+
+class Moody(StubExplainer):
+    """Runs a hook before each batch; remembers the sizes of the batches it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before: Callable[[Sequence[Prepared]], None] = lambda _: None
+        self.sizes: list[int] = []
+
+    def explain(
+        self, prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+    ) -> list[Explained]:
+        self.sizes.append(len(prepared))
+        self.before(prepared)
+        return super().explain(prepared, targets)
+
+
+@dataclass
+class Room:
+    """A worker without Celery."""
+
+    now_ms: int = 0
+    store: ObjectStore = field(default_factory=memory_store)
+    explainer: Moody = field(default_factory=Moody)
+    max_batch: int = 4
+
+    def __post_init__(self) -> None:
+        self.helpers = ThreadPoolExecutor(4)
+        self.ledger = MemoryLedger(policy=Policy(), clock_ms=lambda: self.now_ms)
+        self.leases = Leases(ledger=self.ledger, lease_s=30)
+        self.device = Device(self.explainer, max_batch=self.max_batch)
+        self.drain = Drain(
+            Stations(
+                ledger=self.ledger,
+                leases=self.leases,
+                intake=Intake(store=self.store, max_pixels=1_000_000),
+                devices={"m": self.device},
+                publication=Publication(store=self.store, versions={"seewhy": "test"}),
+            ),
+            owner="w",
+            helpers=self.helpers,
+            report_within_s=0,
+        )
+
+    def submit(self, *job_ids: str, key: str = image_key(SHA), **changes: object) -> None:
+        for job_id in job_ids:
+            job = Job(
+                model="m", method="gradcam", targets=(-1,), outputs=("overlay",), image_key=key,
+                image_width_px=451, image_height_px=300,
+            ).model_copy(update=changes)  # fmt: skip
+            self.ledger.submit(Submission(job_id, LANE, job.model_dump_json()))
+
+    def ended(self, job_id: str) -> tuple[State, str | None]:
+        record = self.ledger.read(job_id)
+        assert record is not None
+        return record.state, record.error_code
+
+
+def ids(count: int) -> list[str]:
+    return [f"01a20000-0000-7000-8000-{n:012d}" for n in range(count)]
+
+
+@pytest.fixture
+def room(photos: Path) -> Iterator[Room]:
+    room = Room()
+    room.store.put(image_key(SHA), (photos / "cat.jpg").read_bytes(), content_type="image/jpeg")
+    yield room
+    room.helpers.shutdown()
+
+
+def test_what_is_waiting_is_run_in_batches_until_nothing_is_left(room):
+    jobs = ids(6)
+    room.submit(*jobs)
+    assert room.drain.drain(LANE) == 6
+    assert room.explainer.sizes == [4, 2]
+    assert {room.ended(job) for job in jobs} == {(State.SUCCEEDED, None)}
+
+
+def test_a_result_is_whole_before_the_state_moves(room):
+    (job,) = ids(1)
+    room.submit(job, targets=(2, 0), metadata={"task": 7})
+    seen = []
+    room.ledger.complete, complete = (
+        lambda done: seen.extend(room.store.keys(f"results/{job}/")) or complete(done),
+        room.ledger.complete,
+    )
+    room.drain.drain(LANE)
+    assert sorted(seen) == [
+        f"results/{job}/1/{n}" for n in ("map.npy", "overlay.jpg", "result.json")
+    ]
+    result = Result.model_validate_json(room.ledger.read(job).result)
+    assert decode_npy(room.store.get(result.objects["map"])).shape == (2, 7, 7)
+    assert [target.score.index for target in result.targets] == [2, 0]
+    assert (result.image_width_px, result.image_height_px) == (451, 300)
+    whole = json.loads(room.store.get(result.objects["result"]))
+    assert (whole["job_id"], whole["metadata"], whole["versions"]) == (
+        job,
+        {"task": 7},
+        {"seewhy": "test"},
+    )
+
+
+def test_no_overlay_is_made_when_none_is_wanted(room):
+    (job,) = ids(1)
+    room.submit(job, outputs=())
+    room.drain.drain(LANE)
+    assert sorted(room.store.keys(f"results/{job}/")) == [
+        f"results/{job}/1/map.npy",
+        f"results/{job}/1/result.json",
+    ]
+
+
+def test_a_picture_that_cannot_be_decoded_fails_alone(room):
+    good, bad, gone = ids(3)
+    room.store.put("images/bad", b"\xff\xd8\xff nonsense", content_type="image/jpeg")
+    room.submit(good)
+    room.submit(bad, key="images/bad")
+    room.submit(gone, key="images/gone")
+    room.drain.drain(LANE)
+    assert room.ended(good) == (State.SUCCEEDED, None)
+    assert room.ended(bad) == (State.FAILED, "broken_image")
+    assert room.ended(gone) == (State.FAILED, "broken_image")
+
+
+def test_the_guilty_picture_is_found_by_halving_and_fails_alone(room):
+    jobs = ids(4)
+    room.submit(*jobs)
+    room.store.put("images/guilty", room.store.get(image_key(SHA)), content_type="image/jpeg")
+    culprit: list[Prepared] = []
+
+    def refuse(prepared: Sequence[Prepared]) -> None:
+        culprit[:] = culprit or [prepared[2]]
+        if any(picture is culprit[0] for picture in prepared):
+            raise ValueError("a picture this network cannot stand")
+
+    room.explainer.before = refuse
+    room.drain.drain(LANE)
+    assert room.explainer.sizes == [4, 2, 2, 1, 1]
+    assert [room.ended(job) for job in jobs] == [
+        (State.SUCCEEDED, None),
+        (State.SUCCEEDED, None),
+        (State.FAILED, "explainer_failed"),
+        (State.SUCCEEDED, None),
+    ]
+    assert room.ledger.read(jobs[2]).error_detail == "the explainer failed on this picture"
+
+
+@pytest.mark.parametrize("error", [OutOfMemory("the device is full"), MemoryError()])
+def test_running_out_of_memory_halves_the_batches_for_good(room, error):
+    jobs = ids(6)
+    room.submit(*jobs)
+
+    def refuse(prepared: Sequence[Prepared]) -> None:
+        if len(prepared) > 2:
+            raise error
+
+    room.explainer.before = refuse
+    room.drain.drain(LANE)
+    assert room.explainer.sizes == [4, 2, 2, 2]
+    assert {room.ended(job) for job in jobs} == {(State.SUCCEEDED, None)}
+
+
+def test_memory_that_is_short_even_for_one_is_tried_again_later(room):
+    (job,) = ids(1)
+    room.submit(job)
+
+    def refuse(_: Sequence[Prepared]) -> None:
+        raise MemoryError
+
+    room.explainer.before = refuse
+    for attempt in (1, 2, 3):
+        room.drain.drain(LANE)
+        assert room.ledger.read(job).attempts == attempt
+        room.now_ms += 60_000
+        room.ledger.sweep()
+    assert room.ended(job) == (State.FAILED, "out_of_memory")
+
+
+def test_a_store_that_is_away_delays_the_job(room):
+    (job,) = ids(1)
+    room.submit(job)
+    get = room.store.get
+
+    def away(_: str) -> bytes:
+        raise StoreUnavailable("the store does not answer")
+
+    room.store.get = away
+    room.drain.drain(LANE)
+    assert room.ended(job) == (State.QUEUED, None)
+    room.store.get = get
+    room.now_ms += 60_000
+    room.ledger.sweep()
+    room.drain.drain(LANE)
+    assert room.ended(job) == (State.SUCCEEDED, None)
+
+
+def test_stopping_gives_back_what_has_not_reached_the_device(room):
+    jobs = ids(6)
+    room.submit(*jobs)
+    room.explainer.before = lambda _: room.drain.stop()
+    room.drain.drain(LANE)
+    assert [room.ended(job)[0] for job in jobs] == [State.SUCCEEDED] * 4 + [State.QUEUED] * 2
+    assert room.ledger.read(jobs[5]).attempts == 0
+
+
+def test_a_job_cancelled_while_it_is_fetched_is_not_explained(room):
+    kept, dropped = ids(2)
+    room.submit(kept, dropped)
+    get = room.store.get
+
+    def cancel_meanwhile(key: str) -> bytes:
+        room.ledger.cancel(dropped)
+        room.leases.renew()
+        return get(key)
+
+    room.store.get = cancel_meanwhile
+    room.drain.drain(LANE)
+    assert room.ended(kept) == (State.SUCCEEDED, None)
+    assert room.ended(dropped) == (State.CANCELLED, None)
+    assert room.explainer.sizes == [1]
+
+
+def test_a_lease_lost_on_the_way_costs_nothing_but_the_work(room):
+    (job,) = ids(1)
+    room.submit(job)
+
+    def lose(_: Sequence[Prepared]) -> None:
+        room.now_ms += 31_000
+        room.ledger.sweep()
+        room.explainer.before = lambda _: None
+
+    room.explainer.before = lose
+    assert room.drain.drain(LANE) == 2, "once stale, once more"
+    record = room.ledger.read(job)
+    assert (record.state, record.attempts, record.crashes) == (State.SUCCEEDED, 2, 1)
+    result = Result.model_validate_json(record.result)
+    assert result.objects["map"] == f"results/{job}/2/map.npy", "the winner's, not the loser's"

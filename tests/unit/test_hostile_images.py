@@ -1,0 +1,222 @@
+"""Uploads that are no pictures, or pictures made to hurt."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import pictures
+from pictures import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
+from seewhy.errors import BadImage, BrokenImage, EmptyImage, ImageTooLarge, UnsupportedImage
+from seewhy.image_files import MAX_PARTS, MAX_SCANS, take_apart
+from seewhy.images import decode
+
+
+def test_an_empty_upload_is_refused() -> None:
+    with pytest.raises(EmptyImage):
+        look(b"")
+    with pytest.raises(EmptyImage):
+        decode(b"", max_pixels=1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff",
+        b"hello",
+        b"<html><body>a photo</body></html>",
+        b'<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>',
+        b"%PDF-1.7\n",
+        b"PK\x03\x04" + b"\x00" * 40,
+        b"\x7fELF" + b"\x00" * 40,
+        b"RIFF\x24\x00\x00\x00WAVEfmt ",
+        b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40,
+        encoded(gradient(), "GIF"),
+        encoded(gradient(), "BMP"),
+        encoded(gradient(), "TIFF"),
+        encoded(gradient(), "ICO"),
+    ],
+)
+def test_anything_but_jpeg_png_and_webp_is_refused(body: bytes) -> None:
+    with pytest.raises(UnsupportedImage):
+        look(body)
+    with pytest.raises(UnsupportedImage):
+        decode(body, max_pixels=25_000_000)
+
+
+def test_too_many_bytes_are_refused() -> None:
+    body = WHOLE["PNG"]
+    assert look(body, max_bytes=len(body)).width_px == 40
+    with pytest.raises(ImageTooLarge, match="bytes"):
+        look(body, max_bytes=len(body) - 1)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_too_many_pixels_are_refused_before_they_are_decoded(kind: str) -> None:
+    assert look(WHOLE[kind], max_pixels=40 * 24).width_px == 40
+    with pytest.raises(ImageTooLarge, match="40 by 24"):
+        look(WHOLE[kind], max_pixels=40 * 24 - 1)
+    with pytest.raises(ImageTooLarge):
+        decode(WHOLE[kind], max_pixels=40 * 24 - 1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        png(50_000, 50_000, depth=1, colour=0, rows=b"\x00"),
+        png(1, 2**31 - 1, depth=1, colour=0, rows=b"\x00"),
+        png(50_000, 50_000, depth=8, colour=2, rows=b"\x00")[:-12],
+        pictures.claiming(WHOLE["JPEG"], 65_535, 65_535),
+        b"RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00" + b"\x02\x00\x00\x00" + b"\xff\xff\x00" * 2,
+    ],
+    ids=["small file", "thin", "cut", "jpeg", "webp"],
+)
+def test_a_header_that_claims_a_giant_is_refused_without_a_warning(body: bytes) -> None:
+    with pytest.raises(ImageTooLarge):
+        look(body)
+
+
+def test_a_large_picture_within_the_limit_raises_no_warning() -> None:
+    body = png(10_000, 10_000, depth=1, colour=0, rows=b"\x00" * 10_000 * 1_251)
+    assert look(body, max_pixels=100_000_000).width_px == 10_000
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_cut_anywhere_is_refused_by_both(kind: str) -> None:
+    body = encoded(Image.effect_noise((64, 48), 80), kind)
+    for sixteenth in range(1, 16):
+        cut = body[: max(12, len(body) * sixteenth // 16)]
+        with pytest.raises(BrokenImage):
+            look(cut)
+        with pytest.raises(BrokenImage):
+            decode(cut, max_pixels=25_000_000)
+    assert take_apart(body).whole
+    assert not take_apart(body[:-1]).whole
+
+
+def test_the_end_of_an_embedded_thumbnail_is_not_the_end_of_the_picture() -> None:
+    thumbnail = pictures.jpeg_segment(0xE1, b"Exif\x00\x00" + WHOLE["JPEG"])
+    body = WHOLE["JPEG"][:2] + thumbnail + WHOLE["JPEG"][2:]
+    assert np.array_equal(read(body), read(WHOLE["JPEG"]))
+    with pytest.raises(BrokenImage):
+        look(body[:-30])
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_follows_the_picture_is_ignored(kind: str) -> None:
+    polyglot = WHOLE[kind] + b"PK\x03\x04<script>alert(1)</script>"
+    assert np.array_equal(read(polyglot), read(WHOLE[kind]))
+
+
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    body = encoded(gradient(), "JPEG", progressive=True)
+    last_scan = body[body.rindex(b"\xff\xda") : -2]
+    with pytest.raises(BrokenImage, match="more parts"):
+        look(body[:-2] + last_scan * MAX_SCANS + body[-2:])
+
+
+@pytest.mark.parametrize("filler", [b"\xff", b"\x00", b"\xff\x00"])
+def test_bytes_between_segments_never_reach_the_decoder(filler: bytes) -> None:
+    """Pillow steps over them one by one, ten seconds for ten megabytes."""
+    tables = WHOLE["JPEG"].index(b"\xff\xdb")
+    body = WHOLE["JPEG"][:tables] + filler * 1_000 + WHOLE["JPEG"][tables:]
+    assert take_apart(body).body == WHOLE["JPEG"]
+    assert np.array_equal(read(body), read(WHOLE["JPEG"]))
+
+
+def test_files_of_very_many_parts_are_refused() -> None:
+    comments = pictures.jpeg_segment(0xFE, b"") * (MAX_PARTS + 1)
+    chunks = png_chunk(b"teXt", b"") * (MAX_PARTS + 1)
+    riff = b"RIFF" + struct.pack("<I", 4 + 8 * (MAX_PARTS + 1)) + b"WEBP"
+    for body in (
+        WHOLE["JPEG"][:2] + comments + WHOLE["JPEG"][2:],
+        WHOLE["PNG"][:8] + chunks + WHOLE["PNG"][8:],
+        riff + b"NONE\x00\x00\x00\x00" * (MAX_PARTS + 1),
+    ):
+        with pytest.raises(BrokenImage, match="more"):
+            look(body)
+
+
+def test_compressed_text_and_profiles_are_not_inflated() -> None:
+    bomb = zlib.compress(b"\x00" * 50_000_000, 9)
+    extra = png_chunk(b"zTXt", b"Comment\x00\x00" + bomb) * 8
+    extra += png_chunk(b"iCCP", b"profile\x00\x00" + bomb)
+    body = png(1, 1, depth=8, colour=2, rows=b"\x00\x01\x02\x03", extra=extra)
+    assert read(body).tolist() == [[[1, 2, 3]]]
+
+
+def test_a_broken_animation_header_warns_nobody() -> None:
+    extra = png_chunk(b"acTL", struct.pack(">II", 0, 0))
+    body = png(1, 1, depth=8, colour=2, rows=b"\x00\x01\x02\x03", extra=extra)
+    assert read(body).tolist() == [[[1, 2, 3]]]
+
+
+def test_a_picture_without_pixels_is_refused() -> None:
+    for body in (
+        png(0, 5, depth=8, colour=0, rows=b""),
+        pictures.claiming(WHOLE["JPEG"], 40, 0),
+        b"\xff\xd8\xff\xd9",
+    ):
+        with pytest.raises(BrokenImage):
+            look(body)
+
+
+def test_decoding_never_writes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    noisy = encoded(Image.effect_noise((64, 64), 80), "JPEG")
+    middle = len(noisy) // 2
+    for body in (
+        noisy[:middle] + b"\xff\xd9",
+        noisy[:middle] + b"\x00" * 50 + noisy[middle:],
+        WHOLE["PNG"][:60] + b"\x00" + WHOLE["PNG"][61:],
+    ):
+        try:
+            read(body)
+        except BadImage:
+            continue
+    assert capfd.readouterr().err == ""
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    kind=st.sampled_from(FORMATS),
+    cut=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), max_size=8),
+)
+@example(kind="JPEG", cut=1.0, flips=[])
+def test_damaged_pictures_raise_only_bad_image(
+    kind: str, cut: float, flips: list[tuple[float, int]]
+) -> None:
+    damaged = bytearray(pictures.turned(6, kind))
+    for place, bit in flips:
+        damaged[int(place * len(damaged))] ^= 1 << bit
+    body = bytes(damaged[: round(cut * len(damaged))])
+    try:
+        info = look(body, max_pixels=10_000)
+    except BadImage:
+        info = None
+    try:
+        picture = decode(body, max_pixels=10_000)
+    except BadImage:
+        return
+    assert info is not None
+    assert picture.shape == (info.height_px, info.width_px, 3)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    start=st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\x00\x00\x00WEBP"]),
+    rest=st.binary(max_size=300),
+)
+def test_nonsense_behind_a_good_signature_is_refused(start: bytes, rest: bytes) -> None:
+    with pytest.raises(BadImage):
+        decode(start + rest, max_pixels=10_000)
+
+
+def test_errors_do_not_repeat_what_was_uploaded() -> None:
+    with pytest.raises(UnsupportedImage) as caught:
+        look(b"<script>secret</script>")
+    assert "secret" not in str(caught.value)

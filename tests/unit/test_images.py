@@ -1,0 +1,182 @@
+"""Looking at, decoding and encoding pictures of every kind."""
+
+import struct
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+import pictures
+from pictures import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
+from seewhy.images import ImageInfo, encode_jpeg, encode_png
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_header_names_type_and_size(kind: str) -> None:
+    assert look(WHOLE[kind]) == ImageInfo(MEDIA_TYPES[kind], width_px=40, height_px=24)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_decodes_to_its_pixels(kind: str) -> None:
+    error = np.abs(read(WHOLE[kind]).astype(int) - pictures.pixels(gradient()))
+    assert error.max() <= (4 if kind == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("photo", sorted(PHOTOS.glob("*.jpg")), ids=lambda path: path.stem)
+def test_real_photos_decode_as_pillow_decodes_them(photo: Path) -> None:
+    with Image.open(photo) as image:
+        assert np.array_equal(read(photo.read_bytes()), pictures.pixels(image))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_as_pillow_applies_it(kind: str, orientation: int) -> None:
+    body = pictures.turned(orientation, kind)
+    with Image.open(BytesIO(body)) as image:
+        upright = pictures.pixels(ImageOps.exif_transpose(image))
+    assert np.array_equal(read(body), upright)
+    assert (look(body).width_px > look(body).height_px) == (orientation < 5)
+
+
+def tiff(order: str, entry: bytes) -> bytes:
+    start = {"<": b"II*\x00", ">": b"MM\x00*"}[order] + struct.pack(order + "I", 8)
+    return b"Exif\x00\x00" + start + struct.pack(order + "H", 1) + entry + b"\x00" * 4
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_is_read_in_both_byte_orders(order: str) -> None:
+    exif = tiff(order, struct.pack(order + "HHIHH", 0x0112, 3, 1, 6, 0))
+    assert look(encoded(gradient(), "JPEG", exif=exif)).width_px == 24
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        tiff("<", struct.pack("<HHIHH", 0x0112, 3, 1, 0, 0)),
+        tiff("<", struct.pack("<HHIHH", 0x0112, 3, 1, 9, 0)),
+        tiff("<", struct.pack("<HHI4s", 0x0112, 2, 4, b"top\x00")),
+        tiff("<", b"\x12\x01"),
+        b"Exif\x00\x00II*\x00\xff\xff\xff\xff",
+        b"Exif\x00\x00nonsense",
+        b"Exif\x00\x00",
+    ],
+)
+def test_an_orientation_that_makes_no_sense_is_ignored(exif: bytes) -> None:
+    body = encoded(gradient(), "JPEG", exif=exif)
+    assert np.array_equal(read(body), read(WHOLE["JPEG"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "marker"),
+    [({"progressive": True}, b"\xff\xda\x00\x08"), ({"restart_marker_blocks": 1}, b"\xff\xd0")],
+)
+def test_jpegs_of_many_scans_or_restarts_decode(options: dict[str, int], marker: bytes) -> None:
+    body = encoded(gradient(), "JPEG", **options)
+    assert marker in body
+    assert np.abs(read(body).astype(int) - pictures.pixels(gradient())).max() <= 4
+
+
+def test_a_jpeg_that_carries_more_pictures_is_a_jpeg() -> None:
+    body = encoded(gradient(), "MPO", save_all=True, append_images=[gradient()], quality=95)
+    assert look(body).media_type == "image/jpeg"
+    assert read(body).shape == (24, 40, 3)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+    inverted = ImageOps.invert(gradient())
+    body = encoded(gradient(), kind, save_all=True, append_images=[inverted])
+    assert np.array_equal(read(body), pictures.pixels(gradient()))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_transparency_is_laid_on_white(kind: str) -> None:
+    image = Image.new("RGBA", (3, 1))
+    image.putpixel((0, 0), (200, 0, 0, 255))
+    image.putpixel((1, 0), (200, 0, 0, 0))
+    image.putpixel((2, 0), (0, 0, 0, 128))
+    assert read(encoded(image, kind)).tolist() == [[[200, 0, 0], [255, 255, 255], [127] * 3]]
+
+
+@pytest.mark.parametrize(
+    ("body", "colours"),
+    [
+        pytest.param(
+            png(
+                2,
+                1,
+                depth=8,
+                colour=3,
+                rows=b"\x00\x00\x01",
+                extra=png_chunk(b"PLTE", bytes([9, 8, 7, 30, 20, 10])) + png_chunk(b"tRNS", b"\0"),
+            ),
+            [[255, 255, 255], [30, 20, 10]],
+            id="a palette with a transparent entry",
+        ),
+        pytest.param(
+            png(2, 1, depth=8, colour=4, rows=bytes([0, 90, 255, 90, 0])),
+            [[90, 90, 90], [255, 255, 255]],
+            id="grey with alpha",
+        ),
+        pytest.param(
+            png(2, 1, depth=1, colour=0, rows=b"\x00\x40"),
+            [[0, 0, 0], [255, 255, 255]],
+            id="one bit",
+        ),
+        pytest.param(
+            png(2, 1, depth=16, colour=0, rows=b"\x00" + struct.pack(">HH", 0x80FF, 0x0100)),
+            [[128, 128, 128], [1, 1, 1]],
+            id="16-bit grey",
+        ),
+        pytest.param(
+            png(
+                2,
+                1,
+                depth=16,
+                colour=0,
+                rows=b"\x00" + struct.pack(">HH", 0x80FF, 0x0100),
+                extra=png_chunk(b"tRNS", b"\x01\x00"),
+            ),
+            [[128, 128, 128], [255, 255, 255]],
+            id="16-bit grey with a transparent value",
+        ),
+        pytest.param(
+            png(1, 1, depth=16, colour=2, rows=b"\x00" + struct.pack(">HHH", 65535, 0x1234, 0)),
+            [[255, 18, 0]],
+            id="16-bit colour",
+        ),
+    ],
+)
+def test_every_kind_of_png_has_its_colours(body: bytes, colours: list[list[int]]) -> None:
+    assert read(body).tolist() == [colours]
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_jpegs_of_one_and_of_four_channels_have_their_colours(mode: str) -> None:
+    flat = Image.new("RGB", (16, 16), (180, 90, 40)).convert(mode)
+    assert np.abs(read(encoded(flat, "JPEG")).astype(int) - pictures.pixels(flat)).max() <= 3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 8192), (8192, 1)])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_thinnest_pictures_decode(kind: str, size: tuple[int, int]) -> None:
+    assert (read(encoded(Image.new("RGB", size, "red"), kind))[..., 0] > 250).all()
+
+
+def test_png_round_trips_grey_colour_and_transparency() -> None:
+    rgb = pictures.pixels(gradient())
+    rgba = np.dstack([rgb, np.arange(960, dtype=np.uint8).reshape(24, 40)])
+    for picture in (rgb[..., 0], rgb, rgba):
+        with Image.open(BytesIO(encode_png(picture))) as image:
+            assert np.array_equal(np.asarray(image), picture)
+
+
+def test_jpeg_keeps_colours_in_their_channels_and_obeys_quality() -> None:
+    rgb = pictures.pixels(gradient())
+    assert np.abs(read(encode_jpeg(rgb, quality=95)).astype(int) - rgb).mean() < 2
+    assert len(encode_jpeg(rgb, quality=30)) < len(encode_jpeg(rgb))
