@@ -1,6 +1,6 @@
 """Job ids: UUIDs of version 7, which sort by the time they were made."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -19,5 +19,5 @@ def job_time(job_id: str) -> datetime:
     uuid = UUID(job_id)
     if str(uuid) != job_id or uuid.version != 7:
         raise ValueError(f"not a job id: {job_id!r}")
-    milliseconds = uuid.int >> 80
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    seconds, milliseconds = divmod(uuid.int >> 80, 1000)
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=milliseconds)

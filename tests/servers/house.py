@@ -1,15 +1,15 @@
 """A whole house of real processes on one machine: the API, any number of workers, killed by pid."""
 
-import json
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import httpx2
 
 from seewhy.processes.environment import as_environment
 from seewhy.processes.guard import guarded
@@ -54,9 +54,8 @@ class House:
 
     def ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
-                return bool(json.load(answer)["status"] == "ok")
-        except OSError:
+            return httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx2.TransportError:
             return False
 
     def stop(self) -> None:

@@ -1,0 +1,40 @@
+"""`seewhy explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+def explain(
+    photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG or WebP files.")],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="The service to ask. Unset: the one on this machine, or else one that is "
+            "started for the length of this command.",
+            show_default=DEFAULT_URL,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A name from `seewhy models`.", show_default="vgg16")
+    ] = None,
+    targets: Annotated[
+        str, typer.Option(help="`predicted`, `top:3`, or class names and indices: `cat,dog,281`.")
+    ] = "predicted",
+    out: Annotated[
+        Path | None, typer.Option(help="Where overlays go. Unset: beside each photo.")
+    ] = None,
+) -> None:
+    """Explain photos: prints classes and scores, saves overlays as NAME.seewhy.jpg."""
+    from seewhy.cli.explaining import Wishes, run  # noqa: PLC0415
+    from seewhy.cli.serving import service  # noqa: PLC0415
+    from seewhy.client import Client  # noqa: PLC0415
+
+    wishes = Wishes.read(photos, model=model, targets=targets, out=out)
+    with service(url, default_url=DEFAULT_URL, model=model) as address, Client(address) as client:
+        failed = run(client, wishes)
+    if failed:
+        raise typer.Exit(1)

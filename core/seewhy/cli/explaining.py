@@ -1,0 +1,143 @@
+"""Many photos through a service: several in flight, a bar, a table, and what went wrong."""
+
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import Self
+
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from seewhy.cli.terminal import notes, results
+from seewhy.client import Client, ClientError, Explanation
+from seewhy.client.service import Options
+
+_IN_FLIGHT = 8
+_OURS = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What to explain, how, and where the overlay of each photo's first target goes."""
+
+    overlays: dict[Path, Path]
+    options: Options
+
+    @classmethod
+    def read(
+        cls, photos: Sequence[Path], *, model: str | None, targets: str, out: Path | None
+    ) -> Self:
+        """Overlays of an earlier run are left out when other photos were named."""
+        fresh = [photo for photo in photos if not _OURS.search(photo.name)] or photos
+        return cls(
+            overlays=overlay_paths(fresh, out=out),
+            options=Options(model=model, targets=parse_targets(targets)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Done:
+    explanation: Explanation
+    overlays: tuple[Path, ...]
+
+
+def parse_targets(text: str) -> str | list[int | str]:
+    """Read `predicted`, `top:N`, or names and indices between commas."""
+    if text == "predicted" or text.startswith("top:"):
+        return text
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    return [int(item) if item.isdecimal() else item for item in items]
+
+
+def overlay_paths(photos: Iterable[Path], *, out: Path | None) -> dict[Path, Path]:
+    """Return where each photo's overlay goes: no two to one place, none over a photo."""
+    photos = dict.fromkeys(photos)
+    places: dict[Path, Path] = {}
+    taken = {photo.absolute() for photo in photos}
+    for photo in photos:
+        folder = (out or photo.parent).absolute()
+        names = chain((photo.stem, photo.name), (f"{photo.name}-{n}" for n in count(2)))
+        free = (name for name in names if folder / f"{name}.seewhy.jpg" not in taken)
+        name = f"{next(free)}.seewhy.jpg"
+        places[photo] = (out or photo.parent) / name
+        taken.add(folder / name)
+    return places
+
+
+def run(client: Client, wishes: Wishes) -> bool:
+    """Explain, save, print; return whether any photo failed."""
+    done: dict[Path, _Done] = {}
+    failed: dict[Path, str] = {}
+    for folder in {place.parent for place in wishes.overlays.values()}:
+        folder.mkdir(parents=True, exist_ok=True)
+    with _bar() as bar, ThreadPoolExecutor(_IN_FLIGHT) as threads:
+        jobs = {
+            threads.submit(_explain, client, photo, place, wishes.options): photo
+            for photo, place in wishes.overlays.items()
+        }
+        try:
+            for job in bar.track(as_completed(jobs), total=len(jobs), description="explaining"):
+                _collect(job, jobs[job], done, failed)
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    if done:
+        results().print(_table({photo: done[photo] for photo in wishes.overlays if photo in done}))
+    for photo, reason in failed.items():
+        notes().print(f"{photo}: {reason}", style="red", soft_wrap=True)
+    if failed:
+        notes().print(f"{len(failed)} of {len(wishes.overlays)} photos failed")
+    return bool(failed)
+
+
+def _explain(client: Client, photo: Path, place: Path, options: Options) -> _Done:
+    explanation = client.explain(photo, **options)
+    targets = explanation.result.targets if explanation.result else ()
+    places = [
+        place.with_suffix(f".{n}.jpg") if n > 1 else place for n in range(1, len(targets) + 1)
+    ]
+    for target, path in enumerate(places):
+        path.write_bytes(client.overlay(explanation, target=target))
+    return _Done(explanation=explanation, overlays=tuple(places))
+
+
+def _collect(
+    job: Future[_Done], photo: Path, done: dict[Path, _Done], failed: dict[Path, str]
+) -> None:
+    try:
+        done[photo] = job.result()
+    except ClientError as error:
+        failed[photo] = str(error)
+    except OSError as error:
+        failed[photo] = error.strerror or str(error)
+
+
+def _table(done: dict[Path, _Done]) -> Table:
+    table = Table("photo", "class", "probability", "logit", "map", "overlay", box=None)
+    for photo, one in done.items():
+        targets = one.explanation.result.targets if one.explanation.result else ()
+        for target, overlay in zip(targets, one.overlays, strict=True):
+            table.add_row(
+                escape(photo.name),
+                escape(f"{target.score.label} ({target.score.index})"),
+                f"{target.score.probability:.1%}",
+                f"{target.score.logit:.2f}",
+                target.verdict.value,
+                escape(str(overlay)),
+            )
+    return table
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=notes(),
+        transient=True,
+    )

@@ -1,0 +1,8 @@
+"""`seewhy worker`."""
+
+
+def worker() -> None:
+    """Run one worker, with the settings of the environment."""
+    from seewhy.processes.modules import become  # noqa: PLC0415
+
+    become("seewhy_worker")

@@ -1,0 +1,121 @@
+"""What the service answers, as a client sees it: fields of a newer service are ignored."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from seewhy.explanations import State, Verdict
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Score(_Answer):
+    """One class of one picture."""
+
+    index: int
+    label: str
+    logit: float
+    probability: float
+
+
+class Target(_Answer):
+    """One explained class and the health of its map."""
+
+    score: Score
+    verdict: Verdict
+    minimum: float
+    maximum: float
+
+
+class Covers(_Answer):
+    """The part of the original picture that the map covers, in pixels, origin top left."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Outcome(_Answer):
+    """The numbers of a succeeded explanation."""
+
+    top: tuple[Score, ...]
+    targets: tuple[Target, ...]
+    model_digest: str
+    layer: str
+    linear: bool
+    map_height: int
+    map_width: int
+    covers: Covers
+    image_width_px: int
+    image_height_px: int
+    timings_ms: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Links(_Answer):
+    """Where more is to be had, as paths below the service's URL."""
+
+    self: str
+    cancel: str | None = None
+    overlay: str | None = None
+    map: str | None = None
+
+
+class Problem(_Answer):
+    """Why something failed: `code` is stable, `detail` is a sentence for people."""
+
+    code: str
+    detail: str
+
+
+class Explanation(_Answer):
+    """One explanation, as it stood when it was asked for."""
+
+    id: str
+    status: State
+    model: str
+    method: str
+    priority: str
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    attempts: int = 0
+    queue_position: int | None = None
+    cancel_requested: bool = False
+    submitted_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Problem | None = None
+    result: Outcome | None = None
+    links: Links
+    downloads: dict[str, str] = Field(default_factory=dict)
+
+
+class Model(_Answer):
+    """One model of the catalogue. What else the service says of it is in `model_extra`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+
+
+class Models(_Answer):
+    """The catalogue, and the model of a request that names none."""
+
+    models: tuple[Model, ...]
+    default: str
+
+
+class Refusal(_Answer):
+    """An RFC 9457 problem document."""
+
+    title: str = ""
+    detail: str = ""
+    code: str = "unknown"
+
+    @classmethod
+    def read(cls, body: Any) -> "Refusal":
+        """Take what can be used from any JSON body."""
+        return cls.model_validate(body) if isinstance(body, dict) else cls()

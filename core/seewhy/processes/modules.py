@@ -1,0 +1,27 @@
+"""The API and the worker as commands: core starts them by name and imports neither."""
+
+import importlib.util
+import os
+import sys
+from typing import NoReturn
+
+from seewhy.processes.errors import ProcessError
+
+# Module → the extra that carries what it needs, and one package that only the extra brings.
+_NEEDS = {"seewhy_api": ("api", "gunicorn"), "seewhy_worker": ("worker", "keras")}
+
+
+def command(module: str) -> tuple[str, ...]:
+    """Return the command that runs the module. Raises `ProcessError` naming a missing extra."""
+    extra, package = _NEEDS[module]
+    if importlib.util.find_spec(package) is None:
+        raise ProcessError(
+            f"{module} needs packages that are not installed: run `pip install 'seewhy[{extra}]'`"
+        )
+    return (sys.executable, "-P", "-m", module)
+
+
+def become(module: str) -> NoReturn:
+    """Replace this process by the module's. Raises `ProcessError` as `command` does."""
+    arguments = command(module)
+    os.execv(arguments[0], arguments)  # noqa: S606  (no shell is the point)

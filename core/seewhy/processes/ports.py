@@ -1,0 +1,28 @@
+"""Free TCP ports on this machine."""
+
+import random
+import socket
+
+# Below the ranges that Linux (32768 up) and macOS (49152 up) hand to outgoing connections: a
+# client that knocks at a stopped server's port in those ranges may be connected to itself.
+_FIRST, _LAST = 20_000, 32_000
+
+
+def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on `port` of `host` now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(*, host: str = "127.0.0.1") -> int:
+    """Pick a port that nothing listens on. Raises `OSError` when none was found."""
+    for port in random.sample(range(_FIRST, _LAST), 200):
+        if is_free(port, host=host):
+            return port
+    raise OSError(f"no free port on {host} between {_FIRST} and {_LAST}")

@@ -1,0 +1,108 @@
+"""`seewhy explain`, against a running service and with one of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import pytest
+
+from servers.up import running_up
+
+MODEL = "efficientnet-lite0"
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_up(tmp_path_factory.mktemp("up") / "data", model=MODEL) as up:
+        yield up.url
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three photos and a broken one."""
+    for name in ("cat.jpg", "coffee.jpg", "tripod.jpg"):
+        shutil.copy(PHOTOS / name, tmp_path)
+    (tmp_path / "broken.jpg").write_bytes((PHOTOS / "cat.jpg").read_bytes()[:200])
+    return tmp_path
+
+
+def explain(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "seewhy.cli", "explain", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+
+
+def test_photos_are_explained_listed_and_their_overlays_saved_beside_them(
+    url: str, folder: Path
+) -> None:
+    shown = explain(folder / "cat.jpg", folder / "coffee.jpg", "--url", url)
+
+    assert shown.returncode == 0, shown.stderr
+    [_, cat, coffee] = shown.stdout.splitlines()
+    assert cat.split()[:4] == ["cat.jpg", "tiger", "cat", "(282)"]
+    assert "(967)" in coffee
+    photo, overlay = (cv2.imread(str(folder / name)) for name in ("cat.jpg", "cat.seewhy.jpg"))
+    assert photo is not None
+    assert overlay is not None
+    assert overlay.shape == photo.shape
+    assert (overlay != photo).any()
+
+
+def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path) -> None:
+    out = folder / "overlays"
+    shown = explain(folder / "cat.jpg", "--url", url, "--targets", "tiger cat,281", "--out", out)
+
+    assert shown.returncode == 0, shown.stderr
+    assert [line.split("(")[1][:3] for line in shown.stdout.splitlines()[1:]] == ["282", "281"]
+    assert {path.name for path in out.iterdir()} == {"cat.seewhy.jpg", "cat.seewhy.2.jpg"}
+
+
+def test_a_bad_photo_fails_alone_is_named_with_its_reason_and_sets_the_status(
+    url: str, folder: Path
+) -> None:
+    shown = explain(folder / "cat.jpg", folder / "broken.jpg", folder / "absent.jpg", "--url", url)
+
+    assert shown.returncode == 1
+    assert "tiger cat" in shown.stdout
+    assert f"{folder / 'broken.jpg'}: " in shown.stderr
+    assert "(broken_image, HTTP 422)" in shown.stderr
+    assert f"{folder / 'absent.jpg'}: No such file or directory" in shown.stderr
+    assert "2 of 3 photos failed" in shown.stderr
+    assert (folder / "cat.seewhy.jpg").exists()
+
+
+def test_a_given_service_that_does_not_answer_is_one_sentence(folder: Path) -> None:
+    shown = explain(folder / "cat.jpg", "--url", "http://127.0.0.1:9")
+
+    assert shown.returncode == 1
+    assert "http://127.0.0.1:9 does not answer" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_without_a_service_one_is_started_and_stopped_again(folder: Path) -> None:
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "seewhy.cli", "explain", str(folder / "cat.jpg")]
+    shown = subprocess.run(
+        [*command, "--model", MODEL],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        env={**os.environ, "COLUMNS": "200", "TMPDIR": str(temporary)},
+    )
+
+    assert shown.returncode == 0, shown.stderr
+    assert "tiger cat (282)" in shown.stdout
+    assert "valkey │ stopped" in shown.stderr
+    assert not list(temporary.iterdir())

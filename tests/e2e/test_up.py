@@ -1,0 +1,152 @@
+"""`seewhy up` with the real Valkey, worker and API, as one user sees it."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seewhy.client import Client
+from servers.processes import alive
+from servers.up import Up, running_up
+from servers.waiting import wait_until
+
+MODEL = "efficientnet-lite0"
+PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One service for the tests that leave it standing."""
+    with running_up(tmp_path_factory.mktemp("up") / "data", model=MODEL) as up:
+        yield up
+
+
+def descendants(pid: int) -> set[int]:
+    """The processes below `pid`."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    )
+    parents = {int(pid): int(parent) for pid, parent in map(str.split, listed.stdout.splitlines())}
+    found = {pid}
+    while grown := {child for child, parent in parents.items() if parent in found} - found:
+        found |= grown
+    return found - {pid}
+
+
+def explain_the_cat(url: str) -> str:
+    """Explain one photo and return the explanation's id."""
+    with Client(url) as client:
+        explanation = client.explain(PHOTO, timeout_s=120)
+        assert explanation.result is not None
+        assert explanation.result.top[0].label == "tiger cat"
+        return explanation.id
+
+
+def test_a_photo_is_explained_by_what_it_starts(up: Up) -> None:
+    explain_the_cat(up.url)
+
+
+@pytest.mark.parametrize("name", ["worker", "valkey", "api"])
+def test_a_child_killed_under_it_is_replaced_and_the_service_works_again(up: Up, name: str) -> None:
+    explained = explain_the_cat(up.url)
+    killed = up.pids[name]
+
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: up.pids[name] != killed, what=f"another {name}")
+
+    assert f"{name} │ was killed by SIGKILL" in up.printed
+    with Client(up.url) as client:
+        assert client.get(explained).status.terminal
+    explain_the_cat(up.url)
+
+
+def test_a_second_one_on_the_same_directory_is_refused_with_the_first_ones_pid(up: Up) -> None:
+    _ = up.url
+    with running_up(up.data.parent / "data" / ".." / "data", model=MODEL) as second:
+        assert second.process.wait(timeout=60) == 1
+        assert re.search(
+            rf"in use by another `seewhy up` \(process {up.process.pid}\)", second.printed
+        )
+
+
+def test_a_port_that_is_taken_is_named(up: Up, tmp_path: Path) -> None:
+    port = int(up.url.rpartition(":")[2])
+    with running_up(tmp_path / "data", port=port, model=MODEL) as second:
+        assert second.process.wait(timeout=60) == 1
+        assert f"port {port} of 127.0.0.1 is taken" in second.printed
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_and_the_data_is_there_the_next_time(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    with running_up(tmp_path / "data", model=MODEL) as first:
+        explained = explain_the_cat(first.url)
+        below = descendants(first.process.pid)
+        assert set(first.pids.values()) <= below
+        assert first.stop(number) == 0
+        assert not {pid for pid in below if alive(pid)}
+
+    with running_up(tmp_path / "data", model=MODEL) as second, Client(second.url) as client:
+        explanation = client.get(explained)
+        assert explanation.result is not None
+        assert client.overlay(explanation)[:2] == b"\xff\xd8"
+
+
+def test_nothing_outlives_a_kill(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data", model=MODEL) as up:
+        explain_the_cat(up.url)
+        below = descendants(up.process.pid)
+
+        up.process.kill()
+        up.process.wait()
+
+        wait_until(lambda: not any(alive(pid) for pid in below), what="the end of all children")
+
+
+def test_a_model_that_was_named_is_never_replaced_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SEEWHY_MODELS_FILE", str(unreachable_model(tmp_path)))
+    with running_up(tmp_path / "data", model="far-away") as up:
+        assert up.process.wait(timeout=60) == 1
+        assert "SEEWHY_MODEL_DIR" in up.printed
+        assert not up.pids
+
+
+def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
+    """Write a catalogue whose model has its weights where nobody listens."""
+    (folder / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
+    catalogue = folder / "models.toml"
+    catalogue.write_text(
+        f"""
+        [{name}]
+        source = "keras.applications:VGG16"
+        input = {{ height_px = 224, width_px = 224 }}
+        preprocessing = {{ kind = "vgg16" }}
+        labels_file = "labels.txt"
+        [{name}.weights]
+        file = "far-away.h5"
+        url = "http://127.0.0.1:9/far-away.h5"
+        digest = "md5:{"0" * 32}"
+        """,
+        encoding="utf-8",
+    )
+    return catalogue
+
+
+def test_a_default_model_out_of_reach_is_replaced_and_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SEEWHY_MODELS_FILE", str(unreachable_model(tmp_path, name="vgg16")))
+    with running_up(tmp_path / "data") as up:
+        explain_the_cat(up.url)
+        assert "the model that ships with seewhy instead: efficientnet-lite0" in up.printed
+        with Client(up.url) as client:
+            assert client.models().default == MODEL

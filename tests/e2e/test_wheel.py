@@ -1,0 +1,99 @@
+"""The wheel, installed with its dependencies into an empty environment and used from elsewhere."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*command: str | Path, cwd: Path, timeout_s: int = 300) -> str:
+    """Run a command without this project's environment; return what it printed."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SEEWHY_", "PYTHON"))}
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=inherited | {"UV_SYSTEM_CERTS": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Build the wheel and install it; yield the `bin` folder of the new environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
+    (wheel,) = folder.glob("seewhy-*.whl")
+    uv = Path(sys.executable).parent / "uv"
+    python = folder / "env" / "bin" / "python"
+    run(uv, "venv", "--quiet", "--python", sys.executable, folder / "env", cwd=folder)
+    run(
+        *(uv, "pip", "install", "--quiet", "--python", python),
+        *("--constraint", ROOT / "requirements" / "dev.txt", f"{wheel}[embedded]"),
+        cwd=folder,
+        timeout_s=600,
+    )
+    yield python.parent
+    shutil.rmtree(folder / "env")  # two gigabytes, and pytest keeps three runs
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Make a folder that has nothing to do with the project."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def test_the_installed_packages_are_not_those_of_the_checkout(
+    installed: Path, elsewhere: Path
+) -> None:
+    script = (
+        "import seewhy, seewhy_api, seewhy_worker, seewhy_models\n"
+        "print(seewhy.__file__, seewhy_api.__file__, seewhy_worker.__file__, "
+        "seewhy_models.__file__, sep='\\n')"
+    )
+    places = run(installed / "python", "-c", script, cwd=elsewhere).splitlines()
+    assert len(places) == 4
+    assert all(Path(place).is_relative_to(installed.parent) for place in places)
+
+
+def test_the_offline_model_ships_in_the_wheel(installed: Path, elsewhere: Path) -> None:
+    script = (
+        "from seewhy.catalog import Catalog; from seewhy.settings import load; "
+        "from seewhy.weights import locate; settings = load({}); "
+        "print(locate(Catalog.load(settings).get('efficientnet-lite0'), settings))"
+    )
+    found = Path(run(installed / "python", "-c", script, cwd=elsewhere).strip())
+    assert found.is_relative_to(installed.parent)
+    assert found.read_bytes() == (ROOT / "models/seewhy_models" / found.name).read_bytes()
+
+
+def test_the_command_says_its_version(installed: Path, elsewhere: Path) -> None:
+    assert "0.1.0" in run(installed / "seewhy", "--version", cwd=elsewhere)
+
+
+def test_the_command_lists_the_shipped_models(installed: Path, elsewhere: Path) -> None:
+    listed = run(installed / "seewhy", "models", cwd=elsewhere)
+    assert "vgg16" in listed
+    assert "efficientnet-lite0" in listed
+
+
+def test_a_photo_is_explained_end_to_end_from_the_wheel(installed: Path, elsewhere: Path) -> None:
+    photo = ROOT / "examples" / "photos" / "cat.jpg"
+    command = (installed / "seewhy", "explain", photo, "--model", "efficientnet-lite0")
+    printed = run(*command, "--out", elsewhere / "overlays", cwd=elsewhere)
+    assert "tiger cat" in printed
+    (overlay,) = (elsewhere / "overlays").iterdir()
+    assert overlay.read_bytes()[:3] == b"\xff\xd8\xff"
+    assert overlay.read_bytes() != photo.read_bytes()

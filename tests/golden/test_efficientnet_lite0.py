@@ -1,0 +1,98 @@
+"""Real weights on real photos: the classes, where the heat lies, and the maps to the digit.
+
+`efficientnet_lite0_maps.npy` (3, 7, 7) holds the predicted class's map of each photo below, as
+TensorFlow 2.21 computes it on a CPU.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seewhy.catalog import Catalog
+from seewhy.explanations import Rectangle, Verdict
+from seewhy.settings import load
+from seewhy.weights import obtain
+from seewhy_worker.explained import Explained
+from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer, load_explainer
+
+HERE = Path(__file__).parent
+PHOTOS = HERE.parents[1] / "examples" / "photos"
+NAMES = ("cat", "coffee", "tripod")
+# Where a person sees it, (left, top, right, bottom) in pixels of the photo: the cat's face from
+# its eyes to its chin, the coffee in the cup's mouth, the tripod below the camera.
+BOXES = {"cat": (120, 80, 355, 285), "coffee": (173, 18, 410, 210), "tripod": (230, 190, 405, 512)}
+EXPECTED = {
+    "cat": (282, "tiger cat", 0.39),
+    "coffee": (967, "espresso", 0.945),
+    "tripod": (872, "tripod", 0.976),
+}
+
+
+def photo(name: str) -> np.ndarray:
+    with Image.open(PHOTOS / f"{name}.jpg") as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    settings = load({})
+    spec = Catalog.load(settings).get("efficientnet-lite0")
+    weights_path = obtain(spec, settings, progress=lambda done, total: None)
+    return load_explainer(spec, weights_path=weights_path, max_batch=4)
+
+
+@pytest.fixture(scope="module")
+def explained(explainer: Explainer) -> dict[str, Explained]:
+    prepared = [explainer.prepare(photo(name)) for name in NAMES]
+    results = explainer.explain(prepared, [(-1,)] * len(NAMES))
+    return dict(zip(NAMES, results, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_photo_is_recognised(explained: dict[str, Explained], name: str) -> None:
+    index, label, probability = EXPECTED[name]
+    (target,) = explained[name].targets
+    assert (target.score.index, target.score.label) == (index, label)
+    assert target.score.probability == pytest.approx(probability, abs=0.01)
+    assert target.score == explained[name].top[0]
+    assert target.verdict == Verdict.OK
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_heat_peaks_on_what_is_named(explained: dict[str, Explained], name: str) -> None:
+    x, y = peak(explained[name].maps[0], explained[name].covers)
+    left, top, right, bottom = BOXES[name]
+    assert left <= x <= right
+    assert top <= y <= bottom
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_map_is_the_one_on_record(explained: dict[str, Explained], name: str) -> None:
+    recorded = np.load(HERE / "efficientnet_lite0_maps.npy")[NAMES.index(name)]
+    np.testing.assert_allclose(
+        explained[name].maps[0], recorded, rtol=0, atol=2e-3 * np.abs(recorded).max()
+    )
+
+
+def test_the_layer_is_the_last_with_a_spatial_output(explainer: Explainer) -> None:
+    assert (explainer.layer, explainer.map_shape) == ("top_relu", (7, 7))
+
+
+def test_a_photo_explained_alone_has_the_map_it_has_in_company(
+    explainer: Explainer, explained: dict[str, Explained]
+) -> None:
+    for name, company in explained.items():
+        (alone,) = explainer.explain([explainer.prepare(photo(name))], [(-1,)])
+        limit = BATCH_TOLERANCE * np.abs(alone.maps).max()
+        np.testing.assert_allclose(company.maps, alone.maps, rtol=0, atol=limit)
+
+
+def peak(map_: np.ndarray, covers: Rectangle) -> tuple[float, float]:
+    """Return the centre of the hottest cell, (x, y) in pixels of the original photo."""
+    row, column = np.unravel_index(map_.argmax(), map_.shape)
+    height, width = map_.shape
+    x = covers.x + covers.width * (column + 0.5) / width
+    y = covers.y + covers.height * (row + 0.5) / height
+    return float(x), float(y)

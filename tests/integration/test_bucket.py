@@ -1,0 +1,120 @@
+"""Making a bucket ready, and the test server's own checks, on a real S3."""
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from seewhy.errors import StoreUnavailable
+from seewhy.objects.adapter import open_store
+from seewhy.objects.bucket import provision
+from seewhy.settings import Settings, load
+from servers.s3 import S3Server
+
+
+def settings_of(server: S3Server, name: str, **changes: Any) -> Settings:
+    return load(environment={}, **(server.settings(name) | changes))
+
+
+def new_name() -> str:
+    return f"test-{uuid.uuid4().hex}"
+
+
+def test_an_absent_bucket_is_made_and_a_second_run_finds_all_in_place(s3: S3Server) -> None:
+    name = new_name()
+    settings = settings_of(s3, name, retention_s=7 * 86_400 + 1)
+    assert provision(settings) == [
+        f"bucket {name}: created",
+        "CORS, GET and HEAD from any origin: set",
+        "lifecycle, expiry after 8 d: set",
+    ]
+    open_store(settings).check()
+    assert [line.rpartition(": ")[2] for line in provision(settings)] == ["present"] * 3
+
+
+def test_everything_the_service_writes_expires(s3: S3Server) -> None:
+    name = new_name()
+    provision(settings_of(s3, name, retention_s=60))
+    rules = s3.client().get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert {
+        (rule["Filter"]["Prefix"], rule["Expiration"]["Days"], rule["Status"]) for rule in rules
+    } == {("images/", 1, "Enabled"), ("jobs/", 1, "Enabled"), ("results/", 1, "Enabled")}
+    assert {rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for rule in rules} == {1}
+
+
+def test_another_retention_replaces_our_rules_and_leaves_those_of_others(
+    s3: S3Server,
+) -> None:
+    name, client = s3.new_bucket(), s3.client()
+    foreign_expiry = {
+        "ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 3}
+    }  # fmt: skip
+    foreign_cors = {"ID": "theirs", "AllowedOrigins": ["https://a"], "AllowedMethods": ["PUT"]}
+    client.put_bucket_lifecycle_configuration(
+        Bucket=name, LifecycleConfiguration={"Rules": [foreign_expiry]}
+    )
+    client.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [foreign_cors]})
+
+    provision(settings_of(s3, name))
+    lines = provision(settings_of(s3, name, retention_s=30 * 86_400))
+
+    assert lines[1:] == [
+        "CORS, GET and HEAD from any origin: present",
+        "lifecycle, expiry after 30 d: set",
+    ]
+    rules = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    assert sorted((rule["ID"], rule["Expiration"]["Days"]) for rule in rules) == [
+        ("seewhy-images", 30), ("seewhy-jobs", 30), ("seewhy-results", 30), ("theirs", 3)
+    ]  # fmt: skip
+    cors = client.get_bucket_cors(Bucket=name)["CORSRules"]
+    assert [rule["ID"] for rule in cors] == ["theirs", "seewhy-read"]
+
+
+def test_a_browser_elsewhere_may_read_a_link(s3: S3Server) -> None:
+    settings = settings_of(s3, s3.new_bucket())
+    store = open_store(settings)
+    store.put("images/1", b"a picture", content_type="image/jpeg")
+    link = store.link("images/1", expires_s=60) or ""
+    asked = {"Origin": "https://labels.example", "Access-Control-Request-Method": "GET"}
+    assert "Access-Control-Allow-Origin" not in httpx2.options(link, headers=asked).headers
+    provision(settings)
+    answer = httpx2.options(link, headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] in {"*", "https://labels.example"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"s3_secret_access_key": "wrong"}, "check SEEWHY_S3_ACCESS_KEY_ID"),
+        ({"s3_region": "eu-west-1"}, "check SEEWHY_S3_REGION"),
+        ({"s3_endpoint": "http://127.0.0.1:1"}, "Could not connect to the endpoint"),
+    ],
+)
+def test_what_keeps_a_bucket_from_being_made_is_said(
+    s3: S3Server, changes: dict[str, str], says: str
+) -> None:
+    with pytest.raises(StoreUnavailable, match=says):
+        provision(settings_of(s3, new_name(), **changes))
+
+
+def test_a_directory_is_made_once(tmp_path: Path) -> None:
+    settings = load(environment={}, store_url=f"file://{tmp_path}/objects")
+    assert provision(settings) == [f"directory {tmp_path}/objects: created"]
+    assert provision(settings) == [f"directory {tmp_path}/objects: present"]
+
+
+def test_the_test_server_refuses_a_body_that_was_not_signed(s3: S3Server) -> None:
+    client, name = s3.client(), s3.new_bucket()
+    client.meta.events.register(
+        "before-send.s3.PutObject", lambda request, **_: setattr(request, "body", b"forged!")
+    )
+    with pytest.raises(client.exceptions.ClientError, match="XAmzContentSHA256Mismatch"):
+        client.put_object(Bucket=name, Key="images/1", Body=b"genuine", ChecksumAlgorithm="SHA256")
+
+
+def test_the_test_server_does_nothing_for_the_unsigned(s3: S3Server) -> None:
+    for method, path in (("GET", "/"), ("PUT", "/a-bucket"), ("POST", "/moto-api/reset")):
+        assert httpx2.request(method, s3.endpoint + path).status_code == 403

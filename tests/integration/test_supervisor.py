@@ -1,0 +1,217 @@
+"""The supervisor with real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seewhy.processes.child import Child
+from seewhy.processes.errors import StartFailed
+from seewhy.processes.supervisor import Backoff, Supervisor
+from servers.processes import alive
+from servers.waiting import wait_until
+
+FOREVER = "import time; time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('deaf', flush=True); time.sleep(600)"
+)
+
+
+class Diary:
+    """The lines that a supervisor reports."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def __call__(self, name: str, line: str) -> None:
+        self.lines.append(f"{name}: {line}")
+
+
+@pytest.fixture
+def diary() -> Diary:
+    return Diary()
+
+
+@pytest.fixture
+def supervisor(diary: Diary) -> Iterator[Supervisor]:
+    supervisor = Supervisor(report=diary, backoff=Backoff(first_s=0.05, longest_s=0.1))
+    yield supervisor
+    supervisor.stop()
+
+
+def python(name: str, program: str, tmp_path: Path, *, grace_s: float = 5.0) -> Child:
+    return Child(
+        name=name,
+        command=(sys.executable, "-c", program),
+        log_file=tmp_path / f"{name}.log",
+        grace_s=grace_s,
+    )
+
+
+def tended(supervisor: Supervisor, name: str, *, other_than: int) -> bool:
+    supervisor.tend()
+    return supervisor.pid(name) not in {None, other_than}
+
+
+def pid_of(supervisor: Supervisor, name: str) -> int:
+    pid = supervisor.pid(name)
+    assert pid is not None
+    return pid
+
+
+def test_a_killed_child_is_started_again_and_a_line_says_so(
+    supervisor: Supervisor, diary: Diary, tmp_path: Path
+) -> None:
+    child = python("worker", f"print('loading', flush=True); {FOREVER}", tmp_path)
+    supervisor.start(child)
+    wait_until(lambda: b"loading" in child.log_file.read_bytes(), what="the child's line")
+    first = pid_of(supervisor, "worker")
+
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: tended(supervisor, "worker", other_than=first), what="a new worker")
+
+    second = pid_of(supervisor, "worker")
+    assert alive(second)
+    assert diary.lines == [
+        f"worker: started (process {first})",
+        "worker: was killed by SIGKILL: loading; starting it again in 0.05 s",
+        f"worker: started again (process {second})",
+    ]
+
+
+def test_a_child_that_never_starts_is_given_up_with_the_end_of_its_log(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    supervisor.start(python("api", "raise SystemExit('no such model: vgg17')", tmp_path))
+
+    def three_deaths() -> bool:
+        supervisor.tend()
+        supervisor.refuse_deaths(3)
+        return False
+
+    with pytest.raises(StartFailed, match=r"the api does not start(.|\n)*no such model: vgg17"):
+        wait_until(three_deaths, what="three deaths")
+
+
+def test_children_are_stopped_one_by_one_the_last_started_first(
+    supervisor: Supervisor, diary: Diary, tmp_path: Path
+) -> None:
+    for name in ("valkey", "worker", "api"):
+        supervisor.start(python(name, FOREVER, tmp_path))
+    pids = [pid_of(supervisor, name) for name in ("valkey", "worker", "api")]
+
+    supervisor.stop()
+
+    assert [line.split(":")[0] for line in diary.lines[3:]] == ["api", "worker", "valkey"]
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_a_child_deaf_to_sigterm_is_killed_after_its_grace(
+    supervisor: Supervisor, diary: Diary, tmp_path: Path
+) -> None:
+    child = python("worker", STUBBORN, tmp_path, grace_s=0.1)
+    supervisor.start(child)
+    wait_until(lambda: b"deaf" in child.log_file.read_bytes(), what="the child to turn deaf")
+
+    supervisor.stop()
+
+    assert diary.lines[-1] == "worker: stopped (was killed by SIGKILL)"
+
+
+def test_what_a_dead_child_had_forked_is_gone_before_it_is_started_again(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    forking = f"import os, time; print(os.fork(), flush=True); {FOREVER}"
+    child = python("api", forking, tmp_path)
+    supervisor.start(child)
+    wait_until(lambda: child.log_file.read_text().count("\n") == 2, what="the fork")
+    grandchild = max(int(line) for line in child.log_file.read_text().split())
+    first = pid_of(supervisor, "api")
+
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: tended(supervisor, "api", other_than=first), what="a new api")
+
+    assert not alive(grandchild)
+
+
+def test_children_see_what_they_are_given_and_not_what_is_withheld(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEEWHY_API_PORT", "81")
+    monkeypatch.setenv("OTHER", "kept")
+    shown = "import os; print({k: v for k, v in os.environ.items() if k in NAMES}, flush=True);"
+    names = "NAMES = {'SEEWHY_API_PORT', 'SEEWHY_API_HOST', 'OTHER'}\n"
+    child = Child(
+        name="api",
+        command=(sys.executable, "-c", names + shown + FOREVER),
+        log_file=tmp_path / "api.log",
+        environment={"SEEWHY_API_HOST": "::1"},
+        without="SEEWHY_",
+    )
+
+    supervisor.start(child)
+    wait_until(lambda: child.log_file.read_text().endswith("\n"), what="the child's line")
+
+    assert "SEEWHY_API_PORT" not in child.log_file.read_text()
+    assert "'SEEWHY_API_HOST': '::1'" in child.log_file.read_text()
+    assert "'OTHER': 'kept'" in child.log_file.read_text()
+
+
+PARENT = """
+import subprocess, sys, time
+from seewhy.processes import guard
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+wrapped = {wrapped}
+print(subprocess.Popen(wrapped).pid, flush=True)
+time.sleep(600)
+"""
+WATCHED = (
+    "[sys.executable, '-c', 'import sys; from seewhy.processes import guard;"
+    " sys.exit(guard.watch(sys.argv[2:], parent_pid=int(sys.argv[1])))',"
+    " str(__import__('os').getpid()), *command]"
+)
+
+
+@pytest.mark.parametrize(
+    "wrapped", ["guard.guarded(command)", WATCHED], ids=["this platform's way", "by watching"]
+)
+def test_a_guarded_command_ends_when_its_parent_is_killed(wrapped: str) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT.format(wrapped=wrapped)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert alive(child)
+
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    wait_until(lambda: not alive(child), what="the end of the guarded command")
+
+
+def test_a_guarded_command_whose_parent_has_already_gone_does_not_start() -> None:
+    stranger = 1
+    guard = subprocess.run(
+        [sys.executable, "-m", "seewhy.processes.guard", str(stranger), "--", "echo", "started"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (guard.stdout, guard.returncode) == ("", 137)
+
+
+def test_a_watched_command_hands_on_its_status() -> None:
+    watching = (
+        "import os, sys; from seewhy.processes import guard;"
+        "sys.exit(guard.watch([sys.executable, '-c', 'raise SystemExit(7)'],"
+        " parent_pid=os.getppid()))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", watching], check=False).returncode == 7

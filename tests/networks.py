@@ -1,0 +1,70 @@
+"""Small seeded networks, so that no test needs a downloaded one."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from seewhy.catalog import InputSize, ModelSpec, ScalePreprocessing
+from seewhy_worker.cam.methods import find_method
+from seewhy_worker.explainer import Explainer
+from seewhy_worker.models.splitting import split
+
+CLASSES = 5
+SIDE_PX = 12
+
+
+def picture_input() -> keras.KerasTensor:
+    return keras.Input((SIDE_PX, SIDE_PX, 3))
+
+
+def drawn(seed: int) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=0.3, seed=seed)
+
+
+def conv(filters: int, name: str, seed: int) -> keras.layers.Layer:
+    return keras.layers.Conv2D(
+        filters, 3, activation="relu", name=name, kernel_initializer=drawn(seed)
+    )
+
+
+def two_layer_cnn(ending: str = "none") -> keras.Model:
+    """Two convolutions and two dense layers; `ending` is how the softmax is written, if at all."""
+    picture = picture_input()
+    hidden = conv(6, "conv1", 1)(picture)
+    hidden = conv(4, "conv2", 2)(hidden)
+    hidden = keras.layers.Flatten(name="flatten")(hidden)
+    hidden = keras.layers.Dense(8, "relu", name="fc", kernel_initializer=drawn(3))(hidden)
+    fused = ending.removeprefix("fused ") if ending.startswith("fused ") else None
+    scores = keras.layers.Dense(CLASSES, fused, name="scores", kernel_initializer=drawn(4))(hidden)
+    if ending == "softmax layer":
+        scores = keras.layers.Softmax(name="softmax")(scores)
+    if ending == "activation layer":
+        scores = keras.layers.Activation("softmax", name="softmax")(scores)
+    if ending == "softmax operation":
+        scores = keras.ops.softmax(scores)
+    return keras.Model(picture, scores, name="small")
+
+
+def explainer_of(model: keras.Model, folder: Path, *, max_batch: int = 8) -> Explainer:
+    """Make an explainer of a small network, with classes named c0, c1 and so on."""
+    (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(model.output_shape[-1])))
+    spec = ModelSpec(
+        name="small",
+        folder=folder,
+        source="small.keras",
+        sha256="0" * 64,
+        input=InputSize(height_px=SIDE_PX, width_px=SIDE_PX),
+        preprocessing=ScalePreprocessing(kind="scale", mean=127.5, std=127.5),
+        labels_file="labels.txt",
+    )
+    return Explainer(
+        spec=spec, parts=split(model), method=find_method("gradcam"), max_batch=max_batch
+    )
+
+
+def random_pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:
+    """RGB pictures of several sizes, (H, W, 3) uint8."""
+    generator = np.random.default_rng(seed)
+    sides = generator.integers(9, 30, (count, 2))
+    return [generator.integers(0, 256, (h, w, 3), np.uint8) for h, w in sides]

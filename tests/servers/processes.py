@@ -1,0 +1,18 @@
+"""What the kernel knows of a process."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def alive(pid: int) -> bool:
+    """Whether the process exists and is more than a zombie awaiting its parent."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        return status.rpartition(")")[2].split()[0] not in {"Z", "X"}
+    if Path("/proc/self/stat").exists():
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False

@@ -1,0 +1,80 @@
+"""`seewhy up` as a user starts it: a process of its own, watched through what it prints."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from servers.waiting import wait_until
+
+_STARTED = re.compile(r"(\w+) │ started (?:again )?\(process (\d+)\)")
+_READY = re.compile(r"ready at (http://\S+)")
+
+
+class Up:
+    """A running `seewhy up`; `printed` is what it has said so far."""
+
+    def __init__(self, data: Path, *, port: int = 0, model: str | None = None) -> None:
+        self.data = data
+        descriptor, name = tempfile.mkstemp(prefix="printed-", dir=data.resolve().parent)
+        self._output = Path(name)
+        arguments = ["up", "--data", str(data), "--port", str(port)]
+        if model is not None:
+            arguments += ["--model", model]
+        with os.fdopen(descriptor, "wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "seewhy.cli", *arguments],
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "COLUMNS": "200"},
+            )
+
+    @property
+    def printed(self) -> str:
+        return self._output.read_text("utf-8")
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The latest process of each child."""
+        return {name: int(pid) for name, pid in _STARTED.findall(self.printed)}
+
+    @property
+    def url(self) -> str:
+        """The service's address, once it is ready."""
+        self.wait_for(_READY.pattern)
+        found = _READY.search(self.printed)
+        assert found is not None
+        return found[1]
+
+    def wait_for(self, pattern: str, *, limit_s: float = 90.0) -> None:
+        """Return when `pattern` has been printed; fail when the process ends before."""
+
+        def said() -> bool:
+            if re.search(pattern, self.printed):
+                return True
+            assert self.process.poll() is None, self.printed
+            return False
+
+        wait_until(said, what=f"seewhy up to print {pattern}", limit_s=limit_s)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal and return the exit status; fail unless it ends within 10 s."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=10)
+
+
+@contextmanager
+def running_up(data: Path, *, port: int = 0, model: str | None = None) -> Iterator[Up]:
+    """Run `seewhy up` for the length of the block."""
+    up = Up(data, port=port, model=model)
+    try:
+        yield up
+    finally:
+        if up.process.poll() is None:
+            up.process.kill()
+            up.process.wait()

@@ -1,0 +1,171 @@
+"""The catalogue, the class names, and how a request names classes."""
+
+from pathlib import Path
+
+import pytest
+
+from seewhy.catalog import Catalog, ModelSpec
+from seewhy.errors import InvalidRequest, SettingsError, UnknownClass, UnknownModel
+from seewhy.labels import Labels, resolve_targets
+from seewhy.settings import load
+
+SHIPPED = Catalog.load(load({}))
+IMAGENET = SHIPPED.get("vgg16").labels
+ANIMALS = Labels(["cat", "Dog", "crane", "horse", "crane"])
+
+OWN = """
+[flowers]
+source = "flowers.keras"
+sha256 = "{digest}"
+input = {{ height_px = 64, width_px = 96 }}
+preprocessing = {{ kind = "scale", mean = [1.0, 2.0, 3.0], std = 2.0 }}
+labels_file = "flowers.txt"
+"""
+
+
+def catalogue(folder: Path, text: str) -> Catalog:
+    (folder / "flowers.txt").write_text("rose\ntulip\n")
+    file = folder / "own.toml"
+    file.write_text(text)
+    return Catalog.load(load({}, models_file=file))
+
+
+def own(extra: str = "") -> str:
+    return OWN.format(digest="a" * 64) + extra
+
+
+def test_the_shipped_catalogue_has_vgg16_and_its_offline_stand_in() -> None:
+    assert SHIPPED.names() == ("efficientnet-lite0", "vgg16")
+    vgg16, lite0 = SHIPPED.get("vgg16"), SHIPPED.get("efficientnet-lite0")
+    assert (vgg16.layer, vgg16.geometry.rule) == ("block5_conv3", "stretch")
+    assert vgg16.digest == "md5:64373286793e3c8b2b4e3219cbf3544b"
+    assert (lite0.layer, lite0.geometry.rule, lite0.geometry.fraction) == (None, "crop", 0.875)
+    assert lite0.digest.startswith("sha256:8c4d4772")
+    assert (lite0.folder / lite0.source).is_file()
+
+
+def test_the_shipped_labels_are_imagenet_s() -> None:
+    assert len(IMAGENET) == 1000
+    assert [IMAGENET[index] for index in (0, 282, 872)] == ["tench", "tiger cat", "tripod"]
+
+
+def test_a_file_of_one_s_own_adds_a_model(tmp_path: Path) -> None:
+    catalog = catalogue(tmp_path, own())
+    assert catalog.names() == ("efficientnet-lite0", "flowers", "vgg16")
+    flowers = catalog.get("flowers")
+    assert (flowers.name, flowers.folder) == ("flowers", tmp_path)
+    assert (flowers.labels[1], len(flowers.labels)) == ("tulip", 2)
+    assert (flowers.input.height_px, flowers.input.width_px) == (64, 96)
+
+
+def test_a_file_of_one_s_own_replaces_a_shipped_model(tmp_path: Path) -> None:
+    catalog = catalogue(tmp_path, own().replace("[flowers]", "[vgg16]"))
+    assert catalog.get("vgg16").source == "flowers.keras"
+
+
+def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
+    with pytest.raises(UnknownModel, match=r"efficientnet-lite0, vgg16\. Did you mean vgg16\?"):
+        SHIPPED.get("vgg-16")
+
+
+def test_every_mistake_in_a_catalogue_is_reported_at_once(tmp_path: Path) -> None:
+    text = own("max_batch = 64\nlayers = 'a'\n").replace("64,", "-1,")
+    with pytest.raises(SettingsError) as caught:
+        catalogue(tmp_path, text)
+    report = str(caught.value)
+    assert "own.toml" in report
+    assert "flowers.max_batch: Input should be less than or equal to 32" in report
+    assert "flowers.layers: there is no such field" in report
+    assert "flowers.input.height_px" in report
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ('sha256 = "', '# "', "needs `sha256`"),
+        ('"flowers.keras"', '"keras.applications:VGG16"', "needs `weights`"),
+        ('"flowers.keras"', '"flowers.h5"', "flowers.source"),
+        ('"flowers.txt"', '"leaves.txt"', "leaves.txt"),
+        ("std = 2.0", "std = 0.0", "std must not be zero"),
+        ("[flowers]", "[flowers", "cannot be read"),
+        ("[flowers]", "['Flow ers']", "Flow ers.name"),
+        ("[flowers]", "[flowers]\nname = 'x'", "name and folder are not fields"),
+        ("[flowers]", "[flowers]\nmethods = ['grad']", "there are: gradcam"),
+        ("[flowers]", "flowers = 3\n[other]", "flowers.source: Field required"),
+    ],
+)
+def test_a_mistake_in_a_catalogue_is_named(
+    tmp_path: Path, before: str, after: str, complaint: str
+) -> None:
+    with pytest.raises(SettingsError, match=r"own.toml") as caught:
+        catalogue(tmp_path, own().replace(before, after))
+    assert complaint in str(caught.value)
+
+
+def test_a_missing_catalogue_file_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent.toml"):
+        Catalog.load(load({}, models_file=tmp_path / "absent.toml"))
+
+
+def test_an_empty_labels_file_is_refused(tmp_path: Path) -> None:
+    text = own().replace("flowers.txt", "empty.txt")
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(SettingsError, match="names no class"):
+        catalogue(tmp_path, text)
+
+
+def test_random_weights_are_identified_by_their_seed() -> None:
+    spec = SHIPPED.get("vgg16").model_dump() | {"weights": {"random_seed": 3}}
+    assert ModelSpec.model_validate(spec).digest == "random:3"
+
+
+@pytest.mark.parametrize(("wanted", "index"), [("dog", 1), ("CAT", 0), (3, 3), ("3", 3), (4, 4)])
+def test_a_class_is_named_by_its_name_or_index(wanted: str | int, index: int) -> None:
+    assert ANIMALS.index_of(wanted) == index
+
+
+def test_a_name_that_two_classes_share_is_refused_with_both_indices() -> None:
+    with pytest.raises(UnknownClass, match="ambiguous: use the index, 2 and 4"):
+        ANIMALS.index_of("crane")
+
+
+def test_a_misspelt_class_is_refused_with_close_names() -> None:
+    with pytest.raises(UnknownClass, match="close to it: tiger cat"):
+        IMAGENET.index_of("tigre cat")
+
+
+@pytest.mark.parametrize("wanted", [-1, 5, "5", "zebra", ""])
+def test_a_class_the_model_does_not_have_is_refused(wanted: str | int) -> None:
+    with pytest.raises(UnknownClass):
+        ANIMALS.index_of(wanted)
+
+
+@pytest.mark.parametrize(
+    ("targets", "resolved"),
+    [
+        ("predicted", (-1,)),
+        ("top:1", (-1,)),
+        ("top:3", (-1, -2, -3)),
+        (["dog", 0, "4"], (1, 0, 4)),
+    ],
+)
+def test_targets_become_indices_and_ranks(
+    targets: str | list[str | int], resolved: tuple[int, ...]
+) -> None:
+    assert resolve_targets(targets, ANIMALS) == resolved
+
+
+def test_a_class_named_twice_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"more than once: 1 \(Dog\)"):
+        resolve_targets(["dog", 1], ANIMALS)
+
+
+def test_more_classes_than_there_are_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"6 classes were asked for.*only 5"):
+        resolve_targets("top:6", ANIMALS)
+
+
+@pytest.mark.parametrize("targets", ["top:0", "top:21", "best", []])
+def test_targets_of_another_form_are_refused(targets: str | list[str | int]) -> None:
+    with pytest.raises(InvalidRequest, match="targets must be"):
+        resolve_targets(targets, ANIMALS)

@@ -1,0 +1,40 @@
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seewhy.processes.environment import as_environment
+from seewhy.settings import load
+
+names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)
+some_settings = st.fixed_dictionaries(
+    {},
+    optional={
+        "redis_url": names.map("redis://:{}@127.0.0.1:7000/0".format),
+        "store_url": names.map("file:///{}".format),
+        "s3_endpoint": names.map("http://{}:9000".format),
+        "s3_secret_access_key": names,
+        "default_model": names,
+        "worker_models": st.lists(names, max_size=3).map(tuple),
+        "models_file": names.map(Path),
+        "api_port": st.integers(0, 65535),
+        "lease_s": st.floats(0.1, 3600),
+    },
+)
+
+
+@given(some_settings)
+def test_a_child_reads_the_settings_of_its_parent(given_settings: dict[str, Any]) -> None:
+    settings = load({}, **given_settings)
+
+    assert load(as_environment(settings)) == settings
+
+
+def test_what_was_not_set_is_not_passed_on() -> None:
+    settings = load({}, api_port=81, s3_secret_access_key="hush")
+
+    assert as_environment(settings) == {
+        "SEEWHY_API_PORT": "81",
+        "SEEWHY_S3_SECRET_ACCESS_KEY": "hush",
+    }

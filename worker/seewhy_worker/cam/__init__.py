@@ -1,0 +1,1 @@
+"""Class activation maps: the papers' maths, as pure functions of arrays."""

@@ -1,0 +1,77 @@
+"""What the explainer takes and gives, and the port through which the worker uses it.
+
+Nothing here needs a tensor library, so a stub of three methods can stand in for a model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.explanations import ClassScore, Rectangle, TargetResult
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture as the network takes it."""
+
+    pixels: NDArray[np.float32]
+    """(H, W, 3), preprocessed."""
+    covers: Rectangle
+    """The part of the original picture that `pixels` shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The explanation of one picture."""
+
+    maps: NDArray[np.float32]
+    """(K, h, w), one signed map per target, in the order they were asked for."""
+    targets: tuple[TargetResult, ...]
+    """K scores and verdicts, same order."""
+    top: tuple[ClassScore, ...]
+    """The most probable classes, best first; five, or all of a smaller model."""
+    covers: Rectangle
+
+
+class ExplainerPort(Protocol):
+    """A resident model that explains pictures."""
+
+    @property
+    def digest(self) -> str:
+        """What identifies the weights."""
+        ...
+
+    @property
+    def layer(self) -> str:
+        """The name of the target layer."""
+        ...
+
+    @property
+    def map_shape(self) -> tuple[int, int]:
+        """The maps' (height, width) in cells."""
+        ...
+
+    @property
+    def linear(self) -> bool:
+        """Whether the difference of two maps explains the difference of their scores."""
+        ...
+
+    def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
+        """Bring an RGB picture (H, W, 3) to the network's input. Safe from many threads."""
+        ...
+
+    def explain(
+        self, prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+    ) -> list[Explained]:
+        """Explain each picture's targets, in order; one thread at a time.
+
+        A target is a class index, or -r for the r-th most probable class. Raises `OutOfMemory`.
+        """
+        ...
+
+    def warm_up(self) -> None:
+        """Compile everything, so that the first pictures are as quick as the rest."""
+        ...

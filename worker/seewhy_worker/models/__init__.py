@@ -1,0 +1,1 @@
+"""Keras models: built from the catalogue, and cut where the explanation looks."""

@@ -1,0 +1,57 @@
+"""Keras models built from the catalogue."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from seewhy.catalog import APPLICATIONS, ModelSpec, RandomWeights
+from seewhy.errors import UnsupportedModel, WeightsNotFound
+
+
+def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
+    """Build the network with its weights, from a file whose digest has been checked.
+
+    `weights_path` is None for random weights alone. Raises `UnsupportedModel` for a definition
+    that Keras does not have or refuses as unsafe, and `WeightsNotFound` without a file.
+    """
+    if isinstance(spec.weights, RandomWeights):
+        model = _application(spec, weights=None)
+        _randomise(model, spec.weights.random_seed)
+        return model
+    if weights_path is None:
+        raise WeightsNotFound(f"the model {spec.name} was given no file to read its weights from")
+    if spec.is_application:
+        return _application(spec, weights=str(weights_path))
+    try:
+        return keras.saving.load_model(weights_path, compile=False, safe_mode=True)
+    except (ValueError, TypeError) as error:
+        raise UnsupportedModel(f"Keras cannot read {weights_path.name}: {error}") from error
+
+
+def _application(spec: ModelSpec, *, weights: str | None) -> keras.Model:
+    name = spec.source.removeprefix(APPLICATIONS)
+    build = getattr(keras.applications, name, None)
+    if build is None:
+        raise UnsupportedModel(f"keras.applications has no {name}; correct the catalogue's source")
+    shape = (spec.input.height_px, spec.input.width_px, 3)
+    try:
+        return build(
+            weights=weights,
+            input_shape=shape,
+            classes=len(spec.labels),
+            classifier_activation=None,
+        )
+    except ValueError as error:
+        raise UnsupportedModel(f"keras.applications refuses {spec.name}: {error}") from error
+
+
+def _randomise(model: keras.Model, seed: int) -> None:
+    # Not keras.utils.set_random_seed: it reseeds the whole process. He's variance keeps the
+    # numbers of a deep network in a sensible range.
+    generator = np.random.default_rng(seed)
+    for variable in model.trainable_variables:
+        if len(variable.shape) > 1:
+            fan_in = np.prod(variable.shape[:-1])
+            draw = generator.standard_normal(variable.shape, np.float32)
+            variable.assign(draw * np.float32(np.sqrt(2.0 / fan_in)))
