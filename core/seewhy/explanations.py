@@ -1,9 +1,10 @@
 """The words of the contract: what a client asks for, and what becomes of it."""
 
+import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 METHODS = ("gradcam",)
 MAX_TARGETS = 20
@@ -79,13 +80,21 @@ class Job(_Frozen):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+Finite = Annotated[float | None, AfterValidator(_finite_or_none)]
+"""JSON has no NaN: a number that is not finite is None, and the verdict says why."""
+
+
 class ClassScore(_Frozen):
     """One class of one picture."""
 
     index: int
     label: str
-    logit: float
-    probability: float
+    logit: Finite
+    probability: Finite
 
 
 class Verdict(StrEnum):
@@ -112,8 +121,8 @@ class TargetResult(_Frozen):
 
     score: ClassScore
     verdict: Verdict
-    minimum: float
-    maximum: float
+    minimum: Finite
+    maximum: Finite
 
 
 class Result(_Frozen):

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -33,15 +33,19 @@ class Settings(BaseSettings):
         pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|file:///.+)$",
         description="Where pictures and results live: s3://BUCKET or file:///DIRECTORY.",
     )
-    s3_endpoint: str | None = Field(None, description="Unset means AWS itself.")
-    s3_public_endpoint: str | None = Field(
-        None, description="The endpoint that presigned links name, where clients need another."
+    s3_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="Unset means AWS itself."
     )
-    s3_region: str = "us-east-1"
+    s3_public_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="The endpoint that presigned links name, where clients need another.",
+    )
+    s3_region: str = Field("us-east-1", description="The bucket's region.")
     s3_access_key_id: str | None = Field(
         None, description="Unset means the machine's own AWS credentials."
     )
-    s3_secret_access_key: SecretStr | None = None
+    s3_secret_access_key: SecretStr | None = Field(None, description="Goes with the key id.")
 
     default_model: str = Field("vgg16", description="The model of a request that names none.")
     worker_models: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -56,17 +60,33 @@ class Settings(BaseSettings):
     max_batch: int = Field(8, ge=1, le=32, description="Pictures explained together, at most.")
     in_flight: int = Field(3, ge=2, le=16, description="Batches a worker holds at once.")
 
-    api_host: str = "127.0.0.1"
-    api_port: int = Field(8000, ge=0, le=65535)
-    api_processes: int = Field(1, ge=1, le=64)
-    api_threads: int = Field(16, ge=2, le=256)
-    max_upload_bytes: int = Field(10_000_000, ge=1_000, le=1_000_000_000)
-    max_pixels: int = Field(25_000_000, ge=1_000, le=1_000_000_000)
+    api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
+    api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
+    api_processes: int = Field(1, ge=1, le=64, description="API processes of one `seewhy api`.")
+    api_threads: int = Field(
+        32, ge=2, le=256, description="Requests that one process serves at once; half may wait."
+    )
+    max_upload_bytes: int = Field(
+        10_000_000, ge=1_000, le=1_000_000_000, description="A larger picture is refused."
+    )
+    max_pixels: int = Field(
+        25_000_000, ge=1_000, le=178_000_000, description="Width by height; more is refused."
+    )
 
     lease_s: float = Field(30.0, gt=0, le=3600, description="A claim not renewed is taken back.")
-    sweep_interval_s: float = Field(5.0, gt=0, le=300)
-    max_attempts: int = Field(3, ge=1, le=10)
+    sweep_interval_s: float = Field(
+        5.0, gt=0, le=300, description="How often overdue jobs are looked after."
+    )
+    max_attempts: int = Field(
+        3, ge=1, le=10, description="How often a job is tried before it fails."
+    )
     retention_s: int = Field(7 * 86_400, ge=60, description="How long a finished job is known.")
+
+    @model_validator(mode="after")
+    def _keys_in_pairs(self) -> Self:
+        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            raise ValueError("SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY go together")
+        return self
 
     @field_validator("worker_models", mode="before")
     @classmethod
@@ -114,9 +134,9 @@ def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Sett
 def _report(error: ValidationError) -> str:
     lines = []
     for mistake in error.errors(include_url=False, include_context=False):
-        name = PREFIX + str(mistake["loc"][0]).upper()
+        name = "".join(PREFIX + str(part).upper() for part in mistake["loc"][:1])
         if mistake["type"] == "extra_forbidden":
             lines.append(f"{name}: there is no such setting")
         else:
-            lines.append(f"{name}: {mistake['msg']}")
+            lines.append(f"{name}: {mistake['msg']}" if name else mistake["msg"])
     return "the environment holds mistakes:\n  " + "\n  ".join(lines)

@@ -181,8 +181,19 @@ def test_after_a_crash_each_job_runs_alone_in_its_process(bench):
     submit(bench, "fresh")
     suspect = claim(bench, owner="w1")
     assert [c.job_id for c in suspect] == ["a"]
-    assert claim(bench, owner="w1") == [], "nothing joins a suspect"
     assert [c.job_id for c in claim(bench, owner="w2")] == ["b"], "another process may"
+    bench.ledger.complete([Completion(suspect[0], "r")])
+    assert [c.job_id for c in claim(bench, owner="w1")] == ["fresh"]
+
+
+def test_nothing_joins_a_suspect_in_its_process(bench):
+    submit(bench, "a")
+    claim(bench, owner="dead")
+    bench.tick(1_000)
+    bench.ledger.sweep()
+    suspect = claim(bench, owner="w1")
+    submit(bench, "fresh")
+    assert claim(bench, owner="w1") == []
     bench.ledger.complete([Completion(suspect[0], "r")])
     assert [c.job_id for c in claim(bench, owner="w1")] == ["fresh"]
 

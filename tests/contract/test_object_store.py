@@ -253,8 +253,3 @@ def test_without_keys_of_its_own_the_store_uses_the_machine_s(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # the setting prevails
     keyless = {"s3_access_key_id": None, "s3_secret_access_key": None}
     open_store(s3_settings.model_copy(update=keyless)).check()
-
-
-def test_half_a_pair_of_keys_is_a_mistake_in_the_settings(s3_settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="go together"):
-        open_store(s3_settings.model_copy(update={"s3_secret_access_key": None}))

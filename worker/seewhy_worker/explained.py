@@ -73,5 +73,5 @@ class ExplainerPort(Protocol):
         ...
 
     def warm_up(self) -> None:
-        """Compile everything, so that the first pictures are as quick as the rest."""
+        """Compile what most requests need, so that the first are as quick as the rest."""
         ...

@@ -89,14 +89,11 @@ class Explainer:
         return explained
 
     def warm_up(self) -> None:
-        """Compile every batch size and target count, and run each batch size once.
+        """Compile and run every batch size for one target.
 
-        Running makes the backend choose and keep its kernels for the body, whose work does not
-        depend on the number of targets.
+        More targets share the body, and are compiled when they are first asked for.
         """
         for batch in self._batch_sizes:
-            for count in TARGET_COUNTS:
-                self._step(batch, count)
             pixels = np.zeros((batch, *self._parts.input_shape), np.float32)
             self._step(batch, 1)(pixels, np.full((batch, 1), -1, np.int32))
 

@@ -3,6 +3,6 @@
 
 def api() -> None:
     """Run the HTTP API, with the settings of the environment."""
-    from seewhy.processes.modules import become  # noqa: PLC0415
+    from seewhy.processes.modules import become
 
     become("seewhy_api")

@@ -29,9 +29,9 @@ def explain(
     ] = None,
 ) -> None:
     """Explain photos: prints classes and scores, saves overlays as NAME.seewhy.jpg."""
-    from seewhy.cli.explaining import Wishes, run  # noqa: PLC0415
-    from seewhy.cli.serving import service  # noqa: PLC0415
-    from seewhy.client import Client  # noqa: PLC0415
+    from seewhy.cli.explaining import Wishes, run
+    from seewhy.cli.serving import service
+    from seewhy.client import Client
 
     wishes = Wishes.read(photos, model=model, targets=targets, out=out)
     with service(url, default_url=DEFAULT_URL, model=model) as address, Client(address) as client:

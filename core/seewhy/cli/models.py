@@ -3,12 +3,12 @@
 
 def models() -> None:
     """List the catalogue, and which weights are on this machine."""
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
-    from seewhy.catalog import Catalog, RandomWeights  # noqa: PLC0415
-    from seewhy.cli.terminal import results  # noqa: PLC0415
-    from seewhy.settings import load  # noqa: PLC0415
-    from seewhy.weights import locate  # noqa: PLC0415
+    from seewhy.catalog import Catalog, RandomWeights
+    from seewhy.cli.terminal import results
+    from seewhy.settings import load
+    from seewhy.weights import locate
 
     settings = load()
     catalog = Catalog.load(settings)

@@ -22,12 +22,12 @@ def up(
     ] = None,
 ) -> None:
     """Run everything on this machine: ledger, object store, worker and API. Ctrl-C stops it."""
-    from seewhy.cli.terminal import Downloads, notes, results  # noqa: PLC0415
-    from seewhy.processes.data_directory import hold  # noqa: PLC0415
-    from seewhy.processes.model_choice import with_weights  # noqa: PLC0415
-    from seewhy.processes.up import complete  # noqa: PLC0415
-    from seewhy.processes.up import up as run  # noqa: PLC0415
-    from seewhy.settings import load  # noqa: PLC0415
+    from seewhy.cli.terminal import Downloads, notes, results
+    from seewhy.processes.data_directory import hold
+    from seewhy.processes.model_choice import with_weights
+    from seewhy.processes.up import complete
+    from seewhy.processes.up import up as run
+    from seewhy.settings import load
 
     console = notes()
     asked = {"api_host": host, "api_port": port, "default_model": model}

@@ -3,6 +3,6 @@
 
 def worker() -> None:
     """Run one worker, with the settings of the environment."""
-    from seewhy.processes.modules import become  # noqa: PLC0415
+    from seewhy.processes.modules import become
 
     become("seewhy_worker")

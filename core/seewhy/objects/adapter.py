@@ -197,8 +197,6 @@ def _credentials(settings: Settings) -> "S3CredentialProvider":
         }
         # Not passed as options: those would be mixed with an AWS_SESSION_TOKEN of the machine.
         return lambda: credential
-    if key_id is not None or secret is not None:
-        raise SettingsError("SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY go together")
     from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415  (boto3 takes 0.45 s)
 
     try:

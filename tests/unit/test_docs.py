@@ -1,0 +1,58 @@
+"""The documentation names what is there, and nothing that is not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from seewhy_api.problems import STATUS
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("core/seewhy", "api/seewhy_api", "worker/seewhy_worker", "models/seewhy_models")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def package_folders() -> list[str]:
+    return [
+        str(init.parent.relative_to(ROOT))
+        for package in PACKAGES
+        for init in sorted((ROOT / package).rglob("__init__.py"))
+    ]
+
+
+@pytest.mark.parametrize("folder", package_folders())
+def test_the_architecture_page_names_every_package_folder(folder):
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    name = folder if folder in PACKAGES else Path(folder).name
+    assert re.search(rf"^\s*{re.escape(name)}/ ", page, re.MULTILINE), (
+        f"{folder} is not in the picture"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_and_modules_that_a_page_names_exist(page):
+    text = page.read_text()
+    for path in re.findall(
+        r"`((?:core|api|worker|models|tests|infra|benchmarks|docs|examples)/[\w/.-]+)`", text
+    ):
+        assert (ROOT / path).exists(), path
+    for dotted in re.findall(r"`(seewhy(?:_api|_worker)?(?:\.\w+)+)", text):
+        assert is_module(dotted) or is_module(dotted.rpartition(".")[0]), dotted
+
+
+def is_module(dotted: str) -> bool:
+    """Whether a package or module of that name is in the tree."""
+    root, *rest = dotted.split(".")
+    home = next(ROOT / package for package in PACKAGES if package.endswith(f"/{root}"))
+    place = home.joinpath(*rest)
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def test_every_error_that_reaches_a_client_has_a_status_of_its_kind():
+    assert {status.value for status in STATUS.values()} == {404, 409, 410, 413, 415, 422, 503}
