@@ -25,8 +25,9 @@ from seewhy.ledger.redis import open_ledger
 from seewhy.processes.ports import free_port
 from seewhy.settings import load
 from servers import s3
-from servers.house import House, house, until
+from servers.house import House, house
 from servers.valkey import start_valkey
+from servers.waiting import wait_until
 
 PHOTO = Path(__file__).parents[1] / "examples" / "photos" / "astronaut.jpg"
 BOUNDARY = "seewhy-benchmark"
@@ -80,7 +81,7 @@ def measure(building: House, pids: tuple[int, int, int], upload: bytes, jobs: in
     started = time.perf_counter()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: submit(building, upload, jobs // 4), range(4)))
-    until(lambda: ledger.counts().non_terminal == 0, what="all jobs ended", limit_s=600)
+    wait_until(lambda: ledger.counts().non_terminal == 0, what="all jobs ended", limit_s=600)
     elapsed_s = time.perf_counter() - started
     spent_ms = [1000 * (cpu_s(p) - b) / jobs for p, b in zip(pids, before, strict=True)]
     return Figures(jobs / elapsed_s, *spent_ms)
@@ -100,7 +101,7 @@ def running(store: str) -> Iterator[tuple[House, tuple[int, int, int]]]:
         building = stack.enter_context(house(settings, directory))
         worker = building.start_stub_worker()
         api = building.start_api()
-        until(lambda: "ready." in building.log("worker"), what="the worker consumes")
+        wait_until(lambda: "ready." in building.log("worker"), what="the worker consumes")
         yield building, (api.pid, worker.pid, server.pid)
 
 

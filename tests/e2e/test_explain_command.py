@@ -1,6 +1,7 @@
 """`seewhy explain`, against a running service and with one of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,3 +107,21 @@ def test_without_a_service_one_is_started_and_stopped_again(folder: Path) -> Non
     assert "tiger cat (282)" in shown.stdout
     assert "valkey │ stopped" in shown.stderr
     assert not list(temporary.iterdir())
+
+
+def test_the_example_in_the_readme_runs_as_it_stands(url: str, tmp_path: Path) -> None:
+    readme = (PHOTOS.parents[1] / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(example.strip().splitlines()) <= 12
+    (tmp_path / "examples").symlink_to(PHOTOS.parent)
+    run = subprocess.run(
+        [sys.executable, "-c", example.replace("http://127.0.0.1:8000", url)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    assert re.match(r"[\w ]+: 0\.\d\d, map ok\n", run.stdout)
+    assert cv2.imread(str(tmp_path / "cat.seewhy.jpg")).shape == (300, 451, 3)

@@ -8,8 +8,9 @@ from seewhy.client import Client
 from seewhy.images import inspect
 from seewhy.processes.ports import free_port
 from seewhy.settings import load
-from servers.house import house, until
+from servers.house import house
 from servers.valkey import start_valkey
+from servers.waiting import wait_until
 
 CATALOGUE = """
 [vgg16-random]
@@ -38,7 +39,7 @@ def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
         with house(settings, tmp_path) as building, Client(building.url) as client:
             building.start_worker()
             building.start_api()
-            until(
+            wait_until(
                 lambda: "ready." in building.log("worker"), what="the worker is ready", limit_s=180
             )
             explanation = client.explain(photos / "coffee.jpg", targets=["class 3", 5])

@@ -10,12 +10,14 @@ import pytest
 
 from seewhy.client import Client
 from seewhy.explanations import Result, State
+from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.redis import open_ledger
 from seewhy.objects.adapter import open_store
 from seewhy.processes.ports import free_port
 from seewhy.settings import load
-from servers.house import House, house, until
+from servers.house import House, house
 from servers.valkey import RedisServer, start_valkey
+from servers.waiting import wait_until
 
 JOBS = 40
 
@@ -49,10 +51,14 @@ def submit_all(building: House, photos: Path) -> list[str]:
         return [client.submit(pictures[n % len(pictures)]).id for n in range(JOBS)]
 
 
+def succeeded(ledger: Ledger) -> int:
+    return ledger.counts().terminal.get(State.SUCCEEDED, 0)
+
+
 def check_books(building: House, accepted: list[str]) -> None:
     """Nothing lost, nothing twice, nothing invented, every result whole."""
     ledger, store = open_ledger(building.settings), open_store(building.settings)
-    until(lambda: ledger.counts().non_terminal == 0, what="all jobs have ended")
+    wait_until(lambda: ledger.counts().non_terminal == 0, what="all jobs have ended")
     counts = ledger.counts()
     assert (counts.accepted, counts.drift) == (len(accepted), 0)
     assert counts.terminal == {State.SUCCEEDED: len(accepted)}
@@ -74,7 +80,9 @@ def test_killing_the_worker_under_load_loses_nothing_and_repeats_no_outcome(buil
     ledger = open_ledger(building.settings)
     worker = building.start_stub_worker(batch_ms=200)
     accepted = submit_all(building, photos)
-    until(lambda: ledger.counts().terminal.get(State.SUCCEEDED, 0) >= 4, what="some have ended")
+    wait_until(
+        lambda: ledger.counts().terminal.get(State.SUCCEEDED, 0) >= 4, what="some have ended"
+    )
     worker.kill()
     worker.wait()
     assert ledger.counts().non_terminal > 0, "it died too late to prove anything"
@@ -87,7 +95,9 @@ def test_a_worker_told_to_stop_finishes_or_gives_back_uncharged(building, photos
     ledger = open_ledger(building.settings)
     worker = building.start_stub_worker(batch_ms=200)
     accepted = submit_all(building, photos)
-    until(lambda: ledger.counts().terminal.get(State.SUCCEEDED, 0) >= 4, what="some have ended")
+    wait_until(
+        lambda: ledger.counts().terminal.get(State.SUCCEEDED, 0) >= 4, what="some have ended"
+    )
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=20) == 0
     records = [ledger.read(job_id) for job_id in accepted]
@@ -109,7 +119,7 @@ def test_jobs_wait_out_a_restart_of_redis(building, server, photos):
 def test_a_hint_lost_between_redis_and_the_worker_costs_seconds_not_the_job(building, photos):
     """Bare Celery loses this job for ever: the message is popped, and its reader dies."""
     worker = building.start_stub_worker()
-    until(lambda: "ready." in building.log("worker"), what="the worker consumes")
+    wait_until(lambda: "ready." in building.log("worker"), what="the worker consumes")
     worker.send_signal(signal.SIGSTOP)
     with Client(building.url) as client:
         job_id = client.submit(photos / "cat.jpg").id
@@ -117,3 +127,10 @@ def test_a_hint_lost_between_redis_and_the_worker_costs_seconds_not_the_job(buil
     worker.wait()
     building.start_stub_worker()
     check_books(building, [job_id])
+
+
+def test_a_batch_that_outlasts_its_lease_keeps_it(building, photos):
+    building.start_stub_worker(batch_ms=3 * 1000 * building.settings.lease_s)
+    with Client(building.url) as client:
+        explanation = client.explain(photos / "cat.jpg")
+    assert explanation.attempts == 1

@@ -3,30 +3,16 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
 from seewhy.processes.environment import as_environment
 from seewhy.processes.guard import guarded
 from seewhy.settings import Settings
-
-LIMIT_S = 60.0
-
-
-def until(
-    condition: Callable[[], Any], *, what: str, limit_s: float = LIMIT_S, every_s: float = 0.05
-) -> Any:
-    """Wait for a condition to hold and return its value; fail after a limit."""
-    deadline = time.monotonic() + limit_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
-        time.sleep(every_s)
-    return value
+from servers.waiting import wait_until
 
 
 class House:
@@ -43,7 +29,7 @@ class House:
 
     def start_api(self) -> subprocess.Popen[bytes]:
         child = self._start("api", ["-m", "seewhy_api"])
-        until(self.ready, what="the API is ready")
+        wait_until(self.ready, what="the API is ready")
         return child
 
     def start_stub_worker(self, *, batch_ms: float = 0) -> subprocess.Popen[bytes]:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, limit_s: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], *, what: str, limit_s: float = 60.0) -> None:
     """Return when `condition()` holds; fail, saying `what` was awaited, after `limit_s`."""
     deadline = time.monotonic() + limit_s
     while not condition():

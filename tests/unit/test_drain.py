@@ -1,15 +1,18 @@
 """Draining with the in-memory ledger and store, and an explainer that misbehaves on demand."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from seewhy.client.answers import Outcome
 from seewhy.errors import OutOfMemory, StoreUnavailable
-from seewhy.explanations import Job, Result, State
+from seewhy.explanations import ClassScore, Job, Result, State, TargetResult, Verdict
 from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.records import Policy, Submission, lanes_of
 from seewhy.maps import decode_npy
@@ -264,3 +267,30 @@ def test_a_lease_lost_on_the_way_costs_nothing_but_the_work(room):
     assert (record.state, record.attempts, record.crashes) == (State.SUCCEEDED, 2, 1)
     result = Result.model_validate_json(record.result)
     assert result.objects["map"] == f"results/{job}/2/map.npy", "the winner's, not the loser's"
+
+
+def test_a_network_that_gives_nonsense_says_so_in_json(room):
+    """The verdict tells; NaN is no JSON, so the numbers are null, and NaN again in the client."""
+    (job,) = ids(1)
+    room.submit(job)
+    explain = room.explainer.explain
+
+    def nonsense(
+        prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+    ) -> list[Explained]:
+        (good,) = explain(prepared, targets)
+        score = ClassScore(index=0, label="0", logit=math.nan, probability=math.nan)
+        target = TargetResult(
+            score=score, verdict=Verdict.NOT_FINITE, minimum=math.nan, maximum=math.inf
+        )
+        maps = np.full_like(good.maps, np.nan)
+        return [replace(good, maps=maps, targets=(target,), top=(score,))]
+
+    room.explainer.explain = nonsense
+    room.drain.drain(LANE)
+    assert room.ended(job) == (State.SUCCEEDED, None)
+    text = room.ledger.read(job).result
+    assert json.loads(text, parse_constant=pytest.fail)["targets"][0]["verdict"] == "not_finite"
+    (target,) = Outcome.model_validate_json(text).targets
+    assert math.isnan(target.score.logit)
+    assert math.isnan(target.maximum)

@@ -1,11 +1,20 @@
 """What the service answers, as a client sees it: fields of a newer service are ignored."""
 
+import math
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from seewhy.explanations import State, Verdict
+
+
+def _nan_for_none(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+Number = Annotated[float, BeforeValidator(_nan_for_none)]
+"""JSON has no NaN: the service writes null for a number that is not finite."""
 
 
 class _Answer(BaseModel):
@@ -17,8 +26,8 @@ class Score(_Answer):
 
     index: int
     label: str
-    logit: float
-    probability: float
+    logit: Number
+    probability: Number
 
 
 class Target(_Answer):
@@ -26,8 +35,8 @@ class Target(_Answer):
 
     score: Score
     verdict: Verdict
-    minimum: float
-    maximum: float
+    minimum: Number
+    maximum: Number
 
 
 class Covers(_Answer):

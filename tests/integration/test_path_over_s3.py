@@ -1,0 +1,52 @@
+"""The path with S3 behind it: real processes, signed requests, presigned links."""
+
+import io
+import json
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+
+from seewhy.client import Client, Refused
+from seewhy.objects.adapter import open_store
+from seewhy.objects.bucket import provision
+from seewhy.processes.ports import free_port
+from seewhy.settings import load
+from servers.house import house
+from servers.s3 import S3Server
+from servers.valkey import RedisServer
+
+
+def test_results_land_in_s3_and_their_links_open_without_a_key(
+    s3: S3Server, valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
+    with valkey.client() as client:
+        client.flushdb()
+    settings = load(
+        {},
+        redis_url=valkey.url,
+        default_model="efficientnet-lite0",
+        api_port=free_port(),
+        **s3.settings("made-by-seewhy"),
+    )
+    provision(settings)
+    with house(settings, tmp_path) as building, Client(building.url) as client:
+        building.start_stub_worker()
+        building.start_api()
+        explanation = client.explain(photos / "cat.jpg", targets="top:2")
+        assert sorted(explanation.downloads) == ["map", "overlay", "result"]
+        opened = {name: httpx2.get(link) for name, link in explanation.downloads.items()}
+        assert {answer.status_code for answer in opened.values()} == {200}
+        assert opened["overlay"].headers["Content-Type"] == "image/jpeg"
+        assert opened["overlay"].content == client.overlay(explanation)
+        np.testing.assert_array_equal(
+            np.load(io.BytesIO(opened["map"].content)), client.map(explanation)
+        )
+        assert json.loads(opened["result"].content)["job_id"] == explanation.id
+        tampered = explanation.downloads["map"].replace("/map.npy", "/result.json")
+        assert httpx2.get(tampered).status_code == 403
+        for key in open_store(settings).keys(f"results/{explanation.id}/"):
+            open_store(settings).delete(key)
+        with pytest.raises(Refused, match="no longer in the store"):
+            client.map(explanation)
