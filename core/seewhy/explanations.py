@@ -1,13 +1,24 @@
 """The words of the contract: what a client asks for, and what becomes of it."""
 
+import json
 import math
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictInt,
+    StrictStr,
+    field_validator,
+)
 
 METHODS = ("gradcam",)
 MAX_TARGETS = 20
+METADATA_LIMIT_BYTES = 4_096
 
 
 class State(StrEnum):
@@ -40,7 +51,7 @@ class _Frozen(BaseModel):
 Targets = (
     Literal["predicted"]
     | Annotated[str, Field(pattern=r"^top:([1-9]|1[0-9]|20)$")]
-    | Annotated[list[int | str], Field(min_length=1, max_length=MAX_TARGETS)]
+    | Annotated[list[StrictInt | StrictStr], Field(min_length=1, max_length=MAX_TARGETS)]
 )
 
 
@@ -61,8 +72,15 @@ class ExplanationRequest(_Frozen):
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = Field(None, gt=0, le=86_400)
     metadata: dict[str, JsonValue] = Field(
-        default_factory=dict, max_length=16, description="Returned as it came."
+        default_factory=dict, description="Returned as it came; 4,096 bytes of JSON at most."
     )
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if len(json.dumps(metadata)) > METADATA_LIMIT_BYTES:
+            raise ValueError(f"has more than {METADATA_LIMIT_BYTES} bytes of JSON")
+        return metadata
 
 
 class Job(_Frozen):

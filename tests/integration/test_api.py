@@ -17,10 +17,19 @@ from PIL import Image
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from seewhy.explanations import State
+from seewhy import maps
+from seewhy.explanations import (
+    ClassScore,
+    Rectangle,
+    Result,
+    State,
+    TargetResult,
+    Verdict,
+)
 from seewhy.ledger.records import Completion, hint_queue, lanes_of
 from seewhy.ledger.redis import open_ledger
 from seewhy.objects.adapter import open_store
+from seewhy.objects.keys import result_key
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
 from servers.valkey import RedisServer
@@ -82,18 +91,35 @@ def stored(settings: Settings) -> list[str]:
     return sorted(key for prefix in ("images/", "jobs/", "results/") for key in store.keys(prefix))
 
 
+MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)
+
+
 def finish_one(settings: Settings) -> None:
-    """Do what a worker does, as far as the ledger sees it."""
-    ledger = open_ledger(settings)
+    """Do what a worker does, as far as the ledger and the store see it."""
+    ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="a test", limit=1)
-    result = {
-        "model": MODEL, "model_digest": "d", "method": "gradcam", "layer": "l", "linear": True,
-        "targets": [], "top": [], "map_height": 7, "map_width": 7,
-        "covers": {"x": 0, "y": 0, "width": 1, "height": 1},
-        "image_width_px": 1, "image_height_px": 1,
-        "objects": {}, "digests": {}, "timings_ms": {}, "versions": {},
-    }  # fmt: skip
-    assert ledger.complete([Completion(claim, json.dumps(result))]) == [True]
+    key = result_key(claim.job_id, claim.fence, "map.npy")
+    store.put(key, maps.encode_npy(MAP), content_type="application/octet-stream")
+    score = ClassScore(index=282, label="tiger cat", logit=1.0, probability=0.5)
+    result = Result(
+        model=MODEL,
+        model_digest="d",
+        method="gradcam",
+        layer="l",
+        linear=True,
+        targets=(TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1),),
+        top=(score,),
+        map_height=7,
+        map_width=7,
+        covers=Rectangle(x=100, y=0, width=300, height=300),
+        image_width_px=451,
+        image_height_px=300,
+        objects={"map": key},
+        digests={},
+        timings_ms={},
+        versions={},
+    )
+    assert ledger.complete([Completion(claim, result.model_dump_json())]) == [True]
 
 
 def test_a_submitted_picture_is_promised_and_rung_for(client, settings, cat, valkey):
@@ -242,6 +268,9 @@ BAD_REQUESTS = {
     "unknown field": ({"modle": "vgg16"}, "invalid_request", "modle"),
     "too many targets": ({"targets": "top:21"}, "invalid_request", "targets"),
     "a deadline in the past": ({"deadline_s": -1}, "invalid_request", "deadline_s"),
+    "a deadline that is no number": ({"deadline_s": float("nan")}, "invalid_request", "deadline_s"),
+    "a truth for a class": ({"targets": [True]}, "invalid_request", "targets"),
+    "endless metadata": ({"metadata": {"x": "y" * 5000}}, "invalid_request", "4096"),
     "unknown priority": ({"priority": "now"}, "invalid_request", "priority"),
 }
 
@@ -295,6 +324,43 @@ def test_a_result_that_is_not_there_yet_is_a_conflict(client, cat):
     job_id = post(client, cat).json["id"]
     for name in ("overlay", "heatmap", "map.npy"):
         refused(client.get(f"/v1/explanations/{job_id}/{name}"), 409, "result_not_ready")
+
+
+def test_a_result_is_drawn_on_demand_for_labelling_tools_on_other_origins(client, settings, cat):
+    here = f"/v1/explanations/{post(client, cat).json['id']}"
+    finish_one(settings)
+    numbers = client.get(f"{here}/map.npy")
+    np.testing.assert_array_equal(np.load(io.BytesIO(numbers.data)), MAP)
+    plain = client.get(f"{here}/overlay")
+    signed = client.get(f"{here}/overlay?target=tiger cat&polarity=signed&alpha=0.9")
+    heat = client.get(f"{here}/heatmap?colormap=viridis")
+    assert [a.content_type for a in (plain, signed, heat)] == ["image/jpeg"] * 2 + ["image/png"]
+    assert plain.data != signed.data
+    for answer in (numbers, plain, signed, heat):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    pixels = np.asarray(Image.open(io.BytesIO(heat.data)))
+    assert pixels.shape == (300, 451, 4)
+    assert (pixels[:, :100, 3] == 0).all(), "the model has not seen this part"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "alpha=nan",
+        "alpha=2",
+        "polarity=up",
+        "colour=red",
+        "colormap=pink",
+        "target=cta",
+        "target=281",
+    ],
+)
+def test_a_drawing_that_cannot_be_made_is_refused(client, settings, cat, query):
+    job_id = post(client, cat).json["id"]
+    finish_one(settings)
+    answer = client.get(f"/v1/explanations/{job_id}/overlay?{query}")
+    assert refused(answer, 422, "unknown_class" if "cta" in query else "invalid_request")
 
 
 def test_unknown_paths_and_methods_are_problems_too(client):
