@@ -3,11 +3,13 @@
 Runs the API and one worker as real processes over a real Valkey, submits 640 x 427 JPEGs over
 HTTP from a few threads, and reads the processes' own CPU clocks. Prints one table.
 
-    make bench-path        or        PYTHONPATH=tests python benchmarks/path.py --jobs 2000
+    PYTHONPATH=tests python benchmarks/path.py --jobs 400
 """
 
 import argparse
 import http.client
+import itertools
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -74,13 +76,25 @@ def cpu_s(pid: int) -> float:
     return sum(clock.user + clock.system for clock in clocks)
 
 
-def measure(building: House, pids: tuple[int, int, int], upload: bytes, jobs: int) -> Figures:
-    """Submit `jobs` from four threads and wait until all have ended."""
+def measure(
+    building: House, pids: tuple[int, int, int], upload: bytes, jobs: int, *, backlog: bool
+) -> Figures:
+    """Submit `jobs` from four threads and wait until all have ended.
+
+    With a backlog the worker is paused until all are in, so that it runs full batches and the
+    rate is its own; else it takes the jobs as they come, a few at a time.
+    """
     ledger = open_ledger(building.settings)
+    worker = psutil.Process(pids[1])
     before = [cpu_s(pid) for pid in pids]
+    if backlog:
+        worker.suspend()
     started = time.perf_counter()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: submit(building, upload, jobs // 4), range(4)))
+    if backlog:
+        started = time.perf_counter()
+        worker.resume()
     wait_until(lambda: ledger.counts().non_terminal == 0, what="all jobs ended", limit_s=600)
     elapsed_s = time.perf_counter() - started
     spent_ms = [1000 * (cpu_s(p) - b) / jobs for p, b in zip(pids, before, strict=True)]
@@ -106,20 +120,28 @@ def running(store: str) -> Iterator[tuple[House, tuple[int, int, int]]]:
 
 
 def main() -> None:
-    """Measure with and without an overlay."""
+    """Measure with and without an overlay, with and without a backlog."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=1000)
+    parser.add_argument("--jobs", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--store", choices=["directory", "s3"], default="directory")
     arguments = parser.parse_args()
-    table = Table("outputs", "jobs/s", "API ms", "worker ms", "API + worker ms", "Valkey ms")
+    columns = ("outputs", "jobs", "jobs/s", "API ms", "worker ms", "API + worker ms", "Valkey ms")
+    table = Table(*columns, title=f"median of {arguments.rounds} rounds, store: {arguments.store}")
     with running(arguments.store) as (building, pids):
-        for outputs in ('["overlay"]', "[]"):
+        for outputs, backlog in itertools.product(('["overlay"]', "[]"), (True, False)):
             upload = body(f'{{"outputs": {outputs}}}')
-            measure(building, pids, upload, 100)
-            f = measure(building, pids, upload, arguments.jobs)
-            total = f.api_ms + f.worker_ms
-            figures = (f.jobs_per_s, f.api_ms, f.worker_ms, total, f.valkey_ms)
-            table.add_row(outputs, *(f"{figure:.1f}" for figure in figures))
+            rounds = [
+                measure(building, pids, upload, arguments.jobs, backlog=backlog)
+                for _ in range(arguments.rounds)
+            ]
+            rows = [
+                (f.jobs_per_s, f.api_ms, f.worker_ms, f.api_ms + f.worker_ms, f.valkey_ms)
+                for f in rounds
+            ]
+            medians = [statistics.median(column) for column in zip(*rows, strict=True)]
+            kind = "all waiting" if backlog else "as they come"
+            table.add_row(outputs, kind, *(f"{figure:.1f}" for figure in medians))
     Console().print(table)
 
 

@@ -37,7 +37,7 @@ class StubExplainer:
     def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
         """Shrink the picture to the map's size."""
         height_px, width_px, _ = picture.shape
-        small = cv2.resize(picture, self.map_shape, interpolation=cv2.INTER_AREA)
+        small = cv2.resize(picture, self.map_shape, interpolation=cv2.INTER_NEAREST)
         covers = Rectangle(x=0, y=0, width=width_px, height=height_px)
         return Prepared(pixels=small.astype(np.float32), covers=covers)
 

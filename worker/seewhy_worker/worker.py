@@ -24,6 +24,7 @@ from seewhy_worker.explained import ExplainerPort
 from seewhy_worker.intake import Intake
 from seewhy_worker.leases import Leases
 from seewhy_worker.publication import Publication
+from seewhy_worker.tuning import tune_process
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Worker:
 
     def run(self) -> None:
         """Consume hints until SIGTERM, then finish what is on the device and give the rest back."""
+        tune_process()
         self.leases.start()
         for chatty in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
