@@ -117,7 +117,8 @@ def _collect(
 
 
 def _table(done: dict[Path, _Done]) -> Table:
-    table = Table("photo", "class", "probability", "logit", "map", "overlay", box=None)
+    table = Table("photo", "class", "probability", "logit", "map", box=None)
+    table.add_column("overlay", overflow="fold")
     for photo, one in done.items():
         targets = one.explanation.result.targets if one.explanation.result else ()
         for target, overlay in zip(targets, one.overlays, strict=True):

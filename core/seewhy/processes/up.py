@@ -77,6 +77,7 @@ def up(
     with _interrupted_by_signals():
         try:
             _start(supervisor, settings, directory=directory, programs=programs)
+            report("worker", "loads its model; what is submitted meanwhile waits for it")
             url = await_ready(settings, tend=lambda: _tend_start(supervisor))
             ready(url)
             while True:
