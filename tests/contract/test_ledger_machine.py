@@ -32,7 +32,8 @@ OWNERS = st.sampled_from(["w1", "w2"])
 LANES = st.sampled_from([lane_of("m", p) for p in Priority])
 WAITS = st.sampled_from([1, 60, 100, 400, 1_000, 30_000])
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
-JOB_IDS = [f"job-{n}" for n in range(6)]
+RECENT = st.integers(0, 8)
+"""How many submissions ago: most operations are about jobs that are still alive."""
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -46,6 +47,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = MemoryBench()
         self.redis = RedisBench(self.server.client())
         self.terminal: dict[str, Any] = {}
+        self.jobs: list[str] = ["unknown"]
 
     def teardown(self) -> None:
         if hasattr(self, "redis"):
@@ -56,22 +58,38 @@ class LedgerMachine(RuleBasedStateMachine):
         assert call(self.redis.ledger) == expected
         return expected
 
-    @rule(job=st.sampled_from(JOB_IDS), lane=LANES, deadline=st.sampled_from([None, 50, 1_500]))
-    def submit(self, job: str, lane: str, deadline: int | None) -> None:
+    def new_job(self) -> str:
+        self.jobs.append(f"job-{len(self.jobs)}")
+        return self.jobs[-1]
+
+    def recent(self, back: int) -> str:
+        return self.jobs[max(0, len(self.jobs) - 1 - back)]
+
+    @rule(lane=LANES, deadline=st.sampled_from([None, None, 50, 1_500]))
+    def submit(self, lane: str, deadline: int | None) -> None:
+        self.submit_as(self.new_job(), lane, deadline)
+
+    @rule(back=RECENT, lane=LANES)
+    def submit_again(self, back: int, lane: str) -> None:
+        self.submit_as(self.recent(back), lane, None)
+
+    def submit_as(self, job: str, lane: str, deadline: int | None) -> None:
         receipt = self.both(lambda x: x.submit(Submission(job, lane, f"text {job}", deadline)))
         if receipt.ring:
             self.model.leave_hint(lane)
             self.redis.leave_hint(lane)
 
-    @rule(job=st.sampled_from(JOB_IDS), lane=LANES, key=KEYS)
-    def submit_with_key(self, job: str, lane: str, key: IdempotencyKey) -> None:
+    @rule(lane=LANES, key=KEYS)
+    def submit_with_key(self, lane: str, key: IdempotencyKey) -> None:
+        job = self.new_job()
         reservation = self.both(lambda x: x.reserve(key, job))
         if reservation.status == "new":
             bound = reservation.job_id
             self.both(lambda x: x.submit(Submission(bound, lane, "keyed", key=key)))
 
-    @rule(key=KEYS, job=st.sampled_from(JOB_IDS))
-    def reserve(self, key: IdempotencyKey, job: str) -> None:
+    @rule(key=KEYS)
+    def reserve(self, key: IdempotencyKey) -> None:
+        job = self.new_job()
         self.both(lambda x: x.reserve(key, job))
 
     @rule(target=claims, owner=OWNERS, limit=st.integers(1, 4))
@@ -106,20 +124,23 @@ class LedgerMachine(RuleBasedStateMachine):
     def withdraw(self, batch: list[Claim]) -> None:
         self.both(lambda x: x.withdraw(batch))
 
-    @rule(job=st.sampled_from(JOB_IDS))
-    def cancel(self, job: str) -> None:
-        self.both(lambda x: x.cancel(job))
+    @rule(back=RECENT)
+    def cancel(self, back: int) -> None:
+        self.both(lambda x: x.cancel(self.recent(back)))
 
     @rule(ms=WAITS)
     def wait(self, ms: int) -> None:
         self.model.tick(ms)
         self.redis.tick(ms)
 
-    @rule()
-    def all_workers_die(self) -> None:
-        """Nothing is heard of any claim until its lease is over and a sweep comes by."""
-        self.wait(POLICY.lease_ms)
+    @rule(survivors=st.lists(claims, max_size=2, unique_by=lambda c: c.job_id), owner=OWNERS)
+    def others_die(self, survivors: list[Claim], owner: str) -> None:
+        """Only survivors are heard of before a sweep comes by; then someone claims again."""
+        self.wait(POLICY.lease_ms - 1)
+        self.extend(survivors)
+        self.wait(1)
         self.sweep(500)
+        self.claim(owner, 4)
 
     @rule(claim=claims, owner=OWNERS)
     def late_finish(self, claim: Claim, owner: str) -> None:
@@ -141,7 +162,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.redis.due() == due
         counts = self.both(lambda x: x.counts())
         assert counts.drift == 0, "I5"
-        for job in JOB_IDS:
+        for job in self.jobs:
             record = self.both(lambda x, job=job: x.read(job))
             if record is None:
                 continue
@@ -157,7 +178,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_suspect_is_alone_with_its_owner(self) -> None:
         if not hasattr(self, "model"):
             return
-        records = [self.model.ledger.read(job) for job in JOB_IDS]
+        records = [self.model.ledger.read(job) for job in self.jobs]
         running = [r for r in records if r and r.state is State.RUNNING]
         for suspect in (r for r in running if r.alone):
             assert [r for r in running if r.owner == suspect.owner] == [suspect], "I2"
