@@ -25,10 +25,10 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt lock bench clean
+.PHONY: help setup demo test check fmt lock references bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## Make the virtual environment .venv with everything in it (PYTHON=python3.12 picks one)
 
@@ -69,6 +69,15 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 take
 	@$(COMPILE) pyproject.toml --extra api -o requirements/api.txt
 	@$(COMPILE) pyproject.toml --extra worker -o requirements/worker.txt
 	@$(COMPILE) pyproject.toml --extra worker-gpu -o requirements/worker-gpu.txt
+	@$(COMPILE) requirements/references.in --override requirements/references.overrides \
+		-o requirements/references.txt
+
+references: setup ## Make the golden maps of other libraries anew, in build/references (installs PyTorch)
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/references
+	@$(UV) pip install --python build/references --no-deps --require-hashes \
+		-r requirements/references.txt
+	@$(UV) pip install --python build/references torch==2.13.0
+	@build/references/bin/python tests/golden/make_references.py
 
 bench: setup ## Measure the explainer
 	@$(BIN)/python benchmarks/explainer.py

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 
 from seewhy.catalog import InputSize, ModelSpec, ScalePreprocessing
-from seewhy_worker.cam.methods import find_method
+from seewhy_worker.explained import Explained
 from seewhy_worker.explainer import Explainer
 from seewhy_worker.models.splitting import split
 
@@ -46,9 +47,17 @@ def two_layer_cnn(ending: str = "none") -> keras.Model:
     return keras.Model(picture, scores, name="small")
 
 
-def explainer_of(model: keras.Model, folder: Path, *, max_batch: int = 8) -> Explainer:
+def explainer_of(
+    model: keras.Model,
+    folder: Path,
+    *,
+    max_batch: int = 8,
+    layer: str | None = None,
+    output: str | None = None,
+) -> Explainer:
     """Make an explainer of a small network, with classes named c0, c1 and so on."""
-    (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(model.output_shape[-1])))
+    parts = split(model, layer, output=output)
+    (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(parts.classes)))
     spec = ModelSpec(
         name="small",
         folder=folder,
@@ -58,9 +67,7 @@ def explainer_of(model: keras.Model, folder: Path, *, max_batch: int = 8) -> Exp
         preprocessing=ScalePreprocessing(kind="scale", mean=127.5, std=127.5),
         labels_file="labels.txt",
     )
-    return Explainer(
-        spec=spec, parts=split(model), method=find_method("gradcam"), max_batch=max_batch
-    )
+    return Explainer(spec=spec, parts=parts, max_batch=max_batch)
 
 
 def random_pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:
@@ -68,3 +75,47 @@ def random_pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:
     generator = np.random.default_rng(seed)
     sides = generator.integers(9, 30, (count, 2))
     return [generator.integers(0, 256, (h, w, 3), np.uint8) for h, w in sides]
+
+
+def explained(
+    model: keras.Model,
+    folder: Path,
+    *,
+    layer: str | None = None,
+    output: str | None = None,
+    targets: tuple[int, ...] = (0, 1, 2, 3, 4, -1),
+) -> list[Explained]:
+    """Explain three seeded pictures; by default every class of five, and the predicted one."""
+    explainer = explainer_of(model, folder, layer=layer, output=output)
+    prepared = [explainer.prepare(picture) for picture in random_pictures(3, seed=4)]
+    return explainer.explain(prepared, [targets] * len(prepared))
+
+
+def assert_same_maps(
+    found: list[Explained], expected: list[Explained], *, rtol: float = 1e-5
+) -> None:
+    """Compare maps, to a part of their peak, and what was explained."""
+    for one, other in zip(found, expected, strict=True):
+        peak = np.abs(other.maps).max()
+        assert peak > 0
+        np.testing.assert_allclose(one.maps, other.maps, rtol=0, atol=rtol * peak)
+        for ours, theirs in zip(one.targets, other.targets, strict=True):
+            assert ours.score.index == theirs.score.index
+            assert ours.score.logit == pytest.approx(theirs.score.logit, rel=10 * rtol, abs=rtol)
+
+
+def dense(units: int, name: str, seed: int, activation: str | None = None) -> keras.layers.Layer:
+    return keras.layers.Dense(units, activation, name=name, kernel_initializer=drawn(seed))
+
+
+def backbone(name: str = "backbone") -> keras.Model:
+    """Make the convolutions of `two_layer_cnn`."""
+    picture = picture_input()
+    hidden = conv(6, "conv1", 1)(picture)
+    return keras.Model(picture, conv(4, "conv2", 2)(hidden), name=name)
+
+
+def classified(hidden: keras.KerasTensor, activation: str | None = None) -> keras.KerasTensor:
+    """Put the dense layers of `two_layer_cnn` on top."""
+    hidden = dense(8, "fc", 3, "relu")(keras.layers.Flatten(name="flatten")(hidden))
+    return dense(CLASSES, "scores", 4, activation)(hidden)

@@ -15,7 +15,7 @@ from seewhy.errors import KeyBusy, KeyReused, StoreUnavailable, Unavailable, Unk
 from seewhy.explanations import ExplanationRequest, Job
 from seewhy.hints import Bell
 from seewhy.ids import new_job_id
-from seewhy.labels import resolve_targets
+from seewhy.labels import resolve_rivals, resolve_targets
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import IdempotencyKey, Reserved, Submission, lane_of
 from seewhy.objects.keys import image_key, manifest_key
@@ -77,9 +77,10 @@ class Acceptance:
 
     def _examine(self, body: bytes, wanted: ExplanationRequest) -> _Order:
         spec = self._catalog.get(wanted.model or self._settings.default_model)
-        if wanted.method not in spec.methods:
-            known = ", ".join(spec.methods)
-            raise UnknownMethod(f"{spec.name} has no method {wanted.method!r}; it has: {known}")
+        for method in (wanted.method, *wanted.fallback):
+            if method not in spec.methods and not wanted.preset:
+                known = ", ".join(spec.methods)
+                raise UnknownMethod(f"{spec.name} has no method {method!r}; it has: {known}")
         targets = resolve_targets(wanted.targets, spec.labels)
         info = images.inspect(
             body,
@@ -93,8 +94,13 @@ class Acceptance:
             media_type=info.media_type,
             job=Job(
                 model=spec.name,
-                method=wanted.method,
+                method=wanted.preset or wanted.method,
+                fallback=wanted.fallback,
+                score="probability" if wanted.preset else wanted.score,
                 targets=targets,
+                rivals=resolve_rivals(wanted.targets, spec.labels),
+                preset=wanted.preset,
+                normalize=wanted.normalize,
                 outputs=wanted.outputs,
                 image_key=image_key(picture),
                 image_width_px=info.width_px,

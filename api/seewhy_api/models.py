@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 
 from seewhy.catalog import ModelSpec
 from seewhy.errors import UnknownModel
+from seewhy.methods import FACTS
 from seewhy_api.parts import Parts
 from seewhy_api.problems import problem
 
@@ -39,5 +40,15 @@ def _view(spec: ModelSpec) -> dict[str, Any]:
         "geometry": spec.geometry.model_dump(),
         "layer": spec.layer,
         "classes": len(spec.labels),
-        "methods": list(spec.methods),
+        "methods": [_method(name) for name in spec.methods],
+    }
+
+
+def _method(name: str) -> dict[str, Any]:
+    facts = FACTS[name]
+    return {
+        "name": name,
+        "forward_passes": facts.forward_passes,
+        "linear": facts.linear,
+        "paper": facts.paper,
     }

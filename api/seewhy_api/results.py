@@ -1,6 +1,6 @@
 """The routes of a result: its map, and pictures of it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,9 +9,12 @@ from seewhy import images, maps
 from seewhy.errors import InvalidRequest, ObjectAbsent, ResultNotReady
 from seewhy.explanations import Job, Result
 from seewhy.objects.store import ObjectStore
+from seewhy.rendering.classic import classic_overlay
 from seewhy.rendering.overlay import heatmap, overlay
 from seewhy_api.explanations import known
 from seewhy_api.parts import Parts
+
+_Heat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Drawing(BaseModel):
@@ -23,6 +26,9 @@ class Drawing(BaseModel):
     colormap: str | None = None
     alpha: float = Field(0.6, ge=0, le=1)
     polarity: Literal["positive", "negative", "signed"] = "positive"
+    normalize: Literal["image", "none"] | _Heat | None = Field(
+        None, description="What is drawn as full heat; unset: as the request said."
+    )
 
 
 def create_results(parts: Parts) -> Blueprint:
@@ -53,7 +59,7 @@ def create_results(parts: Parts) -> Blueprint:
 
     @routes.get("/heatmap")
     def heat(job_id: str) -> Response:
-        _, result = succeeded(job_id)
+        job, result = succeeded(job_id)
         drawing = Drawing.model_validate(request.args.to_dict())
         signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
         drawn = heatmap(
@@ -61,7 +67,7 @@ def create_results(parts: Parts) -> Blueprint:
             rectangle=result.covers,
             width_px=result.image_width_px,
             height_px=result.image_height_px,
-            scale=maps.shared_scale(signed, polarity=drawing.polarity),
+            scale=_scale(signed, job, drawing),
             colormap=drawing.colormap,
             polarity=drawing.polarity,
         )
@@ -93,14 +99,22 @@ def _chosen(parts: Parts, result: Result, drawing: Drawing) -> int:
     return explained.index(index)
 
 
+def _scale(signed: maps.Map, job: Job, drawing: Drawing) -> float:
+    normalize = drawing.normalize or job.normalize
+    return maps.shared_scale(signed, polarity=drawing.polarity, normalize=normalize)
+
+
 def _draw_overlay(parts: Parts, job: Job, result: Result, drawing: Drawing) -> bytes:
     signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
     photo = images.decode(_fetch(parts.store, job.image_key), max_pixels=parts.settings.max_pixels)
+    chosen = signed[_chosen(parts, result, drawing)]
+    if job.preset and drawing.model_fields_set <= {"target"}:
+        return images.encode_jpeg(classic_overlay(photo, chosen, rectangle=result.covers))
     drawn = overlay(
         photo,
-        signed[_chosen(parts, result, drawing)],
+        chosen,
         rectangle=result.covers,
-        scale=maps.shared_scale(signed, polarity=drawing.polarity),
+        scale=_scale(signed, job, drawing),
         colormap=drawing.colormap,
         alpha=drawing.alpha,
         polarity=drawing.polarity,

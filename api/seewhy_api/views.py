@@ -32,7 +32,7 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
         "error": record.error_code
         and {"code": record.error_code, "detail": record.error_detail or ""},
         "result": result
-        and result.model_dump(mode="json", exclude={"objects", "digests", "model", "method"}),
+        and result.model_dump(mode="json", exclude={"objects", "digests", "model"}),
         "links": {
             "self": here,
             "cancel": None if record.state.terminal else f"{here}/cancel",

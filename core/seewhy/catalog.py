@@ -86,12 +86,12 @@ class ModelSpec(_Frozen):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
     folder: Path = Field(description="Where relative file names start. Set by the catalogue.")
     source: str = Field(
-        pattern=r"^(keras\.applications:[A-Z]\w+|[^:]+\.keras)$",
-        description="`keras.applications:NAME`, or a .keras file.",
+        pattern=r"^(keras\.applications:[A-Z]\w+|[^:]+\.(keras|h5))$",
+        description="`keras.applications:NAME`, or a .keras or .h5 file.",
     )
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="Of the .keras file.")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="Of the model file.")
     weights: WeightsFile | RandomWeights | None = Field(
-        None, description="For keras.applications; a .keras file carries its own."
+        None, description="For keras.applications; a model file carries its own."
     )
     input: InputSize
     preprocessing: Preprocessing
@@ -101,6 +101,7 @@ class ModelSpec(_Frozen):
     layer: str | None = Field(
         None, description="The target layer; unset: the last one with a spatial output."
     )
+    output: str | None = Field(None, description="The scores, where there are several outputs.")
     max_batch: int = Field(32, ge=1, le=32)
     methods: tuple[str, ...] = Field(METHODS, min_length=1)
 
@@ -117,7 +118,7 @@ class ModelSpec(_Frozen):
         if self.is_application and (self.weights is None or self.sha256 is not None):
             raise ValueError("a keras.applications source needs `weights`, and no `sha256`")
         if not self.is_application and (self.weights is not None or self.sha256 is None):
-            raise ValueError("a .keras source needs `sha256`, and no `weights`")
+            raise ValueError("a .keras or .h5 source needs `sha256`, and no `weights`")
         return self
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from seewhy.errors import InvalidRequest, UnknownClass
-from seewhy.explanations import Targets
+from seewhy.explanations import Contrast, Targets
 
 _TARGETS: TypeAdapter[Targets] = TypeAdapter(Targets)
 
@@ -70,8 +70,13 @@ def resolve_targets(targets: Targets, labels: Labels) -> tuple[int, ...]:
     try:
         targets = _TARGETS.validate_python(targets)
     except ValidationError as error:
-        message = f"targets must be 'predicted', 'top:1' to 'top:20' or a list, not {targets!r}"
+        message = (
+            "targets must be 'predicted', 'top:1' to 'top:20', a list, or "
+            f"{{'why': X, 'not': [Y]}}, not {targets!r}"
+        )
         raise InvalidRequest(message) from error
+    if isinstance(targets, Contrast):
+        return (_named(targets.why, labels),)
     if isinstance(targets, str):
         count = 1 if targets == "predicted" else int(targets.removeprefix("top:"))
         resolved = tuple(-rank for rank in range(1, count + 1))
@@ -85,3 +90,22 @@ def resolve_targets(targets: Targets, labels: Labels) -> tuple[int, ...]:
         listed = ", ".join(f"{index} ({labels[index]})" for index in sorted(repeated))
         raise InvalidRequest(f"targets name a class more than once: {listed}")
     return resolved
+
+
+def resolve_rivals(targets: Targets, labels: Labels) -> tuple[int, ...]:
+    """Find what a contrast compares its class with, as class indices and ranks; else nothing.
+
+    Raises `UnknownClass` for what the model does not have, and `InvalidRequest` when a class is
+    named twice.
+    """
+    if not isinstance(targets, Contrast):
+        return ()
+    why = _named(targets.why, labels)
+    rivals = tuple(_named(rival, labels) for rival in targets.rivals)
+    if len({why, *rivals}) <= len(rivals):
+        raise InvalidRequest("targets name a class more than once in `why` and `not`")
+    return rivals
+
+
+def _named(wanted: str | int, labels: Labels) -> int:
+    return -1 if wanted == "predicted" else labels.index_of(wanted)

@@ -8,7 +8,6 @@ import tensorflow as tf
 from seewhy.catalog import Catalog, ModelSpec, RandomWeights, VggPreprocessing
 from seewhy.explanations import Rectangle
 from seewhy.settings import load
-from seewhy_worker.cam.methods import find_method
 from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
@@ -31,7 +30,7 @@ def model(spec: ModelSpec) -> keras.Model:
 @pytest.fixture(scope="module")
 def explainer(spec: ModelSpec, model: keras.Model) -> Explainer:
     parts = split(model, spec.layer)
-    return Explainer(spec=spec, parts=parts, method=find_method("gradcam"), max_batch=2)
+    return Explainer(spec=spec, parts=parts, max_batch=2)
 
 
 def test_vgg16_is_explained_at_its_last_convolution(explainer: Explainer) -> None:

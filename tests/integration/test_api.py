@@ -17,8 +17,9 @@ from PIL import Image
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from seewhy import maps
+from seewhy import images, maps
 from seewhy.explanations import (
+    METHODS,
     ClassScore,
     Rectangle,
     Result,
@@ -28,8 +29,10 @@ from seewhy.explanations import (
 )
 from seewhy.ledger.records import Completion, hint_queue, lanes_of
 from seewhy.ledger.redis import open_ledger
+from seewhy.methods import FACTS
 from seewhy.objects.adapter import open_store
 from seewhy.objects.keys import result_key
+from seewhy.rendering.classic import classic_overlay
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
 from servers.valkey import RedisServer
@@ -147,6 +150,20 @@ def test_base64_json_is_the_same_as_multipart(client, settings, cat):
     record = open_ledger(settings).read(answer.json["id"])
     assert json.loads(record.job)["targets"] == [-1, -2, -3]
     assert json.loads(record.job)["image_width_px"] == 451
+
+
+def test_how_a_map_is_made_and_drawn_is_promised_to_the_worker(client, settings, cat):
+    targets = {"why": "predicted", "not": ["tiger cat", 285]}
+    asked = {"method": "layercam", "fallback": ["hirescam"], "score": "probability"}
+    answer = post(client, cat, **asked, targets=targets, normalize=2.5)
+    job = json.loads(open_ledger(settings).read(answer.json["id"]).job)
+    assert {name: job[name] for name in asked} == asked
+    assert (job["targets"], job["rivals"]) == ([-1], [282, 285])
+    assert (job["preset"], job["normalize"]) == (None, 2.5)
+    answer = post(client, cat, preset="classic", targets="top:2")
+    job = json.loads(open_ledger(settings).read(answer.json["id"]).job)
+    assert (job["preset"], job["method"], job["score"]) == ("classic", "classic", "probability")
+    assert (job["targets"], answer.json["method"]) == ([-1, -2], "classic")
 
 
 def test_a_poll_waits_for_the_outcome_and_no_longer(client, settings, cat):
@@ -271,6 +288,42 @@ BAD_REQUESTS = {
     "a deadline that is no number": ({"deadline_s": float("nan")}, "invalid_request", "deadline_s"),
     "a truth for a class": ({"targets": [True]}, "invalid_request", "targets"),
     "endless metadata": ({"metadata": {"x": "y" * 5000}}, "invalid_request", "4096"),
+    "unknown fallback": ({"fallback": ["hirescan"]}, "unknown_method", "hirescam"),
+    "a fallback tried before": ({"fallback": ["gradcam"]}, "invalid_request", "tried before"),
+    "unknown score": ({"score": "margin"}, "invalid_request", "score"),
+    "unknown preset": ({"preset": "modern"}, "invalid_request", "preset"),
+    "a preset and a method": (
+        {"preset": "classic", "method": "gradcam"},
+        "invalid_request",
+        "no choice of method",
+    ),
+    "the preset's own method": ({"method": "classic"}, "unknown_method", "gradcam"),
+    "a scale of nothing": ({"normalize": 0}, "invalid_request", "normalize"),
+    "a scale that is no number": ({"normalize": float("nan")}, "invalid_request", "normalize"),
+    "a truth for a scale": ({"normalize": True}, "invalid_request", "normalize"),
+    "a contrast with nobody": ({"targets": {"why": 1, "not": []}}, "invalid_request", "not"),
+    "a contrast without why": ({"targets": {"not": [1]}}, "invalid_request", "why"),
+    "a contrast with itself": (
+        {"targets": {"why": 282, "not": ["tiger cat"]}},
+        "invalid_request",
+        "more than once",
+    ),
+    "an unknown rival": ({"targets": {"why": 1, "not": ["cta"]}}, "unknown_class", "cta"),
+    "a contrast of a method that chooses": (
+        {"targets": {"why": 1, "not": [2]}, "method": "finercam"},
+        "invalid_request",
+        "chooses what to compare with",
+    ),
+    "a contrast of a method that knows no class": (
+        {"targets": {"why": 1, "not": [2]}, "fallback": ["eigencam"]},
+        "invalid_request",
+        "same for every class",
+    ),
+    "a contrast in a preset": (
+        {"targets": {"why": 1, "not": [2]}, "preset": "classic"},
+        "invalid_request",
+        "no contrast",
+    ),
     "unknown priority": ({"priority": "now"}, "invalid_request", "priority"),
 }
 
@@ -344,9 +397,29 @@ def test_a_result_is_drawn_on_demand_for_labelling_tools_on_other_origins(client
     assert (pixels[:, :100, 3] == 0).all(), "the model has not seen this part"
 
 
+def test_a_map_is_drawn_by_the_scale_and_the_preset_that_were_asked_for(client, settings, cat):
+    drawn = {}
+    for name, asked in {
+        "image": {},
+        "fixed": {"normalize": 0.25},
+        "classic": {"preset": "classic"},
+    }.items():
+        here = f"/v1/explanations/{post(client, cat, **asked).json['id']}/overlay"
+        finish_one(settings)
+        drawn[name] = client.get(here).data
+        drawn[name, "query"] = client.get(f"{here}?normalize=0.25").data
+    assert len({drawn["image"], drawn["fixed"], drawn["classic"]}) == 3
+    assert {drawn[name, "query"] for name in ("image", "fixed", "classic")} == {drawn["fixed"]}
+    photo = images.decode(cat, max_pixels=1_000_000)
+    covers = Rectangle(x=100, y=0, width=300, height=300)
+    assert drawn["classic"] == images.encode_jpeg(classic_overlay(photo, MAP[0], rectangle=covers))
+
+
 @pytest.mark.parametrize(
     "query",
     [
+        "normalize=0",
+        "normalize=inf",
         "alpha=nan",
         "alpha=2",
         "polarity=up",
@@ -375,7 +448,14 @@ def test_the_catalogue_is_shown(client):
     assert listed["default"] == MODEL
     assert {model["name"] for model in listed["models"]} >= {"vgg16", MODEL}
     one = client.get(f"/v1/models/{MODEL}").json
-    assert (one["classes"], one["methods"]) == (1000, ["gradcam"])
+    assert one["classes"] == 1000
+    assert [method["name"] for method in one["methods"]] == list(METHODS)
+    assert one["methods"][0] == {
+        "name": "gradcam",
+        "forward_passes": FACTS["gradcam"].forward_passes,
+        "linear": True,
+        "paper": "arXiv:1610.02391",
+    }
     refused(client.get("/v1/models/none"), 404, "unknown_model")
 
 

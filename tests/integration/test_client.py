@@ -54,6 +54,7 @@ def succeeded() -> dict[str, Any]:
         "top": [SCORE],
         "targets": [{"score": SCORE, "verdict": "ok", "minimum": -0.5, "maximum": 2.0}],
         "model_digest": "sha256:0",
+        "method": "gradcam",
         "layer": "block5_conv3",
         "linear": True,
         "map_height": 14,
@@ -105,6 +106,27 @@ def test_a_submission_carries_the_picture_the_wishes_and_a_key_of_its_own(tmp_pa
         State.QUEUED,
         3,
     )
+
+
+def test_a_contrast_and_a_recipe_are_sent_as_they_are_written() -> None:
+    with scripted(Answer(202, body("queued"))) as server:
+        with Client(server.url) as client:
+            client.submit(
+                b"picture",
+                method="hirescam",
+                fallback=["layercam"],
+                score="probability",
+                targets={"why": "cat", "not": ["dog"]},
+                normalize=2.0,
+            )
+        [request] = server.requests
+    assert json.loads(str(parts(request)["request"].get_payload())) == {
+        "method": "hirescam",
+        "fallback": ["layercam"],
+        "score": "probability",
+        "targets": {"why": "cat", "not": ["dog"]},
+        "normalize": 2.0,
+    }
 
 
 def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_key() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from seewhy.catalog import Catalog, ModelSpec
 from seewhy.errors import InvalidRequest, SettingsError, UnknownClass, UnknownModel
-from seewhy.labels import Labels, resolve_targets
+from seewhy.explanations import Contrast
+from seewhy.labels import Labels, resolve_rivals, resolve_targets
 from seewhy.settings import load
 
 SHIPPED = Catalog.load(load({}))
@@ -84,7 +85,7 @@ def test_every_mistake_in_a_catalogue_is_reported_at_once(tmp_path: Path) -> Non
     [
         ('sha256 = "', '# "', "needs `sha256`"),
         ('"flowers.keras"', '"keras.applications:VGG16"', "needs `weights`"),
-        ('"flowers.keras"', '"flowers.h5"', "flowers.source"),
+        ('"flowers.keras"', '"flowers.onnx"', "flowers.source"),
         ('"flowers.txt"', '"leaves.txt"', "leaves.txt"),
         ("std = 2.0", "std = 0.0", "std must not be zero"),
         ("[flowers]", "[flowers", "cannot be read"),
@@ -169,3 +170,20 @@ def test_more_classes_than_there_are_is_refused() -> None:
 def test_targets_of_another_form_are_refused(targets: str | list[str | int]) -> None:
     with pytest.raises(InvalidRequest, match="targets must be"):
         resolve_targets(targets, ANIMALS)
+
+
+def contrast(why: str | int, *rivals: str | int) -> Contrast:
+    return Contrast.model_validate({"why": why, "not": rivals})
+
+
+def test_a_contrast_is_a_class_and_its_rivals() -> None:
+    assert resolve_targets(contrast("predicted", "dog", 3), ANIMALS) == (-1,)
+    assert resolve_rivals(contrast("predicted", "dog", 3), ANIMALS) == (1, 3)
+    assert resolve_rivals(contrast("cat", "predicted"), ANIMALS) == (-1,)
+    assert resolve_rivals(["cat", "dog"], ANIMALS) == ()
+
+
+@pytest.mark.parametrize("rivals", [("Cat",), ("dog", 1), ("predicted", "predicted")])
+def test_a_contrast_names_each_class_once(rivals: tuple[str | int, ...]) -> None:
+    with pytest.raises(InvalidRequest, match="more than once in `why` and `not`"):
+        resolve_rivals(contrast("cat", *rivals), ANIMALS)

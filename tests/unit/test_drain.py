@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seewhy import images
 from seewhy.client.answers import Outcome
 from seewhy.errors import OutOfMemory, StoreUnavailable
-from seewhy.explanations import ClassScore, Job, Result, State, TargetResult, Verdict
+from seewhy.explanations import ClassScore, Job, Recipe, Result, State, TargetResult, Verdict
 from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.records import Policy, Submission, lanes_of
 from seewhy.maps import decode_npy
@@ -40,11 +41,14 @@ class Moody(StubExplainer):
         self.sizes: list[int] = []
 
     def explain(
-        self, prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+        self,
+        prepared: Sequence[Prepared],
+        targets: Sequence[tuple[int, ...]],
+        recipes: Sequence[Recipe] | None = None,
     ) -> list[Explained]:
         self.sizes.append(len(prepared))
         self.before(prepared)
-        return super().explain(prepared, targets)
+        return super().explain(prepared, targets, recipes)
 
 
 @dataclass
@@ -130,6 +134,41 @@ def test_a_result_is_whole_before_the_state_moves(room):
         {"task": 7},
         {"seewhy": "test"},
     )
+
+
+def test_a_job_s_recipe_reaches_the_explainer_and_its_drawing_the_store(room):
+    plain, fixed, classic = jobs = ids(3)
+    room.submit(plain)
+    room.submit(fixed, method="hirescam", fallback=("layercam",), score="probability", rivals=(3,))
+    room.submit(classic, method="classic", score="probability", preset="classic")
+    seen = []
+    explain = room.explainer.explain
+    room.explainer.explain = lambda *asked: seen.extend(asked[2]) or explain(*asked)
+    room.drain.drain(LANE)
+    hires = Recipe(method="hirescam", fallback=("layercam",), score="probability", rivals=(3,))
+    assert seen == [Recipe(), hires, Recipe(method="classic", score="probability")]
+    results = [Result.model_validate_json(room.ledger.read(job).result) for job in jobs]
+    assert [(r.method, r.score) for r in results] == [
+        ("gradcam", "logit"),
+        ("hirescam", "probability"),
+        ("classic", "probability"),
+    ]
+    drawn = [room.store.get(result.objects["overlay"]) for result in results]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_fixed_scale_is_what_is_drawn(room):
+    """The stub's brightness goes to 255, so the usual scale and 255 are near, and 1e6 is far."""
+    jobs = ids(2)
+    for job, normalize in zip(jobs, ("none", 1e6), strict=True):
+        room.submit(job, normalize=normalize)
+    room.drain.drain(LANE)
+    full, faint = (
+        images.decode(room.store.get(f"results/{job}/1/overlay.jpg"), max_pixels=1_000_000)
+        for job in jobs
+    )
+    photo = images.decode(room.store.get(image_key(SHA)), max_pixels=1_000_000)
+    assert np.abs(faint.astype(int) - photo).mean() < 5 < np.abs(full.astype(int) - photo).mean()
 
 
 def test_no_overlay_is_made_when_none_is_wanted(room):
@@ -276,9 +315,11 @@ def test_a_network_that_gives_nonsense_says_so_in_json(room):
     explain = room.explainer.explain
 
     def nonsense(
-        prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+        prepared: Sequence[Prepared],
+        targets: Sequence[tuple[int, ...]],
+        recipes: Sequence[Recipe] | None,
     ) -> list[Explained]:
-        (good,) = explain(prepared, targets)
+        (good,) = explain(prepared, targets, recipes)
         score = ClassScore(index=0, label="0", logit=math.nan, probability=math.nan)
         target = TargetResult(
             score=score, verdict=Verdict.NOT_FINITE, minimum=math.nan, maximum=math.inf

@@ -223,9 +223,10 @@ def test_the_gradient_is_right_however_a_matrix_product_is_written(
 ) -> None:
     plain = split(networks.two_layer_cnn())
     parts = replace(plain, head=lambda a: PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4))))
-    step = compile_step(parts, find_method("gradcam"), batch=2, targets=5)
+    step = compile_step(parts, find_method("gradcam"), batch=2, targets=5, rivals=0)
     pixels = np.stack([explainer.prepare(picture).pixels for picture in PICTURES[:2]])
-    raw = step(pixels, np.tile(np.arange(5, dtype=np.int32), (2, 1)))
+    nobody = np.zeros((2, 0), np.int32)
+    raw = step(pixels, np.tile(np.arange(5, dtype=np.int32), (2, 1)), nobody)
     gradient = WEIGHTS.T.reshape(5, 8, 8, 4)
     expected = np.einsum("kc,nhwc->nkhw", gradient.mean(axis=(1, 2)), plain.body(pixels))
     np.testing.assert_allclose(raw.maps, expected, rtol=1e-4, atol=1e-5)
@@ -251,7 +252,7 @@ def test_a_catalogue_that_does_not_fit_the_network_is_refused(
 ) -> None:
     parts = replace(split(networks.two_layer_cnn()), **wrong)
     with pytest.raises(UnsupportedModel, match=complaint):
-        Explainer(spec=explainer.spec, parts=parts, method=find_method("gradcam"), max_batch=1)
+        Explainer(spec=explainer.spec, parts=parts, max_batch=1)
 
 
 def test_running_out_of_memory_is_reported_as_such(tmp_path: Path) -> None:

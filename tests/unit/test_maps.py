@@ -126,3 +126,11 @@ def test_one_scale_serves_every_map_of_a_picture() -> None:
     assert shared_scale(maps, polarity="signed") == 4
     assert shared_scale(-np.abs(maps), polarity="positive") == 0
     assert shared_scale(np.full((1, 2, 2), np.nan), polarity="signed") == 0
+
+
+def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
+    maps = np.stack([SIGNED, 2 * SIGNED])
+    assert shared_scale(maps, polarity="positive") == 6
+    assert shared_scale(maps, polarity="negative", normalize="image") == 8
+    assert shared_scale(maps, polarity="positive", normalize="none") == 1
+    assert shared_scale(maps, polarity="positive", normalize=0.5) == 0.5

@@ -94,13 +94,6 @@ def test_a_model_without_a_spatial_layer_is_refused() -> None:
         split(model)
 
 
-def test_a_classifier_wrapped_whole_in_another_model_is_refused() -> None:
-    picture = networks.picture_input()
-    model = keras.Model(picture, keras.layers.Dense(2)(networks.two_layer_cnn()(picture)))
-    with pytest.raises(UnsupportedModel, match="build it flat"):
-        split(model)
-
-
 def test_an_unknown_layer_is_refused_with_a_list_of_those_that_would_do() -> None:
     with pytest.raises(UnsupportedModel, match=r"'conv3'.*conv1, conv2"):
         split(networks.two_layer_cnn(), "conv3")

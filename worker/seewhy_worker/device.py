@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
+from seewhy.explanations import Recipe
 from seewhy_worker.explained import Explained, ExplainerPort, Prepared
 
 Target = tuple[int, ...]
@@ -23,7 +24,10 @@ class Device:
         self._lock = threading.Lock()
 
     def explain(
-        self, pictures: Sequence[Prepared], targets: Sequence[Target]
+        self,
+        pictures: Sequence[Prepared],
+        targets: Sequence[Target],
+        recipes: Sequence[Recipe],
     ) -> tuple[list[Explained | SeewhyError], float]:
         """Explain each picture, in order, and say how many ms of the device that took.
 
@@ -32,16 +36,19 @@ class Device:
         """
         with self._lock:
             started = time.perf_counter()
-            outcomes = self._halving(pictures, targets)
+            outcomes = self._halving(pictures, targets, recipes)
             return outcomes, (time.perf_counter() - started) * 1000
 
     def _halving(
-        self, pictures: Sequence[Prepared], targets: Sequence[Target]
+        self,
+        pictures: Sequence[Prepared],
+        targets: Sequence[Target],
+        recipes: Sequence[Recipe],
     ) -> list[Explained | SeewhyError]:
         if not pictures:
             return []
         try:
-            return list(self.explainer.explain(pictures, targets))
+            return list(self.explainer.explain(pictures, targets, recipes))
         except (OutOfMemory, MemoryError) as error:
             failure: SeewhyError = OutOfMemory(f"out of memory with {len(pictures)} picture(s)")
             failure.__cause__ = error
@@ -54,6 +61,6 @@ class Device:
         if len(pictures) == 1:
             return [failure]
         half = len(pictures) // 2
-        return self._halving(pictures[:half], targets[:half]) + self._halving(
-            pictures[half:], targets[half:]
+        return self._halving(pictures[:half], targets[:half], recipes[:half]) + self._halving(
+            pictures[half:], targets[half:], recipes[half:]
         )

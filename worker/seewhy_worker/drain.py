@@ -91,7 +91,9 @@ class Drain:
         if not batch:
             return
         outcomes, explain_ms = device.explain(
-            [ready.prepared for ready in batch], [ready.job.targets for ready in batch]
+            [ready.prepared for ready in batch],
+            [ready.job.targets for ready in batch],
+            [ready.job.recipe for ready in batch],
         )
         self._finish(batch, outcomes, device, {"explain": explain_ms})
 

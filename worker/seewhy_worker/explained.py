@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.explanations import ClassScore, Rectangle, TargetResult
+from seewhy.explanations import ClassScore, Recipe, Rectangle, TargetResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,12 @@ class Explained:
     top: tuple[ClassScore, ...]
     """The most probable classes, best first; five, or all of a smaller model."""
     covers: Rectangle
+    tried: tuple[str, ...]
+    """The methods run, in order; more than one when a fallback was needed."""
+    method: str
+    """The one that made the maps."""
+    linear: bool
+    """Whether the difference of two maps explains the difference of their scores."""
 
 
 class ExplainerPort(Protocol):
@@ -54,21 +60,20 @@ class ExplainerPort(Protocol):
         """The maps' (height, width) in cells."""
         ...
 
-    @property
-    def linear(self) -> bool:
-        """Whether the difference of two maps explains the difference of their scores."""
-        ...
-
     def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
         """Bring an RGB picture (H, W, 3) to the network's input. Safe from many threads."""
         ...
 
     def explain(
-        self, prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+        self,
+        prepared: Sequence[Prepared],
+        targets: Sequence[tuple[int, ...]],
+        recipes: Sequence[Recipe] | None = None,
     ) -> list[Explained]:
-        """Explain each picture's targets, in order; one thread at a time.
+        """Explain each picture's targets by its recipe, in order; one thread at a time.
 
         A target is a class index, or -r for the r-th most probable class. Raises `OutOfMemory`.
+        Without recipes, all are explained by Grad-CAM of the logit.
         """
         ...
 

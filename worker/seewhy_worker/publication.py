@@ -9,6 +9,7 @@ from seewhy import images, maps
 from seewhy.explanations import Result
 from seewhy.objects.keys import result_key
 from seewhy.objects.store import ObjectStore
+from seewhy.rendering.classic import classic_overlay
 from seewhy.rendering.overlay import overlay
 from seewhy_worker.explained import Explained, ExplainerPort
 from seewhy_worker.intake import Ready
@@ -50,9 +51,11 @@ class Publication:
         result = Result(
             model=ready.job.model,
             model_digest=explainer.digest,
-            method=ready.job.method,
+            method=explained.method,
+            tried=explained.tried,
+            score=ready.job.score,
             layer=explainer.layer,
-            linear=explainer.linear,
+            linear=explained.linear,
             targets=explained.targets,
             top=explained.top,
             map_height=explained.maps.shape[1],
@@ -82,10 +85,10 @@ class Publication:
 
 
 def _draw(ready: Ready, explained: Explained) -> bytes:
-    drawn = overlay(
-        ready.photo,
-        explained.maps[0],
-        rectangle=explained.covers,
-        scale=maps.shared_scale(explained.maps, polarity="positive"),
-    )
+    job = ready.job
+    if job.preset:
+        drawn = classic_overlay(ready.photo, explained.maps[0], rectangle=explained.covers)
+    else:
+        scale = maps.shared_scale(explained.maps, polarity="positive", normalize=job.normalize)
+        drawn = overlay(ready.photo, explained.maps[0], rectangle=explained.covers, scale=scale)
     return images.encode_jpeg(drawn)

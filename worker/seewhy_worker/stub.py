@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.explanations import ClassScore, Rectangle, TargetResult, Verdict
+from seewhy.explanations import ClassScore, Recipe, Rectangle, TargetResult, Verdict
 from seewhy.settings import load
 from seewhy_worker.explained import Explained, Prepared
 from seewhy_worker.worker import create_worker
@@ -28,7 +28,6 @@ class StubExplainer:
     digest = "stub"
     layer = "brightness"
     map_shape = (MAP_SIZE, MAP_SIZE)
-    linear = True
 
     def __init__(self, *, batch_s: float = 0.0) -> None:
         """Take `batch_s` for each batch, as a device would."""
@@ -42,16 +41,22 @@ class StubExplainer:
         return Prepared(pixels=small.astype(np.float32), covers=covers)
 
     def explain(
-        self, prepared: Sequence[Prepared], targets: Sequence[tuple[int, ...]]
+        self,
+        prepared: Sequence[Prepared],
+        targets: Sequence[tuple[int, ...]],
+        recipes: Sequence[Recipe] | None = None,
     ) -> list[Explained]:
-        """Call the mean over the channels the evidence, whatever the target."""
+        """Call the mean over the channels the evidence, whatever the target and the method."""
         time.sleep(self._batch_s)
-        return [self._explain(p, wanted) for p, wanted in zip(prepared, targets, strict=True)]
+        return [
+            self._explain(*asked)
+            for asked in zip(prepared, targets, recipes or [Recipe()] * len(prepared), strict=True)
+        ]
 
     def warm_up(self) -> None:
         """Nothing needs warming."""
 
-    def _explain(self, picture: Prepared, wanted: tuple[int, ...]) -> Explained:
+    def _explain(self, picture: Prepared, wanted: tuple[int, ...], recipe: Recipe) -> Explained:
         grey = picture.pixels.mean(axis=2)
         maps = np.repeat(grey[np.newaxis], len(wanted), axis=0)
         low, high = float(grey.min()), float(grey.max())
@@ -64,6 +69,9 @@ class StubExplainer:
             ),
             top=tuple(_score(index) for index in range(CLASSES)),
             covers=picture.covers,
+            tried=(recipe.method,),
+            method=recipe.method,
+            linear=True,
         )
 
 

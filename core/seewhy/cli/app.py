@@ -21,8 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, api, worker, models, bucket):
+for command in (up, explain, api, worker, bucket):
     app.command()(command)
+app.add_typer(models, name="models")
 
 
 def _show_version(wanted: bool) -> None:

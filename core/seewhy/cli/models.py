@@ -1,8 +1,34 @@
-"""`seewhy models`."""
+"""`seewhy models` and `seewhy models check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+models = typer.Typer(help="List the catalogue, and which weights are on this machine.")
 
 
-def models() -> None:
-    """List the catalogue, and which weights are on this machine."""
+@models.callback(invoke_without_command=True)
+def _list(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        _show_catalogue()
+
+
+@models.command()
+def check(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="A .keras or .h5 file.")
+    ],
+    layer: Annotated[str, typer.Option(help="The target layer.")] = "",
+    output: Annotated[str, typer.Option(help="The scores, of several outputs.")] = "",
+) -> None:
+    """Say whether and how a model file can be explained, and try it."""
+    from seewhy.processes.modules import become
+
+    become("seewhy_worker.models.check", str(file), layer, output)
+
+
+def _show_catalogue() -> None:
     from rich.table import Table
 
     from seewhy.catalog import Catalog, RandomWeights

@@ -37,6 +37,7 @@ class Target(_Answer):
     verdict: Verdict
     minimum: Number
     maximum: Number
+    rivals: tuple[Score, ...] = ()
 
 
 class Covers(_Answer):
@@ -54,6 +55,8 @@ class Outcome(_Answer):
     top: tuple[Score, ...]
     targets: tuple[Target, ...]
     model_digest: str
+    method: str
+    tried: tuple[str, ...] = ()
     layer: str
     linear: bool
     map_height: int

@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
@@ -30,9 +30,17 @@ class Options(TypedDict, total=False):
     model: str | None
     """A name from `models()`."""
     method: str
-    """How the map is made: `gradcam`."""
-    targets: str | Sequence[int | str]
-    """`predicted`, `top:N`, or class names and indices."""
+    """How the map is made: one of the model's methods in `models()`."""
+    fallback: Sequence[str]
+    """Methods to try in turn while no map has the verdict `ok`."""
+    score: str
+    """What is explained: `logit` or `probability`."""
+    targets: str | Sequence[int | str] | Mapping[str, Any]
+    """`predicted`, `top:N`, class names and indices, or `{"why": X, "not": [Y]}`."""
+    preset: str | None
+    """`classic`: the original recipe, which settles method, score and drawing."""
+    normalize: str | float
+    """What is drawn as full heat: the strongest of the `image`, 1 for `none`, or a number."""
     outputs: Sequence[str] | None
     """What is rendered ahead of demand: `["overlay"]`, or nothing for big batches."""
     priority: str | None

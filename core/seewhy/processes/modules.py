@@ -11,17 +11,17 @@ from seewhy.processes.errors import ProcessError
 _NEEDS = {"seewhy_api": ("api", "gunicorn"), "seewhy_worker": ("worker", "keras")}
 
 
-def command(module: str) -> tuple[str, ...]:
+def command(module: str, *arguments: str) -> tuple[str, ...]:
     """Return the command that runs the module. Raises `ProcessError` naming a missing extra."""
-    extra, package = _NEEDS[module]
+    extra, package = _NEEDS[module.split(".", maxsplit=1)[0]]
     if importlib.util.find_spec(package) is None:
         raise ProcessError(
             f"{module} needs packages that are not installed: run `pip install 'seewhy[{extra}]'`"
         )
-    return (sys.executable, "-P", "-m", module)
+    return (sys.executable, "-P", "-m", module, *arguments)
 
 
-def become(module: str) -> NoReturn:
+def become(module: str, *arguments: str) -> NoReturn:
     """Replace this process by the module's. Raises `ProcessError` as `command` does."""
-    arguments = command(module)
-    os.execv(arguments[0], arguments)  # noqa: S606  (no shell is the point)
+    whole = command(module, *arguments)
+    os.execv(whole[0], whole)  # noqa: S606  (no shell is the point)

@@ -7,6 +7,7 @@ import numpy as np
 
 from seewhy.catalog import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
+from seewhy_worker.models.inspection import inspect
 
 
 def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
@@ -23,10 +24,19 @@ def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
         raise WeightsNotFound(f"the model {spec.name} was given no file to read its weights from")
     if spec.is_application:
         return _application(spec, weights=str(weights_path))
+    return load_file(weights_path)
+
+
+def load_file(path: Path) -> keras.Model:
+    """Load a `.keras` or `.h5` file for inference; raise `UnsupportedModel`, which says why.
+
+    No code of the file's is run: what it holds is inspected before Keras builds anything.
+    """
+    inspect(path)
     try:
-        return keras.saving.load_model(weights_path, compile=False, safe_mode=True)
-    except (ValueError, TypeError) as error:
-        raise UnsupportedModel(f"Keras cannot read {weights_path.name}: {error}") from error
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        raise UnsupportedModel(f"Keras cannot read {path.name}: {error}") from error
 
 
 def _application(spec: ModelSpec, *, weights: str | None) -> keras.Model:

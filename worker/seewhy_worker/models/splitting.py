@@ -7,6 +7,20 @@ from typing import Any, Literal
 import keras
 
 from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.candidates import (
+    Candidate,
+    find_candidates,
+    last_passed_by_all,
+    named,
+)
+from seewhy_worker.models.ending import cut_activation, scoring, two_sided
+from seewhy_worker.models.graph import Call, Disconnected, Graph, flatten, has_graph, run
+from seewhy_worker.models.layout import (
+    TO_FIRST,
+    TO_LAST,
+    picture_is_channels_first,
+    runnable,
+)
 
 Tensors = Callable[[Any], Any]
 
@@ -20,130 +34,129 @@ class Split:
     head: Tensors
     """Activation (N, h, w, C) → logits (N, classes)."""
     layer: str
+    """The target layer's path, `backbone/block5_conv3` when it is nested."""
     map_shape: tuple[int, int]
     input_shape: tuple[int, int, int]
     classes: int
     scoring: Literal["softmax", "sigmoid"]
     """What turns the logits into probabilities."""
+    activation: str
+    """What was cut off the end of the network; `linear` when there was nothing."""
+    candidates: tuple[Candidate, ...]
+    """What a map could be drawn of, first to last."""
 
 
-def split(model: keras.Model, layer: str | None = None) -> Split:
-    """Split at `layer`, or at the last layer with a spatial output. The model is not changed.
+def split(
+    model: keras.Model,
+    layer: str | None = None,
+    *,
+    output: str | None = None,
+    size: tuple[int, int] | None = None,
+) -> Split:
+    """Split at `layer`, or at the last that every path to the scores passes through.
 
-    Handles functional and Sequential models whose every path from input to output passes through
-    the layer. A softmax or sigmoid at the end, fused or a layer of its own, is left out. Raises
+    `layer` is a path, `backbone/block5_conv3`, or the end of one when that is unambiguous.
+    `output` names one of several outputs, and `size`, (height, width), decides for a network that
+    leaves its own open. The model is not changed. A softmax or sigmoid at the end is left out; a
+    network with one score z becomes one of two classes, scored -z and z. Raises
     `UnsupportedModel`, which says what to do.
     """
-    picture, scores = _ends(model)
-    target = _target(model, layer)
-    trunk_end, last, activation = _logits(model, scores)
+    graph = flatten(model, _picture_shape(model, size))
+    scores = _scores(graph, output)
+    graph, activation = cut_activation(graph, scores)
+    candidates = find_candidates(graph, scores)
+    target = named(candidates, layer) if layer else last_passed_by_all(graph, candidates, scores)
+    graph = runnable(graph)
     try:
-        body = keras.Function(picture, target.output)
-        trunk = keras.Function(target.output, trunk_end)
-    except ValueError as error:
+        trunk = graph.leading(target.tensor, scores)
+    except Disconnected:
         raise UnsupportedModel(
-            f"the layer {target.name!r} cannot be explained: parts of the network go around it. "
-            "Choose a layer that every path from the input to the output passes through."
-        ) from error
-    _, height, width, _ = target.output.shape
+            f"the layer {target.call.path!r} cannot be explained: parts of the network go around "
+            "it. Choose a layer that every path from the input to the output passes through."
+        ) from None
+    width = scores.shape[-1]
+    height_px, width_px = _size(graph.picture.shape)
     return Split(
-        body=body,
-        head=trunk if last is None else lambda tensor: last(trunk(tensor)),
-        layer=target.name,
-        map_shape=(height, width),
-        input_shape=tuple(picture.shape[1:]),
-        classes=scores.shape[-1],
-        scoring="sigmoid" if activation == "sigmoid" else "softmax",
+        body=_body(graph, target),
+        head=_head(trunk, target, scores),
+        layer=target.call.path,
+        map_shape=target.shape[:2],
+        input_shape=(height_px, width_px, 3),
+        classes=max(2, width),
+        scoring=scoring(activation, width),
+        activation=activation,
+        candidates=candidates,
     )
 
 
-def _ends(model: keras.Model) -> tuple[Any, Any]:
-    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
-    if not inputs or not outputs:
+def _body(graph: Graph, target: Candidate) -> Tensors:
+    calls = graph.leading(graph.picture, target.tensor)
+    turned = picture_is_channels_first(graph.picture.shape)
+
+    def body(pixels: Any) -> Any:
+        given = keras.ops.cast(pixels, graph.picture.dtype)
+        given = keras.ops.transpose(given, TO_FIRST) if turned else given
+        activation = run(calls, graph.picture, given, target.tensor)
+        if target.is_channels_first:
+            return keras.ops.transpose(activation, TO_LAST)
+        return activation
+
+    return body
+
+
+def _head(calls: tuple[Call, ...], target: Candidate, scores: Any) -> Tensors:
+    def head(activation: Any) -> Any:
+        if target.is_channels_first:
+            activation = keras.ops.transpose(activation, TO_FIRST)
+        logits = run(calls, target.tensor, activation, scores)
+        return two_sided(logits) if scores.shape[-1] == 1 else logits
+
+    return head
+
+
+def _picture_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int, int]:
+    if not has_graph(model):
         raise UnsupportedModel(
             f"the model {model.name!r} has no graph to split: build it as a functional or "
             "Sequential model with a fixed input shape."
         )
-    if len(inputs) != 1 or len(outputs) != 1:
+    if len(model.inputs) != 1:
         raise UnsupportedModel(
-            f"the model {model.name!r} has {len(inputs)} inputs and {len(outputs)} outputs: "
-            "wrap it in one that takes one picture and gives one row of class scores."
+            f"the model {model.name!r} has {len(model.inputs)} inputs: wrap it in one that takes "
+            "one picture."
         )
-    picture, scores = inputs[0], outputs[0]
-    if len(picture.shape) != 4 or None in picture.shape[1:] or picture.shape[-1] != 3:
-        raise UnsupportedModel(
-            f"the model {model.name!r} takes {picture.shape}: build it for RGB pictures of a "
-            "fixed size, (None, height, width, 3)."
-        )
-    if len(scores.shape) != 2:
-        raise UnsupportedModel(
-            f"the model {model.name!r} gives {scores.shape}: only classifiers, which give one row "
-            "of class scores per picture, can be explained."
-        )
-    return picture, scores
-
-
-def _target(model: keras.Model, name: str | None) -> keras.layers.Layer:
-    # A map of one cell shows nothing, and what comes straight from the input is no feature.
-    spatial = [
-        layer
-        for layer in model.layers
-        if not isinstance(layer, keras.layers.InputLayer) and _is_spatial(layer)
-    ]
-    if not spatial:
-        raise UnsupportedModel(
-            f"the model {model.name!r} has no layer with a spatial output (N, height, width, "
-            "channels) at its top level: if it wraps another model, build it flat."
-        )
-    if name is None:
-        return spatial[-1]
-    for layer in spatial:
-        if layer.name == name:
-            return layer
-    known = ", ".join(layer.name for layer in spatial[-8:])
+    shape = model.inputs[0].shape
+    if len(shape) == 4 and 3 in {shape[1], shape[-1]}:
+        wanted = size or (None, None)
+        match [known or open_ for known, open_ in zip(_size(shape), wanted, strict=True)]:
+            case [int(height_px), int(width_px)]:
+                if picture_is_channels_first(shape):
+                    return 3, height_px, width_px
+                return height_px, width_px, 3
     raise UnsupportedModel(
-        f"the model {model.name!r} has no layer {name!r} with a spatial output; its last are: "
-        f"{known}."
+        f"the model {model.name!r} takes {shape}: build it for RGB pictures of a fixed size, "
+        "(None, height, width, 3) or (None, 3, height, width)."
     )
 
 
-def _is_spatial(layer: keras.layers.Layer) -> bool:
-    match getattr(layer.output, "shape", ()):
-        case (_, int(height), int(width), int()):
-            return height * width > 1
-    return False
+def _size(shape: tuple[int | None, ...]) -> Any:
+    return shape[2:] if picture_is_channels_first(shape) else shape[1:3]
 
 
-def _logits(model: keras.Model, scores: Any) -> tuple[Any, keras.layers.Layer | None, str]:
-    """Find the logits: `(tensor, layer, activation)`, where the layer, if any, is still to apply.
-
-    An activation of its own is dropped; one fused into the last layer needs that layer anew,
-    linear, with a copy of its weights.
-    """
-    steps = keras.Function(model.inputs[0], scores).operations
-    last = next((step for step in steps if step.output is scores), None)
-    if last is None:
+def _scores(graph: Graph, output: str | None) -> Any:
+    known = ", ".join(graph.outputs)
+    if output is None and len(graph.outputs) > 1:
         raise UnsupportedModel(
-            f"the last layer of the model {model.name!r} is also called elsewhere: give the model "
-            "a last layer of its own."
+            f"the model has {len(graph.outputs)} outputs, {known}: say which one is to be "
+            "explained, as `output` in the catalogue."
         )
-    if type(last).__name__ in {"Softmax", "Sigmoid"}:
-        return last.input, None, type(last).__name__.lower()
-    activation = getattr(getattr(last, "activation", None), "__name__", "linear")
-    if activation == "linear":
-        return scores, None, activation
-    if activation not in {"softmax", "sigmoid"}:
+    name = output or known
+    if name not in graph.outputs:
+        raise UnsupportedModel(f"the model has no output {name!r}; its outputs are: {known}.")
+    scores = graph.outputs[name]
+    if len(scores.shape) != 2 or scores.shape[-1] is None:
         raise UnsupportedModel(
-            f"the model {model.name!r} ends in {activation}: only classifiers that end in logits, "
-            "softmax or sigmoid can be explained."
+            f"the output {name!r} gives {scores.shape}: only classifiers, which give one row of "
+            "class scores per picture, can be explained."
         )
-    if isinstance(last, keras.layers.Activation):
-        return last.input, None, activation
-    return last.input, _linear_twin(last), activation
-
-
-def _linear_twin(layer: keras.layers.Layer) -> keras.layers.Layer:
-    twin = type(layer).from_config({**layer.get_config(), "activation": "linear"})
-    twin.build(layer.input.shape)
-    twin.set_weights(layer.get_weights())
-    return twin
+    return scores

@@ -1,0 +1,98 @@
+"""The preset `classic` beside the original recipe, run by hand step by step."""
+
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import networks
+from seewhy.catalog import Catalog, RandomWeights
+from seewhy.explanations import Recipe, Rectangle
+from seewhy.rendering.classic import classic_overlay
+from seewhy.settings import load
+from seewhy_worker.explainer import Explainer
+from seewhy_worker.models.loading import load_model
+from seewhy_worker.models.splitting import split
+
+CLASSIC = Recipe(method="classic", score="probability")
+PHOTO = np.random.default_rng(4).integers(0, 256, (90, 120, 3), np.uint8)
+
+
+def recipe_map(model: keras.Model, layer: str, pixels: np.ndarray) -> np.ndarray:
+    """The map (h, w) of the most probable class, by a model that ends in probabilities."""
+    watched = keras.Model(model.input, [model.get_layer(layer).output, model.output])
+    with tf.GradientTape() as tape:
+        convolved, predictions = watched(pixels[None])
+        loss = predictions[:, int(np.argmax(predictions[0]))]
+    gradients = tape.gradient(loss, convolved)
+    pooled = tf.reduce_mean(gradients, axis=(0, 1, 2))
+    return tf.reduce_mean(pooled * convolved, axis=-1)[0].numpy()
+
+
+def recipe_picture(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The picture, with OpenCV's channel order on the way as in the original."""
+    heat = (heat - heat.min()) / (heat.max() - heat.min())
+    resized = cv2.resize(
+        np.uint8(255 * heat), (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_CUBIC
+    )
+    coloured = cv2.applyColorMap(resized, cv2.COLORMAP_JET)
+    return cv2.addWeighted(photo[..., ::-1], 0.5, coloured, 0.25, 0)[..., ::-1]
+
+
+def draws_as_the_recipe(explainer: Explainer, model: keras.Model) -> None:
+    prepared = explainer.prepare(PHOTO)
+    (found,) = explainer.explain([prepared], [(-1,)], [CLASSIC])
+    expected = recipe_map(model, explainer.layer, prepared.pixels)
+    span = float(expected.max() - expected.min())
+    np.testing.assert_allclose(found.maps[0], expected, rtol=0, atol=1e-5 * span)
+    drawn = classic_overlay(PHOTO, found.maps[0], rectangle=found.covers)
+    np.testing.assert_array_equal(drawn, recipe_picture(PHOTO, found.maps[0]))
+    # Another machine's rounding may move a cell that sits on a step's edge by that one step.
+    off = np.abs(drawn.astype(int) - recipe_picture(PHOTO, expected))
+    assert off.max() <= 2
+
+
+def test_a_small_network_is_drawn_as_by_the_original_recipe(tmp_path: Path) -> None:
+    model = networks.two_layer_cnn("fused softmax")
+    draws_as_the_recipe(networks.explainer_of(model, tmp_path), model)
+
+
+def test_vgg16_is_drawn_as_by_the_original_recipe() -> None:
+    shipped = Catalog.load(load({})).get("vgg16")
+    spec = shipped.model_copy(update={"weights": RandomWeights(random_seed=16)})
+    model = load_model(spec, weights_path=None)
+    whole = keras.Model(model.input, keras.layers.Softmax()(model.output))
+    draws_as_the_recipe(Explainer(spec=spec, parts=split(model, spec.layer), max_batch=1), whole)
+
+
+def test_negative_evidence_is_not_cut_off(tmp_path: Path) -> None:
+    explainer = networks.explainer_of(networks.two_layer_cnn(), tmp_path)
+    prepared = explainer.prepare(PHOTO)
+    plain, classic = explainer.explain(
+        [prepared] * 2, [(0, 1, 2, 3, 4)] * 2, [Recipe(score="probability"), CLASSIC]
+    )
+    np.testing.assert_allclose(4 * classic.maps, plain.maps, rtol=1e-4, atol=1e-7)
+    assert classic.maps.min() < 0
+
+
+@pytest.mark.parametrize("value", [0.25, np.nan])
+def test_a_map_without_a_range_is_drawn_as_no_evidence(value: float) -> None:
+    here = Rectangle(x=0, y=0, width=120, height=90)
+    drawn = classic_overlay(PHOTO, np.full((3, 4), value, np.float32), rectangle=here)
+    blue = np.array([0, 0, 128])  # the first step of JET
+    np.testing.assert_array_equal(
+        drawn, cv2.addWeighted(PHOTO, 0.5, PHOTO * 0 + blue, 0.25, 0, dtype=0)
+    )
+
+
+def test_what_the_map_does_not_cover_is_drawn_as_no_evidence() -> None:
+    part = Rectangle(x=30, y=0, width=60, height=90)
+    heat = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
+    drawn = classic_overlay(PHOTO, heat, rectangle=part)
+    none = classic_overlay(PHOTO, heat * 0, rectangle=part)
+    np.testing.assert_array_equal(drawn[:, :30], none[:, :30])
+    expected = recipe_picture(PHOTO[:, 30:90], heat)
+    np.testing.assert_array_equal(drawn[:, 30:90], expected)

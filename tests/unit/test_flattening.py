@@ -1,0 +1,133 @@
+"""What flattening keeps: layouts, precision, sizes, and models that it must not open."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import networks
+from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.splitting import split
+
+SIDE = networks.SIDE_PX
+
+
+def channelled(data_format: str, *, transposed: bool = False) -> keras.Model:
+    first = data_format == "channels_first"
+    picture = keras.Input((3, SIDE, SIDE) if first and not transposed else (SIDE, SIDE, 3))
+    hidden = layers.Permute((3, 1, 2))(picture) if first and transposed else picture
+    said = {"data_format": data_format}
+    for name, seed, groups in (("conv1", 1, 1), ("conv2", 2, 2)):
+        hidden = layers.Conv2D(
+            6, 3, name=name, groups=groups, kernel_initializer=networks.drawn(seed), **said
+        )(hidden)
+        hidden = layers.BatchNormalization(axis=1 if first else -1)(hidden)
+        hidden = layers.ReLU()(hidden)
+    hidden = layers.MaxPooling2D(2, **said)(hidden)
+    hidden = layers.Conv2DTranspose(4, 2, kernel_initializer=networks.drawn(8), **said)(hidden)
+    hidden = layers.DepthwiseConv2D(2, depthwise_initializer=networks.drawn(9), **said)(hidden)
+    hidden = layers.ReLU(name="final")(hidden)
+    hidden = layers.GlobalAveragePooling2D(**said)(hidden)
+    return keras.Model(picture, networks.dense(networks.CLASSES, "scores", 4)(hidden))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("layer", [None, "conv1"])
+def test_channels_first_is_explained_as_channels_last_even_without_a_gpu(
+    layer: str | None, transposed: bool, tmp_path: Path
+) -> None:
+    model = channelled("channels_first", transposed=transposed)
+    expected = networks.explained(channelled("channels_last"), tmp_path, layer=layer)
+    networks.assert_same_maps(networks.explained(model, tmp_path, layer=layer), expected)
+    parts = split(model, layer)
+    assert (parts.input_shape, parts.map_shape) == (
+        (SIDE, SIDE, 3),
+        (10, 10) if layer else (4, 4),
+    )
+
+
+@pytest.mark.parametrize(("policy", "rtol"), [("mixed_float16", 0.01), ("mixed_bfloat16", 0.08)])
+def test_mixed_precision_keeps_the_map_up_to_its_rounding(
+    policy: str, rtol: float, tmp_path: Path
+) -> None:
+    expected = networks.explained(networks.two_layer_cnn(), tmp_path, targets=(0, 1))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = networks.two_layer_cnn("fused softmax")
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert model.get_layer("conv2").compute_dtype == policy.removeprefix("mixed_")
+    found = networks.explained(model, tmp_path, targets=(0, 1))
+    for one, other in zip(found, expected, strict=True):
+        peak = np.abs(other.maps).max()
+        np.testing.assert_allclose(one.maps, other.maps, rtol=0, atol=rtol * peak)
+        assert one.maps.dtype == np.float32
+
+
+def test_a_network_for_pictures_of_any_size_takes_the_catalogue_s() -> None:
+    picture = keras.Input((None, None, 3))
+    hidden = networks.conv(4, "conv", 1)(picture)
+    model = keras.Model(
+        picture, networks.dense(2, "scores", 2)(layers.GlobalMaxPooling2D()(hidden))
+    )
+    parts = split(model, size=(20, 30))
+    assert (parts.input_shape, parts.map_shape) == ((20, 30, 3), (18, 28))
+
+
+def test_a_network_that_does_not_take_the_size_says_so() -> None:
+    picture = keras.Input((None, None, 3))
+    hidden = layers.Conv2D(4, 9)(picture)
+    model = keras.Model(
+        picture, networks.dense(2, "scores", 2)(layers.GlobalMaxPooling2D()(hidden))
+    )
+    with pytest.raises(UnsupportedModel, match=r"does not take pictures of \(8, 8, 3\)"):
+        split(model, size=(8, 8))
+
+
+def test_a_model_without_a_static_graph_is_refused() -> None:
+    class Dynamic(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = networks.two_layer_cnn()
+
+        def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+            return self.inner(inputs)
+
+    model = Dynamic()
+    model(np.zeros((1, SIDE, SIDE, 3), np.float32))
+    with pytest.raises(UnsupportedModel, match="no graph to split: build it as a functional"):
+        split(model)
+
+
+def test_a_functional_model_with_a_call_of_its_own_is_not_unrolled() -> None:
+    class Doubling(keras.Model):
+        def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+            return 2 * super().call(inputs)
+
+    plain = networks.backbone()
+    own = Doubling(plain.input, plain.output, name="own")
+    picture = networks.picture_input()
+    model = keras.Model(picture, networks.classified(layers.ReLU(name="after")(own(picture))))
+    parts = split(model)
+    assert [candidate.call.path for candidate in parts.candidates] == ["own", "after"]
+    with pytest.raises(UnsupportedModel, match="no graph"):
+        split(own)
+
+
+def test_keras_still_runs_a_graph_call_by_call() -> None:
+    """`models/graph.py` leans on one private name; when Keras moves it, this test says so."""
+    picture = networks.picture_input()
+    model = keras.Model(picture, keras.ops.relu(layers.Conv2D(2, 3, name="c")(picture)))
+    seen = []
+
+    def call(operation: object, *args: object, **kwargs: object) -> object:
+        seen.append((type(operation).__name__, [value.shape for value in args]))
+        return operation.compute_output_spec(*args, **kwargs)
+
+    function = keras.Function(model.inputs, model.outputs)
+    (result,) = function._run_through_graph([keras.KerasTensor((None, 9, 9, 3))], call_fn=call)
+    assert seen == [("Conv2D", [(None, 9, 9, 3)]), ("Relu", [(None, 7, 7, 2)])]
+    assert result.shape == (None, 7, 7, 2)

@@ -1,0 +1,325 @@
+"""Every method on a seeded two-layer network, against its paper's formula written in NumPy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
+
+import networks
+from seewhy.errors import UnknownClass, UnknownMethod
+from seewhy.explanations import METHODS, Recipe, Score, Verdict
+from seewhy.methods import FACTS
+from seewhy_worker.cam.eigencam import eigencam
+from seewhy_worker.cam.finercam import nearest_rivals
+from seewhy_worker.cam.gradcam_plus_plus import gradcam_plus_plus
+from seewhy_worker.cam.xgradcam import xgradcam
+from seewhy_worker.explained import Prepared
+from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
+
+PICTURES = networks.random_pictures(4)
+
+
+@pytest.fixture(scope="module")
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+    return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
+
+
+@dataclass
+class ByHand:
+    """One picture through the two-layer network, in float64 and without a framework."""
+
+    a: np.ndarray
+    """(h, w, C)."""
+    jacobian: np.ndarray
+    """(classes, h, w, C), the logits' gradients."""
+    logits: np.ndarray
+
+    @classmethod
+    def of(cls, model: keras.Model, pixels: np.ndarray) -> "ByHand":
+        a = pixels.astype(np.float64)
+        for name in ("conv1", "conv2"):
+            kernel, bias = model.get_layer(name).get_weights()
+            windows = sliding_window_view(a, (3, 3), axis=(0, 1))
+            a = np.maximum(np.einsum("ijcyx,yxco->ijo", windows, kernel) + bias, 0)
+        kernel1, bias1 = model.get_layer("fc").get_weights()
+        kernel2, bias2 = model.get_layer("scores").get_weights()
+        before = a.reshape(-1) @ kernel1 + bias1
+        logits = np.maximum(before, 0) @ kernel2 + bias2
+        jacobian = (kernel1 @ ((before > 0)[:, None] * kernel2)).T.reshape(-1, *a.shape)
+        return cls(a, jacobian, logits)
+
+    @property
+    def p(self) -> np.ndarray:
+        odds = np.exp(self.logits - self.logits.max())
+        return odds / odds.sum()
+
+    def gradient(self, score: Score, c: int) -> np.ndarray:
+        if score == "logit":
+            return self.jacobian[c]
+        pull = self.p[c] * (np.eye(len(self.p))[c] - self.p)
+        return np.tensordot(pull, self.jacobian, 1)
+
+    def hessian_times_a(self, score: Score, c: int) -> np.ndarray:
+        """The logits are linear around the picture, so only the softmax is curved."""
+        if score == "logit":
+            return np.zeros_like(self.a)
+        away = np.eye(len(self.p))[c] - self.p
+        of_softmax = self.p[c] * (np.outer(away, away) - np.diag(self.p) + np.outer(self.p, self.p))
+        along = np.tensordot(self.jacobian, self.a, 3)
+        return np.tensordot(of_softmax @ along, self.jacobian, 1)
+
+
+def gradcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    return (hand.gradient(score, c).mean(axis=(0, 1)) * hand.a).sum(axis=-1)
+
+
+def plus_plus(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    g = hand.gradient(score, c)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = g**2 / (2 * g**2 + hand.a.sum(axis=(0, 1)) * g**3)
+    share[g == 0] = 0
+    return ((share * np.maximum(g, 0)).sum(axis=(0, 1)) * hand.a).sum(axis=-1)
+
+
+def hirescam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    return (hand.gradient(score, c) * hand.a).sum(axis=-1)
+
+
+def layercam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    return (np.maximum(hand.gradient(score, c), 0) * hand.a).sum(axis=-1)
+
+
+def xgrad(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    share = hand.a / hand.a.sum(axis=(0, 1))
+    return ((share * hand.gradient(score, c)).sum(axis=(0, 1)) * hand.a).sum(axis=-1)
+
+
+def projected(values: np.ndarray) -> np.ndarray:
+    flat = values.reshape(-1, values.shape[-1])
+    flat = flat - flat.mean(axis=0)
+    map_ = flat @ np.linalg.svd(flat)[2][0]
+    return (map_ * np.sign(map_ @ flat.sum(axis=1))).reshape(values.shape[:2])
+
+
+def eigen(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    return projected(hand.a)
+
+
+def eigengrad(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    return projected(hand.a * hand.gradient(score, c))
+
+
+def shapley(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    value = hand.gradient(score, c) - 0.5 * hand.hessian_times_a(score, c)
+    return (value.mean(axis=(0, 1)) * hand.a).sum(axis=-1)
+
+
+def contrast(hand: ByHand, score: Score, c: int, rivals: list[int]) -> np.ndarray:
+    others = np.mean([gradcam(hand, score, rival) for rival in rivals], axis=0)
+    return gradcam(hand, score, c) - others
+
+
+def finer(hand: ByHand, score: Score, c: int) -> np.ndarray:
+    nearest = sorted(range(networks.CLASSES), key=lambda d: abs(hand.logits[d] - hand.logits[c]))
+    return contrast(hand, score, c, nearest[1:4])
+
+
+FORMULAS: dict[str, Callable[[ByHand, Score, int], np.ndarray]] = {
+    "gradcam": gradcam,
+    "gradcam++": plus_plus,
+    "hirescam": hirescam,
+    "layercam": layercam,
+    "xgradcam": xgrad,
+    "eigencam": eigen,
+    "eigengradcam": eigengrad,
+    "shapleycam": shapley,
+    "finercam": finer,
+}
+
+
+def agree(found: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("score", ["logit", "probability"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_is_the_one_its_paper_s_formula_gives(
+    explainer: Explainer, method: str, score: Score
+) -> None:
+    model = networks.two_layer_cnn()
+    prepared = [explainer.prepare(picture) for picture in PICTURES[:2]]
+    recipe = Recipe(method=method, score=score)
+    explained = explainer.explain(prepared, [(0, 1, 2, 3, 4)] * 2, [recipe] * 2)
+    for picture, result in zip(prepared, explained, strict=True):
+        hand = ByHand.of(model, picture.pixels)
+        for target in range(networks.CLASSES):
+            agree(result.maps[target], FORMULAS[method](hand, score, target))
+        assert (result.method, result.tried) == (method, (method,))
+        assert result.linear is FACTS[method].linear
+
+
+def test_a_curved_score_sets_shapleycam_apart_and_a_flat_one_does_not(
+    explainer: Explainer,
+) -> None:
+    prepared = [explainer.prepare(PICTURES[0])] * 2
+    for score, same in (("logit", True), ("probability", False)):
+        recipes = [Recipe(method=method, score=score) for method in ("gradcam", "shapleycam")]
+        plain, curved = explainer.explain(prepared, [(0,)] * 2, recipes)
+        assert np.allclose(plain.maps, curved.maps, rtol=1e-5, atol=0) is same
+
+
+@pytest.mark.parametrize("score", ["logit", "probability"])
+def test_a_contrast_is_the_map_of_a_class_less_the_mean_of_its_rivals(
+    explainer: Explainer, score: Score
+) -> None:
+    prepared = explainer.prepare(PICTURES[0])
+    hand = ByHand.of(networks.two_layer_cnn(), prepared.pixels)
+    ranks = np.argsort(-hand.logits)
+    (explained,) = explainer.explain([prepared], [(3,)], [Recipe(score=score, rivals=(1, -2))])
+    agree(explained.maps[0], contrast(hand, score, 3, [1, int(ranks[1])]))
+    assert [rival.index for rival in explained.targets[0].rivals] == [1, ranks[1]]
+    assert explained.targets[0].rivals[0].logit == pytest.approx(hand.logits[1], rel=1e-4)
+    (finest,) = explainer.explain([prepared], [(3,)], [Recipe(method="finercam")])
+    assert len(finest.targets[0].rivals) == 3
+
+
+def test_a_class_against_itself_says_that_there_is_nothing_to_show(explainer: Explainer) -> None:
+    prepared = explainer.prepare(PICTURES[0])
+    best = explainer.explain([prepared], [(-1,)])[0].top[0].index
+    (explained,) = explainer.explain([prepared], [(best,)], [Recipe(rivals=(-1,))])
+    assert explained.targets[0].verdict is Verdict.ZERO_GRADIENT
+
+
+def test_the_probability_of_a_sigmoid_does_not_depend_on_other_classes(tmp_path: Path) -> None:
+    multi = networks.explainer_of(networks.two_layer_cnn("fused sigmoid"), tmp_path)
+    prepared = multi.prepare(PICTURES[1])
+    hand = ByHand.of(networks.two_layer_cnn(), prepared.pixels)
+    (explained,) = multi.explain([prepared], [(2,)], [Recipe(score="probability")])
+    p = 1 / (1 + np.exp(-hand.logits[2]))
+    agree(explained.maps[0], p * (1 - p) * gradcam(hand, "logit", 2))
+
+
+RECIPES = [
+    Recipe(),
+    Recipe(rivals=(2, 3)),
+    Recipe(score="probability"),
+    Recipe(method="eigencam"),
+    Recipe(method="eigengradcam"),
+]
+
+
+@settings(deadline=None, max_examples=25)
+@given(chosen=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(RECIPES)), max_size=4))
+def test_pictures_of_different_recipes_share_a_batch_and_keep_their_order(
+    explainer: Explainer, chosen: list[tuple[int, Recipe]]
+) -> None:
+    prepared = [explainer.prepare(PICTURES[place]) for place, _ in chosen]
+    together = explainer.explain(prepared, [(4,)] * len(chosen), [recipe for _, recipe in chosen])
+    assert len(together) == len(chosen)
+    for one, picture, (_, recipe) in zip(together, prepared, chosen, strict=True):
+        (alone,) = explainer.explain([picture], [(4,)], [recipe])
+        limit = BATCH_TOLERANCE * np.abs(alone.maps).max()
+        np.testing.assert_allclose(one.maps, alone.maps, rtol=0, atol=limit)
+        assert (one.method, one.covers) == (recipe.method, picture.covers)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_broken_picture_does_not_reach_its_batch_mates(explainer: Explainer, method: str) -> None:
+    good = explainer.prepare(PICTURES[0])
+    broken = Prepared(pixels=np.full_like(good.pixels, np.nan), covers=good.covers)
+    recipe = Recipe(method=method)
+    healthy, sick = explainer.explain([good, broken], [(0,), (0,)], [recipe] * 2)
+    (alone,) = explainer.explain([good], [(0,)], [recipe])
+    limit = BATCH_TOLERANCE * np.abs(alone.maps).max()
+    np.testing.assert_allclose(healthy.maps, alone.maps, rtol=0, atol=limit)
+    assert sick.targets[0].verdict is Verdict.NOT_FINITE
+
+
+def one_cell_speaks(shape: tuple[int, ...], dtype: object = None) -> np.ndarray:
+    """Weights of two classes after Flatten: one cell for them, all others against."""
+    kernel = np.full(shape, -1.0, np.float32)
+    kernel[-4:] = 50.0
+    kernel[:, 1] = -1.0
+    return kernel
+
+
+@pytest.fixture(scope="module")
+def torn(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+    """Grad-CAM sees nothing for class 0 here, and no method sees anything for class 1."""
+    picture = networks.picture_input()
+    features = keras.layers.Conv2D(4, 3, activation="sigmoid", kernel_initializer="zeros")(picture)
+    scores = keras.layers.Dense(2, kernel_initializer=one_cell_speaks)(
+        keras.layers.Flatten()(features)
+    )
+    return networks.explainer_of(keras.Model(picture, scores), tmp_path_factory.mktemp("torn"))
+
+
+CHAIN = Recipe(method="gradcam", fallback=("xgradcam", "hirescam", "layercam"))
+
+
+def test_a_map_without_evidence_falls_back_to_the_next_method_that_finds_some(
+    torn: Explainer,
+) -> None:
+    prepared = [torn.prepare(PICTURES[0])] * 3
+    plain, helped, lost = torn.explain(prepared, [(0,), (0,), (1,)], [Recipe(), CHAIN, CHAIN])
+    assert plain.targets[0].verdict is Verdict.CONSTANT
+    assert (helped.method, helped.tried) == ("hirescam", ("gradcam", "xgradcam", "hirescam"))
+    assert helped.targets[0].verdict is Verdict.OK
+    assert lost.tried == ("gradcam", "xgradcam", "hirescam", "layercam")
+    assert lost.method == "gradcam", "when none helps, what was asked for stands"
+
+
+def test_a_picture_with_one_good_map_does_not_fall_back(explainer: Explainer) -> None:
+    prepared = explainer.prepare(PICTURES[0])
+    (explained,) = explainer.explain([prepared], [(0, 1, 2, 3, 4)], [CHAIN])
+    assert any(target.verdict is Verdict.OK for target in explained.targets)
+    assert explained.tried == ("gradcam",)
+
+
+def test_what_a_recipe_names_must_exist(explainer: Explainer) -> None:
+    prepared = [explainer.prepare(PICTURES[0])]
+    with pytest.raises(UnknownMethod, match="layercam"):
+        explainer.explain(prepared, [(0,)], [Recipe(method="gradcm")])
+    with pytest.raises(UnknownClass, match="has 5 classes"):
+        explainer.explain(prepared, [(0,)], [Recipe(rivals=(5,))])
+
+
+def test_grad_cam_plus_plus_does_not_depend_on_how_small_the_gradients_are() -> None:
+    """A larger activation makes up for it: an ε in the denominator would swallow 1e-6 squared."""
+    generator = np.random.default_rng(1)
+    a, g = generator.random((1, 3, 3, 2)), generator.normal(size=(1, 3, 3, 2))
+    large = gradcam_plus_plus(a, g, xp=np)
+    tiny = gradcam_plus_plus(a * 1e6, g * 1e-6, xp=np)
+    np.testing.assert_allclose(tiny, large, rtol=1e-9)
+
+
+def test_a_dead_channel_weighs_nothing() -> None:
+    a = np.zeros((1, 2, 2, 2))
+    a[..., 1] = [[1, 2], [3, 4]]
+    assert xgradcam(a, np.ones_like(a), xp=np).tolist() == a[..., 1].tolist()
+    assert np.isfinite(eigencam(np.zeros_like(a), xp=np)).all()
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4, 5), (3, 2, 2, 9)])
+def test_the_first_component_is_that_of_a_singular_value_decomposition(
+    shape: tuple[int, ...],
+) -> None:
+    """Also for activations so small that their squares are nothing in float32."""
+    values = np.random.default_rng(3).normal(size=shape)
+    for scale in (1, 1e-25):
+        found = eigencam((values * scale).astype(np.float32), xp=np)
+        for map_, row in zip(found, values, strict=True):
+            agree(map_ / scale, projected(row))
+
+
+def test_the_nearest_rivals_are_those_of_the_closest_scores() -> None:
+    scores = np.array([[9.0, 1.0, 4.0, 8.0, 3.5]] * 2)
+    found = nearest_rivals(scores, np.array([2, 0]), xp=np)
+    assert found.tolist() == [[4, 1, 3], [3, 2, 4]]
+    assert nearest_rivals(scores[:, :2], np.array([0, 1]), xp=np).tolist() == [[1], [0]]

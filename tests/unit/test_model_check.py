@@ -1,0 +1,66 @@
+"""`seewhy models check FILE`, as an operator runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import networks
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def checked(model: keras.Model, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "model.keras"
+    model.save(path)
+    command = [sys.executable, "-m", "seewhy.cli", "models", "check", str(path), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_model_is_described_and_tried(tmp_path: Path) -> None:
+    picture = networks.picture_input()
+    hidden = networks.backbone()(picture)
+    shown = checked(keras.Model(picture, networks.classified(hidden, "softmax")), tmp_path)
+    *described, explained, scrambled = shown.stdout.splitlines()
+    assert described == [
+        "input: (None, 12, 12, 3), explained at (12, 12, 3)",
+        "output: scores (None, 5)",
+        "candidate: backbone/conv1 (10, 10, 6)",
+        "candidate: backbone/conv2 (8, 8, 4)",
+        "layer: backbone/conv2",
+        "activation cut off: softmax",
+        "classes: 5, probabilities by softmax",
+    ]
+    assert explained.startswith("explanation of noise: class ")
+    assert ", ok, from " in explained
+    assert scrambled.startswith("weights scrambled: the map changes (correlation ")
+    assert shown.returncode == 0
+
+
+def test_a_map_that_survives_scrambled_weights_is_a_warning(tmp_path: Path) -> None:
+    # A kernel of equal weights is itself however it is scrambled: the map shows the pixels alone.
+    picture = networks.picture_input()
+    blind = layers.Conv2D(2, 3, kernel_initializer="ones", name="blind")(picture)
+    scores = layers.Dense(2, kernel_initializer="ones")(layers.GlobalAveragePooling2D()(blind))
+    shown = checked(keras.Model(picture, scores), tmp_path)
+    assert shown.stdout.splitlines()[-1].startswith("WARNING: with its weights scrambled the map")
+
+
+def test_a_refusal_is_one_sentence_and_status_1(tmp_path: Path) -> None:
+    shown = checked(networks.two_layer_cnn(), tmp_path, "--layer", "conv3")
+    assert shown.returncode == 1
+    assert shown.stderr.splitlines()[-1] == (
+        "seewhy: the model has no layer 'conv3' with a spatial output; its last are: conv1, conv2."
+    )
+    assert shown.stdout == ""
+
+
+def test_the_check_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    checked(networks.two_layer_cnn(), tmp_path)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for found, expected in zip(loaded.weights, networks.two_layer_cnn().weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))

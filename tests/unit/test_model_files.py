@@ -1,0 +1,182 @@
+"""Model files: what is loaded, and what is refused before Keras builds anything of it."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import networks
+from seewhy.catalog import InputSize, ModelSpec, ScalePreprocessing
+from seewhy.errors import UnsupportedModel
+from seewhy_worker.explainer import load_explainer
+from seewhy_worker.models.loading import load_file
+
+FORMATS = ("keras", "h5")
+# Keras saves variables through an `__array__` of TensorFlow's that NumPy warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def saved(model: keras.Model, folder: Path, suffix: str) -> Path:
+    path = folder / f"model.{suffix}"
+    model.save(path)
+    return path
+
+
+def nested() -> keras.Model:
+    picture = networks.picture_input()
+    scaled = layers.Rescaling(1.0)(picture)
+    hidden = networks.backbone()(scaled)
+    return keras.Model(picture, networks.classified(hidden, "softmax"))
+
+
+def residual() -> keras.Model:
+    picture = networks.picture_input()
+    hidden = networks.backbone()(picture)
+    hidden = layers.Add()(
+        [hidden, layers.SeparableConv2D(4, 1, depthwise_regularizer="l2")(hidden)]
+    )
+    return keras.Model(picture, networks.classified(layers.BatchNormalization()(hidden)))
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("build", [networks.two_layer_cnn, nested, residual])
+def test_a_saved_model_is_explained_as_the_one_that_was_saved(
+    build: Callable[[], keras.Model], suffix: str, tmp_path: Path
+) -> None:
+    model = build()
+    loaded = load_file(saved(model, tmp_path, suffix))
+    expected = networks.explained(model, tmp_path)
+    networks.assert_same_maps(networks.explained(loaded, tmp_path), expected)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_compiled_model_is_loaded_for_inference(suffix: str, tmp_path: Path) -> None:
+    model = networks.two_layer_cnn()
+    model.compile(optimizer="adam", loss="mse")
+    assert not load_file(saved(model, tmp_path, suffix)).compiled
+
+
+def test_the_catalogue_chooses_the_output_and_the_size(tmp_path: Path) -> None:
+    picture = keras.Input((None, None, 3))
+    hidden = layers.GlobalMaxPooling2D()(networks.conv(4, "conv", 1)(picture))
+    outputs = [networks.dense(4, "box", 2)(hidden), networks.dense(2, "kind", 3)(hidden)]
+    path = saved(keras.Model(picture, outputs), tmp_path, "h5")
+    (tmp_path / "labels.txt").write_text("no\nyes\n")
+    spec = ModelSpec(
+        name="two",
+        folder=tmp_path,
+        source="model.h5",
+        sha256="0" * 64,
+        input=InputSize(height_px=16, width_px=24),
+        preprocessing=ScalePreprocessing(kind="scale"),
+        labels_file="labels.txt",
+        output="kind",
+    )
+    explainer = load_explainer(spec, weights_path=path, max_batch=1)
+    assert (explainer.layer, explainer.map_shape) == ("conv", (14, 22))
+    with pytest.raises(UnsupportedModel, match="2 outputs, box, kind"):
+        load_explainer(spec.model_copy(update={"output": None}), weights_path=path, max_batch=1)
+
+
+def with_lambda(picture: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.Lambda(lambda tensor: tensor * 2, name="trick")(picture)
+
+
+def with_lambda_in_a_nested_model(picture: keras.KerasTensor) -> keras.KerasTensor:
+    inner = networks.picture_input()
+    return keras.Model(inner, with_lambda(inner), name="inner")(picture)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Own(layers.Layer):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        return inputs + 1
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    ("start", "complaint"),
+    [
+        (with_lambda, r"Python code \(the Lambda 'trick'\).*put one of Keras' own layers"),
+        (with_lambda_in_a_nested_model, r"Python code \(the Lambda 'trick'\)"),
+        (Own(name="mine"), r"'mine' of the class (tests>)?Own, which Keras does not have: rebuild"),
+    ],
+)
+def test_code_and_layers_of_one_s_own_are_refused_before_anything_is_built(
+    start: Callable[[keras.KerasTensor], keras.KerasTensor],
+    complaint: str,
+    suffix: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    picture = networks.picture_input()
+    path = saved(keras.Model(picture, networks.classified(start(picture))), tmp_path, suffix)
+    monkeypatch.delattr("keras.saving.load_model")
+    with pytest.raises(UnsupportedModel, match=complaint):
+        load_file(path)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "file:///x"}},
+        {"module": "keras.src.utils.file_utils", "class_name": "get_file", "config": {}},
+        {"module": "os", "class_name": "system", "config": {}},
+        {"module": "builtins", "class_name": "eval", "config": {}},
+        {"module": "kerasx.layers", "class_name": "Dense", "config": {}},
+        {"class_name": "__lambda__", "config": {"code": "4wEAAAA="}},
+    ],
+)
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_what_is_planted_deep_in_a_config_is_found(
+    planted: dict[str, object], suffix: str, tmp_path: Path
+) -> None:
+    path = saved(networks.two_layer_cnn(), tmp_path, suffix)
+
+    def poisoned(config: dict) -> str:
+        config["config"]["layers"][1]["config"]["kernel_initializer"] = {"wraps": [planted]}
+        return json.dumps(config)
+
+    if suffix == "h5":
+        with h5py.File(path, "r+") as file:
+            file.attrs["model_config"] = poisoned(json.loads(file.attrs["model_config"]))
+    else:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["config.json"] = poisoned(json.loads(members["config.json"])).encode()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, body in members.items():
+                archive.writestr(name, body)
+    with pytest.raises(UnsupportedModel, match=r"never run from a file|which Keras does not have"):
+        load_file(path)
+
+
+def test_weights_alone_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.weights.h5"
+    networks.two_layer_cnn().save_weights(path)
+    with pytest.raises(UnsupportedModel, match="weights without a network: save the whole model"):
+        load_file(path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_a_file_that_is_no_model_is_refused(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"model.{suffix}"
+    path.write_bytes(np.arange(100, dtype=np.uint8).tobytes())
+    with pytest.raises(UnsupportedModel, match="is no model saved by Keras"):
+        load_file(path)
+
+
+def test_a_network_that_keras_cannot_rebuild_is_refused(tmp_path: Path) -> None:
+    path = saved(networks.two_layer_cnn(), tmp_path, "h5")
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][1]["config"]["filters"] = -1
+        file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(UnsupportedModel, match=r"Keras cannot read model\.h5"):
+        load_file(path)
