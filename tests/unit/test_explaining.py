@@ -44,7 +44,9 @@ def test_overlays_of_an_earlier_run_are_not_explained_again() -> None:
         [Path("cat.jpg"), Path("cat.seewhy.jpg"), Path("cat.seewhy.2.jpg")],
         model=None,
         targets="predicted",
+        method="hirescam",
         out=None,
     )
 
+    assert wishes.options["method"] == "hirescam"
     assert list(wishes.overlays) == [Path("cat.jpg")]

@@ -24,6 +24,7 @@ def explain(
     targets: Annotated[
         str, typer.Option(help="`predicted`, `top:3`, or class names and indices: `cat,dog,281`.")
     ] = "predicted",
+    method: Annotated[str, typer.Option(help="How maps are made: docs/methods.md.")] = "gradcam",
     out: Annotated[
         Path | None, typer.Option(help="Where overlays go. Unset: beside each photo.")
     ] = None,
@@ -33,7 +34,7 @@ def explain(
     from seewhy.cli.serving import service
     from seewhy.client import Client
 
-    wishes = Wishes.read(photos, model=model, targets=targets, out=out)
+    wishes = Wishes.read(photos, model=model, targets=targets, method=method, out=out)
     with service(url, default_url=DEFAULT_URL, model=model) as address, Client(address) as client:
         failed = run(client, wishes)
     if failed:

@@ -29,13 +29,19 @@ class Wishes:
 
     @classmethod
     def read(
-        cls, photos: Sequence[Path], *, model: str | None, targets: str, out: Path | None
+        cls,
+        photos: Sequence[Path],
+        *,
+        model: str | None,
+        targets: str,
+        method: str,
+        out: Path | None,
     ) -> Self:
         """Overlays of an earlier run are left out when other photos were named."""
         fresh = [photo for photo in photos if not _OURS.search(photo.name)] or photos
         return cls(
             overlays=overlay_paths(fresh, out=out),
-            options=Options(model=model, targets=parse_targets(targets)),
+            options=Options(model=model, method=method, targets=parse_targets(targets)),
         )
 
 
