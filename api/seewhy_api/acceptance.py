@@ -11,7 +11,14 @@ from dataclasses import dataclass
 
 from seewhy import images
 from seewhy.catalog import Catalog
-from seewhy.errors import KeyBusy, KeyReused, StoreUnavailable, Unavailable, UnknownMethod
+from seewhy.errors import (
+    KeyBusy,
+    KeyReused,
+    LedgerUnavailable,
+    StoreUnavailable,
+    Unavailable,
+    UnknownMethod,
+)
 from seewhy.explanations import ExplanationRequest, Job
 from seewhy.hints import Bell
 from seewhy.ids import new_job_id
@@ -72,7 +79,13 @@ class Acceptance:
             job_id = reservation.job_id
             if reservation.status is Reserved.ACCEPTED:
                 return job_id
-        self._promise(job_id, order, bound)
+        try:
+            self._promise(job_id, order, bound)
+        except Unavailable:
+            if bound:
+                with contextlib.suppress(LedgerUnavailable):
+                    self._ledger.abandon(bound, job_id)
+            raise
         return job_id
 
     def _examine(self, body: bytes, wanted: ExplanationRequest) -> _Order:
@@ -135,9 +148,12 @@ class Acceptance:
         try:
             receipt = self._ledger.submit(submission)
         except Unavailable:
-            # What was not promised must not come back to life when the ledger is rebuilt.
-            with contextlib.suppress(StoreUnavailable):
-                self._store.delete(manifest_key(job_id))
+            # What was not promised must not come back to life when the ledger is rebuilt. But the
+            # ledger may have taken it before it fell silent: a retry with the key is then promised
+            # this very job, which needs its manifest.
+            if key is None:
+                with contextlib.suppress(StoreUnavailable):
+                    self._store.delete(manifest_key(job_id))
             raise
         if receipt.ring:
             self._bell.ring(order.lane)

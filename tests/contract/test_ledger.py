@@ -334,6 +334,24 @@ def test_a_reservation_that_was_never_used_hands_on_its_id(bench):
     assert (answer.status, answer.job_id) == (Reserved.NEW, "a")
 
 
+def test_a_key_whose_request_failed_is_free_at_once_and_keeps_its_id(bench):
+    key = IdempotencyKey("k", "digest")
+    bench.ledger.reserve(key, "a")
+    assert not bench.ledger.abandon(key, "b"), "not this request's to free"
+    assert bench.ledger.abandon(key, "a")
+    answer = bench.ledger.reserve(key, "b")
+    assert (answer.status, answer.job_id) == (Reserved.NEW, "a")
+
+
+def test_a_key_whose_job_was_accepted_after_all_is_not_freed(bench):
+    key = IdempotencyKey("k", "digest")
+    bench.ledger.reserve(key, "a")
+    bench.ledger.submit(Submission("a", LANE, "", key=key))
+    assert not bench.ledger.abandon(key, "a")
+    assert bench.ledger.reserve(key, "b").status is Reserved.ACCEPTED
+    assert not bench.ledger.abandon(IdempotencyKey("unknown", "digest"), "a")
+
+
 def test_every_change_of_state_is_an_event_in_order(bench):
     start = bench.ledger.horizon()
     submit(bench, "a")

@@ -87,6 +87,10 @@ class LedgerMachine(RuleBasedStateMachine):
             bound = reservation.job_id
             self.both(lambda x: x.submit(Submission(bound, lane, "keyed", key=key)))
 
+    @rule(key=KEYS, back=RECENT)
+    def abandon(self, key: IdempotencyKey, back: int) -> None:
+        self.both(lambda x: x.abandon(key, self.recent(back)))
+
     @rule(key=KEYS)
     def reserve(self, key: IdempotencyKey) -> None:
         job = self.new_job()

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from seewhy import images, maps
+from seewhy.errors import LedgerUnavailable
 from seewhy.explanations import (
     METHODS,
     ClassScore,
@@ -28,10 +29,10 @@ from seewhy.explanations import (
     Verdict,
 )
 from seewhy.ledger.records import Completion, hint_queue, lanes_of
-from seewhy.ledger.redis import open_ledger
+from seewhy.ledger.redis import RedisLedger, open_ledger
 from seewhy.methods import FACTS
 from seewhy.objects.adapter import open_store
-from seewhy.objects.keys import result_key
+from seewhy.objects.keys import manifest_key, result_key
 from seewhy.rendering.classic import classic_overlay
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
@@ -491,6 +492,39 @@ def test_with_the_store_away_nothing_is_promised(settings, cat, unused_port):
     assert int(answer.headers["Retry-After"]) > 0
     assert open_ledger(settings).counts().accepted == 0
     assert client.get("/readyz").json["checks"] == {"ledger": "ok", "store": "store_unavailable"}
+
+
+def test_a_retry_after_a_failing_store_is_accepted_at_once(settings, cat, tmp_path):
+    """The failed request must not keep its key busy."""
+    objects, aside = tmp_path / "objects", tmp_path / "aside"
+    client = create_api(settings).flask.test_client()
+    headers = {"Idempotency-Key": "k"}
+    objects.rename(aside)
+    objects.touch()
+    refused(post(client, cat, headers=headers), 503, "store_unavailable")
+    objects.unlink()
+    aside.rename(objects)
+    assert post(client, cat, headers=headers).status_code == 202
+    assert open_ledger(settings).counts().accepted == 1
+
+
+def test_a_reply_lost_after_the_ledger_took_the_job_leaves_the_job_its_manifest(
+    settings, api, cat, monkeypatch
+):
+    """The first answer is 503; the retry is promised the same job, which must be durable."""
+    submit = RedisLedger.submit
+
+    def deaf(ledger, submission):
+        submit(ledger, submission)
+        raise LedgerUnavailable("the reply was lost")
+
+    client, headers = api.flask.test_client(), {"Idempotency-Key": "k"}
+    monkeypatch.setattr(RedisLedger, "submit", deaf)
+    refused(post(client, cat, headers=headers), 503, "ledger_unavailable")
+    monkeypatch.undo()
+    answer = post(client, cat, headers=headers)
+    assert answer.status_code == 202
+    assert manifest_key(answer.json["id"]) in stored(settings)
 
 
 def test_a_lost_ring_is_not_a_lost_job(settings, api, cat, valkey):

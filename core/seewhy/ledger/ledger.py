@@ -37,6 +37,13 @@ class Ledger(Protocol):
         """Bind a key to `job_id`, or to the id that an earlier request bound it to."""
         ...
 
+    def abandon(self, key: IdempotencyKey, job_id: str) -> bool:
+        """Free a key whose request failed: the next one takes over its id at once.
+
+        False: the key stands for another job, or its job has been accepted after all.
+        """
+        ...
+
     def submit(self, submission: Submission) -> Receipt:
         """Accept a job. Submitting the same id again changes nothing."""
         ...

@@ -55,6 +55,14 @@ class MemoryLedger:
             self._book.bind(key, bound, accepted=False)
             return Reservation(Reserved.NEW, bound)
 
+    def abandon(self, key: IdempotencyKey, job_id: str) -> bool:
+        with self._book.changed:
+            known = self._book.keys.get(key.key)
+            if known is None or known.job_id != job_id or known.accepted:
+                return False
+            known.busy_until_ms = 0
+            return True
+
     def submit(self, submission: Submission) -> Receipt:
         with self._book.changed:
             if submission.job_id in self._book.entries:

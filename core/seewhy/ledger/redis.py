@@ -45,6 +45,7 @@ from seewhy.settings import Settings
 
 SCRIPTS = (
     "reserve",
+    "abandon",
     "submit",
     "claim",
     "extend",
@@ -125,6 +126,9 @@ class RedisLedger:
     def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
         status, bound = self._call("reserve", _digest(key), key.request_digest, job_id)
         return Reservation(Reserved(status), bound)
+
+    def abandon(self, key: IdempotencyKey, job_id: str) -> bool:
+        return bool(self._call("abandon", _digest(key), job_id))
 
     def submit(self, submission: Submission) -> Receipt:
         key = submission.key
