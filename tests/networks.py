@@ -67,7 +67,12 @@ def explainer_of(
         preprocessing=ScalePreprocessing(kind="scale", mean=127.5, std=127.5),
         labels_file="labels.txt",
     )
-    return Explainer(spec=spec, parts=parts, max_batch=max_batch)
+    return Explainer(
+        spec=spec,
+        parts=parts,
+        max_batch=max_batch,
+        elsewhere=lambda layers: split(model, layers, output=output),
+    )
 
 
 def random_pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:

@@ -17,17 +17,18 @@ from seewhy.errors import (
     LedgerUnavailable,
     StoreUnavailable,
     Unavailable,
+    UnknownLayer,
     UnknownMethod,
 )
 from seewhy.explanations import ExplanationRequest, Job
 from seewhy.hints import Bell
 from seewhy.ids import new_job_id
-from seewhy.labels import resolve_rivals, resolve_targets
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import IdempotencyKey, Reserved, Submission, lane_of
 from seewhy.objects.keys import image_key, manifest_key
 from seewhy.objects.store import ObjectStore
 from seewhy.settings import Settings
+from seewhy.targets import resolve_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,10 @@ class Acceptance:
             if method not in spec.methods and not wanted.preset:
                 known = ", ".join(spec.methods)
                 raise UnknownMethod(f"{spec.name} has no method {method!r}; it has: {known}")
+        for layer in wanted.layers:
+            if layer not in spec.offered_layers:
+                offered = ", ".join(spec.offered_layers) or "its target layer alone"
+                raise UnknownLayer(f"{spec.name} offers no layer {layer!r}; it offers: {offered}")
         targets = resolve_targets(wanted.targets, spec.labels)
         info = images.inspect(
             body,
@@ -111,10 +116,11 @@ class Acceptance:
                 fallback=wanted.fallback,
                 score="probability" if wanted.preset else wanted.score,
                 targets=targets,
-                rivals=resolve_rivals(wanted.targets, spec.labels),
+                layers=wanted.layers,
                 preset=wanted.preset,
                 normalize=wanted.normalize,
                 outputs=wanted.outputs,
+                box=wanted.box,
                 image_key=image_key(picture),
                 image_width_px=info.width_px,
                 image_height_px=info.height_px,

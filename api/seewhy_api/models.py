@@ -39,6 +39,7 @@ def _view(spec: ModelSpec) -> dict[str, Any]:
         "input": spec.input.model_dump(),
         "geometry": spec.geometry.model_dump(),
         "layer": spec.layer,
+        "layers": spec.offered_layers,
         "classes": len(spec.labels),
         "methods": [_method(name) for name in spec.methods],
     }
@@ -50,5 +51,7 @@ def _method(name: str) -> dict[str, Any]:
         "name": name,
         "forward_passes": facts.forward_passes,
         "linear": facts.linear,
+        "has_layer": facts.has_layer,
+        "fuses": facts.fuses,
         "paper": facts.paper,
     }

@@ -23,6 +23,9 @@ class Drawing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str | None = Field(None, description="A class that was explained; unset: the first.")
+    map: int | None = Field(
+        None, ge=0, description="A place among the result's targets, where a class is not enough."
+    )
     colormap: str | None = None
     alpha: float = Field(0.6, ge=0, le=1)
     polarity: Literal["positive", "negative", "signed"] = "positive"
@@ -89,6 +92,11 @@ def _fetch(store: ObjectStore, key: str) -> bytes:
 
 
 def _chosen(parts: Parts, result: Result, drawing: Drawing) -> int:
+    if drawing.map is not None:
+        if drawing.target is not None or drawing.map >= len(result.targets):
+            last = len(result.targets) - 1
+            raise InvalidRequest(f"map is a place from 0 to {last}, without a target beside it")
+        return drawing.map
     if drawing.target is None:
         return 0
     index = parts.catalog.get(result.model).labels.index_of(drawing.target)
@@ -108,7 +116,7 @@ def _draw_overlay(parts: Parts, job: Job, result: Result, drawing: Drawing) -> b
     signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
     photo = images.decode(_fetch(parts.store, job.image_key), max_pixels=parts.settings.max_pixels)
     chosen = signed[_chosen(parts, result, drawing)]
-    if job.preset and drawing.model_fields_set <= {"target"}:
+    if job.preset and drawing.model_fields_set <= {"target", "map"}:
         return images.encode_jpeg(classic_overlay(photo, chosen, rectangle=result.covers))
     drawn = overlay(
         photo,

@@ -101,6 +101,7 @@ class ModelSpec(_Frozen):
     layer: str | None = Field(
         None, description="The target layer; unset: the last one with a spatial output."
     )
+    layers: tuple[str, ...] = Field((), description="Others that may be asked for, or fused.")
     output: str | None = Field(None, description="The scores, where there are several outputs.")
     max_batch: int = Field(32, ge=1, le=32)
     methods: tuple[str, ...] = Field(METHODS, min_length=1)
@@ -132,6 +133,12 @@ class ModelSpec(_Frozen):
         if isinstance(self.weights, RandomWeights):
             return f"random:{self.weights.random_seed}"
         return self.weights.digest if self.weights else f"sha256:{self.sha256}"
+
+    @property
+    def offered_layers(self) -> tuple[str, ...]:
+        """The layers that a request may name."""
+        own = (self.layer,) if self.layer else ()
+        return tuple(dict.fromkeys((*self.layers, *own)))
 
     @cached_property
     def labels(self) -> Labels:

@@ -5,6 +5,7 @@ SeewhyError
 │   ├── UnknownModel          no such model in the catalogue
 │   ├── UnknownMethod         no such explanation method
 │   ├── UnknownClass          the model has no such class
+│   ├── UnknownLayer          the model offers no such layer
 │   ├── KeyReused             the idempotency key belongs to another request
 │   └── KeyBusy               the first request with this key is still being accepted
 ├── BadImage                  the bytes are not a picture that can be explained
@@ -66,6 +67,12 @@ class UnknownClass(InvalidRequest):
     """The model has no such class."""
 
     code = "unknown_class"
+
+
+class UnknownLayer(InvalidRequest):
+    """The model offers no such layer."""
+
+    code = "unknown_layer"
 
 
 class KeyReused(InvalidRequest):

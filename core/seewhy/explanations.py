@@ -11,19 +11,18 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
-    StrictInt,
-    StrictStr,
     field_validator,
     model_validator,
 )
 
 from seewhy.methods import FACTS
+from seewhy.targets import AnyTarget, Targets, compares, contrasts
+from seewhy.trust import Trust
 
 CLASSIC = "classic"
 METHODS = tuple(name for name in FACTS if name != CLASSIC)
-MAX_TARGETS = 20
-MAX_RIVALS = 5
 MAX_FALLBACKS = 3
+MAX_LAYERS = 4
 METADATA_LIMIT_BYTES = 4_096
 
 
@@ -60,23 +59,26 @@ Normalize = (
 )
 
 
-class Contrast(_Frozen):
-    """Why this class and not those: what speaks for it more than for the mean of its rivals."""
+class Rectangle(_Frozen):
+    """A part of the original picture, in pixels, origin top left."""
 
-    model_config = ConfigDict(serialize_by_alias=True)
-
-    why: StrictInt | StrictStr = Field(description="A class name or index, or `predicted`.")
-    rivals: tuple[StrictInt | StrictStr, ...] = Field(
-        alias="not", min_length=1, max_length=MAX_RIVALS, description="Likewise, one to five."
-    )
+    x: float
+    y: float
+    width: float
+    height: float
 
 
-Targets = (
-    Literal["predicted"]
-    | Annotated[str, Field(pattern=r"^top:([1-9]|1[0-9]|20)$")]
-    | Annotated[list[StrictInt | StrictStr], Field(min_length=1, max_length=MAX_TARGETS)]
-    | Contrast
-)
+_Place = Annotated[float, Field(allow_inf_nan=False)]
+_Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Box(Rectangle):
+    """Where a person sees what the picture is to be explained for, in pixels, upright."""
+
+    x: _Place
+    y: _Place
+    width: _Length
+    height: _Length
 
 
 class ExplanationRequest(_Frozen):
@@ -92,10 +94,15 @@ class ExplanationRequest(_Frozen):
     score: Score = Field(
         "logit", description="What is explained: the class's logit or its probability."
     )
+    layer: str | tuple[str, ...] | None = Field(
+        None,
+        description="One of the model's layers, or up to four, whose maps are fused; unset: its "
+        "target layer.",
+    )
     targets: Targets = Field(
         "predicted",
-        description="`predicted`, `top:N`, a list of class names and indices to explain, or "
-        '`{"why": X, "not": [Y]}`: what speaks for X more than for Y.',
+        description="`predicted`, `top:N`, or one or a list of: a class name or index; "
+        '`{"why": X, "not": [Y]}`, what speaks for X more than for Y; `{"against": X}`.',
     )
     preset: Literal["classic"] | None = Field(
         None,
@@ -106,10 +113,14 @@ class ExplanationRequest(_Frozen):
         description="What is drawn as full heat: the strongest evidence of the `image`, 1 for "
         "`none`, or a number, so that pictures can be compared. The numbers stay as they are.",
     )
-    outputs: tuple[Literal["overlay"], ...] = Field(
+    outputs: tuple[Literal["overlay", "trust"], ...] = Field(
         ("overlay",),
-        max_length=1,
-        description="What is rendered ahead of demand; everything else is made when asked for.",
+        max_length=2,
+        description="What is made ahead of demand. An overlay can be drawn later, too; `trust`, "
+        "which puts the maps to the test, cannot.",
+    )
+    box: Box | None = Field(
+        None, description="With `trust` in outputs: what the maps ought to lie in."
     )
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = Field(None, gt=0, le=86_400)
@@ -134,16 +145,36 @@ class ExplanationRequest(_Frozen):
             raise ValueError(
                 f"preset {self.preset} leaves no choice of {', '.join(sorted(settled))}"
             )
-        if isinstance(self.targets, Contrast):
-            _check_contrast(self.preset, methods)
+        if self.box and "trust" not in self.outputs:
+            raise ValueError("box is for trust: name it in outputs")
+        _check_layers(self.preset, methods, self.layers)
+        if compares(self.targets):
+            _check_targets(self.preset, methods, self.targets)
         return self
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers asked for; none for the model's own choice."""
+        return (self.layer,) if isinstance(self.layer, str) else self.layer or ()
 
-def _check_contrast(preset: str | None, methods: tuple[str, ...]) -> None:
-    if preset:
-        raise ValueError(f"preset {preset} explains classes, and no contrast of them")
+
+def _check_layers(preset: str | None, methods: tuple[str, ...], layers: tuple[str, ...]) -> None:
+    if preset and layers:
+        raise ValueError(f"preset {preset} leaves no choice of layer")
+    if len(set(layers)) < len(layers) or len(layers) > MAX_LAYERS:
+        raise ValueError(f"layer names up to {MAX_LAYERS} different layers")
     for name, facts in ((name, FACTS[name]) for name in methods if name in FACTS):
-        if facts.own_rivals:
+        if layers and not facts.has_layer:
+            raise ValueError(f"{name} explains the picture's pixels: it knows no layer")
+        if len(layers) > 1 and not facts.fuses:
+            raise ValueError(f"{name} explains one layer at a time")
+
+
+def _check_targets(preset: str | None, methods: tuple[str, ...], targets: Targets) -> None:
+    if preset:
+        raise ValueError(f"preset {preset} explains plain classes alone")
+    for name, facts in ((name, FACTS[name]) for name in methods if name in FACTS):
+        if facts.own_rivals and contrasts(targets):
             raise ValueError(f"{name} chooses what to compare with: name plain classes")
         if not facts.of_a_class:
             raise ValueError(f"{name} is the same for every class: it shows no contrast")
@@ -155,9 +186,8 @@ class Recipe(_Frozen):
     method: str = "gradcam"
     fallback: tuple[str, ...] = ()
     score: Score = "logit"
-    rivals: tuple[int, ...] = Field(
-        (), description="As the targets of a job: their mean is taken off each target's score."
-    )
+    layers: tuple[str, ...] = Field((), description="Several are fused; none: the target layer.")
+    trust: bool = Field(False, description="Whether the maps are put to the test.")
 
 
 class Job(_Frozen):
@@ -165,15 +195,14 @@ class Job(_Frozen):
 
     model: str
     method: str
-    targets: tuple[int, ...] = Field(
-        description="Class indices; a negative one, -r, asks for the r-th most probable class."
-    )
-    rivals: tuple[int, ...] = Field((), description="Of the target, in the same form.")
+    targets: tuple[AnyTarget, ...]
+    layers: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     score: Score = "logit"
     preset: Literal["classic"] | None = None
     normalize: Normalize = "image"
     outputs: tuple[str, ...]
+    box: Box | None = None
     image_key: str
     image_width_px: int
     image_height_px: int
@@ -183,7 +212,11 @@ class Job(_Frozen):
     def recipe(self) -> Recipe:
         """How its maps are to be made."""
         return Recipe(
-            method=self.method, fallback=self.fallback, score=self.score, rivals=self.rivals
+            method=self.method,
+            fallback=self.fallback,
+            score=self.score,
+            layers=self.layers,
+            trust="trust" in self.outputs,
         )
 
 
@@ -214,15 +247,6 @@ class Verdict(StrEnum):
     NOT_FINITE = "not_finite"
 
 
-class Rectangle(_Frozen):
-    """A part of the original picture, in pixels, origin top left."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-
 class TargetResult(_Frozen):
     """One explained class: its score and the state of its map (`map.npy`, same order)."""
 
@@ -231,6 +255,8 @@ class TargetResult(_Frozen):
     minimum: Finite
     maximum: Finite
     rivals: tuple[ClassScore, ...] = Field((), description="What the class was compared with.")
+    against: bool = Field(False, description="Whether the map shows what speaks against it.")
+    trust: Trust | None = Field(None, description="What putting the map to the test has shown.")
 
 
 class Result(_Frozen):

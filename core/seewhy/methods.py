@@ -18,6 +18,10 @@ class MethodFacts:
     """Whether it chooses by itself what to compare a class with."""
     of_a_class: bool = True
     """Whether the map depends on the class at all."""
+    has_layer: bool = True
+    """Whether it looks into the network at a layer, which can be chosen."""
+    fuses: bool = True
+    """Whether maps of several layers can be fused."""
 
 
 FACTS: Mapping[str, MethodFacts] = MappingProxyType(
@@ -35,7 +39,28 @@ FACTS: Mapping[str, MethodFacts] = MappingProxyType(
         "finercam": MethodFacts(
             "arXiv:2501.11309", linear=False, forward_passes=1.0, own_rivals=True
         ),
-        "classic": MethodFacts("arXiv:1610.02391", linear=True, forward_passes=1.0),
+        "ablationcam": MethodFacts(
+            "doi:10.1109/WACV45572.2020.9093360", linear=True, forward_passes=5.0, fuses=False
+        ),
+        "scorecam": MethodFacts(
+            "arXiv:1910.01279", linear=False, forward_passes=513.0, fuses=False
+        ),
+        "faster-scorecam": MethodFacts(
+            "arXiv:1910.01279", linear=False, forward_passes=11.0, fuses=False
+        ),
+        "smoothgrad": MethodFacts(
+            "arXiv:1706.03825", linear=False, forward_passes=60.0, has_layer=False, fuses=False
+        ),
+        "integrated-gradients": MethodFacts(
+            "arXiv:1703.01365", linear=True, forward_passes=96.0, has_layer=False, fuses=False
+        ),
+        "guided-backprop": MethodFacts(
+            "arXiv:1412.6806", linear=False, forward_passes=3.0, has_layer=False, fuses=False
+        ),
+        "guided-gradcam": MethodFacts(
+            "arXiv:1610.02391", linear=False, forward_passes=4.0, fuses=False
+        ),
+        "classic": MethodFacts("arXiv:1610.02391", linear=True, forward_passes=1.0, fuses=False),
     }
 )
 """Every method by name; `classic` is asked for as a preset only."""

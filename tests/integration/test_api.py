@@ -156,10 +156,14 @@ def test_base64_json_is_the_same_as_multipart(client, settings, cat):
 def test_how_a_map_is_made_and_drawn_is_promised_to_the_worker(client, settings, cat):
     targets = {"why": "predicted", "not": ["tiger cat", 285]}
     asked = {"method": "layercam", "fallback": ["hirescam"], "score": "probability"}
-    answer = post(client, cat, **asked, targets=targets, normalize=2.5)
+    both = [targets, {"against": "tabby"}, 7]
+    layers = ["block6a_expand_relu", "top_relu"]
+    answer = post(client, cat, **asked, targets=both, normalize=2.5, layer=layers)
     job = json.loads(open_ledger(settings).read(answer.json["id"]).job)
     assert {name: job[name] for name in asked} == asked
-    assert (job["targets"], job["rivals"]) == ([-1], [282, 285])
+    why = {"index": -1, "rivals": [282, 285], "against": False}
+    assert job["targets"] == [why, {"index": 281, "rivals": [], "against": True}, 7]
+    assert job["layers"] == layers
     assert (job["preset"], job["normalize"]) == (None, 2.5)
     answer = post(client, cat, preset="classic", targets="top:2")
     job = json.loads(open_ledger(settings).read(answer.json["id"]).job)
@@ -323,8 +327,9 @@ BAD_REQUESTS = {
     "a contrast in a preset": (
         {"targets": {"why": 1, "not": [2]}, "preset": "classic"},
         "invalid_request",
-        "no contrast",
+        "plain classes alone",
     ),
+    "a layer that is not offered": ({"layer": "stem_relu"}, "unknown_layer", "top_relu"),
     "unknown priority": ({"priority": "now"}, "invalid_request", "priority"),
 }
 
@@ -428,6 +433,9 @@ def test_a_map_is_drawn_by_the_scale_and_the_preset_that_were_asked_for(client, 
         "colormap=pink",
         "target=cta",
         "target=281",
+        "map=1",
+        "map=-1",
+        "map=0&target=282",
     ],
 )
 def test_a_drawing_that_cannot_be_made_is_refused(client, settings, cat, query):
@@ -455,8 +463,11 @@ def test_the_catalogue_is_shown(client):
         "name": "gradcam",
         "forward_passes": FACTS["gradcam"].forward_passes,
         "linear": True,
+        "has_layer": True,
+        "fuses": True,
         "paper": "arXiv:1610.02391",
     }
+    assert one["layers"][-1] == "top_relu"
     refused(client.get("/v1/models/none"), 404, "unknown_model")
 
 

@@ -270,6 +270,8 @@ def test_overlay_and_map_are_fetched_where_the_links_say() -> None:
             explanation = client.get(ID)
             overlay = client.overlay(explanation)
             client.overlay(explanation, target=1)
+            with pytest.raises(IndexError, match="has 2 targets"):
+                client.overlay(explanation, target=2)
             fetched = client.map(explanation)
         paths = [request.path for request in server.requests]
 
@@ -278,7 +280,7 @@ def test_overlay_and_map_are_fetched_where_the_links_say() -> None:
     assert paths == [
         f"/below/v1/explanations/{ID}",
         "/below/here/overlay",
-        "/below/here/overlay?target=285",
+        "/below/here/overlay?map=1",
         "/below/here/map.npy",
     ]
 

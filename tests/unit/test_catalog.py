@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from seewhy.catalog import Catalog, ModelSpec
-from seewhy.errors import InvalidRequest, SettingsError, UnknownClass, UnknownModel
-from seewhy.explanations import Contrast
-from seewhy.labels import Labels, resolve_rivals, resolve_targets
+from seewhy.errors import SettingsError, UnknownClass, UnknownModel
+from seewhy.labels import Labels
 from seewhy.settings import load
 
 SHIPPED = Catalog.load(load({}))
@@ -70,13 +69,13 @@ def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
 
 
 def test_every_mistake_in_a_catalogue_is_reported_at_once(tmp_path: Path) -> None:
-    text = own("max_batch = 64\nlayers = 'a'\n").replace("64,", "-1,")
+    text = own("max_batch = 64\nlayerz = 'a'\n").replace("64,", "-1,")
     with pytest.raises(SettingsError) as caught:
         catalogue(tmp_path, text)
     report = str(caught.value)
     assert "own.toml" in report
     assert "flowers.max_batch: Input should be less than or equal to 32" in report
-    assert "flowers.layers: there is no such field" in report
+    assert "flowers.layerz: there is no such field" in report
     assert "flowers.input.height_px" in report
 
 
@@ -139,51 +138,3 @@ def test_a_misspelt_class_is_refused_with_close_names() -> None:
 def test_a_class_the_model_does_not_have_is_refused(wanted: str | int) -> None:
     with pytest.raises(UnknownClass):
         ANIMALS.index_of(wanted)
-
-
-@pytest.mark.parametrize(
-    ("targets", "resolved"),
-    [
-        ("predicted", (-1,)),
-        ("top:1", (-1,)),
-        ("top:3", (-1, -2, -3)),
-        (["dog", 0, "4"], (1, 0, 4)),
-    ],
-)
-def test_targets_become_indices_and_ranks(
-    targets: str | list[str | int], resolved: tuple[int, ...]
-) -> None:
-    assert resolve_targets(targets, ANIMALS) == resolved
-
-
-def test_a_class_named_twice_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match=r"more than once: 1 \(Dog\)"):
-        resolve_targets(["dog", 1], ANIMALS)
-
-
-def test_more_classes_than_there_are_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match=r"6 classes were asked for.*only 5"):
-        resolve_targets("top:6", ANIMALS)
-
-
-@pytest.mark.parametrize("targets", ["top:0", "top:21", "best", []])
-def test_targets_of_another_form_are_refused(targets: str | list[str | int]) -> None:
-    with pytest.raises(InvalidRequest, match="targets must be"):
-        resolve_targets(targets, ANIMALS)
-
-
-def contrast(why: str | int, *rivals: str | int) -> Contrast:
-    return Contrast.model_validate({"why": why, "not": rivals})
-
-
-def test_a_contrast_is_a_class_and_its_rivals() -> None:
-    assert resolve_targets(contrast("predicted", "dog", 3), ANIMALS) == (-1,)
-    assert resolve_rivals(contrast("predicted", "dog", 3), ANIMALS) == (1, 3)
-    assert resolve_rivals(contrast("cat", "predicted"), ANIMALS) == (-1,)
-    assert resolve_rivals(["cat", "dog"], ANIMALS) == ()
-
-
-@pytest.mark.parametrize("rivals", [("Cat",), ("dog", 1), ("predicted", "predicted")])
-def test_a_contrast_names_each_class_once(rivals: tuple[str | int, ...]) -> None:
-    with pytest.raises(InvalidRequest, match="more than once in `why` and `not`"):
-        resolve_rivals(contrast("cat", *rivals), ANIMALS)

@@ -23,7 +23,8 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_is_listed() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
 
-    assert all(name in shown for name in ("up", "explain", "api", "worker", "models", "bucket"))
+    names = ("up", "explain", "trust", "fit", "api", "worker", "models", "bucket")
+    assert all(f" {name} " in shown for name in names)
 
 
 def test_the_version_is_shown() -> None:

@@ -139,13 +139,15 @@ def test_a_result_is_whole_before_the_state_moves(room):
 def test_a_job_s_recipe_reaches_the_explainer_and_its_drawing_the_store(room):
     plain, fixed, classic = jobs = ids(3)
     room.submit(plain)
-    room.submit(fixed, method="hirescam", fallback=("layercam",), score="probability", rivals=(3,))
+    room.submit(
+        fixed, method="hirescam", fallback=("layercam",), score="probability", layers=("conv",)
+    )
     room.submit(classic, method="classic", score="probability", preset="classic")
     seen = []
     explain = room.explainer.explain
     room.explainer.explain = lambda *asked: seen.extend(asked[2]) or explain(*asked)
     room.drain.drain(LANE)
-    hires = Recipe(method="hirescam", fallback=("layercam",), score="probability", rivals=(3,))
+    hires = Recipe(method="hirescam", fallback=("layercam",), score="probability", layers=("conv",))
     assert seen == [Recipe(), hires, Recipe(method="classic", score="probability")]
     results = [Result.model_validate_json(room.ledger.read(job).result) for job in jobs]
     assert [(r.method, r.score) for r in results] == [

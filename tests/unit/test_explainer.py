@@ -19,7 +19,8 @@ from seewhy.explanations import Rectangle, Verdict
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.explained import Prepared
 from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
-from seewhy_worker.gradients import compile_step
+from seewhy_worker.gradients.aims import Aims
+from seewhy_worker.gradients.steps import compile_step
 from seewhy_worker.models.splitting import split
 
 PICTURES = networks.random_pictures(7)
@@ -222,11 +223,11 @@ def test_the_gradient_is_right_however_a_matrix_product_is_written(
     explainer: Explainer, product: str
 ) -> None:
     plain = split(networks.two_layer_cnn())
-    parts = replace(plain, head=lambda a: PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4))))
+    parts = replace(plain, through=lambda a: [a, PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4)))])
     step = compile_step(parts, find_method("gradcam"), batch=2, targets=5, rivals=0)
     pixels = np.stack([explainer.prepare(picture).pixels for picture in PICTURES[:2]])
-    nobody = np.zeros((2, 0), np.int32)
-    raw = step(pixels, np.tile(np.arange(5, dtype=np.int32), (2, 1)), nobody)
+    classes = np.tile(np.arange(5, dtype=np.int32), (2, 1))
+    raw = step(pixels, Aims(classes, np.zeros((2, 5, 0), np.int32), np.ones((2, 5), np.float32)))
     gradient = WEIGHTS.T.reshape(5, 8, 8, 4)
     expected = np.einsum("kc,nhwc->nkhw", gradient.mean(axis=(1, 2)), plain.body(pixels))
     np.testing.assert_allclose(raw.maps, expected, rtol=1e-4, atol=1e-5)
@@ -238,7 +239,7 @@ def test_warming_up_leaves_nothing_to_compile_for_one_target(
 ) -> None:
     warm = networks.explainer_of(networks.two_layer_cnn(), tmp_path, max_batch=2)
     warm.warm_up()
-    monkeypatch.delattr("seewhy_worker.explainer.compile_step")
+    monkeypatch.delattr("seewhy_worker.stock.compile_step")
     prepared = [warm.prepare(picture) for picture in PICTURES]
     assert len(warm.explain(prepared, [(3,)] * 7)) == 7
 

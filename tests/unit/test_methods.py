@@ -1,7 +1,5 @@
 """Every method on a seeded two-layer network, against its paper's formula written in NumPy."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -9,12 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.lib.stride_tricks import sliding_window_view
 
 import networks
+from by_hand import FORMULAS, ByHand, contrast, gradcam, projected
 from seewhy.errors import UnknownClass, UnknownMethod
 from seewhy.explanations import METHODS, Recipe, Score, Verdict
 from seewhy.methods import FACTS
+from seewhy.targets import Target
 from seewhy_worker.cam.eigencam import eigencam
 from seewhy_worker.cam.finercam import nearest_rivals
 from seewhy_worker.cam.gradcam_plus_plus import gradcam_plus_plus
@@ -28,119 +27,6 @@ PICTURES = networks.random_pictures(4)
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
     return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
-
-
-@dataclass
-class ByHand:
-    """One picture through the two-layer network, in float64 and without a framework."""
-
-    a: np.ndarray
-    """(h, w, C)."""
-    jacobian: np.ndarray
-    """(classes, h, w, C), the logits' gradients."""
-    logits: np.ndarray
-
-    @classmethod
-    def of(cls, model: keras.Model, pixels: np.ndarray) -> "ByHand":
-        a = pixels.astype(np.float64)
-        for name in ("conv1", "conv2"):
-            kernel, bias = model.get_layer(name).get_weights()
-            windows = sliding_window_view(a, (3, 3), axis=(0, 1))
-            a = np.maximum(np.einsum("ijcyx,yxco->ijo", windows, kernel) + bias, 0)
-        kernel1, bias1 = model.get_layer("fc").get_weights()
-        kernel2, bias2 = model.get_layer("scores").get_weights()
-        before = a.reshape(-1) @ kernel1 + bias1
-        logits = np.maximum(before, 0) @ kernel2 + bias2
-        jacobian = (kernel1 @ ((before > 0)[:, None] * kernel2)).T.reshape(-1, *a.shape)
-        return cls(a, jacobian, logits)
-
-    @property
-    def p(self) -> np.ndarray:
-        odds = np.exp(self.logits - self.logits.max())
-        return odds / odds.sum()
-
-    def gradient(self, score: Score, c: int) -> np.ndarray:
-        if score == "logit":
-            return self.jacobian[c]
-        pull = self.p[c] * (np.eye(len(self.p))[c] - self.p)
-        return np.tensordot(pull, self.jacobian, 1)
-
-    def hessian_times_a(self, score: Score, c: int) -> np.ndarray:
-        """The logits are linear around the picture, so only the softmax is curved."""
-        if score == "logit":
-            return np.zeros_like(self.a)
-        away = np.eye(len(self.p))[c] - self.p
-        of_softmax = self.p[c] * (np.outer(away, away) - np.diag(self.p) + np.outer(self.p, self.p))
-        along = np.tensordot(self.jacobian, self.a, 3)
-        return np.tensordot(of_softmax @ along, self.jacobian, 1)
-
-
-def gradcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    return (hand.gradient(score, c).mean(axis=(0, 1)) * hand.a).sum(axis=-1)
-
-
-def plus_plus(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    g = hand.gradient(score, c)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = g**2 / (2 * g**2 + hand.a.sum(axis=(0, 1)) * g**3)
-    share[g == 0] = 0
-    return ((share * np.maximum(g, 0)).sum(axis=(0, 1)) * hand.a).sum(axis=-1)
-
-
-def hirescam(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    return (hand.gradient(score, c) * hand.a).sum(axis=-1)
-
-
-def layercam(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    return (np.maximum(hand.gradient(score, c), 0) * hand.a).sum(axis=-1)
-
-
-def xgrad(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    share = hand.a / hand.a.sum(axis=(0, 1))
-    return ((share * hand.gradient(score, c)).sum(axis=(0, 1)) * hand.a).sum(axis=-1)
-
-
-def projected(values: np.ndarray) -> np.ndarray:
-    flat = values.reshape(-1, values.shape[-1])
-    flat = flat - flat.mean(axis=0)
-    map_ = flat @ np.linalg.svd(flat)[2][0]
-    return (map_ * np.sign(map_ @ flat.sum(axis=1))).reshape(values.shape[:2])
-
-
-def eigen(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    return projected(hand.a)
-
-
-def eigengrad(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    return projected(hand.a * hand.gradient(score, c))
-
-
-def shapley(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    value = hand.gradient(score, c) - 0.5 * hand.hessian_times_a(score, c)
-    return (value.mean(axis=(0, 1)) * hand.a).sum(axis=-1)
-
-
-def contrast(hand: ByHand, score: Score, c: int, rivals: list[int]) -> np.ndarray:
-    others = np.mean([gradcam(hand, score, rival) for rival in rivals], axis=0)
-    return gradcam(hand, score, c) - others
-
-
-def finer(hand: ByHand, score: Score, c: int) -> np.ndarray:
-    nearest = sorted(range(networks.CLASSES), key=lambda d: abs(hand.logits[d] - hand.logits[c]))
-    return contrast(hand, score, c, nearest[1:4])
-
-
-FORMULAS: dict[str, Callable[[ByHand, Score, int], np.ndarray]] = {
-    "gradcam": gradcam,
-    "gradcam++": plus_plus,
-    "hirescam": hirescam,
-    "layercam": layercam,
-    "xgradcam": xgrad,
-    "eigencam": eigen,
-    "eigengradcam": eigengrad,
-    "shapleycam": shapley,
-    "finercam": finer,
-}
 
 
 def agree(found: np.ndarray, expected: np.ndarray) -> None:
@@ -181,7 +67,9 @@ def test_a_contrast_is_the_map_of_a_class_less_the_mean_of_its_rivals(
     prepared = explainer.prepare(PICTURES[0])
     hand = ByHand.of(networks.two_layer_cnn(), prepared.pixels)
     ranks = np.argsort(-hand.logits)
-    (explained,) = explainer.explain([prepared], [(3,)], [Recipe(score=score, rivals=(1, -2))])
+    (explained,) = explainer.explain(
+        [prepared], [(Target(index=3, rivals=(1, -2)),)], [Recipe(score=score)]
+    )
     agree(explained.maps[0], contrast(hand, score, 3, [1, int(ranks[1])]))
     assert [rival.index for rival in explained.targets[0].rivals] == [1, ranks[1]]
     assert explained.targets[0].rivals[0].logit == pytest.approx(hand.logits[1], rel=1e-4)
@@ -192,7 +80,7 @@ def test_a_contrast_is_the_map_of_a_class_less_the_mean_of_its_rivals(
 def test_a_class_against_itself_says_that_there_is_nothing_to_show(explainer: Explainer) -> None:
     prepared = explainer.prepare(PICTURES[0])
     best = explainer.explain([prepared], [(-1,)])[0].top[0].index
-    (explained,) = explainer.explain([prepared], [(best,)], [Recipe(rivals=(-1,))])
+    (explained,) = explainer.explain([prepared], [(Target(index=best, rivals=(-1,)),)])
     assert explained.targets[0].verdict is Verdict.ZERO_GRADIENT
 
 
@@ -207,7 +95,7 @@ def test_the_probability_of_a_sigmoid_does_not_depend_on_other_classes(tmp_path:
 
 RECIPES = [
     Recipe(),
-    Recipe(rivals=(2, 3)),
+    Recipe(method="scorecam"),
     Recipe(score="probability"),
     Recipe(method="eigencam"),
     Recipe(method="eigengradcam"),
@@ -287,7 +175,7 @@ def test_what_a_recipe_names_must_exist(explainer: Explainer) -> None:
     with pytest.raises(UnknownMethod, match="layercam"):
         explainer.explain(prepared, [(0,)], [Recipe(method="gradcm")])
     with pytest.raises(UnknownClass, match="has 5 classes"):
-        explainer.explain(prepared, [(0,)], [Recipe(rivals=(5,))])
+        explainer.explain(prepared, [(Target(index=0, rivals=(5,)),)])
 
 
 def test_grad_cam_plus_plus_does_not_depend_on_how_small_the_gradients_are() -> None:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
 from seewhy.explanations import Recipe
+from seewhy.targets import AnyTarget
 from seewhy_worker.explained import Explained, ExplainerPort, Prepared
 
-Target = tuple[int, ...]
+Targets = tuple[AnyTarget, ...]
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Device:
     def explain(
         self,
         pictures: Sequence[Prepared],
-        targets: Sequence[Target],
+        targets: Sequence[Targets],
         recipes: Sequence[Recipe],
     ) -> tuple[list[Explained | SeewhyError], float]:
         """Explain each picture, in order, and say how many ms of the device that took.
@@ -42,7 +43,7 @@ class Device:
     def _halving(
         self,
         pictures: Sequence[Prepared],
-        targets: Sequence[Target],
+        targets: Sequence[Targets],
         recipes: Sequence[Recipe],
     ) -> list[Explained | SeewhyError]:
         if not pictures:
@@ -55,8 +56,7 @@ class Device:
             self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))
             _log.warning("%s; batches of %d from now on", failure, self.max_batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must cost one picture only
-            failure = ExplainerFailed("the explainer failed on this picture")
-            failure.__cause__ = error
+            failure = error if isinstance(error, SeewhyError) else _failed(error)
             _log.warning("the explainer failed on %d picture(s)", len(pictures), exc_info=error)
         if len(pictures) == 1:
             return [failure]
@@ -64,3 +64,9 @@ class Device:
         return self._halving(pictures[:half], targets[:half], recipes[:half]) + self._halving(
             pictures[half:], targets[half:], recipes[half:]
         )
+
+
+def _failed(error: Exception) -> ExplainerFailed:
+    failure = ExplainerFailed("the explainer failed on this picture")
+    failure.__cause__ = error
+    return failure

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.explanations import ClassScore, Recipe, Rectangle, TargetResult
+from seewhy.targets import AnyTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Explained:
     """The methods run, in order; more than one when a fallback was needed."""
     method: str
     """The one that made the maps."""
+    layer: str
+    """The layer they are of; several, fused, with a + between; none for maps of the pixels."""
     linear: bool
     """Whether the difference of two maps explains the difference of their scores."""
 
@@ -50,16 +53,6 @@ class ExplainerPort(Protocol):
         """What identifies the weights."""
         ...
 
-    @property
-    def layer(self) -> str:
-        """The name of the target layer."""
-        ...
-
-    @property
-    def map_shape(self) -> tuple[int, int]:
-        """The maps' (height, width) in cells."""
-        ...
-
     def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
         """Bring an RGB picture (H, W, 3) to the network's input. Safe from many threads."""
         ...
@@ -67,13 +60,13 @@ class ExplainerPort(Protocol):
     def explain(
         self,
         prepared: Sequence[Prepared],
-        targets: Sequence[tuple[int, ...]],
+        targets: Sequence[tuple[AnyTarget, ...]],
         recipes: Sequence[Recipe] | None = None,
     ) -> list[Explained]:
         """Explain each picture's targets by its recipe, in order; one thread at a time.
 
-        A target is a class index, or -r for the r-th most probable class. Raises `OutOfMemory`.
-        Without recipes, all are explained by Grad-CAM of the logit.
+        A target may be a class index, or -r for the r-th most probable class. Raises
+        `OutOfMemory`. Without recipes, all are explained by Grad-CAM of the logit.
         """
         ...
 

@@ -1,40 +1,36 @@
 """The explainer: a resident model, compiled for fixed batch sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy import geometry
 from seewhy.catalog import ModelSpec
-from seewhy.errors import UnknownClass, UnsupportedModel
-from seewhy.explanations import (
-    MAX_RIVALS,
-    MAX_TARGETS,
-    ClassScore,
-    Recipe,
-    Score,
-    TargetResult,
-    Verdict,
-)
-from seewhy.maps import verdict
-from seewhy_worker.cam.methods import find_method
+from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
+from seewhy.explanations import Recipe, Verdict
+from seewhy.targets import MAX_RIVALS, MAX_TARGETS, AnyTarget, Target, as_target
+from seewhy_worker.cam.methods import Method, find_method
 from seewhy_worker.explained import Explained, Prepared
-from seewhy_worker.gradients import NOBODY, Raw, Step, compile_step, use_memory_as_needed
+from seewhy_worker.gradients.aims import NOBODY, Aims
+from seewhy_worker.gradients.steps import compile_forward, use_memory_as_needed
+from seewhy_worker.models.candidates import named
 from seewhy_worker.models.loading import load_model
-from seewhy_worker.models.preprocessing import preprocess
+from seewhy_worker.models.preprocessing import prepare, preprocess
 from seewhy_worker.models.splitting import Split, split
+from seewhy_worker.reading import probabilities, read
+from seewhy_worker.stock import Order, Stock
+from seewhy_worker.trust import with_faithfulness
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 TARGET_COUNTS = (1, 5, MAX_TARGETS)
-TOP = 5
 BATCH_TOLERANCE = 1e-4
 """How far a map's values may move with its batch, as a part of the map's largest magnitude."""
 
 
-_Ask = tuple[Prepared, tuple[int, ...], Recipe]
+_Ask = tuple[Prepared, tuple[Target, ...], Recipe]
 """A picture, its targets and its recipe."""
 
 
@@ -45,19 +41,30 @@ def load_explainer(spec: ModelSpec, *, weights_path: Path | None, max_batch: int
     input size or labels do not fit the network) and `OutOfMemory`.
     """
     use_memory_as_needed()
-    parts = split(
-        load_model(spec, weights_path=weights_path),
-        spec.layer,
-        output=spec.output,
-        size=(spec.input.height_px, spec.input.width_px),
-    )
-    return Explainer(spec=spec, parts=parts, max_batch=max_batch)
+    model = load_model(spec, weights_path=weights_path)
+    size = (spec.input.height_px, spec.input.width_px)
+
+    def split_at(layers: tuple[str, ...] | str | None) -> Split:
+        return split(model, layers, output=spec.output, size=size)
+
+    parts = split_at(spec.layer)
+    for layer in spec.layers:
+        named(parts.candidates, layer)
+    return Explainer(spec=spec, parts=parts, max_batch=max_batch, elsewhere=split_at)
 
 
 class Explainer:
     """Explains pictures, many at a time. A map does not depend on what else is in its batch."""
 
-    def __init__(self, *, spec: ModelSpec, parts: Split, max_batch: int) -> None:
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec,
+        parts: Split,
+        max_batch: int,
+        elsewhere: Callable[[tuple[str, ...]], Split] | None = None,
+    ) -> None:
+        """Explain at the layer of `parts`, and at others by what `elsewhere` makes of them."""
         _check_fit(spec, parts)
         limit = min(max_batch, spec.max_batch)
         self.spec = spec
@@ -66,36 +73,31 @@ class Explainer:
         self.map_shape = parts.map_shape
         self._batch_sizes = tuple(size for size in BATCH_SIZES if size <= limit)
         self._parts = parts
-        self._steps: dict[tuple[str, Score, int, int, int], Step] = {}
+        self._rows = self._batch_sizes[-1]
+        self._forward = lru_cache(lambda batch: compile_forward(parts, batch=batch))
+        black = np.zeros((spec.input.height_px, spec.input.width_px, 3), np.uint8)
+        self._stock = Stock(
+            parts=parts, elsewhere=elsewhere, black=preprocess(black, spec.preprocessing)
+        )
 
     def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
         """Bring an RGB picture (H, W, 3) to the network's input. Safe from many threads."""
-        height_px, width_px, _ = picture.shape
-        spec = self.spec
-        covers = geometry.covered(
-            width_px, height_px, rule=spec.geometry.rule, fraction=spec.geometry.fraction
-        )
-        fitted = geometry.fit(
-            picture,
-            covers,
-            height_px=spec.input.height_px,
-            width_px=spec.input.width_px,
-            interpolation=spec.interpolation,
-        )
-        return Prepared(pixels=preprocess(fitted, spec.preprocessing), covers=covers)
+        pixels, covers = prepare(picture, self.spec)
+        return Prepared(pixels=pixels, covers=covers)
 
     def explain(
         self,
         prepared: Sequence[Prepared],
-        targets: Sequence[tuple[int, ...]],
+        targets: Sequence[tuple[AnyTarget, ...]],
         recipes: Sequence[Recipe] | None = None,
     ) -> list[Explained]:
         """Explain each picture's targets by its recipe, in order; one thread at a time.
 
-        A target is a class index, or -r for the r-th most probable class; 20 per picture at most.
-        Without recipes, all are explained by Grad-CAM of the logit. A picture none of whose maps
-        is `ok` is explained again by its fallbacks in turn; when none helps, the first stands.
-        Raises `UnknownClass` for one the model does not have, `UnknownMethod` and `OutOfMemory`.
+        A target may be a class index, or -r for the r-th most probable class; 20 per picture at
+        most. Without recipes, all are explained by Grad-CAM of the logit. A picture none of whose
+        maps is `ok` is explained again by its fallbacks in turn; when none helps, the first
+        stands. Raises `UnknownClass` for one the model does not have, `UnknownMethod`,
+        `UnsupportedModel` for a layer or a method that it cannot be explained by, `OutOfMemory`.
         """
         recipes = [Recipe()] * len(prepared) if recipes is None else recipes
         if not len(prepared) == len(targets) == len(recipes):
@@ -103,9 +105,9 @@ class Explainer:
                 f"{len(prepared)} pictures came with {len(targets)} lists of targets and "
                 f"{len(recipes)} recipes"
             )
-        self._check_targets(targets)
-        self._check_targets([recipe.rivals for recipe in recipes])
-        asks = list(zip(prepared, targets, recipes, strict=True))
+        wanted = [tuple(map(as_target, each)) for each in targets]
+        self._check_targets(wanted)
+        asks = list(zip(prepared, wanted, recipes, strict=True))
         explained = self._explain_all(asks, [recipe.method for recipe in recipes])
         for turn in range(max((len(recipe.fallback) for recipe in recipes), default=0)):
             places = [
@@ -119,106 +121,117 @@ class Explainer:
             )
             for place, other in zip(places, again, strict=True):
                 explained[place] = _better(explained[place], other)
-        return explained
+        return [
+            with_faithfulness(one, picture.pixels, probabilities=self.probabilities)
+            if recipe.trust
+            else one
+            for one, (picture, _, recipe) in zip(explained, asks, strict=True)
+        ]
 
     def warm_up(self) -> None:
         """Compile and run every batch size for one target, by Grad-CAM of the logit.
 
         All else shares the weights, and is compiled when it is first asked for.
         """
-        nobody = np.zeros((max(self._batch_sizes), 0), np.int32)
         for batch in self._batch_sizes:
             pixels = np.zeros((batch, *self._parts.input_shape), np.float32)
-            step = self._step("gradcam", "logit", batch, 1, 0)
-            step(pixels, np.full((batch, 1), -1, np.int32), nobody[:batch])
+            step = self._stock.step(Order("gradcam", "logit", (), batch, 1, 0, 1))
+            step(pixels, _aims([(Target(index=-1),)] * batch, batch, 1, 0))
+
+    def probabilities(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Score pictures as the network takes them: (M, H, W, 3) → (M, classes).
+
+        Raises `OutOfMemory`.
+        """
+        starts = range(0, len(pixels), self._rows)
+        try:
+            scored = [self._score(pixels[start : start + self._rows]) for start in starts]
+        except OutOfMemory:
+            if self._rows == 1:
+                raise
+            self._rows //= 2
+            return self.probabilities(pixels)
+        return np.concatenate(scored)
+
+    def _score(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        batch = _at_least(len(pixels), self._batch_sizes)
+        padded = np.zeros((batch, *self._parts.input_shape), np.float32)
+        padded[: len(pixels)] = pixels
+        return probabilities(self._forward(batch)(padded)[: len(pixels)], self._parts.scoring)
 
     def _explain_all(self, asks: Sequence[_Ask], methods: Sequence[str]) -> list[Explained]:
         """Explain each by its method, those of one compiled step together."""
-        groups: dict[tuple[str, Score], list[int]] = {}
-        for place, ((_, _, recipe), method) in enumerate(zip(asks, methods, strict=True)):
-            groups.setdefault((method, recipe.score), []).append(place)
-        largest = self._batch_sizes[-1]
+        groups: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
+        for place, ((_, _, recipe), name) in enumerate(zip(asks, methods, strict=True)):
+            groups.setdefault((name, recipe.score, recipe.layers), []).append(place)
         explained: dict[int, Explained] = {}
-        for (method, score), places in groups.items():
+        for (name, _, _), places in groups.items():
+            method = find_method(name)
+            largest = self._batch_sizes[-1] if method.in_one_pass else 1
             for start in range(0, len(places), largest):
                 chunk = places[start : start + largest]
-                made = self._explain_chunk([asks[place] for place in chunk], method, score)
+                made = self._explain_chunk([asks[place] for place in chunk], method)
                 explained.update(zip(chunk, made, strict=True))
         return [explained[place] for place in range(len(asks))]
 
-    def _explain_chunk(self, asks: Sequence[_Ask], method: str, score: Score) -> list[Explained]:
+    def _explain_chunk(self, asks: Sequence[_Ask], method: Method) -> list[Explained]:
+        """Explain what shares method, score and layers, in one step."""
+        recipe = asks[0][2]
         batch = _at_least(len(asks), self._batch_sizes)
-        count = _at_least(max(len(targets) for _, targets, _ in asks), TARGET_COUNTS)
-        width = MAX_RIVALS if any(recipe.rivals for _, _, recipe in asks) else 0
+        wanted = [targets for _, targets, _ in asks]
+        count = max(map(len, wanted))
+        if method.in_one_pass:  # where another target costs next to nothing
+            count = _at_least(count, TARGET_COUNTS)
+        width = MAX_RIVALS if any(one.rivals for each in wanted for one in each) else 0
         pixels = np.zeros((batch, *self._parts.input_shape), np.float32)
-        wanted = np.full((batch, count), -1, np.int32)
-        rivals = np.full((batch, width), NOBODY, np.int32)
-        for row, (picture, targets, recipe) in enumerate(asks):
-            pixels[row] = picture.pixels
-            wanted[row, : len(targets)] = targets
-            rivals[row, : len(recipe.rivals)] = recipe.rivals
-        raw = self._step(method, score, batch, count, width)(pixels, wanted, rivals)
+        pixels[: len(asks)] = [picture.pixels for picture, _, _ in asks]
+        aims = _aims(wanted, batch, count, width)
+        layers = recipe.layers if method.has_layer else ()
+        rows = 1 if method.in_one_pass else self._rows
+        order = Order(method.name, recipe.score, layers, batch, count, width, rows)
+        try:
+            raw = self._stock.step(order)(pixels, aims)
+        except OutOfMemory:
+            if rows == 1:
+                raise
+            self._rows //= 2
+            return self._explain_chunk(asks, method)
         return [
-            self._read(raw, row, len(targets), picture, method)
+            read(
+                raw,
+                row,
+                picture=picture,
+                against=tuple(target.against for target in targets),
+                method=method,
+                spec=self.spec,
+                parts=self._stock.parts(layers),
+            )
             for row, (picture, targets, _) in enumerate(asks)
         ]
 
-    def _step(self, method: str, score: Score, batch: int, count: int, rivals: int) -> Step:
-        key = (method, score, batch, count, rivals)
-        if key not in self._steps:
-            self._steps[key] = compile_step(
-                self._parts,
-                find_method(method),
-                score=score,
-                batch=batch,
-                targets=count,
-                rivals=rivals,
-            )
-        return self._steps[key]
-
-    def _read(self, raw: Raw, row: int, count: int, picture: Prepared, method: str) -> Explained:
-        logits = raw.logits[row]
-        probabilities = _probabilities(logits, self._parts.scoring)
-
-        def score(index: int) -> ClassScore:
-            return ClassScore(
-                index=index,
-                label=self.spec.labels[index],
-                logit=float(logits[index]),
-                probability=float(probabilities[index]),
-            )
-
-        maps = raw.maps[row, :count].copy()
-        results = tuple(
-            TargetResult(
-                score=score(int(raw.targets[row, place])),
-                verdict=verdict(map_, gradient_peak=float(raw.gradient_peak[row, place])),
-                minimum=float(map_.min()),
-                maximum=float(map_.max()),
-                rivals=tuple(score(int(r)) for r in raw.rivals[row, place] if r != NOBODY),
-            )
-            for place, map_ in enumerate(maps)
-        )
-        best = np.argsort(-logits, kind="stable")[:TOP]
-        top = tuple(score(int(index)) for index in best)
-        return Explained(
-            maps=maps,
-            targets=results,
-            top=top,
-            covers=picture.covers,
-            tried=(method,),
-            method=method,
-            linear=find_method(method).linear,
-        )
-
-    def _check_targets(self, targets: Sequence[tuple[int, ...]]) -> None:
+    def _check_targets(self, targets: Sequence[tuple[Target, ...]]) -> None:
         classes = self._parts.classes
         for wanted in targets:
             if len(wanted) > MAX_TARGETS:
                 raise ValueError(f"{len(wanted)} targets; at most {MAX_TARGETS} go together")
-            for target in wanted:
-                if not -min(classes, MAX_TARGETS) <= target < classes:
-                    raise UnknownClass(f"{self.spec.name} has {classes} classes, not {target}")
+            for index in (i for target in wanted for i in (target.index, *target.rivals)):
+                if not -min(classes, MAX_TARGETS) <= index < classes:
+                    raise UnknownClass(f"{self.spec.name} has {classes} classes, not {index}")
+
+
+def _aims(targets: Sequence[tuple[Target, ...]], batch: int, count: int, rivals: int) -> Aims:
+    """Fill the places up with the predicted class."""
+    aims = Aims(
+        np.full((batch, count), -1, np.int32),
+        np.full((batch, count, rivals), NOBODY, np.int32),
+        np.ones((batch, count), np.float32),
+    )
+    for row, wanted in enumerate(targets):
+        for place, target in enumerate(wanted):
+            aims.classes[row, place] = target.index
+            aims.rivals[row, place, : len(target.rivals)] = target.rivals
+            aims.signs[row, place] = -1 if target.against else 1
+    return aims
 
 
 def _check_fit(spec: ModelSpec, parts: Split) -> None:
@@ -246,12 +259,3 @@ def _better(first: Explained, other: Explained) -> Explained:
 
 def _at_least(number: int, sizes: Sequence[int]) -> int:
     return next(size for size in sizes if size >= number)
-
-
-def _probabilities(logits: NDArray[np.float32], scoring: str) -> NDArray[np.float64]:
-    exact = logits.astype(np.float64)
-    if scoring == "sigmoid":
-        # tanh does not overflow where exp would.
-        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * exact))
-    powers = np.exp(exact - exact.max())
-    return np.asarray(powers / powers.sum())

@@ -13,6 +13,7 @@ from seewhy.rendering.classic import classic_overlay
 from seewhy.rendering.overlay import overlay
 from seewhy_worker.explained import Explained, ExplainerPort
 from seewhy_worker.intake import Ready
+from seewhy_worker.trust import with_localization
 
 FILES = {
     "map": ("map.npy", "application/octet-stream"),
@@ -42,6 +43,8 @@ class Publication:
     ) -> Result:
         """Render and write everything. Raises `StoreUnavailable`."""
         started = time.perf_counter()
+        if ready.job.box:
+            explained = with_localization(explained, ready.job.box)
         bodies = {"map": maps.encode_npy(explained.maps)}
         if "overlay" in ready.job.outputs:
             bodies["overlay"] = _draw(ready, explained)
@@ -54,7 +57,7 @@ class Publication:
             method=explained.method,
             tried=explained.tried,
             score=ready.job.score,
-            layer=explainer.layer,
+            layer=explained.layer,
             linear=explained.linear,
             targets=explained.targets,
             top=explained.top,

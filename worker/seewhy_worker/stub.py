@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seewhy.explanations import ClassScore, Recipe, Rectangle, TargetResult, Verdict
 from seewhy.settings import load
+from seewhy.targets import AnyTarget, as_target
 from seewhy_worker.explained import Explained, Prepared
 from seewhy_worker.worker import create_worker
 
@@ -26,8 +27,6 @@ class StubExplainer:
     """Implements `seewhy_worker.explained.ExplainerPort`: a map is the picture, tiny and grey."""
 
     digest = "stub"
-    layer = "brightness"
-    map_shape = (MAP_SIZE, MAP_SIZE)
 
     def __init__(self, *, batch_s: float = 0.0) -> None:
         """Take `batch_s` for each batch, as a device would."""
@@ -36,14 +35,14 @@ class StubExplainer:
     def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
         """Shrink the picture to the map's size."""
         height_px, width_px, _ = picture.shape
-        small = cv2.resize(picture, self.map_shape, interpolation=cv2.INTER_NEAREST)
+        small = cv2.resize(picture, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_NEAREST)
         covers = Rectangle(x=0, y=0, width=width_px, height=height_px)
         return Prepared(pixels=small.astype(np.float32), covers=covers)
 
     def explain(
         self,
         prepared: Sequence[Prepared],
-        targets: Sequence[tuple[int, ...]],
+        targets: Sequence[tuple[AnyTarget, ...]],
         recipes: Sequence[Recipe] | None = None,
     ) -> list[Explained]:
         """Call the mean over the channels the evidence, whatever the target and the method."""
@@ -56,11 +55,14 @@ class StubExplainer:
     def warm_up(self) -> None:
         """Nothing needs warming."""
 
-    def _explain(self, picture: Prepared, wanted: tuple[int, ...], recipe: Recipe) -> Explained:
+    def _explain(
+        self, picture: Prepared, wanted: tuple[AnyTarget, ...], recipe: Recipe
+    ) -> Explained:
         grey = picture.pixels.mean(axis=2)
         maps = np.repeat(grey[np.newaxis], len(wanted), axis=0)
         low, high = float(grey.min()), float(grey.max())
-        indices = [target if target >= 0 else -target - 1 for target in wanted]
+        ranks = [as_target(target).index for target in wanted]
+        indices = [rank if rank >= 0 else -rank - 1 for rank in ranks]
         return Explained(
             maps=maps,
             targets=tuple(
@@ -71,6 +73,7 @@ class StubExplainer:
             covers=picture.covers,
             tried=(recipe.method,),
             method=recipe.method,
+            layer="brightness",
             linear=True,
         )
 

@@ -9,7 +9,9 @@ import typer
 from seewhy.cli.api import api
 from seewhy.cli.bucket import bucket
 from seewhy.cli.explain import explain
+from seewhy.cli.fit import fit
 from seewhy.cli.models import models
+from seewhy.cli.trust import trust
 from seewhy.cli.up import up
 from seewhy.cli.worker import worker
 from seewhy.errors import SeewhyError
@@ -21,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, api, worker, bucket):
+for command in (up, explain, trust, fit, api, worker, bucket):
     app.command()(command)
 app.add_typer(models, name="models")
 

@@ -1,22 +1,21 @@
-"""Many photos through a service: several in flight, a bar, a table, and what went wrong."""
+"""Many photos explained by a service: overlays saved, a table, and what went wrong."""
 
 import re
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import Self
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from seewhy.cli.terminal import notes, results
-from seewhy.client import Client, ClientError, Explanation
+from seewhy.cli.in_flight import run_together, tell_failed
+from seewhy.cli.terminal import results
+from seewhy.client import Client, Explanation
 from seewhy.client.service import Options
 
-_IN_FLIGHT = 8
 _OURS = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
 
 
@@ -38,9 +37,8 @@ class Wishes:
         out: Path | None,
     ) -> Self:
         """Overlays of an earlier run are left out when other photos were named."""
-        fresh = [photo for photo in photos if not _OURS.search(photo.name)] or photos
         return cls(
-            overlays=overlay_paths(fresh, out=out),
+            overlays=overlay_paths(without_overlays(photos), out=out),
             options=Options(model=model, method=method, targets=parse_targets(targets)),
         )
 
@@ -49,6 +47,11 @@ class Wishes:
 class _Done:
     explanation: Explanation
     overlays: tuple[Path, ...]
+
+
+def without_overlays(photos: Sequence[Path]) -> Sequence[Path]:
+    """Leave out the overlays of an earlier run, unless nothing else was named."""
+    return [photo for photo in photos if not _OURS.search(photo.name)] or photos
 
 
 def parse_targets(text: str) -> str | list[int | str]:
@@ -76,27 +79,18 @@ def overlay_paths(photos: Iterable[Path], *, out: Path | None) -> dict[Path, Pat
 
 def run(client: Client, wishes: Wishes) -> bool:
     """Explain, save, print; return whether any photo failed."""
-    done: dict[Path, _Done] = {}
-    failed: dict[Path, str] = {}
     for folder in {place.parent for place in wishes.overlays.values()}:
         folder.mkdir(parents=True, exist_ok=True)
-    with _bar() as bar, ThreadPoolExecutor(_IN_FLIGHT) as threads:
-        jobs = {
-            threads.submit(_explain, client, photo, place, wishes.options): photo
+    done, failed = run_together(
+        {
+            photo: partial(_explain, client, photo, place, wishes.options)
             for photo, place in wishes.overlays.items()
-        }
-        try:
-            for job in bar.track(as_completed(jobs), total=len(jobs), description="explaining"):
-                _collect(job, jobs[job], done, failed)
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+        },
+        description="explaining",
+    )
     if done:
-        results().print(_table({photo: done[photo] for photo in wishes.overlays if photo in done}))
-    for photo, reason in failed.items():
-        notes().print(f"{photo}: {reason}", style="red", soft_wrap=True)
-    if failed:
-        notes().print(f"{len(failed)} of {len(wishes.overlays)} photos failed")
+        results().print(_table(done))
+    tell_failed({str(photo): reason for photo, reason in failed.items()}, of=len(wishes.overlays))
     return bool(failed)
 
 
@@ -109,17 +103,6 @@ def _explain(client: Client, photo: Path, place: Path, options: Options) -> _Don
     for target, path in enumerate(places):
         path.write_bytes(client.overlay(explanation, target=target))
     return _Done(explanation=explanation, overlays=tuple(places))
-
-
-def _collect(
-    job: Future[_Done], photo: Path, done: dict[Path, _Done], failed: dict[Path, str]
-) -> None:
-    try:
-        done[photo] = job.result()
-    except ClientError as error:
-        failed[photo] = str(error)
-    except OSError as error:
-        failed[photo] = error.strerror or str(error)
 
 
 def _table(done: dict[Path, _Done]) -> Table:
@@ -137,14 +120,3 @@ def _table(done: dict[Path, _Done]) -> Table:
                 escape(str(overlay)),
             )
     return table
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=notes(),
-        transient=True,
-    )

@@ -7,7 +7,7 @@
 ...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
 """
 
-from seewhy.client.answers import Explanation, Models, Outcome, Score
+from seewhy.client.answers import Explanation, Models, Outcome, Score, Trust
 from seewhy.client.errors import (
     ClientError,
     Failed,
@@ -30,5 +30,6 @@ __all__ = [
     "Score",
     "ServiceUnreachable",
     "TimedOut",
+    "Trust",
     "UnexpectedAnswer",
 ]

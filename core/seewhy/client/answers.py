@@ -30,6 +30,18 @@ class Score(_Answer):
     probability: Number
 
 
+class Trust(_Answer):
+    """What putting a map to the test has shown; NaN or None for what cannot be said."""
+
+    insertion: Number = math.nan
+    deletion: Number = math.nan
+    drop: Number = math.nan
+    increase: bool | None = None
+    times_better_than_chance: Number = math.nan
+    pointing_hit: bool | None = None
+    energy_in_box: Number = math.nan
+
+
 class Target(_Answer):
     """One explained class and the health of its map."""
 
@@ -38,6 +50,8 @@ class Target(_Answer):
     minimum: Number
     maximum: Number
     rivals: tuple[Score, ...] = ()
+    against: bool = False
+    trust: Trust | None = None
 
 
 class Covers(_Answer):

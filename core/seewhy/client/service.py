@@ -42,7 +42,9 @@ class Options(TypedDict, total=False):
     normalize: str | float
     """What is drawn as full heat: the strongest of the `image`, 1 for `none`, or a number."""
     outputs: Sequence[str] | None
-    """What is rendered ahead of demand: `["overlay"]`, or nothing for big batches."""
+    """What is made ahead of demand: `overlay`, `trust`, or nothing for big batches."""
+    box: Mapping[str, float] | None
+    """With `trust`: what the maps ought to lie in, x, y, width and height in pixels."""
     priority: str | None
     """`interactive` or `batch`."""
     deadline_s: float | None
@@ -134,9 +136,10 @@ class Client:
         `target` is its place in `result.targets`; raises `IndexError` when there is none such.
         """
         path = explanation.links.overlay or f"{_path(explanation.id)}/overlay"
+        if explanation.result and target >= len(explanation.result.targets):
+            raise IndexError(f"the explanation has {len(explanation.result.targets)} targets")
         # The first is what the service shows unasked, and has often drawn already.
-        shown = explanation.result.targets[target] if explanation.result and target else None
-        params = {"target": shown.score.index} if shown else None
+        params = {"map": target} if target else None
         return self._transport.send("GET", path, params=params).content
 
     def map(self, explanation: Explanation) -> NDArray[np.float32]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from seewhy.errors import SeewhyError
 from seewhy.maps import verdict
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.gradients import Raw, compile_step, use_memory_as_needed
+from seewhy_worker.gradients.aims import Aims
+from seewhy_worker.gradients.steps import Raw, compile_step, use_memory_as_needed
 from seewhy_worker.models.graph import output_names
 from seewhy_worker.models.loading import load_file
 from seewhy_worker.models.splitting import Split, split
@@ -73,7 +74,14 @@ def _explained(raw: Raw) -> str:
 
 def _explain(parts: Split, pixels: NDArray[np.float32], *, target: int) -> Raw:
     step = compile_step(parts, find_method("gradcam"), batch=1, targets=1, rivals=0)
-    return step(pixels, np.array([[target]], np.int32), np.zeros((1, 0), np.int32))
+    return step(
+        pixels,
+        Aims(
+            np.array([[target]], np.int32),
+            np.zeros((1, 1, 0), np.int32),
+            np.ones((1, 1), np.float32),
+        ),
+    )
 
 
 def _scramble(model: keras.Model) -> None:

@@ -3,9 +3,27 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.catalog import Preprocessing, VggPreprocessing
+from seewhy import geometry
+from seewhy.catalog import ModelSpec, Preprocessing, VggPreprocessing
+from seewhy.explanations import Rectangle
 
 _IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
+
+
+def prepare(picture: NDArray[np.uint8], spec: ModelSpec) -> tuple[NDArray[np.float32], Rectangle]:
+    """Bring an RGB picture (H, W, 3) to the input of `spec`; also say which part of it is seen."""
+    height_px, width_px, _ = picture.shape
+    covers = geometry.covered(
+        width_px, height_px, rule=spec.geometry.rule, fraction=spec.geometry.fraction
+    )
+    fitted = geometry.fit(
+        picture,
+        covers,
+        height_px=spec.input.height_px,
+        width_px=spec.input.width_px,
+        interpolation=spec.interpolation,
+    )
+    return preprocess(fitted, spec.preprocessing), covers
 
 
 def preprocess(pixels: NDArray[np.uint8], rule: Preprocessing) -> NDArray[np.float32]:

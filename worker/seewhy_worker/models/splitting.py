@@ -1,6 +1,6 @@
 """A network cut in two at the target layer, so that gradients are taken through the rest alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,12 +30,13 @@ class Split:
     """A classifier in two parts that share the original's weights."""
 
     body: Tensors
-    """Pictures (N, H, W, 3) → activation (N, h, w, C) of the target layer."""
-    head: Tensors
-    """Activation (N, h, w, C) → logits (N, classes)."""
-    layer: str
-    """The target layer's path, `backbone/block5_conv3` when it is nested."""
+    """Pictures (N, H, W, 3) → activation (N, h, w, C) of the target layer, the first of several."""
+    through: Callable[[Any], list[Any]]
+    """That activation → the activations of all target layers, and the logits (N, classes)."""
+    layers: tuple[str, ...]
+    """The target layers' paths, first to last; `backbone/block5_conv3` when it is nested."""
     map_shape: tuple[int, int]
+    """That of the finest target layer, which is the first."""
     input_shape: tuple[int, int, int]
     classes: int
     scoring: Literal["softmax", "sigmoid"]
@@ -45,17 +46,27 @@ class Split:
     candidates: tuple[Candidate, ...]
     """What a map could be drawn of, first to last."""
 
+    @property
+    def layer(self) -> str:
+        """The target layers as people read them."""
+        return " + ".join(self.layers)
+
+    def head(self, activation: Any) -> Any:
+        """Activation (N, h, w, C) of the first target layer → logits (N, classes)."""
+        return self.through(activation)[-1]
+
 
 def split(
     model: keras.Model,
-    layer: str | None = None,
+    layer: str | Sequence[str] | None = None,
     *,
     output: str | None = None,
     size: tuple[int, int] | None = None,
 ) -> Split:
     """Split at `layer`, or at the last that every path to the scores passes through.
 
-    `layer` is a path, `backbone/block5_conv3`, or the end of one when that is unambiguous.
+    `layer` is a path, `backbone/block5_conv3`, or the end of one when that is unambiguous. Of
+    several, the network is split at the first, and the others are met on the way through the head.
     `output` names one of several outputs, and `size`, (height, width), decides for a network that
     leaves its own open. The model is not changed. A softmax or sigmoid at the end is left out; a
     network with one score z becomes one of two classes, scored -z and z. Raises
@@ -65,28 +76,42 @@ def split(
     scores = _scores(graph, output)
     graph, activation = cut_activation(graph, scores)
     candidates = find_candidates(graph, scores)
-    target = named(candidates, layer) if layer else last_passed_by_all(graph, candidates, scores)
+    wanted = (layer,) if isinstance(layer, str) else layer or ()
+    named_ones = {id(one): one for one in (named(candidates, name) for name in wanted)}
+    targets = tuple(one for one in candidates if id(one) in named_ones) or (
+        last_passed_by_all(graph, candidates, scores),
+    )
     graph = runnable(graph)
-    try:
-        trunk = graph.leading(target.tensor, scores)
-    except Disconnected:
-        raise UnsupportedModel(
-            f"the layer {target.call.path!r} cannot be explained: parts of the network go around "
-            "it. Choose a layer that every path from the input to the output passes through."
-        ) from None
+    stretches = _stretches(graph, targets, scores)
     width = scores.shape[-1]
     height_px, width_px = _size(graph.picture.shape)
     return Split(
-        body=_body(graph, target),
-        head=_head(trunk, target, scores),
-        layer=target.call.path,
-        map_shape=target.shape[:2],
+        body=_body(graph, targets[0]),
+        through=_through(stretches, targets, scores),
+        layers=tuple(target.call.path for target in targets),
+        map_shape=targets[0].shape[:2],
         input_shape=(height_px, width_px, 3),
         classes=max(2, width),
         scoring=scoring(activation, width),
         activation=activation,
         candidates=candidates,
     )
+
+
+def _stretches(graph: Graph, targets: tuple[Candidate, ...], scores: Any) -> list[tuple[Call, ...]]:
+    """Cut the way from the first target to the scores at every other target."""
+    ends = [*(target.tensor for target in targets[1:]), scores]
+    stretches = []
+    for target, end in zip(targets, ends, strict=True):
+        try:
+            stretches.append(graph.leading(target.tensor, end))
+        except Disconnected:
+            raise UnsupportedModel(
+                f"the layer {target.call.path!r} cannot be explained: parts of the network go "
+                "around it. Choose a layer that every path from the input to the output passes "
+                "through."
+            ) from None
+    return stretches
 
 
 def _body(graph: Graph, target: Candidate) -> Tensors:
@@ -97,21 +122,29 @@ def _body(graph: Graph, target: Candidate) -> Tensors:
         given = keras.ops.cast(pixels, graph.picture.dtype)
         given = keras.ops.transpose(given, TO_FIRST) if turned else given
         activation = run(calls, graph.picture, given, target.tensor)
-        if target.is_channels_first:
-            return keras.ops.transpose(activation, TO_LAST)
-        return activation
+        return keras.ops.transpose(activation, TO_LAST) if target.is_channels_first else activation
 
     return body
 
 
-def _head(calls: tuple[Call, ...], target: Candidate, scores: Any) -> Tensors:
-    def head(activation: Any) -> Any:
-        if target.is_channels_first:
-            activation = keras.ops.transpose(activation, TO_FIRST)
-        logits = run(calls, target.tensor, activation, scores)
-        return two_sided(logits) if scores.shape[-1] == 1 else logits
+def _through(
+    stretches: list[tuple[Call, ...]], targets: tuple[Candidate, ...], scores: Any
+) -> Callable[[Any], list[Any]]:
+    def through(activation: Any) -> list[Any]:
+        met = [activation]
+        for calls, target, following in zip(stretches, targets, [*targets[1:], None], strict=True):
+            value = met[-1]
+            value = keras.ops.transpose(value, TO_FIRST) if target.is_channels_first else value
+            if following is None:
+                logits = run(calls, target.tensor, value, scores)
+                met.append(two_sided(logits) if scores.shape[-1] == 1 else logits)
+            else:
+                value = run(calls, target.tensor, value, following.tensor)
+                first = following.is_channels_first
+                met.append(keras.ops.transpose(value, TO_LAST) if first else value)
+        return met
 
-    return head
+    return through
 
 
 def _picture_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int, int]:

@@ -1,0 +1,74 @@
+"""Trust on real weights: the shipped photos, and what random maps get on them."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seewhy.catalog import Catalog
+from seewhy.explanations import Recipe
+from seewhy.settings import load
+from seewhy.weights import obtain
+from seewhy_worker.explained import Prepared
+from seewhy_worker.explainer import Explainer, load_explainer
+from seewhy_worker.faithfulness import blur, faithfulness
+
+NAMES = ("astronaut", "cat", "coffee", "rocket", "tripod")
+
+
+@pytest.fixture(scope="module")
+def explainer() -> Explainer:
+    settings = load({})
+    spec = Catalog.load(settings).get("efficientnet-lite0")
+    weights_path = obtain(spec, settings, progress=lambda done, total: None)
+    return load_explainer(spec, weights_path=weights_path, max_batch=16)
+
+
+@pytest.fixture(scope="module")
+def prepared(explainer: Explainer, photos: Path) -> list[Prepared]:
+    pictures = []
+    for name in NAMES:
+        with Image.open(photos / f"{name}.jpg") as opened:
+            pictures.append(explainer.prepare(np.asarray(opened.convert("RGB"))))
+    return pictures
+
+
+def test_grad_cam_of_the_predicted_class_is_better_than_chance_on_every_photo(
+    explainer: Explainer, prepared: list[Prepared]
+) -> None:
+    explained = explainer.explain(prepared, [(-1,)] * 5, [Recipe(trust=True)] * 5)
+    trusts = [one.targets[0].trust for one in explained]
+    found = dict(zip(NAMES, (trust.times_better_than_chance for trust in trusts), strict=True))
+    expected = {"astronaut": 2.19, "cat": 1.07, "coffee": 2.62, "rocket": 1.55, "tripod": 2.72}
+    assert found == pytest.approx(expected, rel=0.05)
+    assert all(trust.insertion > trust.deletion for trust in trusts)
+    assert [trust.increase for trust in trusts] == [False, True, False, True, False]
+
+
+def test_blurred_photos_show_their_class_no_more(
+    explainer: Explainer, prepared: list[Prepared]
+) -> None:
+    classes = [one.targets[0].score.index for one in explainer.explain(prepared, [(-1,)] * 5)]
+    scores = explainer.probabilities(np.stack([blur(picture.pixels) for picture in prepared]))
+    assert max(scores[range(5), classes]) < 0.005
+
+
+def test_random_maps_are_one_times_better_than_chance(
+    explainer: Explainer, prepared: list[Prepared]
+) -> None:
+    noise = np.random.default_rng(0).standard_normal((4, 7, 7)).astype(np.float32)
+    coffee = prepared[NAMES.index("coffee")]
+    whole = explainer.probabilities(coffee.pixels[np.newaxis])[0]
+    class_ = int(whole.argmax())
+    found = faithfulness(
+        coffee.pixels,
+        np.concatenate([noise, -noise]),
+        [class_] * 8,
+        whole=[whole[class_]] * 8,
+        probabilities=explainer.probabilities,
+    )
+    ratios = [trust.times_better_than_chance for trust in found]
+    assert math.exp(np.mean(np.log(ratios))) == pytest.approx(1, abs=0.01)
+    assert max(ratios) < 2

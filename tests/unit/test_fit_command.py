@@ -1,0 +1,195 @@
+"""`seewhy fit` over small bases, and what it refuses before Keras is imported."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import networks
+from seewhy.catalog import Catalog, ModelSpec
+from seewhy.images import encode_png
+from seewhy.settings import load
+from seewhy.weights import obtain
+from seewhy_worker.fitting.__main__ import main
+from seewhy_worker.fitting.entry import choose_place
+from seewhy_worker.fitting.errors import FitRefused
+from seewhy_worker.fitting.fit import Plan, fit
+from seewhy_worker.fitting.folder import read_folder
+from seewhy_worker.models.loading import load_file, load_model
+from seewhy_worker.models.preprocessing import prepare
+from seewhy_worker.models.splitting import split
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Fifteen noisy pictures of each of three colours."""
+    generator = np.random.default_rng(0)
+    folder = tmp_path / "pictures"
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir(parents=True)
+        for n in range(15):
+            noise = generator.integers(-40, 40, (20, 24, 3))
+            (folder / name / f"{n}.png").write_bytes(encode_png(np.uint8(colour + noise)))
+    return folder
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> ModelSpec:
+    """`networks.two_layer_cnn` in a catalogue."""
+    networks.two_layer_cnn().save(tmp_path / "base.keras")
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
+    return ModelSpec.model_validate(
+        {
+            "name": "small",
+            "folder": tmp_path,
+            "source": "base.keras",
+            "sha256": "0" * 64,
+            "input": {"height_px": 12, "width_px": 12},
+            "preprocessing": {"kind": "scale", "mean": 127.5, "std": [127.5, 127.5, 128]},
+            "geometry": {"rule": "crop", "fraction": 0.8},
+            "interpolation": "area",
+            "labels_file": "labels.txt",
+            "layers": ["conv1"],
+        }
+    )
+
+
+def plan(base: ModelSpec, pictures: Path, out: Path, *, held_out: float = 0.2) -> Plan:
+    return Plan(
+        folder=read_folder(pictures),
+        base=base,
+        weights_path=None if base.is_application else base.folder / base.source,
+        place=choose_place(out, overwrite=False),
+        held_out=held_out,
+        seed=0,
+        max_batch=8,
+        max_pixels=10_000,
+    )
+
+
+def test_colours_are_learned_and_the_model_is_ready_to_serve(
+    base: ModelSpec, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "colours.keras"
+    (pictures / "red" / "words.png").write_text("words")
+    fit(plan(base, pictures, out))
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        "held-out accuracy: 100.0% (9 of 9; always answering with the commonest class, 33.3%)",
+        "WARNING: fewer than 10 held-out pictures of a class are too few to mean much: the true "
+        "accuracy may be anything from 70% to 100%.",
+        " is \\ was taken for  blue  green  red  right ",
+        " blue                   3      0    0   100% ",
+        " green                  0      3    0   100% ",
+        " red                    0      0    3   100% ",
+        f"wrote {out}, {out.with_suffix('.labels.txt')} and {out.with_suffix('.toml')}; next:",
+        f"export SEEWHY_MODELS_FILE={out.with_suffix('.toml')}",
+        "seewhy explain PHOTO --model colours",
+    ]
+    words = pictures / "red" / "words.png"
+    assert f"left out {words}: the picture is neither JPEG, PNG nor WebP" in said.err
+    assert "features: 45 pictures, 4 numbers each, 0.0 MB" in said.err
+    assert "trained on 36 pictures of 3 classes, 9 held out" in said.err
+
+    settings = load({}, models_file=out.with_suffix(".toml"))
+    spec = Catalog.load(settings).get("colours")
+    path = obtain(spec, settings, progress=lambda done, total: None)
+    parts = split(load_model(spec, weights_path=path), spec.layer)
+    assert (spec.layer, spec.layers, parts.map_shape) == ("conv2", ("conv1",), (8, 8))
+    noise = np.random.default_rng(9).integers(-40, 40, (20, 20, 3))
+    for index, colour in enumerate(COLOURS.values()):
+        pixels, _ = prepare(np.uint8(colour + noise), spec)
+        assert np.asarray(parts.head(parts.body(pixels[None]))).argmax() == index
+
+
+def test_the_same_pictures_and_seed_give_the_same_weights(
+    base: ModelSpec, pictures: Path, tmp_path: Path
+) -> None:
+    outs = [tmp_path / "first.keras", tmp_path / "second.keras"]
+    for out in outs:
+        fit(plan(base, pictures, out))
+    first, second = (load_file(out).weights for out in outs)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_random_weights_are_allowed_and_said(
+    base: ModelSpec, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = {"source": "keras.applications:MobileNet", "sha256": None}
+    size = {"height_px": 64, "width_px": 64}
+    fields = base.model_dump(exclude_unset=True) | changes
+    random = ModelSpec.model_validate(
+        {**fields, "weights": {"random_seed": 1}, "input": size, "layers": []}
+    )
+    out = tmp_path / "colours.keras"
+    fit(plan(random, pictures, out, held_out=0))
+    said = capsys.readouterr()
+    assert "WARNING: the weights of small are random" in said.err
+    assert "accuracy" not in said.out
+    found = Catalog.load(load({}, models_file=out.with_suffix(".toml"))).get("colours")
+    assert split(load_file(out), found.layer).layer == "conv_pw_13_relu"
+
+
+def test_too_few_whole_pictures_leave_nothing_behind(
+    base: ModelSpec, pictures: Path, tmp_path: Path
+) -> None:
+    for file in sorted((pictures / "green").iterdir())[1:]:
+        file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(FitRefused, match="'green' has 1"):
+        fit(plan(base, pictures, tmp_path / "new" / "colours.keras"))
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def refusal(
+    monkeypatch: pytest.MonkeyPatch, pictures: Path, *, base: str = "efficientnet-lite0", out: Path
+) -> str:
+    monkeypatch.setattr(sys, "argv", ["fit", str(pictures), base, str(out), "0.2", "0", ""])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert isinstance(ended.value.code, str)
+    assert not out.with_suffix(".toml").exists()
+    return ended.value.code
+
+
+def test_a_mistake_is_one_sentence_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "new.keras"
+    (tmp_path / "old.keras").touch()
+    (tmp_path / "empty").mkdir()
+    assert refusal(monkeypatch, tmp_path / "empty", out=out).startswith(
+        f"seewhy: {tmp_path / 'empty'} has no sub-folder"
+    )
+    assert "'old.h5' is no name" in refusal(monkeypatch, pictures, out=tmp_path / "old.h5")
+    assert "old.keras exists" in refusal(monkeypatch, pictures, out=tmp_path / "old.keras")
+    assert "a model named vgg16 ships" in refusal(
+        monkeypatch, pictures, out=tmp_path / "vgg16.keras"
+    )
+    assert "no model 'vgg61'" in refusal(monkeypatch, pictures, base="vgg61", out=out)
+
+
+def test_a_base_without_weights_is_refused(
+    monkeypatch: pytest.MonkeyPatch, pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.txt").write_text("a\nb\n")
+    (tmp_path / "models.toml").write_text(
+        f'[absent]\nsource = "absent.keras"\nsha256 = "{"0" * 64}"\n'
+        "input = { height_px = 12, width_px = 12 }\n"
+        'preprocessing = { kind = "scale" }\nlabels_file = "labels.txt"\n'
+    )
+    monkeypatch.setenv("SEEWHY_MODELS_FILE", str(tmp_path / "models.toml"))
+    said = refusal(monkeypatch, pictures, base="absent", out=tmp_path / "new.keras")
+    assert "the file absent.keras of the model absent is missing" in said
+
+
+def test_what_can_be_refused_is_refused_before_keras_is_imported() -> None:
+    program = "import sys, seewhy_worker.fitting.__main__; print('keras' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert shown.stdout.decode().strip() == "False"

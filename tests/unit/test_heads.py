@@ -1,0 +1,144 @@
+"""New heads over frozen bodies: the activation that is explained stays the base's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import networks
+from seewhy_worker.fitting.regression import Head
+from seewhy_worker.models import heads
+from seewhy_worker.models.loading import load_file
+from seewhy_worker.models.splitting import split
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PIXELS = np.random.default_rng(0).standard_normal((3, 12, 12, 3)).astype(np.float32)
+
+
+def nested() -> keras.Model:
+    picture = networks.picture_input()
+    scaled = layers.Rescaling(2.0, name="conv1")(picture)
+    hidden = networks.backbone()(scaled)
+    return keras.Model(picture, networks.classified(hidden, "softmax"))
+
+
+def twice_nested() -> keras.Model:
+    """Two models with a layer of the same name, which is also one of the new head's."""
+
+    def block(shape: tuple[int, ...], seed: int) -> keras.Model:
+        picture = keras.Input(shape)
+        return keras.Model(picture, networks.conv(4, "scores", seed)(picture), name=f"block{seed}")
+
+    picture = networks.picture_input()
+    hidden = block((10, 10, 4), 2)(block((12, 12, 3), 1)(picture))
+    return keras.Model(picture, layers.Dense(5, name="fc")(layers.Flatten()(hidden)))
+
+
+def shared() -> keras.Model:
+    picture = networks.picture_input()
+    conv = layers.Conv2D(3, 3, activation="relu", kernel_initializer=networks.drawn(1), name="conv")
+    hidden = keras.ops.relu(conv(conv(picture)) - 0.1)
+    return keras.Model(picture, networks.classified(hidden))
+
+
+def augmented() -> keras.Model:
+    picture = networks.picture_input()
+    steps = [layers.RandomFlip(), layers.Dropout(0.5), networks.conv(4, "conv", 3)]
+    hidden = keras.Sequential(steps, name="steps")(picture, training=True)
+    return keras.Model(picture, networks.classified(layers.BatchNormalization()(hidden)))
+
+
+def channels_first() -> keras.Model:
+    picture = keras.Input((3, 12, 12))
+    conv = layers.Conv2D(
+        4, 3, data_format="channels_first", kernel_initializer=networks.drawn(1), name="conv"
+    )
+    return keras.Model(picture, networks.classified(conv(picture)))
+
+
+def head_for(channels: int) -> Head:
+    generator = np.random.default_rng(1)
+    kernel = generator.standard_normal((channels, 3)).astype(np.float32)
+    return Head(kernel, np.float32([0.5, -1, 0]))
+
+
+def fitted(base: keras.Model, path: Path, layer: str | None = None) -> keras.Model:
+    network = heads.pooled(base, split(base, layer))
+    head = head_for(network.output.shape[-1])
+    heads.save(heads.with_head(network, head.kernel, head.bias), path)
+    return load_file(path)
+
+
+@pytest.mark.parametrize(
+    "build", [networks.two_layer_cnn, nested, twice_nested, shared, augmented, channels_first]
+)
+def test_the_saved_model_explains_the_same_activation(
+    build: Callable[[], keras.Model], tmp_path: Path
+) -> None:
+    parts = split(build())
+    expected = np.asarray(parts.body(PIXELS))
+    model = fitted(build(), tmp_path / "model.keras")
+    found = split(model)
+    np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), expected)
+    assert (found.map_shape, found.classes) == (parts.map_shape, 3)
+    assert (found.activation, found.scoring) == ("softmax", "softmax")
+    head = head_for(expected.shape[-1])
+    logits = np.asarray(found.head(found.body(PIXELS)))
+    np.testing.assert_allclose(
+        logits, head.logits(expected.mean(axis=(1, 2))), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_the_body_ends_at_the_layer_asked_for_under_another_name_where_its_own_is_taken(
+    tmp_path: Path,
+) -> None:
+    found = split(fitted(nested(), tmp_path / "model.keras", "backbone/conv1"))
+    # The scaling outside the backbone has the name already.
+    assert found.layer == "conv1_2"
+    expected = split(nested(), "backbone/conv1").body(PIXELS)
+    np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), np.asarray(expected))
+
+
+def test_a_fitted_model_is_a_base_as_any_other(tmp_path: Path) -> None:
+    model = networks.two_layer_cnn()
+    for name in ("first", "second", "third"):
+        # As in a process of its own, where Keras gives out the names it gave before.
+        keras.utils.clear_session(free_memory=False)
+        model = fitted(model, tmp_path / f"{name}.keras")
+    third = split(model)
+    assert third.layer == "conv2"
+    expected = split(networks.two_layer_cnn()).body(PIXELS)
+    np.testing.assert_array_equal(np.asarray(third.body(PIXELS)), np.asarray(expected))
+
+
+def test_grad_cam_is_the_cam_of_zhou_et_al(tmp_path: Path) -> None:
+    model = fitted(networks.two_layer_cnn(), tmp_path / "model.keras")
+    parts, kernel = split(model), head_for(4).kernel
+    explainer = networks.explainer_of(model, tmp_path)
+    pictures = [explainer.prepare(picture) for picture in networks.random_pictures(3, seed=4)]
+    activation = np.asarray(parts.body(np.stack([picture.pixels for picture in pictures])))
+    expected = np.moveaxis(activation @ kernel, -1, 1) / activation[0, :, :, 0].size
+    found = networks.explained(model, tmp_path, targets=(0, 1, 2))
+    np.testing.assert_allclose([one.maps for one in found], expected, atol=1e-6)
+
+
+def test_features_are_the_mean_of_the_activation_over_space() -> None:
+    base = networks.two_layer_cnn()
+    activation = keras.Model(base.input, base.get_layer("conv2").output)(PIXELS)
+    network = heads.pooled(base, split(base))
+    found = heads.features(network, PIXELS)
+    np.testing.assert_allclose(found, np.asarray(activation).mean(axis=(1, 2)), rtol=1e-5)
+    assert found.dtype == np.float32
+
+
+def test_mixed_precision_gives_float32_features(tmp_path: Path) -> None:
+    picture = networks.picture_input()
+    conv = layers.Conv2D(4, 3, dtype="mixed_float16", kernel_initializer=networks.drawn(1))
+    base = keras.Model(picture, layers.Dense(2)(layers.Flatten()(conv(picture))))
+    network = heads.pooled(base, split(base))
+    assert heads.features(network, PIXELS).dtype == np.float32
+    assert network.output.dtype == "float32"

@@ -1,0 +1,120 @@
+"""Maps against boxes: by hand on four cells, and the laws of shares."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from seewhy.explanations import Box, Rectangle
+from seewhy.localization import energy_in_box, pointing_hit
+
+MAP = np.array([[4, -9, 0], [1, 2, 3]], np.float32)
+COVERS = Rectangle(x=10, y=20, width=30, height=40)
+"""Each cell is 10 pixels wide and 20 high."""
+
+lengths = st.floats(0.5, 500)
+places = st.floats(-100, 500)
+rectangles = st.builds(Rectangle, x=places, y=places, width=lengths, height=lengths)
+boxes = st.builds(Box, x=places, y=places, width=lengths, height=lengths)
+maps = arrays.arrays(
+    np.float32,
+    st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    elements=st.floats(-1000, 1000, width=32),
+).filter(lambda signed: signed.max() > 1e-3)
+
+
+def box(x: float, y: float, width: float, height: float) -> Box:
+    return Box(x=x, y=y, width=width, height=height)
+
+
+@pytest.mark.parametrize(
+    ("framed", "hit", "energy"),
+    [
+        (box(10, 20, 10, 20), True, 0.4),
+        (box(20, 20, 10, 20), False, 0.0),
+        (box(10, 40, 30, 20), False, 0.6),
+        (box(25, 50, 10, 10), False, (2 / 4 + 3 / 4) / 10),
+        (box(14, 29, 2, 2), True, 4 * (2 * 2 / 200) / 10),
+        (box(0, 0, 15, 200), False, (2 + 0.5) / 10),
+        (box(0, 0, 15.1, 200), True, (4 + 1) * 0.51 / 10),
+    ],
+)
+def test_a_box_holds_the_peak_and_a_part_of_the_evidence(
+    framed: Box, hit: bool, energy: float
+) -> None:
+    assert pointing_hit(MAP, covers=COVERS, box=framed) is hit
+    assert energy_in_box(MAP, covers=COVERS, box=framed) == pytest.approx(energy, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("signed", "framed"),
+    [
+        (-np.abs(MAP), box(10, 20, 30, 40)),
+        (np.zeros((2, 3), np.float32), box(10, 20, 30, 40)),
+        (np.where(MAP > 3, np.nan, MAP), box(10, 20, 30, 40)),
+        (np.where(MAP > 3, np.inf, MAP), box(10, 20, 30, 40)),
+        (MAP, box(40, 20, 10, 10)),
+        (MAP, box(0, 0, 100, 20)),
+    ],
+    ids=["all negative", "empty", "nan", "infinite", "beside", "above"],
+)
+def test_nothing_is_said_without_evidence_or_of_a_box_that_was_not_seen(
+    signed: np.ndarray, framed: Box
+) -> None:
+    assert pointing_hit(signed, covers=COVERS, box=framed) is None
+    assert energy_in_box(signed, covers=COVERS, box=framed) is None
+
+
+def test_of_equal_cells_the_first_in_reading_order_is_the_peak() -> None:
+    signed = np.array([[1, 7, 1], [7, 7, 1]], np.float32)
+    assert pointing_hit(signed, covers=COVERS, box=box(20, 20, 10, 20)) is True
+    assert pointing_hit(signed, covers=COVERS, box=box(10, 40, 20, 20)) is False
+
+
+@given(maps, rectangles)
+def test_the_whole_picture_holds_all_evidence_and_the_peak(
+    signed: np.ndarray, covers: Rectangle
+) -> None:
+    whole = Box(**covers.model_dump())
+    assert energy_in_box(signed, covers=covers, box=whole) == pytest.approx(1)
+    assert pointing_hit(signed, covers=covers, box=whole) is True
+
+
+@given(maps, rectangles, st.floats(0.01, 0.99), st.booleans())
+def test_the_two_parts_of_a_cut_picture_hold_all_evidence_and_one_of_them_the_peak(
+    signed: np.ndarray, covers: Rectangle, cut: float, upright: bool
+) -> None:
+    left, top, width, height = covers.x, covers.y, covers.width, covers.height
+    if upright:
+        x = left + cut * width
+        first, other = box(left, top, x - left, height), box(x, top, left + width - x, height)
+    else:
+        y = top + cut * height
+        first, other = box(left, top, width, y - top), box(left, y, width, top + height - y)
+
+    energies = [energy_in_box(signed, covers=covers, box=part) for part in (first, other)]
+    assert None not in energies
+    assert sum(energies) == pytest.approx(1)
+    assert {pointing_hit(signed, covers=covers, box=part) for part in (first, other)} == {
+        True,
+        False,
+    }
+
+
+@given(maps, rectangles, boxes, st.floats(1e-3, 1e3))
+def test_neither_depends_on_the_maps_scale_and_energy_is_a_share(
+    signed: np.ndarray, covers: Rectangle, framed: Box, factor: float
+) -> None:
+    energy = energy_in_box(signed, covers=covers, box=framed)
+    assume(energy is not None)
+    scaled = signed.astype(np.float64) * factor
+    assert -1e-9 <= energy <= 1 + 1e-9
+    assert energy_in_box(scaled, covers=covers, box=framed) == pytest.approx(energy)
+
+
+def test_maps_of_any_magnitude_are_measured() -> None:
+    for peak in (1e38, 1e-38):
+        signed = (MAP / 9 * peak).astype(np.float32)
+        energy = energy_in_box(signed, covers=COVERS, box=box(10, 20, 10, 20))
+        assert energy == pytest.approx(0.4, rel=1e-5)

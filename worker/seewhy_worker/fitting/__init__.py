@@ -1,0 +1,1 @@
+"""`seewhy fit`: a head trained on a folder of pictures, over the frozen body of a model."""
