@@ -1,6 +1,7 @@
 """Small seeded networks, so that no test needs a downloaded one."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -57,7 +58,17 @@ def explainer_of(
 ) -> Explainer:
     """Make an explainer of a small network, with classes named c0, c1 and so on."""
     parts = split(model, layer, output=output)
-    (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(parts.classes)))
+    return Explainer(
+        spec=spec_of(folder, classes=parts.classes),
+        parts=parts,
+        max_batch=max_batch,
+        elsewhere=lambda layers: split(model, layers, output=output),
+    )
+
+
+def spec_of(folder: Path, *, classes: int = CLASSES, **fields: Any) -> ModelSpec:
+    """Describe a small network, whose classes are named c0, c1 and so on."""
+    (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(classes)))
     spec = ModelSpec(
         name="small",
         folder=folder,
@@ -67,12 +78,7 @@ def explainer_of(
         preprocessing=ScalePreprocessing(kind="scale", mean=127.5, std=127.5),
         labels_file="labels.txt",
     )
-    return Explainer(
-        spec=spec,
-        parts=parts,
-        max_batch=max_batch,
-        elsewhere=lambda layers: split(model, layers, output=output),
-    )
+    return spec.model_copy(update=fields)
 
 
 def random_pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:

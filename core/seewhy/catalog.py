@@ -103,6 +103,9 @@ class ModelSpec(_Frozen):
     )
     layers: tuple[str, ...] = Field((), description="Others that may be asked for, or fused.")
     output: str | None = Field(None, description="The scores, where there are several outputs.")
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        "float32", description="What the network computes in; mixed ones are for GPUs."
+    )
     max_batch: int = Field(32, ge=1, le=32)
     methods: tuple[str, ...] = Field(METHODS, min_length=1)
 

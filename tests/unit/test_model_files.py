@@ -12,10 +12,11 @@ import pytest
 from keras import layers
 
 import networks
-from seewhy.catalog import InputSize, ModelSpec, ScalePreprocessing
+from seewhy.catalog import InputSize
 from seewhy.errors import UnsupportedModel
+from seewhy.explanations import Recipe
 from seewhy_worker.explainer import load_explainer
-from seewhy_worker.models.loading import load_file
+from seewhy_worker.models.loading import load_file, load_model
 
 FORMATS = ("keras", "h5")
 # Keras saves variables through an `__array__` of TensorFlow's that NumPy warns of.
@@ -67,21 +68,41 @@ def test_the_catalogue_chooses_the_output_and_the_size(tmp_path: Path) -> None:
     hidden = layers.GlobalMaxPooling2D()(networks.conv(4, "conv", 1)(picture))
     outputs = [networks.dense(4, "box", 2)(hidden), networks.dense(2, "kind", 3)(hidden)]
     path = saved(keras.Model(picture, outputs), tmp_path, "h5")
-    (tmp_path / "labels.txt").write_text("no\nyes\n")
-    spec = ModelSpec(
-        name="two",
-        folder=tmp_path,
-        source="model.h5",
-        sha256="0" * 64,
-        input=InputSize(height_px=16, width_px=24),
-        preprocessing=ScalePreprocessing(kind="scale"),
-        labels_file="labels.txt",
-        output="kind",
-    )
+    size = InputSize(height_px=16, width_px=24)
+    spec = networks.spec_of(tmp_path, classes=2, input=size, output="kind")
     explainer = load_explainer(spec, weights_path=path, max_batch=1)
     assert (explainer.layer, explainer.map_shape) == ("conv", (14, 22))
     with pytest.raises(UnsupportedModel, match="2 outputs, box, kind"):
         load_explainer(spec.model_copy(update={"output": None}), weights_path=path, max_batch=1)
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_the_catalogue_s_precision_reaches_every_layer_and_keeps_the_map(
+    precision: str, tmp_path: Path
+) -> None:
+    picture = networks.picture_input()
+    nested = keras.Model(picture, networks.classified(networks.backbone()(picture), "softmax"))
+    path = saved(nested, tmp_path, "keras")
+    plain = networks.spec_of(tmp_path)
+    mixed = plain.model_copy(update={"precision": precision})
+    model = load_model(mixed, weights_path=path)
+    inner = model.get_layer("backbone").get_layer("conv2")
+    assert (inner.compute_dtype, inner.variable_dtype) == (precision[6:], "float32")
+    first, second = (load_explainer(s, weights_path=path, max_batch=1) for s in (plain, mixed))
+    prepared = [first.prepare(networks.random_pictures(1)[0])]
+    for method in ("gradcam", "scorecam", "integrated-gradients", "guided-gradcam"):
+        (exact,) = first.explain(prepared, [(0, 1)], [Recipe(method=method)])
+        (found,) = second.explain(prepared, [(0, 1)], [Recipe(method=method)])
+        assert found.maps.dtype == np.float32
+        assert np.corrcoef(found.maps.ravel(), exact.maps.ravel())[0, 1] > 0.98
+        assert not np.array_equal(found.maps, exact.maps)
+
+
+def test_a_layer_of_the_catalogue_that_is_not_there_is_refused_at_load(tmp_path: Path) -> None:
+    path = saved(networks.two_layer_cnn(), tmp_path, "keras")
+    spec = networks.spec_of(tmp_path, layers=("conv1", "conv3"))
+    with pytest.raises(UnsupportedModel, match="no layer 'conv3'"):
+        load_explainer(spec, weights_path=path, max_batch=1)
 
 
 def with_lambda(picture: keras.KerasTensor) -> keras.KerasTensor:

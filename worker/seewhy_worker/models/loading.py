@@ -16,6 +16,15 @@ def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
     `weights_path` is None for random weights alone. Raises `UnsupportedModel` for a definition
     that Keras does not have or refuses as unsafe, and `WeightsNotFound` without a file.
     """
+    model = _load(spec, weights_path)
+    if spec.precision != "float32":
+        # Private, but the public `layers` leaves out what is inside of layers and nested models.
+        for layer in model._flatten_layers():  # noqa: SLF001
+            layer.dtype_policy = spec.precision
+    return model
+
+
+def _load(spec: ModelSpec, weights_path: Path | None) -> keras.Model:
     if isinstance(spec.weights, RandomWeights):
         model = _application(spec, weights=None)
         _randomise(model, spec.weights.random_seed)
