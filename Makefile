@@ -6,6 +6,7 @@ TESTS ?= tests
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+REFERENCES := build/references
 
 # uv reads neither pip's configuration nor the system's certificates unless told to.
 export UV_SYSTEM_CERTS := 1
@@ -72,15 +73,19 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 take
 	@$(COMPILE) requirements/references.in --override requirements/references.overrides \
 		-o requirements/references.txt
 
-references: setup ## Make the golden maps of other libraries anew, in build/references (installs PyTorch)
-	@$(UV) venv --quiet --clear --python $(BIN)/python build/references
-	@$(UV) pip install --python build/references --no-deps --require-hashes \
-		-r requirements/references.txt
-	@$(UV) pip install --python build/references torch==2.13.0
-	@build/references/bin/python tests/golden/make_references.py
+references: $(REFERENCES)/.installed ## Make the golden maps of other libraries anew (installs PyTorch in build/references)
+	@$(REFERENCES)/bin/python tests/golden/make_references.py
 
-bench: setup ## Measure the explainer
-	@$(BIN)/python benchmarks/explainer.py
+$(REFERENCES)/.installed: requirements/references.txt | $(INSTALLED)
+	@echo "==> other libraries, in $(REFERENCES)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(REFERENCES)
+	@$(UV) pip install --python $(REFERENCES) --no-deps --require-hashes \
+		-r requirements/references.txt
+	@$(UV) pip install --python $(REFERENCES) torch==2.13.0
+	@touch $@
+
+bench: setup $(REFERENCES)/.installed ## Measure seewhy beside other libraries (OPTIONS=--quick for a short run)
+	@$(REFERENCES)/bin/python benchmarks/comparison.py $(OPTIONS)
 
 clean: ## Remove the virtual environment, caches and what the demo made
 	rm -rf $(VENV) demo dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \

@@ -11,6 +11,7 @@ from seewhy.explanations import Job, Result
 from seewhy.objects.store import ObjectStore
 from seewhy.rendering.classic import classic_overlay
 from seewhy.rendering.overlay import heatmap, overlay
+from seewhy.rendering.scale import full_heat
 from seewhy_api.explanations import known
 from seewhy_api.parts import Parts
 
@@ -65,12 +66,13 @@ def create_results(parts: Parts) -> Blueprint:
         job, result = succeeded(job_id)
         drawing = Drawing.model_validate(request.args.to_dict())
         signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
+        chosen = _chosen(parts, result, drawing)
         drawn = heatmap(
-            signed[_chosen(parts, result, drawing)],
+            signed[chosen],
             rectangle=result.covers,
             width_px=result.image_width_px,
             height_px=result.image_height_px,
-            scale=_scale(signed, job, drawing),
+            scale=_scale(signed, chosen, result, job, drawing),
             colormap=drawing.colormap,
             polarity=drawing.polarity,
         )
@@ -107,22 +109,28 @@ def _chosen(parts: Parts, result: Result, drawing: Drawing) -> int:
     return explained.index(index)
 
 
-def _scale(signed: maps.Map, job: Job, drawing: Drawing) -> float:
-    normalize = drawing.normalize or job.normalize
-    return maps.shared_scale(signed, polarity=drawing.polarity, normalize=normalize)
+def _scale(signed: maps.Map, chosen: int, result: Result, job: Job, drawing: Drawing) -> float:
+    return full_heat(
+        signed,
+        chosen,
+        targets=result.targets,
+        method=result.method,
+        polarity=drawing.polarity,
+        normalize=drawing.normalize or job.normalize,
+    )
 
 
 def _draw_overlay(parts: Parts, job: Job, result: Result, drawing: Drawing) -> bytes:
     signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
     photo = images.decode(_fetch(parts.store, job.image_key), max_pixels=parts.settings.max_pixels)
-    chosen = signed[_chosen(parts, result, drawing)]
+    chosen = _chosen(parts, result, drawing)
     if job.preset and drawing.model_fields_set <= {"target", "map"}:
-        return images.encode_jpeg(classic_overlay(photo, chosen, rectangle=result.covers))
+        return images.encode_jpeg(classic_overlay(photo, signed[chosen], rectangle=result.covers))
     drawn = overlay(
         photo,
-        chosen,
+        signed[chosen],
         rectangle=result.covers,
-        scale=_scale(signed, job, drawing),
+        scale=_scale(signed, chosen, result, job, drawing),
         colormap=drawing.colormap,
         alpha=drawing.alpha,
         polarity=drawing.polarity,

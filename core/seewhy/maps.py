@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.explanations import Normalize, Verdict
+from seewhy.explanations import Verdict
 
 Map = NDArray[np.float32]
 Polarity = Literal["positive", "negative", "signed"]
@@ -74,16 +74,3 @@ def evidence(signed: NDArray[Any], *, polarity: Polarity) -> Map:
     if polarity == "negative":
         return np.maximum(-finite, 0)
     return finite
-
-
-def shared_scale(
-    maps: NDArray[Any], *, polarity: Polarity, normalize: Normalize = "image"
-) -> float:
-    """Return the value to draw as full heat, so that every map given is drawn by one scale.
-
-    For an image it is the strongest evidence in `(targets, map_height, map_width)`, and 0 where
-    there is none; for none it is 1; and a number is itself.
-    """
-    if normalize != "image":
-        return 1.0 if normalize == "none" else normalize
-    return float(np.abs(evidence(maps, polarity=polarity)).max(initial=0.0))

@@ -20,6 +20,8 @@ class MethodFacts:
     """Whether the map depends on the class at all."""
     has_layer: bool = True
     """Whether it looks into the network at a layer, which can be chosen."""
+    of_pixels: bool = False
+    """Whether the map has the resolution of the network's input, not of a layer."""
     fuses: bool = True
     """Whether maps of several layers can be fused."""
 
@@ -49,16 +51,31 @@ FACTS: Mapping[str, MethodFacts] = MappingProxyType(
             "arXiv:1910.01279", linear=False, forward_passes=11.0, fuses=False
         ),
         "smoothgrad": MethodFacts(
-            "arXiv:1706.03825", linear=False, forward_passes=60.0, has_layer=False, fuses=False
+            "arXiv:1706.03825",
+            linear=False,
+            forward_passes=60.0,
+            of_pixels=True,
+            has_layer=False,
+            fuses=False,
         ),
         "integrated-gradients": MethodFacts(
-            "arXiv:1703.01365", linear=True, forward_passes=96.0, has_layer=False, fuses=False
+            "arXiv:1703.01365",
+            linear=True,
+            forward_passes=96.0,
+            of_pixels=True,
+            has_layer=False,
+            fuses=False,
         ),
         "guided-backprop": MethodFacts(
-            "arXiv:1412.6806", linear=False, forward_passes=3.0, has_layer=False, fuses=False
+            "arXiv:1412.6806",
+            linear=False,
+            forward_passes=3.0,
+            of_pixels=True,
+            has_layer=False,
+            fuses=False,
         ),
         "guided-gradcam": MethodFacts(
-            "arXiv:1610.02391", linear=False, forward_passes=4.0, fuses=False
+            "arXiv:1610.02391", linear=False, forward_passes=4.0, of_pixels=True, fuses=False
         ),
         "classic": MethodFacts("arXiv:1610.02391", linear=True, forward_passes=1.0, fuses=False),
     }

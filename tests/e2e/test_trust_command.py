@@ -43,7 +43,7 @@ def test_each_method_has_a_row_and_every_number_is_written(
 
     assert shown.returncode == 0, shown.stderr
     title, gradcam, eigencam = (line.split() for line in shown.stdout.splitlines())
-    assert title[:5] == ["method", "pictures", "insertion", "deletion", "drop"]
+    assert title[:5] == ["method", "photos", "insertion", "deletion", "drop"]
     assert gradcam[:2] == ["gradcam", "3"]
     assert eigencam[:2] == ["eigencam", "3"]
     assert float(gradcam[6]) > 1.5

@@ -12,8 +12,10 @@ import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from golden.reference_pictures import brain_tumour_pictures
+from golden.reference_pictures import PHOTOS, brain_tumour_pictures
+from original_recipe import draws_as_the_recipe
 from seewhy.catalog import Catalog
 from seewhy.explanations import Rectangle, Verdict
 from seewhy.settings import Settings, load
@@ -99,3 +101,12 @@ def test_the_catalogue_that_the_example_writes_explains_a_picture(
         assert target.score.probability == pytest.approx(float(probabilities[best]), abs=1e-5)
         assert target.verdict == Verdict.OK
         assert one.covers == Rectangle(x=0, y=0, width=240, height=240)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PHOTOS.glob("*.jpg")))
+def test_the_preset_classic_draws_a_photo_as_the_original_recipe(
+    explainer: Explainer, model: keras.Model, name: str
+) -> None:
+    with Image.open(PHOTOS / f"{name}.jpg") as opened:
+        photo = np.asarray(opened.convert("RGB"))
+    draws_as_the_recipe(explainer, model, photo)

@@ -1,48 +1,21 @@
-"""Maps of other libraries on the same weights and pictures, made by `make_references.py`.
+"""Maps of one pass by other libraries, on the same weights and pictures.
 
 Where a library departs from the method's paper, or a sign means nothing, `DEPARTURES` has the
 library's own formula: ours need not agree with the library there, but the formula must.
 """
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from golden.reference_pictures import brain_tumour_pictures, imagenet_pictures
-from seewhy.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
-from seewhy.errors import UnknownMethod
-from seewhy.explanations import Recipe, Rectangle
-from seewhy.settings import load
-from seewhy.weights import obtain
+from golden.subjects import REFERENCES, TOLERANCE, Maps, Subject, distance, targets_of
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.explained import Prepared
-from seewhy_worker.explainer import Explainer
-from seewhy_worker.models.loading import load_model
-from seewhy_worker.models.preprocessing import preprocess
-from seewhy_worker.models.splitting import Split, split
 
-HERE = Path(__file__).parent
-EXAMPLE = HERE.parents[1] / "examples" / "fine_tuned_vgg16.py"
-TOLERANCE = 1e-3
 OVER_SPACE = (-3, -2)
-
-Maps = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model that the libraries explained, and the pictures as it takes them."""
-
-    explainer: Explainer
-    parts: Split
-    pixels: NDArray[np.float32]
 
 
 def with_epsilon(activation: Maps, gradient: Maps) -> Maps:
@@ -114,50 +87,12 @@ DEPARTURES = {
 }
 
 
-with np.load(HERE / "references.npz") as stored:
-    REFERENCES: dict[str, Maps] = dict(stored)
-NAMES = sorted(name for name in REFERENCES if name.count("/") == 2)
+NAMES = sorted(
+    name
+    for name in REFERENCES
+    if name.count("/") == 2 and find_method(name.split("/")[-1]).in_one_pass
+)
 DEPARTING = [name for name in NAMES if tuple(name.split("/")[1:]) in DEPARTURES]
-
-
-@pytest.fixture(scope="module")
-def subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
-    settings = load({})
-    lite = Catalog.load(settings).get("efficientnet-lite0")
-    path = obtain(lite, settings, progress=lambda done, total: None)
-    labels = tmp_path_factory.mktemp("labels") / "labels.txt"
-    labels.write_text("glioma\nmeningioma\nnotumor\npituitary\n")
-    brain = ModelSpec(
-        name="brain-tumour",
-        folder=labels.parent,
-        source="brain-tumour.keras",
-        sha256="0" * 64,
-        input=InputSize(height_px=240, width_px=240),
-        preprocessing=ScalePreprocessing(kind="scale", std=255.0),
-        labels_file=labels.name,
-        layer="block5_conv3",
-    )
-    return {
-        "brain-tumour": subject(brain, fine_tuned_vgg16(), brain_tumour_pictures()),
-        "efficientnet-lite0": subject(
-            lite, load_model(lite, weights_path=path), imagenet_pictures()
-        ),
-    }
-
-
-def fine_tuned_vgg16() -> keras.Model:
-    spec = importlib.util.spec_from_file_location("fine_tuned_vgg16", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    return example.build()
-
-
-def subject(spec: ModelSpec, model: keras.Model, pictures: NDArray[np.uint8]) -> Subject:
-    parts = split(model, spec.layer)
-    pixels = np.stack([preprocess(picture, spec.preprocessing) for picture in pictures])
-    return Subject(Explainer(spec=spec, parts=parts, max_batch=4), parts, pixels)
 
 
 @pytest.mark.parametrize("model", ["brain-tumour", "efficientnet-lite0"])
@@ -172,31 +107,8 @@ def test_a_method_agrees_with_the_libraries_that_have_it(
     subjects: dict[str, Subject], name: str
 ) -> None:
     model, _, method = name.split("/")
-    try:
-        find_method(method)
-    except UnknownMethod:
-        pytest.skip(f"seewhy has no {method}")
-    found = ours(subjects[model], method, REFERENCES[f"{model}/targets"])
-    np.testing.assert_allclose(
-        normalised(found), normalised(REFERENCES[name]), rtol=0, atol=TOLERANCE
-    )
-
-
-def ours(subject: Subject, method: str, targets: NDArray[np.integer]) -> Maps:
-    """Explain the pictures, (pictures, targets, h, w)."""
-    height, width, _ = subject.pixels.shape[1:]
-    whole = Rectangle(x=0, y=0, width=width, height=height)
-    prepared = [Prepared(pixels=picture, covers=whole) for picture in subject.pixels]
-    wanted = [tuple(row) for row in targets.tolist()]
-    explained = subject.explainer.explain(prepared, wanted, [Recipe(method=method)] * len(prepared))
-    return np.stack([one.maps for one in explained])
-
-
-def normalised(maps: Maps) -> Maps:
-    """Clip at 0 and stretch each map to 0 … 1, as both libraries do."""
-    positive = np.maximum(maps, 0)
-    above = positive - positive.min(axis=(-2, -1), keepdims=True)
-    return above / (above.max(axis=(-2, -1), keepdims=True) + 1e-7)
+    found = subjects[model].maps(method, targets_of(name))
+    assert distance(found, REFERENCES[name]).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", DEPARTING)
@@ -205,17 +117,11 @@ def test_where_a_library_departs_its_own_formula_gives_its_maps(
 ) -> None:
     model, library, method = name.split("/")
     departure = DEPARTURES[library, method]
-    targets = REFERENCES[f"{model}/targets"]
-    found = departure.formula(*arrays(subjects[model], targets, departure.score))
+    found = departure.formula(*arrays(subjects[model], targets_of(name), departure.score))
     far = distance(found, REFERENCES[name])
     if departure.either_sign:
         far = np.minimum(far, distance(-found, REFERENCES[name]))
     assert far.max() <= departure.tolerance
-
-
-def distance(found: Maps, reference: Maps) -> Maps:
-    """Return the largest difference of each normalised map, (pictures, targets)."""
-    return np.abs(normalised(found) - normalised(reference)).max(axis=(-2, -1))
 
 
 def arrays(

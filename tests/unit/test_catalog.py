@@ -39,7 +39,11 @@ def test_the_shipped_catalogue_has_vgg16_and_its_offline_stand_in() -> None:
     vgg16, lite0 = SHIPPED.get("vgg16"), SHIPPED.get("efficientnet-lite0")
     assert (vgg16.layer, vgg16.geometry.rule) == ("block5_conv3", "stretch")
     assert vgg16.digest == "md5:64373286793e3c8b2b4e3219cbf3544b"
-    assert (lite0.layer, lite0.geometry.rule, lite0.geometry.fraction) == ("top_relu", "crop", 0.875)
+    assert (lite0.layer, lite0.geometry.rule, lite0.geometry.fraction) == (
+        "top_relu",
+        "crop",
+        0.875,
+    )
     assert lite0.offered_layers == ("block4a_expand_relu", "block6a_expand_relu", "top_relu")
     assert lite0.digest.startswith("sha256:8c4d4772")
     assert (lite0.folder / lite0.source).is_file()

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,20 @@ def test_targets_are_a_word_or_names_and_indices_between_commas() -> None:
     assert parse_targets("predicted") == "predicted"
     assert parse_targets("top:3") == "top:3"
     assert parse_targets("tiger cat, 281,") == ["tiger cat", 281]
+
+
+def test_targets_may_be_written_as_a_request_has_them() -> None:
+    assert parse_targets('{"against": 7}') == {"against": 7}
+    assert parse_targets(' ["cat", {"why": 1, "not": [2]}]') == ["cat", {"why": 1, "not": [2]}]
+    with pytest.raises(ValueError, match="Expecting"):
+        parse_targets("{cat}")
+
+
+def test_layers_stand_between_commas() -> None:
+    photo = [Path("a.jpg")]
+    one = {"model": None, "targets": "predicted", "method": "gradcam", "out": None}
+    assert "layer" not in Wishes.read(photo, **one).options
+    assert Wishes.read(photo, **one, layers="a, b").options["layer"] == ["a", "b"]
 
 
 def test_an_overlay_lies_beside_its_photo_unless_a_folder_is_named() -> None:

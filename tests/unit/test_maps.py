@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from seewhy.explanations import Verdict
-from seewhy.maps import decode_npy, encode_npy, evidence, shared_scale, verdict
+from seewhy.maps import decode_npy, encode_npy, evidence, verdict
 
 MAPS = arrays.arrays(
     np.float32,
@@ -117,20 +117,3 @@ def test_evidence_for_less_evidence_against_is_the_signed_evidence(maps: np.ndar
     assert np.array_equal(positive - negative, evidence(maps, polarity="signed"))
     assert np.isfinite(positive).all()
     assert np.isfinite(negative).all()
-
-
-def test_one_scale_serves_every_map_of_a_picture() -> None:
-    maps = np.stack([SIGNED, SIGNED / 2])
-    assert shared_scale(maps, polarity="positive") == 3
-    assert shared_scale(maps, polarity="negative") == 4
-    assert shared_scale(maps, polarity="signed") == 4
-    assert shared_scale(-np.abs(maps), polarity="positive") == 0
-    assert shared_scale(np.full((1, 2, 2), np.nan), polarity="signed") == 0
-
-
-def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
-    maps = np.stack([SIGNED, 2 * SIGNED])
-    assert shared_scale(maps, polarity="positive") == 6
-    assert shared_scale(maps, polarity="negative", normalize="image") == 8
-    assert shared_scale(maps, polarity="positive", normalize="none") == 1
-    assert shared_scale(maps, polarity="positive", normalize=0.5) == 0.5

@@ -11,6 +11,7 @@ from seewhy.objects.keys import result_key
 from seewhy.objects.store import ObjectStore
 from seewhy.rendering.classic import classic_overlay
 from seewhy.rendering.overlay import overlay
+from seewhy.rendering.scale import full_heat
 from seewhy_worker.explained import Explained, ExplainerPort
 from seewhy_worker.intake import Ready
 from seewhy_worker.trust import with_localization
@@ -92,6 +93,13 @@ def _draw(ready: Ready, explained: Explained) -> bytes:
     if job.preset:
         drawn = classic_overlay(ready.photo, explained.maps[0], rectangle=explained.covers)
     else:
-        scale = maps.shared_scale(explained.maps, polarity="positive", normalize=job.normalize)
+        scale = full_heat(
+            explained.maps,
+            0,
+            targets=explained.targets,
+            method=explained.method,
+            polarity="positive",
+            normalize=job.normalize,
+        )
         drawn = overlay(ready.photo, explained.maps[0], rectangle=explained.covers, scale=scale)
     return images.encode_jpeg(drawn)

@@ -22,9 +22,16 @@ def explain(
         str | None, typer.Option(help="A name from `seewhy models`.", show_default="vgg16")
     ] = None,
     targets: Annotated[
-        str, typer.Option(help="`predicted`, `top:3`, or class names and indices: `cat,dog,281`.")
+        str,
+        typer.Option(
+            help="`predicted`, `top:3`, class names and indices, `cat,dog,281`, or JSON, "
+            '`{"why": "cat", "not": ["dog"]}`.'
+        ),
     ] = "predicted",
     method: Annotated[str, typer.Option(help="How maps are made: docs/methods.md.")] = "gradcam",
+    layer: Annotated[
+        str | None, typer.Option(help="Another layer; several, between commas, are fused.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Where overlays go. Unset: beside each photo.")
     ] = None,
@@ -34,7 +41,12 @@ def explain(
     from seewhy.cli.serving import service
     from seewhy.client import Client
 
-    wishes = Wishes.read(photos, model=model, targets=targets, method=method, out=out)
+    try:
+        wishes = Wishes.read(
+            photos, model=model, targets=targets, method=method, layers=layer, out=out
+        )
+    except ValueError as error:
+        raise typer.BadParameter(f"--targets is no JSON: {error}") from error
     with service(url, default_url=DEFAULT_URL, model=model) as address, Client(address) as client:
         failed = run(client, wishes)
     if failed:

@@ -1,12 +1,13 @@
 """Many photos explained by a service: overlays saved, a table, and what went wrong."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rich.markup import escape
 from rich.table import Table
@@ -34,13 +35,17 @@ class Wishes:
         model: str | None,
         targets: str,
         method: str,
+        layers: str | None = None,
         out: Path | None,
     ) -> Self:
-        """Overlays of an earlier run are left out when other photos were named."""
-        return cls(
-            overlays=overlay_paths(without_overlays(photos), out=out),
-            options=Options(model=model, method=method, targets=parse_targets(targets)),
-        )
+        """Read names between commas; raises `ValueError` for targets that are no JSON.
+
+        Overlays of an earlier run are left out when other photos were named.
+        """
+        options = Options(model=model, method=method, targets=parse_targets(targets))
+        if layers is not None:
+            options["layer"] = [name.strip() for name in layers.split(",") if name.strip()]
+        return cls(overlays=overlay_paths(without_overlays(photos), out=out), options=options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +59,10 @@ def without_overlays(photos: Sequence[Path]) -> Sequence[Path]:
     return [photo for photo in photos if not _OURS.search(photo.name)] or photos
 
 
-def parse_targets(text: str) -> str | list[int | str]:
-    """Read `predicted`, `top:N`, or names and indices between commas."""
+def parse_targets(text: str) -> Any:
+    """Read `predicted`, `top:N`, names and indices between commas, or JSON as a request has it."""
+    if text.lstrip().startswith(("{", "[")):
+        return json.loads(text)
     if text == "predicted" or text.startswith("top:"):
         return text
     items = [item.strip() for item in text.split(",") if item.strip()]

@@ -170,11 +170,14 @@ def _trusts(explanation: Explanation) -> list[Trust]:
 
 
 def _table(summaries: dict[str, Summary]) -> Table:
-    titles = ("pictures", "insertion", "deletion", "drop", "increase", "x chance")
-    table = Table("method", box=None)
-    for title in (*titles, "pointing", "energy"):
+    framed = any(not math.isnan(row.pointing) for row in summaries.values())
+    titles = ("photos", "insertion", "deletion", "drop", "increase", "x chance")
+    table = Table(box=None)
+    table.add_column("method", no_wrap=True)
+    for title in (*titles, "pointing", "energy") if framed else titles:
         table.add_column(title, justify="right")
     for method, row in summaries.items():
+        in_boxes = (_shown(row.pointing, ".0%"), _shown(row.energy_in_box, ".0%"))
         table.add_row(
             method,
             str(row.pictures),
@@ -183,8 +186,7 @@ def _table(summaries: dict[str, Summary]) -> Table:
             _shown(row.average_drop, ".0%"),
             _shown(row.increase, ".0%"),
             _shown(row.times_better_than_chance, ".2f"),
-            _shown(row.pointing, ".0%"),
-            _shown(row.energy_in_box, ".0%"),
+            *(in_boxes if framed else ()),
         )
     return table
 

@@ -35,8 +35,11 @@ class Options(TypedDict, total=False):
     """Methods to try in turn while no map has the verdict `ok`."""
     score: str
     """What is explained: `logit` or `probability`."""
-    targets: str | Sequence[int | str] | Mapping[str, Any]
-    """`predicted`, `top:N`, class names and indices, or `{"why": X, "not": [Y]}`."""
+    layer: str | Sequence[str]
+    """One of the model's layers, or several, whose maps are fused; unset: its target layer."""
+    targets: str | Sequence[int | str | Mapping[str, Any]] | Mapping[str, Any]
+    """`predicted`, `top:N`, or one or a list of: a class, `{"why": X, "not": [Y]}`,
+    `{"against": X}`."""
     preset: str | None
     """`classic`: the original recipe, which settles method, score and drawing."""
     normalize: str | float

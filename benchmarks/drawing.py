@@ -1,0 +1,46 @@
+"""The picture of a comparison: one panel per batch size."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+COLOURS = ("#9aa0a6", "#d1495b", "#2e86ab", "#66a182", "#edae49")
+
+
+def draw(rows: Sequence[Any], path: Path) -> None:
+    """Draw the rows' milliseconds per picture, on a logarithmic scale, as a PNG.
+
+    A hollow mark was measured for fewer classes, and stands where it was measured.
+    """
+    mpl.rcParams["font.size"] = 9
+    names = list(dict.fromkeys(row.contender for row in rows))
+    panels = {batch: list(group) for batch, group in groupby(rows, key=lambda row: row.batch)}
+    figure = Figure(figsize=(3.2 * len(panels) + 0.6, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axis, (batch, panel) in zip(axes, panels.items(), strict=True):
+        classes = sorted({row.classes for row in panel})
+        for name, colour in zip(names, COLOURS, strict=True):
+            points = sorted(
+                (row.measured, row.ms_per_picture) for row in panel if row.contender == name
+            )
+            whole = {row.classes for row in panel if row.contender == name}
+            if len(points) == 1:
+                axis.axhline(points[0][1], color=colour, linestyle="--", label=name)
+                continue
+            axis.plot(*zip(*points, strict=True), color=colour, label=name)
+            for count, ms in points:
+                face = colour if count in whole else "white"
+                axis.plot(count, ms, "o", color=colour, markerfacecolor=face)
+        axis.set(xscale="log", yscale="log", title=f"batch {batch}", xlabel="classes")
+        axis.set_xticks(classes, labels=[str(count) for count in classes])
+        axis.minorticks_off()
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("ms per picture")
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels)
+    )
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,111 @@
+"""The models that the libraries explained, as seewhy explains them, and what was computed."""
+
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from golden.reference_pictures import brain_tumour_pictures, imagenet_pictures
+from seewhy.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
+from seewhy.explanations import Recipe, Rectangle
+from seewhy.settings import load
+from seewhy.weights import obtain
+from seewhy_worker.explained import Prepared
+from seewhy_worker.explainer import Explainer
+from seewhy_worker.models.loading import load_model
+from seewhy_worker.models.preprocessing import preprocess
+from seewhy_worker.models.splitting import Split, split
+
+HERE = Path(__file__).parent
+EXAMPLE = HERE.parents[1] / "examples" / "fine_tuned_vgg16.py"
+TOLERANCE = 1e-3
+
+Maps = NDArray[np.floating]
+
+with np.load(HERE / "references.npz") as stored:
+    REFERENCES: dict[str, Maps] = dict(stored)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A model that the libraries explained, and the pictures as it takes them."""
+
+    explainer: Explainer
+    parts: Split
+    pixels: NDArray[np.float32]
+
+    def maps(self, method: str, targets: NDArray[np.integer], layers: Sequence[str] = ()) -> Maps:
+        """Explain the first pictures, one per row of targets: (pictures, targets, h, w)."""
+        height, width, _ = self.pixels.shape[1:]
+        whole = Rectangle(x=0, y=0, width=width, height=height)
+        prepared = [
+            Prepared(pixels=picture, covers=whole) for picture in self.pixels[: len(targets)]
+        ]
+        wanted = [tuple(row) for row in targets.tolist()]
+        recipe = Recipe(method=method, layers=tuple(layers))
+        explained = self.explainer.explain(prepared, wanted, [recipe] * len(prepared))
+        return np.stack([one.maps for one in explained])
+
+
+def brain_tumour(folder: Path) -> Subject:
+    """The fine-tuned VGG16; its labels are written to `folder`."""
+    (folder / "labels.txt").write_text("glioma\nmeningioma\nnotumor\npituitary\n")
+    spec = ModelSpec(
+        name="brain-tumour",
+        folder=folder,
+        source="brain-tumour.keras",
+        sha256="0" * 64,
+        input=InputSize(height_px=240, width_px=240),
+        preprocessing=ScalePreprocessing(kind="scale", std=255.0),
+        labels_file="labels.txt",
+        layer="block5_conv3",
+    )
+    return _subject(spec, _fine_tuned_vgg16(), brain_tumour_pictures())
+
+
+def efficientnet_lite0() -> Subject:
+    """The model that is shipped."""
+    settings = load({})
+    spec = Catalog.load(settings).get("efficientnet-lite0")
+    path = obtain(spec, settings, progress=lambda done, total: None)
+    return _subject(spec, load_model(spec, weights_path=path), imagenet_pictures())
+
+
+def targets_of(name: str) -> NDArray[np.integer]:
+    """Return the classes (pictures, targets) that an entry of maps explains."""
+    pictures, targets = REFERENCES[name].shape[:2]
+    return REFERENCES[f"{name.split('/', maxsplit=1)[0]}/targets"][:pictures, :targets]
+
+
+def normalised(maps: Maps) -> Maps:
+    """Clip at 0 and stretch each map to 0 … 1, as both libraries do."""
+    positive = np.maximum(maps, 0)
+    above = positive - positive.min(axis=(-2, -1), keepdims=True)
+    return above / (above.max(axis=(-2, -1), keepdims=True) + 1e-7)
+
+
+def distance(found: Maps, reference: Maps) -> Maps:
+    """Return the largest difference of each normalised map, (pictures, targets)."""
+    return np.abs(normalised(found) - normalised(reference)).max(axis=(-2, -1))
+
+
+def _fine_tuned_vgg16() -> keras.Model:
+    spec = importlib.util.spec_from_file_location("fine_tuned_vgg16", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    return example.build()
+
+
+def _subject(spec: ModelSpec, model: keras.Model, pictures: NDArray[np.uint8]) -> Subject:
+    parts = split(model, spec.layer)
+    pixels = np.stack([preprocess(picture, spec.preprocessing) for picture in pictures])
+    explainer = Explainer(
+        spec=spec, parts=parts, max_batch=4, elsewhere=lambda layers: split(model, layers)
+    )
+    return Subject(explainer, parts, pixels)

@@ -1,0 +1,144 @@
+"""What other libraries compute in many passes, on the same weights and pictures.
+
+Where a library departs from the method's paper, its own formula on our network must give its map.
+"""
+
+from functools import cache
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from golden.subjects import REFERENCES, TOLERANCE, Maps, Subject, distance, normalised, targets_of
+from seewhy_worker.cam.methods import Method
+from seewhy_worker.gradients.aims import Aims
+from seewhy_worker.gradients.steps import compile_step
+
+BOTH = ("brain-tumour", "efficientnet-lite0")
+CHUNK = 32
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_ablationcam_is_that_of_pytorch_grad_cam_times_the_score(
+    subjects: dict[str, Subject], model: str
+) -> None:
+    name = f"{model}/pytorch-grad-cam/ablationcam"
+    targets = targets_of(name)
+    scores = np.take_along_axis(REFERENCES[f"{model}/logits"][: len(targets)], targets, axis=1)
+    expected = REFERENCES[name] * scores[..., None, None]
+    found = subjects[model].maps("ablationcam", targets)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("colour", range(3))
+def test_the_gradient_at_the_picture_is_that_of_tf_keras_vis(
+    subjects: dict[str, Subject], model: str, colour: int
+) -> None:
+    def of_colour(gradient: tf.Tensor, moved: tf.Tensor, *, xp: object) -> tf.Tensor:
+        return gradient[..., colour]
+
+    subject = subjects[model]
+    method = Method("one colour", of_colour, needs="pixels")
+    step = compile_step(subject.parts, method, batch=1, targets=1, rivals=0)
+    target = REFERENCES[f"{model}/targets"][:1, :1].astype(np.int32)
+    aims = Aims(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
+    found = step(subject.pixels[:1], aims).maps[0, 0]
+    expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., colour]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("library", ["pytorch-grad-cam", "tf-keras-vis"])
+def test_guided_backpropagation_is_that_of_both_libraries(
+    subjects: dict[str, Subject], library: str
+) -> None:
+    first = REFERENCES["brain-tumour/targets"][:1, :1]
+    (found,) = subjects["brain-tumour"].maps("guided-backprop", first)[0]
+    expected = np.abs(stored(f"brain-tumour/{library}/guided-backprop")).max(axis=2)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * expected.max())
+
+
+def stored(name: str) -> NDArray[np.float32]:
+    """Return a gradient (H, W, 3)."""
+    return REFERENCES[f"{name}/unit"].astype(np.float32) * REFERENCES[f"{name}/peak"]
+
+
+def test_fused_by_the_formula_of_pytorch_grad_cam_our_maps_are_the_librarys(
+    subjects: dict[str, Subject],
+) -> None:
+    """It clips each layer's map and stretches it to 0 … 1 first, which leaves no sign."""
+    subject = subjects["brain-tumour"]
+    first = REFERENCES["brain-tumour/targets"][:1, :1]
+    height, width, _ = subject.pixels.shape[1:]
+    enlarged = [
+        cv2.resize(normalised(subject.maps("gradcam", first, [layer])[0, 0]), (width, height))
+        for layer in ("block4_conv3", "block5_conv3")
+    ]
+    found = normalised(np.mean(enlarged, axis=0))
+    expected = REFERENCES["brain-tumour/pytorch-grad-cam/gradcam/fused"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("library", ["pytorch-grad-cam", "tf-keras-vis"])
+def test_the_libraries_formulas_of_scorecam_give_their_maps(
+    subjects: dict[str, Subject], library: str
+) -> None:
+    name = f"efficientnet-lite0/{library}/scorecam"
+    subject = subjects["efficientnet-lite0"]
+    activation, logits = every_channel(subject)
+    assert_weighed_as(library, activation, logits, name)
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_the_formula_of_tf_keras_vis_of_the_faster_scorecam_gives_its_maps(
+    subjects: dict[str, Subject], model: str
+) -> None:
+    subject = subjects[model]
+    activation = np.asarray(subject.parts.body(subject.pixels[:1]))[0]
+    varied = np.argsort(-activation.std(axis=(0, 1)), kind="stable")[:10]
+    chosen = activation[..., varied]
+    logits = seen_through(subject, chosen)
+    assert_weighed_as("tf-keras-vis", chosen, logits, f"{model}/tf-keras-vis/faster-scorecam")
+
+
+def assert_weighed_as(library: str, activation: Maps, logits: Maps, name: str) -> None:
+    """Weigh channels (h, w, C) by logits (C, classes) as a library does, and compare."""
+    across = 0 if library == "pytorch-grad-cam" else 1
+    weights = np.asarray(keras.ops.softmax(logits.astype(np.float64), axis=across))
+    found = np.stack([activation @ weights[:, target] for target in targets_of(name)[0]])
+    assert distance(found[None], REFERENCES[name]).max() <= TOLERANCE
+
+
+@cache
+def every_channel(subject: Subject) -> tuple[Maps, Maps]:
+    """Return the first picture's activation (h, w, C), and the logits seen through each channel."""
+    activation = np.asarray(subject.parts.body(subject.pixels[:1]))[0]
+    return activation, seen_through(subject, activation)
+
+
+def seen_through(subject: Subject, activation: Maps) -> Maps:
+    """Score the first picture times each channel, as the libraries enlarge it: (C, classes)."""
+    picture = subject.pixels[0]
+    down, across = (
+        between(few, many)
+        for few, many in zip(activation.shape[:2], picture.shape[:2], strict=True)
+    )
+    score = tf.function(lambda pictures: subject.parts.head(subject.parts.body(pictures)))
+    logits = []
+    for start in range(0, activation.shape[2], CHUNK):
+        channels = activation[..., start : start + CHUNK]
+        masks = normalised(np.einsum("yi,ijc,xj->cyx", down, channels, across, optimize=True))
+        logits.append(score((picture * masks[..., None]).astype(np.float32)).numpy())
+    return np.concatenate(logits)
+
+
+def between(few: int, many: int) -> Maps:
+    """Interpolate linearly with both ends in place: a matrix (many, few).
+
+    The method's authors, and we, put the ends half a cell inside.
+    """
+    places = np.linspace(0, few - 1, many)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(few)))

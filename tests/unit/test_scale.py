@@ -1,0 +1,53 @@
+"""How strong full heat is, so that what is drawn alike is alike."""
+
+import numpy as np
+import pytest
+
+from seewhy.explanations import ClassScore, TargetResult, Verdict
+from seewhy.methods import FACTS
+from seewhy.rendering.scale import full_heat
+
+SIGNED = np.array([[-2, 0, 1], [3, -4, 0]], np.float32)
+SCORE = ClassScore(index=0, label="cat", logit=1, probability=0.5)
+PLAIN = TargetResult(score=SCORE, verdict=Verdict.OK, minimum=0, maximum=1)
+WHY = PLAIN.model_copy(update={"rivals": (SCORE,)})
+AGAINST = PLAIN.model_copy(update={"against": True})
+
+
+def scale(maps, chosen=0, *, targets=None, method="gradcam", **how):
+    how = {"polarity": "positive", **how}
+    targets = targets or [PLAIN] * len(maps)
+    return full_heat(np.asarray(maps, np.float32), chosen, targets=targets, method=method, **how)
+
+
+def test_one_scale_serves_every_class_of_a_picture() -> None:
+    maps = np.stack([SIGNED, SIGNED / 2])
+    for chosen in (0, 1):
+        assert scale(maps, chosen) == 3
+        assert scale(maps, chosen, polarity="negative") == 4
+        assert scale(maps, chosen, polarity="signed") == 4
+    assert scale(-np.abs(maps)) == 0
+    assert scale(np.full((1, 2, 2), np.nan), polarity="signed") == 0
+
+
+def test_what_is_compared_has_a_scale_of_its_own() -> None:
+    maps = np.stack([SIGNED, SIGNED / 10, SIGNED / 100])
+    targets = [PLAIN, WHY, AGAINST]
+    found = [scale(maps, chosen, targets=targets) for chosen in range(3)]
+    assert found == pytest.approx([3, 0.3, 0.3])
+
+
+def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
+    maps = np.stack([SIGNED, 2 * SIGNED])
+    assert scale(maps) == 6
+    assert scale(maps, polarity="negative", normalize="image") == 8
+    assert scale(maps, normalize="none") == 1
+    assert scale(maps, normalize=0.5) == 0.5
+
+
+@pytest.mark.parametrize("method", [name for name, facts in FACTS.items() if facts.of_pixels])
+def test_a_few_pixels_do_not_outshine_a_map_of_pixels(method: str) -> None:
+    pixels = np.ones((1, 100, 100), np.float32)
+    pixels[0, :5, 0] = 1000
+    assert scale(pixels, method=method) == 1
+    assert scale(pixels) == 1000
