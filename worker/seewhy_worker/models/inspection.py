@@ -14,6 +14,7 @@ import h5py
 import keras
 
 from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.legacy import is_by_keras_2, modernised
 
 _MODELS = {"Functional", "Model", "Sequential"}
 # The parts of Keras that a network is made of. What is elsewhere, files and downloads among it,
@@ -33,23 +34,49 @@ _MODULES = (
 )
 
 
-def inspect(path: Path) -> None:
+def inspect(path: Path) -> dict[str, Any] | None:
     """Refuse a file with Python code or with layers that Keras does not have.
 
-    Raises `UnsupportedModel`, also for a file without a network.
+    Returns None where Keras reads the file as it is, and the network's definition in the words of
+    Keras 3 for an `.h5` file that Keras 2 wrote. Raises `UnsupportedModel`, also for a file without
+    a network.
     """
-    for part in _parts(_read(path)):
+    config, version = _read(path)
+    modern = _modernised(config, path) if is_by_keras_2(version) else None
+    for part in _parts(modern or config):
         _check(part, path.name)
+    return modern
 
 
-def _read(path: Path) -> Any:
+def _modernised(config: Any, path: Path) -> dict[str, Any]:
+    if path.suffix == ".keras":
+        raise UnsupportedModel(
+            f"{path.name} was written by Keras 2, whose `.keras` files Keras 3 does not read: load "
+            "it with Keras 2 and save it as an `.h5` file, by `model.save(...)`."
+        )
+    try:
+        modern: dict[str, Any] = modernised(config)
+        modern["config"]["layers"]  # a class of the user's own may have none
+    except UnsupportedModel as refusal:
+        raise UnsupportedModel(f"{path.name}: {refusal}") from refusal
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise UnsupportedModel(
+            f"{path.name} is no functional or Sequential model saved by Keras 2: {error!r}"
+        ) from error
+    return modern
+
+
+def _read(path: Path) -> tuple[Any, str | None]:
+    """Return the network's definition and the version of Keras that wrote it, where it is named."""
     try:
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
                 config = json.loads(archive.read("config.json"))
+                version = json.loads(archive.read("metadata.json"))["keras_version"]
         else:
             with h5py.File(path, "r") as file:
                 config = json.loads(file.attrs["model_config"])
+                version = file.attrs.get("keras_version")
     except KeyError:
         raise UnsupportedModel(
             f"{path.name} holds weights without a network: save the whole model, by "
@@ -58,7 +85,8 @@ def _read(path: Path) -> Any:
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UnsupportedModel(f"{path.name} is no model saved by Keras: {error}") from error
     # How the whole was trained is not read: it is loaded for inference.
-    return {key: value for key, value in config.items() if key != "compile_config"}
+    config = {key: value for key, value in config.items() if key != "compile_config"}
+    return config, None if version is None else str(version)
 
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Keras models built from the catalogue."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -41,11 +42,30 @@ def load_file(path: Path) -> keras.Model:
 
     No code of the file's is run: what it holds is inspected before Keras builds anything.
     """
-    inspect(path)
+    modern = inspect(path)
     try:
+        if modern is not None:
+            return _rebuilt(modern, path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise UnsupportedModel(f"Keras cannot read {path.name}: {error}") from error
+
+
+def _rebuilt(definition: dict[str, Any], weights_path: Path) -> keras.Model:
+    kind = keras.Sequential if definition["class_name"] == "Sequential" else keras.Model
+    model = kind.from_config(definition["config"])
+    model.load_weights(weights_path)
+    _settle(model)
+    return model
+
+
+def _settle(model: keras.Model) -> None:
+    # Keras does this for the layers of the outermost model alone.
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _settle(layer)
+        elif isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
 
 
 def _application(spec: ModelSpec, *, weights: str | None) -> keras.Model:
