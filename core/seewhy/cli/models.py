@@ -25,7 +25,7 @@ def check(
     """Say whether and how a model file can be explained, and try it."""
     from seewhy.processes.modules import become
 
-    become("seewhy_worker.models.check", str(file), layer, output)
+    become("seewhy_worker.check", str(file), layer, output)
 
 
 def _show_catalogue() -> None:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from seewhy.catalog import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
 from seewhy_worker.models.inspection import inspect
+from seewhy_worker.models.randomness import draw
 
 
 def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
@@ -28,7 +28,7 @@ def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
 def _load(spec: ModelSpec, weights_path: Path | None) -> keras.Model:
     if isinstance(spec.weights, RandomWeights):
         model = _application(spec, weights=None)
-        _randomise(model, spec.weights.random_seed)
+        draw(model, seed=spec.weights.random_seed)
         return model
     if weights_path is None:
         raise WeightsNotFound(f"the model {spec.name} was given no file to read its weights from")
@@ -83,14 +83,3 @@ def _application(spec: ModelSpec, *, weights: str | None) -> keras.Model:
         )
     except ValueError as error:
         raise UnsupportedModel(f"keras.applications refuses {spec.name}: {error}") from error
-
-
-def _randomise(model: keras.Model, seed: int) -> None:
-    # Not keras.utils.set_random_seed: it reseeds the whole process. He's variance keeps the
-    # numbers of a deep network in a sensible range.
-    generator = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        if len(variable.shape) > 1:
-            fan_in = np.prod(variable.shape[:-1])
-            draw = generator.standard_normal(variable.shape, np.float32)
-            variable.assign(draw * np.float32(np.sqrt(2.0 / fan_in)))

@@ -1,9 +1,9 @@
-"""`python -m seewhy_worker.models.check FILE`: whether and how a model file can be explained."""
+"""`python -m seewhy_worker.check FILE`: whether and how a model file can be explained."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +14,7 @@ from seewhy_worker.gradients.aims import Aims
 from seewhy_worker.gradients.steps import Raw, compile_step, use_memory_as_needed
 from seewhy_worker.models.graph import output_names
 from seewhy_worker.models.loading import load_file
+from seewhy_worker.models.randomness import scramble
 from seewhy_worker.models.splitting import Split, split
 
 OPEN_SIZE = (224, 224)
@@ -34,7 +35,7 @@ def check(path: Path, *, layer: str | None = None, output: str | None = None) ->
     raw = _explain(parts, pixels, target=-1)
     target = int(raw.targets[0, 0])
     lines = [*_described(model, parts), _explained(raw)]
-    _scramble(model)
+    scramble(model, seed=1)
     scrambled = split(model, layer, output=output, size=OPEN_SIZE)
     return [*lines, _compared(raw.maps, _explain(scrambled, pixels, target=target).maps)]
 
@@ -51,7 +52,7 @@ def main() -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _described(model: keras.Model, parts: Split) -> list[str]:
+def _described(model: Any, parts: Split) -> list[str]:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     outputs = zip(output_names(model), shapes, strict=True)
     return [
@@ -82,14 +83,6 @@ def _explain(parts: Split, pixels: NDArray[np.float32], *, target: int) -> Raw:
             np.ones((1, 1), np.float32),
         ),
     )
-
-
-def _scramble(model: keras.Model) -> None:
-    generator = np.random.default_rng(1)
-    for variable in model.variables:
-        if len(variable.shape) > 1:
-            values = generator.permutation(keras.ops.convert_to_numpy(variable).ravel())
-            variable.assign(values.reshape(variable.shape))
 
 
 def _compared(map_: NDArray[np.float32], scrambled: NDArray[np.float32]) -> str:
