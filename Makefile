@@ -26,7 +26,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt lock references bench clean
+.PHONY: help setup demo test check fmt lock references bench faults clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,9 @@ $(REFERENCES)/.installed: requirements/references.txt | $(INSTALLED)
 
 bench: setup $(REFERENCES)/.installed ## Measure seewhy beside other libraries (OPTIONS=--quick for a short run)
 	@$(REFERENCES)/bin/python benchmarks/comparison.py $(OPTIONS)
+
+faults: setup ## Stage faults against real processes and judge what became of every job (FAULTS="F1 F13")
+	@cd tests && ../$(BIN)/python -m faults.run --seeds 3 --jobs 200 $(FAULTS)
 
 clean: ## Remove the virtual environment, caches and what the demo made
 	rm -rf $(VENV) demo dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \

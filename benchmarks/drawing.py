@@ -14,9 +14,11 @@ COLOURS = ("#9aa0a6", "#d1495b", "#2e86ab", "#66a182", "#edae49")
 def draw(rows: Sequence[Any], path: Path) -> None:
     """Draw the rows' milliseconds per picture, on a logarithmic scale, as a PNG.
 
-    A hollow mark was measured for fewer classes, and stands where it was measured.
+    The first contender knows no classes: it is drawn as a level. A hollow mark was measured for
+    fewer classes, and stands where it was measured.
     """
     mpl.rcParams["font.size"] = 9
+    rows = sorted(rows, key=lambda row: row.batch)
     names = list(dict.fromkeys(row.contender for row in rows))
     panels = {batch: list(group) for batch, group in groupby(rows, key=lambda row: row.batch)}
     figure = Figure(figsize=(3.2 * len(panels) + 0.6, 3.4), layout="constrained")
@@ -28,7 +30,7 @@ def draw(rows: Sequence[Any], path: Path) -> None:
                 (row.measured, row.ms_per_picture) for row in panel if row.contender == name
             )
             whole = {row.classes for row in panel if row.contender == name}
-            if len(points) == 1:
+            if name == names[0]:
                 axis.axhline(points[0][1], color=colour, linestyle="--", label=name)
                 continue
             axis.plot(*zip(*points, strict=True), color=colour, label=name)

@@ -1,12 +1,7 @@
-"""Accepting a job: picture, manifest, ledger, hint, in this order and no other.
-
-From the manifest on the job is durable; from the ledger on it is promised. A failure before the
-ledger leaves at most an orphan object, and promises nothing.
-"""
+"""Accepting a job: a request is found good, its key is bound, and the job is promised."""
 
 import contextlib
 import hashlib
-import json
 from dataclasses import dataclass
 
 from seewhy import images
@@ -15,7 +10,6 @@ from seewhy.errors import (
     KeyBusy,
     KeyReused,
     LedgerUnavailable,
-    StoreUnavailable,
     Unavailable,
     UnknownLayer,
     UnknownMethod,
@@ -24,9 +18,11 @@ from seewhy.explanations import ExplanationRequest, Job
 from seewhy.hints import Bell
 from seewhy.ids import new_job_id
 from seewhy.ledger.ledger import Ledger
-from seewhy.ledger.records import IdempotencyKey, Reserved, Submission, lane_of
-from seewhy.objects.keys import image_key, manifest_key
+from seewhy.ledger.records import IdempotencyKey, Reserved, lane_of
+from seewhy.manifests import Manifest
+from seewhy.objects.keys import image_key
 from seewhy.objects.store import ObjectStore
+from seewhy.promising import Picture, Promises
 from seewhy.settings import Settings
 from seewhy.targets import resolve_targets
 
@@ -35,12 +31,21 @@ from seewhy.targets import resolve_targets
 class _Order:
     """A request that has been found good, and the picture it is about."""
 
-    body: bytes
-    media_type: str
+    picture: Picture
     job: Job
     lane: str
     deadline_ms: int | None
     digest: str
+
+    def manifest(self, job_id: str, key: str | None) -> Manifest:
+        return Manifest(
+            job_id=job_id,
+            lane=self.lane,
+            job=self.job.model_dump_json(),
+            deadline_ms=self.deadline_ms,
+            idempotency_key=key,
+            request_digest=self.digest,
+        )
 
 
 class Acceptance:
@@ -59,8 +64,7 @@ class Acceptance:
         self._settings = settings
         self._catalog = catalog
         self._ledger = ledger
-        self._store = store
-        self._bell = bell
+        self._promises = Promises(ledger=ledger, store=store, bell=bell)
 
     def accept(self, body: bytes, wanted: ExplanationRequest, *, key: str | None) -> str:
         """Accept the picture for explanation and return the job's id.
@@ -81,7 +85,7 @@ class Acceptance:
             if reservation.status is Reserved.ACCEPTED:
                 return job_id
         try:
-            self._promise(job_id, order, bound)
+            self._promises.promise(order.manifest(job_id, key or None), order.picture)
         except Unavailable:
             if bound:
                 with contextlib.suppress(LedgerUnavailable):
@@ -108,8 +112,7 @@ class Acceptance:
         picture = hashlib.sha256(body).hexdigest()
         asked = picture + wanted.model_dump_json()
         return _Order(
-            body=body,
-            media_type=info.media_type,
+            picture=Picture(image_key(picture), body, info.media_type),
             job=Job(
                 model=spec.name,
                 method=wanted.preset or wanted.method,
@@ -130,36 +133,3 @@ class Acceptance:
             deadline_ms=None if wanted.deadline_s is None else round(wanted.deadline_s * 1000),
             digest=hashlib.sha256(asked.encode()).hexdigest(),
         )
-
-    def _promise(self, job_id: str, order: _Order, key: IdempotencyKey | None) -> None:
-        submission = Submission(
-            job_id=job_id,
-            lane=order.lane,
-            job=order.job.model_dump_json(),
-            deadline_ms=order.deadline_ms,
-            key=key,
-        )
-        manifest = {
-            "job_id": job_id,
-            "lane": order.lane,
-            "job": submission.job,
-            "deadline_ms": order.deadline_ms,
-            "idempotency_key": key and key.key,
-            "request_digest": order.digest,
-        }
-        self._store.put(order.job.image_key, order.body, content_type=order.media_type)
-        self._store.put(
-            manifest_key(job_id), json.dumps(manifest).encode(), content_type="application/json"
-        )
-        try:
-            receipt = self._ledger.submit(submission)
-        except Unavailable:
-            # What was not promised must not come back to life when the ledger is rebuilt. But the
-            # ledger may have taken it before it fell silent: a retry with the key is then promised
-            # this very job, which needs its manifest.
-            if key is None:
-                with contextlib.suppress(StoreUnavailable):
-                    self._store.delete(manifest_key(job_id))
-            raise
-        if receipt.ring:
-            self._bell.ring(order.lane)

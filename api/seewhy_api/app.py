@@ -1,5 +1,6 @@
 """The one place where an API process is put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from flask import Flask, Response
@@ -9,35 +10,49 @@ from seewhy.hints import Bell, create_celery
 from seewhy.ledger.records import lanes_of
 from seewhy.ledger.redis import open_ledger
 from seewhy.objects.adapter import open_store
+from seewhy.objects.expiry import open_expiry
+from seewhy.recovery import Recovery
 from seewhy.settings import Settings
 from seewhy_api import problems
+from seewhy_api.events import create_events
 from seewhy_api.explanations import create_explanations
+from seewhy_api.forgetter import Forgetter
 from seewhy_api.health import create_health
 from seewhy_api.models import create_models
 from seewhy_api.parts import Parts
 from seewhy_api.results import create_results
 from seewhy_api.sweeper import Sweeper
+from seewhy_api.tail import Tail
 from seewhy_api.uploads import body_limit_bytes
 from seewhy_api.watcher import Watcher
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A Flask application and the two threads beside it."""
+    """A Flask application and the threads beside it."""
 
     flask: Flask
-    watcher: Watcher
+    tail: Tail
     sweeper: Sweeper
+    forgetter: Forgetter | None
+    """None where the object store expires objects by itself."""
 
-    def start(self) -> None:
-        """Start the threads; after the fork, where a server forks."""
-        self.watcher.start()
+    def start(self, *, going: Callable[[], bool] = lambda: True) -> None:
+        """Start the threads; after the fork, where a server forks.
+
+        Whoever waits is sent home once `going` says that the process is to end.
+        """
+        self.tail.start(going=going)
         self.sweeper.start()
+        if self.forgetter:
+            self.forgetter.start()
 
     def stop(self) -> None:
         """Stop them."""
-        self.watcher.stop()
+        self.tail.stop()
         self.sweeper.stop()
+        if self.forgetter:
+            self.forgetter.stop()
 
 
 def create_api(settings: Settings) -> Api:
@@ -47,17 +62,27 @@ def create_api(settings: Settings) -> Api:
     ledger = open_ledger(settings)
     lanes = [lane for name in catalog.names() for lane in lanes_of(name)]
     bell = Bell(create_celery(settings.redis_url, lanes=lanes))
-    watcher = Watcher(ledger=ledger, waiters=settings.api_threads // 2)
+    tail = Tail(ledger=ledger)
+    store = open_store(settings)
     parts = Parts(
         settings=settings,
         catalog=catalog,
         ledger=ledger,
-        store=open_store(settings),
+        store=store,
         bell=bell,
-        watcher=watcher,
+        tail=tail,
+        watcher=Watcher(ledger=ledger, tail=tail, waiters=settings.api_threads // 2),
     )
-    sweeper = Sweeper(ledger=ledger, bell=bell, interval_s=settings.sweep_interval_s)
-    return Api(create_app(parts), watcher, sweeper)
+    sweeper = Sweeper(
+        ledger=ledger,
+        store=store,
+        bell=bell,
+        recovery=Recovery(ledger=ledger, store=store, retention_s=settings.retention_s),
+        interval_s=settings.sweep_interval_s,
+    )
+    expiry = open_expiry(settings, known=lambda job_id: ledger.read(job_id) is not None)
+    forgetter = Forgetter(expiry=expiry) if expiry else None
+    return Api(create_app(parts), tail, sweeper, forgetter)
 
 
 def create_app(parts: Parts) -> Flask:
@@ -69,6 +94,7 @@ def create_app(parts: Parts) -> Flask:
     problems.install(app)
     for blueprint in (
         create_explanations(parts),
+        create_events(parts),
         create_results(parts),
         create_models(parts),
         create_health(parts),

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from seewhy import images, maps
-from seewhy.errors import InvalidRequest, ObjectAbsent, ResultNotReady
+from seewhy.errors import ExplanationGone, InvalidRequest, ObjectAbsent, ResultNotReady
 from seewhy.explanations import Job, Result
 from seewhy.objects.store import ObjectStore
 from seewhy.rendering.classic import classic_overlay
@@ -86,11 +86,11 @@ def create_results(parts: Parts) -> Blueprint:
     return routes
 
 
-def _fetch(store: ObjectStore, key: str) -> bytes:
+def _fetch(store: ObjectStore, key: str, *, what: str = "result") -> bytes:
     try:
         return store.get(key)
     except ObjectAbsent as error:
-        raise ResultNotReady("the result's objects are no longer in the store") from error
+        raise ExplanationGone(f"the {what} is no longer in the object store") from error
 
 
 def _chosen(parts: Parts, result: Result, drawing: Drawing) -> int:
@@ -122,7 +122,8 @@ def _scale(signed: maps.Map, chosen: int, result: Result, job: Job, drawing: Dra
 
 def _draw_overlay(parts: Parts, job: Job, result: Result, drawing: Drawing) -> bytes:
     signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
-    photo = images.decode(_fetch(parts.store, job.image_key), max_pixels=parts.settings.max_pixels)
+    picture = _fetch(parts.store, job.image_key, what="picture")
+    photo = images.decode(picture, max_pixels=parts.settings.max_pixels)
     chosen = _chosen(parts, result, drawing)
     if job.preset and drawing.model_fields_set <= {"target", "map"}:
         return images.encode_jpeg(classic_overlay(photo, signed[chosen], rectangle=result.covers))

@@ -35,6 +35,7 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
         and result.model_dump(mode="json", exclude={"objects", "digests", "model"}),
         "links": {
             "self": here,
+            "events": f"{here}/events",
             "cancel": None if record.state.terminal else f"{here}/cancel",
             "overlay": f"{here}/overlay" if result else None,
             "map": f"{here}/map.npy" if result else None,

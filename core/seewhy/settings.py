@@ -59,12 +59,24 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(8, ge=1, le=32, description="Pictures explained together, at most.")
     in_flight: int = Field(3, ge=2, le=16, description="Batches a worker holds at once.")
+    device_timeout_s: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        description="A worker whose device takes longer for 100 forward passes ends itself.",
+    )
 
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
     api_processes: int = Field(1, ge=1, le=64, description="API processes of one `seewhy api`.")
     api_threads: int = Field(
         32, ge=2, le=256, description="Requests that one process serves at once; half may wait."
+    )
+    api_streams: int = Field(
+        256,
+        ge=1,
+        le=4096,
+        description="Event streams that one process holds open, each by a thread beside those.",
     )
     max_upload_bytes: int = Field(
         10_000_000, ge=1_000, le=1_000_000_000, description="A larger picture is refused."

@@ -11,7 +11,9 @@ from seewhy.ledger.records import (
     Failure,
     Hold,
     IdempotencyKey,
+    Outcome,
     Reserved,
+    Restoration,
     Submission,
     lane_of,
     lanes_of,
@@ -360,6 +362,175 @@ def test_every_change_of_state_is_an_event_in_order(bench):
     assert [(e.job_id, e.state) for e in events] == [("a", State.RUNNING), ("a", State.SUCCEEDED)]
     assert bench.ledger.events(after=events[0].position, wait_ms=100) == events[1:]
     assert bench.ledger.events(after=events[1].position, wait_ms=1) == []
+
+
+def ids(records) -> list[str]:
+    return [record.job_id for record in records]
+
+
+def test_every_outcome_but_success_waits_to_be_filed_until_it_is(bench):
+    submit(bench, "fails", "succeeds")
+    fails, succeeds = claim(bench)
+    bench.ledger.complete([Completion(succeeds, "r")])
+    bench.ledger.fail([Failure(fails, "broken_image", "it is broken")])
+    bench.tick(1)
+    submit(bench, "cancelled", "expires", deadline_ms=10)
+    bench.ledger.cancel("cancelled")
+    bench.tick(100)
+    bench.ledger.sweep()
+    assert ids(bench.ledger.unfiled(limit=2)) == ["fails", "cancelled"], "the oldest first"
+    assert bench.ledger.unfiled(limit=1) == [bench.ledger.read("fails")]
+    assert ids(bench.ledger.unfiled()) == ["fails", "cancelled", "expires"]
+    bench.ledger.filed(["fails", "expires", "never heard of"])
+    assert ids(bench.ledger.unfiled()) == ["cancelled"]
+
+
+def test_a_job_that_will_be_tried_again_has_no_outcome_to_file(bench):
+    submit(bench, "a")
+    bench.ledger.fail([Failure(claim(bench)[0], "x", "y", retry_in_ms=1)])
+    assert bench.ledger.unfiled() == []
+    assert bench.ledger.dead() == []
+
+
+def test_failed_jobs_are_dead_letters_until_they_are_buried(bench):
+    submit(bench, "a", "b", "c")
+    a, b, _ = claim(bench)
+    bench.ledger.cancel("c")
+    bench.ledger.fail([Failure(b, "x", "y")])
+    bench.tick(1)
+    bench.ledger.fail([Failure(a, "x", "y")])
+    assert ids(bench.ledger.dead()) == ["b", "a"]
+    assert ids(bench.ledger.dead(limit=1)) == ["b"]
+    assert bench.ledger.bury(["b", "c"]) == 1
+    assert bench.ledger.bury(["b"]) == 0
+    assert ids(bench.ledger.dead()) == ["a"]
+    assert state(bench, "b") is State.FAILED, "the record stays"
+
+
+def test_a_restored_job_goes_before_those_accepted_since_and_is_rung_for_at_once(bench):
+    submit(bench, "new")
+    for job_id, ago_ms in (("second", 10), ("first", 90_000)):
+        lost = Restoration(Submission(job_id, LANE, f"text of {job_id}"), START_MS - ago_ms)
+        assert bench.ledger.restore(lost)
+    record = bench.ledger.read("first")
+    assert (record.state, record.job, record.attempts) == (State.QUEUED, "text of first", 0)
+    assert record.submitted_ms == START_MS - 90_000
+    assert bench.ledger.sweep().rings == {LANE: 2}
+    assert [c.job_id for c in claim(bench)] == ["first", "second", "new"]
+
+
+def test_a_known_job_is_not_restored(bench):
+    submit(bench, "a")
+    ended = Outcome(State.FAILED, finished_ms=START_MS)
+    assert not bench.ledger.restore(Restoration(Submission("a", LANE, "x"), START_MS, ended))
+    assert state(bench, "a") is State.QUEUED
+    assert bench.ledger.counts().accepted == 1
+
+
+def test_a_claim_from_before_the_loss_cannot_finish_the_restored_job(bench):
+    submit(bench, "a")
+    old = claim(bench)
+    start_afresh(bench)
+    bench.ledger.restore(Restoration(Submission("a", LANE, "text of a"), START_MS))
+    new = claim(bench)
+    assert bench.ledger.extend(old) == [Hold.LOST]
+    assert bench.ledger.complete([Completion(old[0], "stale")]) == [False]
+    assert bench.ledger.complete([Completion(new[0], "fresh")]) == [True]
+
+
+def start_afresh(bench: Bench) -> None:
+    """Lose everything, in place."""
+    bench.__init__(*([bench.client] if isinstance(bench, RedisBench) else []))
+
+
+def test_a_restored_outcome_is_as_it_was(bench):
+    outcome = Outcome(
+        state=State.FAILED,
+        finished_ms=START_MS - 500,
+        attempts=3,
+        crashes=2,
+        started_ms=START_MS - 800,
+        error_code="worker_lost",
+        error_detail="The worker died.",
+    )
+    assert bench.ledger.restore(Restoration(Submission("a", LANE, "x"), START_MS - 900, outcome))
+    record = bench.ledger.read("a")
+    assert (record.state, record.error_code) == (State.FAILED, "worker_lost")
+    assert (record.attempts, record.crashes) == (3, 2)
+    assert (record.submitted_ms, record.started_ms, record.finished_ms) == (
+        START_MS - 900,
+        START_MS - 800,
+        START_MS - 500,
+    )
+    assert ids(bench.ledger.dead()) == ["a"]
+    assert bench.ledger.unfiled() == [], "the store told us"
+    assert claim(bench) == []
+    assert bench.ledger.counts().terminal == {State.FAILED: 1}
+
+
+def test_an_outcome_past_its_retention_is_not_restored(bench):
+    week_ms = 7 * 86_400_000
+    past = Outcome(State.SUCCEEDED, finished_ms=START_MS - week_ms, result="r")
+    lost = Restoration(Submission("a", LANE, "x"), START_MS - week_ms, past)
+    assert not bench.ledger.restore(lost)
+    assert bench.ledger.read("a") is None
+    assert bench.ledger.counts().accepted == 0
+
+
+def test_the_deadline_of_a_restored_job_counts_from_its_own_time(bench):
+    for job_id, ago_ms in (("late", 2_000), ("early", 0)):
+        submission = Submission(job_id, LANE, "x", deadline_ms=1_000)
+        bench.ledger.restore(Restoration(submission, START_MS - ago_ms))
+    bench.ledger.sweep()
+    assert state(bench, "late") is State.EXPIRED
+    assert state(bench, "early") is State.QUEUED
+
+
+def test_a_restored_job_takes_its_key_back_unless_another_holds_it(bench):
+    mine, taken = IdempotencyKey("k", "digest"), IdempotencyKey("l", "digest")
+    bench.ledger.reserve(taken, "other")
+    bench.ledger.restore(Restoration(Submission("a", LANE, "x", key=mine), START_MS))
+    bench.ledger.restore(Restoration(Submission("b", LANE, "x", key=taken), START_MS))
+    answer = bench.ledger.reserve(mine, "new")
+    assert (answer.status, answer.job_id) == (Reserved.ACCEPTED, "a")
+    assert bench.ledger.reserve(taken, "new").job_id == "other"
+
+
+def test_a_request_whose_job_is_restored_under_its_hands_keeps_its_key(bench):
+    key = IdempotencyKey("k", "digest")
+    bench.ledger.reserve(key, "a")
+    bench.ledger.restore(Restoration(Submission("a", LANE, "x", key=key), START_MS))
+    assert not bench.ledger.submit(Submission("a", LANE, "x", key=key)).created
+    assert bench.ledger.reserve(key, "b").status is Reserved.ACCEPTED
+
+
+def test_an_empty_ledger_is_nobodys_until_it_is_marked(bench):
+    fresh = bench.ledger.marker()
+    assert (fresh.epoch, fresh.marked_by) == (None, None)
+    assert not bench.ledger.mark("e", owner="me"), "only the leader marks"
+    assert bench.ledger.lead("me", lease_ms=100)
+    assert bench.ledger.mark("e", owner="me")
+    marked = bench.ledger.marker()
+    assert (marked.epoch, marked.marked_by) == ("e", marked.server)
+    assert marked.server == fresh.server
+
+
+def test_one_leads_until_its_lease_is_over(bench):
+    assert bench.ledger.lead("a", lease_ms=100)
+    assert not bench.ledger.lead("b", lease_ms=100)
+    bench.tick(99)
+    assert bench.ledger.lead("a", lease_ms=100, again=True)
+    bench.tick(100)
+    assert bench.ledger.lead("b", lease_ms=100)
+    assert not bench.ledger.lead("a", lease_ms=100, again=True)
+    assert not bench.ledger.mark("e", owner="a")
+
+
+def test_a_lead_that_was_lost_with_everything_else_is_not_kept(bench):
+    assert bench.ledger.lead("a", lease_ms=100)
+    start_afresh(bench)
+    assert not bench.ledger.lead("a", lease_ms=100, again=True)
+    assert not bench.ledger.mark("e", owner="a")
 
 
 def test_the_ledger_says_that_it_is_there(bench):

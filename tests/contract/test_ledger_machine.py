@@ -15,13 +15,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledgers.bench import POLICY, MemoryBench, RedisBench
+from ledgers.bench import POLICY, START_MS, MemoryBench, RedisBench
 from seewhy.explanations import Priority, State
 from seewhy.ledger.records import (
     Claim,
     Completion,
     Failure,
     IdempotencyKey,
+    Outcome,
+    Restoration,
     Submission,
     lane_of,
     lanes_of,
@@ -31,6 +33,16 @@ from servers.valkey import RedisServer
 OWNERS = st.sampled_from(["w1", "w2"])
 LANES = st.sampled_from([lane_of("m", p) for p in Priority])
 WAITS = st.sampled_from([1, 60, 100, 400, 1_000, 30_000])
+ENDS = [s for s in State if s.terminal]
+OUTCOMES = st.none() | st.builds(
+    Outcome,
+    state=st.sampled_from(ENDS),
+    finished_ms=st.sampled_from([START_MS, START_MS + 1_000]),
+    attempts=st.integers(0, 3),
+    started_ms=st.none() | st.just(START_MS),
+    result=st.none() | st.just("its result"),
+    error_code=st.none() | st.just("code"),
+)
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations are about jobs that are still alive."""
@@ -131,6 +143,46 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(back=RECENT)
     def cancel(self, back: int) -> None:
         self.both(lambda x: x.cancel(self.recent(back)))
+
+    @rule(limit=st.sampled_from([1, 100]), acknowledge=st.booleans())
+    def file(self, limit: int, acknowledge: bool) -> None:
+        records = self.both(lambda x: x.unfiled(limit=limit))
+        if acknowledge:
+            self.both(lambda x: x.filed([record.job_id for record in records]))
+
+    @rule(limit=st.sampled_from([1, 100]), back=st.none() | RECENT)
+    def look_at_the_dead(self, limit: int, back: int | None) -> None:
+        self.both(lambda x: x.dead(limit=limit))
+        if back is not None:
+            self.both(lambda x: x.bury([self.recent(back)]))
+
+    @rule(
+        back=st.none() | RECENT,
+        lane=LANES,
+        outcome=OUTCOMES,
+        key=st.none() | KEYS,
+        ago_ms=st.sampled_from([-50, 0, 1_000, 80_000_000]),
+        deadline=st.sampled_from([None, None, 1_500]),
+    )
+    def restore(
+        self,
+        back: int | None,
+        lane: str,
+        outcome: Outcome | None,
+        key: IdempotencyKey | None,
+        ago_ms: int,
+        deadline: int | None,
+    ) -> None:
+        job = self.new_job() if back is None else self.recent(back)
+        submission = Submission(job, lane, f"text {job}", deadline, key)
+        lost = Restoration(submission, self.model.now_ms - ago_ms, outcome)
+        self.both(lambda x: x.restore(lost))
+
+    @rule(owner=OWNERS, again=st.booleans(), mark=st.booleans())
+    def lead(self, owner: str, again: bool, mark: bool) -> None:
+        self.both(lambda x: x.lead(owner, lease_ms=500, again=again))
+        if mark:
+            self.both(lambda x: x.mark("epoch", owner=owner))
 
     @rule(ms=WAITS)
     def wait(self, ms: int) -> None:

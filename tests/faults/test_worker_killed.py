@@ -108,27 +108,6 @@ def test_a_worker_told_to_stop_finishes_or_gives_back_uncharged(building, photos
     assert all(ledger.read(job_id).attempts == 1 for job_id in accepted)
 
 
-def test_jobs_wait_out_a_restart_of_redis(building, server, photos):
-    building.start_stub_worker(batch_ms=100)
-    accepted = submit_all(building, photos)
-    server.kill()
-    server.start()
-    check_books(building, accepted)
-
-
-def test_a_hint_lost_between_redis_and_the_worker_costs_seconds_not_the_job(building, photos):
-    """Bare Celery loses this job for ever: the message is popped, and its reader dies."""
-    worker = building.start_stub_worker()
-    wait_until(lambda: "ready." in building.log("worker"), what="the worker consumes")
-    worker.send_signal(signal.SIGSTOP)
-    with Client(building.url) as client:
-        job_id = client.submit(photos / "cat.jpg").id
-    worker.kill()
-    worker.wait()
-    building.start_stub_worker()
-    check_books(building, [job_id])
-
-
 def test_a_batch_that_outlasts_its_lease_keeps_it(building, photos):
     building.start_stub_worker(batch_ms=3 * 1000 * building.settings.lease_s)
     with Client(building.url) as client:

@@ -58,9 +58,9 @@ def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[Api]:
     api = create_api(settings)
-    api.watcher.start()
+    api.tail.start()
     yield api
-    api.watcher.stop()
+    api.tail.stop()
 
 
 @pytest.fixture
@@ -383,6 +383,22 @@ def test_a_result_that_is_not_there_yet_is_a_conflict(client, cat):
     job_id = post(client, cat).json["id"]
     for name in ("overlay", "heatmap", "map.npy"):
         refused(client.get(f"/v1/explanations/{job_id}/{name}"), 409, "result_not_ready")
+
+
+def test_what_the_store_has_forgotten_is_gone_though_the_ledger_remembers(client, settings, cat):
+    here = f"/v1/explanations/{post(client, cat).json['id']}"
+    finish_one(settings)
+    store = open_store(settings)
+    (picture,) = store.keys("images/")
+    store.delete(picture)
+    said = refused(client.get(f"{here}/overlay"), 410, "explanation_gone")
+    assert said == "the picture is no longer in the object store"
+    assert client.get(f"{here}/map.npy").status_code == 200
+    for key in list(store.keys("results/")):
+        store.delete(key)
+    for name in ("overlay", "heatmap", "map.npy"):
+        said = refused(client.get(f"{here}/{name}"), 410, "explanation_gone")
+        assert said == "the result is no longer in the object store"
 
 
 def test_a_result_is_drawn_on_demand_for_labelling_tools_on_other_origins(client, settings, cat):

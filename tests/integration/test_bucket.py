@@ -28,7 +28,7 @@ def test_an_absent_bucket_is_made_and_a_second_run_finds_all_in_place(s3: S3Serv
     assert provision(settings) == [
         f"bucket {name}: created",
         "CORS, GET and HEAD from any origin: set",
-        "lifecycle, expiry after 8 d: set",
+        "lifecycle, results 8 d, pictures 16 d: set",
     ]
     open_store(settings).check()
     assert [line.rpartition(": ")[2] for line in provision(settings)] == ["present"] * 3
@@ -40,7 +40,7 @@ def test_everything_the_service_writes_expires(s3: S3Server) -> None:
     rules = s3.client().get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert {
         (rule["Filter"]["Prefix"], rule["Expiration"]["Days"], rule["Status"]) for rule in rules
-    } == {("images/", 1, "Enabled"), ("jobs/", 1, "Enabled"), ("results/", 1, "Enabled")}
+    } == {("images/", 2, "Enabled"), ("jobs/", 2, "Enabled"), ("results/", 1, "Enabled")}
     assert {rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for rule in rules} == {1}
 
 
@@ -62,11 +62,11 @@ def test_another_retention_replaces_our_rules_and_leaves_those_of_others(
 
     assert lines[1:] == [
         "CORS, GET and HEAD from any origin: present",
-        "lifecycle, expiry after 30 d: set",
+        "lifecycle, results 30 d, pictures 60 d: set",
     ]
     rules = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert sorted((rule["ID"], rule["Expiration"]["Days"]) for rule in rules) == [
-        ("seewhy-images", 30), ("seewhy-jobs", 30), ("seewhy-results", 30), ("theirs", 3)
+        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-results", 30), ("theirs", 3)
     ]  # fmt: skip
     cors = client.get_bucket_cors(Bucket=name)["CORSRules"]
     assert [rule["ID"] for rule in cors] == ["theirs", "seewhy-read"]

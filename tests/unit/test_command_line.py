@@ -23,7 +23,18 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_command_is_listed() -> None:
     shown = CliRunner().invoke(app, ["--help"]).output
 
-    names = ("up", "explain", "trust", "fit", "api", "worker", "models", "bucket")
+    names = (
+        "up",
+        "explain",
+        "trust",
+        "fit",
+        "api",
+        "worker",
+        "models",
+        "bucket",
+        "rebuild",
+        "dead",
+    )
     assert all(f" {name} " in shown for name in names)
 
 

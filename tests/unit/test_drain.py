@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ from seewhy_worker.intake import Intake
 from seewhy_worker.leases import Leases
 from seewhy_worker.publication import Publication
 from seewhy_worker.stub import StubExplainer
+from seewhy_worker.watchdog import Watchdog
+from servers.waiting import wait_until
 
 LANE = lanes_of("m")[0]
 SHA = "0" * 64
@@ -59,12 +62,15 @@ class Room:
     store: ObjectStore = field(default_factory=memory_store)
     explainer: Moody = field(default_factory=Moody)
     max_batch: int = 4
+    submitted: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.helpers = ThreadPoolExecutor(4)
         self.ledger = MemoryLedger(policy=Policy(), clock_ms=lambda: self.now_ms)
         self.leases = Leases(ledger=self.ledger, lease_s=30)
-        self.device = Device(self.explainer, max_batch=self.max_batch)
+        self.device = Device(
+            self.explainer, max_batch=self.max_batch, watchdog=Watchdog(timeout_s=60)
+        )
         self.drain = Drain(
             Stations(
                 ledger=self.ledger,
@@ -85,6 +91,10 @@ class Room:
                 image_width_px=451, image_height_px=300,
             ).model_copy(update=changes)  # fmt: skip
             self.ledger.submit(Submission(job_id, LANE, job.model_dump_json()))
+            self.submitted.append(job_id)
+
+    def states(self) -> list[State]:
+        return [self.ledger.read(job_id).state for job_id in self.submitted]
 
     def ended(self, job_id: str) -> tuple[State, str | None]:
         record = self.ledger.read(job_id)
@@ -274,6 +284,29 @@ def test_stopping_gives_back_what_has_not_reached_the_device(room):
     room.drain.drain(LANE)
     assert [room.ended(job)[0] for job in jobs] == [State.SUCCEEDED] * 4 + [State.QUEUED] * 2
     assert room.ledger.read(jobs[5]).attempts == 0
+
+
+def test_stopping_gives_back_at_once_what_waits_for_the_device(room):
+    """While the device is busy, for as long as it likes."""
+    jobs = ids(8)
+    room.submit(*jobs)
+    done = threading.Event()
+    room.explainer.before = lambda _: done.wait(60)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = (threads.submit(room.drain.drain, LANE) for _ in range(2))
+        wait_until(lambda: room.explainer.sizes == [4], what="one batch is on the device")
+        wait_until(lambda: room.states() == [State.RUNNING] * 8, what="the other waits for it")
+        room.drain.stop()
+        try:
+            wait_until(lambda: State.QUEUED in room.states(), what="it is given back", limit_s=10)
+        finally:
+            done.set()
+        assert {first.result(), second.result()} == {4}
+    ended = [room.ledger.read(job) for job in jobs]
+    assert sorted((record.state, record.attempts) for record in ended) == [
+        *[(State.QUEUED, 0)] * 4,
+        *[(State.SUCCEEDED, 1)] * 4,
+    ]
 
 
 def test_a_job_cancelled_while_it_is_fetched_is_not_explained(room):

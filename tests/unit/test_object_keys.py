@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seewhy.ids import job_time, new_job_id
-from seewhy.objects.keys import image_key, manifest_key, result_key, result_prefix
+from seewhy.objects.keys import image_key, manifest_key, outcome_key, result_key, result_prefix
 
 # RFC 9562, appendix A.6: made on 22 February 2022 at 19:22:22 UTC.
 RFC_EXAMPLE = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
@@ -60,7 +60,8 @@ def test_the_time_of_an_id_is_exact_to_the_millisecond(milliseconds: int) -> Non
     ],
 )
 def test_what_is_not_a_job_id_makes_no_key(forged: str) -> None:
-    for make in (job_time, manifest_key, result_prefix, lambda x: result_key(x, 1, "map.npy")):
+    ids = (job_time, manifest_key, outcome_key, result_prefix)
+    for make in (*ids, lambda x: result_key(x, 1, "map.npy")):
         with pytest.raises(ValueError):  # noqa: PT011  (uuid words it in its own way)
             make(forged)
 
@@ -69,6 +70,7 @@ def test_keys_lie_where_the_design_says() -> None:
     digest = "0123456789abcdef" * 4
     assert image_key(digest) == f"images/{digest}"
     assert manifest_key(RFC_EXAMPLE) == f"jobs/2022/02/22/19/{RFC_EXAMPLE}.json"
+    assert outcome_key(RFC_EXAMPLE) == f"jobs/2022/02/22/19/{RFC_EXAMPLE}.final.json"
     assert result_key(RFC_EXAMPLE, 12, "map.npy") == f"results/{RFC_EXAMPLE}/12/map.npy"
     assert result_prefix(RFC_EXAMPLE) == f"results/{RFC_EXAMPLE}/"
 

@@ -9,8 +9,11 @@ from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
 from seewhy.explanations import Recipe
 from seewhy.targets import AnyTarget
 from seewhy_worker.explained import Explained, ExplainerPort, Prepared
+from seewhy_worker.watchdog import Watchdog, passes_of
 
 Targets = tuple[AnyTarget, ...]
+
+STOP_CHECK_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -18,10 +21,14 @@ _log = logging.getLogger(__name__)
 class Device:
     """Guards an explainer and finds the guilty picture when a batch fails."""
 
-    def __init__(self, explainer: ExplainerPort, *, max_batch: int) -> None:
-        """Explain batches of up to `max_batch`, and of fewer once memory has run out."""
+    def __init__(self, explainer: ExplainerPort, *, max_batch: int, watchdog: Watchdog) -> None:
+        """Explain batches of up to `max_batch`, and of fewer once memory has run out.
+
+        `watchdog` is told of every call and what it costs.
+        """
         self.explainer = explainer
         self.max_batch = max_batch
+        self._watchdog = watchdog
         self._lock = threading.Lock()
 
     def explain(
@@ -29,16 +36,26 @@ class Device:
         pictures: Sequence[Prepared],
         targets: Sequence[Targets],
         recipes: Sequence[Recipe],
-    ) -> tuple[list[Explained | SeewhyError], float]:
+        *,
+        unless: threading.Event,
+    ) -> tuple[list[Explained | SeewhyError], float] | None:
         """Explain each picture, in order, and say how many ms of the device that took.
 
         A failure stands where the explanation would. On an exception the batch is halved until
         the guilty picture stands alone. Running out of memory also halves `max_batch` for good.
+        None, and nothing done, when `unless` is set before the device is free.
         """
-        with self._lock:
+        while not self._lock.acquire(timeout=STOP_CHECK_S):
+            if unless.is_set():
+                return None
+        try:
+            if unless.is_set():
+                return None
             started = time.perf_counter()
             outcomes = self._halving(pictures, targets, recipes)
             return outcomes, (time.perf_counter() - started) * 1000
+        finally:
+            self._lock.release()
 
     def _halving(
         self,
@@ -49,7 +66,8 @@ class Device:
         if not pictures:
             return []
         try:
-            return list(self.explainer.explain(pictures, targets, recipes))
+            with self._watchdog.watching(passes=passes_of(targets, recipes)):
+                return list(self.explainer.explain(pictures, targets, recipes))
         except (OutOfMemory, MemoryError) as error:
             failure: SeewhyError = OutOfMemory(f"out of memory with {len(pictures)} picture(s)")
             failure.__cause__ = error

@@ -90,18 +90,20 @@ class Drain:
         batch = self._still_wanted([ready for ready in fetched if isinstance(ready, Ready)])
         if not batch:
             return
-        outcomes, explain_ms = device.explain(
+        explained = device.explain(
             [ready.prepared for ready in batch],
             [ready.job.targets for ready in batch],
             [ready.job.recipe for ready in batch],
+            unless=self._stopping,
         )
+        if explained is None:
+            self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))
+            return
+        outcomes, explain_ms = explained
         self._finish(batch, outcomes, device, {"explain": explain_ms})
 
     def _still_wanted(self, batch: list[Ready]) -> list[Ready]:
-        """Leave out what was cancelled, lost, or is to be given back because we are stopping."""
-        if self._stopping.is_set():
-            self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))
-            return []
+        """Leave out what was cancelled or lost."""
         holds = [(ready, self._at.leases.of(ready.claim)) for ready in batch]
         cancelled = [ready.claim for ready, hold in holds if hold is Hold.CANCEL]
         if cancelled:

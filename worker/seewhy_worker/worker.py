@@ -25,6 +25,7 @@ from seewhy_worker.intake import Intake
 from seewhy_worker.leases import Leases
 from seewhy_worker.publication import Publication
 from seewhy_worker.tuning import tune_process
+from seewhy_worker.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
@@ -36,18 +37,24 @@ class Worker:
     celery: Celery
     drain: Drain
     leases: Leases
+    watchdog: Watchdog
     in_flight: int
 
     def run(self) -> None:
-        """Consume hints until SIGTERM, then finish what is on the device and give the rest back."""
+        """Consume hints until SIGTERM, then finish what is on the device and give the rest back.
+
+        Ends the process with `seewhy_worker.watchdog.HUNG` when the device does not answer.
+        """
         tune_process()
         self.leases.start()
+        self.watchdog.start()
         for chatty in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         signals.worker_shutting_down.connect(self._shutting_down, weak=False)
         try:
             self.celery.worker_main(self._arguments())
         finally:
+            self.watchdog.stop()
             self.leases.stop()
 
     def _shutting_down(self, **_: Any) -> None:
@@ -70,12 +77,13 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, ExplainerPort]
     ledger = open_ledger(settings)
     store = open_store(settings)
     leases = Leases(ledger=ledger, lease_s=settings.lease_s)
+    watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     stations = Stations(
         ledger=ledger,
         leases=leases,
         intake=Intake(store=store, max_pixels=settings.max_pixels),
         devices={
-            name: Device(explainer, max_batch=settings.max_batch)
+            name: Device(explainer, max_batch=settings.max_batch, watchdog=watchdog)
             for name, explainer in explainers.items()
         },
         publication=Publication(store=store, versions=_versions()),
@@ -89,7 +97,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, ExplainerPort]
     lanes = [lane for name in explainers for lane in lanes_of(name)]
     celery = create_celery(settings.redis_url, lanes=lanes)
     _register(celery, drain)
-    return Worker(celery, drain, leases, settings.in_flight)
+    return Worker(celery, drain, leases, watchdog, settings.in_flight)
 
 
 def _register(celery: Celery, drain: Drain) -> None:

@@ -8,9 +8,11 @@ import typer
 
 from seewhy.cli.api import api
 from seewhy.cli.bucket import bucket
+from seewhy.cli.dead import dead
 from seewhy.cli.explain import explain
 from seewhy.cli.fit import fit
 from seewhy.cli.models import models
+from seewhy.cli.rebuild import rebuild
 from seewhy.cli.trust import trust
 from seewhy.cli.up import up
 from seewhy.cli.worker import worker
@@ -23,9 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, trust, fit, api, worker, bucket):
+for command in (up, explain, trust, fit, api, worker, bucket, rebuild):
     app.command()(command)
 app.add_typer(models, name="models")
+app.add_typer(dead, name="dead")
 
 
 def _show_version(wanted: bool) -> None:

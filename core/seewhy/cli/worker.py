@@ -2,7 +2,10 @@
 
 
 def worker() -> None:
-    """Run one worker, with the settings of the environment."""
+    """Run one worker, with the settings of the environment.
+
+    It ends with status 75, or 1, when its device does not answer: let something start it again.
+    """
     from seewhy.processes.modules import become
 
     become("seewhy_worker")

@@ -7,7 +7,7 @@
 ...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
 """
 
-from seewhy.client.answers import Explanation, Models, Outcome, Score, Trust
+from seewhy.client.answers import Event, Explanation, Models, Outcome, Score, Trust
 from seewhy.client.errors import (
     ClientError,
     Failed,
@@ -21,6 +21,7 @@ from seewhy.client.service import Client, Options
 __all__ = [
     "Client",
     "ClientError",
+    "Event",
     "Explanation",
     "Failed",
     "Models",

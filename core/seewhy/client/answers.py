@@ -86,6 +86,7 @@ class Links(_Answer):
     """Where more is to be had, as paths below the service's URL."""
 
     self: str
+    events: str | None = None
     cancel: str | None = None
     overlay: str | None = None
     map: str | None = None
@@ -117,6 +118,14 @@ class Explanation(_Answer):
     result: Outcome | None = None
     links: Links
     downloads: dict[str, str] = Field(default_factory=dict)
+
+
+class Event(_Answer):
+    """A change of an explanation's state; its outcome comes with the whole explanation."""
+
+    id: str
+    status: State
+    explanation: Explanation | None = None
 
 
 class Model(_Answer):

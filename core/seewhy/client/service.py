@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 from uuid_utils import uuid7
 
-from seewhy.client.answers import Explanation, Models
+from seewhy.client.answers import Event, Explanation, Models
 from seewhy.client.errors import Failed, TimedOut
+from seewhy.client.listening import listen
 from seewhy.client.transport import Transport, retry_after_s
 from seewhy.explanations import State
 
@@ -116,6 +117,13 @@ class Client:
             # Time spent in the long poll counts: only an answer given at once makes us pause.
             pause_s = asked_at + retry_after_s(response, default_s=1.0) - now
             time.sleep(min(max(pause_s, 0.0), deadline - now))
+
+    def events(self, explanation_id: str) -> Iterator[Event]:
+        """Yield the present state and each change of it as it happens, the outcome last.
+
+        Connects again by itself where it left off. It has no limit of its own: stop when you like.
+        """
+        return listen(self._transport, f"{_path(explanation_id)}/events")
 
     def explain(
         self, photo: Path | bytes, *, timeout_s: float = 300.0, **options: Unpack[Options]

@@ -3,7 +3,8 @@
 import ipaddress
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 import httpx2
@@ -67,18 +68,44 @@ class Transport:
 
         Raises `ServiceUnreachable` and `Refused`.
         """
+        return self._answered(
+            lambda: self._http.request(
+                method,
+                path,
+                params=params,
+                headers=headers,
+                files=files,
+                timeout=self._timeout_s + wait_s,
+            )
+        )
+
+    @contextmanager
+    def stream(
+        self, path: str, *, headers: Mapping[str, str], silent_s: float
+    ) -> Iterator[httpx2.Response]:
+        """Open a 2xx answer to be read as it comes, never silent for longer than `silent_s`.
+
+        Raises `ServiceUnreachable` and `Refused`, and httpx2's `TransportError` while it is read.
+        """
+        response = self._answered(
+            lambda: self._http.send(
+                self._http.build_request("GET", path, headers=headers, timeout=silent_s),
+                stream=True,
+            )
+        )
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def _answered(self, ask: Callable[[], httpx2.Response]) -> httpx2.Response:
         for attempt in range(1, self._attempts + 1):
             last = attempt == self._attempts
             pause_s = _pause_s(attempt)
             try:
-                response = self._http.request(
-                    method,
-                    path,
-                    params=params,
-                    headers=headers,
-                    files=files,
-                    timeout=self._timeout_s + wait_s,
-                )
+                response = ask()
+                if not response.is_success:
+                    response.read()
             except httpx2.TransportError as error:
                 if last or isinstance(error, httpx2.UnsupportedProtocol):
                     raise ServiceUnreachable(f"{self.url} does not answer: {error}") from error

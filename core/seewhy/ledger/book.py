@@ -5,7 +5,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 
 from seewhy.explanations import State
 from seewhy.ledger.records import (
@@ -52,6 +51,10 @@ class Book:
     due: dict[str, int] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    unfiled: dict[str, int] = field(default_factory=dict)
+    dead: dict[str, int] = field(default_factory=dict)
+    lead: tuple[str, int] | None = None
+    epoch: str | None = None
     terminal: Counter[State] = field(default_factory=Counter)
     accepted: int = 0
     changed: threading.Condition = field(
@@ -107,7 +110,20 @@ class Book:
         self.entries[job_id].ready = False
         del self.due[job_id]
         self.terminal[state] += 1
+        if state is not State.SUCCEEDED:
+            self.unfiled[job_id] = self.now()
+        if state is State.FAILED:
+            self.dead[job_id] = self.now()
         self.announce(job_id, state)
+
+    def letters(self, listed: dict[str, int], limit: int) -> list[Record]:
+        """List the records on a list, the oldest first, and drop those that are forgotten."""
+        order = sorted(listed, key=lambda job_id: (listed[job_id], job_id))[:limit]
+        records = [self.entries[job_id].record for job_id in order]
+        for record in records:
+            if self.forgotten(record):
+                del listed[record.job_id]
+        return [record for record in records if not self.forgotten(record)]
 
     def past_deadline(self, record: Record) -> bool:
         """Whether the deadline is over."""
@@ -146,7 +162,7 @@ class Book:
             for entry in self.entries.values()
             if entry.ready and entry.record.lane == lane and entry.record.alone is alone
         ]
-        return sorted(entries, key=attrgetter("place"))
+        return sorted(entries, key=lambda entry: (entry.place, entry.record.job_id))
 
     def hints_wanted(self, lane: str) -> int:
         """Count the hints that the waiting jobs of a lane still lack."""

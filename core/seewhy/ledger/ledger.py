@@ -22,9 +22,11 @@ from seewhy.ledger.records import (
     Failure,
     Hold,
     IdempotencyKey,
+    Marker,
     Receipt,
     Record,
     Reservation,
+    Restoration,
     Submission,
     Swept,
 )
@@ -102,6 +104,46 @@ class Ledger(Protocol):
 
     def events(self, *, after: str, wait_ms: int) -> list[Event]:
         """Read what changed after a position, waiting up to `wait_ms` while nothing has."""
+        ...
+
+    def unfiled(self, *, limit: int = 100) -> list[Record]:
+        """List the oldest outcomes other than success that nobody has called `filed` yet."""
+        ...
+
+    def filed(self, job_ids: Sequence[str]) -> None:
+        """Take note that the object store knows these outcomes."""
+        ...
+
+    def dead(self, *, limit: int = 1000) -> list[Record]:
+        """List the oldest failed jobs that nobody has buried, until their retention is over."""
+        ...
+
+    def bury(self, job_ids: Sequence[str]) -> int:
+        """Leave these jobs out of `dead` from now on; return how many were in it."""
+        ...
+
+    def restore(self, restoration: Restoration) -> bool:
+        """Enter a job that was lost, before all that were accepted since.
+
+        False: its id is known, or its retention is over. A job that is to run is overdue at
+        once, so the next sweep rings for it; no claim from before the loss can finish it. Times
+        are the id's and the outcome's, the one exception to I3.
+        """
+        ...
+
+    def marker(self) -> Marker:
+        """Tell whose jobs these are, and whether the server is still the same process."""
+        ...
+
+    def lead(self, owner: str, *, lease_ms: int, again: bool = False) -> bool:
+        """Take the lead in putting the ledger right, or with `again` keep it.
+
+        False: another has it, or with `again`, it is no longer the owner's.
+        """
+        ...
+
+    def mark(self, epoch: str, *, owner: str) -> bool:
+        """Put the marker down and give up the lead. False: it was no longer the owner's."""
         ...
 
     def check(self) -> None:

@@ -17,14 +17,17 @@ from seewhy.ledger.records import (
     Failure,
     Hold,
     IdempotencyKey,
+    Marker,
     Policy,
     Receipt,
     Record,
     Reservation,
     Reserved,
+    Restoration,
     Submission,
     Swept,
 )
+from seewhy.ledger.restoring import restore
 
 
 class MemoryLedger:
@@ -168,6 +171,49 @@ class MemoryLedger:
             start = int(after)
             self._book.changed.wait_for(lambda: len(self._book.events) > start, wait_ms / 1000)
             return self._book.events[start:]
+
+    def unfiled(self, *, limit: int = 100) -> list[Record]:
+        with self._book.changed:
+            return self._book.letters(self._book.unfiled, limit)
+
+    def filed(self, job_ids: Sequence[str]) -> None:
+        with self._book.changed:
+            for job_id in job_ids:
+                self._book.unfiled.pop(job_id, None)
+
+    def dead(self, *, limit: int = 1000) -> list[Record]:
+        with self._book.changed:
+            return self._book.letters(self._book.dead, limit)
+
+    def bury(self, job_ids: Sequence[str]) -> int:
+        with self._book.changed:
+            return sum(self._book.dead.pop(job_id, None) is not None for job_id in job_ids)
+
+    def restore(self, restoration: Restoration) -> bool:
+        with self._book.changed:
+            return restore(self._book, restoration)
+
+    def marker(self) -> Marker:
+        """The server is this process: a ledger in memory does not outlive it."""
+        with self._book.changed:
+            epoch = self._book.epoch
+            return Marker(epoch, epoch and "memory", "memory")
+
+    def lead(self, owner: str, *, lease_ms: int, again: bool = False) -> bool:
+        with self._book.changed:
+            known, now = self._book.lead, self._book.now()
+            mine = known is not None and known[0] == owner
+            if not mine and (again or (known is not None and now < known[1])):
+                return False
+            self._book.lead = (owner, now + lease_ms)
+            return True
+
+    def mark(self, epoch: str, *, owner: str) -> bool:
+        with self._book.changed:
+            if self._book.lead is None or self._book.lead[0] != owner:
+                return False
+            self._book.epoch, self._book.lead = epoch, None
+            return True
 
     def check(self) -> None:
         """Nothing can be away."""

@@ -149,6 +149,38 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, as the object store remembers it."""
+
+    state: State
+    finished_ms: int
+    attempts: int = 0
+    crashes: int = 0
+    started_ms: int | None = None
+    result: str | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """A job that the ledger has lost. Without an outcome it is to run (again)."""
+
+    submission: Submission
+    submitted_ms: int
+    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Whose jobs the ledger holds, by which server they were taken in, and which serves now."""
+
+    epoch: str | None
+    marked_by: str | None
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """The books. `drift` is zero while no job has been lost or invented (I5)."""
 

@@ -2,29 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import resources
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-)
-from redis.exceptions import (
-    TimeoutError as RedisTimeoutError,
-)
-from redis.retry import Retry
 
-from seewhy.errors import LedgerUnavailable
 from seewhy.explanations import State
+from seewhy.ledger.connection import connect, translated
+from seewhy.ledger.fields import outcome_fields, record_of
 from seewhy.ledger.records import (
     Claim,
     Completion,
@@ -33,11 +20,13 @@ from seewhy.ledger.records import (
     Failure,
     Hold,
     IdempotencyKey,
+    Marker,
     Policy,
     Receipt,
     Record,
     Reservation,
     Reserved,
+    Restoration,
     Submission,
     Swept,
 )
@@ -56,23 +45,12 @@ SCRIPTS = (
     "cancel",
     "sweep",
     "counts",
+    "letters",
+    "strike",
+    "restore",
+    "lead",
+    "mark",
 )
-
-
-def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
-    """Make a client whose calls end within about twice `timeout_s`, connected on first use.
-
-    A call is tried once more on a fresh connection: after a restart of the server the pool holds
-    dead ones. Running a script twice is harmless, whatever became of the first reply.
-    """
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        health_check_interval=15,
-        retry=Retry(NoBackoff(), 1),
-    )
 
 
 def open_ledger(settings: Settings) -> "RedisLedger":
@@ -92,18 +70,6 @@ def _lua(name: str) -> str:
     return resources.files("seewhy.ledger").joinpath("lua", f"{name}.lua").read_text("utf-8")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
-        raise LedgerUnavailable(f"Redis does not take the call: {error}") from error
-    except ResponseError as error:
-        if str(error).startswith(("MISCONF", "NOREPLICAS", "OOM", "LOADING", "MASTERDOWN")):
-            raise LedgerUnavailable(f"Redis refuses to write: {error}") from error
-        raise
-
-
 class RedisLedger:
     """Implements `seewhy.ledger.ledger.Ledger` on one Redis or Valkey, not on a cluster."""
 
@@ -120,7 +86,7 @@ class RedisLedger:
         self._scripts = {name: client.register_script(head + _lua(name)) for name in SCRIPTS}
 
     def _call(self, name: str, *arguments: str | int) -> Any:
-        with _translated():
+        with translated():
             return self._scripts[name](args=[self._policy, *arguments])
 
     def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
@@ -174,28 +140,28 @@ class RedisLedger:
 
     def cancel(self, job_id: str) -> Record | None:
         flat = self._call("cancel", job_id)
-        return _record(job_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        return record_of(job_id, _pairs(flat))
 
     def sweep(self, *, limit: int = 500) -> Swept:
         examined, *flat = self._call("sweep", limit)
-        rings = dict(zip(flat[::2], flat[1::2], strict=True))
+        rings = _pairs(flat)
         return Swept(examined, {lane: times for lane, times in rings.items() if times})
 
     def read(self, job_id: str) -> Record | None:
-        with _translated():
-            return _record(job_id, self._client.hgetall(f"seewhy:job:{job_id}"))
+        with translated():
+            return record_of(job_id, self._client.hgetall(f"seewhy:job:{job_id}"))
 
     def position(self, record: Record) -> int | None:
         if record.state is not State.QUEUED:
             return None
         queue = "alone" if record.alone else "lane"
-        with _translated():
+        with translated():
             rank = self._client.zrank(f"seewhy:{queue}:{record.lane}", record.job_id)
         return None if rank is None else int(rank) + 1
 
     def counts(self) -> Counts:
         non_terminal, *flat = self._call("counts")
-        books = {name: int(n) for name, n in zip(flat[::2], flat[1::2], strict=True)}
+        books = {name: int(n) for name, n in _pairs(flat).items()}
         return Counts(
             accepted=books.get("accepted", 0),
             non_terminal=non_terminal,
@@ -203,12 +169,12 @@ class RedisLedger:
         )
 
     def horizon(self) -> str:
-        with _translated():
+        with translated():
             latest = self._client.xrevrange("seewhy:events", count=1)
         return str(latest[0][0]) if latest else "0-0"
 
     def events(self, *, after: str, wait_ms: int) -> list[Event]:
-        with _translated():
+        with translated():
             answer = self._client.xread({"seewhy:events": after}, count=1000, block=wait_ms)
         streams = answer.items() if isinstance(answer, dict) else answer
         return [
@@ -217,13 +183,67 @@ class RedisLedger:
             for position, values in (entries[0] if isinstance(entries[0], list) else entries)
         ]
 
+    def unfiled(self, *, limit: int = 100) -> list[Record]:
+        return self._letters("unfiled", limit)
+
+    def filed(self, job_ids: Sequence[str]) -> None:
+        self._call("strike", "unfiled", *job_ids)
+
+    def dead(self, *, limit: int = 1000) -> list[Record]:
+        return self._letters("dead", limit)
+
+    def bury(self, job_ids: Sequence[str]) -> int:
+        return int(self._call("strike", "dead", *job_ids))
+
+    def _letters(self, listed: str, limit: int) -> list[Record]:
+        rows = self._call("letters", listed, limit)
+        records = (record_of(row[0], _pairs(row[1:])) for row in rows)
+        return [record for record in records if record]
+
+    def restore(self, restoration: Restoration) -> bool:
+        lost, outcome = restoration.submission, restoration.outcome
+        return bool(
+            self._call(
+                "restore",
+                lost.job_id,
+                lost.lane,
+                lost.job,
+                restoration.submitted_ms,
+                "" if lost.deadline_ms is None else lost.deadline_ms,
+                _digest(lost.key) if lost.key else "",
+                lost.key.request_digest if lost.key else "",
+                outcome.state if outcome else State.QUEUED,
+                *(outcome_fields(outcome) if outcome else ()),
+            )
+        )
+
+    def marker(self) -> Marker:
+        with translated():
+            epoch, marked_by = self._client.hmget("seewhy:epoch", "epoch", "server")
+            return Marker(epoch, marked_by, self._server())
+
+    def lead(self, owner: str, *, lease_ms: int, again: bool = False) -> bool:
+        return bool(self._call("lead", owner, lease_ms, "again" if again else ""))
+
+    def mark(self, epoch: str, *, owner: str) -> bool:
+        with translated():
+            server = self._server()
+        return bool(self._call("mark", owner, epoch, server))
+
+    def _server(self) -> str:
+        return str(self._client.info("server")["run_id"])
+
     def check(self) -> None:
-        with _translated():
+        with translated():
             self._client.set("seewhy:check", "1", px=1000)
 
 
 def _digest(key: IdempotencyKey) -> str:
     return hashlib.sha256(key.key.encode()).hexdigest()
+
+
+def _pairs(flat: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _flat(rows: Sequence[tuple[str | int, ...]]) -> list[str | int]:
@@ -232,31 +252,3 @@ def _flat(rows: Sequence[tuple[str | int, ...]]) -> list[str | int]:
 
 def _fenced(claims: Sequence[Claim]) -> list[str | int]:
     return _flat([(claim.job_id, claim.fence) for claim in claims])
-
-
-def _record(job_id: str, fields: Mapping[str, str]) -> Record | None:
-    if not fields:
-        return None
-
-    def number(name: str) -> int | None:
-        return int(fields[name]) if name in fields else None
-
-    return Record(
-        job_id=job_id,
-        state=State(fields["state"]),
-        lane=fields["lane"],
-        job=fields["job"],
-        attempts=int(fields["attempts"]),
-        crashes=int(fields["crashes"]),
-        fence=int(fields["fence"]),
-        alone="alone" in fields,
-        cancel_requested="cancel" in fields,
-        submitted_ms=int(fields["submitted_ms"]),
-        started_ms=number("started_ms"),
-        finished_ms=number("finished_ms"),
-        deadline_ms=number("deadline_ms"),
-        owner=fields.get("owner"),
-        result=fields.get("result"),
-        error_code=fields.get("error_code"),
-        error_detail=fields.get("error_detail"),
-    )

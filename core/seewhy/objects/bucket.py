@@ -21,7 +21,12 @@ if TYPE_CHECKING:
         LifecycleRuleTypeDef,
     )
 
-FOLDERS = ("images", "jobs", "results")
+RETENTIONS = {"images": 2, "jobs": 2, "results": 1}
+"""Folder → for how many retentions it keeps an object after it was last written.
+
+A picture is written again by each job that uses it, and has to outlast the job's wait as well as
+its result.
+"""
 _OURS = "seewhy-"
 _CORS: "CORSRuleTypeDef" = {
     "ID": f"{_OURS}read",
@@ -52,7 +57,7 @@ def provision(settings: Settings) -> list[str]:
         return [
             f"bucket {name}: {_create(client, name, settings)}",
             f"CORS, GET and HEAD from any origin: {_allow_reading(client, name)}",
-            f"lifecycle, expiry after {days} d: {_expire(client, name, days)}",
+            f"lifecycle, results {days} d, pictures {2 * days} d: {_expire(client, name, days)}",
         ]
 
 
@@ -127,10 +132,10 @@ def _expire(client: "S3Client", name: str, days: int) -> str:
             "ID": f"{_OURS}{folder}",
             "Status": "Enabled",
             "Filter": {"Prefix": f"{folder}/"},
-            "Expiration": {"Days": days},
+            "Expiration": {"Days": retentions * days},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
-        for folder in FOLDERS
+        for folder, retentions in RETENTIONS.items()
     ]
     present = _present_lifecycle(client, name)
     kept = [rule for rule in present if not rule.get("ID", "").startswith(_OURS)]

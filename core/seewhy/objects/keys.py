@@ -1,8 +1,15 @@
 """Every key in the object store. Ids are checked here, so that a key never leaves its folder."""
 
 import re
+from datetime import datetime
 
 from seewhy.ids import job_time
+
+EPOCH_KEY = "ledger/epoch"
+"""Says that the jobs of this store are in a ledger somewhere. Outside the folders that expire."""
+
+FILED = ".final.json"
+"""How the key of an outcome ends; the other keys of its folder are manifests."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
@@ -20,7 +27,20 @@ def manifest_key(job_id: str) -> str:
 
     Raises `ValueError` when `job_id` is not one.
     """
-    return f"jobs/{job_time(job_id):%Y/%m/%d/%H}/{job_id}.json"
+    return f"{hour_prefix(job_time(job_id))}{job_id}.json"
+
+
+def outcome_key(job_id: str) -> str:
+    """Return the key of a job's outcome other than success, beside its manifest.
+
+    Raises `ValueError` when `job_id` is not one.
+    """
+    return manifest_key(job_id).removesuffix(".json") + FILED
+
+
+def hour_prefix(hour: datetime) -> str:
+    """Return the folder of the manifests and outcomes of the jobs made in an hour (UTC)."""
+    return f"jobs/{hour:%Y/%m/%d/%H}/"
 
 
 def result_key(job_id: str, fence: int, name: str) -> str:

@@ -7,8 +7,14 @@
 --   seewhy:key:<digest>  hash    one idempotency key
 --   seewhy:books         hash    accepted, one counter per terminal state, last place
 --   seewhy:events        stream  state changes, capped
+--   seewhy:unfiled       zset    outcomes that the object store is still to be told -> when
+--   seewhy:dead          zset    failed jobs that nobody has dealt with -> when
+--   seewhy:lead          hash    who puts the ledger right after a loss, and until when
+--   seewhy:epoch         hash    which store's jobs are here, and the server that took them in
 --   seewhy:hints:<lane>  list    Celery's own: the messages that ring for a lane
 local DUE, BOOKS, EVENTS = 'seewhy:due', 'seewhy:books', 'seewhy:events'
+local UNFILED, DEAD = 'seewhy:unfiled', 'seewhy:dead'
+local LEAD, EPOCH = 'seewhy:lead', 'seewhy:epoch'
 local function job_key(id) return 'seewhy:job:' .. id end
 local function lane_key(lane) return 'seewhy:lane:' .. lane end
 local function alone_key(lane) return 'seewhy:alone:' .. lane end
@@ -33,6 +39,12 @@ local function unclaim(id)
   end
 end
 
+-- A dead letter is kept as long as the record it stands for.
+local function mourn(id, now)
+  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - policy.retention_ms)
+  redis.call('ZADD', DEAD, now, id)
+end
+
 local function settle(id, state, now, ...)
   local lane = field(id, 'lane')
   redis.call('ZREM', lane_key(lane), id)
@@ -42,6 +54,8 @@ local function settle(id, state, now, ...)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
   redis.call('PEXPIRE', job_key(id), policy.retention_ms)
   redis.call('HINCRBY', BOOKS, state, 1)
+  if state ~= 'succeeded' then redis.call('ZADD', UNFILED, now, id) end
+  if state == 'failed' then mourn(id, now) end
   announce(id, state)
 end
 

@@ -1,0 +1,107 @@
+"""`seewhy dead`: list, show, retry and purge failed jobs."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from seewhy.dead_letters import DeadLetters
+    from seewhy.ledger.ledger import Ledger
+
+dead = typer.Typer(help="Look at failed jobs, try them again, or leave them behind.")
+
+
+@dead.command("list")
+def show_all(
+    limit: Annotated[int, typer.Option(min=1, help="How many, the oldest first.")] = 1000,
+) -> None:
+    """List the failed jobs that nobody has dealt with."""
+    from rich.table import Table
+
+    from seewhy.cli.terminal import results
+
+    table = Table(box=None)
+    for title in ("id", "failed at (UTC)", "lane", "attempts", "error"):
+        table.add_column(title, overflow="fold")
+    for record in _open()[0].dead(limit=limit):
+        failed = datetime.fromtimestamp((record.finished_ms or 0) / 1000, UTC)
+        table.add_row(
+            record.job_id,
+            f"{failed:%Y-%m-%d %H:%M:%S}",
+            record.lane,
+            str(record.attempts),
+            f"{record.error_code}: {record.error_detail}",
+        )
+    results().print(table)
+
+
+@dead.command()
+def show(job_id: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
+    """Print everything that the ledger knows of one job, as JSON."""
+    import json
+    from dataclasses import asdict
+
+    from seewhy.errors import UnknownExplanation
+
+    record = _open()[0].read(job_id)
+    if record is None:
+        raise UnknownExplanation(f"there is no job {job_id}")
+    typer.echo(json.dumps({**asdict(record), "job": json.loads(record.job)}, indent=2))
+
+
+@dead.command()
+def retry(
+    job_ids: Annotated[list[str] | None, typer.Argument(help="The jobs' ids.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+) -> None:
+    """Run failed jobs again, each as a new job whose manifest says `retry_of`."""
+    from seewhy.errors import SeewhyError, Unavailable
+
+    if everything == bool(job_ids):
+        raise typer.BadParameter("name the jobs, or --all")
+    ledger, letters = _open()
+    failed = False
+    for job_id in job_ids or [record.job_id for record in ledger.dead(limit=1_000_000)]:
+        try:
+            typer.echo(f"{job_id} is tried again as {letters.retry(job_id)}")
+        except Unavailable:
+            raise
+        except SeewhyError as error:
+            typer.echo(str(error), err=True)
+            failed = True
+    if failed:
+        raise typer.Exit(1)
+
+
+@dead.command()
+def purge(
+    older_than: Annotated[
+        float | None, typer.Option(min=0, help="Only what failed more than so many hours ago.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+) -> None:
+    """Leave failed jobs out of the list; their records stay until their retention is over."""
+    if everything == (older_than is not None):
+        raise typer.BadParameter("give --older-than HOURS, or --all")
+    before = datetime.now(UTC) - timedelta(hours=-1 if older_than is None else older_than)
+    count = _open()[1].purge(before_ms=round(before.timestamp() * 1000))
+    typer.echo(f"{count} left behind")
+
+
+def _open() -> "tuple[Ledger, DeadLetters]":
+    from seewhy.catalog import Catalog
+    from seewhy.dead_letters import DeadLetters
+    from seewhy.hints import Bell, create_celery
+    from seewhy.ledger.records import lanes_of
+    from seewhy.ledger.redis import open_ledger
+    from seewhy.objects.adapter import open_store
+    from seewhy.promising import Promises
+    from seewhy.settings import load
+
+    settings = load()
+    ledger, store = open_ledger(settings), open_store(settings)
+    lanes = [lane for name in Catalog.load(settings).names() for lane in lanes_of(name)]
+    bell = Bell(create_celery(settings.redis_url, lanes=lanes))
+    promises = Promises(ledger=ledger, store=store, bell=bell)
+    return ledger, DeadLetters(ledger=ledger, store=store, promises=promises)

@@ -1,0 +1,38 @@
+"""`seewhy rebuild`."""
+
+from typing import Annotated
+
+import typer
+
+
+def rebuild(
+    hours: Annotated[
+        int | None,
+        typer.Option(min=1, help="How far back to look; unset: as far as jobs are kept."),
+    ] = None,
+) -> None:
+    """Bring the jobs that Redis has lost back from the object store; never harmful."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from seewhy.cli.terminal import notes, results
+    from seewhy.ledger.redis import open_ledger
+    from seewhy.objects.adapter import open_store
+    from seewhy.rebuilding import Rebuilder, Rebuilt
+    from seewhy.settings import load
+
+    settings = load()
+    rebuilder = Rebuilder(
+        ledger=open_ledger(settings),
+        store=open_store(settings),
+        retention_s=settings.retention_s,
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    done = Rebuilt(hours=0)
+    with Progress(*columns, console=notes(), transient=True) as bar:
+        task = bar.add_task("reading manifests")
+        for done in rebuilder.rebuild(hours=hours):
+            text = f"{done.seen} manifests, {done.restored.total()} restored"
+            bar.update(task, description=text, completed=done.hours_done, total=done.hours)
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(done.restored.items()))
+    results().print(f"{done.seen} manifests read, {done.unreadable} of them unreadable")
+    results().print(f"{done.restored.total()} jobs restored{': ' if counts else ''}{counts}")

@@ -1,0 +1,13 @@
+-- ARGV: policy, 'unfiled' | 'dead', limit -> {{job id, field, value, ...}, ...}, the oldest first
+local list = ARGV[2] == 'dead' and DEAD or UNFILED
+local letters = {}
+for _, id in ipairs(redis.call('ZRANGE', list, 0, ARGV[3] - 1)) do
+  local fields = redis.call('HGETALL', job_key(id))
+  if #fields == 0 then
+    redis.call('ZREM', list, id)
+  else
+    table.insert(fields, 1, id)
+    table.insert(letters, fields)
+  end
+end
+return letters

@@ -1,0 +1,37 @@
+"""The manifest: everything needed to promise a job again, in the object store before all else."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from seewhy.ledger.records import IdempotencyKey, Submission
+
+
+class Manifest(BaseModel):
+    """One accepted job. What a later version adds is ignored by this one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job_id: str
+    lane: str
+    job: str = Field(description="A `seewhy.explanations.Job` as JSON text.")
+    deadline_ms: int | None = Field(None, description="Counted from acceptance.")
+    idempotency_key: str | None = None
+    request_digest: str
+    retry_of: str | None = Field(None, description="The failed job that this one repeats.")
+
+    @property
+    def key(self) -> IdempotencyKey | None:
+        """The client's key with the digest of its request."""
+        if self.idempotency_key is None:
+            return None
+        return IdempotencyKey(self.idempotency_key, self.request_digest)
+
+    @property
+    def submission(self) -> Submission:
+        """What the ledger is told."""
+        return Submission(
+            job_id=self.job_id,
+            lane=self.lane,
+            job=self.job,
+            deadline_ms=self.deadline_ms,
+            key=self.key,
+        )

@@ -1,0 +1,128 @@
+"""A good client under fire: it keeps what it was promised, and asks again until it is promised."""
+
+import hashlib
+import json
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx2
+
+PATIENCE_S = 120.0
+ANSWER_WITHIN_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One 202: the job, the key it was asked for with, and what is to be explained."""
+
+    job_id: str
+    key: str
+    picture: str
+    """SHA-256, hexadecimal."""
+
+
+class PromiseLog:
+    """Promises on disk, each one there before anybody acts on it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("ab")
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def append(self, promise: Promise) -> None:
+        """Write it down for good."""
+        with self._lock:
+            self._file.write(json.dumps(asdict(promise)).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read(self) -> list[Promise]:
+        """Read all of them back from disk."""
+        lines = self._path.read_text("utf-8").splitlines()
+        return [Promise(**json.loads(line)) for line in lines]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Submitter:
+    """Many threads, each asking for one job after the other, by `Idempotency-Key`.
+
+    `statuses` counts the answers, 0 for none at all; `hasty` the refusals without Retry-After.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pictures: Sequence[bytes],
+        log: PromiseLog,
+        seed: int,
+        jobs: int,
+        over_s: float,
+        threads: int = 8,
+    ) -> None:
+        """Ask for `jobs` explanations within about `over_s`, if all goes well."""
+        self._url = f"{url}/v1/explanations"
+        self._pictures = [(hashlib.sha256(body).hexdigest(), body) for body in pictures]
+        self._log = log
+        self._pause_s = over_s * threads / jobs
+        self._seed = seed
+        self._threads = threads
+        self._client = httpx2.Client(timeout=ANSWER_WITHIN_S)
+        self._lock = threading.Lock()
+        self.keys = tuple(f"job-{seed}-{number}" for number in range(jobs))
+        self.statuses: Counter[int] = Counter()
+        self.hasty = 0
+
+    def run(self) -> None:
+        """Ask until everything is promised; raise `TimeoutError` when a job cannot be."""
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="submitter") as pool:
+            list(pool.map(self._ask, range(len(self.keys))))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _ask(self, number: int) -> None:
+        chance = random.Random(f"{self._seed}/{number}")
+        time.sleep(chance.uniform(0, 2 * self._pause_s))
+        digest, body = self._pictures[number % len(self._pictures)]
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            answer = self._post(self.keys[number], body)
+            if answer is not None and answer.status_code in {200, 202}:
+                self._log.append(Promise(answer.json()["id"], self.keys[number], digest))
+                return
+            time.sleep(chance.uniform(0.1, 0.5))
+        raise TimeoutError(f"{self.keys[number]} was not accepted within {PATIENCE_S:g} s")
+
+    def _post(self, key: str, body: bytes) -> httpx2.Response | None:
+        try:
+            answer = self._client.post(
+                self._url, files={"image": body}, headers={"Idempotency-Key": key}
+            )
+        except httpx2.TransportError:
+            answer = None
+        with self._lock:
+            self.statuses[answer.status_code if answer is not None else 0] += 1
+            if answer is not None and answer.status_code in {409, 503}:
+                self.hasty += not _says_when(answer.headers)
+        return answer
+
+
+def _says_when(headers: Mapping[str, str]) -> bool:
+    return headers.get("Retry-After", "").isdigit()

@@ -1,0 +1,17 @@
+"""A few scenarios at small size; `python -m faults.run` stages all of them at full size."""
+
+from pathlib import Path
+
+import pytest
+
+from faults.run import run
+from faults.scenarios import SCENARIOS
+
+QUICK = ("F2", "F13", "F15", "F17", "F22")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
+    outcome = run(SCENARIOS[name], seed=1, jobs=40, directory=tmp_path)
+    assert outcome.report.clean, str(outcome.report)
+    assert outcome.report.promised == 40

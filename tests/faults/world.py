@@ -1,0 +1,263 @@
+"""A whole service of real processes behind fault proxies, made anew for every scenario and seed."""
+
+import hashlib
+import json
+import random
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from faults.checker import History
+from faults.sampler import Sample
+from faults.submitter import PromiseLog, Submitter
+from pictures import encoded, gradient
+from seewhy import images, maps
+from seewhy.errors import ObjectAbsent
+from seewhy.explanations import State
+from seewhy.ledger.records import Event, Record
+from seewhy.ledger.redis import RedisLedger, open_ledger
+from seewhy.objects.adapter import open_store
+from seewhy.objects.keys import manifest_key, result_key, result_prefix
+from seewhy.objects.store import ObjectStore
+from seewhy.processes.ports import free_port
+from seewhy.settings import Settings, load
+from seewhy_worker.stub import StubExplainer
+from servers import s3
+from servers.house import House, house
+from servers.proxy import FaultProxy, proxied
+from servers.valkey import RedisServer, start_valkey
+from servers.waiting import wait_until
+
+PICTURES = tuple(encoded(gradient(40 + n, 24 + 2 * n), "PNG") for n in range(16))
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(kw_only=True)
+class World:
+    """What a scenario may break, and what it sees without passing through anything broken."""
+
+    chance: random.Random
+    settings: Settings
+    """The way to every server that no fault can touch."""
+    valkey: RedisServer
+    redis_of_api: FaultProxy
+    redis_of_workers: FaultProxy
+    store_port: FaultProxy | None
+    api: House
+    second: House
+    """The same API once more, on a port of its own; not running."""
+    workers: House
+    trap: Path
+    """A file that must not come to be."""
+    submitter: Submitter
+    log: PromiseLog
+    ledger: RedisLedger
+    store: ObjectStore
+    client: "Redis"
+    fleet: list[Process] = field(default_factory=list)
+    """The workers, in the order they were started."""
+    struck_ms: list[int] = field(default_factory=list)
+
+    def struck(self) -> None:
+        """Note that the blow has fallen and does not go on: recovery is timed from here."""
+        self.struck_ms.append(round(time.time() * 1000))
+
+    def start_worker(self, *, batch_ms: float = 50) -> Process:
+        """Start a worker and return once it consumes."""
+        heard = self._greetings()
+        worker = self.workers.start_stub_worker(batch_ms=batch_ms)
+        wait_until(lambda: self._greetings() > heard, what="the worker consumes")
+        self.fleet.append(worker)
+        return worker
+
+    def kill(self, process: Process) -> None:
+        """SIGKILL."""
+        process.kill()
+        process.wait()
+
+    def pause(self, shortest_s: float, longest_s: float) -> None:
+        """Let the load go on for a length of time that the seed chooses."""
+        time.sleep(self.chance.uniform(shortest_s, longest_s))
+
+    def succeeded(self) -> int:
+        """How many jobs have."""
+        return self.ledger.counts().terminal.get(State.SUCCEEDED, 0)
+
+    def await_progress(self, jobs: int) -> None:
+        """Return when so many more jobs have succeeded, or all that there will be."""
+        wanted = min(self.succeeded() + jobs, len(self.submitter.keys))
+        wait_until(lambda: self.succeeded() >= wanted, what=f"{wanted} jobs have succeeded")
+
+    def await_running(self) -> None:
+        """Return when a worker holds a job."""
+        wait_until(lambda: bool(self.running()), what="a job is running")
+
+    def await_all(self) -> None:
+        """Return when everything has been promised and has ended."""
+        self.await_promises(len(self.submitter.keys))
+        wait_until(
+            lambda: self.ledger.counts().non_terminal == 0, what="every job has ended", limit_s=90
+        )
+
+    def all_promised(self) -> bool:
+        """Whether the submitter is done."""
+        return len(self.log) == len(self.submitter.keys)
+
+    def wrote(self, job_id: str, *, fence: int) -> bool:
+        """Whether a worker has put a whole result of this claim into the store."""
+        key = result_key(job_id, fence, "result.json")
+        return key in set(self.store.keys(result_prefix(job_id)))
+
+    def running(self) -> list[str]:
+        """The jobs that a worker holds."""
+        return [r.job_id for r in self.records().values() if r.state is State.RUNNING]
+
+    def await_promises(self, jobs: int) -> None:
+        """Return when so many jobs have been promised in all."""
+        wait_until(lambda: len(self.log) >= jobs, what=f"{jobs} jobs are promised", limit_s=90)
+
+    def records(self) -> dict[str, Record]:
+        """Every job in the ledger."""
+        ids = [str(key).removeprefix("seewhy:job:") for key in self._scan("seewhy:job:*")]
+        read = ((job_id, self.ledger.read(job_id)) for job_id in ids)
+        return {job_id: record for job_id, record in read if record is not None}
+
+    def history(self, samples: list[Sample]) -> History:
+        """Collect all that is known."""
+        records = self.records()
+        return History(
+            promises=self.log.read(),
+            keys=self.submitter.keys,
+            records=records,
+            key_of={job_id: self._key_of(job_id) for job_id in records},
+            events=self._events(),
+            counts=self.ledger.counts(),
+            samples=samples,
+            fetch=self.store.get,
+            max_attempts=self.settings.max_attempts,
+            map_of=_expected_maps(),
+        )
+
+    def _greetings(self) -> int:
+        try:
+            return self.workers.log("worker").count("ready.")
+        except FileNotFoundError:
+            return 0
+
+    def _scan(self, pattern: str) -> list[Any]:
+        return list(self.client.scan_iter(pattern, count=1000))
+
+    def _key_of(self, job_id: str) -> str | None:
+        try:
+            manifest = json.loads(self.store.get(manifest_key(job_id)))
+        except ObjectAbsent:
+            return None
+        key = manifest["idempotency_key"]
+        return None if key is None else str(key)
+
+    def _events(self) -> list[Event]:
+        told: list[Event] = []
+        position = "0-0"
+        while page := self.ledger.events(after=position, wait_ms=1):
+            told += page
+            position = page[-1].position
+        return told
+
+
+@contextmanager
+def world(
+    directory: Path,
+    *,
+    seed: int,
+    jobs: int,
+    over_s: float,
+    on_s3: bool = False,
+    appendfsync: str = "everysec",
+    **changes: Any,
+) -> Iterator[World]:
+    """Run Valkey, a store and an API for the length of the block; workers are the scenario's.
+
+    Start and leave it in one thread: its processes end with the thread that started them.
+    """
+    with ExitStack() as stack:
+        valkey = stack.enter_context(start_valkey(directory / "valkey", appendfsync=appendfsync))
+        of_api = stack.enter_context(proxied(valkey.port))
+        of_workers = stack.enter_context(proxied(valkey.port))
+        place, store_port = _store(stack, directory, on_s3=on_s3)
+        numbers = {"lease_s": 2.0, "sweep_interval_s": 0.5, "max_batch": 4} | changes
+        settings = load(
+            {}, redis_url=valkey.url, default_model="efficientnet-lite0", **place, **numbers
+        )
+        api = _house(stack, directory / "api", settings, redis=of_api, store=store_port)
+        second = _house(stack, directory / "second", settings, redis=of_api, store=store_port)
+        workers = _house(stack, directory / "workers", settings, redis=of_workers, store=store_port)
+        log = PromiseLog(directory / "promises.jsonl")
+        stack.callback(log.close)
+        submitter = Submitter(
+            api.url, pictures=PICTURES, log=log, seed=seed, jobs=jobs, over_s=over_s
+        )
+        stack.callback(submitter.close)
+        api.start_api()
+        yield World(
+            chance=random.Random(seed),
+            settings=settings,
+            valkey=valkey,
+            redis_of_api=of_api,
+            redis_of_workers=of_workers,
+            store_port=store_port,
+            api=api,
+            second=second,
+            workers=workers,
+            trap=directory / "trap",
+            submitter=submitter,
+            log=log,
+            ledger=open_ledger(settings),
+            store=open_store(settings),
+            client=stack.enter_context(valkey.client()),
+        )
+
+
+def _store(
+    stack: ExitStack, directory: Path, *, on_s3: bool
+) -> tuple[Mapping[str, str], FaultProxy | None]:
+    if not on_s3:
+        return {"store_url": f"file://{directory}/objects"}, None
+    server = stack.enter_context(s3.running())
+    port = int(server.endpoint.rpartition(":")[2])
+    return server.settings(server.new_bucket()), stack.enter_context(proxied(port))
+
+
+def _house(
+    stack: ExitStack,
+    directory: Path,
+    settings: Settings,
+    *,
+    redis: FaultProxy,
+    store: FaultProxy | None,
+) -> House:
+    directory.mkdir(parents=True)
+    changes: dict[str, Any] = {
+        "api_port": free_port(),
+        "redis_url": f"redis://127.0.0.1:{redis.port}/0",
+    }
+    if store is not None:
+        changes["s3_endpoint"] = f"http://127.0.0.1:{store.port}"
+    return stack.enter_context(house(settings.model_copy(update=changes), directory))
+
+
+def _expected_maps() -> dict[str, str]:
+    stub = StubExplainer()
+    wanted = {}
+    for body in PICTURES:
+        prepared = stub.prepare(images.decode(body, max_pixels=1_000_000))
+        (explained,) = stub.explain([prepared], [(-1,)])
+        digest = hashlib.sha256(maps.encode_npy(explained.maps)).hexdigest()
+        wanted[hashlib.sha256(body).hexdigest()] = digest
+    return wanted

@@ -1,0 +1,120 @@
+"""`seewhy dead`, on a real ledger and a local directory."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from seewhy import images
+from seewhy.cli.app import app
+from seewhy.errors import UnknownExplanation
+from seewhy.explanations import Job, State
+from seewhy.hints import Bell, create_celery
+from seewhy.ids import new_job_id
+from seewhy.ledger.records import Failure
+from seewhy.ledger.redis import open_ledger
+from seewhy.manifests import Manifest
+from seewhy.objects.adapter import open_store
+from seewhy.objects.keys import image_key, manifest_key
+from seewhy.promising import Picture, Promises
+from seewhy.settings import load
+
+LANE = "efficientnet-lite0:batch"
+
+PICTURE = images.encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.fixture
+def settings(valkey, tmp_path, monkeypatch):
+    with valkey.client() as client:
+        client.flushall()
+    given = {
+        "SEEWHY_REDIS_URL": valkey.url,
+        "SEEWHY_STORE_URL": f"file://{tmp_path}/objects",
+        "SEEWHY_DEFAULT_MODEL": "efficientnet-lite0",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    return load(given)
+
+
+def fail_one(settings) -> str:
+    ledger, store = open_ledger(settings), open_store(settings)
+    bell = Bell(create_celery(settings.redis_url, lanes=[LANE]))
+    key = image_key("0" * 64)
+    job = Job(
+        model="efficientnet-lite0",
+        method="gradcam",
+        targets=(0,),
+        outputs=(),
+        image_key=key,
+        image_width_px=1,
+        image_height_px=1,
+    )
+    manifest = Manifest(
+        job_id=new_job_id(),
+        lane=LANE,
+        job=job.model_dump_json(),
+        idempotency_key=f"key of {new_job_id()}",
+        request_digest="digest",
+    )
+    promises = Promises(ledger=ledger, store=store, bell=bell)
+    promises.promise(manifest, Picture(key, PICTURE, "image/jpeg"))
+    [claim] = ledger.claim([LANE], owner="w", limit=1)
+    ledger.fail([Failure(claim, "explainer_failed", "it was too much")])
+    return manifest.job_id
+
+
+def dead(*arguments: str):
+    return CliRunner().invoke(app, ["dead", *arguments], env={"COLUMNS": "200"})
+
+
+def test_a_failed_job_is_listed_and_shown(settings):
+    job_id = fail_one(settings)
+    [_, line] = dead("list").output.splitlines()
+    assert line.split()[0] == job_id
+    assert "explainer_failed: it was too much" in line
+    shown = json.loads(dead("show", job_id).output)
+    assert (shown["state"], shown["job"]["model"]) == ("failed", "efficientnet-lite0")
+
+
+def test_a_retry_is_a_new_job_that_names_the_old_one(settings):
+    job_id = fail_one(settings)
+    told = dead("retry", job_id)
+    assert told.exit_code == 0
+    new_id = told.output.split()[-1]
+    ledger, store = open_ledger(settings), open_store(settings)
+    manifest = Manifest.model_validate_json(store.get(manifest_key(new_id)))
+    assert (manifest.retry_of, manifest.idempotency_key, manifest.lane) == (job_id, None, LANE)
+    assert ledger.read(new_id).state is State.QUEUED
+    assert ledger.read(new_id).job == ledger.read(job_id).job
+    assert ledger.read(job_id).state is State.FAILED, "terminal states never change"
+    assert ledger.dead() == []
+    assert isinstance(dead("retry", new_id).exception, SystemExit)
+
+
+def test_all_are_tried_again_and_what_cannot_be_is_said(settings):
+    job_ids = [fail_one(settings) for _ in range(3)]
+    open_store(settings).delete(manifest_key(job_ids[1]))  # its retention is over
+    told = dead("retry", "--all")
+    assert told.exit_code == 1
+    assert f"{job_ids[1]} cannot be tried again" in told.output
+    assert [record.job_id for record in open_ledger(settings).dead()] == [job_ids[1]]
+
+
+def test_purging_forgets_the_letters_that_are_old_enough(settings):
+    fail_one(settings)
+    assert dead("purge", "--older-than", "1").output == "0 left behind\n"
+    assert dead("purge", "--all").output == "1 left behind\n"
+    assert open_ledger(settings).dead() == []
+
+
+@pytest.mark.parametrize("arguments", [["retry"], ["retry", "x", "--all"], ["purge"]])
+def test_a_command_that_names_no_choice_or_two_is_refused(settings, arguments):
+    assert dead(*arguments).exit_code == 2
+
+
+def test_the_unknown_is_said_to_be_unknown(settings):
+    assert isinstance(dead("show", new_job_id()).exception, UnknownExplanation)
+    assert dead("retry", new_job_id()).exit_code == 1

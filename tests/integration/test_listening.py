@@ -1,0 +1,90 @@
+"""`Client.events` against a real HTTP server that gives scripted answers."""
+
+import json
+from typing import Any
+
+import pytest
+
+from seewhy.client import Client, Refused, ServiceUnreachable, UnexpectedAnswer
+from seewhy.explanations import State
+from servers.scripted import Answer, scripted
+
+ID = "0199c1e2-0000-7000-8000-000000000001"
+DONE = {
+    "id": ID,
+    "status": "failed",
+    "model": "vgg16",
+    "method": "gradcam",
+    "priority": "interactive",
+    "submitted_at": "2026-11-22T21:00:00.125Z",
+    "error": {"code": "worker_lost", "detail": "It died."},
+    "links": {"self": f"/v1/explanations/{ID}"},
+}
+
+
+def stream(*messages: tuple[str, dict[str, Any]], ending: str = "") -> Answer:
+    text = "retry: 10\n\n: still here\n\n"
+    text += "".join(f"id: {name}\ndata: {json.dumps(body)}\n\n" for name, body in messages)
+    return Answer(200, (text + ending).encode(), {"Content-Type": "text/event-stream"})
+
+
+def state(status: str) -> dict[str, Any]:
+    return {"id": ID, "status": status}
+
+
+def test_the_client_resumes_where_a_stream_ended_and_stops_at_the_outcome() -> None:
+    cut = 'id: 9-0\ndata: {"id": "x", "status": "succ'
+    with scripted(
+        stream(("1-0", state("queued"))),
+        stream(("2-0", state("running")), ending=cut),
+        Answer(hang_up=True),
+        stream(),
+        stream(("end", DONE)),
+    ) as server:
+        with Client(server.url) as client:
+            events = list(client.events(ID))
+        resumed = [request.headers.get("last-event-id") for request in server.requests]
+        assert {request.path for request in server.requests} == {f"/v1/explanations/{ID}/events"}
+    assert [event.status for event in events] == [State.QUEUED, State.RUNNING, State.FAILED]
+    assert resumed == [None, "1-0", "2-0", "2-0", "2-0"]
+    assert [event.explanation and event.explanation.error.code for event in events] == [
+        None,
+        None,
+        "worker_lost",
+    ]
+
+
+def test_what_the_service_refuses_is_raised_at_once() -> None:
+    problem = {"title": "t", "status": 404, "detail": "there is none", "code": "unknown"}
+    with (
+        scripted(Answer(404, problem)) as server,
+        Client(server.url) as client,
+        pytest.raises(Refused, match="there is none"),
+    ):
+        next(client.events(ID))
+
+
+def test_a_service_that_was_never_there_is_unreachable(unused_port: int) -> None:
+    with (
+        Client(f"http://127.0.0.1:{unused_port}", attempts=2) as client,
+        pytest.raises(ServiceUnreachable),
+    ):
+        next(client.events(ID))
+
+
+def test_a_service_that_stays_away_is_given_up() -> None:
+    with scripted(stream(("1-0", state("queued")))) as server:
+        client = Client(server.url, attempts=1)
+        events = client.events(ID)
+        assert next(events).status is State.QUEUED
+    with client, pytest.raises(ServiceUnreachable):
+        next(events)
+
+
+def test_what_is_no_event_of_this_service_is_unexpected() -> None:
+    with (
+        scripted(stream(("1-0", {"hello": 1}))) as server,
+        Client(server.url) as client,
+        pytest.raises(UnexpectedAnswer, match="does not read"),
+    ):
+        next(client.events(ID))
