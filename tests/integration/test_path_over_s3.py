@@ -48,5 +48,5 @@ def test_results_land_in_s3_and_their_links_open_without_a_key(
         assert httpx2.get(tampered).status_code == 403
         for key in open_store(settings).keys(f"results/{explanation.id}/"):
             open_store(settings).delete(key)
-        with pytest.raises(Refused, match="no longer in the store"):
+        with pytest.raises(Refused, match="no longer in the object store"):
             client.map(explanation)

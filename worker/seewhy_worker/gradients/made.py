@@ -43,10 +43,17 @@ class Made:
 
 
 def in_chunks(run: Any, count: int, size: int) -> Any:
-    """Call `run(places)` for `size` of 0 … count - 1 at a time; return all its rows together.
+    """Call `run(places)` for up to `size` of 0 … count - 1 at a time; return all rows together.
 
-    `places` is (size,), and `run` returns (size, …) float32. The last chunk begins anew at 0.
+    `run` takes (n,) places and returns (n, …) float32. The last chunk begins anew at 0.
     """
+    size = even(count, size)
     places = tf.reshape(tf.range(-(-count // size) * size) % count, (-1, size))
     rows = tf.map_fn(run, places, fn_output_signature=tf.float32, parallel_iterations=1)
     return tf.reshape(rows, (-1, *rows.shape[2:]))[:count]
+
+
+def even(count: int, size: int) -> int:
+    """Return the least size of chunks, as few as of `size`, so that the last is all but full."""
+    chunks = -(-count // size)
+    return -(-count // chunks)

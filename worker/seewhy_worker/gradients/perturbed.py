@@ -52,7 +52,7 @@ def _through_each_channel(asked: Asked, pixels: Any, activation: Any, aims: Aims
         return _every_value(asked, asked.parts.head(asked.parts.body(pixels * seen)), aims)
 
     channels = activation.shape[3]
-    return tf.transpose(in_chunks(scored, channels, min(asked.rows, channels)))
+    return tf.transpose(in_chunks(scored, channels, asked.rows))
 
 
 def _without_each_channel(asked: Asked, whole: Any, aims: Aims) -> Any:
@@ -64,8 +64,7 @@ def _without_each_channel(asked: Asked, whole: Any, aims: Aims) -> Any:
         ablated = tf.where(kept[:, tf.newaxis, tf.newaxis] > 0, whole, 0)
         return _every_value(asked, asked.parts.head(ablated), aims)
 
-    size = min(_ACTIVATIONS_A_ROW * asked.rows, count)
-    return tf.transpose(in_chunks(scored, count, size))
+    return tf.transpose(in_chunks(scored, count, _ACTIVATIONS_A_ROW * asked.rows))
 
 
 def _every_value(asked: Asked, logits: Any, aims: Aims) -> Any:

@@ -10,7 +10,7 @@ from seewhy_worker.cam.gradcam import gradcam
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.gradients.aims import Aims
 from seewhy_worker.gradients.layers import enlarge, explain_layers
-from seewhy_worker.gradients.made import Asked, Made
+from seewhy_worker.gradients.made import Asked, Made, even
 from seewhy_worker.gradients.overrides import has_relus, overriding
 
 
@@ -35,7 +35,7 @@ def _mean_gradient(asked: Asked, picture: Any, aims: Aims) -> Any:
     points = asked.method.points
     places = points.of(picture, asked.black, xp=keras.ops)
     count = len(points.weights)
-    size = min(asked.rows, count)
+    size = even(count, asked.rows)
     chunks = -(-count // size)
     # The last chunk is filled up with points that count nothing.
     weights = tf.pad(tf.constant(points.weights), [[0, chunks * size - count]])
