@@ -57,6 +57,8 @@ def test_a_file_of_keras_2_predicts_what_it_predicted_in_keras_2(
     assert not np.allclose(first, second, rtol=1e-2)
 
 
+# Reading a variable goes through an `__array__` of TensorFlow's that NumPy warns of.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_keras_2_passes_the_check(name: str) -> None:
     lines = check(FOLDER / f"{name}.h5")
