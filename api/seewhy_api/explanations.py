@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.errors import ExplanationGone, UnknownExplanation
+from seewhy.explanations import State
 from seewhy.ids import job_time
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import Record
@@ -55,7 +56,13 @@ def create_explanations(parts: Parts) -> Blueprint:
         body, wanted = read_upload(request)
         job_id = acceptance.accept(body, wanted, key=key)
         record = parts.watcher.outcome(job_id, wait_s=wait_s)
-        answer = show(known(record, job_id, retention_s=retention_s))
+        if record is None:
+            # Redis has lost it since. It was promised, and its manifest brings it back: another
+            # answer would have the client ask anew, for a second job.
+            links = {"self": f"/v1/explanations/{job_id}"}
+            answer = jsonify({"id": job_id, "status": State.QUEUED, "links": links})
+        else:
+            answer = show(record)
         ended = record is not None and record.state.terminal
         answer.status_code = 200 if ended and wait_s else 202
         answer.headers["Location"] = f"/v1/explanations/{job_id}"
