@@ -66,8 +66,8 @@ class Acceptance:
         self._ledger = ledger
         self._promises = Promises(ledger=ledger, store=store, bell=bell)
 
-    def accept(self, body: bytes, wanted: ExplanationRequest, *, key: str | None) -> str:
-        """Accept the picture for explanation and return the job's id.
+    def accept(self, body: bytes, wanted: ExplanationRequest, *, key: str | None) -> Manifest:
+        """Accept the picture for explanation and return the job's manifest.
 
         Raises `BadImage`, `InvalidRequest` and their kinds when the request cannot be honoured
         (nothing is written then), and `Unavailable` when it cannot be promised.
@@ -82,16 +82,17 @@ class Acceptance:
             if reservation.status is Reserved.BUSY:
                 raise KeyBusy("the first request with this Idempotency-Key is being accepted")
             job_id = reservation.job_id
-            if reservation.status is Reserved.ACCEPTED:
-                return job_id
+        manifest = order.manifest(job_id, key or None)
+        if bound and reservation.status is Reserved.ACCEPTED:
+            return manifest
         try:
-            self._promises.promise(order.manifest(job_id, key or None), order.picture)
+            self._promises.promise(manifest, order.picture)
         except Unavailable:
             if bound:
                 with contextlib.suppress(LedgerUnavailable):
                     self._ledger.abandon(bound, job_id)
             raise
-        return job_id
+        return manifest
 
     def _examine(self, body: bytes, wanted: ExplanationRequest) -> _Order:
         spec = self._catalog.get(wanted.model or self._settings.default_model)

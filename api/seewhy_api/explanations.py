@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.errors import ExplanationGone, UnknownExplanation
-from seewhy.explanations import State
 from seewhy.ids import job_time
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import Record
@@ -54,18 +53,13 @@ def create_explanations(parts: Parts) -> Blueprint:
     def submit() -> Response:
         wait_s, key = wait_wanted(request), idempotency_key(request)
         body, wanted = read_upload(request)
-        job_id = acceptance.accept(body, wanted, key=key)
-        record = parts.watcher.outcome(job_id, wait_s=wait_s)
-        if record is None:
-            # Redis has lost it since. It was promised, and its manifest brings it back: another
-            # answer would have the client ask anew, for a second job.
-            links = {"self": f"/v1/explanations/{job_id}"}
-            answer = jsonify({"id": job_id, "status": State.QUEUED, "links": links})
-        else:
-            answer = show(record)
-        ended = record is not None and record.state.terminal
-        answer.status_code = 200 if ended and wait_s else 202
-        answer.headers["Location"] = f"/v1/explanations/{job_id}"
+        manifest = acceptance.accept(body, wanted, key=key)
+        # Redis may have lost the job since. It was promised, and its manifest brings it back:
+        # another answer would have the client ask anew, for a second job.
+        record = parts.watcher.outcome(manifest.job_id, wait_s=wait_s) or manifest.accepted
+        answer = show(record)
+        answer.status_code = 200 if record.state.terminal and wait_s else 202
+        answer.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
         return answer
 
     @routes.get("/<job_id>")

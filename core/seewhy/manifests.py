@@ -2,7 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seewhy.ledger.records import IdempotencyKey, Submission
+from seewhy.explanations import State
+from seewhy.ids import job_time
+from seewhy.ledger.records import IdempotencyKey, Record, Submission
 
 
 class Manifest(BaseModel):
@@ -34,4 +36,15 @@ class Manifest(BaseModel):
             job=self.job,
             deadline_ms=self.deadline_ms,
             key=self.key,
+        )
+
+    @property
+    def accepted(self) -> Record:
+        """The job as it stands when it has just been accepted."""
+        return Record(
+            job_id=self.job_id,
+            state=State.QUEUED,
+            lane=self.lane,
+            job=self.job,
+            submitted_ms=round(job_time(self.job_id).timestamp() * 1000),
         )

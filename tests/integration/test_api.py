@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from seewhy import images, maps
+from seewhy.client import Explanation
 from seewhy.errors import LedgerUnavailable
 from seewhy.explanations import (
     METHODS,
@@ -28,6 +29,7 @@ from seewhy.explanations import (
     TargetResult,
     Verdict,
 )
+from seewhy.hints import Bell
 from seewhy.ledger.records import Completion, hint_queue, lanes_of
 from seewhy.ledger.redis import RedisLedger, open_ledger
 from seewhy.methods import FACTS
@@ -169,6 +171,24 @@ def test_how_a_map_is_made_and_drawn_is_promised_to_the_worker(client, settings,
     job = json.loads(open_ledger(settings).read(answer.json["id"]).job)
     assert (job["preset"], job["method"], job["score"]) == ("classic", "classic", "probability")
     assert (job["targets"], answer.json["method"]) == ([-1, -2], "classic")
+
+
+def test_what_redis_loses_before_the_answer_is_promised_all_the_same(
+    client, settings, cat, valkey, monkeypatch
+):
+    """Another answer would have the client ask anew, and a rebuild would run both jobs."""
+
+    def ring(self, lane, *, times=1):
+        with valkey.client() as redis:
+            redis.flushall()
+
+    monkeypatch.setattr(Bell, "ring", ring)
+    answer = post(client, cat, targets=[282])
+    assert answer.status_code == 202
+    shown = Explanation.model_validate(answer.json)
+    assert (shown.status, shown.model, shown.attempts) == (State.QUEUED, MODEL, 0)
+    assert open_ledger(settings).read(shown.id) is None
+    assert open_store(settings).get(manifest_key(shown.id))
 
 
 def test_a_poll_waits_for_the_outcome_and_no_longer(client, settings, cat):
