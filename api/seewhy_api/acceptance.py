@@ -3,10 +3,12 @@
 import contextlib
 import hashlib
 from dataclasses import dataclass
+from importlib import metadata
 
 from seewhy import images
-from seewhy.catalog import Catalog
+from seewhy.catalog import Catalog, ModelSpec
 from seewhy.errors import (
+    Crowded,
     KeyBusy,
     KeyReused,
     LedgerUnavailable,
@@ -18,7 +20,7 @@ from seewhy.explanations import ExplanationRequest, Job
 from seewhy.hints import Bell
 from seewhy.ids import new_job_id
 from seewhy.ledger.ledger import Ledger
-from seewhy.ledger.records import IdempotencyKey, Reserved, lane_of
+from seewhy.ledger.records import DEFAULT_TENANT, IdempotencyKey, Reserved, lane_of
 from seewhy.manifests import Manifest
 from seewhy.objects.keys import image_key
 from seewhy.objects.store import ObjectStore
@@ -36,6 +38,8 @@ class _Order:
     lane: str
     deadline_ms: int | None
     digest: str
+    fingerprint: str | None
+    tenant: str
 
     def manifest(self, job_id: str, key: str | None) -> Manifest:
         return Manifest(
@@ -43,6 +47,8 @@ class _Order:
             lane=self.lane,
             job=self.job.model_dump_json(),
             deadline_ms=self.deadline_ms,
+            tenant=self.tenant,
+            fingerprint=self.fingerprint,
             idempotency_key=key,
             request_digest=self.digest,
         )
@@ -66,14 +72,22 @@ class Acceptance:
         self._ledger = ledger
         self._promises = Promises(ledger=ledger, store=store, bell=bell)
 
-    def accept(self, body: bytes, wanted: ExplanationRequest, *, key: str | None) -> Manifest:
+    def accept(
+        self,
+        body: bytes,
+        wanted: ExplanationRequest,
+        *,
+        key: str | None,
+        tenant: str = DEFAULT_TENANT,
+    ) -> Manifest:
         """Accept the picture for explanation and return the job's manifest.
 
         Raises `BadImage`, `InvalidRequest` and their kinds when the request cannot be honoured
-        (nothing is written then), and `Unavailable` when it cannot be promised.
+        (nothing is written then), `Crowded` when there is no room for it, and `Unavailable` when
+        it cannot be promised.
         """
-        order = self._examine(body, wanted)
-        bound = IdempotencyKey(key, order.digest) if key else None
+        order = self._examine(body, wanted, tenant)
+        bound = IdempotencyKey(key, order.digest, tenant) if key else None
         job_id = new_job_id()
         if bound:
             reservation = self._ledger.reserve(bound, job_id)
@@ -87,14 +101,14 @@ class Acceptance:
             return manifest
         try:
             self._promises.promise(manifest, order.picture)
-        except Unavailable:
+        except (Unavailable, Crowded):
             if bound:
                 with contextlib.suppress(LedgerUnavailable):
                     self._ledger.abandon(bound, job_id)
             raise
         return manifest
 
-    def _examine(self, body: bytes, wanted: ExplanationRequest) -> _Order:
+    def _examine(self, body: bytes, wanted: ExplanationRequest, tenant: str) -> _Order:
         spec = self._catalog.get(wanted.model or self._settings.default_model)
         for method in (wanted.method, *wanted.fallback):
             if method not in spec.methods and not wanted.preset:
@@ -112,25 +126,38 @@ class Acceptance:
         )
         picture = hashlib.sha256(body).hexdigest()
         asked = picture + wanted.model_dump_json()
+        job = Job(
+            model=spec.name,
+            method=wanted.preset or wanted.method,
+            fallback=wanted.fallback,
+            score="probability" if wanted.preset else wanted.score,
+            targets=targets,
+            layers=wanted.layers,
+            preset=wanted.preset,
+            normalize=wanted.normalize,
+            outputs=wanted.outputs,
+            box=wanted.box,
+            image_key=image_key(picture),
+            image_width_px=info.width_px,
+            image_height_px=info.height_px,
+            metadata=wanted.metadata,
+        )
         return _Order(
             picture=Picture(image_key(picture), body, info.media_type),
-            job=Job(
-                model=spec.name,
-                method=wanted.preset or wanted.method,
-                fallback=wanted.fallback,
-                score="probability" if wanted.preset else wanted.score,
-                targets=targets,
-                layers=wanted.layers,
-                preset=wanted.preset,
-                normalize=wanted.normalize,
-                outputs=wanted.outputs,
-                box=wanted.box,
-                image_key=image_key(picture),
-                image_width_px=info.width_px,
-                image_height_px=info.height_px,
-                metadata=wanted.metadata,
-            ),
+            job=job,
+            tenant=tenant,
+            fingerprint=_fingerprint(job, spec, tenant) if wanted.cache else None,
             lane=lane_of(spec.name, wanted.priority),
             deadline_ms=None if wanted.deadline_s is None else round(wanted.deadline_s * 1000),
             digest=hashlib.sha256(asked.encode()).hexdigest(),
         )
+
+
+def _fingerprint(job: Job, spec: ModelSpec, tenant: str) -> str:
+    """Stand for all that an outcome depends on.
+
+    Nobody is to learn from an answer that came at once what another tenant has asked.
+    """
+    asked = job.model_dump_json(exclude={"metadata"})
+    parts = (tenant, metadata.version("seewhy"), spec.fingerprint, asked)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

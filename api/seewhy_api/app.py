@@ -16,6 +16,7 @@ from seewhy.settings import Settings
 from seewhy_api import problems
 from seewhy_api.events import create_events
 from seewhy_api.explanations import create_explanations
+from seewhy_api.finding import Finder
 from seewhy_api.forgetter import Forgetter
 from seewhy_api.health import create_health
 from seewhy_api.models import create_models
@@ -64,6 +65,7 @@ def create_api(settings: Settings) -> Api:
     bell = Bell(create_celery(settings.redis_url, lanes=lanes))
     tail = Tail(ledger=ledger)
     store = open_store(settings)
+    recovery = Recovery(ledger=ledger, store=store, retention_s=settings.retention_s)
     parts = Parts(
         settings=settings,
         catalog=catalog,
@@ -72,12 +74,14 @@ def create_api(settings: Settings) -> Api:
         bell=bell,
         tail=tail,
         watcher=Watcher(ledger=ledger, tail=tail, waiters=settings.api_threads // 2),
+        finder=Finder(recovery=recovery, retention_s=settings.retention_s),
     )
     sweeper = Sweeper(
         ledger=ledger,
+        outbox=ledger.outbox,
         store=store,
         bell=bell,
-        recovery=Recovery(ledger=ledger, store=store, retention_s=settings.retention_s),
+        recovery=recovery,
         interval_s=settings.sweep_interval_s,
     )
     expiry = open_expiry(settings, known=lambda job_id: ledger.read(job_id) is not None)

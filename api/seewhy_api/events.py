@@ -16,7 +16,6 @@ from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import Record
 from seewhy_api import views
-from seewhy_api.explanations import known
 from seewhy_api.parts import Parts
 from seewhy_api.problems import problem
 from seewhy_api.tail import Ear, Place, Tail
@@ -131,7 +130,7 @@ def create_events(parts: Parts, *, pace: Pace | None = None) -> Blueprint:
         with ExitStack() as held:
             held.callback(seats.release)
             ear = held.enter_context(parts.tail.listen(job_id, after=after))
-            record = known(teller.read(job_id), job_id, retention_s=parts.settings.retention_s)
+            record = parts.finder.known(teller.read(job_id), job_id)
             answer = Response(teller.text(record, ear, after=after), mimetype="text/event-stream")
             answer.call_on_close(held.pop_all().close)
         answer.headers["Cache-Control"] = "no-store"

@@ -1,32 +1,16 @@
 """The routes of an explanation's life: submit, look, wait, cancel."""
 
-from datetime import UTC, datetime, timedelta
-
 from flask import Blueprint, Response, jsonify, request
 
-from seewhy.errors import ExplanationGone, UnknownExplanation
-from seewhy.ids import job_time
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import Record
 from seewhy_api import views
 from seewhy_api.acceptance import Acceptance
 from seewhy_api.parts import Parts
+from seewhy_api.tenants import tenant_of
 from seewhy_api.uploads import idempotency_key, read_upload, wait_wanted
 
 POLL_AFTER_S = 1
-
-
-def known(record: Record | None, job_id: str, *, retention_s: int) -> Record:
-    """Return the record, or raise `ExplanationGone` or `UnknownExplanation`."""
-    if record is not None:
-        return record
-    try:
-        age = datetime.now(UTC) - job_time(job_id)
-    except ValueError:
-        age = timedelta()
-    if age > timedelta(seconds=retention_s):
-        raise ExplanationGone(f"explanation {job_id} is past its retention")
-    raise UnknownExplanation("there is no explanation with this id")
 
 
 def create_explanations(parts: Parts) -> Blueprint:
@@ -39,7 +23,6 @@ def create_explanations(parts: Parts) -> Blueprint:
         store=parts.store,
         bell=parts.bell,
     )
-    retention_s = parts.settings.retention_s
 
     def show(record: Record) -> Response:
         position = _position(parts.ledger, record)
@@ -53,23 +36,24 @@ def create_explanations(parts: Parts) -> Blueprint:
     def submit() -> Response:
         wait_s, key = wait_wanted(request), idempotency_key(request)
         body, wanted = read_upload(request)
-        manifest = acceptance.accept(body, wanted, key=key)
+        tenant = tenant_of(request, header=parts.settings.tenant_header)
+        manifest = acceptance.accept(body, wanted, key=key, tenant=tenant)
         # Redis may have lost the job since. It was promised, and its manifest brings it back:
         # another answer would have the client ask anew, for a second job.
         record = parts.watcher.outcome(manifest.job_id, wait_s=wait_s) or manifest.accepted
         answer = show(record)
-        answer.status_code = 200 if record.state.terminal and wait_s else 202
+        answer.status_code = 200 if record.state.terminal else 202
         answer.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
         return answer
 
     @routes.get("/<job_id>")
     def look(job_id: str) -> Response:
         record = parts.watcher.outcome(job_id, wait_s=wait_wanted(request))
-        return show(known(record, job_id, retention_s=retention_s))
+        return show(parts.finder.known(record, job_id))
 
     @routes.post("/<job_id>/cancel")
     def cancel(job_id: str) -> Response:
-        return show(known(parts.ledger.cancel(job_id), job_id, retention_s=retention_s))
+        return show(parts.finder.known(parts.ledger.cancel(job_id), job_id))
 
     return routes
 

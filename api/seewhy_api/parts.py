@@ -7,6 +7,7 @@ from seewhy.hints import Bell
 from seewhy.ledger.ledger import Ledger
 from seewhy.objects.store import ObjectStore
 from seewhy.settings import Settings
+from seewhy_api.finding import Finder
 from seewhy_api.tail import Tail
 from seewhy_api.watcher import Watcher
 
@@ -22,3 +23,4 @@ class Parts:
     bell: Bell
     tail: Tail
     watcher: Watcher
+    finder: Finder

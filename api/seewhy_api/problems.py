@@ -21,6 +21,8 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.ExplanationGone: HTTPStatus.GONE,
     errors.ResultNotReady: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 _log = logging.getLogger(__name__)
@@ -62,6 +64,10 @@ def _from_ours(error: errors.SeewhyError) -> Response:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
         return _from_bug(error)
+    if isinstance(error, errors.Crowded):
+        answer = problem(status, error.code, str(error))
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         _log.warning("answered 503: %s", error)
         return problem(status, error.code, "A part of the service is away. Please try again.")

@@ -12,7 +12,6 @@ from seewhy.objects.store import ObjectStore
 from seewhy.rendering.classic import classic_overlay
 from seewhy.rendering.overlay import heatmap, overlay
 from seewhy.rendering.scale import full_heat
-from seewhy_api.explanations import known
 from seewhy_api.parts import Parts
 
 _Heat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -40,7 +39,7 @@ def create_results(parts: Parts) -> Blueprint:
     routes = Blueprint("results", __name__, url_prefix="/v1/explanations/<job_id>")
 
     def succeeded(job_id: str) -> tuple[Job, Result]:
-        record = known(parts.ledger.read(job_id), job_id, retention_s=parts.settings.retention_s)
+        record = parts.finder.known(parts.ledger.read(job_id), job_id)
         if record.result is None:
             raise ResultNotReady(f"the explanation is {record.state}: it has no result")
         return Job.model_validate_json(record.job), Result.model_validate_json(record.result)

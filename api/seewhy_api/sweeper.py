@@ -11,6 +11,7 @@ from seewhy.errors import Unavailable
 from seewhy.filing import file_outcomes
 from seewhy.hints import Bell
 from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.outbox import Outbox
 from seewhy.objects.store import ObjectStore
 from seewhy.recovery import Recovery
 
@@ -27,6 +28,7 @@ class Sweeper:
         self,
         *,
         ledger: Ledger,
+        outbox: Outbox,
         store: ObjectStore,
         bell: Bell,
         recovery: Recovery,
@@ -34,6 +36,7 @@ class Sweeper:
     ) -> None:
         """Sweep every `interval_s` once started."""
         self._ledger = ledger
+        self._outbox = outbox
         self._store = store
         self._bell = bell
         self._recovery = recovery
@@ -65,6 +68,8 @@ class Sweeper:
             examined = swept.examined
         for lane, times in rings.items():
             self._bell.ring(lane, times=times)
+        if wanted := self._outbox.couriers_wanted():
+            self._bell.wake_couriers(times=wanted)
 
     def file(self) -> None:
         """File outcomes until none is left, or until overdue jobs want to be looked at again."""

@@ -24,6 +24,7 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
         "priority": Priority(record.lane.rpartition(":")[2]),
         "metadata": job["metadata"],
         "attempts": record.attempts,
+        "cached": record.cached,
         "queue_position": position,
         "cancel_requested": record.cancel_requested,
         "submitted_at": _time(record.submitted_ms),

@@ -5,6 +5,7 @@ own (`Settings.models_file`), whose tables replace shipped ones of the same name
 """
 
 import difflib
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from functools import cached_property
@@ -136,6 +137,12 @@ class ModelSpec(_Frozen):
         if isinstance(self.weights, RandomWeights):
             return f"random:{self.weights.random_seed}"
         return self.weights.digest if self.weights else f"sha256:{self.sha256}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What an explanation by this model depends on, as a SHA-256."""
+        entry = self.model_dump_json(exclude={"folder", "methods", "max_batch"})
+        return hashlib.sha256("\n".join([entry, *self.labels]).encode()).hexdigest()
 
     @property
     def offered_layers(self) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ SeewhyError
 ├── Unavailable               a server this process needs does not answer: try again
 │   ├── LedgerUnavailable     Redis
 │   └── StoreUnavailable      the object store
+├── Crowded                   too much is waiting already: come back later
+│   ├── QueueFull             of everybody's
+│   └── TenantQueueFull       of this tenant's
 ├── ObjectAbsent              no object under this key
 ├── ModelError                a model cannot be served
 │   ├── WeightsNotFound       neither on disk nor to be fetched
@@ -160,6 +163,29 @@ class StoreUnavailable(Unavailable):
     """The object store does not answer."""
 
     code = "store_unavailable"
+
+
+class Crowded(SeewhyError):
+    """Too much is waiting already. `retry_after_s` is when there may be room again."""
+
+    code = "crowded"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(Crowded):
+    """Too many jobs of this model and priority are waiting."""
+
+    code = "queue_full"
+
+
+class TenantQueueFull(Crowded):
+    """Too many of this tenant's jobs are waiting."""
+
+    code = "tenant_queue_full"
 
 
 class ObjectAbsent(SeewhyError):

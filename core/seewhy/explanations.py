@@ -122,6 +122,9 @@ class ExplanationRequest(_Frozen):
     box: Box | None = Field(
         None, description="With `trust` in outputs: what the maps ought to lie in."
     )
+    cache: bool = Field(
+        True, description="Whether the outcome may be that of another request that asked the same."
+    )
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = Field(None, gt=0, le=86_400)
     metadata: dict[str, JsonValue] = Field(

@@ -42,6 +42,8 @@ def _outcome(record: Record) -> Outcome:
     return Outcome(
         state=record.state,
         finished_ms=record.finished_ms,
+        cached=record.cached,
+        result=record.result,
         attempts=record.attempts,
         crashes=record.crashes,
         started_ms=record.started_ms,

@@ -11,10 +11,13 @@ from celery import Celery
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
-from seewhy.ledger.records import hint_queue
+from seewhy.ledger.records import COURIER_QUEUE, hint_queue
 
 WORK = "seewhy.work"
 """The task's name. The API rings by name, so that it need not import the worker."""
+
+DELIVER = "seewhy.deliver"
+"""The task that takes turns at webhooks, on a queue of its own: it never delays a picture."""
 
 _log = logging.getLogger(__name__)
 
@@ -25,14 +28,17 @@ def broker_url(redis_url: str) -> str:
 
 
 def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
-    """Make the Celery application for the hints of these lanes. Connects on first use."""
+    """Make the Celery application for the hints of these lanes and of couriers.
+
+    Connects on first use. Whoever consumes names its queues, for it knows them all.
+    """
     app = Celery("seewhy", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
         result_backend=None,
-        task_queues=[Queue(hint_queue(lane)) for lane in lanes],
+        task_queues=[Queue(name) for name in (*map(hint_queue, lanes), COURIER_QUEUE)],
         task_create_missing_queues=False,
         task_acks_late=True,
         task_reject_on_worker_lost=False,
@@ -70,10 +76,17 @@ class Bell:
 
     def ring(self, lane: str, *, times: int = 1) -> bool:
         """Send `times` hints; False when the broker did not take one."""
+        return self._send(WORK, [lane], queue=hint_queue(lane), times=times)
+
+    def wake_couriers(self, *, times: int) -> bool:
+        """Send `times` hints to those who deliver webhooks; False as in `ring`."""
+        return self._send(DELIVER, [], queue=COURIER_QUEUE, times=times)
+
+    def _send(self, task: str, arguments: list[str], *, queue: str, times: int) -> bool:
         try:
             for _ in range(times):
-                self._celery.send_task(WORK, args=[lane], queue=hint_queue(lane))
+                self._celery.send_task(task, args=arguments, queue=queue)
         except OperationalError as error:
-            _log.warning("could not ring %s, the sweep will: %s", lane, error)
+            _log.warning("could not ring %s, the sweep will: %s", queue, error)
             return False
         return True

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from seewhy.errors import UnknownClass
@@ -24,6 +24,9 @@ class Labels:
 
     def __len__(self) -> int:
         return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
 
     def __getitem__(self, index: int) -> str:
         return self._names[index]

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seewhy.explanations import State
 from seewhy.ids import job_time
-from seewhy.ledger.records import IdempotencyKey, Record, Submission
+from seewhy.ledger.records import DEFAULT_TENANT, IdempotencyKey, Record, Submission, Webhook
 
 
 class Manifest(BaseModel):
@@ -16,6 +16,9 @@ class Manifest(BaseModel):
     lane: str
     job: str = Field(description="A `seewhy.explanations.Job` as JSON text.")
     deadline_ms: int | None = Field(None, description="Counted from acceptance.")
+    tenant: str = DEFAULT_TENANT
+    fingerprint: str | None = Field(None, description="Of what is asked; None: not to be shared.")
+    webhook: str | None = None
     idempotency_key: str | None = None
     request_digest: str
     retry_of: str | None = Field(None, description="The failed job that this one repeats.")
@@ -25,7 +28,7 @@ class Manifest(BaseModel):
         """The client's key with the digest of its request."""
         if self.idempotency_key is None:
             return None
-        return IdempotencyKey(self.idempotency_key, self.request_digest)
+        return IdempotencyKey(self.idempotency_key, self.request_digest, self.tenant)
 
     @property
     def submission(self) -> Submission:
@@ -36,6 +39,9 @@ class Manifest(BaseModel):
             job=self.job,
             deadline_ms=self.deadline_ms,
             key=self.key,
+            tenant=self.tenant,
+            fingerprint=self.fingerprint,
+            webhook=self.webhook,
         )
 
     @property
@@ -46,5 +52,7 @@ class Manifest(BaseModel):
             state=State.QUEUED,
             lane=self.lane,
             job=self.job,
+            tenant=self.tenant,
             submitted_ms=round(job_time(self.job_id).timestamp() * 1000),
+            webhook=Webhook(self.webhook) if self.webhook else None,
         )

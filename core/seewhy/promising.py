@@ -5,11 +5,13 @@ ledger leaves at most an orphan object, and promises nothing.
 """
 
 import contextlib
+import math
 from dataclasses import dataclass
 
-from seewhy.errors import StoreUnavailable, Unavailable
+from seewhy.errors import QueueFull, StoreUnavailable, TenantQueueFull, Unavailable
 from seewhy.hints import Bell
 from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.records import Crowd, Limit
 from seewhy.manifests import Manifest
 from seewhy.objects.keys import manifest_key
 from seewhy.objects.store import ObjectStore
@@ -34,8 +36,13 @@ class Promises:
         self._bell = bell
 
     def promise(self, manifest: Manifest, picture: Picture) -> None:
-        """Promise the job, or raise `Unavailable`. A picture that is there becomes young again."""
+        """Promise the job, or raise `Unavailable` or `Crowded`.
+
+        A picture that is there becomes young again.
+        """
         key = manifest_key(manifest.job_id)
+        # Asked first, so that a crowd costs the store nothing; submitting is what counts.
+        _refuse(self._ledger.crowd(manifest.lane, tenant=manifest.tenant))
         self._store.put(picture.key, picture.body, content_type=picture.media_type)
         self._store.put(key, manifest.model_dump_json().encode(), content_type="application/json")
         try:
@@ -48,5 +55,20 @@ class Promises:
                 with contextlib.suppress(StoreUnavailable):
                     self._store.delete(key)
             raise
+        if receipt.crowd:
+            with contextlib.suppress(StoreUnavailable):
+                self._store.delete(key)
+            _refuse(receipt.crowd)
         if receipt.ring:
             self._bell.ring(manifest.lane)
+
+
+def _refuse(crowd: Crowd | None) -> None:
+    if crowd is None:
+        return
+    retry_after_s = math.ceil(crowd.retry_in_ms / 1000)
+    if crowd.limit is Limit.TENANT:
+        message = "you have as many explanations waiting for this model as you may"
+        raise TenantQueueFull(message, retry_after_s=retry_after_s)
+    message = "as many explanations wait for this model as it may have"
+    raise QueueFull(message, retry_after_s=retry_after_s)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from seewhy.errors import ObjectAbsent
 from seewhy.ids import new_job_id
 from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.records import Marker
 from seewhy.objects.keys import EPOCH_KEY
 from seewhy.objects.store import ObjectStore
 from seewhy.rebuilding import Rebuilder, Rebuilt
@@ -38,7 +39,7 @@ class Recovery:
         """
         self._epoch = self._epoch or self._stored_epoch()
         marker = self._ledger.marker()
-        if marker.epoch and marker.epoch == self._epoch and marker.marked_by == marker.server:
+        if self._epoch and self._agrees(marker):
             return None
         if not self._ledger.lead(self._owner, lease_ms=LEASE_MS):
             return None
@@ -48,6 +49,17 @@ class Recovery:
             return None
         hours = HOURS_AFTER_RESTART if marker.epoch == self._epoch else None
         return self._rebuild(self._epoch, hours, go_on)
+
+    def whole(self) -> bool:
+        """Whether the ledger still has all that was promised; if not, it is being put right.
+
+        Raises `Unavailable`.
+        """
+        self._epoch = self._epoch or self._stored_epoch()
+        return self._epoch is None or self._agrees(self._ledger.marker())
+
+    def _agrees(self, marker: Marker) -> bool:
+        return marker.epoch == self._epoch and marker.marked_by == marker.server
 
     def _rebuild(self, epoch: str, hours: int | None, go_on: Callable[[], bool]) -> Rebuilt | None:
         _log.warning("Redis %s: looking for lost jobs", "was restarted" if hours else "lost all")

@@ -85,6 +85,19 @@ class Settings(BaseSettings):
         25_000_000, ge=1_000, le=178_000_000, description="Width by height; more is refused."
     )
 
+    tenant_header: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="The header by which your gateway names the tenant; unset: there is one.",
+    )
+    queue_limit: int = Field(
+        1_000_000, ge=1, description="More open jobs of one model and priority are refused (503)."
+    )
+    tenant_queue_limit: int = Field(250_000, ge=1, description="The same for one tenant (429).")
+    cache_s: int = Field(
+        86_400, ge=0, description="How long an outcome answers those who ask the same. 0: never."
+    )
+
     lease_s: float = Field(30.0, gt=0, le=3600, description="A claim not renewed is taken back.")
     sweep_interval_s: float = Field(
         5.0, gt=0, le=300, description="How often overdue jobs are looked after."
@@ -118,6 +131,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take values from the caller alone: `load` is what reads the environment."""
         return (init_settings,)
+
+    @property
+    def shared_s(self) -> int:
+        """How long an outcome answers those who ask the same: no longer than it is known."""
+        return min(self.cache_s, self.retention_s)
 
     @property
     def resident_models(self) -> tuple[str, ...]:

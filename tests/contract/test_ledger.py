@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledgers.bench import START_MS, Bench, MemoryBench, RedisBench
+from ledgers.positions import latest
 from seewhy.explanations import Priority, State
 from seewhy.ledger.records import (
     Completion,
@@ -355,7 +356,7 @@ def test_a_key_whose_job_was_accepted_after_all_is_not_freed(bench):
 
 
 def test_every_change_of_state_is_an_event_in_order(bench):
-    start = bench.ledger.horizon()
+    start = latest(bench.ledger)
     submit(bench, "a")
     bench.ledger.complete([Completion(claim(bench)[0], "r")])
     events = bench.ledger.events(after=start, wait_ms=100)

@@ -1,5 +1,6 @@
 """Random interleavings: the Lua must do what the plain Python model does, field by field."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis.stateful import (
 
 from ledgers.bench import POLICY, START_MS, MemoryBench, RedisBench
 from seewhy.explanations import Priority, State
+from seewhy.ledger.outbox import Tried, Turn, Verdict
 from seewhy.ledger.records import (
     Claim,
     Completion,
@@ -43,7 +45,9 @@ OUTCOMES = st.none() | st.builds(
     result=st.none() | st.just("its result"),
     error_code=st.none() | st.just("code"),
 )
-KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
+TENANTS = st.sampled_from(["default", "a", "b"])
+KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]), TENANTS)
+WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations are about jobs that are still alive."""
 
@@ -53,6 +57,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     server: RedisServer
     claims = Bundle("claims")
+    turns = Bundle("turns")
 
     @initialize()
     def open(self) -> None:
@@ -77,19 +82,89 @@ class LedgerMachine(RuleBasedStateMachine):
     def recent(self, back: int) -> str:
         return self.jobs[max(0, len(self.jobs) - 1 - back)]
 
-    @rule(lane=LANES, deadline=st.sampled_from([None, None, 50, 1_500]))
-    def submit(self, lane: str, deadline: int | None) -> None:
-        self.submit_as(self.new_job(), lane, deadline)
+    @rule(
+        lane=LANES,
+        deadline=st.sampled_from([None, None, 50, 1_500]),
+        tenant=TENANTS,
+        asks=st.sampled_from([None, None, "the same", "the same", "other"]),
+        webhook=WEBHOOKS,
+    )
+    def submit(self, lane: str, deadline: int | None, tenant: str, asks: Any, webhook: Any) -> None:
+        job = self.new_job()
+        more = {"tenant": tenant, "fingerprint": asks, "webhook": webhook}
+        self.submit_this(Submission(job, lane, f"text {job}", deadline, **more))
 
     @rule(back=RECENT, lane=LANES)
     def submit_again(self, back: int, lane: str) -> None:
-        self.submit_as(self.recent(back), lane, None)
+        self.submit_this(Submission(self.recent(back), lane, "text"))
 
-    def submit_as(self, job: str, lane: str, deadline: int | None) -> None:
-        receipt = self.both(lambda x: x.submit(Submission(job, lane, f"text {job}", deadline)))
+    def submit_this(self, submission: Submission) -> None:
+        receipt = self.both(lambda x: x.submit(submission))
         if receipt.ring:
-            self.model.leave_hint(lane)
-            self.redis.leave_hint(lane)
+            self.model.leave_hint(submission.lane)
+            self.redis.leave_hint(submission.lane)
+
+    @rule(
+        lanes=st.lists(LANES, min_size=2, max_size=4),
+        webhook=WEBHOOKS,
+        end=st.sampled_from(["complete", "fail", "cancel", "withdraw", "die", "wait"]),
+        late=st.booleans(),
+    )
+    def ask_alike(self, lanes: list[str], webhook: Any, end: str, late: bool) -> None:
+        """Several ask the same; the first comes to one end or another."""
+        asks = f"flight {len(self.jobs)}"
+        jobs = [self.new_job() for _ in lanes]
+        for job, lane in zip(jobs, lanes, strict=True):
+            self.submit_this(Submission(job, lane, "same", fingerprint=asks, webhook=webhook))
+        if end == "cancel":
+            self.both(lambda x: x.cancel(jobs[0]))
+        elif end != "wait":
+            self.end_first(jobs[0], end)
+        if late:
+            job = self.new_job()
+            self.submit_this(Submission(job, lanes[0], "same", fingerprint=asks))
+        self.wait(POLICY.lease_ms)
+        self.sweep(500)
+
+    def end_first(self, job: str, end: str) -> None:
+        taken: list[Claim] = self.both(lambda x: x.claim(lanes_of("m"), owner="w1", limit=20))
+        mine = [claim for claim in taken if claim.job_id == job]
+        if end == "complete":
+            self.both(lambda x: x.complete([Completion(c, "r") for c in mine]))
+        elif end == "fail":
+            self.both(lambda x: x.fail([Failure(c, "code", "detail") for c in mine]))
+        elif end == "withdraw":
+            self.both(lambda x: x.cancel(job))
+            self.both(lambda x: x.withdraw(mine))
+
+    @rule(lane=LANES, tenant=TENANTS)
+    def ask_for_room(self, lane: str, tenant: str) -> None:
+        self.both(lambda x: x.crowd(lane, tenant=tenant))
+
+    @rule(target=turns, limit=st.integers(1, 3))
+    def take_turn(self, limit: int) -> Any:
+        turn = self.model.outbox.take_turn(limit=limit)
+        assert self.redis.outbox.take_turn(limit=limit) == turn
+        return multiple(turn) if turn else multiple()
+
+    @rule(
+        turn=turns,
+        verdicts=st.lists(st.sampled_from(Verdict), min_size=3, max_size=3),
+        pause_ms=st.sampled_from([0, 300]),
+    )
+    def report(self, turn: Turn, verdicts: list[Verdict], pause_ms: int) -> None:
+        tried = [
+            Tried(notice, verdict, "heard", retry_in_ms=200)
+            for notice, verdict in zip(turn.notices, verdicts, strict=False)
+        ]
+        for bench in (self.model, self.redis):
+            bench.outbox.report(turn, tried, pause_ms=pause_ms)
+
+    @rule(back=RECENT)
+    def redeliver(self, back: int) -> None:
+        job = self.recent(back)
+        answers = {bench.outbox.redeliver(job) for bench in (self.model, self.redis)}
+        assert len(answers) == 1
 
     @rule(lane=LANES, key=KEYS)
     def submit_with_key(self, lane: str, key: IdempotencyKey) -> None:
@@ -132,9 +207,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def fail(self, batch: list[Claim], retry: int | None) -> None:
         self.both(lambda x: x.fail([Failure(c, "code", "detail", retry) for c in batch]))
 
-    @rule(batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id))
-    def release(self, batch: list[Claim]) -> None:
-        self.both(lambda x: x.release(batch))
+    @rule(
+        batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id),
+        delay=st.sampled_from([0, 0, 200]),
+    )
+    def release(self, batch: list[Claim], delay: int) -> None:
+        self.both(lambda x: x.release(batch, retry_in_ms=delay))
 
     @rule(batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id))
     def withdraw(self, batch: list[Claim]) -> None:
@@ -161,6 +239,8 @@ class LedgerMachine(RuleBasedStateMachine):
         lane=LANES,
         outcome=OUTCOMES,
         key=st.none() | KEYS,
+        tenant=TENANTS,
+        webhook=WEBHOOKS,
         ago_ms=st.sampled_from([-50, 0, 1_000, 80_000_000]),
         deadline=st.sampled_from([None, None, 1_500]),
     )
@@ -170,11 +250,13 @@ class LedgerMachine(RuleBasedStateMachine):
         lane: str,
         outcome: Outcome | None,
         key: IdempotencyKey | None,
+        tenant: str,
+        webhook: str | None,
         ago_ms: int,
         deadline: int | None,
     ) -> None:
         job = self.new_job() if back is None else self.recent(back)
-        submission = Submission(job, lane, f"text {job}", deadline, key)
+        submission = Submission(job, lane, f"text {job}", deadline, key, tenant, webhook=webhook)
         lost = Restoration(submission, self.model.now_ms - ago_ms, outcome)
         self.both(lambda x: x.restore(lost))
 
@@ -218,6 +300,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.redis.due() == due
         counts = self.both(lambda x: x.counts())
         assert counts.drift == 0, "I5"
+        assert sum(counts.open.values()) == counts.non_terminal, "I7"
+        assert self.model.outbox.couriers_wanted() == self.redis.outbox.couriers_wanted()
         for job in self.jobs:
             record = self.both(lambda x, job=job: x.read(job))
             if record is None:
@@ -225,10 +309,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self.both(lambda x, record=record: x.position(record))
             assert (job in due) is not record.state.terminal, "I1"
             assert record.attempts <= 3, "I2"
+            ended = replace(record, webhook=None)
             if job in self.terminal:
-                assert record == self.terminal[job], "terminal states never change"
+                assert ended == self.terminal[job], "terminal states never change"
             if record.state.terminal:
-                self.terminal[job] = record
+                self.terminal[job] = ended
 
     @invariant()
     def a_suspect_is_alone_with_its_owner(self) -> None:

@@ -28,7 +28,7 @@ def test_an_absent_bucket_is_made_and_a_second_run_finds_all_in_place(s3: S3Serv
     assert provision(settings) == [
         f"bucket {name}: created",
         "CORS, GET and HEAD from any origin: set",
-        "lifecycle, results 8 d, pictures 16 d: set",
+        "lifecycle, results 9 d, pictures 16 d: set",
     ]
     open_store(settings).check()
     assert [line.rpartition(": ")[2] for line in provision(settings)] == ["present"] * 3

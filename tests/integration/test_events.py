@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from ledgers.positions import latest
 from seewhy.client import Client
 from seewhy.client.messages import Message, read_messages
 from seewhy.explanations import State
@@ -138,10 +139,10 @@ def test_who_comes_late_gets_the_outcome_though_its_event_is_gone(building, ledg
 
 def test_who_resumes_gets_what_was_missed_once_and_in_order(building, ledger, photos):
     assert ledger.cancel(submit(building, photos)) is not None
-    before = ledger.horizon()
+    before = latest(ledger)
     job_id = submit(building, photos)
     taken = claim(ledger)
-    ran = ledger.horizon()
+    ran = latest(ledger)
     assert ledger.fail([Failure(taken, "c", "d", retry_in_ms=0)]) == [True]
     assert ledger.cancel(job_id) is not None
     wait_until(

@@ -7,11 +7,20 @@ from redis import Redis
 
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.memory import MemoryLedger
+from seewhy.ledger.outbox import Outbox
 from seewhy.ledger.records import Policy, hint_queue
 from seewhy.ledger.redis import RedisLedger
 
 POLICY = Policy(
-    lease_ms=1_000, max_attempts=3, look_ms=100, look_limit_ms=400, hint_every=2, hints_at_most=3
+    lease_ms=1_000,
+    max_attempts=3,
+    look_ms=100,
+    look_limit_ms=400,
+    hint_every=2,
+    hints_at_most=3,
+    lane_limit=12,
+    tenant_limit=10,
+    turn_ms=500,
 )
 START_MS = 1_800_000_000_000
 CLOCK = """
@@ -21,6 +30,7 @@ local function now_ms() return tonumber(redis.call('GET', 'test:clock')) end
 
 class Bench(Protocol):
     ledger: Ledger
+    outbox: Outbox
 
     def tick(self, ms: int) -> None: ...
     def leave_hint(self, lane: str) -> None: ...
@@ -38,6 +48,7 @@ class MemoryBench:
             hints_waiting=lambda lane: self.hints[lane],
         )
         self.ledger: Ledger = self.twin
+        self.outbox: Outbox = self.twin.outbox
 
     def tick(self, ms: int) -> None:
         self.now_ms += ms
@@ -57,7 +68,9 @@ class RedisBench:
         client.flushdb()
         client.set("test:clock", START_MS)
         self.client = client
-        self.ledger: Ledger = RedisLedger(client, policy=POLICY, clock=CLOCK)
+        ledger = RedisLedger(client, policy=POLICY, clock=CLOCK)
+        self.ledger: Ledger = ledger
+        self.outbox: Outbox = ledger.outbox
 
     def tick(self, ms: int) -> None:
         self.client.incrby("test:clock", ms)

@@ -15,6 +15,7 @@ from seewhy import images
 from seewhy.client.answers import Outcome
 from seewhy.errors import OutOfMemory, StoreUnavailable
 from seewhy.explanations import ClassScore, Job, Recipe, Result, State, TargetResult, Verdict
+from seewhy.hints import Bell, create_celery
 from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.records import Policy, Submission, lanes_of
 from seewhy.maps import decode_npy
@@ -74,6 +75,9 @@ class Room:
         self.drain = Drain(
             Stations(
                 ledger=self.ledger,
+                outbox=self.ledger.outbox,
+                bell=Bell(create_celery("redis://127.0.0.1:1/0", lanes=[])),
+                store=self.store,
                 leases=self.leases,
                 intake=Intake(store=self.store, max_pixels=1_000_000),
                 devices={"m": self.device},

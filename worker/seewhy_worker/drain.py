@@ -5,6 +5,7 @@ on the device. The batch is what is waiting: no timer, so a lone job runs at onc
 runs full batches.
 """
 
+import contextlib
 import logging
 import random
 import threading
@@ -14,9 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from seewhy.errors import ExplainerFailed, LedgerUnavailable, OutOfMemory, SeewhyError
+from seewhy.errors import (
+    ExplainerFailed,
+    LedgerUnavailable,
+    OutOfMemory,
+    SeewhyError,
+    StoreUnavailable,
+)
+from seewhy.hints import Bell
 from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.outbox import Outbox
 from seewhy.ledger.records import Claim, Completion, Failure, Hold, lanes_of
+from seewhy.objects.store import ObjectStore
 from seewhy_worker.device import Device
 from seewhy_worker.explained import Explained
 from seewhy_worker.intake import Intake, Ready
@@ -28,6 +38,7 @@ Made = TypeVar("Made")
 
 RETRY_BASE_MS = 500
 RETRY_LIMIT_MS = 30_000
+STORE_AWAY_MS = 2_000
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +48,9 @@ class Stations:
     """Where a batch passes by on its way."""
 
     ledger: Ledger
+    outbox: Outbox
+    bell: Bell
+    store: ObjectStore
     leases: Leases
     intake: Intake
     devices: Mapping[str, Device]
@@ -78,18 +92,21 @@ class Drain:
                 break
             count += len(claims)
             with self._at.leases.holding(claims):
-                self._run(claims, device)
+                well = self._run(claims, device)
+            if not well:
+                break  # the sweep will ring again
         return count
 
-    def _run(self, claims: Sequence[Claim], device: Device) -> None:
+    def _run(self, claims: Sequence[Claim], device: Device) -> bool:
+        """Run a batch; False when the object store is away, and others would fare no better."""
         fetched = _side_by_side(
             self._helpers, lambda claim: self._at.intake.fetch(claim, device.explainer), claims
         )
         failures = [_failure(c, f) for c, f in zip(claims, fetched, strict=True) if _failed(f)]
-        self._settle([], failures)
+        well = self._settle([], failures)
         batch = self._still_wanted([ready for ready in fetched if isinstance(ready, Ready)])
         if not batch:
-            return
+            return well
         explained = device.explain(
             [ready.prepared for ready in batch],
             [ready.job.targets for ready in batch],
@@ -98,9 +115,9 @@ class Drain:
         )
         if explained is None:
             self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))
-            return
+            return well
         outcomes, explain_ms = explained
-        self._finish(batch, outcomes, device, {"explain": explain_ms})
+        return self._finish(batch, outcomes, device, {"explain": explain_ms}) and well
 
     def _still_wanted(self, batch: list[Ready]) -> list[Ready]:
         """Leave out what was cancelled or lost."""
@@ -116,7 +133,7 @@ class Drain:
         outcomes: Sequence[Explained | SeewhyError],
         device: Device,
         timings_ms: Mapping[str, float],
-    ) -> None:
+    ) -> bool:
         def publish(pair: tuple[Ready, Explained | SeewhyError]) -> Completion:
             ready, outcome = pair
             if isinstance(outcome, SeewhyError):
@@ -127,18 +144,42 @@ class Drain:
             return Completion(ready.claim, result.model_dump_json())
 
         published = _side_by_side(self._helpers, publish, list(zip(batch, outcomes, strict=True)))
-        self._settle(
+        return self._settle(
             [done for done in published if isinstance(done, Completion)],
             [_failure(r.claim, f) for r, f in zip(batch, published, strict=True) if _failed(f)],
         )
 
-    def _settle(self, completions: list[Completion], failures: list[Failure]) -> None:
+    def _settle(self, completions: list[Completion], failures: list[Failure]) -> bool:
+        """Report outcomes; False when the store is away, and with it some of them."""
+        away = self._failed_by_the_store_alone(failures)
+        own = [failure for failure in failures if failure not in away]
         if completions:
             self._tell(lambda: self._at.ledger.complete(completions))
-        for failure in failures:
+        for failure in own:
             _log.warning("job %s: %s: %s", failure.claim.job_id, failure.code, failure.detail)
-        if failures:
-            self._tell(lambda: self._at.ledger.fail(failures))
+        if own:
+            self._tell(lambda: self._at.ledger.fail(own))
+        if away:
+            _log.warning("gave %d jobs back: %s", len(away), away[0].detail)
+            claims = [failure.claim for failure in away]
+            self._tell(lambda: self._at.ledger.release(claims, retry_in_ms=STORE_AWAY_MS))
+        if completions or own:
+            self._wake_couriers()
+        return not away
+
+    def _failed_by_the_store_alone(self, failures: list[Failure]) -> list[Failure]:
+        """Pick what an outage of the whole store has spoilt: it costs no job an attempt."""
+        spoilt = [failure for failure in failures if failure.code == StoreUnavailable.code]
+        if spoilt:
+            with contextlib.suppress(StoreUnavailable):
+                self._at.store.check()
+                return []  # it is one object that cannot be had
+        return spoilt
+
+    def _wake_couriers(self) -> None:
+        with contextlib.suppress(LedgerUnavailable):  # the sweep will wake them
+            if wanted := self._at.outbox.couriers_wanted():
+                self._at.bell.wake_couriers(times=wanted)
 
     def _tell(self, report: Callable[[], object]) -> None:
         """Report an outcome; a ledger that is away for a moment must not cost the work done."""

@@ -13,8 +13,8 @@ from typing import Any
 from celery import Celery, signals
 
 from seewhy.errors import LedgerUnavailable
-from seewhy.hints import WORK, create_celery
-from seewhy.ledger.records import lanes_of
+from seewhy.hints import WORK, Bell, create_celery
+from seewhy.ledger.records import hint_queue, lanes_of
 from seewhy.ledger.redis import open_ledger
 from seewhy.objects.adapter import open_store
 from seewhy.settings import Settings
@@ -38,6 +38,7 @@ class Worker:
     drain: Drain
     leases: Leases
     watchdog: Watchdog
+    lanes: tuple[str, ...]
     in_flight: int
 
     def run(self) -> None:
@@ -66,6 +67,7 @@ class Worker:
             "worker",
             "--pool=threads",
             f"--concurrency={self.in_flight}",
+            f"--queues={','.join(map(hint_queue, self.lanes))}",
             "--loglevel=INFO",
             "--without-gossip",
             "--without-mingle",
@@ -76,10 +78,15 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, ExplainerPort]
     """Wire a worker around resident explainers, by model name. Nothing is contacted yet."""
     ledger = open_ledger(settings)
     store = open_store(settings)
+    lanes = tuple(lane for name in explainers for lane in lanes_of(name))
+    celery = create_celery(settings.redis_url, lanes=lanes)
     leases = Leases(ledger=ledger, lease_s=settings.lease_s)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     stations = Stations(
         ledger=ledger,
+        outbox=ledger.outbox,
+        bell=Bell(celery),
+        store=store,
         leases=leases,
         intake=Intake(store=store, max_pixels=settings.max_pixels),
         devices={
@@ -94,10 +101,8 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, ExplainerPort]
         helpers=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="side"),
         report_within_s=settings.lease_s,
     )
-    lanes = [lane for name in explainers for lane in lanes_of(name)]
-    celery = create_celery(settings.redis_url, lanes=lanes)
     _register(celery, drain)
-    return Worker(celery, drain, leases, watchdog, settings.in_flight)
+    return Worker(celery, drain, leases, watchdog, lanes, settings.in_flight)
 
 
 def _register(celery: Celery, drain: Drain) -> None:

@@ -1,6 +1,7 @@
-"""The books behind the in-memory ledger: one plain function per transition of a job."""
+"""The books behind the in-memory ledger: its state, and the small steps on it."""
 
 import math
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -9,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from seewhy.explanations import State
 from seewhy.ledger.records import (
     Claim,
-    Completion,
+    Delivery,
     Event,
-    Failure,
-    Hold,
     IdempotencyKey,
     Policy,
     Record,
     Submission,
+    Webhook,
 )
 
 
@@ -26,7 +26,9 @@ class Entry:
 
     record: Record
     place: int
-    ready: bool = True
+    ready: bool = False
+    flight: str | None = None
+    follows: str | None = None
 
 
 @dataclass(slots=True)
@@ -41,18 +43,43 @@ class Key:
 
 
 @dataclass(slots=True)
+class Flight:
+    """Who computes, or has computed, what others ask too."""
+
+    leader: str
+    expires_ms: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """When a worker ended a job, and whose it was."""
+
+    at_ms: int
+    lane: str
+    tenant: str
+
+
+@dataclass(slots=True)
 class Book:
-    """The state and its transitions. Callers hold `changed`."""
+    """The state. Callers hold `changed`."""
 
     policy: Policy
     now: Callable[[], int]
     hints_waiting: Callable[[str], int]
     entries: dict[str, Entry] = field(default_factory=dict)
     due: dict[str, int] = field(default_factory=dict)
-    keys: dict[str, Key] = field(default_factory=dict)
+    turns: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Lane → tenant → its next turn."""
+    flights: dict[str, Flight] = field(default_factory=dict)
+    ended: list[Ended] = field(default_factory=list)
+    keys: dict[tuple[str, str], Key] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     unfiled: dict[str, int] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
+    outbox: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Origin → job → when its webhook is due."""
+    couriers: dict[str, int] = field(default_factory=dict)
+    """Origin → until when nobody else is to call there."""
     lead: tuple[str, int] | None = None
     epoch: str | None = None
     terminal: Counter[State] = field(default_factory=Counter)
@@ -64,7 +91,7 @@ class Book:
     def bind(self, key: IdempotencyKey, job_id: str, *, accepted: bool) -> None:
         """Make a key stand for a job."""
         now = self.now()
-        self.keys[key.key] = Key(
+        self.keys[key.tenant, key.key] = Key(
             digest=key.request_digest,
             job_id=job_id,
             busy_until_ms=now + self.policy.accepting_ms,
@@ -72,8 +99,8 @@ class Book:
             accepted=accepted,
         )
 
-    def enter(self, submission: Submission) -> None:
-        """Write a new job down and make it ready."""
+    def enter(self, submission: Submission) -> Entry:
+        """Write a new job down."""
         now = self.now()
         self.accepted += 1
         record = Record(
@@ -81,17 +108,23 @@ class Book:
             state=State.QUEUED,
             lane=submission.lane,
             job=submission.job,
+            tenant=submission.tenant,
             submitted_ms=now,
             deadline_ms=None if submission.deadline_ms is None else now + submission.deadline_ms,
+            webhook=Webhook(submission.webhook) if submission.webhook else None,
         )
-        self.entries[submission.job_id] = Entry(record, place=self.accepted)
-        self.make_ready(submission.job_id)
+        entry = Entry(record, place=self.accepted, flight=submission.fingerprint)
+        self.entries[submission.job_id] = entry
+        return entry
 
     def forgotten(self, record: Record) -> bool:
-        """Whether the record is past its retention."""
+        """Whether the record is past its retention, and its webhook past its tries."""
         if record.finished_ms is None:
             return False
-        return record.finished_ms + self.policy.retention_ms <= self.now()
+        kept_ms = self.policy.retention_ms
+        if record.webhook:
+            kept_ms = max(kept_ms, self.policy.webhook_ms)
+        return record.finished_ms + kept_ms <= self.now()
 
     def change(self, job_id: str, **changes: object) -> Record:
         """Write fields of a record."""
@@ -103,18 +136,6 @@ class Book:
         """Tell every reader of events."""
         self.events.append(Event(str(len(self.events) + 1), job_id, state))
         self.changed.notify_all()
-
-    def settle(self, job_id: str, state: State, **changes: object) -> None:
-        """Give a job its outcome."""
-        self.change(job_id, state=state, finished_ms=self.now(), owner=None, **changes)
-        self.entries[job_id].ready = False
-        del self.due[job_id]
-        self.terminal[state] += 1
-        if state is not State.SUCCEEDED:
-            self.unfiled[job_id] = self.now()
-        if state is State.FAILED:
-            self.dead[job_id] = self.now()
-        self.announce(job_id, state)
 
     def letters(self, listed: dict[str, int], limit: int) -> list[Record]:
         """List the records on a list, the oldest first, and drop those that are forgotten."""
@@ -129,65 +150,56 @@ class Book:
         """Whether the deadline is over."""
         return record.deadline_ms is not None and record.deadline_ms <= self.now()
 
-    def called_off(self, job_id: str) -> bool:
-        """Cancel or expire a job whose client or deadline says so."""
-        record = self.entries[job_id].record
-        if record.cancel_requested:
-            self.settle(job_id, State.CANCELLED)
-        elif self.past_deadline(record):
-            self.settle(job_id, State.EXPIRED)
-        else:
-            return False
-        return True
-
-    def requeue(self, job_id: str) -> None:
-        """Make a running job wait again."""
-        self.change(job_id, state=State.QUEUED, owner=None)
-        self.announce(job_id, State.QUEUED)
+    def look_again(self, job_id: str) -> None:
+        """Set the time at which someone must look at a waiting job."""
+        record, now = self.entries[job_id].record, self.now()
+        age = now - record.submitted_ms
+        at = now + max(self.policy.look_ms, min(age, self.policy.look_limit_ms))
+        self.due[job_id] = at if record.deadline_ms is None else min(at, record.deadline_ms)
 
     def make_ready(self, job_id: str) -> None:
         """Put a queued job where it can be claimed."""
-        entry, now = self.entries[job_id], self.now()
-        age = now - entry.record.submitted_ms
-        at = now + max(self.policy.look_ms, min(age, self.policy.look_limit_ms))
-        if entry.record.deadline_ms is not None:
-            at = min(at, entry.record.deadline_ms)
+        entry = self.entries[job_id]
+        if not entry.record.alone:
+            turns = self.turns.setdefault(entry.record.lane, {})
+            turns.setdefault(entry.record.tenant, min(turns.values(), default=0))
         entry.ready = True
-        self.due[job_id] = at
+        self.look_again(job_id)
 
-    def waiting(self, lane: str, *, alone: bool) -> list[Entry]:
-        """List the ready jobs of a lane in their order."""
-        entries = [
-            entry
-            for entry in self.entries.values()
-            if entry.ready and entry.record.lane == lane and entry.record.alone is alone
-        ]
+    def suspects(self, lane: str) -> list[Entry]:
+        """List the ready jobs of a lane that must run alone, in their order."""
+        return self._ready(lambda r: r.lane == lane and r.alone)
+
+    def queue(self, lane: str, tenant: str) -> list[Entry]:
+        """List a tenant's other ready jobs in a lane, in their order."""
+        return self._ready(lambda r: r.lane == lane and r.tenant == tenant and not r.alone)
+
+    def _ready(self, wanted: Callable[[Record], bool]) -> list[Entry]:
+        entries = [entry for entry in self.entries.values() if entry.ready and wanted(entry.record)]
         return sorted(entries, key=lambda entry: (entry.place, entry.record.job_id))
+
+    def next_ready(self, lane: str) -> Entry | None:
+        """Find the job whose tenant's turn it is; the tenants without one leave the round."""
+        turns = self.turns.setdefault(lane, {})
+        while turns:
+            tenant = min(turns, key=lambda name: (turns[name], name))
+            if queue := self.queue(lane, tenant):
+                turns[tenant] += 1
+                return queue[0]
+            del turns[tenant]
+        return None
 
     def hints_wanted(self, lane: str) -> int:
         """Count the hints that the waiting jobs of a lane still lack."""
-        waiting = len(self.waiting(lane, alone=False)) + len(self.waiting(lane, alone=True))
+        waiting = len(self._ready(lambda r: r.lane == lane))
         wanted = min(math.ceil(waiting / self.policy.hint_every), self.policy.hints_at_most)
         return max(0, wanted - self.hints_waiting(lane))
 
-    def take(self, entry: Entry, owner: str) -> Claim | None:
-        """Claim one ready job, unless its deadline is over."""
-        record, now = entry.record, self.now()
-        entry.ready = False
-        if self.past_deadline(record):
-            self.settle(record.job_id, State.EXPIRED)
-            return None
-        record = self.change(
-            record.job_id,
-            state=State.RUNNING,
-            owner=owner,
-            fence=record.fence + 1,
-            attempts=record.attempts + 1,
-            started_ms=now if record.started_ms is None else record.started_ms,
-        )
-        self.due[record.job_id] = now + self.policy.lease_ms
-        self.announce(record.job_id, State.RUNNING)
-        return Claim(record.job_id, record.fence, record.attempts, record.lane, record.job)
+    def open_jobs(self, lane: str, tenant: str | None = None) -> int:
+        """Count the jobs of a lane, or of one tenant in it, that have not ended."""
+        records = [entry.record for entry in self.entries.values()]
+        mine = (r for r in records if r.lane == lane and tenant in {None, r.tenant})
+        return sum(not record.state.terminal for record in mine)
 
     def current(self, claim: Claim) -> bool:
         """Whether the claim may still finish its job."""
@@ -200,60 +212,21 @@ class Book:
         """Run `finish` if the claim may still finish its job; False if it may not, or says so."""
         return self.current(claim) and finish() is not False
 
-    def extend(self, claim: Claim) -> Hold:
-        """Renew one lease."""
-        if not self.current(claim):
-            return Hold.LOST
-        record = self.entries[claim.job_id].record
-        if self.past_deadline(record):
-            self.settle(claim.job_id, State.EXPIRED)
-            return Hold.LOST
-        self.due[claim.job_id] = self.now() + self.policy.lease_ms
-        return Hold.CANCEL if record.cancel_requested else Hold.HELD
+    def requeue(self, job_id: str) -> None:
+        """Make a running job wait again."""
+        self.change(job_id, state=State.QUEUED, owner=None)
+        self.announce(job_id, State.QUEUED)
 
-    def complete(self, completion: Completion) -> None:
-        """Make a job succeeded."""
-        self.settle(completion.claim.job_id, State.SUCCEEDED, result=completion.result)
+    def post(self, job_id: str) -> None:
+        """Write the row of a webhook that is to be delivered now."""
+        webhook = self.entries[job_id].record.webhook
+        if webhook:
+            fresh = Webhook(webhook.url, Delivery.PENDING, detail=webhook.detail)
+            self.change(job_id, webhook=fresh)
+            self.outbox.setdefault(origin_of(webhook.url), {})[job_id] = self.now()
 
-    def withdraw(self, job_id: str) -> bool:
-        """Make a job cancelled if that was asked for."""
-        if not self.entries[job_id].record.cancel_requested:
-            return False
-        self.settle(job_id, State.CANCELLED)
-        return True
 
-    def fail(self, failure: Failure) -> None:
-        """Fail a job, or let it wait for another attempt."""
-        job_id, delay_ms = failure.claim.job_id, failure.retry_in_ms
-        attempts = self.entries[job_id].record.attempts
-        if delay_ms is None or attempts >= self.policy.max_attempts:
-            error = {"error_code": failure.code, "error_detail": failure.detail}
-            self.settle(job_id, State.FAILED, **error)
-        elif not self.called_off(job_id):
-            self.requeue(job_id)
-            self.due[job_id] = self.now() + delay_ms
-
-    def release(self, job_id: str) -> None:
-        """Give one job back uncharged."""
-        self.change(job_id, attempts=self.entries[job_id].record.attempts - 1)
-        if not self.called_off(job_id):
-            self.requeue(job_id)
-            self.make_ready(job_id)
-
-    def crashed(self, job_id: str) -> bool:
-        """Judge a job whose lease ran out; True if it is to run again."""
-        record = self.entries[job_id].record
-        self.change(job_id, crashes=record.crashes + 1)
-        if self.called_off(job_id):
-            return False
-        if record.attempts >= self.policy.max_attempts:
-            self.settle(
-                job_id,
-                State.FAILED,
-                error_code="worker_lost",
-                error_detail="The worker died or fell silent on every attempt.",
-            )
-            return False
-        self.requeue(job_id)
-        self.change(job_id, alone=True)
-        return True
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of a URL as it is written."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}"

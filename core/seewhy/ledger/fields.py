@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from seewhy.explanations import State
-from seewhy.ledger.records import Outcome, Record
+from seewhy.ledger.records import Delivery, Outcome, Record, Webhook
 
 
 def outcome_fields(outcome: Outcome) -> list[str | int]:
     """Spell an outcome, less its state, as names and values in turn."""
     known = {name: value for name, value in asdict(outcome).items() if value is not None}
     del known["state"]
-    return [part for field in known.items() for part in field]
+    cached = [("cached", 1)] if known.pop("cached") else []
+    return [part for field in (*cached, *known.items()) for part in field]
 
 
 def record_of(job_id: str, fields: Mapping[str, str]) -> Record | None:
@@ -27,10 +28,12 @@ def record_of(job_id: str, fields: Mapping[str, str]) -> Record | None:
         state=State(fields["state"]),
         lane=fields["lane"],
         job=fields["job"],
+        tenant=fields["tenant"],
         attempts=int(fields["attempts"]),
         crashes=int(fields["crashes"]),
         fence=int(fields["fence"]),
         alone="alone" in fields,
+        cached="cached" in fields,
         cancel_requested="cancel" in fields,
         submitted_ms=int(fields["submitted_ms"]),
         started_ms=number("started_ms"),
@@ -40,4 +43,16 @@ def record_of(job_id: str, fields: Mapping[str, str]) -> Record | None:
         result=fields.get("result"),
         error_code=fields.get("error_code"),
         error_detail=fields.get("error_detail"),
+        webhook=_webhook(fields),
+    )
+
+
+def _webhook(fields: Mapping[str, str]) -> Webhook | None:
+    if "webhook" not in fields:
+        return None
+    return Webhook(
+        url=fields["webhook"],
+        state=Delivery(fields.get("webhook_state", Delivery.WAITING)),
+        attempts=int(fields.get("webhook_attempts", 0)),
+        detail=fields.get("webhook_detail"),
     )

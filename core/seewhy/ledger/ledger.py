@@ -8,7 +8,8 @@ Invariants, asserted by the contract tests on every implementation:
 - I3  time is the ledger's, never a caller's;
 - I4  a finish needs the current fence;
 - I5  accepted - terminal - non-terminal = 0;
-- I6  the same idempotency key and request give the same job, also after completion.
+- I6  the same idempotency key and request give the same job, also after completion;
+- I7  each lane's open jobs are counted, and no submission takes a queue above its limit.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from seewhy.ledger.records import (
     Claim,
     Completion,
     Counts,
+    Crowd,
     Event,
     Failure,
     Hold,
@@ -47,12 +49,21 @@ class Ledger(Protocol):
         ...
 
     def submit(self, submission: Submission) -> Receipt:
-        """Accept a job. Submitting the same id again changes nothing."""
+        """Accept a job, unless its queue is full. Submitting the same id again changes nothing.
+
+        A job whose fingerprint another has computed gets that success at once; where another is
+        about to compute it, the job waits for that one's success or failure, as `cached`.
+        """
+        ...
+
+    def crowd(self, lane: str, *, tenant: str) -> Crowd | None:
+        """Say why a submission would be refused now, or None when there is room."""
         ...
 
     def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first, and charge each an attempt.
 
+        The tenants of a lane take turns, a job each, in the order of their own submissions.
         A quarantined job is taken alone, and only by an owner that holds nothing else; until
         such an owner comes by, the others get nothing from its lanes.
         """
@@ -70,8 +81,8 @@ class Ledger(Protocol):
         """Make jobs `failed`, or queue them again while attempts are left."""
         ...
 
-    def release(self, claims: Sequence[Claim]) -> list[bool]:
-        """Give jobs back unrun, at their old place and uncharged."""
+    def release(self, claims: Sequence[Claim], *, retry_in_ms: int = 0) -> list[bool]:
+        """Give jobs back unrun, at their old place and uncharged; to be run after a while."""
         ...
 
     def withdraw(self, claims: Sequence[Claim]) -> list[bool]:
@@ -91,15 +102,11 @@ class Ledger(Protocol):
         ...
 
     def position(self, record: Record) -> int | None:
-        """Count the jobs of its lane before a waiting one, plus one."""
+        """Count the jobs of its lane that go before a waiting one, plus one."""
         ...
 
     def counts(self) -> Counts:
         """Read the books in one step."""
-        ...
-
-    def horizon(self) -> str:
-        """Tell the position of the latest event: a reader that starts now starts here."""
         ...
 
     def events(self, *, after: str, wait_ms: int) -> list[Event]:
@@ -107,7 +114,7 @@ class Ledger(Protocol):
         ...
 
     def unfiled(self, *, limit: int = 100) -> list[Record]:
-        """List the oldest outcomes other than success that nobody has called `filed` yet."""
+        """List the oldest outcomes without a result of their own that nobody has `filed` yet."""
         ...
 
     def filed(self, job_ids: Sequence[str]) -> None:

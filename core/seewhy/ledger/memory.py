@@ -6,13 +6,17 @@ It is also the plain model that the Lua is compared with, so it is written to be
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import count
 
 from seewhy.explanations import State
 from seewhy.ledger.book import Book
+from seewhy.ledger.endings import board, crowded, follow_up, settle
+from seewhy.ledger.memory_outbox import MemoryOutbox
 from seewhy.ledger.records import (
     Claim,
     Completion,
     Counts,
+    Crowd,
     Event,
     Failure,
     Hold,
@@ -28,6 +32,7 @@ from seewhy.ledger.records import (
     Swept,
 )
 from seewhy.ledger.restoring import restore
+from seewhy.ledger.transitions import complete, crashed, extend, fail, release, take, withdraw
 
 
 class MemoryLedger:
@@ -42,10 +47,11 @@ class MemoryLedger:
     ) -> None:
         """Start empty. `hints_waiting` counts the unread hints of a lane."""
         self._book = Book(policy or Policy(), clock_ms, hints_waiting)
+        self.outbox = MemoryOutbox(self._book)
 
     def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
         with self._book.changed:
-            known = self._book.keys.get(key.key)
+            known = self._book.keys.get((key.tenant, key.key))
             if known and known.expires_ms <= self._book.now():
                 known = None
             if known and known.digest != key.request_digest:
@@ -60,7 +66,7 @@ class MemoryLedger:
 
     def abandon(self, key: IdempotencyKey, job_id: str) -> bool:
         with self._book.changed:
-            known = self._book.keys.get(key.key)
+            known = self._book.keys.get((key.tenant, key.key))
             if known is None or known.job_id != job_id or known.accepted:
                 return False
             known.busy_until_ms = 0
@@ -70,12 +76,21 @@ class MemoryLedger:
         with self._book.changed:
             if submission.job_id in self._book.entries:
                 return Receipt(submission.job_id, created=False, ring=False)
-            self._book.enter(submission)
+            if crowd := crowded(self._book, submission.lane, submission.tenant):
+                return Receipt(submission.job_id, created=False, ring=False, crowd=crowd)
+            entry = self._book.enter(submission)
             if submission.key:
                 self._book.bind(submission.key, submission.job_id, accepted=True)
+            self._book.look_again(submission.job_id)
+            if entry.flight and not board(self._book, submission.job_id):
+                return Receipt(submission.job_id, created=True, ring=False)
             self._book.make_ready(submission.job_id)
             wanted = self._book.hints_wanted(submission.lane)
             return Receipt(submission.job_id, created=True, ring=wanted > 0)
+
+    def crowd(self, lane: str, *, tenant: str) -> Crowd | None:
+        with self._book.changed:
+            return crowded(self._book, lane, tenant)
 
     def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
         with self._book.changed:
@@ -83,39 +98,40 @@ class MemoryLedger:
             if any(entry.record.alone for entry in held):
                 return []
             for lane in lanes:
-                for suspect in self._book.waiting(lane, alone=True):
+                while suspects := self._book.suspects(lane):
                     if held:
                         return []
-                    if claim := self._book.take(suspect, owner):
+                    if claim := take(self._book, suspects[0], owner):
                         return [claim]
             taken: list[Claim] = []
             for lane in lanes:
-                for ready in self._book.waiting(lane, alone=False):
-                    if len(taken) < limit and (claim := self._book.take(ready, owner)):
+                while len(taken) < limit and (ready := self._book.next_ready(lane)):
+                    if claim := take(self._book, ready, owner):
                         taken.append(claim)
             return taken
 
     def extend(self, claims: Sequence[Claim]) -> list[Hold]:
         with self._book.changed:
-            return [self._book.extend(claim) for claim in claims]
+            return [extend(self._book, claim) for claim in claims]
 
     def complete(self, completions: Sequence[Completion]) -> list[bool]:
         with self._book.changed:
             return [
-                self._book.fenced(c.claim, partial(self._book.complete, c)) for c in completions
+                self._book.fenced(c.claim, partial(complete, self._book, c)) for c in completions
             ]
 
     def fail(self, failures: Sequence[Failure]) -> list[bool]:
         with self._book.changed:
-            return [self._book.fenced(f.claim, partial(self._book.fail, f)) for f in failures]
+            return [self._book.fenced(f.claim, partial(fail, self._book, f)) for f in failures]
 
-    def release(self, claims: Sequence[Claim]) -> list[bool]:
+    def release(self, claims: Sequence[Claim], *, retry_in_ms: int = 0) -> list[bool]:
+        back = partial(release, self._book, retry_in_ms=retry_in_ms)
         with self._book.changed:
-            return [self._book.fenced(c, partial(self._book.release, c.job_id)) for c in claims]
+            return [self._book.fenced(c, partial(back, c.job_id)) for c in claims]
 
     def withdraw(self, claims: Sequence[Claim]) -> list[bool]:
         with self._book.changed:
-            return [self._book.fenced(c, partial(self._book.withdraw, c.job_id)) for c in claims]
+            return [self._book.fenced(c, partial(withdraw, self._book, c.job_id)) for c in claims]
 
     def cancel(self, job_id: str) -> Record | None:
         with self._book.changed:
@@ -124,7 +140,7 @@ class MemoryLedger:
                 was = entry.record.state
                 self._book.change(job_id, cancel_requested=True)
                 if was is State.QUEUED:
-                    self._book.settle(job_id, State.CANCELLED)
+                    settle(self._book, job_id, State.CANCELLED)
             return entry.record if entry else None
 
     def sweep(self, *, limit: int = 500) -> Swept:
@@ -134,17 +150,8 @@ class MemoryLedger:
             overdue = [job_id for job_id, at in order if at <= now][:limit]
             lanes: set[str] = set()
             for job_id in overdue:
-                record = self._book.entries[job_id].record
-                if record.state is State.RUNNING:
-                    back = self._book.crashed(job_id)
-                elif self._book.past_deadline(record):
-                    self._book.settle(job_id, State.EXPIRED)
-                    back = False
-                else:
-                    back = True
-                if back:
-                    self._book.make_ready(job_id)
-                    lanes.add(record.lane)
+                if self._examine(job_id):
+                    lanes.add(self._book.entries[job_id].record.lane)
             rings = {lane: self._book.hints_wanted(lane) for lane in lanes}
             return Swept(len(overdue), {lane: n for lane, n in rings.items() if n})
 
@@ -154,17 +161,21 @@ class MemoryLedger:
             return entry.record if entry and not self._book.forgotten(entry.record) else None
 
     def position(self, record: Record) -> int | None:
+        if record.state is not State.QUEUED:
+            return None
         with self._book.changed:
-            waiting = [e.record.job_id for e in self._book.waiting(record.lane, alone=record.alone)]
-            return waiting.index(record.job_id) + 1 if record.job_id in waiting else None
+            return self._before(record.job_id)
 
     def counts(self) -> Counts:
         with self._book.changed:
-            return Counts(self._book.accepted, len(self._book.due), dict(self._book.terminal))
-
-    def horizon(self) -> str:
-        with self._book.changed:
-            return str(len(self._book.events))
+            lanes = {entry.record.lane for entry in self._book.entries.values()}
+            jobs = {lane: self._book.open_jobs(lane) for lane in lanes}
+            return Counts(
+                accepted=self._book.accepted,
+                non_terminal=len(self._book.due),
+                terminal=dict(self._book.terminal),
+                open={lane: count for lane, count in jobs.items() if count},
+            )
 
     def events(self, *, after: str, wait_ms: int) -> list[Event]:
         with self._book.changed:
@@ -217,3 +228,36 @@ class MemoryLedger:
 
     def check(self) -> None:
         """Nothing can be away."""
+
+    def _examine(self, job_id: str) -> bool:
+        """Look at an overdue job; True: it has been made ready."""
+        entry = self._book.entries[job_id]
+        if entry.record.state.terminal:  # given an outcome earlier in this very pass
+            return False
+        if entry.record.state is State.RUNNING:
+            return crashed(self._book, job_id)
+        if self._book.past_deadline(entry.record):
+            settle(self._book, job_id, State.EXPIRED)
+            return False
+        if entry.follows:
+            return follow_up(self._book, job_id)
+        self._book.make_ready(job_id)
+        return True
+
+    def _before(self, job_id: str) -> int | None:
+        """Play the turns forward until it is the job's."""
+        entry = self._book.entries[self._book.entries[job_id].follows or job_id]
+        lane = entry.record.lane
+        if entry.record.alone and entry.ready:
+            return self._book.suspects(lane).index(entry) + 1
+        turns = dict(self._book.turns.get(lane, {}))
+        queues = {tenant: self._book.queue(lane, tenant) for tenant in turns}
+        for place in count(1):
+            waiting = [tenant for tenant in turns if queues[tenant]]
+            if not waiting or not entry.ready:
+                return None
+            tenant = min(waiting, key=lambda name: (turns[name], name))
+            turns[tenant] += 1
+            if queues[tenant].pop(0) is entry:
+                return place
+        return None

@@ -5,6 +5,12 @@ from enum import StrEnum
 
 from seewhy.explanations import Priority, State
 
+DEFAULT_TENANT = "default"
+"""Whose jobs are nobody's in particular. A tenant's name has letters, digits, `.`, `_`, `-`."""
+
+COURIER_QUEUE = "seewhy:hints:webhooks"
+"""The Celery queue, and so the Redis list, of the messages that wake couriers."""
+
 
 def lane_of(model: str, priority: Priority) -> str:
     """Name the queue of ready jobs that share a model and a priority."""
@@ -38,6 +44,16 @@ class Policy:
     """One hint per so many waiting jobs: each wakes one more pair of hands."""
     hints_at_most: int = 32
     events_kept: int = 10_000
+    lane_limit: int = 1_000_000
+    """How many jobs of a lane may be open, queued or running, before more are refused."""
+    tenant_limit: int = 250_000
+    """The same for one tenant in one lane."""
+    cache_ms: int = 86_400_000
+    """How long a success answers those who ask the same."""
+    webhook_ms: int = 4 * 86_400_000
+    """How long a job with a webhook is kept at least: as long as its delivery is tried."""
+    turn_ms: int = 120_000
+    """How long a courier has an origin to itself; what it has not reported then is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,8 @@ class IdempotencyKey:
 
     key: str
     request_digest: str
+    tenant: str = DEFAULT_TENANT
+    """The same key of another tenant is another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +76,37 @@ class Submission:
     deadline_ms: int | None = None
     """Counted from acceptance."""
     key: IdempotencyKey | None = None
+    tenant: str = DEFAULT_TENANT
+    fingerprint: str | None = None
+    """Stands for all that the outcome depends on; None: computed for this job alone."""
+    webhook: str | None = None
+    """The URL to be told of the outcome."""
+
+
+class Limit(StrEnum):
+    """Which bound of a queue is met."""
+
+    LANE = "lane"
+    TENANT = "tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A queue without room, and when it may have shrunk to nine tenths of its limit."""
+
+    limit: Limit
+    retry_in_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to a submission: which job stands for it, and whether to ring its lane."""
+    """The answer to a submission: whether it made a job, and whether to ring its lane."""
 
     job_id: str
     created: bool
     ring: bool
+    crowd: Crowd | None = None
+    """Why the job was refused; None when it was not."""
 
 
 class Reserved(StrEnum):
@@ -125,6 +165,31 @@ class Hold(StrEnum):
     """No longer this claim's to finish: drop it."""
 
 
+class Delivery(StrEnum):
+    """What has become of a webhook."""
+
+    WAITING = "waiting"
+    """The job has not ended."""
+    PENDING = "pending"
+    """To be delivered, or to be tried again."""
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    """The receiver said that it wants no more (410)."""
+    EXHAUSTED = "exhausted"
+    """Given up after the last attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """Where a job's outcome is to be told, and how that goes."""
+
+    url: str
+    state: Delivery = Delivery.WAITING
+    attempts: int = 0
+    detail: str | None = None
+    """What was last heard of the receiver."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Everything the ledger knows of one job. Times in ms since 1970, by the ledger's clock."""
@@ -134,10 +199,13 @@ class Record:
     lane: str
     job: str
     submitted_ms: int
+    tenant: str = DEFAULT_TENANT
     attempts: int = 0
     crashes: int = 0
     fence: int = 0
     alone: bool = False
+    cached: bool = False
+    """Whether the outcome was computed for another job that asked the same."""
     cancel_requested: bool = False
     started_ms: int | None = None
     finished_ms: int | None = None
@@ -146,6 +214,7 @@ class Record:
     result: str | None = None
     error_code: str | None = None
     error_detail: str | None = None
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +223,7 @@ class Outcome:
 
     state: State
     finished_ms: int
+    cached: bool = False
     attempts: int = 0
     crashes: int = 0
     started_ms: int | None = None
@@ -187,6 +257,8 @@ class Counts:
     accepted: int
     non_terminal: int
     terminal: dict[State, int] = field(default_factory=dict)
+    open: dict[str, int] = field(default_factory=dict)
+    """Lane → how many of its jobs have not ended; together `non_terminal`."""
 
     @property
     def drift(self) -> int:

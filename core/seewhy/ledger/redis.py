@@ -1,10 +1,7 @@
 """The ledger in Redis or Valkey: every method is one Lua call."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib import resources
 from typing import Any
 
 from redis import Redis
@@ -16,10 +13,12 @@ from seewhy.ledger.records import (
     Claim,
     Completion,
     Counts,
+    Crowd,
     Event,
     Failure,
     Hold,
     IdempotencyKey,
+    Limit,
     Marker,
     Policy,
     Receipt,
@@ -30,27 +29,9 @@ from seewhy.ledger.records import (
     Submission,
     Swept,
 )
+from seewhy.ledger.redis_outbox import RedisOutbox
+from seewhy.ledger.scripts import Scripts, pairs
 from seewhy.settings import Settings
-
-SCRIPTS = (
-    "reserve",
-    "abandon",
-    "submit",
-    "claim",
-    "extend",
-    "complete",
-    "fail",
-    "release",
-    "withdraw",
-    "cancel",
-    "sweep",
-    "counts",
-    "letters",
-    "strike",
-    "restore",
-    "lead",
-    "mark",
-)
 
 
 def open_ledger(settings: Settings) -> "RedisLedger":
@@ -62,12 +43,11 @@ def open_ledger(settings: Settings) -> "RedisLedger":
         retention_ms=settings.retention_s * 1000,
         key_ttl_ms=min(86_400, settings.retention_s) * 1000,
         hint_every=settings.max_batch,
+        lane_limit=settings.queue_limit,
+        tenant_limit=settings.tenant_queue_limit,
+        cache_ms=settings.shared_s * 1000,
     )
     return RedisLedger(connect(settings.redis_url), policy=policy)
-
-
-def _lua(name: str) -> str:
-    return resources.files("seewhy.ledger").joinpath("lua", f"{name}.lua").read_text("utf-8")
 
 
 class RedisLedger:
@@ -81,13 +61,9 @@ class RedisLedger:
         `clock` is Lua that defines `now_ms()`. Only a test has reason to pass its own.
         """
         self._client: Any = client  # redis-py types every reply as all that any option allows
-        self._policy = json.dumps(asdict(policy or Policy()))
-        head = (clock or _lua("clock")) + _lua("prelude")
-        self._scripts = {name: client.register_script(head + _lua(name)) for name in SCRIPTS}
-
-    def _call(self, name: str, *arguments: str | int) -> Any:
-        with translated():
-            return self._scripts[name](args=[self._policy, *arguments])
+        self.scripts = Scripts(client, policy=policy or Policy(), clock=clock)
+        self._call = self.scripts.call
+        self.outbox = RedisOutbox(self.scripts)
 
     def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
         status, bound = self._call("reserve", _digest(key), key.request_digest, job_id)
@@ -98,16 +74,24 @@ class RedisLedger:
 
     def submit(self, submission: Submission) -> Receipt:
         key = submission.key
-        created, ring = self._call(
+        created, ring, *crowd = self._call(
             "submit",
             submission.job_id,
             submission.lane,
+            submission.tenant,
             submission.job,
             "" if submission.deadline_ms is None else submission.deadline_ms,
             _digest(key) if key else "",
             key.request_digest if key else "",
+            submission.fingerprint or "",
+            submission.webhook or "",
         )
-        return Receipt(submission.job_id, created=bool(created), ring=bool(ring))
+        return Receipt(
+            submission.job_id, created=bool(created), ring=bool(ring), crowd=_crowd(*crowd)
+        )
+
+    def crowd(self, lane: str, *, tenant: str) -> Crowd | None:
+        return _crowd(*self._call("room_left", lane, tenant))
 
     def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
         return [Claim(*row) for row in self._call("claim", owner, limit, *lanes)]
@@ -132,19 +116,19 @@ class RedisLedger:
         ]
         return [bool(done) for done in self._call("fail", *_flat(flat))]
 
-    def release(self, claims: Sequence[Claim]) -> list[bool]:
-        return [bool(done) for done in self._call("release", *_fenced(claims))]
+    def release(self, claims: Sequence[Claim], *, retry_in_ms: int = 0) -> list[bool]:
+        return [bool(done) for done in self._call("release", retry_in_ms, *_fenced(claims))]
 
     def withdraw(self, claims: Sequence[Claim]) -> list[bool]:
         return [bool(done) for done in self._call("withdraw", *_fenced(claims))]
 
     def cancel(self, job_id: str) -> Record | None:
         flat = self._call("cancel", job_id)
-        return record_of(job_id, _pairs(flat))
+        return record_of(job_id, pairs(flat))
 
     def sweep(self, *, limit: int = 500) -> Swept:
         examined, *flat = self._call("sweep", limit)
-        rings = _pairs(flat)
+        rings = pairs(flat)
         return Swept(examined, {lane: times for lane, times in rings.items() if times})
 
     def read(self, job_id: str) -> Record | None:
@@ -154,24 +138,17 @@ class RedisLedger:
     def position(self, record: Record) -> int | None:
         if record.state is not State.QUEUED:
             return None
-        queue = "alone" if record.alone else "lane"
-        with translated():
-            rank = self._client.zrank(f"seewhy:{queue}:{record.lane}", record.job_id)
-        return None if rank is None else int(rank) + 1
+        return self._call("position", record.job_id) or None
 
     def counts(self) -> Counts:
-        non_terminal, *flat = self._call("counts")
-        books = {name: int(n) for name, n in _pairs(flat).items()}
+        non_terminal, lanes, *flat = self._call("counts")
+        books = {name: int(n) for name, n in pairs(flat).items()}
         return Counts(
             accepted=books.get("accepted", 0),
             non_terminal=non_terminal,
             terminal={s: books[s] for s in State if s.terminal and s in books},
+            open={lane: int(n) for lane, n in pairs(lanes).items() if int(n)},
         )
-
-    def horizon(self) -> str:
-        with translated():
-            latest = self._client.xrevrange("seewhy:events", count=1)
-        return str(latest[0][0]) if latest else "0-0"
 
     def events(self, *, after: str, wait_ms: int) -> list[Event]:
         with translated():
@@ -197,7 +174,7 @@ class RedisLedger:
 
     def _letters(self, listed: str, limit: int) -> list[Record]:
         rows = self._call("letters", listed, limit)
-        records = (record_of(row[0], _pairs(row[1:])) for row in rows)
+        records = (record_of(row[0], pairs(row[1:])) for row in rows)
         return [record for record in records if record]
 
     def restore(self, restoration: Restoration) -> bool:
@@ -207,11 +184,13 @@ class RedisLedger:
                 "restore",
                 lost.job_id,
                 lost.lane,
+                lost.tenant,
                 lost.job,
                 restoration.submitted_ms,
                 "" if lost.deadline_ms is None else lost.deadline_ms,
                 _digest(lost.key) if lost.key else "",
                 lost.key.request_digest if lost.key else "",
+                lost.webhook or "",
                 outcome.state if outcome else State.QUEUED,
                 *(outcome_fields(outcome) if outcome else ()),
             )
@@ -239,11 +218,11 @@ class RedisLedger:
 
 
 def _digest(key: IdempotencyKey) -> str:
-    return hashlib.sha256(key.key.encode()).hexdigest()
+    return hashlib.sha256(f"{key.tenant}/{key.key}".encode()).hexdigest()
 
 
-def _pairs(flat: Sequence[Any]) -> dict[str, Any]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _crowd(limit: str, retry_in_ms: int) -> Crowd | None:
+    return Crowd(Limit(limit), retry_in_ms) if limit else None
 
 
 def _flat(rows: Sequence[tuple[str | int, ...]]) -> list[str | int]:

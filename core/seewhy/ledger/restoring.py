@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from seewhy.explanations import State
 from seewhy.ledger.book import Book, Entry
-from seewhy.ledger.records import Record, Restoration, Submission
+from seewhy.ledger.records import Record, Restoration, Submission, Webhook
 
 EARLIER = 10**13
 """What is taken off a restored job's time to make its place: before all that came since."""
@@ -21,20 +21,24 @@ def restore(book: Book, lost: Restoration) -> bool:
         job_id=job_id,
         lane=lost.submission.lane,
         job=lost.submission.job,
+        tenant=lost.submission.tenant,
         submitted_ms=submitted_ms,
         deadline_ms=None if deadline_ms is None else submitted_ms + deadline_ms,
         fence=now,
+        webhook=Webhook(lost.submission.webhook) if lost.submission.webhook else None,
         **(asdict(outcome) if outcome else {"state": State.QUEUED}),
     )
     if book.forgotten(record):
         return False
     book.accepted += 1
-    book.entries[job_id] = Entry(record, place=submitted_ms - EARLIER, ready=False)
+    book.entries[job_id] = Entry(record, place=submitted_ms - EARLIER)
     _rebind(book, lost.submission, submitted_ms)
     if outcome:
         book.terminal[outcome.state] += 1
         if outcome.state is State.FAILED:
             book.dead[job_id] = outcome.finished_ms
+        if now < outcome.finished_ms + book.policy.webhook_ms:
+            book.post(job_id)
     else:
         book.make_ready(job_id)
         book.due[job_id] = now
@@ -46,7 +50,7 @@ def _rebind(book: Book, submission: Submission, submitted_ms: int) -> None:
     key, ends_ms = submission.key, submitted_ms + book.policy.key_ttl_ms
     if key is None or ends_ms <= book.now():
         return
-    known = book.keys.get(key.key)
+    known = book.keys.get((key.tenant, key.key))
     if known is None or known.expires_ms <= book.now() or known.job_id == submission.job_id:
         book.bind(key, submission.job_id, accepted=True)
-        book.keys[key.key].expires_ms = ends_ms
+        book.keys[key.tenant, key.key].expires_ms = ends_ms

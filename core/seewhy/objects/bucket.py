@@ -1,6 +1,6 @@
 """Making the store ready: the bucket, who may read it from a browser, when objects expire."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
         LifecycleRuleTypeDef,
     )
 
-RETENTIONS = {"images": 2, "jobs": 2, "results": 1}
-"""Folder → for how many retentions it keeps an object after it was last written.
-
-A picture is written again by each job that uses it, and has to outlast the job's wait as well as
-its result.
-"""
 _OURS = "seewhy-"
 _CORS: "CORSRuleTypeDef" = {
     "ID": f"{_OURS}read",
@@ -51,14 +45,26 @@ def provision(settings: Settings) -> list[str]:
         open_store(settings).check()
         return [f"directory {directory}: {'present' if present else 'created'}"]
     name = settings.store_url.removeprefix("s3://")
-    days = max(1, ceil(settings.retention_s / 86_400))
+    days = days_kept(settings)
     with _translated():
         client = _client(settings)
         return [
             f"bucket {name}: {_create(client, name, settings)}",
             f"CORS, GET and HEAD from any origin: {_allow_reading(client, name)}",
-            f"lifecycle, results {days} d, pictures {2 * days} d: {_expire(client, name, days)}",
+            f"lifecycle, results {days['results']} d, pictures {days['images']} d: "
+            + _expire(client, name, days),
         ]
+
+
+def days_kept(settings: Settings) -> dict[str, int]:
+    """Return for how many days each folder keeps an object after it was last written.
+
+    A result is kept for as long as it may answer others, in addition to the retention. A picture
+    is written again by each job that uses it, and has to outlast the job's wait as well.
+    """
+    days = ceil(settings.retention_s / 86_400)
+    results = ceil((settings.retention_s + settings.shared_s) / 86_400)
+    return {"images": 2 * days, "jobs": 2 * days, "results": results}
 
 
 def _client(settings: Settings) -> "S3Client":
@@ -125,17 +131,17 @@ def _present_cors(client: "S3Client", name: str) -> "list[CORSRuleOutputTypeDef]
         return []
 
 
-def _expire(client: "S3Client", name: str, days: int) -> str:
+def _expire(client: "S3Client", name: str, days: Mapping[str, int]) -> str:
     # One rule does both: MinIO refuses a rule that only aborts uploads.
     wanted: list[LifecycleRuleTypeDef] = [
         {
             "ID": f"{_OURS}{folder}",
             "Status": "Enabled",
             "Filter": {"Prefix": f"{folder}/"},
-            "Expiration": {"Days": retentions * days},
+            "Expiration": {"Days": kept_days},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
-        for folder, retentions in RETENTIONS.items()
+        for folder, kept_days in days.items()
     ]
     present = _present_lifecycle(client, name)
     kept = [rule for rule in present if not rule.get("ID", "").startswith(_OURS)]

@@ -1,6 +1,6 @@
 """Expiry of a local directory store: what S3 does by its lifecycle rules, in small steps.
 
-- A result goes when it is older than the retention.
+- A result goes when it is older than the retention and the time for which it answers others.
 - A manifest goes when it is, unless the ledger knows its job.
 - A picture goes when it has not been used for that long. Each acceptance writes it again, and
   while the ledger knows a job that has come of age, waiting or finished, its picture is in use.
@@ -33,15 +33,18 @@ class Expiry:
         *,
         root: Path,
         retention_s: float,
+        shared_s: float = 0,
         known: Callable[[str], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Expire the files under `root`, the directory of a store.
 
+        A result is kept for `retention_s` and `shared_s`, the others for the first alone.
         `known` says whether the ledger knows a job; `clock` is that of the files' times.
         """
         self._root = root
         self._retention_s = retention_s
+        self._shared_s = shared_s
         self._known = known
         self._clock = clock
 
@@ -65,7 +68,7 @@ class Expiry:
         # Manifests first: they keep pictures young, and a picture is older than its manifest.
         for name, before_s in (
             ("jobs", limit_s),
-            ("results", limit_s),
+            ("results", limit_s - self._shared_s),
             ("images", limit_s - MARGIN_S),
         ):
             for path in _walk(self._root / name):
@@ -88,7 +91,9 @@ def open_expiry(settings: Settings, *, known: Callable[[str], bool]) -> Expiry |
     if not settings.store_url.startswith("file://"):
         return None
     root = directory_of(settings.store_url)
-    return Expiry(root=root, retention_s=settings.retention_s, known=known)
+    return Expiry(
+        root=root, retention_s=settings.retention_s, shared_s=settings.shared_s, known=known
+    )
 
 
 def _walk(folder: Path) -> Iterator[Path]:

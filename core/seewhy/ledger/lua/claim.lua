@@ -35,11 +35,10 @@ for n = 4, #ARGV do
 end
 
 for n = 4, #ARGV do
-  local queue = lane_key(ARGV[n])
   while #taken < limit do
-    local ready = redis.call('ZRANGE', queue, 0, limit - #taken - 1)
-    if #ready == 0 then break end
-    for _, id in ipairs(ready) do take(queue, ARGV[n], id) end
+    local id = next_ready(ARGV[n])
+    if not id then break end
+    take(lane_key(ARGV[n], field(id, 'tenant')), ARGV[n], id)
   end
 end
 return taken

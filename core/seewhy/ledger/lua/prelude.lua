@@ -1,24 +1,39 @@
 -- Shared by all scripts. Keys:
---   seewhy:job:<id>      hash    one job
---   seewhy:due           zset    every non-terminal job -> when someone must look again (I1)
---   seewhy:lane:<lane>   zset    ready jobs -> place
---   seewhy:alone:<lane>  zset    ready jobs that must run with nothing beside them -> place
---   seewhy:held:<owner>  set     jobs that an owner has claimed
---   seewhy:key:<digest>  hash    one idempotency key
---   seewhy:books         hash    accepted, one counter per terminal state, last place
---   seewhy:events        stream  state changes, capped
---   seewhy:unfiled       zset    outcomes that the object store is still to be told -> when
---   seewhy:dead          zset    failed jobs that nobody has dealt with -> when
---   seewhy:lead          hash    who puts the ledger right after a loss, and until when
---   seewhy:epoch         hash    which store's jobs are here, and the server that took them in
---   seewhy:hints:<lane>  list    Celery's own: the messages that ring for a lane
+--   seewhy:job:<id>               hash    one job
+--   seewhy:due                    zset    every non-terminal job -> when someone must look again (I1)
+--   seewhy:turns:<lane>           zset    the tenants with a queue in a lane -> their next turn
+--   seewhy:lane:<lane>:<tenant>   zset    a tenant's ready jobs -> place
+--   seewhy:alone:<lane>           zset    ready jobs that must run with nothing beside them -> place
+--   seewhy:held:<owner>           set     jobs that an owner has claimed
+--   seewhy:open                   hash    lane -> how many of its jobs have not ended
+--   seewhy:open:<lane>            hash    the same by tenant
+--   seewhy:pace:<lane>:<minute>   hash    how many jobs a worker ended in a minute, by tenant and in all
+--   seewhy:flight:<fingerprint>   string  the job that computes, or has computed, what others ask too
+--   seewhy:followers:<id>         zset    the jobs that wait for another's outcome -> place
+--   seewhy:key:<digest>           hash    one idempotency key
+--   seewhy:books                  hash    accepted, one counter per terminal state, last place
+--   seewhy:events                 stream  state changes, capped
+--   seewhy:unfiled                zset    outcomes that the object store is still to be told -> when
+--   seewhy:dead                   zset    failed jobs that nobody has dealt with -> when
+--   seewhy:outbox                 zset    origins of webhooks -> when the first of their rows is due
+--   seewhy:outbox:<origin>        zset    jobs whose webhook is to be delivered -> when
+--   seewhy:couriers               hash    origin -> until when nobody else is to call there
+--   seewhy:lead                   hash    who puts the ledger right after a loss, and until when
+--   seewhy:epoch                  hash    which store's jobs are here, and the server that took them in
+--   seewhy:hints:<lane>           list    Celery's own: the messages that ring for a lane
 local DUE, BOOKS, EVENTS = 'seewhy:due', 'seewhy:books', 'seewhy:events'
-local UNFILED, DEAD = 'seewhy:unfiled', 'seewhy:dead'
+local UNFILED, DEAD, OPEN = 'seewhy:unfiled', 'seewhy:dead', 'seewhy:open'
+local OUTBOX, COURIERS = 'seewhy:outbox', 'seewhy:couriers'
 local LEAD, EPOCH = 'seewhy:lead', 'seewhy:epoch'
 local function job_key(id) return 'seewhy:job:' .. id end
-local function lane_key(lane) return 'seewhy:lane:' .. lane end
+local function turns_key(lane) return 'seewhy:turns:' .. lane end
+local function lane_key(lane, tenant) return 'seewhy:lane:' .. lane .. ':' .. tenant end
 local function alone_key(lane) return 'seewhy:alone:' .. lane end
 local function held_key(owner) return 'seewhy:held:' .. owner end
+local function open_key(lane) return 'seewhy:open:' .. lane end
+local function flight_key(fingerprint) return 'seewhy:flight:' .. fingerprint end
+local function followers_key(id) return 'seewhy:followers:' .. id end
+local function rows_key(origin) return 'seewhy:outbox:' .. origin end
 
 local policy = cjson.decode(ARGV[1])
 
@@ -26,6 +41,8 @@ local function field(id, name)
   local value = redis.call('HGET', job_key(id), name)
   return value ~= '' and value or false
 end
+
+local function is_open(state) return state == 'queued' or state == 'running' end
 
 local function announce(id, state)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', policy.events_kept, '*', 'id', id, 'state', state)
@@ -39,69 +56,7 @@ local function unclaim(id)
   end
 end
 
--- A dead letter is kept as long as the record it stands for.
-local function mourn(id, now)
-  redis.call('ZREMRANGEBYSCORE', DEAD, '-inf', now - policy.retention_ms)
-  redis.call('ZADD', DEAD, now, id)
-end
-
-local function settle(id, state, now, ...)
-  local lane = field(id, 'lane')
-  redis.call('ZREM', lane_key(lane), id)
-  redis.call('ZREM', alone_key(lane), id)
-  redis.call('ZREM', DUE, id)
-  unclaim(id)
-  redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
-  redis.call('PEXPIRE', job_key(id), policy.retention_ms)
-  redis.call('HINCRBY', BOOKS, state, 1)
-  if state ~= 'succeeded' then redis.call('ZADD', UNFILED, now, id) end
-  if state == 'failed' then mourn(id, now) end
-  announce(id, state)
-end
-
 local function past_deadline(id, now)
   local deadline = field(id, 'deadline_ms')
   return deadline and tonumber(deadline) <= now
-end
-
--- The older a waiting job, the less often it is looked at: a long backlog stays cheap.
-local function look_again(id, now)
-  local age = now - tonumber(field(id, 'submitted_ms'))
-  local at = now + math.max(policy.look_ms, math.min(age, policy.look_limit_ms))
-  local deadline = field(id, 'deadline_ms')
-  if deadline then at = math.min(at, tonumber(deadline)) end
-  redis.call('ZADD', DUE, at, id)
-end
-
-local function make_ready(id, now)
-  local lane = field(id, 'lane')
-  local queue = field(id, 'alone') and alone_key(lane) or lane_key(lane)
-  redis.call('ZADD', queue, field(id, 'place'), id)
-  look_again(id, now)
-  return lane
-end
-
--- The client or the deadline has the last word over another attempt.
-local function called_off(id, now)
-  if field(id, 'cancel') then
-    settle(id, 'cancelled', now)
-    return true
-  elseif past_deadline(id, now) then
-    settle(id, 'expired', now)
-    return true
-  end
-  return false
-end
-
-local function requeue(id)
-  unclaim(id)
-  redis.call('HSET', job_key(id), 'state', 'queued')
-  announce(id, 'queued')
-end
-
--- One hint per so many waiting jobs, less the hints that nobody has taken from the broker yet.
-local function hints_wanted(lane)
-  local waiting = redis.call('ZCARD', lane_key(lane)) + redis.call('ZCARD', alone_key(lane))
-  local wanted = math.min(math.ceil(waiting / policy.hint_every), policy.hints_at_most)
-  return math.max(0, wanted - redis.call('LLEN', 'seewhy:hints:' .. lane))
 end

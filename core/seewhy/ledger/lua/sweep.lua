@@ -16,14 +16,30 @@ local function crashed(id)
   lanes[make_ready(id, now)] = true
 end
 
+-- Judge again a job that waits for another's outcome: the other may have gone without one.
+local function follow_up(id)
+  local leader = field(id, 'follows')
+  local state = field(leader, 'state')
+  if is_open(state) then
+    look_again(id, now)
+  elseif state == 'succeeded' or state == 'failed' then
+    share(id, leader, now)
+  else
+    unfollow(id)
+    if board(id, now) then lanes[make_ready(id, now)] = true end
+  end
+end
+
 for _, id in ipairs(overdue) do
   local state = field(id, 'state')
-  if not state then
+  if not is_open(state) then  -- forgotten, or given an outcome earlier in this very pass
     redis.call('ZREM', DUE, id)
   elseif state == 'running' then
     crashed(id)
   elseif past_deadline(id, now) then
     settle(id, 'expired', now)
+  elseif field(id, 'follows') then
+    follow_up(id)
   else
     lanes[make_ready(id, now)] = true
   end
