@@ -130,7 +130,7 @@ def main() -> None:
     table = Table(*columns, title=f"median of {arguments.rounds} rounds, store: {arguments.store}")
     with running(arguments.store) as (building, pids):
         for outputs, backlog in itertools.product(('["overlay"]', "[]"), (True, False)):
-            upload = body(f'{{"outputs": {outputs}}}')
+            upload = body(f'{{"outputs": {outputs}, "cache": false}}')
             rounds = [
                 measure(building, pids, upload, arguments.jobs, backlog=backlog)
                 for _ in range(arguments.rounds)

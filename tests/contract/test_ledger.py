@@ -9,9 +9,11 @@ from ledgers.positions import latest
 from seewhy.explanations import Priority, State
 from seewhy.ledger.records import (
     Completion,
+    Crowd,
     Failure,
     Hold,
     IdempotencyKey,
+    Limit,
     Outcome,
     Reserved,
     Restoration,
@@ -536,3 +538,173 @@ def test_a_lead_that_was_lost_with_everything_else_is_not_kept(bench):
 
 def test_the_ledger_says_that_it_is_there(bench):
     bench.ledger.check()
+
+
+def flood(bench: Bench, tenant: str, count: int, **more: str) -> list[str]:
+    names = [f"{tenant}{n}" for n in range(count)]
+    for name in names:
+        bench.ledger.submit(Submission(name, LANE, "x", tenant=tenant, **more))
+    return names
+
+
+def test_tenants_take_turns_however_much_one_has_queued(bench):
+    flood(bench, "a", 6)
+    flood(bench, "b", 2)
+    assert ids(claim(bench, limit=5)) == ["a0", "b0", "a1", "b1", "a2"]
+    flood(bench, "c", 2)
+    assert ids(claim(bench, limit=5)) == ["c0", "a3", "c1", "a4", "a5"]
+
+
+def test_leaving_and_coming_back_gains_no_turn(bench):
+    flood(bench, "b", 3)
+    served = []
+    for n in range(3):
+        bench.ledger.submit(Submission(f"a{n}", LANE, "x", tenant="a"))
+        served += ids(claim(bench, limit=1))
+    assert served == ["a0", "b0", "a1"]
+
+
+def test_the_position_counts_the_turns_of_others(bench):
+    flood(bench, "a", 6)
+    flood(bench, "b", 2)
+    positions = {name: bench.ledger.position(bench.ledger.read(name)) for name in ("b1", "a5")}
+    assert positions == {"b1": 4, "a5": 8}
+    order = ids(claim(bench, limit=8))
+    assert {name: order.index(name) + 1 for name in positions} == positions
+
+
+def test_a_tenant_with_a_full_queue_is_refused_and_others_are_not(bench):
+    flood(bench, "a", 10)
+    refused = bench.ledger.submit(Submission("more", LANE, "x", tenant="a"))
+    assert not refused.created
+    assert refused.crowd == bench.ledger.crowd(LANE, tenant="a") == Crowd(Limit.TENANT, 60_000)
+    assert bench.ledger.read("more") is None
+    assert bench.ledger.crowd(LANE, tenant="b") is None
+    assert bench.ledger.submit(Submission("other", LANE, "x", tenant="b")).created
+    assert bench.ledger.crowd(lane_of("vgg16", Priority.BATCH), tenant="a") is None
+
+
+def test_a_full_lane_refuses_everybody_until_something_ends(bench):
+    flood(bench, "a", 10)
+    flood(bench, "b", 2)
+    assert bench.ledger.crowd(LANE, tenant="c") == Crowd(Limit.LANE, 60_000)
+    bench.ledger.cancel("a0")
+    assert bench.ledger.crowd(LANE, tenant="c") is None
+    assert bench.ledger.counts().open == {LANE: 11}
+
+
+def test_when_to_come_back_is_told_by_the_pace_of_the_last_minute(bench):
+    flood(bench, "a", 10)
+    for job in claim(bench, limit=4):
+        bench.ledger.complete([Completion(job, "r")])
+    flood(bench, "b", 2)
+    flood(bench, "c", 4)
+    # Twelve are open, ten would be nine tenths of the limit, and four a minute end.
+    assert bench.ledger.crowd(LANE, tenant="d") == Crowd(Limit.LANE, 30_000)
+    bench.tick(60_000)
+    assert bench.ledger.crowd(LANE, tenant="d") == Crowd(Limit.LANE, 30_000)
+    bench.tick(60_000)
+    assert bench.ledger.crowd(LANE, tenant="d") == Crowd(Limit.LANE, 60_000), "nothing ends now"
+
+
+def ask_alike(bench: Bench, *job_ids: str, lane: str = LANE, **more: object) -> None:
+    for job_id in job_ids:
+        bench.ledger.submit(Submission(job_id, lane, "same", fingerprint="f", **more))
+
+
+def outcome(bench: Bench, job_id: str):
+    record = bench.ledger.read(job_id)
+    return record.state, record.cached, record.attempts
+
+
+def test_who_asks_the_same_waits_for_one_computation_and_gets_its_result(bench):
+    ask_alike(bench, "a", "b")
+    (only,) = claim(bench)
+    ask_alike(bench, "c", lane=lane_of("vgg16", Priority.BATCH))
+    assert claim(bench) == []
+    assert set(bench.due()) == {"a", "b", "c"}, "I1"
+    bench.ledger.complete([Completion(only, "the result")])
+    assert outcome(bench, "a") == (State.SUCCEEDED, False, 1)
+    for follower in "bc":
+        assert outcome(bench, follower) == (State.SUCCEEDED, True, 0)
+        assert bench.ledger.read(follower).result == "the result"
+    assert ids(bench.ledger.unfiled()) == ["b", "c"], "their results are under another's name"
+
+
+def test_who_asks_the_same_later_has_the_result_at_once(bench):
+    ask_alike(bench, "a")
+    bench.ledger.complete([Completion(claim(bench)[0], "r")])
+    receipt = bench.ledger.submit(Submission("b", LANE, "same", fingerprint="f"))
+    assert (receipt.created, receipt.ring) == (True, False)
+    assert outcome(bench, "b") == (State.SUCCEEDED, True, 0)
+    bench.ledger.submit(Submission("own", LANE, "same"))
+    assert ids(claim(bench)) == ["own"], "who does not want another's is computed"
+
+
+def test_a_failure_is_shared_with_those_who_wait_and_not_with_those_who_come_later(bench):
+    ask_alike(bench, "a", "b")
+    bench.ledger.fail([Failure(claim(bench)[0], "broken_image", "it is broken")])
+    assert outcome(bench, "b") == (State.FAILED, True, 0)
+    assert bench.ledger.read("b").error_code == "broken_image"
+    ask_alike(bench, "c")
+    assert ids(claim(bench)) == ["c"]
+
+
+@pytest.mark.parametrize("end", ["cancelled", "withdrawn", "expired"])
+def test_where_the_first_comes_to_no_outcome_the_next_computes(bench, end):
+    ask_alike(bench, "a", deadline_ms=50 if end == "expired" else None)
+    ask_alike(bench, "b", "c")
+    if end == "cancelled":
+        bench.ledger.cancel("a")
+    elif end == "withdrawn":
+        taken = claim(bench)
+        bench.ledger.cancel("a")
+        bench.ledger.withdraw(taken)
+    bench.tick(100)
+    bench.ledger.sweep()
+    (heir,) = claim(bench)
+    assert heir.job_id == "b"
+    bench.ledger.complete([Completion(heir, "r")])
+    assert outcome(bench, "c") == (State.SUCCEEDED, True, 0)
+
+
+def test_who_waits_can_be_cancelled_and_expires_alone(bench):
+    ask_alike(bench, "a", "b")
+    ask_alike(bench, "c", deadline_ms=50)
+    assert bench.ledger.cancel("b").state is State.CANCELLED
+    bench.tick(100)
+    bench.ledger.sweep()
+    assert state(bench, "c") is State.EXPIRED
+    assert ids(claim(bench)) == ["a"]
+
+
+def test_an_interactive_job_does_not_wait_for_one_in_the_lane_behind(bench):
+    ask_alike(bench, "slow", lane=lane_of("vgg16", Priority.BATCH))
+    ask_alike(bench, "fast")
+    fast, slow = claim(bench, limit=2)
+    assert (fast.job_id, slow.job_id) == ("fast", "slow")
+
+
+def test_the_followers_of_a_poison_job_do_not_each_kill_three_workers(bench):
+    ask_alike(bench, "poison", "b", "c")
+    for owner in ("w1", "w2", "w3"):
+        assert ids(claim(bench, owner=owner)) == ["poison"]
+        bench.tick(1_000)
+        bench.ledger.sweep()
+    assert [outcome(bench, job)[:2] for job in "bc"] == [(State.FAILED, True)] * 2
+    assert bench.ledger.read("c").error_code == "worker_lost"
+
+
+def test_a_shared_outcome_is_restored_as_it_was_filed(bench):
+    shared = Outcome(State.SUCCEEDED, START_MS, cached=True, result="another's")
+    bench.ledger.restore(Restoration(Submission("a", LANE, "x"), START_MS, shared))
+    assert outcome(bench, "a") == (State.SUCCEEDED, True, 0)
+
+
+def test_a_job_given_back_for_a_while_is_uncharged_and_waits(bench):
+    submit(bench, "a")
+    assert bench.ledger.release(claim(bench), retry_in_ms=200) == [True]
+    assert claim(bench) == []
+    bench.tick(200)
+    assert bench.ledger.sweep().rings == {LANE: 1}
+    assert claim(bench)[0].attempt == 1

@@ -16,6 +16,8 @@ import httpx2
 
 PATIENCE_S = 120.0
 ANSWER_WITHIN_S = 20.0
+ASKED = {"request": json.dumps({"cache": False})}
+"""Each job is to be worked on by itself, though the pictures are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Submitter:
     def _post(self, key: str, body: bytes) -> httpx2.Response | None:
         try:
             answer = self._client.post(
-                self._url, files={"image": body}, headers={"Idempotency-Key": key}
+                self._url, data=ASKED, files={"image": body}, headers={"Idempotency-Key": key}
             )
         except httpx2.TransportError:
             answer = None

@@ -18,7 +18,7 @@ JOBS = 24
 
 def submit_all(building: House, photos: Path) -> list[str]:
     with Client(building.url) as client:
-        return [client.submit(photos / "cat.jpg").id for _ in range(JOBS)]
+        return [client.submit(photos / "cat.jpg", cache=False).id for _ in range(JOBS)]
 
 
 def read_all(ledger: Ledger, accepted: list[str]) -> list[Record]:

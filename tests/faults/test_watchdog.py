@@ -34,7 +34,7 @@ def test_a_hung_device_ends_its_worker_and_another_finishes_the_jobs(
     ledger = open_ledger(building.settings)
     hung = start_faulty_worker(building, fault)
     with Client(building.url) as client:
-        accepted = [client.submit(photos / "cat.jpg").id for _ in range(JOBS)]
+        accepted = [client.submit(photos / "cat.jpg", cache=False).id for _ in range(JOBS)]
     assert hung.wait(timeout=60) == status
     log = building.log("worker")
     assert "faulty_worker.py" in log, "the stack that shows where"

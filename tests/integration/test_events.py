@@ -68,7 +68,7 @@ def job_id(building: House, photos: Path) -> str:
 
 def submit(building: House, photos: Path) -> str:
     with Client(building.url) as client:
-        return client.submit(photos / "cat.jpg").id
+        return client.submit(photos / "cat.jpg", cache=False).id
 
 
 def claim(ledger: RedisLedger) -> Claim:

@@ -55,4 +55,4 @@ def is_module(dotted: str) -> bool:
 
 
 def test_every_error_that_reaches_a_client_has_a_status_of_its_kind():
-    assert {status.value for status in STATUS.values()} == {404, 409, 410, 413, 415, 422, 503}
+    assert {status.value for status in STATUS.values()} == {404, 409, 410, 413, 415, 422, 429, 503}

@@ -38,8 +38,10 @@ def read(
         )
 
     maps = raw.maps[row, : len(against)].copy()
-    # The gradient of a ReLU hides what is not finite in its input; the logits do not.
-    peaks = raw.gradient_peak[row] if np.isfinite(logits).all() else np.full(len(maps), np.nan)
+    # A ReLU hides what is not finite in its input: its gradient everywhere, and on some processors
+    # its output too, so that even the logits look well.
+    well = np.isfinite(logits).all() and np.isfinite(picture.pixels).all()
+    peaks = raw.gradient_peak[row] if well else np.full(len(maps), np.nan)
     results = tuple(
         TargetResult(
             score=score(int(raw.targets[row, place])),

@@ -109,6 +109,7 @@ class Explanation(_Answer):
     priority: str
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     attempts: int = 0
+    cached: bool = False
     queue_position: int | None = None
     cancel_requested: bool = False
     submitted_at: datetime

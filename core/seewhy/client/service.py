@@ -49,6 +49,8 @@ class Options(TypedDict, total=False):
     """What is made ahead of demand: `overlay`, `trust`, or nothing for big batches."""
     box: Mapping[str, float] | None
     """With `trust`: what the maps ought to lie in, x, y, width and height in pixels."""
+    cache: bool
+    """Whether the outcome may be that of another request that asked the same."""
     priority: str | None
     """`interactive` or `batch`."""
     deadline_s: float | None
