@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from seewhy import webhooks
 from seewhy.errors import SettingsError
 
 PREFIX = "SEEWHY_"
@@ -107,6 +109,13 @@ class Settings(BaseSettings):
     )
     retention_s: int = Field(7 * 86_400, ge=60, description="How long a finished job is known.")
 
+    webhook_secrets: SecretStr | None = Field(
+        None, description="What webhooks are signed with, comma-separated. Unset: no webhooks."
+    )
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="Networks that webhooks may reach beside the public internet, by CIDR."
+    )
+
     @model_validator(mode="after")
     def _keys_in_pairs(self) -> Self:
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
@@ -118,6 +127,20 @@ class Settings(BaseSettings):
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _check_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            webhooks.secrets_in(value.get_secret_value())
+        return value
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(ip_network(text.strip()) for text in value.split(",") if text.strip())
         return value
 
     @classmethod

@@ -1,5 +1,6 @@
 """The command line without any server."""
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -34,12 +35,21 @@ def test_every_command_is_listed() -> None:
         "bucket",
         "rebuild",
         "dead",
+        "webhooks",
     )
     assert all(f" {name} " in shown for name in names)
 
 
 def test_the_version_is_shown() -> None:
     assert CliRunner().invoke(app, ["--version"]).output.startswith("seewhy 0.")
+
+
+def test_a_webhook_secret_is_fresh_and_of_32_bytes() -> None:
+    first, second = (CliRunner().invoke(app, ["webhooks", "secret"]).output for _ in range(2))
+
+    assert first != second
+    assert first.startswith("whsec_")
+    assert len(base64.b64decode(first.strip().removeprefix("whsec_"), validate=True)) == 32
 
 
 def test_a_mistake_is_one_sentence_and_status_1(

@@ -1,10 +1,13 @@
 """Settings come from the environment once, and every mistake is told at once."""
 
+from ipaddress import ip_network
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from seewhy.errors import SettingsError
 from seewhy.settings import load
+from seewhy.webhooks import fresh_secret
 
 
 def test_without_variables_the_defaults_hold():
@@ -58,3 +61,27 @@ def test_a_secret_is_not_shown():
 def test_settings_do_not_change():
     with pytest.raises(ValidationError, match="frozen"):
         load({}).api_port = 1
+
+
+def test_networks_of_webhooks_are_written_with_commas():
+    networks = load({"SEEWHY_WEBHOOK_NETWORKS": "127.0.0.0/8, fd12::/16,"}).webhook_networks
+    assert networks == (ip_network("127.0.0.0/8"), ip_network("fd12::/16"))
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/33", "example.com"])
+def test_what_is_not_a_network_is_named(text):
+    with pytest.raises(SettingsError, match=f"SEEWHY_WEBHOOK_NETWORKS.*{text}"):
+        load({"SEEWHY_WEBHOOK_NETWORKS": f"127.0.0.0/8,{text}"})
+
+
+def test_a_webhook_secret_that_is_none_is_refused_and_not_shown():
+    with pytest.raises(SettingsError, match=r"SEEWHY_WEBHOOK_SECRETS.*whsec_") as caught:
+        load({"SEEWHY_WEBHOOK_SECRETS": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_webhook_secrets_are_kept_but_not_shown():
+    secret = fresh_secret()
+    settings = load({"SEEWHY_WEBHOOK_SECRETS": secret})
+    assert settings.webhook_secrets == SecretStr(secret)
+    assert secret not in repr(settings)

@@ -15,6 +15,7 @@ from seewhy.cli.models import models
 from seewhy.cli.rebuild import rebuild
 from seewhy.cli.trust import trust
 from seewhy.cli.up import up
+from seewhy.cli.webhooks import webhooks
 from seewhy.cli.worker import worker
 from seewhy.errors import SeewhyError
 
@@ -29,6 +30,7 @@ for command in (up, explain, trust, fit, api, worker, bucket, rebuild):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(dead, name="dead")
+app.add_typer(webhooks, name="webhooks")
 
 
 def _show_version(wanted: bool) -> None:
