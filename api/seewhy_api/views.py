@@ -27,11 +27,10 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
         "cached": record.cached,
         "queue_position": position,
         "cancel_requested": record.cancel_requested,
-        "submitted_at": _time(record.submitted_ms),
-        "started_at": _time(record.started_ms),
-        "finished_at": _time(record.finished_ms),
-        "error": record.error_code
-        and {"code": record.error_code, "detail": record.error_detail or ""},
+        "submitted_at": time_text(record.submitted_ms),
+        "started_at": time_text(record.started_ms),
+        "finished_at": time_text(record.finished_ms),
+        "error": error_of(record),
         "result": result
         and result.model_dump(mode="json", exclude={"objects", "digests", "model"}),
         "links": {
@@ -45,13 +44,21 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
     }
 
 
-def _downloads(result: Result, store: ObjectStore) -> dict[str, str]:
-    signed = {name: store.link(key, expires_s=LINK_LIFE_S) for name, key in result.objects.items()}
-    return {name: link for name, link in signed.items() if link}
+def error_of(record: Record) -> dict[str, str] | None:
+    """Show why a job did not succeed; None of one that did, or has no outcome yet."""
+    if not record.error_code:
+        return None
+    return {"code": record.error_code, "detail": record.error_detail or ""}
 
 
-def _time(at_ms: int | None) -> str | None:
+def time_text(at_ms: int | None) -> str | None:
+    """Write ms since 1970 as ISO 8601 in UTC."""
     if at_ms is None:
         return None
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _downloads(result: Result, store: ObjectStore) -> dict[str, str]:
+    signed = {name: store.link(key, expires_s=LINK_LIFE_S) for name, key in result.objects.items()}
+    return {name: link for name, link in signed.items() if link}

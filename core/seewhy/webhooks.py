@@ -33,10 +33,19 @@ class Place(NamedTuple):
     """Path and query."""
 
     @property
+    def origin(self) -> str:
+        """`scheme://host:port`, the port always there."""
+        return f"{self.scheme}://{self._bracketed}:{self.port}"
+
+    @property
     def authority(self) -> str:
-        """`host:port`, with an IPv6 address in brackets."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        """Host, and the port where it is not the scheme's own (RFC 9110, 7.2)."""
+        own = self.port == _DEFAULT_PORTS[self.scheme]
+        return self._bracketed if own else f"{self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def place_of(url: str) -> Place:
@@ -75,8 +84,7 @@ def origin_of(url: str) -> str:
 
     Lower-case, and the port always there. Raises `ValueError` as `place_of` does.
     """
-    place = place_of(url)
-    return f"{place.scheme}://{place.authority}"
+    return place_of(url).origin
 
 
 def fresh_secret() -> str:

@@ -1,0 +1,74 @@
+"""What a webhook says of an explanation."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from seewhy.explanations import State
+from seewhy.ledger.records import Record
+from seewhy_api.courier.payload import body_of
+
+RECORD = Record(
+    job_id="0199-job",
+    state=State.SUCCEEDED,
+    lane="vgg16:batch",
+    job=json.dumps(
+        {
+            "model": "vgg16",
+            "method": "layercam",
+            "metadata": {"z": 1, "task": "Käfer \ud800"},
+            "image": {"key": "images/secret"},
+        }
+    ),
+    submitted_ms=1_790_000_000_000,
+    started_ms=1_790_000_000_500,
+    finished_ms=1_790_000_001_234,
+    attempts=2,
+    owner="worker-7",
+    result='{"objects": {"overlay": "results/secret"}}',
+)
+
+
+def test_a_success_is_told_with_all_that_leads_to_it_and_nothing_secret() -> None:
+    assert json.loads(body_of(RECORD)) == {
+        "type": "explanation.succeeded",
+        "timestamp": "2026-09-21T14:13:21.234Z",
+        "data": {
+            "id": "0199-job",
+            "status": "succeeded",
+            "model": "vgg16",
+            "method": "layercam",
+            "priority": "batch",
+            "metadata": {"z": 1, "task": "Käfer \ud800"},
+            "attempts": 2,
+            "error": None,
+            "submitted_at": "2026-09-21T14:13:20.000Z",
+            "finished_at": "2026-09-21T14:13:21.234Z",
+            "links": {"self": "/v1/explanations/0199-job"},
+        },
+    }
+
+
+def test_a_failure_is_told_with_its_reason() -> None:
+    failed = replace(
+        RECORD, state=State.FAILED, result=None, error_code="broken_image", error_detail="cut off"
+    )
+    told = json.loads(body_of(failed))
+    assert told["type"] == "explanation.failed"
+    assert told["data"]["error"] == {"code": "broken_image", "detail": "cut off"}
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_end_has_its_type_and_what_has_not_ended_is_not_told(state: State) -> None:
+    record = replace(RECORD, state=state)
+    if state.terminal:
+        assert json.loads(body_of(record))["type"] == f"explanation.{state.value}"
+    else:
+        with pytest.raises(ValueError, match="no outcome"):
+            body_of(record)
+
+
+def test_the_bytes_are_the_same_at_every_attempt_and_keep_the_order_of_metadata() -> None:
+    assert body_of(RECORD) == body_of(replace(RECORD))
+    assert b'"metadata":{"z":1,"task":"K\\u00e4fer \\ud800"}' in body_of(RECORD)

@@ -1,0 +1,44 @@
+"""A receiver that knows one of the secrets can tell who wrote."""
+
+import time
+
+import pytest
+from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
+
+from seewhy.webhooks import fresh_secret
+from seewhy_api.courier.signing import Signer
+
+BODY = b'{"test": 2432232314}'
+
+
+def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
+    signer = Signer(["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
+    headers = signer.headers("msg_p5jXN8AQM9LWM0D4loKWxJek", BODY, now_ms=1_614_265_330_999)
+    assert headers == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+def test_while_secrets_change_over_a_receiver_needs_only_one_of_them() -> None:
+    old, new = fresh_secret(), fresh_secret()
+    headers = Signer([new, old]).headers("m", BODY, now_ms=round(time.time() * 1000))
+
+    for secret in (old, new):
+        Webhook(secret).verify(BODY, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(fresh_secret()).verify(BODY, headers)
+
+
+def test_a_changed_body_does_not_pass() -> None:
+    secret = fresh_secret()
+    headers = Signer([secret]).headers("m", BODY, now_ms=round(time.time() * 1000))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(BODY + b" ", headers)
+
+
+def test_without_a_secret_nothing_is_signed() -> None:
+    with pytest.raises(ValueError, match="nothing to sign with"):
+        Signer([])
