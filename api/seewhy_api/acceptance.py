@@ -9,6 +9,7 @@ from seewhy import images
 from seewhy.catalog import Catalog, ModelSpec
 from seewhy.errors import (
     Crowded,
+    InvalidRequest,
     KeyBusy,
     KeyReused,
     LedgerUnavailable,
@@ -27,6 +28,7 @@ from seewhy.objects.store import ObjectStore
 from seewhy.promising import Picture, Promises
 from seewhy.settings import Settings
 from seewhy.targets import resolve_targets
+from seewhy.webhooks import place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class _Order:
     deadline_ms: int | None
     digest: str
     fingerprint: str | None
+    webhook: str | None
     tenant: str
 
     def manifest(self, job_id: str, key: str | None) -> Manifest:
@@ -49,6 +52,7 @@ class _Order:
             deadline_ms=self.deadline_ms,
             tenant=self.tenant,
             fingerprint=self.fingerprint,
+            webhook=self.webhook,
             idempotency_key=key,
             request_digest=self.digest,
         )
@@ -147,10 +151,20 @@ class Acceptance:
             job=job,
             tenant=tenant,
             fingerprint=_fingerprint(job, spec, tenant) if wanted.cache else None,
+            webhook=self._webhook(wanted.webhook),
             lane=lane_of(spec.name, wanted.priority),
             deadline_ms=None if wanted.deadline_s is None else round(wanted.deadline_s * 1000),
             digest=hashlib.sha256(asked.encode()).hexdigest(),
         )
+
+    def _webhook(self, url: str | None) -> str | None:
+        """Spell the URL so that the same receiver always reads the same."""
+        if url is None:
+            return None
+        if self._settings.webhook_secrets is None:
+            raise InvalidRequest("webhooks are off here: their operator has set no secret to sign")
+        place = place_of(url)
+        return place.origin + place.target
 
 
 def _fingerprint(job: Job, spec: ModelSpec, tenant: str) -> str:

@@ -70,6 +70,7 @@ def create_api(settings: Settings) -> Api:
         settings=settings,
         catalog=catalog,
         ledger=ledger,
+        outbox=ledger.outbox,
         store=store,
         bell=bell,
         tail=tail,

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, jsonify, request
 
+from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.ledger.ledger import Ledger
 from seewhy.ledger.records import Record
 from seewhy_api import views
@@ -54,6 +55,16 @@ def create_explanations(parts: Parts) -> Blueprint:
     @routes.post("/<job_id>/cancel")
     def cancel(job_id: str) -> Response:
         return show(parts.finder.known(parts.ledger.cancel(job_id), job_id))
+
+    @routes.post("/<job_id>/redeliver")
+    def redeliver(job_id: str) -> Response:
+        record = parts.finder.known(parts.ledger.read(job_id), job_id)
+        if record.webhook is None:
+            raise InvalidRequest("nobody asked to be told of this explanation: it has no webhook")
+        if not parts.outbox.redeliver(job_id):
+            raise ResultNotReady(f"the explanation is {record.state}: there is nothing to tell yet")
+        parts.bell.wake_couriers(times=1)
+        return show(parts.finder.known(parts.ledger.read(job_id), job_id))
 
     return routes
 

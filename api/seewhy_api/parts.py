@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from seewhy.catalog import Catalog
 from seewhy.hints import Bell
 from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.outbox import Outbox
 from seewhy.objects.store import ObjectStore
 from seewhy.settings import Settings
 from seewhy_api.finding import Finder
@@ -19,6 +20,7 @@ class Parts:
     settings: Settings
     catalog: Catalog
     ledger: Ledger
+    outbox: Outbox
     store: ObjectStore
     bell: Bell
     tail: Tail

@@ -33,6 +33,13 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
         "error": error_of(record),
         "result": result
         and result.model_dump(mode="json", exclude={"objects", "digests", "model"}),
+        "webhook": record.webhook
+        and {
+            "url": record.webhook.url,
+            "status": record.webhook.state,
+            "attempts": record.webhook.attempts,
+            "detail": record.webhook.detail,
+        },
         "links": {
             "self": here,
             "events": f"{here}/events",

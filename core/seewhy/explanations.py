@@ -18,6 +18,7 @@ from pydantic import (
 from seewhy.methods import FACTS
 from seewhy.targets import AnyTarget, Targets, compares, contrasts
 from seewhy.trust import Trust
+from seewhy.webhooks import checked_url
 
 CLASSIC = "classic"
 METHODS = tuple(name for name in FACTS if name != CLASSIC)
@@ -127,6 +128,9 @@ class ExplanationRequest(_Frozen):
     )
     priority: Priority = Priority.INTERACTIVE
     deadline_s: float | None = Field(None, gt=0, le=86_400)
+    webhook: Annotated[str, AfterValidator(checked_url)] | None = Field(
+        None, description="A URL that is told of the outcome, signed: docs/webhooks.md."
+    )
     metadata: dict[str, JsonValue] = Field(
         default_factory=dict, description="Returned as it came; 4,096 bytes of JSON at most."
     )

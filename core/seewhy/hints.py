@@ -67,6 +67,24 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
     return app
 
 
+def consume(celery: Celery, queues: Sequence[str], *, threads: int) -> None:
+    """Run the application's tasks for the messages of these queues until SIGTERM."""
+    for chatty in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    celery.worker_main(
+        [
+            "--quiet",
+            "worker",
+            "--pool=threads",
+            f"--concurrency={threads}",
+            f"--queues={','.join(queues)}",
+            "--loglevel=INFO",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )
+
+
 class Bell:
     """Rings lanes. A ring that fails is logged and forgotten: the sweep rings again."""
 

@@ -301,6 +301,7 @@ class LedgerMachine(RuleBasedStateMachine):
         counts = self.both(lambda x: x.counts())
         assert counts.drift == 0, "I5"
         assert sum(counts.open.values()) == counts.non_terminal, "I7"
+        assert self.model.outbox.undelivered() == self.redis.outbox.undelivered()
         assert self.model.outbox.couriers_wanted() == self.redis.outbox.couriers_wanted()
         for job in self.jobs:
             record = self.both(lambda x, job=job: x.read(job))

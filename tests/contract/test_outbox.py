@@ -139,8 +139,10 @@ def test_what_was_given_up_can_be_told_again_on_demand(bench, verdict):
     end(bench, "a")
     report(bench, take(bench), verdict)
     assert webhook(bench, "a").state == verdict
+    assert [record.job_id for record in bench.outbox.undelivered()] == ["a"]
     assert bench.outbox.take_turn(limit=10) is None
     assert bench.outbox.redeliver("a")
+    assert bench.outbox.undelivered() == []
     assert take(bench).notices[0].attempt == 1
 
 

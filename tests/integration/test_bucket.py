@@ -62,11 +62,11 @@ def test_another_retention_replaces_our_rules_and_leaves_those_of_others(
 
     assert lines[1:] == [
         "CORS, GET and HEAD from any origin: present",
-        "lifecycle, results 30 d, pictures 60 d: set",
+        "lifecycle, results 31 d, pictures 60 d: set",
     ]
     rules = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert sorted((rule["ID"], rule["Expiration"]["Days"]) for rule in rules) == [
-        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-results", 30), ("theirs", 3)
+        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-results", 31), ("theirs", 3)
     ]  # fmt: skip
     cors = client.get_bucket_cors(Bucket=name)["CORSRules"]
     assert [rule["ID"] for rule in cors] == ["theirs", "seewhy-read"]

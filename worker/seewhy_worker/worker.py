@@ -13,7 +13,7 @@ from typing import Any
 from celery import Celery, signals
 
 from seewhy.errors import LedgerUnavailable
-from seewhy.hints import WORK, Bell, create_celery
+from seewhy.hints import WORK, Bell, consume, create_celery
 from seewhy.ledger.records import hint_queue, lanes_of
 from seewhy.ledger.redis import open_ledger
 from seewhy.objects.adapter import open_store
@@ -49,29 +49,15 @@ class Worker:
         tune_process()
         self.leases.start()
         self.watchdog.start()
-        for chatty in ("celery.worker.strategy", "celery.app.trace"):
-            logging.getLogger(chatty).setLevel(logging.WARNING)
         signals.worker_shutting_down.connect(self._shutting_down, weak=False)
         try:
-            self.celery.worker_main(self._arguments())
+            consume(self.celery, list(map(hint_queue, self.lanes)), threads=self.in_flight)
         finally:
             self.watchdog.stop()
             self.leases.stop()
 
     def _shutting_down(self, **_: Any) -> None:
         self.drain.stop()
-
-    def _arguments(self) -> list[str]:
-        return [
-            "--quiet",
-            "worker",
-            "--pool=threads",
-            f"--concurrency={self.in_flight}",
-            f"--queues={','.join(map(hint_queue, self.lanes))}",
-            "--loglevel=INFO",
-            "--without-gossip",
-            "--without-mingle",
-        ]
 
 
 def create_worker(settings: Settings, *, explainers: Mapping[str, ExplainerPort]) -> Worker:

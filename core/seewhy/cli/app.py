@@ -8,6 +8,7 @@ import typer
 
 from seewhy.cli.api import api
 from seewhy.cli.bucket import bucket
+from seewhy.cli.courier import courier
 from seewhy.cli.dead import dead
 from seewhy.cli.explain import explain
 from seewhy.cli.fit import fit
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, trust, fit, api, worker, bucket, rebuild):
+for command in (up, explain, trust, fit, api, worker, courier, bucket, rebuild):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(dead, name="dead")

@@ -55,6 +55,8 @@ class Options(TypedDict, total=False):
     """`interactive` or `batch`."""
     deadline_s: float | None
     """Not worth explaining any more after so long."""
+    webhook: str | None
+    """A URL that is told of the outcome."""
     metadata: dict[str, Any] | None
     """Returned as it came."""
     idempotency_key: str | None

@@ -78,6 +78,7 @@ class Book:
     dead: dict[str, int] = field(default_factory=dict)
     outbox: dict[str, dict[str, int]] = field(default_factory=dict)
     """Origin → job → when its webhook is due."""
+    undelivered: dict[str, int] = field(default_factory=dict)
     couriers: dict[str, int] = field(default_factory=dict)
     """Origin → until when nobody else is to call there."""
     lead: tuple[str, int] | None = None
@@ -224,6 +225,7 @@ class Book:
             fresh = Webhook(webhook.url, Delivery.PENDING, detail=webhook.detail)
             self.change(job_id, webhook=fresh)
             self.outbox.setdefault(origin_of(webhook.url), {})[job_id] = self.now()
+            self.undelivered.pop(job_id, None)
 
 
 def origin_of(url: str) -> str:

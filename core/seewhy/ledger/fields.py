@@ -1,6 +1,6 @@
 """The fields of a job's hash in Redis."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from seewhy.explanations import State
@@ -45,6 +45,12 @@ def record_of(job_id: str, fields: Mapping[str, str]) -> Record | None:
         error_detail=fields.get("error_detail"),
         webhook=_webhook(fields),
     )
+
+
+def letters(rows: Sequence[Sequence[str]]) -> list[Record]:
+    """Read records that each come as id, name, value, name, value…"""
+    found = (record_of(row[0], dict(zip(row[1::2], row[2::2], strict=True))) for row in rows)
+    return [record for record in found if record]
 
 
 def _webhook(fields: Mapping[str, str]) -> Webhook | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from seewhy.ledger.book import Book
 from seewhy.ledger.outbox import Notice, Tried, Turn, Verdict
-from seewhy.ledger.records import COURIER_QUEUE, Delivery
+from seewhy.ledger.records import COURIER_QUEUE, Delivery, Record
 
 STATES = {
     Verdict.DELIVERED: Delivery.DELIVERED,
@@ -55,6 +55,10 @@ class MemoryOutbox:
             self._book.post(job_id)
             return True
 
+    def undelivered(self, *, limit: int = 1000) -> list[Record]:
+        with self._book.changed:
+            return self._book.letters(self._book.undelivered, limit)
+
     def couriers_wanted(self) -> int:
         with self._book.changed:
             wanted = min(len(self._origins()), self._book.policy.hints_at_most)
@@ -95,6 +99,8 @@ class MemoryOutbox:
         else:
             webhook = replace(webhook, state=STATES[tried.verdict])
             rows.pop(job_id, None)
+            if tried.verdict is not Verdict.DELIVERED:
+                self._book.undelivered[job_id] = self._book.now()
         self._book.change(job_id, webhook=webhook)
 
     def _tidy(self, origin: str) -> None:

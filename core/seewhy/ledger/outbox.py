@@ -64,6 +64,10 @@ class Outbox(Protocol):
         """Tell an outcome again, from the first attempt. False: no webhook, or no outcome yet."""
         ...
 
+    def undelivered(self, *, limit: int = 1000) -> list[Record]:
+        """List the outcomes whose telling was given up, the longest ago first."""
+        ...
+
     def couriers_wanted(self) -> int:
         """Count the hints that couriers still lack: one for each origin that is due."""
         ...

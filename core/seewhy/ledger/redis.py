@@ -8,7 +8,7 @@ from redis import Redis
 
 from seewhy.explanations import State
 from seewhy.ledger.connection import connect, translated
-from seewhy.ledger.fields import outcome_fields, record_of
+from seewhy.ledger.fields import letters, outcome_fields, record_of
 from seewhy.ledger.records import (
     Claim,
     Completion,
@@ -161,21 +161,16 @@ class RedisLedger:
         ]
 
     def unfiled(self, *, limit: int = 100) -> list[Record]:
-        return self._letters("unfiled", limit)
+        return letters(self._call("letters", "unfiled", limit))
 
     def filed(self, job_ids: Sequence[str]) -> None:
         self._call("strike", "unfiled", *job_ids)
 
     def dead(self, *, limit: int = 1000) -> list[Record]:
-        return self._letters("dead", limit)
+        return letters(self._call("letters", "dead", limit))
 
     def bury(self, job_ids: Sequence[str]) -> int:
         return int(self._call("strike", "dead", *job_ids))
-
-    def _letters(self, listed: str, limit: int) -> list[Record]:
-        rows = self._call("letters", listed, limit)
-        records = (record_of(row[0], pairs(row[1:])) for row in rows)
-        return [record for record in records if record]
 
     def restore(self, restoration: Restoration) -> bool:
         lost, outcome = restoration.submission, restoration.outcome

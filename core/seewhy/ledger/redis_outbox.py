@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from seewhy.ledger.fields import record_of
+from seewhy.ledger.fields import letters, record_of
 from seewhy.ledger.outbox import Notice, Tried, Turn
-from seewhy.ledger.records import COURIER_QUEUE
+from seewhy.ledger.records import COURIER_QUEUE, Record
 from seewhy.ledger.scripts import Scripts, pairs
 
 
@@ -32,6 +32,9 @@ class RedisOutbox:
 
     def redeliver(self, job_id: str) -> bool:
         return bool(self._call("redeliver", job_id))
+
+    def undelivered(self, *, limit: int = 1000) -> list[Record]:
+        return letters(self._call("letters", "undelivered", limit))
 
     def couriers_wanted(self) -> int:
         return int(self._call("couriers_wanted", COURIER_QUEUE))

@@ -23,7 +23,7 @@ _VALKEY_LIMIT_S = 60.0  # an append-only file of gigabytes is read before it ans
 _READY_LIMIT_S = 300.0
 _DEATHS_BEFORE_READY = 3
 # In the order of stopping; together below the ten seconds that a user is asked to wait.
-_API_GRACE_S, _WORKER_GRACE_S, _VALKEY_GRACE_S = 3.5, 4.0, 1.5
+_COURIER_GRACE_S, _API_GRACE_S, _WORKER_GRACE_S, _VALKEY_GRACE_S = 1.0, 3.0, 4.0, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,17 @@ class Programs:
 
     worker: tuple[str, ...]
     api: tuple[str, ...]
+    courier: tuple[str, ...] = ()
+    """Started where there are secrets to sign webhooks with."""
 
     @classmethod
     def installed(cls) -> "Programs":
         """The packages beside this one. Raises `ProcessError` when an extra is missing."""
-        return cls(worker=modules.command("seewhy_worker"), api=modules.command("seewhy_api"))
+        return cls(
+            worker=modules.command("seewhy_worker"),
+            api=modules.command("seewhy_api"),
+            courier=modules.command("seewhy_api.courier"),
+        )
 
 
 def complete(settings: Settings, directory: DataDirectory) -> Settings:
@@ -132,10 +138,10 @@ def _start(
         valkey.await_answer(
             embedded.url, limit_s=_VALKEY_LIMIT_S, tend=lambda: _tend_start(supervisor)
         )
-    for name, command, grace_s in (
-        ("worker", programs.worker, _WORKER_GRACE_S),
-        ("api", programs.api, _API_GRACE_S),
-    ):
+    parts = [("worker", programs.worker, _WORKER_GRACE_S), ("api", programs.api, _API_GRACE_S)]
+    if settings.webhook_secrets is not None:
+        parts.append(("courier", programs.courier, _COURIER_GRACE_S))
+    for name, command, grace_s in parts:
         supervisor.start(
             Child(
                 name=name,

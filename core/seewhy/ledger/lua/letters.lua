@@ -1,5 +1,5 @@
--- ARGV: policy, 'unfiled' | 'dead', limit -> {{job id, field, value, ...}, ...}, the oldest first
-local list = ARGV[2] == 'dead' and DEAD or UNFILED
+-- ARGV: policy, list, limit -> {{job id, field, value, ...}, ...}, the oldest first
+local list = 'seewhy:' .. ARGV[2]
 local letters = {}
 for _, id in ipairs(redis.call('ZRANGE', list, 0, ARGV[3] - 1)) do
   local fields = redis.call('HGETALL', job_key(id))

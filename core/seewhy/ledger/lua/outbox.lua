@@ -16,5 +16,6 @@ end
 local function post(id, url, at)
   redis.call('HSET', job_key(id), 'webhook_state', 'pending', 'webhook_attempts', 0)
   redis.call('ZADD', rows_key(origin_of(url)), at, id)
+  redis.call('ZREM', UNDELIVERED, id)
   readdress(origin_of(url))
 end

@@ -17,6 +17,7 @@
 --   seewhy:dead                   zset    failed jobs that nobody has dealt with -> when
 --   seewhy:outbox                 zset    origins of webhooks -> when the first of their rows is due
 --   seewhy:outbox:<origin>        zset    jobs whose webhook is to be delivered -> when
+--   seewhy:undelivered            zset    jobs whose webhook was given up -> when
 --   seewhy:couriers               hash    origin -> until when nobody else is to call there
 --   seewhy:lead                   hash    who puts the ledger right after a loss, and until when
 --   seewhy:epoch                  hash    which store's jobs are here, and the server that took them in
@@ -24,6 +25,7 @@
 local DUE, BOOKS, EVENTS = 'seewhy:due', 'seewhy:books', 'seewhy:events'
 local UNFILED, DEAD, OPEN = 'seewhy:unfiled', 'seewhy:dead', 'seewhy:open'
 local OUTBOX, COURIERS = 'seewhy:outbox', 'seewhy:couriers'
+local UNDELIVERED = 'seewhy:undelivered'
 local LEAD, EPOCH = 'seewhy:lead', 'seewhy:epoch'
 local function job_key(id) return 'seewhy:job:' .. id end
 local function turns_key(lane) return 'seewhy:turns:' .. lane end

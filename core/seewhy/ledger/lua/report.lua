@@ -13,6 +13,7 @@ for n = 4, #ARGV, 5 do
     else
       redis.call('HSET', job_key(id), 'webhook_state', verdict)
       redis.call('ZREM', rows_key(origin), id)
+      if verdict ~= 'delivered' then redis.call('ZADD', UNDELIVERED, now, id) end
     end
   end
 end

@@ -1,5 +1,5 @@
--- ARGV: policy, 'unfiled' | 'dead', job id... -> how many were there
-local list = ARGV[2] == 'dead' and DEAD or UNFILED
+-- ARGV: policy, list, job id... -> how many were there
+local list = 'seewhy:' .. ARGV[2]
 local struck = 0
 for n = 3, #ARGV do struck = struck + redis.call('ZREM', list, ARGV[n]) end
 return struck
