@@ -30,6 +30,7 @@ from seewhy.explanations import (
     Verdict,
 )
 from seewhy.hints import Bell
+from seewhy.ids import new_job_id
 from seewhy.ledger.records import Completion, hint_queue, lanes_of
 from seewhy.ledger.redis import RedisLedger, open_ledger
 from seewhy.methods import FACTS
@@ -189,6 +190,38 @@ def test_what_redis_loses_before_the_answer_is_promised_all_the_same(
     assert (shown.status, shown.model, shown.attempts) == (State.QUEUED, MODEL, 0)
     assert open_ledger(settings).read(shown.id) is None
     assert open_store(settings).get(manifest_key(shown.id))
+
+
+def test_the_same_request_later_has_its_result_at_once(client, settings, cat):
+    first = post(client, cat).json["id"]
+    finish_one(settings)
+    again = post(client, cat, metadata={"task": 8})
+    assert (again.status_code, again.json["status"], again.json["cached"]) == (
+        200,
+        "succeeded",
+        True,
+    )
+    assert (again.json["metadata"], again.json["attempts"]) == ({"task": 8}, 0)
+    assert again.json["id"] != first
+    numbers = [client.get(f"/v1/explanations/{i}/map.npy").data for i in (first, again.json["id"])]
+    assert numbers[0] == numbers[1]
+    assert client.get(f"{again.json['links']['self']}/overlay").status_code == 200
+    assert post(client, cat, cache=False).json["status"] == "queued"
+
+
+def test_jobs_that_redis_has_lost_are_unavailable_until_they_are_back(
+    client, settings, cat, api, valkey
+):
+    api.sweeper.recover()
+    job_id = post(client, cat).json["id"]
+    with valkey.client() as redis:
+        redis.flushall()
+    for path in ("", "/overlay", "/events"):
+        refused(client.get(f"/v1/explanations/{job_id}{path}"), 503, "ledger_unavailable")
+    api.sweeper.recover()
+    assert client.get(f"/v1/explanations/{job_id}").json["status"] == "queued"
+    unknown = new_job_id()
+    refused(client.get(f"/v1/explanations/{unknown}"), 404, "unknown_explanation")
 
 
 def test_a_poll_waits_for_the_outcome_and_no_longer(client, settings, cat):

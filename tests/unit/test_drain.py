@@ -281,6 +281,44 @@ def test_a_store_that_is_away_delays_the_job(room):
     assert room.ended(job) == (State.SUCCEEDED, None)
 
 
+@pytest.mark.parametrize("step", ["get", "put"])
+def test_a_job_outlives_any_outage_of_the_store_as_a_whole(room, step):
+    jobs = ids(6)
+    room.submit(*jobs)
+    working = {name: getattr(room.store, name) for name in (step, "check")}
+
+    def away(*_: object, **__: object) -> bytes:
+        raise StoreUnavailable("the store does not answer")
+
+    for name in working:
+        setattr(room.store, name, away)
+    for _ in range(10):
+        assert room.drain.drain(LANE) == 4, "the next batch would fare no better"
+        room.now_ms += 60_000
+        room.ledger.sweep()
+    assert room.states() == [State.QUEUED] * 6
+    for name, method in working.items():
+        setattr(room.store, name, method)
+    room.drain.drain(LANE)
+    assert [room.ended(job) for job in jobs] == [(State.SUCCEEDED, None)] * 6
+    assert {room.ledger.read(job).attempts for job in jobs} == {1}
+
+
+def test_an_object_that_cannot_be_had_from_a_store_that_answers_costs_attempts(room):
+    (job,) = ids(1)
+    room.submit(job)
+
+    def broken(_: str) -> bytes:
+        raise StoreUnavailable("this object cannot be read")
+
+    room.store.get = broken
+    for _ in range(3):
+        room.drain.drain(LANE)
+        room.now_ms += 60_000
+        room.ledger.sweep()
+    assert room.ended(job) == (State.FAILED, "store_unavailable")
+
+
 def test_stopping_gives_back_what_has_not_reached_the_device(room):
     jobs = ids(6)
     room.submit(*jobs)

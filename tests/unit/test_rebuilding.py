@@ -56,7 +56,7 @@ class House:
         self.ledger = MemoryLedger(clock_ms=lambda: time.time_ns() // 1_000_000 + self.ahead_ms)
         self.promises = Promises(ledger=self.ledger, store=self.store, bell=SilentBell())
 
-    def accept(self, *, key: str | None = None, deadline_ms: int | None = None) -> str:
+    def accept(self, *, key: str | None = None, deadline_ms: int | None = None, **more: str) -> str:
         job_id = new_job_id()
         manifest = Manifest(
             job_id=job_id,
@@ -65,6 +65,7 @@ class House:
             deadline_ms=deadline_ms,
             idempotency_key=key,
             request_digest="digest",
+            **more,
         )
         self.promises.promise(manifest, PICTURE)
         return job_id
@@ -268,3 +269,29 @@ def test_a_store_that_is_away_is_not_taken_for_a_new_installation(house, monkeyp
         with pytest.raises(StoreUnavailable):
             recovery(house).recover()
     assert house.ledger.marker().epoch is None
+
+
+def test_an_outcome_that_was_another_jobs_comes_back_as_it_was(house):
+    first, shared = (house.accept(fingerprint="f") for _ in range(2))
+    claim = house.claim()
+    house.ledger.complete([Completion(claim, house.publish(claim))])
+    assert house.ledger.read(shared).cached
+    file_outcomes(ledger=house.ledger, store=house.store, limit=10)
+    before = house.ledger.read(shared)
+    house.lose_all()
+    house.rebuild()
+    after = house.ledger.read(shared)
+    assert (after.state, after.cached, after.result) == (before.state, True, before.result)
+    assert house.ledger.read(first).result == before.result
+
+
+def test_whose_a_job_is_and_who_is_to_be_told_come_back_too(house):
+    job_id = house.accept(tenant="a", key="k", webhook="https://hooks.test:443/x")
+    house.lose_all()
+    house.rebuild()
+    record = house.ledger.read(job_id)
+    assert (record.tenant, record.webhook.url) == ("a", "https://hooks.test:443/x")
+    key = IdempotencyKey("k", "digest", "a")
+    assert house.ledger.reserve(key, new_job_id()).job_id == job_id
+    house.ledger.cancel(job_id)
+    assert house.ledger.outbox.take_turn(limit=1).origin == "https://hooks.test:443"
