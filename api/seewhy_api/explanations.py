@@ -43,7 +43,8 @@ def create_explanations(parts: Parts) -> Blueprint:
         # another answer would have the client ask anew, for a second job.
         record = parts.watcher.outcome(manifest.job_id, wait_s=wait_s) or manifest.accepted
         answer = show(record)
-        answer.status_code = 200 if record.state.terminal else 202
+        done = record.state.terminal and (wait_s > 0 or record.cached)
+        answer.status_code = 200 if done else 202
         answer.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
         return answer
 
