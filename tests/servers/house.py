@@ -1,5 +1,6 @@
 """A whole house of real processes on one machine: the API, any number of workers, killed by pid."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -57,12 +58,18 @@ class House:
         with (self.directory / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
                 guarded([sys.executable, *arguments]),
-                env=as_environment(self.settings),
+                env=as_environment(self.settings) | _where_the_code_is(),
                 stdout=log,
                 stderr=log,
             )
         self.children.append(child)
         return child
+
+
+def _where_the_code_is() -> dict[str, str]:
+    """Let children run the same code as this process, where that is not what is installed."""
+    path = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": path} if path else {}
 
 
 @contextmanager
