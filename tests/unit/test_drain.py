@@ -232,6 +232,27 @@ def test_the_guilty_picture_is_found_by_halving_and_fails_alone(room):
     assert room.ledger.read(jobs[2]).error_detail == "the explainer failed on this picture"
 
 
+def test_too_few_maps_are_a_failure_of_the_picture_that_brings_it_about(room):
+    jobs = ids(4)
+    room.submit(*jobs)
+    explain = room.explainer.explain
+    culprit: list[Prepared] = []
+
+    def forget_one(prepared: Sequence[Prepared], *others: object) -> list[Explained]:
+        culprit[:] = culprit or [prepared[2]]
+        made = zip(prepared, explain(prepared, *others), strict=True)
+        return [explained for picture, explained in made if picture is not culprit[0]]
+
+    room.explainer.explain = forget_one
+    assert room.drain.drain(LANE) == len(jobs)
+    assert [room.ended(job) for job in jobs] == [
+        (State.SUCCEEDED, None),
+        (State.SUCCEEDED, None),
+        (State.FAILED, "explainer_failed"),
+        (State.SUCCEEDED, None),
+    ]
+
+
 @pytest.mark.parametrize("error", [OutOfMemory("the device is full"), MemoryError()])
 def test_running_out_of_memory_halves_the_batches_for_good(room, error):
     jobs = ids(6)

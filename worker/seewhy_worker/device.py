@@ -67,7 +67,7 @@ class Device:
             return []
         try:
             with self._watchdog.watching(passes=passes_of(targets, recipes)):
-                return list(self.explainer.explain(pictures, targets, recipes))
+                return _one_each(self.explainer.explain(pictures, targets, recipes), pictures)
         except (OutOfMemory, MemoryError) as error:
             failure: SeewhyError = OutOfMemory(f"out of memory with {len(pictures)} picture(s)")
             failure.__cause__ = error
@@ -82,6 +82,15 @@ class Device:
         return self._halving(pictures[:half], targets[:half], recipes[:half]) + self._halving(
             pictures[half:], targets[half:], recipes[half:]
         )
+
+
+def _one_each(
+    explained: Sequence[Explained], pictures: Sequence[Prepared]
+) -> list[Explained | SeewhyError]:
+    """Return them; a batch that lacks one does not say whose it is, and so has failed."""
+    if len(explained) != len(pictures):
+        raise ExplainerFailed("the explainer left a picture out")
+    return list(explained)
 
 
 def _failed(error: Exception) -> ExplainerFailed:
