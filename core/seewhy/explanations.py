@@ -54,13 +54,19 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class _Stored(BaseModel):
+    """Written by one version and read by another. What a later version adds is ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
 Score = Literal["logit", "probability"]
 Normalize = (
     Literal["image", "none"] | Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 )
 
 
-class Rectangle(_Frozen):
+class Rectangle(_Stored):
     """A part of the original picture, in pixels, origin top left."""
 
     x: float
@@ -75,6 +81,8 @@ _Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 class Box(Rectangle):
     """Where a person sees what the picture is to be explained for, in pixels, upright."""
+
+    model_config = ConfigDict(extra="forbid")
 
     x: _Place
     y: _Place
@@ -197,7 +205,7 @@ class Recipe(_Frozen):
     trust: bool = Field(False, description="Whether the maps are put to the test.")
 
 
-class Job(_Frozen):
+class Job(_Stored):
     """What a worker needs to run an accepted request: names resolved, defaults filled in."""
 
     model: str
@@ -235,7 +243,7 @@ Finite = Annotated[float | None, AfterValidator(_finite_or_none)]
 """JSON has no NaN: a number that is not finite is None, and the verdict says why."""
 
 
-class ClassScore(_Frozen):
+class ClassScore(_Stored):
     """One class of one picture."""
 
     index: int
@@ -254,7 +262,7 @@ class Verdict(StrEnum):
     NOT_FINITE = "not_finite"
 
 
-class TargetResult(_Frozen):
+class TargetResult(_Stored):
     """One explained class: its score and the state of its map (`map.npy`, same order)."""
 
     score: ClassScore
@@ -266,7 +274,7 @@ class TargetResult(_Frozen):
     trust: Trust | None = Field(None, description="What putting the map to the test has shown.")
 
 
-class Result(_Frozen):
+class Result(_Stored):
     """The numbers of a succeeded explanation."""
 
     model: str

@@ -93,7 +93,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, ExplainerPort]
 
 def _register(celery: Celery, drain: Drain) -> None:
     @celery.task(name=WORK)
-    def work(lane: str) -> None:
+    def work(lane: str, **_added_later: Any) -> None:
         try:
             drain.drain(lane)
         except LedgerUnavailable as error:
