@@ -52,6 +52,8 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # Redis without memory or disk refuses writes: no reason for a worker to end.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "visibility_timeout": 300,
             "unacked_restore_interval": 5,
