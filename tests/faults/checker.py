@@ -32,6 +32,7 @@ class Wrong(StrEnum):
     SPLIT = "one key, two jobs"
     OVERRUN = "too many attempts"
     GAVE_UP = "failed before its time"
+    SPARED = "succeeded, and should have failed"
     BAD_RESULT = "result missing or not the one made"
     WRONG_PICTURE = "result of another picture"
     UNWATCHED = "I1: not in seewhy:due"
@@ -65,6 +66,8 @@ class History:
     max_attempts: int
     map_of: Mapping[str, str] = field(default_factory=dict)
     """Picture → the SHA-256 of the map it must have."""
+    doomed: Mapping[str, str] = field(default_factory=dict)
+    """Idempotency-Key → the code that its job has to fail with."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +155,12 @@ def _attempts(history: History) -> Iterator[Violation]:
     for job_id, record in history.records.items():
         if record.attempts > history.max_attempts:
             yield Violation(Wrong.OVERRUN, job_id, f"{record.attempts} attempts")
-        earned = record.error_code in EXHAUSTING and record.attempts == history.max_attempts
-        if record.state is State.FAILED and not earned:
+        doom = history.doomed.get(history.key_of.get(job_id) or "")
+        if doom and record.state is State.SUCCEEDED:
+            yield Violation(Wrong.SPARED, job_id, f"it was to be {doom}")
+        exhausted = record.error_code in EXHAUSTING and record.attempts == history.max_attempts
+        guilty = record.error_code == doom and doom not in EXHAUSTING
+        if record.state is State.FAILED and not (exhausted or guilty):
             yield Violation(
                 Wrong.GAVE_UP, job_id, f"{record.error_code} on attempt {record.attempts}"
             )
@@ -196,6 +203,6 @@ def _samples(history: History) -> Iterator[Violation]:
             yield Violation(Wrong.DRIFT, f"sample {number}", f"by {sample.drift}")
         for job_id, state in ended.items():
             now = sample.states.get(job_id)
-            if now != state:
+            if now != state and (sample.whole or now is not None):
                 yield Violation(Wrong.CHANGED, job_id, f"{state}, then {now}")
         ended |= {j: s for j, s in sample.states.items() if State(s).terminal}

@@ -20,7 +20,8 @@ from pathlib import Path
 from faults.checker import Report, Wrong, check
 from faults.recovery import recovery_s
 from faults.sampler import Sampler
-from faults.scenarios import SCENARIOS, Scenario
+from faults.scenario import Scenario
+from faults.scenarios import SCENARIOS
 from faults.world import World, world
 from seewhy.errors import SeewhyError
 from seewhy.explanations import State
@@ -49,10 +50,11 @@ def run(scenario: Scenario, *, seed: int, jobs: int, directory: Path) -> Outcome
         over_s=scenario.over_s,
         on_s3=scenario.on_s3,
         appendfsync=scenario.appendfsync,
+        poisons=scenario.poisons,
         **scenario.settings,
     ) as staged:
         for _ in range(scenario.workers):
-            staged.start_worker(batch_ms=scenario.batch_ms)
+            staged.fleet.start(batch_ms=scenario.batch_ms)
         sampler = Sampler(staged.client)
         sampler.start()
         try:

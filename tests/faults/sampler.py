@@ -17,7 +17,8 @@ for _, key in ipairs(redis.call('KEYS', 'seewhy:job:*')) do
 end
 for _, id in ipairs(redis.call('ZRANGE', 'seewhy:due', 0, -1)) do due[id] = 1 end
 local books = redis.call('HGETALL', 'seewhy:books')
-return cjson.encode({ states = states, due = due, books = books })
+local whole = redis.call('EXISTS', 'seewhy:epoch') == 1
+return cjson.encode({ states = states, due = due, books = books, whole = whole })
 """
 _TERMINAL = {"succeeded", "failed", "cancelled", "expired"}
 
@@ -29,9 +30,13 @@ class Sample:
     states: Mapping[str, str]
     unwatched: frozenset[str]
     drift: int
+    whole: bool = True
+    """False while Redis has lost all and jobs are still being brought back."""
 
 
-def sample_of(states: Mapping[str, str], due: set[str], books: Mapping[str, int]) -> Sample:
+def sample_of(
+    states: Mapping[str, str], due: set[str], books: Mapping[str, int], *, whole: bool = True
+) -> Sample:
     """Judge one look at the ledger by I1 and I5."""
     open_jobs = {job_id for job_id, state in states.items() if state not in _TERMINAL}
     ended = sum(books.get(state, 0) for state in _TERMINAL)
@@ -39,6 +44,7 @@ def sample_of(states: Mapping[str, str], due: set[str], books: Mapping[str, int]
         states=states,
         unwatched=frozenset(open_jobs - due),
         drift=books.get("accepted", 0) - ended - len(due),
+        whole=whole,
     )
 
 
@@ -47,7 +53,7 @@ def look(client: "Redis") -> Sample:
     seen = json.loads(str(client.eval(_LOOK, 0)))
     books = seen["books"] or []
     counted = {name: int(n) for name, n in zip(books[::2], books[1::2], strict=True)}
-    return sample_of(dict(seen["states"]), set(seen["due"]), counted)
+    return sample_of(dict(seen["states"]), set(seen["due"]), counted, whole=seen["whole"])
 
 
 class Sampler:

@@ -16,7 +16,7 @@ import httpx2
 
 PATIENCE_S = 120.0
 ANSWER_WITHIN_S = 20.0
-ASKED = {"request": json.dumps({"cache": False})}
+ASKED = json.dumps({"cache": False})
 """Each job is to be worked on by itself, though the pictures are few."""
 
 
@@ -63,7 +63,8 @@ class PromiseLog:
 class Submitter:
     """Many threads, each asking for one job after the other, by `Idempotency-Key`.
 
-    `statuses` counts the answers, 0 for none at all; `hasty` the refusals without Retry-After.
+    `statuses` counts the answers, 0 for none at all; `hasty` the refusals without Retry-After;
+    `unsure` holds the keys that may or may not have been promised when last asked for.
     """
 
     def __init__(
@@ -75,18 +76,24 @@ class Submitter:
         seed: int,
         jobs: int,
         over_s: float,
+        instead: Mapping[int, bytes] | None = None,
         threads: int = 8,
     ) -> None:
-        """Ask for `jobs` explanations within about `over_s`, if all goes well."""
+        """Ask for `jobs` explanations within about `over_s`, if all goes well.
+
+        The pictures come in turn, but for those jobs that have another one `instead`.
+        """
         self._url = f"{url}/v1/explanations"
-        self._pictures = [(hashlib.sha256(body).hexdigest(), body) for body in pictures]
+        self._pictures = [_named(body) for body in pictures]
+        self._instead = {number: _named(body) for number, body in (instead or {}).items()}
         self._log = log
         self._pause_s = over_s * threads / jobs
         self._seed = seed
         self._threads = threads
         self._client = httpx2.Client(timeout=ANSWER_WITHIN_S)
         self._lock = threading.Lock()
-        self.keys = tuple(f"job-{seed}-{number}" for number in range(jobs))
+        self.keys = [f"job-{seed}-{number}" for number in range(jobs)]
+        self.unsure: set[str] = set()
         self.statuses: Counter[int] = Counter()
         self.hasty = 0
 
@@ -95,6 +102,11 @@ class Submitter:
         with ThreadPoolExecutor(self._threads, thread_name_prefix="submitter") as pool:
             list(pool.map(self._ask, range(len(self.keys))))
 
+    def ask_aside(self, key: str, *, request: str) -> str:
+        """Ask once more, for the first picture; return the job, or raise `TimeoutError`."""
+        self.keys.append(key)
+        return self._insist(key, *self._pictures[0], request=request)
+
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
@@ -102,20 +114,29 @@ class Submitter:
     def _ask(self, number: int) -> None:
         chance = random.Random(f"{self._seed}/{number}")
         time.sleep(chance.uniform(0, 2 * self._pause_s))
-        digest, body = self._pictures[number % len(self._pictures)]
+        digest, body = self._instead.get(number, self._pictures[number % len(self._pictures)])
+        self._insist(self.keys[number], digest, body)
+
+    def _insist(self, key: str, digest: str, body: bytes, *, request: str = ASKED) -> str:
+        chance = random.Random(f"{self._seed}/{key}")
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            answer = self._post(self.keys[number], body)
+            answer = self._post(key, body, request)
             if answer is not None and answer.status_code in {200, 202}:
-                self._log.append(Promise(answer.json()["id"], self.keys[number], digest))
-                return
+                self._log.append(Promise(str(answer.json()["id"]), key, digest))
+                self.unsure.discard(key)
+                return str(answer.json()["id"])
+            self.unsure.add(key)
             time.sleep(chance.uniform(0.1, 0.5))
-        raise TimeoutError(f"{self.keys[number]} was not accepted within {PATIENCE_S:g} s")
+        raise TimeoutError(f"{key} was not accepted within {PATIENCE_S:g} s")
 
-    def _post(self, key: str, body: bytes) -> httpx2.Response | None:
+    def _post(self, key: str, body: bytes, request: str) -> httpx2.Response | None:
         try:
             answer = self._client.post(
-                self._url, data=ASKED, files={"image": body}, headers={"Idempotency-Key": key}
+                self._url,
+                files={"image": body},
+                data={"request": request},
+                headers={"Idempotency-Key": key},
             )
         except httpx2.TransportError:
             answer = None
@@ -124,6 +145,10 @@ class Submitter:
             if answer is not None and answer.status_code in {409, 503}:
                 self.hasty += not _says_when(answer.headers)
         return answer
+
+
+def _named(body: bytes) -> tuple[str, bytes]:
+    return hashlib.sha256(body).hexdigest(), body
 
 
 def _says_when(headers: Mapping[str, str]) -> bool:

@@ -108,6 +108,15 @@ def failed(history: History, code: str, attempts: int) -> History:
     return replace(with_record(history, "a", **changes), events=told[1:])
 
 
+def doomed(history: History, code: str) -> History:
+    return replace(history, doomed={"key a": code})
+
+
+def forgetful(history: History, *seen: tuple[dict[str, str], bool]) -> History:
+    samples = [Sample(states, frozenset(), 0, whole) for states, whole in seen]
+    return replace(history, samples=[*history.samples, *samples])
+
+
 def found(report: Report) -> set[Wrong]:
     return {violation.wrong for violation in report.violations}
 
@@ -129,6 +138,9 @@ FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.CHANGED, lambda h: replace(h, events=[*h.events[:-1], Event("9", "c", State.EXPIRED)])),
     (Wrong.CHANGED, lambda h: replace(h, samples=h.samples[::-1])),
     (Wrong.CHANGED, lambda h: replace(h, samples=[*h.samples, Sample({}, frozenset(), 0)])),
+    (Wrong.CHANGED, lambda h: forgetful(h, ({"a": "queued"}, False))),
+    (Wrong.CHANGED, lambda h: forgetful(h, ({}, False), ({}, True))),
+    (Wrong.CHANGED, lambda h: forgetful(h, ({}, False), ({"a": "failed"}, True))),
     (Wrong.PHANTOM, lambda h: with_stranger(h, None)),
     (Wrong.PHANTOM, lambda h: with_stranger(h, "a key nobody sent")),
     (Wrong.PHANTOM, lambda h: replace(h, events=[*h.events, Event("9", "x", State.FAILED)])),
@@ -137,6 +149,9 @@ FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.OVERRUN, lambda h: with_record(h, "a", attempts=CAP + 1)),
     (Wrong.GAVE_UP, lambda h: failed(h, "worker_lost", CAP - 1)),
     (Wrong.GAVE_UP, lambda h: failed(h, "explainer_failed", CAP)),
+    (Wrong.GAVE_UP, lambda h: doomed(failed(h, "explainer_failed", 1), "worker_lost")),
+    (Wrong.GAVE_UP, lambda h: doomed(failed(h, "worker_lost", 1), "worker_lost")),
+    (Wrong.SPARED, lambda h: doomed(h, "worker_lost")),
     (Wrong.BAD_RESULT, lambda h: with_record(h, "a", result=None)),
     (Wrong.BAD_RESULT, lambda h: replace(h, fetch=memory_store().get)),
     (Wrong.BAD_RESULT, lambda h: replace(h, fetch=lambda key: h.fetch(key) + b" ")),
@@ -170,6 +185,15 @@ def test_a_job_may_fail_on_its_last_attempt() -> None:
     report = check(failed(good_history(), "worker_lost", CAP))
     assert report.clean, str(report)
     assert report.outcomes == {State.FAILED: 1, State.SUCCEEDED: 2}
+
+
+def test_a_job_may_fail_of_its_own_picture_at_once() -> None:
+    history = doomed(failed(good_history(), "explainer_failed", 1), "explainer_failed")
+    assert check(history).clean
+
+
+def test_an_outcome_may_be_out_of_sight_while_a_lost_ledger_is_rebuilt() -> None:
+    assert check(forgetful(good_history(), ({}, False), ({"a": "succeeded"}, True))).clean
 
 
 def test_a_job_of_a_client_that_never_heard_back_is_no_phantom() -> None:

@@ -3,17 +3,18 @@
 import hashlib
 import json
 import random
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from redis import Redis
 
 from faults.checker import History
+from faults.fleet import Fleet
 from faults.sampler import Sample
 from faults.submitter import PromiseLog, Submitter
 from pictures import encoded, gradient
@@ -29,14 +30,28 @@ from seewhy.processes.ports import free_port
 from seewhy.settings import Settings, load
 from seewhy_worker.stub import StubExplainer
 from servers import s3
-from servers.house import House, house
+from servers.house import House, Process, house
+from servers.poison import Poison
+from servers.poison import picture as poisoned
 from servers.proxy import FaultProxy, proxied
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
 PICTURES = tuple(encoded(gradient(40 + n, 24 + 2 * n), "PNG") for n in range(16))
 
-Process = subprocess.Popen[bytes]
+DOOMS = {
+    Poison.KILL: "worker_lost",
+    Poison.SEGFAULT: "worker_lost",
+    Poison.RAISE: "explainer_failed",
+    Poison.SHORT: "explainer_failed",
+}
+"""What a job has to fail with, by its picture."""
+
+_FORGET = """
+if redis.call('ZCARD', 'seewhy:unfiled') > 0 then return 0 end
+redis.call('FLUSHALL')
+return 1
+"""
 
 
 @dataclass(kw_only=True)
@@ -53,7 +68,7 @@ class World:
     api: House
     second: House
     """The same API once more, on a port of its own; not running."""
-    workers: House
+    fleet: Fleet
     trap: Path
     """A file that must not come to be."""
     submitter: Submitter
@@ -61,26 +76,37 @@ class World:
     ledger: RedisLedger
     store: ObjectStore
     client: "Redis"
-    fleet: list[Process] = field(default_factory=list)
-    """The workers, in the order they were started."""
+    doomed: Mapping[str, str]
+    """Idempotency-Key → what its job has to fail with."""
     struck_ms: list[int] = field(default_factory=list)
 
     def struck(self) -> None:
         """Note that the blow has fallen and does not go on: recovery is timed from here."""
         self.struck_ms.append(round(time.time() * 1000))
 
-    def start_worker(self, *, batch_ms: float = 50) -> Process:
-        """Start a worker and return once it consumes."""
-        heard = self._greetings()
-        worker = self.workers.start_stub_worker(batch_ms=batch_ms)
-        wait_until(lambda: self._greetings() > heard, what="the worker consumes")
-        self.fleet.append(worker)
-        return worker
-
     def kill(self, process: Process) -> None:
         """SIGKILL."""
         process.kill()
         process.wait()
+
+    def kill_api(self) -> None:
+        """SIGKILL to the API, the process that serves and the one that looks after it."""
+        master = self.api.children[-1]
+        serving = psutil.Process(master.pid).children()
+        self.kill(master)
+        for child in serving:
+            child.kill()
+        psutil.wait_procs(serving)
+
+    def forget_everything(self) -> None:
+        """Empty Redis, when nothing is at stake that may be lost then (docs/ledger.md).
+
+        That is: an outcome not filed yet, and a request that may have been accepted unheard.
+        """
+        wait_until(
+            lambda: not self.submitter.unsure and bool(self.client.eval(_FORGET, 0)),
+            what="a moment to lose everything",
+        )
 
     def pause(self, shortest_s: float, longest_s: float) -> None:
         """Let the load go on for a length of time that the seed chooses."""
@@ -99,12 +125,18 @@ class World:
         """Return when a worker holds a job."""
         wait_until(lambda: bool(self.running()), what="a job is running")
 
+    def failed(self) -> set[str]:
+        """The keys of the jobs that have."""
+        ids = {r.job_id for r in self.records().values() if r.state is State.FAILED}
+        return {promise.key for promise in self.log.read() if promise.job_id in ids}
+
+    def ended(self) -> bool:
+        """Whether everything has been promised and has ended."""
+        return self.all_promised() and self.ledger.counts().non_terminal == 0
+
     def await_all(self) -> None:
         """Return when everything has been promised and has ended."""
-        self.await_promises(len(self.submitter.keys))
-        wait_until(
-            lambda: self.ledger.counts().non_terminal == 0, what="every job has ended", limit_s=90
-        )
+        wait_until(self.ended, what="every job has ended", limit_s=90)
 
     def all_promised(self) -> bool:
         """Whether the submitter is done."""
@@ -143,13 +175,8 @@ class World:
             fetch=self.store.get,
             max_attempts=self.settings.max_attempts,
             map_of=_expected_maps(),
+            doomed=self.doomed,
         )
-
-    def _greetings(self) -> int:
-        try:
-            return self.workers.log("worker").count("ready.")
-        except FileNotFoundError:
-            return 0
 
     def _scan(self, pattern: str) -> list[Any]:
         return list(self.client.scan_iter(pattern, count=1000))
@@ -180,12 +207,15 @@ def world(
     over_s: float,
     on_s3: bool = False,
     appendfsync: str = "everysec",
+    poisons: Sequence[Poison] = (),
     **changes: Any,
 ) -> Iterator[World]:
     """Run Valkey, a store and an API for the length of the block; workers are the scenario's.
 
     Start and leave it in one thread: its processes end with the thread that started them.
     """
+    chance = random.Random(seed)
+    guilty = dict(zip(chance.sample(range(jobs), len(poisons)), poisons, strict=True))
     with ExitStack() as stack:
         valkey = stack.enter_context(start_valkey(directory / "valkey", appendfsync=appendfsync))
         of_api = stack.enter_context(proxied(valkey.port))
@@ -201,12 +231,18 @@ def world(
         log = PromiseLog(directory / "promises.jsonl")
         stack.callback(log.close)
         submitter = Submitter(
-            api.url, pictures=PICTURES, log=log, seed=seed, jobs=jobs, over_s=over_s
+            api.url,
+            pictures=PICTURES,
+            log=log,
+            seed=seed,
+            jobs=jobs,
+            over_s=over_s,
+            instead={number: poisoned(poison) for number, poison in guilty.items()},
         )
         stack.callback(submitter.close)
         api.start_api()
         yield World(
-            chance=random.Random(seed),
+            chance=chance,
             settings=settings,
             valkey=valkey,
             redis_of_api=of_api,
@@ -214,13 +250,18 @@ def world(
             store_port=store_port,
             api=api,
             second=second,
-            workers=workers,
+            fleet=Fleet(workers),
             trap=directory / "trap",
             submitter=submitter,
             log=log,
             ledger=open_ledger(settings),
             store=open_store(settings),
             client=stack.enter_context(valkey.client()),
+            doomed={
+                submitter.keys[number]: DOOMS[poison]
+                for number, poison in guilty.items()
+                if poison in DOOMS
+            },
         )
 
 

@@ -1,56 +1,50 @@
-"""A whole worker with the stub explainer and one fault: `python faulty_worker.py FAULT MARKS`.
+"""A whole worker with the stub explainer and a fault: `python faulty_worker.py FAULT MARKS MS`.
 
-Each time the fault strikes, a file is made in the folder MARKS, so that it strikes as often as it
-is meant to whatever process it ends, and a test can wait for it. A fault named `held` holds every
-batch on the device until there is a file `open` beside the folder.
+Each time the fault strikes, a file is made in the folder MARKS/FAULT, so that it strikes as often
+as it is meant to whatever process it ends, and a test can wait for it. A fault named `held` holds
+every batch on the device until there is a file `open` in MARKS. With any fault, and with `none`,
+pictures of `servers.poison` do what they say. MS is what a batch takes.
 """
 
 import ctypes
 import logging
+import os
+import resource
+import signal
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy import images
 from seewhy.errors import OutOfMemory
 from seewhy.explanations import Recipe
+from seewhy.maps import verdict
 from seewhy.settings import load
 from seewhy.targets import AnyTarget
 from seewhy_worker.drain import Drain
 from seewhy_worker.explained import Explained, Prepared
 from seewhy_worker.stub import StubExplainer
 from seewhy_worker.worker import create_worker
+from servers.marks import Marks
+from servers.poison import Poison, poison_of
 
 MEMORY_ERRORS = 6
 ROOM_FOR = 4
-
-
-class Marks:
-    """Counts in files how often something has happened."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = threading.Lock()
-
-    @property
-    def open(self) -> bool:
-        """Whether what is held may go on."""
-        return (self._folder.parent / "open").exists()
-
-    def leave(self) -> int:
-        """Count once more; return how often before."""
-        with self._lock:
-            before = len(list(self._folder.iterdir()))
-            (self._folder / str(before)).touch(exist_ok=False)
-            return before
+DEATHS = 2
 
 
 class Faulty(StubExplainer):
-    """Explains brightness, but for its fault."""
+    """Explains brightness, but for its fault and for poison."""
 
-    def __init__(self, fault: str, marks: Marks) -> None:
-        super().__init__()
+    def __init__(self, fault: str, marks: Marks, *, batch_s: float) -> None:
+        super().__init__(batch_s=batch_s)
         self._fault = fault
         self._marks = marks
 
@@ -71,7 +65,25 @@ class Faulty(StubExplainer):
         if self._fault == "small-device" and len(prepared) > ROOM_FOR:
             self._marks.leave()
             raise OutOfMemory(f"no room for {len(prepared)} pictures")
-        return super().explain(prepared, targets, recipes)
+        poisons = [poison_of(picture.pixels) for picture in prepared]
+        if Poison.KILL in poisons:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if Poison.RAISE in poisons:
+            raise ValueError("a picture this network cannot stand")
+        explained = super().explain(prepared, targets, recipes)
+        made = zip(explained, poisons, strict=True)
+        return [_spoilt(e, poison) for e, poison in made if poison is not Poison.SHORT]
+
+
+def _spoilt(explained: Explained, poison: Poison | None) -> Explained:
+    if poison is not Poison.NAN:
+        return explained
+    nothing = np.full_like(explained.maps, np.nan)
+    targets = tuple(
+        target.model_copy(update={"verdict": verdict(map_, gradient_peak=float("nan"))})
+        for target, map_ in zip(explained.targets, nothing, strict=True)
+    )
+    return replace(explained, maps=nothing, targets=targets)
 
 
 def starve(drain: Drain, marks: Marks) -> None:
@@ -86,14 +98,44 @@ def starve(drain: Drain, marks: Marks) -> None:
     drain.drain = drain_starved  # type: ignore[method-assign]
 
 
-def main(fault: str, folder: str) -> None:
+def die_before_telling(drain: Drain, marks: Marks) -> None:
+    """Die with the results in the store, and the ledger not told, as often as `DEATHS`."""
+    ledger: Any = drain._at.ledger
+    complete = ledger.complete
+
+    def complete_or_die(completions: Sequence[Any]) -> list[bool]:
+        if marks.leave() < DEATHS:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return list(complete(completions))
+
+    ledger.complete = complete_or_die
+
+
+def break_the_decoder() -> None:
+    """Let the decoder read where there is nothing, in the picture that asks for it."""
+    decode = images.decode
+
+    def decode_or_die(body: bytes, **limits: Any) -> NDArray[np.uint8]:
+        photo = decode(body, **limits)
+        if poison_of(photo) is Poison.SEGFAULT:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            ctypes.string_at(0)
+        return photo
+
+    images.decode = decode_or_die
+
+
+def main(fault: str, folder: str, batch_ms: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    marks = Marks(Path(folder))
+    marks = Marks(Path(folder), fault)
     settings = load()
-    explainers = dict.fromkeys(settings.resident_models, Faulty(fault, marks))
-    worker = create_worker(settings, explainers=explainers)
+    explainer = Faulty(fault, marks, batch_s=float(batch_ms) / 1000)
+    worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))
+    break_the_decoder()
     if fault == "starve":
         starve(worker.drain, marks)
+    if fault == "die-before-telling":
+        die_before_telling(worker.drain, marks)
     worker.run()
 
 

@@ -15,6 +15,8 @@ from seewhy.processes.guard import guarded
 from seewhy.settings import Settings
 from servers.waiting import wait_until
 
+Process = subprocess.Popen[bytes]
+
 
 class House:
     """Starts and ends processes of one set of settings."""
@@ -22,22 +24,43 @@ class House:
     def __init__(self, settings: Settings, directory: Path) -> None:
         self.settings = settings
         self.directory = directory
-        self.children: list[subprocess.Popen[bytes]] = []
+        self.children: list[Process] = []
 
     @property
     def url(self) -> str:
         return f"http://{self.settings.api_host}:{self.settings.api_port}"
 
-    def start_api(self) -> subprocess.Popen[bytes]:
+    def start_api(self) -> Process:
         child = self._start("api", ["-m", "seewhy_api"])
         wait_until(self.ready, what="the API is ready")
         return child
 
-    def start_stub_worker(self, *, batch_ms: float = 0) -> subprocess.Popen[bytes]:
+    def start_stub_worker(self, *, batch_ms: float = 0) -> Process:
         return self._start("worker", ["-m", "seewhy_worker.stub", "--batch-ms", str(batch_ms)])
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self) -> Process:
         return self._start("worker", ["-m", "seewhy_worker"])
+
+    def start_faulty_worker(self, fault: str, *, batch_ms: float = 0) -> Process:
+        """Start one of `servers.faulty_worker`."""
+        arguments = [fault, str(self.marks), str(batch_ms)]
+        return self._start("worker", ["-m", "servers.faulty_worker", *arguments])
+
+    def start_skewed_worker(self, skew_s: float, *, batch_ms: float) -> Process:
+        """Start a stub worker whose clock is wrong."""
+        module = ["seewhy_worker.stub", "--batch-ms", str(batch_ms)]
+        return self._start("worker", ["-m", "servers.skewed", str(skew_s), *module])
+
+    def start_faulty_api(self) -> Process:
+        """Start the API of `servers.faulty_api`."""
+        child = self._start("api", ["-m", "servers.faulty_api", str(self.marks)])
+        wait_until(self.ready, what="the API is ready")
+        return child
+
+    @property
+    def marks(self) -> Path:
+        """Where the faults of this house's processes are counted."""
+        return self.directory / "marks"
 
     def ready(self) -> bool:
         try:
@@ -54,7 +77,7 @@ class House:
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
-    def _start(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, name: str, arguments: Sequence[str]) -> Process:
         with (self.directory / f"{name}.log").open("ab") as log:
             child = subprocess.Popen(
                 guarded([sys.executable, *arguments]),
@@ -67,9 +90,9 @@ class House:
 
 
 def _where_the_code_is() -> dict[str, str]:
-    """Let children run the same code as this process, where that is not what is installed."""
-    path = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": path} if path else {}
+    """Let children run the code that this process runs, installed or not, and the tests' own."""
+    paths = (os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[1]))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 @contextmanager

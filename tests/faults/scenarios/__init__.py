@@ -1,0 +1,8 @@
+"""The faults, by the numbers they have in the project's list."""
+
+from faults.scenario import Scenario, scenarios_of
+from faults.scenarios import api, clients, devices, hints, pictures, redis, store, workers
+
+SCENARIOS: dict[str, Scenario] = scenarios_of(
+    api, clients, devices, hints, pictures, redis, store, workers
+)
