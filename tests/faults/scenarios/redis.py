@@ -34,7 +34,7 @@ def take_redis_away(world: World) -> None:
 
 @scenario("F17", "the ledger's answer to a submission is lost, and the client asks again")
 def lose_the_answer_to_a_submission(world: World) -> None:
-    submit = world.ledger._scripts["submit"].sha.encode()
+    submit = world.ledger.scripts.script("submit").sha.encode()
     for _ in range(5):
         world.await_promises(min(len(world.log) + 1, len(world.submitter.keys)))
         # One lost answer is made good by the API's own second try; two are the client's affair.
