@@ -37,6 +37,8 @@ class Wrong(StrEnum):
     WRONG_PICTURE = "result of another picture"
     UNWATCHED = "I1: not in seewhy:due"
     DRIFT = "I5: the books do not balance"
+    MISCOUNTED = "I7: the open jobs are miscounted"
+    OVERFULL = "I7: a queue above its limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class History:
     samples: Sequence[Sample]
     fetch: Callable[[str], bytes]
     max_attempts: int
+    queue_limit: int = 1_000_000
     map_of: Mapping[str, str] = field(default_factory=dict)
     """Picture → the SHA-256 of the map it must have."""
     doomed: Mapping[str, str] = field(default_factory=dict)
@@ -201,6 +204,11 @@ def _samples(history: History) -> Iterator[Violation]:
             yield Violation(Wrong.UNWATCHED, job_id, f"in sample {number}")
         if sample.drift:
             yield Violation(Wrong.DRIFT, f"sample {number}", f"by {sample.drift}")
+        if sample.miscounted:
+            yield Violation(Wrong.MISCOUNTED, f"sample {number}", f"by {sample.miscounted}")
+        for lane, count in sample.open.items():
+            if count > history.queue_limit:
+                yield Violation(Wrong.OVERFULL, lane, f"{count} jobs in sample {number}")
         for job_id, state in ended.items():
             now = sample.states.get(job_id)
             if now != state and (sample.whole or now is not None):

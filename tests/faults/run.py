@@ -84,7 +84,7 @@ def _under_load(staged: World, scenario: Scenario) -> None:
         load.join()
     if raised:
         raise raised[0]
-    assert set(staged.submitter.statuses) <= {0, 200, 202, 409, 503}, staged.submitter.statuses
+    assert set(staged.submitter.statuses) <= {0, 200, 202, 409, 429, 503}, staged.submitter.statuses
     assert staged.submitter.hasty == 0, "a refusal did not say when to come back"
     # Whatever has not ended by then is lost, and the judge will name it.
     with suppress(AssertionError):

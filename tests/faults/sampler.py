@@ -2,8 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,33 +17,44 @@ for _, key in ipairs(redis.call('KEYS', 'seewhy:job:*')) do
 end
 for _, id in ipairs(redis.call('ZRANGE', 'seewhy:due', 0, -1)) do due[id] = 1 end
 local books = redis.call('HGETALL', 'seewhy:books')
+local open = redis.call('HGETALL', 'seewhy:open')
 local whole = redis.call('EXISTS', 'seewhy:epoch') == 1
-return cjson.encode({ states = states, due = due, books = books, whole = whole })
+return cjson.encode({ states = states, due = due, books = books, open = open, whole = whole })
 """
 _TERMINAL = {"succeeded", "failed", "cancelled", "expired"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The ledger at one moment, and what of it breaks I1 (`unwatched`) or I5 (`drift`)."""
+    """The ledger at one moment, and what of it breaks I1 (`unwatched`), I5 (`drift`) or I7."""
 
     states: Mapping[str, str]
     unwatched: frozenset[str]
     drift: int
     whole: bool = True
     """False while Redis has lost all and jobs are still being brought back."""
+    open: Mapping[str, int] = field(default_factory=dict)
+    """Lane → how many of its jobs have not ended, by the ledger's own count."""
+    miscounted: int = 0
 
 
 def sample_of(
-    states: Mapping[str, str], due: set[str], books: Mapping[str, int], *, whole: bool = True
+    states: Mapping[str, str],
+    due: set[str],
+    books: Mapping[str, int],
+    lanes: Mapping[str, int],
+    *,
+    whole: bool = True,
 ) -> Sample:
-    """Judge one look at the ledger by I1 and I5."""
+    """Judge one look at the ledger by I1, I5 and I7."""
     open_jobs = {job_id for job_id, state in states.items() if state not in _TERMINAL}
     ended = sum(books.get(state, 0) for state in _TERMINAL)
     return Sample(
         states=states,
         unwatched=frozenset(open_jobs - due),
         drift=books.get("accepted", 0) - ended - len(due),
+        open=lanes,
+        miscounted=sum(lanes.values()) - len(due),
         whole=whole,
     )
 
@@ -51,9 +62,12 @@ def sample_of(
 def look(client: "Redis") -> Sample:
     """Take one sample."""
     seen = json.loads(str(client.eval(_LOOK, 0)))
-    books = seen["books"] or []
-    counted = {name: int(n) for name, n in zip(books[::2], books[1::2], strict=True)}
-    return sample_of(dict(seen["states"]), set(seen["due"]), counted, whole=seen["whole"])
+    books, lanes = (_numbers(seen[name] or []) for name in ("books", "open"))
+    return sample_of(dict(seen["states"]), set(seen["due"]), books, lanes, whole=seen["whole"])
+
+
+def _numbers(flat: Sequence[str]) -> dict[str, int]:
+    return {name: int(n) for name, n in zip(flat[::2], flat[1::2], strict=True)}
 
 
 class Sampler:

@@ -16,6 +16,7 @@ import httpx2
 
 PATIENCE_S = 120.0
 ANSWER_WITHIN_S = 20.0
+TENANT_HEADER = "X-Tenant"
 ASKED = json.dumps({"cache": False})
 """Each job is to be worked on by itself, though the pictures are few."""
 
@@ -102,10 +103,10 @@ class Submitter:
         with ThreadPoolExecutor(self._threads, thread_name_prefix="submitter") as pool:
             list(pool.map(self._ask, range(len(self.keys))))
 
-    def ask_aside(self, key: str, *, request: str) -> str:
+    def ask_aside(self, key: str, *, request: str = ASKED, tenant: str | None = None) -> str:
         """Ask once more, for the first picture; return the job, or raise `TimeoutError`."""
         self.keys.append(key)
-        return self._insist(key, *self._pictures[0], request=request)
+        return self._insist(key, *self._pictures[0], request=request, tenant=tenant)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -117,11 +118,13 @@ class Submitter:
         digest, body = self._instead.get(number, self._pictures[number % len(self._pictures)])
         self._insist(self.keys[number], digest, body)
 
-    def _insist(self, key: str, digest: str, body: bytes, *, request: str = ASKED) -> str:
+    def _insist(
+        self, key: str, digest: str, body: bytes, *, request: str = ASKED, tenant: str | None = None
+    ) -> str:
         chance = random.Random(f"{self._seed}/{key}")
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            answer = self._post(key, body, request)
+            answer = self._post(key, body, request, tenant)
             if answer is not None and answer.status_code in {200, 202}:
                 self._log.append(Promise(str(answer.json()["id"]), key, digest))
                 self.unsure.discard(key)
@@ -130,19 +133,22 @@ class Submitter:
             time.sleep(chance.uniform(0.1, 0.5))
         raise TimeoutError(f"{key} was not accepted within {PATIENCE_S:g} s")
 
-    def _post(self, key: str, body: bytes, request: str) -> httpx2.Response | None:
+    def _post(
+        self, key: str, body: bytes, request: str, tenant: str | None
+    ) -> httpx2.Response | None:
+        named = {TENANT_HEADER: tenant} if tenant else {}
         try:
             answer = self._client.post(
                 self._url,
                 files={"image": body},
                 data={"request": request},
-                headers={"Idempotency-Key": key},
+                headers={"Idempotency-Key": key} | named,
             )
         except httpx2.TransportError:
             answer = None
         with self._lock:
             self.statuses[answer.status_code if answer is not None else 0] += 1
-            if answer is not None and answer.status_code in {409, 503}:
+            if answer is not None and answer.status_code in {409, 429, 503}:
                 self.hasty += not _says_when(answer.headers)
         return answer
 

@@ -128,6 +128,7 @@ def test_a_good_history_is_clean() -> None:
     assert str(report) == "3 promised: 3 succeeded"
 
 
+CROWD = ({"x": "queued", "y": "queued"}, {"x", "y"}, {"accepted": 2}, {"lane": 2})
 FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.LOST, lambda h: without_record(h, "a")),
     (Wrong.LOST, lambda h: with_record(h, "a", state=State.RUNNING)),
@@ -162,6 +163,8 @@ FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.WRONG_PICTURE, lambda h: replace(h, map_of={"picture b": "0" * 64})),
     (Wrong.UNWATCHED, lambda h: replace(h, samples=[Sample({"a": "queued"}, frozenset("a"), 0)])),
     (Wrong.DRIFT, lambda h: replace(h, samples=[Sample({}, frozenset(), 1)])),
+    (Wrong.MISCOUNTED, lambda h: replace(h, samples=[sample_of({}, set(), {}, {"lane": 1})])),
+    (Wrong.OVERFULL, lambda h: replace(h, samples=[sample_of(*CROWD)], queue_limit=1)),
     (Wrong.DRIFT, lambda h: replace(h, counts=Counts(accepted=4, non_terminal=0))),
 ]
 
@@ -210,6 +213,7 @@ def test_a_sample_names_every_open_job_that_is_not_due(
 ) -> None:
     books = {str(state): list(seen.values()).count(state) for state in State if state.terminal}
     ended = sum(books.values())
-    sample = sample_of(seen, due, {**books, "accepted": ended + len(due) + forgotten})
+    books["accepted"] = ended + len(due) + forgotten
+    sample = sample_of(seen, due, books, {"one": len(due), "other": forgotten})
     assert sample.unwatched == {j for j, s in seen.items() if not s.terminal and j not in due}
-    assert sample.drift == forgotten
+    assert sample.drift == sample.miscounted == forgotten

@@ -134,6 +134,15 @@ class World:
         """Whether everything has been promised and has ended."""
         return self.all_promised() and self.ledger.counts().non_terminal == 0
 
+    def await_end(self, job_id: str) -> None:
+        """Return when a job has its outcome."""
+
+        def ended() -> bool:
+            record = self.ledger.read(job_id)
+            return record is not None and record.state.terminal
+
+        wait_until(ended, what=f"{job_id} has ended", limit_s=90)
+
     def await_all(self) -> None:
         """Return when everything has been promised and has ended."""
         wait_until(self.ended, what="every job has ended", limit_s=90)
@@ -174,6 +183,7 @@ class World:
             samples=samples,
             fetch=self.store.get,
             max_attempts=self.settings.max_attempts,
+            queue_limit=self.settings.queue_limit,
             map_of=_expected_maps(),
             doomed=self.doomed,
         )
