@@ -33,6 +33,7 @@ class Wrong(StrEnum):
     OVERRUN = "too many attempts"
     GAVE_UP = "failed before its time"
     SPARED = "succeeded, and should have failed"
+    STALE = "finished by a claim that was lost"
     BAD_RESULT = "result missing or not the one made"
     WRONG_PICTURE = "result of another picture"
     UNWATCHED = "I1: not in seewhy:due"
@@ -179,6 +180,9 @@ def _results(history: History) -> Iterator[Violation]:
         except (ObjectAbsent, ValueError) as error:
             yield Violation(Wrong.BAD_RESULT, job_id, str(error))
             continue
+        # A success brought back from the store has a fence of its own, and was not started since.
+        if record.started_ms is not None and f"/{record.fence}/" not in (record.result or ""):
+            yield Violation(Wrong.STALE, job_id, f"not by claim {record.fence}")
         wanted = history.map_of.get(pictures.get(job_id, ""))
         if wanted is not None and digests["map"] != wanted:
             yield Violation(Wrong.WRONG_PICTURE, job_id)

@@ -1,7 +1,6 @@
 """The workers of a world: started, killed, and started again."""
 
 import signal
-import time
 from collections.abc import Callable
 
 from servers.house import House, Process
@@ -20,8 +19,18 @@ class Fleet(list[Process]):
     def start(self, *, batch_ms: float = 50, fault: str = "", skew_s: float = 0) -> Process:
         """Start a worker and return once it consumes."""
         heard = self._greetings()
-        self.append(self._launch(batch_ms, fault, skew_s))
+        worker = self.launch(batch_ms=batch_ms, fault=fault, skew_s=skew_s)
         wait_until(lambda: self._greetings() > heard, what="the worker consumes")
+        return worker
+
+    def launch(self, *, batch_ms: float = 50, fault: str = "", skew_s: float = 0) -> Process:
+        """Start a worker and return at once."""
+        if fault:
+            self.append(self.house.start_faulty_worker(fault, batch_ms=batch_ms))
+        elif skew_s:
+            self.append(self.house.start_skewed_worker(skew_s, batch_ms=batch_ms))
+        else:
+            self.append(self.house.start_stub_worker(batch_ms=batch_ms))
         return self[-1]
 
     def supervise(
@@ -30,25 +39,27 @@ class Fleet(list[Process]):
         *,
         fault: str,
         died: Callable[[], None],
+        at_most: int,
         batch_ms: float = 20,
-        limit_s: float = 90,
     ) -> list[int]:
         """Start a worker whenever there is none, until all is done; return how they ended.
 
-        Calls `died` after each death. A worker that is alive in the end stays so.
+        Calls `died` after each death, and fails when there are more than `at_most`. A worker that
+        is alive in the end stays so.
         """
-        ended = []
-        deadline = time.monotonic() + limit_s
-        self.append(self._launch(batch_ms, fault, 0))
-        while not done():
-            assert time.monotonic() < deadline, f"workers ended by {ended}, and it is not over"
+        ended: list[int] = []
+
+        def over() -> bool:
             status = self[-1].poll()
-            if status is None:
-                time.sleep(0.02)
-                continue
-            ended.append(status)
-            died()
-            self.append(self._launch(batch_ms, fault, 0))
+            if status is not None:
+                ended.append(status)
+                died()
+                assert len(ended) <= at_most, f"{len(ended)} workers died: {ended}"
+                self.launch(batch_ms=batch_ms, fault=fault)
+            return done()
+
+        self.launch(batch_ms=batch_ms, fault=fault)
+        wait_until(over, what="it is over", limit_s=90)
         return ended
 
     def stop(self, worker: Process) -> int:
@@ -59,13 +70,6 @@ class Fleet(list[Process]):
     def marks(self, fault: str) -> Marks:
         """How often a fault has struck."""
         return Marks(self.house.marks, fault)
-
-    def _launch(self, batch_ms: float, fault: str, skew_s: float) -> Process:
-        if fault:
-            return self.house.start_faulty_worker(fault, batch_ms=batch_ms)
-        if skew_s:
-            return self.house.start_skewed_worker(skew_s, batch_ms=batch_ms)
-        return self.house.start_stub_worker(batch_ms=batch_ms)
 
     def _greetings(self) -> int:
         try:

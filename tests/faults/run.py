@@ -8,6 +8,7 @@ recovery. Exits with 1 when anything was wrong; the logs of such a run are kept.
 
 import argparse
 import logging
+import math
 import shutil
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from faults.scenarios import SCENARIOS
 from faults.world import World, world
 from seewhy.errors import SeewhyError
 from seewhy.explanations import State
+from servers import waiting
 from servers.waiting import wait_until
 
 END_WITHIN_S = 60.0
@@ -123,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="runs of each")
     parser.add_argument("--first-seed", type=int, default=1, help="to repeat one run")
     parser.add_argument("--jobs", type=int, default=200, help="jobs of each run")
+    parser.add_argument("--patience", type=float, default=math.inf, help="no wait is longer, in s")
     chosen = parser.parse_args(arguments)
+    waiting.longest_s = chosen.patience
     unknown = set(chosen.faults) - set(SCENARIOS)
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")

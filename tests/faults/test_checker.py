@@ -58,7 +58,9 @@ def good_history() -> History:
             lane="m:batch",
             job="",
             submitted_ms=1,
+            started_ms=1,
             attempts=1,
+            fence=1,
             result=result.model_dump_json(),
         )
         events += [Event("1", job_id, State.RUNNING), Event("2", job_id, State.SUCCEEDED)]
@@ -153,6 +155,7 @@ FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.GAVE_UP, lambda h: doomed(failed(h, "explainer_failed", 1), "worker_lost")),
     (Wrong.GAVE_UP, lambda h: doomed(failed(h, "worker_lost", 1), "worker_lost")),
     (Wrong.SPARED, lambda h: doomed(h, "worker_lost")),
+    (Wrong.STALE, lambda h: with_record(h, "a", fence=2)),
     (Wrong.BAD_RESULT, lambda h: with_record(h, "a", result=None)),
     (Wrong.BAD_RESULT, lambda h: replace(h, fetch=memory_store().get)),
     (Wrong.BAD_RESULT, lambda h: replace(h, fetch=lambda key: h.fetch(key) + b" ")),
@@ -193,6 +196,10 @@ def test_a_job_may_fail_on_its_last_attempt() -> None:
 def test_a_job_may_fail_of_its_own_picture_at_once() -> None:
     history = doomed(failed(good_history(), "explainer_failed", 1), "explainer_failed")
     assert check(history).clean
+
+
+def test_a_success_that_was_brought_back_from_the_store_has_another_fence() -> None:
+    assert check(with_record(good_history(), "a", fence=1_700_000_000_000, started_ms=None)).clean
 
 
 def test_an_outcome_may_be_out_of_sight_while_a_lost_ledger_is_rebuilt() -> None:

@@ -1,12 +1,7 @@
-"""F25: Redis forgets everything in the middle of the load, or its last second; no job is lost."""
+"""What else Redis may lose beside everything (F25): its last second, and its marker."""
 
-import threading
-import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from seewhy.client import Client
@@ -19,8 +14,6 @@ from seewhy.settings import Settings, load
 from servers.house import house
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
-
-JOBS = 200
 
 
 @pytest.fixture
@@ -49,59 +42,6 @@ def building(server: RedisServer, tmp_path: Path):
 
 def marked(settings: Settings) -> bool:
     return open_ledger(settings).marker().epoch is not None
-
-
-def outcome(client: httpx2.Client, job_id: str, seen: Counter[tuple[str, str]]) -> None:
-    """Ask like a patient client until the job has ended, and once more after that."""
-    deadline = time.monotonic() + 60
-    ended = 0
-    while ended < 2:
-        assert time.monotonic() < deadline, f"{job_id} has not ended"
-        answer = client.get(f"/v1/explanations/{job_id}")
-        if answer.status_code == 200 and State(answer.json()["status"]).terminal:
-            seen[job_id, answer.json()["status"]] += 1
-            ended += 1
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("seed", [2])
-def test_jobs_outlive_the_loss_of_everything_in_redis(building, server, photos, seed):
-    building.start_stub_worker(batch_ms=20)
-    picture = (photos / "cat.jpg").read_bytes()
-    accepted: list[str] = []
-    lost = threading.Event()
-
-    def submit(client: httpx2.Client, number: int) -> str:
-        if number == JOBS * (1 + seed) // 5:
-            with server.client() as redis:
-                redis.flushall()
-            lost.set()
-        while True:
-            answer = client.post(
-                "/v1/explanations",
-                files={"image": ("cat.jpg", picture, "image/jpeg")},
-                data={"request": '{"cache": false}'},
-                headers={"Idempotency-Key": f"key {number}"},
-            )
-            if answer.status_code in {200, 202}:
-                return str(answer.json()["id"])
-            time.sleep(0.1)
-
-    with (
-        httpx2.Client(base_url=building.url, timeout=30, trust_env=False) as client,
-        ThreadPoolExecutor(4) as threads,
-    ):
-        accepted = list(threads.map(lambda number: submit(client, number), range(JOBS)))
-        assert lost.is_set()
-        seen: Counter[tuple[str, str]] = Counter()
-        list(threads.map(lambda job_id: outcome(client, job_id, seen), accepted))
-
-    assert seen == {(job_id, "succeeded"): 2 for job_id in accepted}
-    ledger = open_ledger(building.settings)
-    wait_until(lambda: marked(building.settings), what="the ledger is marked again")
-    counts = ledger.counts()
-    assert (counts.drift, counts.non_terminal, counts.accepted) == (0, 0, JOBS)
-    assert len(set(accepted)) == JOBS
 
 
 def test_what_a_restarted_redis_had_not_written_is_brought_back(building, server, photos):

@@ -1,4 +1,7 @@
-"""A few scenarios at small size; `python -m faults.run` stages all of them at full size."""
+"""A few scenarios at small size; `python -m faults.run` stages all of them at full size.
+
+`test_mutations.py` stages some more, to prove its copies sound.
+"""
 
 from pathlib import Path
 
@@ -7,7 +10,7 @@ import pytest
 from faults.run import run
 from faults.scenarios import SCENARIOS
 
-QUICK = ("F2", "F3", "F4", "F7", "F9", "F10", "F11", "F12", "F13", "F17", "F21", "F25")
+QUICK = ("F2", "F3", "F4", "F7", "F9", "F10", "F11", "F12", "F13")
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -1,9 +1,10 @@
 """A whole worker with the stub explainer and a fault: `python faulty_worker.py FAULT MARKS MS`.
 
 Each time the fault strikes, a file is made in the folder MARKS/FAULT, so that it strikes as often
-as it is meant to whatever process it ends, and a test can wait for it. A fault named `held` holds
-every batch on the device until there is a file `open` in MARKS. With any fault, and with `none`,
-pictures of `servers.poison` do what they say. MS is what a batch takes.
+as it is meant to whatever process it ends, and a test can wait for it. The faults `held` (on the
+device) and `held-before-telling` (with its results stored) hold each batch until the test lets go.
+With any fault, and with `none`, pictures of `servers.poison` do what they say. MS is what a batch
+takes.
 """
 
 import ctypes
@@ -13,7 +14,6 @@ import resource
 import signal
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,8 +60,7 @@ class Faulty(StubExplainer):
             ctypes.PyDLL(None).pause()
         if self._fault == "held":
             self._marks.leave()
-            while not self._marks.open:
-                time.sleep(0.02)
+            self._marks.wait()
         if self._fault == "small-device" and len(prepared) > ROOM_FOR:
             self._marks.leave()
             raise OutOfMemory(f"no room for {len(prepared)} pictures")
@@ -98,17 +97,20 @@ def starve(drain: Drain, marks: Marks) -> None:
     drain.drain = drain_starved  # type: ignore[method-assign]
 
 
-def die_before_telling(drain: Drain, marks: Marks) -> None:
-    """Die with the results in the store, and the ledger not told, as often as `DEATHS`."""
+def delay_telling(drain: Drain, marks: Marks, *, deadly: bool) -> None:
+    """Stop with the results in the store, and the ledger not told: wait, or die `DEATHS` times."""
     ledger: Any = drain._at.ledger
     complete = ledger.complete
 
-    def complete_or_die(completions: Sequence[Any]) -> list[bool]:
-        if marks.leave() < DEATHS:
+    def complete_late(completions: Sequence[Any]) -> list[bool]:
+        before = marks.leave()
+        if deadly and before < DEATHS:
             os.kill(os.getpid(), signal.SIGKILL)
+        if not deadly:
+            marks.wait()
         return list(complete(completions))
 
-    ledger.complete = complete_or_die
+    ledger.complete = complete_late
 
 
 def break_the_decoder() -> None:
@@ -134,8 +136,8 @@ def main(fault: str, folder: str, batch_ms: str) -> None:
     break_the_decoder()
     if fault == "starve":
         starve(worker.drain, marks)
-    if fault == "die-before-telling":
-        die_before_telling(worker.drain, marks)
+    if fault in {"die-before-telling", "held-before-telling"}:
+        delay_telling(worker.drain, marks, deadly=fault == "die-before-telling")
     worker.run()
 
 

@@ -1,6 +1,7 @@
 """Counts that outlive the process that makes them."""
 
 import threading
+import time
 from pathlib import Path
 
 
@@ -9,7 +10,7 @@ class Marks:
 
     def __init__(self, folder: Path, name: str) -> None:
         """Count in the folder of this name, which is made."""
-        self._folder = folder
+        self._gate = folder / f"{name}.open"
         self._mine = folder / name
         self._mine.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
@@ -17,11 +18,16 @@ class Marks:
     @property
     def open(self) -> bool:
         """Whether what is held may go on."""
-        return (self._folder / "open").exists()
+        return self._gate.exists()
 
     def let_go(self) -> None:
         """Let what is held go on."""
-        (self._folder / "open").touch()
+        self._gate.touch()
+
+    def wait(self) -> None:
+        """Return when what is held may go on."""
+        while not self.open:
+            time.sleep(0.02)
 
     def leave(self) -> int:
         """Count once more; return how often before."""
