@@ -123,7 +123,7 @@ def slow_the_store(world: World) -> None:
 
 
 def reset_the_store(world: World) -> None:
-    _for_a_while(world, lambda: world.store_port.reset())
+    _for_a_while(world, world.store_port.reset)
 
 
 def truncate_in_the_store(world: World) -> None:

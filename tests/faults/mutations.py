@@ -44,8 +44,8 @@ MUTATIONS = (
     Mutation(
         guard="the sweep",
         file="api/seewhy_api/sweeper.py",
-        old="(self.recover, self.sweep, self.file)",
-        new="(self.recover, self.file)",
+        old="self.recover, self.sweep, self.file,",
+        new="self.recover, self.file,",
         fault="F21",
         seen=r"lost: \S+ still running",
     ),
@@ -92,10 +92,18 @@ MUTATIONS = (
     Mutation(
         guard="the idempotency key",
         file="api/seewhy_api/acceptance.py",
-        old="IdempotencyKey(key, order.digest) if key else None",
+        old="IdempotencyKey(key, order.digest, tenant) if key else None",
         new="None",
         fault="F17",
         seen=r"one key, two jobs",
+    ),
+    Mutation(
+        guard="the turns of tenants",
+        file=f"{LUA}/queues.lua",
+        old="redis.call('ZINCRBY', turns_key(lane), 1, tenant)",
+        new="",
+        fault="F34",
+        seen=r"jobs went before one",
     ),
 )
 

@@ -48,7 +48,7 @@ def run(scenario: Scenario, *, seed: int, jobs: int, directory: Path) -> Outcome
     with world(
         directory,
         seed=seed,
-        jobs=jobs,
+        jobs=max(jobs, scenario.fewest),
         over_s=scenario.over_s,
         on_s3=scenario.on_s3,
         appendfsync=scenario.appendfsync,

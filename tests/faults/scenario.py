@@ -28,6 +28,8 @@ class Scenario:
     batch_ms: float = 50
     on_s3: bool = False
     appendfsync: str = "everysec"
+    fewest: int = 0
+    """How many jobs it takes for the fault to take place; fewer are made as many."""
     poisons: Sequence[Poison] = ()
     """What some of the pictures do to a faulty worker."""
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ MODEST = 10
     "F34",
     "ten times the load that can be served, and a modest tenant in the middle of it",
     over_s=0.5,
+    fewest=120,
     batch_ms=200,
     settings={"queue_limit": 60, "tenant_queue_limit": 40, "tenant_header": TENANT_HEADER},
 )
