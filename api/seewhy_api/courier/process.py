@@ -10,6 +10,7 @@ from celery import Celery, signals
 
 from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.hints import DELIVER, consume, create_celery
+from seewhy.ledger.outbox import Outbox
 from seewhy.ledger.records import COURIER_QUEUE
 from seewhy.ledger.redis import open_ledger
 from seewhy.settings import Settings
@@ -42,7 +43,11 @@ class CourierProcess:
 
 
 def create_courier(
-    settings: Settings, *, postman: Postman | None = None, delays_s: Sequence[float] = DELAYS_S
+    settings: Settings,
+    *,
+    outbox: Outbox | None = None,
+    postman: Postman | None = None,
+    delays_s: Sequence[float] = DELAYS_S,
 ) -> CourierProcess:
     """Wire a courier to the servers that the settings name. Nothing is contacted yet.
 
@@ -51,7 +56,7 @@ def create_courier(
     if settings.webhook_secrets is None:
         raise SettingsError("SEEWHY_WEBHOOK_SECRETS is not set: `seewhy webhooks secret` makes one")
     courier = Courier(
-        outbox=open_ledger(settings).outbox,
+        outbox=outbox or open_ledger(settings).outbox,
         postman=postman or Postman(networks=settings.webhook_networks),
         signer=Signer(secrets_in(settings.webhook_secrets.get_secret_value())),
         helpers=ThreadPoolExecutor(TURNS * AT_ONCE, thread_name_prefix="post"),
