@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from seewhy.settings import PREFIX, Settings, load
+from seewhy_api.courier.posting import EXCHANGE_S
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted((ROOT / "infra").glob("compose.*.yml"))
@@ -56,10 +57,11 @@ def compose(
     )
 
 
-def resolved(binary: Path, overlays: list[Path]) -> dict[str, Any]:
+def resolved(binary: Path, overlays: list[Path], *, profile: str = "") -> dict[str, Any]:
     """Return the merged stack as compose would start it."""
     run = compose(
         binary,
+        *(["--profile", profile] if profile else []),
         "config",
         "--format=json",
         files=[ROOT / "docker-compose.yml", *overlays],
@@ -162,6 +164,22 @@ def test_nothing_starts_before_the_bucket_exists(
             "redis": "service_healthy",
             "bucket": "service_completed_successfully",
         }
+
+
+@pytest.mark.parametrize("overlays", STACKS)
+def test_a_courier_runs_where_webhooks_are_wanted_and_nowhere_else(
+    compose_binary: Path, overlays: list[Path]
+) -> None:
+    assert "courier" not in resolved(compose_binary, overlays)["services"]
+    services = resolved(compose_binary, overlays, profile="webhooks")["services"]
+    courier, api = services["courier"], services["api"]
+    assert courier["command"] == ["seewhy", "courier"]
+    assert courier["image"] == api["image"]
+    assert courier["depends_on"] == api["depends_on"]
+    assert "ports" not in courier
+    assert load({k: v for k, v in courier["environment"].items() if k.startswith(PREFIX)})
+    grace_s = float(courier["stop_grace_period"].removesuffix("s"))
+    assert grace_s > EXCHANGE_S, "the posts under way could not be finished"
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: str(file.parent.name))

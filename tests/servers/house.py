@@ -41,6 +41,9 @@ class House:
     def start_worker(self) -> Process:
         return self._start("worker", ["-m", "seewhy_worker"])
 
+    def start_courier(self) -> Process:
+        return self._start("courier", ["-m", "seewhy_api.courier"])
+
     def start_faulty_worker(self, fault: str, *, batch_ms: float = 0) -> Process:
         """Start one of `servers.faulty_worker`."""
         arguments = [fault, str(self.marks), str(batch_ms)]

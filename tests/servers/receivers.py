@@ -4,25 +4,38 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 _LIMIT_S = 60.0
 
 
+@dataclass(frozen=True)
+class Message:
+    """A request that came whole, and when, in s since 1970."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: float
+
+
 @dataclass
 class Receiver:
-    """`port`, and what came of each connection: the `heads` received and the names asked for."""
+    """`port`, and what came of each connection: heads, whole messages, the names asked for."""
 
     port: int
     heads: list[bytes] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
     sent_bytes: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
 
 Behaviour = Callable[[socket.socket, Receiver], None]
+THANKS = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 def answer(raw: bytes) -> Behaviour:
@@ -31,6 +44,19 @@ def answer(raw: bytes) -> Behaviour:
     def behave(connection: socket.socket, receiver: Receiver) -> None:
         _read(connection, receiver)
         connection.sendall(raw)
+
+    return behave
+
+
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Behave towards each connection as the next of these says, and for ever as the last."""
+    left = list(behaviours)
+    lock = threading.Lock()
+
+    def behave(connection: socket.socket, receiver: Receiver) -> None:
+        with lock:
+            chosen = left.pop(0) if len(left) > 1 else left[0]
+        chosen(connection, receiver)
 
     return behave
 
@@ -94,9 +120,11 @@ def flood(start: bytes) -> Behaviour:
 
 
 @contextmanager
-def receiving(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    """Behave so towards every connection to a free loopback port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def receiving(
+    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, port: int = 0
+) -> Iterator[Receiver]:
+    """Behave so towards every connection to a loopback port, a free one unless it is given."""
+    listener = socket.create_server(("127.0.0.1", port))
     receiver = Receiver(listener.getsockname()[1])
     if tls:
         tls.sni_callback = lambda _socket, name, _context: receiver.names.append(name)
@@ -147,3 +175,10 @@ def _read(connection: socket.socket, receiver: Receiver) -> None:
         if not piece:
             raise ConnectionError
         body += piece
+    receiver.messages.append(_message(head, body))
+
+
+def _message(head: bytes, body: bytes) -> Message:
+    request, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): text.strip() for name, _, text in (o.partition(":") for o in lines)}
+    return Message(request.split(" ")[1], headers, body, time.time())

@@ -7,7 +7,7 @@
 ...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
 """
 
-from seewhy.client.answers import Event, Explanation, Models, Outcome, Score, Trust
+from seewhy.client.answers import Event, Explanation, Models, Outcome, Score, Told, Trust
 from seewhy.client.errors import (
     ClientError,
     Failed,
@@ -31,6 +31,7 @@ __all__ = [
     "Score",
     "ServiceUnreachable",
     "TimedOut",
+    "Told",
     "Trust",
     "UnexpectedAnswer",
 ]

@@ -99,6 +99,16 @@ class Problem(_Answer):
     detail: str
 
 
+class Told(_Answer):
+    """What has become of a webhook; `detail` is what was last heard of its receiver."""
+
+    url: str
+    status: str
+    """`waiting`, `pending`, `delivered`, `refused` or `exhausted`."""
+    attempts: int = 0
+    detail: str | None = None
+
+
 class Explanation(_Answer):
     """One explanation, as it stood when it was asked for."""
 
@@ -117,6 +127,7 @@ class Explanation(_Answer):
     finished_at: datetime | None = None
     error: Problem | None = None
     result: Outcome | None = None
+    webhook: Told | None = None
     links: Links
     downloads: dict[str, str] = Field(default_factory=dict)
 

@@ -1,0 +1,128 @@
+"""The path of a webhook, by real processes: submitted, explained, told, verified."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from standardwebhooks import Webhook
+
+from seewhy.client import Client, Explanation
+from seewhy.processes.ports import free_port
+from seewhy.settings import load
+from seewhy.webhooks import fresh_secret
+from servers.house import House, house
+from servers.receivers import THANKS, answer, in_turn, receiving
+from servers.valkey import RedisServer
+from servers.waiting import wait_until
+
+PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
+SECRET = fresh_secret()
+BUSY = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.fixture
+def building(valkey: RedisServer, tmp_path: Path) -> Iterator[House]:
+    """An API, a stub worker and a courier."""
+    with valkey.client() as client:
+        client.flushdb()
+    settings = load(
+        {},
+        redis_url=valkey.url,
+        store_url=f"file://{tmp_path}/objects",
+        default_model="efficientnet-lite0",
+        api_port=free_port(),
+        sweep_interval_s=0.5,
+        webhook_secrets=f"{fresh_secret()},{SECRET}",
+        webhook_networks=(ip_network("127.0.0.0/8"),),
+    )
+    with house(settings, tmp_path) as building:
+        building.start_stub_worker()
+        building.start_courier()
+        building.start_api()
+        yield building
+
+
+def await_telling(client: Client, job_id: str, status: str) -> Explanation:
+    def told() -> bool:
+        webhook = client.get(job_id).webhook
+        return webhook is not None and webhook.status == status
+
+    wait_until(told, what=f"the webhook is {status}")
+    return client.get(job_id)
+
+
+def shape(value: Any) -> Any:
+    """The names and kinds of a message, without its values."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return type(value).__name__
+
+
+def test_the_receiver_is_told_what_the_page_says_and_can_verify_it(
+    building: House, photos: Path
+) -> None:
+    with receiving(answer(THANKS)) as receiver, Client(building.url) as client:
+        url = f"http://127.0.0.1:{receiver.port}/seewhy?a=b"
+        ticket = client.submit(photos / "cat.jpg", webhook=url, metadata={"task": 7})
+        explanation = await_telling(client, ticket.id, "delivered")
+        (message,) = receiver.messages
+    assert explanation.webhook is not None
+    assert explanation.webhook.model_dump() == {
+        "url": url,
+        "status": "delivered",
+        "attempts": 1,
+        "detail": "answered 204",
+    }
+    assert message.path == "/seewhy?a=b"
+    assert message.headers["webhook-id"] == f"msg_{ticket.id}"
+    assert message.headers["content-type"] == "application/json"
+    told = Webhook(SECRET).verify(message.body, dict(message.headers))
+    (example, *_) = re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert shape(told) == shape(json.loads(example))
+    assert (told["type"], told["data"]["id"]) == ("explanation.succeeded", ticket.id)
+    assert told["data"]["metadata"] == {"task": 7}
+    assert explanation.finished_at is not None
+    assert told["timestamp"] == explanation.finished_at.isoformat().replace("000+00:00", "Z")
+    assert told["data"]["links"]["self"] == f"/v1/explanations/{ticket.id}"
+
+
+def test_what_failed_is_told_again_by_the_schedule_and_then_on_demand(
+    building: House, photos: Path
+) -> None:
+    behaviour = in_turn(answer(BUSY), answer(THANKS))
+    with receiving(behaviour) as receiver, Client(building.url) as client:
+        url = f"http://127.0.0.1:{receiver.port}/"
+        ticket = client.submit(photos / "cat.jpg", webhook=url)
+        explanation = await_telling(client, ticket.id, "delivered")
+        assert explanation.webhook is not None
+        assert explanation.webhook.attempts == 2
+        httpx2.post(f"{building.url}/v1/explanations/{ticket.id}/redeliver").raise_for_status()
+        wait_until(lambda: len(receiver.messages) == 3, what="it is told once more")
+        first, second, third = receiver.messages
+    assert {m.body for m in (first, second, third)} == {first.body}
+    assert {m.headers["webhook-id"] for m in (first, second, third)} == {f"msg_{ticket.id}"}
+    assert second.at - first.at >= 5, "the schedule's first wait"
+    for message in (first, second, third):
+        Webhook(SECRET).verify(message.body, dict(message.headers))
+
+
+def test_a_courier_that_is_asked_to_stop_ends_well(building: House) -> None:
+    courier = building.children[1]
+    wait_until(lambda: "ready." in building.log("courier"), what="the courier consumes")
+    courier.send_signal(signal.SIGTERM)
+    assert courier.wait(timeout=30) == 0
+
+
+def test_a_courier_without_a_secret_says_so_and_does_not_start(
+    valkey: RedisServer, tmp_path: Path
+) -> None:
+    settings = load({}, redis_url=valkey.url, store_url=f"file://{tmp_path}/objects")
+    with house(settings, tmp_path) as building:
+        assert building.start_courier().wait(timeout=60) == 1
+        assert "SEEWHY_WEBHOOK_SECRETS is not set" in building.log("courier")

@@ -1,0 +1,116 @@
+"""docs/webhooks.md says what is sent, and its receiver works."""
+
+import json
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from seewhy.explanations import State
+from seewhy.ledger.records import Delivery, Policy, Record, lane_of
+from seewhy.webhooks import URL_LIMIT, fresh_secret
+from seewhy_api.courier.courier import AT_ONCE
+from seewhy_api.courier.payload import body_of
+from seewhy_api.courier.posting import _ASKS_TO_WAIT, EXCHANGE_S
+from seewhy_api.courier.process import TURNS
+from seewhy_api.courier.schedule import DELAYS_S
+from seewhy_api.courier.signing import Signer
+
+PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
+SECRET = fresh_secret()
+UNITS_S = {"s": 1, "min": 60, "h": 3_600}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def milliseconds(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def record_of(message: dict[str, Any]) -> Record:
+    """The job that the page's message tells of."""
+    data = message["data"]
+    return Record(
+        job_id=data["id"],
+        state=State(data["status"]),
+        lane=lane_of(data["model"], data["priority"]),
+        job=json.dumps({name: data[name] for name in ("model", "method", "metadata")}),
+        submitted_ms=milliseconds(data["submitted_at"]),
+        finished_ms=milliseconds(data["finished_at"]),
+        attempts=data["attempts"],
+    )
+
+
+def test_the_message_on_the_page_is_the_one_that_is_sent() -> None:
+    message = json.loads(blocks("json")[0])
+    assert body_of(record_of(message)) == json.dumps(message, separators=(",", ":")).encode()
+
+
+@pytest.fixture
+def receiver(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
+    """The page's receiver."""
+    monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
+    names: dict[str, Any] = {"__name__": "receiver"}
+    (code,) = blocks("python")
+    exec(code, names)  # noqa: S102 - our own page
+    client: FlaskClient = names["app"].test_client()
+    return client
+
+
+def test_the_receiver_on_the_page_takes_what_is_ours_and_handles_it_once(
+    receiver: FlaskClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = json.loads(blocks("json")[0])
+    body, message_id = body_of(record_of(message)), f"msg_{message['data']['id']}"
+    signer, now_ms = Signer([fresh_secret(), SECRET]), round(time.time() * 1000)
+    for _ in range(2):
+        headers = signer.headers(message_id, body, now_ms=now_ms)
+        assert receiver.post("/seewhy", data=body, headers=headers).status_code == 204
+    assert capsys.readouterr().out == f"{message['data']['id']} succeeded\n"
+
+    ten_minutes_ago = signer.headers(message_id, body, now_ms=now_ms - 600_000)
+    others = Signer([fresh_secret()]).headers(message_id, body, now_ms=now_ms)
+    for tampered, with_headers in (
+        (body.replace(b"succeeded", b"failed"), headers),
+        (body, headers | {"webhook-id": "msg_another"}),
+        (body, ten_minutes_ago),
+        (body, others),
+        (body, {}),
+    ):
+        assert receiver.post("/seewhy", data=tampered, headers=with_headers).status_code == 401
+
+
+def test_the_schedule_on_the_page_is_the_one_that_is_kept() -> None:
+    (line,) = re.findall(r"at once, then after (.+?), each wait", PAGE)
+    told = [int(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+) (s|min|h)\b", line)]
+    assert [0, *told] == list(DELAYS_S)
+    assert "tried ten times" in PAGE
+    assert len(DELAYS_S) == 10
+
+
+def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
+    assert f"may take {EXCHANGE_S:g} s in all" in PAGE
+    (statuses,) = re.findall(r"With ([\d, or]+), `Retry-After`", PAGE)
+    assert {int(status) for status in re.findall(r"\d{3}", statuses)} == set(_ASKS_TO_WAIT)
+    assert f"more than {URL_LIMIT:,} characters" in PAGE
+    assert (AT_ONCE, TURNS) == (8, 8)
+    assert "calls eight origins at a time, and posts eight messages at a time" in PAGE
+    assert Policy().webhook_ms == 4 * 86_400_000
+    assert Policy().turn_ms == 120_000
+    assert sum(DELAYS_S) > 3 * 86_400
+
+
+@pytest.mark.parametrize("status", Delivery)
+def test_every_status_of_a_webhook_is_explained(status: Delivery) -> None:
+    assert f"`{status}`" in PAGE or f'"{status}"' in PAGE
+
+
+def test_the_page_shows_a_view_as_the_api_has_it() -> None:
+    (view,) = (json.loads(block) for block in blocks("json")[1:])
+    assert list(view["webhook"]) == ["url", "status", "attempts", "detail"]
