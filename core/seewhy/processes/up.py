@@ -32,7 +32,7 @@ class Programs:
 
     worker: tuple[str, ...]
     api: tuple[str, ...]
-    courier: tuple[str, ...] = ()
+    courier: tuple[str, ...]
     """Started where there are secrets to sign webhooks with."""
 
     @classmethod
