@@ -25,6 +25,7 @@ import numpy as np
 import psutil
 
 from faults.soak_drawing import draw
+from faults.submitter import ASKED
 from pictures import encoded, gradient
 from seewhy.explanations import State
 from seewhy.ledger.redis import RedisLedger, open_ledger
@@ -166,6 +167,7 @@ def submit(url: str, jobs: int, ledger: RedisLedger, *, threads: int = 4) -> Non
         answer = client.post(
             f"{url}/v1/explanations",
             files={"image": pictures[number % len(pictures)]},
+            data={"request": ASKED},
             headers={"Idempotency-Key": f"soak-{number}"},
         )
         assert answer.status_code == 202, answer.text
