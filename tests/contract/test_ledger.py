@@ -708,3 +708,18 @@ def test_a_job_given_back_for_a_while_is_uncharged_and_waits(bench):
     bench.tick(200)
     assert bench.ledger.sweep().rings == {LANE: 1}
     assert claim(bench)[0].attempt == 1
+
+
+def test_what_an_older_version_accepted_into_the_same_redis_is_run(bench):
+    """It knew no tenants, and other lists of what is ready."""
+    if not isinstance(bench, RedisBench):
+        return  # a ledger in memory has no older version in it
+    fields = {"state": "queued", "lane": LANE, "job": "text", "place": 1, "attempts": 0}
+    times = {"crashes": 0, "fence": 0, "submitted_ms": START_MS}
+    bench.client.hset("seewhy:job:old", mapping=fields | times)
+    bench.client.zadd("seewhy:due", {"old": START_MS})
+    bench.client.hincrby("seewhy:books", "accepted", 1)
+    assert bench.ledger.sweep().rings == {LANE: 1}
+    assert bench.ledger.read("old").tenant == "default"
+    assert bench.ledger.complete([Completion(claim(bench)[0], "r")]) == [True]
+    assert bench.ledger.counts().open == {}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from seewhy.explanations import State
-from seewhy.ledger.records import Delivery, Outcome, Record, Webhook
+from seewhy.ledger.records import DEFAULT_TENANT, Delivery, Outcome, Record, Webhook
 
 
 def outcome_fields(outcome: Outcome) -> list[str | int]:
@@ -28,7 +28,7 @@ def record_of(job_id: str, fields: Mapping[str, str]) -> Record | None:
         state=State(fields["state"]),
         lane=fields["lane"],
         job=fields["job"],
-        tenant=fields["tenant"],
+        tenant=fields.get("tenant", DEFAULT_TENANT),
         attempts=int(fields["attempts"]),
         crashes=int(fields["crashes"]),
         fence=int(fields["fence"]),

@@ -38,7 +38,7 @@ for n = 4, #ARGV do
   while #taken < limit do
     local id = next_ready(ARGV[n])
     if not id then break end
-    take(lane_key(ARGV[n], field(id, 'tenant')), ARGV[n], id)
+    take(lane_key(ARGV[n], tenant_of(id)), ARGV[n], id)
   end
 end
 return taken

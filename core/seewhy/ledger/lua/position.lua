@@ -1,6 +1,6 @@
 -- ARGV: policy, job id -> how many jobs go before it, plus one; 0 when it does not wait for a turn
 local id = field(ARGV[2], 'follows') or ARGV[2]
-local lane, tenant = field(id, 'lane'), field(id, 'tenant')
+local lane, tenant = field(id, 'lane'), tenant_of(id)
 if not lane then return 0 end
 if field(id, 'alone') then return (redis.call('ZRANK', alone_key(lane), id) or -1) + 1 end
 local rank = redis.call('ZRANK', lane_key(lane, tenant), id)

@@ -44,6 +44,9 @@ local function field(id, name)
   return value ~= '' and value or false
 end
 
+-- What an older version has accepted names no tenant, and was not counted.
+local function tenant_of(id) return field(id, 'tenant') or 'default' end
+
 local function is_open(state) return state == 'queued' or state == 'running' end
 
 local function announce(id, state)

@@ -30,7 +30,7 @@ local function look_again(id, now)
 end
 
 local function make_ready(id, now)
-  local lane, tenant = field(id, 'lane'), field(id, 'tenant')
+  local lane, tenant = field(id, 'lane'), tenant_of(id)
   if field(id, 'alone') then
     redis.call('ZADD', alone_key(lane), field(id, 'place'), id)
   else
@@ -43,7 +43,7 @@ end
 
 local function unqueue(id)
   local lane = field(id, 'lane')
-  redis.call('ZREM', lane_key(lane, field(id, 'tenant')), id)
+  redis.call('ZREM', lane_key(lane, tenant_of(id)), id)
   redis.call('ZREM', alone_key(lane), id)
 end
 

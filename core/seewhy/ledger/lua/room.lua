@@ -12,6 +12,7 @@ end
 
 local function leave(id, now)
   local lane, tenant = field(id, 'lane'), field(id, 'tenant')
+  if not tenant then return end
   redis.call('HINCRBY', OPEN, lane, -1)
   if redis.call('HINCRBY', open_key(lane), tenant, -1) == 0 then
     redis.call('HDEL', open_key(lane), tenant)
