@@ -26,7 +26,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt lock references bench faults clean
+.PHONY: help setup demo test check fmt lock references bench faults nemesis soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -89,6 +89,14 @@ bench: setup $(REFERENCES)/.installed ## Measure seewhy beside other libraries (
 
 faults: setup ## Stage faults against real processes and judge what became of every job (FAULTS="F1 F13")
 	@cd tests && ../$(BIN)/python -m faults.run --seeds 3 --jobs 200 $(FAULTS)
+	@cd tests && $(if $(FAULTS),true,../$(BIN)/python -m faults.mutations)
+
+nemesis: setup ## Let faults of all kinds fall on the service at random (MINUTES=30 SEED=7)
+	@cd tests && ../$(BIN)/python -m faults.nemesis --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
+
+soak: setup ## Run 20,000 jobs, see that nothing grows, and draw it in build/soak.svg
+	@mkdir -p build
+	@cd tests && ../$(BIN)/python -m faults.soak --plot ../build/soak.svg
 
 clean: ## Remove the virtual environment, caches and what the demo made
 	rm -rf $(VENV) demo dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \

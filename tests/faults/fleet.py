@@ -65,7 +65,12 @@ class Fleet(list[Process]):
     def stop(self, worker: Process) -> int:
         """Send SIGTERM and return the exit status."""
         worker.send_signal(signal.SIGTERM)
-        return worker.wait(timeout=30)
+        return self.end_of(worker)
+
+    def end_of(self, worker: Process) -> int:
+        """Wait for a worker to end by itself, and return its exit status."""
+        wait_until(lambda: worker.poll() is not None, what="the worker has ended", limit_s=30)
+        return worker.returncode
 
     def marks(self, fault: str) -> Marks:
         """How often a fault has struck."""

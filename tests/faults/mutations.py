@@ -19,93 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from faults.guards import MUTATIONS, Mutation
+
 HERE = Path(__file__).parents[1]
 PARTS = ("core", "api", "worker")
 PATIENCE_S = 15.0
 LIMIT_S = 120.0
 AT_ONCE = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mutation:
-    """One guard, how to switch it off, and what has to be said then of which fault."""
-
-    guard: str
-    file: str
-    old: str
-    new: str
-    fault: str
-    seen: str
-    """A regular expression for the judge's or the scenario's own words."""
-
-
-LUA = "core/seewhy/ledger/lua"
-MUTATIONS = (
-    Mutation(
-        guard="the sweep",
-        file="api/seewhy_api/sweeper.py",
-        old="self.recover, self.sweep, self.file,",
-        new="self.recover, self.file,",
-        fault="F21",
-        seen=r"lost: \S+ still running",
-    ),
-    Mutation(
-        guard="jobs at work stay due",
-        file=f"{LUA}/claim.lua",
-        old="redis.call('ZADD', DUE, now + policy.lease_ms, id)",
-        new="redis.call('ZREM', DUE, id)",
-        fault="F17",
-        seen=r"I1: not in seewhy:due",
-    ),
-    Mutation(
-        guard="the fence",
-        file=f"{LUA}/complete.lua",
-        old="and field(id, 'fence') == ARGV[n + 1] then",
-        new="then",
-        fault="F22",
-        seen=r"finished by a claim that was lost",
-    ),
-    Mutation(
-        guard="the renewal of leases",
-        file="worker/seewhy_worker/leases.py",
-        old="if not claims:",
-        new="if True:",
-        fault="F23",
-        seen=r"a lease ran out under a living worker",
-    ),
-    Mutation(
-        guard="the charge for an attempt",
-        file=f"{LUA}/claim.lua",
-        old="redis.call('HINCRBY', job_key(id), 'attempts', 1)",
-        new="0",
-        fault="F6",
-        seen=r"4 workers died: \[-9, -9, -9, -9\]",
-    ),
-    Mutation(
-        guard="the manifest",
-        file="core/seewhy/promising.py",
-        old="self._store.put(key, manifest.model_dump_json().encode()",
-        new="(lambda *_, **__: None)(key, b''",
-        fault="F25",
-        seen=r"lost: \S+ unknown to the ledger",
-    ),
-    Mutation(
-        guard="the idempotency key",
-        file="api/seewhy_api/acceptance.py",
-        old="IdempotencyKey(key, order.digest, tenant) if key else None",
-        new="None",
-        fault="F17",
-        seen=r"one key, two jobs",
-    ),
-    Mutation(
-        guard="the turns of tenants",
-        file=f"{LUA}/queues.lua",
-        old="redis.call('ZINCRBY', turns_key(lane), 1, tenant)",
-        new="",
-        fault="F34",
-        seen=r"jobs went before one",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -178,18 +98,18 @@ def bitten(mutation: Mutation, *, jobs: int) -> Verdict:
     return Verdict(not verdict.passed and said is not None, told)
 
 
-def prove_sound(*, jobs: int) -> dict[str, Verdict]:
-    """Stage every fault that a mutation needs, on copies as they are."""
-    faults = sorted({mutation.fault for mutation in MUTATIONS})
+def prove_sound(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Verdict]:
+    """Stage every fault that the mutations need, on copies as they are."""
+    faults = sorted({mutation.fault for mutation in mutations})
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return dict(zip(faults, pool.map(lambda each: sound(each, jobs=jobs), faults), strict=True))
 
 
-def switch_off(*, jobs: int) -> dict[str, Verdict]:
-    """Switch off every guard, each in a copy of its own."""
-    guards = [mutation.guard for mutation in MUTATIONS]
+def switch_off(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Verdict]:
+    """Switch off the guards, each in a copy of its own."""
+    guards = [mutation.guard for mutation in mutations]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        verdicts = pool.map(lambda each: bitten(each, jobs=jobs), MUTATIONS)
+        verdicts = pool.map(lambda each: bitten(each, jobs=jobs), mutations)
         return dict(zip(guards, verdicts, strict=True))
 
 
@@ -206,14 +126,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prove the copy sound, then switch off every guard."""
     parser = argparse.ArgumentParser(prog="python -m faults.mutations", description=__doc__)
     parser.add_argument("--jobs", type=int, default=40, help="jobs of each run")
-    jobs = parser.parse_args(arguments).jobs
-    whole = prove_sound(jobs=jobs)
+    parser.add_argument("guards", nargs="*", metavar="GUARD", help="all, unless some are named")
+    asked = parser.parse_args(arguments)
+    jobs = asked.jobs
+    chosen = [each for each in MUTATIONS if not asked.guards or each.guard in asked.guards]
+    whole = prove_sound(chosen, jobs=jobs)
     for fault, verdict in whole.items():
         if not verdict.passed:
             print(f"{fault} fails though nothing is switched off:\n{verdict.said}")
             return 1
-    verdicts = switch_off(jobs=jobs)
-    print(table([(mutation, verdicts[mutation.guard]) for mutation in MUTATIONS]))
+    verdicts = switch_off(chosen, jobs=jobs)
+    print(table([(mutation, verdicts[mutation.guard]) for mutation in chosen]))
     return 0 if all(verdict.passed for verdict in verdicts.values()) else 1
 
 

@@ -45,6 +45,21 @@ def send_nonsense(settings: Settings, client: "Redis", chance: random.Random, *,
     client.lpush(queues[0], _message(b"[", "application/json"))
 
 
+def send_later_hints(settings: Settings) -> None:
+    """Send hints with an argument and a header that a later version might add."""
+    lanes = lanes_of(settings.default_model)
+    celery = create_celery(settings.redis_url, lanes=lanes)
+    for lane in lanes:
+        celery.send_task(
+            WORK,
+            args=[lane],
+            kwargs={"added_later": {"jobs": 3}},
+            headers={"x-added-later": "yes"},
+            queue=hint_queue(lane),
+        )
+    celery.close()
+
+
 def _message(body: bytes, content_type: str) -> str:
     tag = str(uuid4())
     return json.dumps(

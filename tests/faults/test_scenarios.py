@@ -18,3 +18,8 @@ def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
     outcome = run(SCENARIOS[name], seed=1, jobs=40, directory=tmp_path)
     assert outcome.report.clean, str(outcome.report)
     assert outcome.report.promised == 40
+
+
+def test_every_fault_is_listed_among_the_promises() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "promises.md").read_text("utf-8")
+    assert [name for name in SCENARIOS if f"\n| {name} | " not in told] == []

@@ -39,14 +39,6 @@ from servers.waiting import wait_until
 
 PICTURES = tuple(encoded(gradient(40 + n, 24 + 2 * n), "PNG") for n in range(16))
 
-DOOMS = {
-    Poison.KILL: "worker_lost",
-    Poison.SEGFAULT: "worker_lost",
-    Poison.RAISE: "explainer_failed",
-    Poison.SHORT: "explainer_failed",
-}
-"""What a job has to fail with, by its picture."""
-
 _FORGET = """
 if redis.call('ZCARD', 'seewhy:unfiled') > 0 then return 0 end
 redis.call('FLUSHALL')
@@ -268,9 +260,9 @@ def world(
             store=open_store(settings),
             client=stack.enter_context(valkey.client()),
             doomed={
-                submitter.keys[number]: DOOMS[poison]
+                submitter.keys[number]: poison.doom
                 for number, poison in guilty.items()
-                if poison in DOOMS
+                if poison.doom
             },
         )
 

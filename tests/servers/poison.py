@@ -22,6 +22,13 @@ class Poison(Enum):
     NAN = (255, 0, 5)
     """The network makes nothing but NaN of it."""
 
+    @property
+    def doom(self) -> str | None:
+        """What its job has to fail with; None where it is to succeed."""
+        if self is Poison.NAN:
+            return None
+        return "worker_lost" if self in {Poison.KILL, Poison.SEGFAULT} else "explainer_failed"
+
 
 def picture(poison: Poison) -> bytes:
     """Paint a picture of one colour, as a PNG."""

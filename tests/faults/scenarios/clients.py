@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 
-from faults.audience import follow, states_told
+from faults.audience import Heard, follow, states_told
 from faults.scenario import scenario
 from faults.submitter import Promise
 from faults.world import World
@@ -44,10 +44,12 @@ def listen_in_every_way(world: World) -> None:
     world.struck()
     events = world.history([]).events
     for job_id, messages in told.items():
-        assert [m.state for m in messages] == states_told(events, job_id, messages[0]), job_id
+        heard = [message.state for message in messages]
+        wanted = states_told(events, job_id, messages[0])
+        assert heard == wanted, f"{job_id}: heard {heard}, not {wanted}"
 
 
-def _follow_all(world: World) -> dict[str, list]:
+def _follow_all(world: World) -> dict[str, list[Heard]]:
     """Follow every promised job to its end, hanging up now and then; ask others meanwhile."""
     told = {}
     slowest_s = 0.0

@@ -31,7 +31,7 @@ def starve_the_tasks(world: World) -> None:
 def hang_the_device(world: World) -> None:
     for fault, status in (("hang", HUNG), ("hang-holding-the-interpreter", 1)):
         worker = world.fleet.start(fault=fault)
-        assert worker.wait(timeout=30) == status
+        assert world.fleet.end_of(worker) == status
         world.struck()
     log = world.fleet.house.log("worker")
     assert log.count("faulty_worker.py") >= 2, "the stacks that show where"

@@ -2,7 +2,7 @@
 
 import signal
 
-from faults.nonsense import send_nonsense
+from faults.nonsense import send_later_hints, send_nonsense
 from faults.scenario import scenario
 from faults.world import World
 from servers.waiting import wait_until
@@ -38,3 +38,14 @@ def confuse_the_worker(world: World) -> None:
     world.await_all()
     assert not world.trap.exists(), "the worker unpickled a message"
     world.struck()
+
+
+@scenario("F27", "hints of a later version, which has added to them")
+def ring_in_a_later_dialect(world: World) -> None:
+    for _ in range(10):
+        world.await_progress(1)
+        send_later_hints(world.settings)
+    world.await_all()
+    world.struck()
+    log = world.fleet.house.log("worker")
+    assert "raised unexpected" not in log, "the worker did not take the hint"

@@ -26,7 +26,7 @@ def kill_the_worker_again_and_again(world: World) -> None:
 def ask_a_full_worker_to_stop(world: World) -> None:
     worker = _stopping_with_a_batch_on_the_device(world)
     world.fleet.marks("held").let_go()
-    assert worker.wait(timeout=30) == 0
+    assert world.fleet.end_of(worker) == 0
     world.struck()
     world.fleet.start(batch_ms=20)
     world.await_all()
