@@ -44,6 +44,10 @@ class House:
     def start_courier(self) -> Process:
         return self._start("courier", ["-m", "seewhy_api.courier"])
 
+    def start_hasty_courier(self) -> Process:
+        """Start one of `servers.hasty_courier`."""
+        return self._start("courier", ["-m", "servers.hasty_courier"])
+
     def start_faulty_worker(self, fault: str, *, batch_ms: float = 0) -> Process:
         """Start one of `servers.faulty_worker`."""
         arguments = [fault, str(self.marks), str(batch_ms)]

@@ -24,11 +24,15 @@ class Message:
 
 @dataclass
 class Receiver:
-    """`port`, and what came of each connection: heads, whole messages, the names asked for."""
+    """`port`, and what came of each connection: heads, whole messages, the names asked for.
+
+    `thanked` has the messages that were answered with 2xx.
+    """
 
     port: int
     heads: list[bytes] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    thanked: list[Message] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
     sent_bytes: int = 0
     over: threading.Event = field(default_factory=threading.Event)
@@ -42,8 +46,24 @@ def answer(raw: bytes) -> Behaviour:
     """Read a request and send these bytes."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
-        _read(connection, receiver)
+        message = _read(connection, receiver)
         connection.sendall(raw)
+        _note(receiver, message, raw)
+
+    return behave
+
+
+def thank(connection: socket.socket, receiver: Receiver) -> None:
+    """Read a request and answer 204."""
+    answer(THANKS)(connection, receiver)
+
+
+def until(over: threading.Event, bad: Behaviour, good: Behaviour = thank) -> Behaviour:
+    """Be bad to those who connect before it is over, and good to the others."""
+
+    def behave(connection: socket.socket, receiver: Receiver) -> None:
+        chosen = good if over.is_set() else bad
+        chosen(connection, receiver)
 
     return behave
 
@@ -111,8 +131,9 @@ def flood(start: bytes) -> Behaviour:
     """Read a request, send `start`, and then as much as the other side takes."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
-        _read(connection, receiver)
+        message = _read(connection, receiver)
         connection.sendall(start)
+        _note(receiver, message, start)
         while not receiver.over.is_set():
             receiver.sent_bytes += connection.send(bytes(65_536))
 
@@ -121,10 +142,14 @@ def flood(start: bytes) -> Behaviour:
 
 @contextmanager
 def receiving(
-    behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, port: int = 0
+    behaviour: Behaviour,
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[Receiver]:
     """Behave so towards every connection to a loopback port, a free one unless it is given."""
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = socket.create_server((host, port))
     receiver = Receiver(listener.getsockname()[1])
     if tls:
         tls.sni_callback = lambda _socket, name, _context: receiver.names.append(name)
@@ -160,7 +185,7 @@ def receiving(
         listener.close()
 
 
-def _read(connection: socket.socket, receiver: Receiver) -> None:
+def _read(connection: socket.socket, receiver: Receiver) -> Message:
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65_536)
@@ -175,7 +200,14 @@ def _read(connection: socket.socket, receiver: Receiver) -> None:
         if not piece:
             raise ConnectionError
         body += piece
-    receiver.messages.append(_message(head, body))
+    message = _message(head, body)
+    receiver.messages.append(message)
+    return message
+
+
+def _note(receiver: Receiver, message: Message, told: bytes) -> None:
+    if told.startswith(b"HTTP/1.1 2"):
+        receiver.thanked.append(message)
 
 
 def _message(head: bytes, body: bytes) -> Message:

@@ -10,9 +10,10 @@ from faults.scenarios import (
     pictures,
     redis,
     store,
+    webhooks,
     workers,
 )
 
 SCENARIOS: dict[str, Scenario] = scenarios_of(
-    api, clients, devices, hints, overload, pictures, redis, store, workers
+    api, clients, devices, hints, overload, pictures, redis, store, webhooks, workers
 )
