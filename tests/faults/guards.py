@@ -156,6 +156,14 @@ MUTATIONS = (
         seen=r"every job has ended: not within",
     ),
     Mutation(
+        guard="outages of the store are free",
+        file="worker/seewhy_worker/drain.py",
+        old="return spoilt",
+        new="return []",
+        fault="F20",
+        seen=r"an outage of the store cost \d+ jobs their outcome",
+    ),
+    Mutation(
         guard="the turns of tenants",
         file=f"{LUA}/queues.lua",
         old="redis.call('ZINCRBY', turns_key(lane), 1, tenant)",

@@ -1,10 +1,17 @@
-"""The object store is slow, broken and silent."""
+"""The object store is slow, broken, silent and away."""
 
 from faults.scenario import scenario
 from faults.world import World
+from seewhy.explanations import State
+from servers.waiting import wait_until
 
 
-@scenario("F20", "the object store is slow, resets, truncates and falls silent", on_s3=True)
+@scenario(
+    "F20",
+    "the object store is slow, resets, truncates, falls silent and is away for long",
+    over_s=5.0,
+    on_s3=True,
+)
 def break_the_store(world: World) -> None:
     store = world.store_port
     assert store is not None
@@ -22,4 +29,23 @@ def break_the_store(world: World) -> None:
         world.pause(0.2, 0.8)
         store.pass_on()
         world.await_progress(2)
+    _take_away_for_long(world)
     world.struck()
+    world.await_all()
+    failed = [r for r in world.records().values() if r.state is State.FAILED]
+    assert not failed, f"an outage of the store cost {len(failed)} jobs their outcome"
+
+
+def _take_away_for_long(world: World) -> None:
+    """Longer than a job's attempts would last, had each of them been charged."""
+    store = world.store_port
+    assert store is not None
+    world.await_running()
+    store.refuse()
+    refused = world.submitter.statuses[503]
+    wait_until(
+        lambda: world.all_promised() or world.submitter.statuses[503] > refused,
+        what="the outage is felt",
+    )
+    world.pause(8, 12)
+    store.pass_on()
