@@ -3,6 +3,7 @@
 PYTHON ?= python3
 MODEL ?= efficientnet-lite0
 TESTS ?= tests
+AT_ONCE ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -51,8 +52,9 @@ $(INSTALLED): pyproject.toml requirements/tools.txt requirements/dev.txt
 demo: setup ## Start seewhy, explain the shipped photos into demo/, stop it (MODEL=vgg16 fetches 528 MB)
 	@sh infra/demo.sh $(BIN) $(MODEL)
 
-test: setup ## Run the tests with coverage (TESTS=tests/unit picks some)
-	@$(BIN)/python -m pytest $(TESTS) --cov --cov-report=term:skip-covered
+test: setup ## Run the tests with coverage (TESTS=tests/unit picks some, AT_ONCE=1 one at a time)
+	@$(BIN)/python -m pytest $(TESTS) --numprocesses $(AT_ONCE) --dist loadscope \
+		--cov --cov-report=term:skip-covered
 
 check: setup ## Check format, lint, types and the architecture
 	@echo "==> ruff format" && $(BIN)/ruff format --check .
