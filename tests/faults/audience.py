@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from seewhy_api.tail import place_of
 from seewhy_api.telling import OUTCOME
 
 HANG_UP = 0.5
+AWAY_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Heard:
 def follow(url: str, job_id: str, *, seed: float) -> list[Heard]:
     """Listen to a job until its outcome, and return all that was told over all connections.
 
-    After each message but the outcome the line may drop; the next connection says what the last
-    message was. Raises `AssertionError` when an outcome is told again to one who has it.
+    After each message but the outcome the line may drop; the next connection, a moment later, says
+    what the last message was. Raises `AssertionError` when the outcome would be told twice.
     """
     chance = random.Random(seed)
     heard: list[Heard] = []
@@ -47,6 +49,7 @@ def follow(url: str, job_id: str, *, seed: float) -> list[Heard]:
                     heard.append(Heard(message.id, state, resumed=bool(resume)))
                     if chance.random() < HANG_UP:
                         break
+            time.sleep(chance.uniform(0, AWAY_S))
         again = client.get(path, headers={"Last-Event-ID": OUTCOME})
         assert again.status_code == 204, "the outcome would have been told twice"
     return heard

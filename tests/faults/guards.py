@@ -14,6 +14,8 @@ class Mutation:
     fault: str
     seen: str
     """A regular expression for the judge's or the scenario's own words."""
+    patience_s: float = 15.0
+    """What the fault needs at most when nothing is switched off."""
     quick: bool = False
     """Whether `make test` tries it, too."""
 
@@ -97,7 +99,7 @@ MUTATIONS = (
         old="self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))",
         new="pass",
         fault="F3",
-        seen=r"the others are back: not within",
+        seen=r"a worker that was asked to stop cost somebody an attempt",
     ),
     Mutation(
         guard="catching MemoryError",
@@ -129,7 +131,7 @@ MUTATIONS = (
         old="self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))",
         new="",
         fault="F12",
-        seen=r"only what was claimed before",
+        seen=r"the batches were not made smaller",
     ),
     Mutation(
         guard="an outcome stays",
@@ -152,7 +154,8 @@ MUTATIONS = (
         file="core/seewhy/hints.py",
         old="broker_channel_error_retry=True",
         new="broker_channel_error_retry=False",
-        fault="F24",
+        fault="F33",
+        patience_s=50.0,
         seen=r"every job has ended: not within",
     ),
     Mutation(

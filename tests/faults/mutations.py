@@ -23,7 +23,6 @@ from faults.guards import MUTATIONS, Mutation
 
 HERE = Path(__file__).parents[1]
 PARTS = ("core", "api", "worker")
-PATIENCE_S = 15.0
 LIMIT_S = 120.0
 AT_ONCE = 2
 
@@ -62,12 +61,12 @@ def copied(mutation: Mutation | None = None) -> Iterator[Path]:
         yield copy
 
 
-def stage(fault: str, copy: Path, *, jobs: int) -> Verdict:
-    """Stage a fault against a copy, in a process of its own."""
+def stage(mutation: Mutation, copy: Path, *, jobs: int) -> Verdict:
+    """Stage a mutation's fault against a copy, mutated or not, in a process of its own."""
     paths = os.pathsep.join(str(copy / part) for part in (*PARTS, "models"))
-    asked = ["--seeds", "1", "--jobs", str(jobs), "--patience", str(PATIENCE_S), fault]
+    asked = ["--seeds", "1", "--jobs", str(jobs), "--patience", str(mutation.patience_s)]
     run = subprocess.run(
-        [sys.executable, "-m", "faults.run", *asked],
+        [sys.executable, "-m", "faults.run", *asked, mutation.fault],
         cwd=HERE,
         env=_unmeasured() | {"PYTHONPATH": paths, "TMPDIR": str(copy)},
         capture_output=True,
@@ -83,16 +82,16 @@ def _unmeasured() -> dict[str, str]:
     return {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}
 
 
-def sound(fault: str, *, jobs: int) -> Verdict:
-    """Stage a fault against a copy as it is."""
+def sound(mutation: Mutation, *, jobs: int) -> Verdict:
+    """Stage a mutation's fault against a copy as it is."""
     with copied() as copy:
-        return stage(fault, copy, jobs=jobs)
+        return stage(mutation, copy, jobs=jobs)
 
 
 def bitten(mutation: Mutation, *, jobs: int) -> Verdict:
     """Stage a mutation's fault; passed is the verdict only when its own words were said."""
     with copied(mutation) as copy:
-        verdict = stage(mutation.fault, copy, jobs=jobs)
+        verdict = stage(mutation, copy, jobs=jobs)
     said = re.search(mutation.seen, verdict.said)
     told = said[0] if said else f"not what was expected:\n{verdict.said}"
     return Verdict(not verdict.passed and said is not None, told)
@@ -100,9 +99,10 @@ def bitten(mutation: Mutation, *, jobs: int) -> Verdict:
 
 def prove_sound(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Verdict]:
     """Stage every fault that the mutations need, on copies as they are."""
-    faults = sorted({mutation.fault for mutation in mutations})
+    needed = {mutation.fault: mutation for mutation in mutations}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(faults, pool.map(lambda each: sound(each, jobs=jobs), faults), strict=True))
+        verdicts = pool.map(lambda each: sound(each, jobs=jobs), needed.values())
+        return dict(zip(needed, verdicts, strict=True))
 
 
 def switch_off(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Verdict]:

@@ -72,10 +72,10 @@ def _follow_all(world: World) -> dict[str, list[Heard]]:
     return told
 
 
-@scenario("F32", "jobs are cancelled at every moment of their lives", over_s=1.5, batch_ms=200)
+@scenario("F32", "jobs are cancelled at every moment of their lives", over_s=1.5, batch_ms=300)
 def cancel_at_random(world: World) -> None:
     answers: dict[str, State] = {}
-    with ThreadPoolExecutor(4) as pool, httpx2.Client(timeout=30) as client:
+    with ThreadPoolExecutor(64) as pool, httpx2.Client(timeout=30) as client:
 
         def cancel(promise: Promise, after_s: float) -> None:
             time.sleep(after_s)
@@ -89,12 +89,14 @@ def cancel_at_random(world: World) -> None:
             seen += len(fresh)
             for promise in fresh:
                 if world.chance.random() < 0.7:
-                    pool.submit(cancel, promise, world.chance.uniform(0, 0.3))
+                    longest_s = world.chance.choice([0.1, 4.0])
+                    pool.submit(cancel, promise, world.chance.uniform(0, longest_s))
             world.pause(0, 0.05)
     world.await_all()
     world.struck()
     records = world.records()
-    assert set(answers.values()) >= {State.CANCELLED, State.RUNNING}, Counter(answers.values())
+    wanted = {State.CANCELLED, State.RUNNING, State.SUCCEEDED}
+    assert set(answers.values()) == wanted, Counter(answers.values())
     for job_id, said in answers.items():
         assert records[job_id].state is said or not said.terminal, "an answer was taken back"
     asked_for = {job_id for job_id, r in records.items() if r.state is State.CANCELLED}

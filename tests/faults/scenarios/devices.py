@@ -54,7 +54,8 @@ def shrink_the_device(world: World) -> None:
     world.await_all()
     world.struck()
     assert worker.poll() is None
-    assert "batches of 4 from now on" in world.fleet.house.log("worker")
+    log = world.fleet.house.log("worker")
+    assert "batches of 4 from now on" in log, "the batches were not made smaller"
     strikes = world.fleet.marks("small-device").count()
     assert 1 <= strikes <= world.settings.in_flight, "only what was claimed before"
     assert {record.attempts for record in world.records().values()} == {1}
