@@ -39,13 +39,12 @@ class Unmutable(Exception):
     """The text to be replaced is not there, or not once: the mutation has to be written anew."""
 
 
-def mutate(copy: Path, mutation: Mutation) -> None:
-    """Switch the guard off in a copy of the code. Raises `Unmutable`."""
-    path = copy / mutation.file
-    text = path.read_text("utf-8")
+def mutated(mutation: Mutation) -> str:
+    """Return the text of a file with the guard switched off. Raises `Unmutable`."""
+    text = (HERE.parent / mutation.file).read_text("utf-8")
     if (times := text.count(mutation.old)) != 1:
         raise Unmutable(f"{mutation.file} holds {mutation.old!r} {times} times, not once")
-    path.write_text(text.replace(mutation.old, mutation.new), "utf-8")
+    return text.replace(mutation.old, mutation.new)
 
 
 @contextmanager
@@ -57,7 +56,7 @@ def copied(mutation: Mutation | None = None) -> Iterator[Path]:
             shutil.copytree(HERE.parent / part, copy / part)
         (copy / "models").symlink_to(HERE.parent / "models")
         if mutation is not None:
-            mutate(copy, mutation)
+            (copy / mutation.file).write_text(mutated(mutation), "utf-8")
         yield copy
 
 
