@@ -134,6 +134,18 @@ def test_a_courier_that_dies_has_been_charged_and_another_takes_over(bench):
     assert webhook(bench, "a").state is Delivery.DELIVERED
 
 
+def test_who_slept_through_a_turn_does_not_let_others_in_beside_the_next(bench):
+    end(bench, "a", "b", "c")
+    slept = take(bench, limit=1)
+    bench.tick(500)
+    again = take(bench, limit=1)
+    for pause_ms in (0, 10_000):
+        report(bench, slept, Verdict.DELIVERED, pause_ms=pause_ms)
+        assert bench.outbox.take_turn(limit=1) is None
+    report(bench, again, Verdict.RETRY, retry_in_ms=10_000)
+    assert ids(take(bench)) == ["c"], "nor does it keep the origin closed"
+
+
 @pytest.mark.parametrize("verdict", [Verdict.REFUSED, Verdict.EXHAUSTED])
 def test_what_was_given_up_can_be_told_again_on_demand(bench, verdict):
     end(bench, "a")

@@ -30,8 +30,8 @@ class MemoryOutbox:
                 notices = [n for _, job_id in order[:limit] if (n := self._charge(origin, job_id))]
                 self._tidy(origin)
                 if notices:
-                    book.couriers[origin] = now + book.policy.turn_ms
-                    return Turn(origin, tuple(notices))
+                    book.couriers[origin] = until_ms = now + book.policy.turn_ms
+                    return Turn(origin, until_ms, tuple(notices))
             return None
 
     def report(self, turn: Turn, tried: Sequence[Tried], *, pause_ms: int = 0) -> None:
@@ -39,9 +39,10 @@ class MemoryOutbox:
             book, now = self._book, self._book.now()
             for one in tried:
                 self._note(turn.origin, one)
-            book.couriers.pop(turn.origin, None)
-            if pause_ms:
-                book.couriers[turn.origin] = now + pause_ms
+            if book.couriers.get(turn.origin) == turn.until_ms:
+                del book.couriers[turn.origin]
+                if pause_ms:
+                    book.couriers[turn.origin] = now + pause_ms
             self._tidy(turn.origin)
 
     def redeliver(self, job_id: str) -> bool:

@@ -18,9 +18,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is due at one origin, which nobody else calls until the turn is reported."""
+    """What is due at one origin, which nobody else calls until the turn is reported, or over."""
 
     origin: str
+    until_ms: int
+    """When it is over, by the ledger's clock. A later turn at this origin ends later."""
     notices: tuple[Notice, ...]
 
 
@@ -57,7 +59,10 @@ class Outbox(Protocol):
         ...
 
     def report(self, turn: Turn, tried: Sequence[Tried], *, pause_ms: int = 0) -> None:
-        """End the turn. Nobody calls at its origin for `pause_ms`. Stale reports change nothing."""
+        """End the turn. Nobody calls at its origin for `pause_ms`.
+
+        What has been taken over by another turn is left to that: its notices, and the origin.
+        """
         ...
 
     def redeliver(self, job_id: str) -> bool:

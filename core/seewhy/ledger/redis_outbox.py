@@ -19,16 +19,17 @@ class RedisOutbox:
         answer = self._call("take_turn", limit)
         if not answer:
             return None
-        origin, *rows = answer
+        origin, until_ms, *rows = answer
         records = ((record_of(row[0], pairs(row[2:])), row[1]) for row in rows)
-        return Turn(origin, tuple(Notice(r, attempt) for r, attempt in records if r))
+        return Turn(origin, until_ms, tuple(Notice(r, attempt) for r, attempt in records if r))
 
     def report(self, turn: Turn, tried: Sequence[Tried], *, pause_ms: int = 0) -> None:
         rows = (
             (t.notice.record.job_id, t.notice.attempt, t.verdict, t.detail, t.retry_in_ms)
             for t in tried
         )
-        self._call("report", turn.origin, pause_ms, *(value for row in rows for value in row))
+        values = (value for row in rows for value in row)
+        self._call("report", turn.origin, turn.until_ms, pause_ms, *values)
 
     def redeliver(self, job_id: str) -> bool:
         return bool(self._call("redeliver", job_id))

@@ -1,7 +1,8 @@
--- ARGV: policy, origin, pause in ms, {job id, attempt, verdict, detail, retry in ms or ''}... -> 1
+-- ARGV: policy, origin, when the turn is over, pause in ms,
+-- {job id, attempt, verdict, detail, retry in ms or ''}... -> 1
 -- Verdicts: delivered, refused, exhausted, retry, untried.
-local origin, pause, now = ARGV[2], tonumber(ARGV[3]), now_ms()
-for n = 4, #ARGV, 5 do
+local origin, pause, now = ARGV[2], tonumber(ARGV[4]), now_ms()
+for n = 5, #ARGV, 5 do
   local id, verdict, delay = ARGV[n], ARGV[n + 2], tonumber(ARGV[n + 4])
   if field(id, 'webhook_state') == 'pending' and field(id, 'webhook_attempts') == ARGV[n + 1] then
     redis.call('HSET', job_key(id), 'webhook_detail', ARGV[n + 3])
@@ -17,10 +18,13 @@ for n = 4, #ARGV, 5 do
     end
   end
 end
-if pause > 0 then
-  redis.call('HSET', COURIERS, origin, now + pause)
-else
-  redis.call('HDEL', COURIERS, origin)
+-- Who has slept through his turn does not let others in beside the one who took over.
+if redis.call('HGET', COURIERS, origin) == ARGV[3] then
+  if pause > 0 then
+    redis.call('HSET', COURIERS, origin, now + pause)
+  else
+    redis.call('HDEL', COURIERS, origin)
+  end
 end
 readdress(origin)
 return 1

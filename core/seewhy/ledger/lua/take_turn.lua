@@ -1,8 +1,8 @@
--- ARGV: policy, limit -> {} or {origin, {job id, attempt, field, value, ...}, ...}
+-- ARGV: policy, limit -> {} or {origin, when the turn is over, {job id, attempt, field, value, ...}, ...}
 local limit, now = ARGV[2], now_ms()
 for _, origin in ipairs(redis.call('ZRANGE', OUTBOX, '-inf', now, 'BYSCORE')) do
   if tonumber(redis.call('HGET', COURIERS, origin) or 0) <= now then
-    local turn = { origin }
+    local turn = { origin, now + policy.turn_ms }
     for _, id in ipairs(redis.call('ZRANGE', rows_key(origin), '-inf', now, 'BYSCORE', 'LIMIT', 0, limit)) do
       if redis.call('EXISTS', job_key(id)) == 1 then
         local attempt = redis.call('HINCRBY', job_key(id), 'webhook_attempts', 1)
@@ -16,7 +16,7 @@ for _, origin in ipairs(redis.call('ZRANGE', OUTBOX, '-inf', now, 'BYSCORE')) do
       end
     end
     readdress(origin)
-    if #turn > 1 then
+    if #turn > 2 then
       redis.call('HSET', COURIERS, origin, now + policy.turn_ms)
       return turn
     end
