@@ -35,6 +35,11 @@ class Heard:
     message: Message
     thanked: bool
 
+    @property
+    def job_id(self) -> str:
+        """The job that the body tells of."""
+        return str(json.loads(self.message.body)["data"]["id"])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tellings:
@@ -62,8 +67,8 @@ class Verdict:
     again: int
 
     def __str__(self) -> str:
-        wrong = "; ".join(f"{kind}: {whom}" for kind, whom in self.amiss)
-        return f"{self.delivered} delivered, {self.again} of them more than once. {wrong}".strip()
+        wrong = "".join(f"\n{kind}: {whom}" for kind, whom in self.amiss)
+        return f"{self.delivered} delivered, {self.again} of them more than once.{wrong}"
 
 
 def judge(tellings: Tellings) -> Verdict:
@@ -80,7 +85,7 @@ def _messages(tellings: Tellings) -> Iterator[tuple[Amiss, str]]:
     bodies: dict[str, bytes] = {}
     for one in tellings.heard:
         named = _id_of(one.message)
-        job_id = json.loads(one.message.body)["data"]["id"]
+        job_id = one.job_id
         if tellings.asked.get(job_id) != one.receiver:
             yield Amiss.ASTRAY, f"{job_id} to {one.receiver}"
         if named != f"msg_{job_id}":

@@ -130,7 +130,10 @@ def _judge(world: World, receivers: Town, jobs: dict[str, str], blows: list[floa
             verify=verify,
         )
     )
-    print(f"F28: {verdict}; {len(heard)} posts", flush=True)
+    told_s = {}
+    for one in sorted((one for one in heard if one.thanked), key=lambda one: -one.message.at):
+        told_s[one.job_id] = one.message.at - (records[one.job_id].finished_ms or 0) / 1000
+    print(f"F28: {verdict} {len(heard)} posts, the slowest told after {max(told_s.values()):.1f} s")
     assert not verdict.amiss, str(verdict)
     assert verdict.again > 0, "no courier died between an answer and its report"
     assert not any(map(receivers.seen, NEVER_SENT_TO)), "who proves nothing was sent something"
