@@ -1,5 +1,6 @@
 """F36: a guard that is switched off is missed, by the fault that it is there for."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -41,3 +42,10 @@ def test_a_mutation_finds_its_text(mutation: Mutation) -> None:
 def test_a_mutation_whose_text_is_gone_says_so() -> None:
     with pytest.raises(Unmutable, match="0 times"):
         mutated(replace(MUTATIONS[0], old="no such text"))
+
+
+def test_the_page_lists_every_guard_that_is_switched_off() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "promises.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]+) \| (F\d+) \| [^|]+ \|$", page, re.MULTILINE)
+    listed = [(guard.replace("`", ""), fault) for guard, fault in rows]
+    assert listed == [(mutation.guard, mutation.fault) for mutation in MUTATIONS]
