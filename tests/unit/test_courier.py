@@ -1,8 +1,7 @@
 """A courier's turns, over the ledger's twin, to receivers that answer from a script."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,48 +13,14 @@ from seewhy.ledger.outbox import Tried, Turn
 from seewhy.ledger.records import Completion, Delivery, Submission, Webhook, lane_of, lanes_of
 from seewhy.webhooks import fresh_secret
 from seewhy_api.courier.courier import AT_ONCE, LONGEST_PAUSE_MS, TURN, Courier
-from seewhy_api.courier.posting import Answer, Fate, Post
 from seewhy_api.courier.signing import Signer
+from servers.postman import BUSY, GONE, OK, SILENT, ScriptedPostman, asks_to_wait, told
 
 LANE = lane_of("vgg16", Priority.INTERACTIVE)
 URL = "https://hooks.test/seewhy"
 JOB = json.dumps({"model": "vgg16", "method": "gradcam", "metadata": {"task": 7}})
 SECRET = fresh_secret()
 DELAYS_S = (0, 5, 300)
-
-OK = Answer(Fate.DELIVERED, "answered 200", 200)
-BUSY = Answer(Fate.AGAIN, "answered 500", 500)
-GONE = Answer(Fate.UNWANTED, "answered 410: it wants nothing more", 410)
-SILENT = Answer(Fate.AGAIN, "no answer in time")
-
-
-def asks_to_wait(wait_s: float) -> Answer:
-    return Answer(Fate.AGAIN, "answered 429", 429, wait_s)
-
-
-class ScriptedPostman:
-    """Answers each post as `answers` has it for the job, the last answer for ever."""
-
-    def __init__(self) -> None:
-        self.posts: list[Post] = []
-        self.answers: dict[str, list[Answer | Exception]] = {}
-        self.default: Answer = OK
-        self.meanwhile: Callable[[], None] = lambda: None
-        self._lock = threading.Lock()
-
-    def post(self, post: Post) -> Answer:
-        with self._lock:
-            self.posts.append(post)
-            self.meanwhile()
-            script = self.answers.get(told(post), [self.default])
-            answer = script.pop(0) if len(script) > 1 else script[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def told(post: Post) -> str:
-    return str(json.loads(post.body)["data"]["id"])
 
 
 class House:
@@ -166,6 +131,24 @@ def test_where_nobody_answers_the_rest_of_the_turn_is_not_tried_nor_charged(hous
     house.wait(5)
     assert house.courier.deliver() == len(jobs)
     assert {house.webhook(job).state for job in jobs} == {Delivery.DELIVERED}
+
+
+def test_the_last_attempt_of_one_leaves_the_origin_alone_as_long_as_its_last_wait(
+    house: House,
+) -> None:
+    house.postman.default = SILENT
+    house.courier._delays_s = (0, 7)
+    house.end("a")
+    house.courier.deliver()
+    house.wait(7)
+    house.end("b")
+    house.courier.deliver()
+    assert [house.webhook(job).state for job in "ab"] == [Delivery.EXHAUSTED, Delivery.PENDING]
+    house.end("c")
+    house.bench.tick(6_999)
+    assert house.courier.deliver() == 0
+    house.wait(7)
+    assert house.courier.deliver() == 2
 
 
 def test_one_answer_of_a_round_keeps_the_origin_open_for_the_others(house: House) -> None:

@@ -75,7 +75,7 @@ class Courier:
                 break
             calls = list(self._helpers.map(self._call, turn.notices[start : start + AT_ONCE]))
             tried += [one for one, _ in calls]
-            pause_ms = _pause_ms(calls)
+            pause_ms = self._pause_ms(calls)
         untried = [Tried(notice, Verdict.UNTRIED) for notice in turn.notices[len(tried) :]]
         self._outbox.report(turn, tried + untried, pause_ms=pause_ms)
         return len(tried)
@@ -120,18 +120,19 @@ class Courier:
             return Tried(notice, Verdict.EXHAUSTED, answer.reason)
         return Tried(notice, Verdict.RETRY, answer.reason, retry_in_ms=wait_ms)
 
+    def _pause_ms(self, calls: Sequence[_Call]) -> int:
+        """How long nobody is to call at the origin: it asks for that, or nobody there answers.
 
-def _pause_ms(calls: Sequence[_Call]) -> int:
-    """How long nobody is to call at the origin: it asks for that, or nobody there answers.
-
-    One answer of a round is enough to go on: many clients' receivers may share an origin, and one
-    that hangs is not to hold up the others.
-    """
-    heard = [(tried, answer) for tried, answer in calls if answer]
-    silent = all(answer.unreachable for _, answer in heard)
-    waits_ms = [
-        tried.retry_in_ms if tried.verdict is Verdict.RETRY else LONGEST_PAUSE_MS
-        for tried, answer in heard
-        if silent or answer.retry_after_s is not None
-    ]
-    return min(max(waits_ms, default=0), LONGEST_PAUSE_MS)
+        One answer of a round is enough to go on: many clients' receivers may share an origin, and
+        one that hangs is not to hold up the others. Whose last attempt it was would have waited
+        as long as before.
+        """
+        last_ms = round(1000 * self._delays_s[-1])
+        heard = [(tried, answer) for tried, answer in calls if answer]
+        silent = all(answer.unreachable for _, answer in heard)
+        waits_ms = [
+            tried.retry_in_ms if tried.verdict is Verdict.RETRY else last_ms
+            for tried, answer in heard
+            if silent or answer.retry_after_s is not None
+        ]
+        return min(max(waits_ms, default=0), LONGEST_PAUSE_MS)
