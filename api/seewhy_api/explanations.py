@@ -3,8 +3,9 @@
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.errors import InvalidRequest, ResultNotReady
+from seewhy.hints import Bell
 from seewhy.ledger.ledger import Ledger
-from seewhy.ledger.records import Record
+from seewhy.ledger.records import Delivery, Record
 from seewhy_api import views
 from seewhy_api.acceptance import Acceptance
 from seewhy_api.parts import Parts
@@ -42,6 +43,7 @@ def create_explanations(parts: Parts) -> Blueprint:
         # Redis may have lost the job since. It was promised, and its manifest brings it back:
         # another answer would have the client ask anew, for a second job.
         record = parts.watcher.outcome(manifest.job_id, wait_s=wait_s) or manifest.accepted
+        _wake_courier(parts.bell, record)
         answer = show(record)
         done = record.state.terminal and (wait_s > 0 or record.cached)
         answer.status_code = 200 if done else 202
@@ -55,7 +57,9 @@ def create_explanations(parts: Parts) -> Blueprint:
 
     @routes.post("/<job_id>/cancel")
     def cancel(job_id: str) -> Response:
-        return show(parts.finder.known(parts.ledger.cancel(job_id), job_id))
+        record = parts.finder.known(parts.ledger.cancel(job_id), job_id)
+        _wake_courier(parts.bell, record)
+        return show(record)
 
     @routes.post("/<job_id>/redeliver")
     def redeliver(job_id: str) -> Response:
@@ -72,3 +76,9 @@ def create_explanations(parts: Parts) -> Blueprint:
 
 def _position(ledger: Ledger, record: Record) -> int | None:
     return None if record.state.terminal else ledger.position(record)
+
+
+def _wake_courier(bell: Bell, record: Record) -> None:
+    """Ring for an outcome that no worker had a hand in."""
+    if record.webhook and record.webhook.state is Delivery.PENDING:
+        bell.wake_couriers(times=1)

@@ -163,3 +163,13 @@ def test_an_outcome_told_again_is_due_now_from_the_first_attempt_and_couriers_ar
     turn = open_ledger(settings).outbox.take_turn(limit=10)
     assert turn is not None
     assert [(n.record.job_id, n.attempt) for n in turn.notices] == [(asked["id"], 1)]
+
+
+def test_a_cancellation_is_told_at_once(
+    client: FlaskClient, cat: bytes, valkey: RedisServer
+) -> None:
+    here = post(client, cat, webhook=URL).json["links"]["self"]
+    with valkey.client() as redis:
+        assert redis.llen(COURIER_QUEUE) == 0
+        assert client.post(f"{here}/cancel").json["webhook"]["status"] == "pending"
+        assert redis.llen(COURIER_QUEUE) == 1
