@@ -13,17 +13,10 @@ LINK_LIFE_S = 3600
 
 def explanation(record: Record, *, position: int | None, store: ObjectStore) -> dict[str, Any]:
     """Show a job. `links` are lasting paths of this API; `downloads` go to the store and expire."""
-    job = json.loads(record.job)
     result = Result.model_validate_json(record.result) if record.result else None
     here = f"/v1/explanations/{record.job_id}"
     return {
-        "id": record.job_id,
-        "status": record.state,
-        "model": job["model"],
-        "method": job["method"],
-        "priority": Priority(record.lane.rpartition(":")[2]),
-        "metadata": job["metadata"],
-        "attempts": record.attempts,
+        **headline(record),
         "cached": record.cached,
         "queue_position": position,
         "cancel_requested": record.cancel_requested,
@@ -48,6 +41,20 @@ def explanation(record: Record, *, position: int | None, store: ObjectStore) -> 
             "map": f"{here}/map.npy" if result else None,
         },
         "downloads": _downloads(result, store) if result else {},
+    }
+
+
+def headline(record: Record) -> dict[str, Any]:
+    """Show what was asked for, for whom, and how far it has come."""
+    job = json.loads(record.job)
+    return {
+        "id": record.job_id,
+        "status": record.state,
+        "model": job["model"],
+        "method": job["method"],
+        "priority": Priority(record.lane.rpartition(":")[2]),
+        "metadata": job["metadata"],
+        "attempts": record.attempts,
     }
 
 

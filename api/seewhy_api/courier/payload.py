@@ -2,9 +2,8 @@
 
 import json
 
-from seewhy.explanations import Priority
 from seewhy.ledger.records import Record
-from seewhy_api.views import error_of, time_text
+from seewhy_api.views import error_of, headline, time_text
 
 
 def body_of(record: Record) -> bytes:
@@ -17,19 +16,12 @@ def body_of(record: Record) -> bytes:
     """
     if not record.state.terminal:
         raise ValueError(f"job {record.job_id} has no outcome to tell of")
-    job = json.loads(record.job)
     finished_at = time_text(record.finished_ms)
     message = {
         "type": f"explanation.{record.state}",
         "timestamp": finished_at,
         "data": {
-            "id": record.job_id,
-            "status": record.state,
-            "model": job["model"],
-            "method": job["method"],
-            "priority": Priority(record.lane.rpartition(":")[2]),
-            "metadata": job["metadata"],
-            "attempts": record.attempts,
+            **headline(record),
             "error": error_of(record),
             "submitted_at": time_text(record.submitted_ms),
             "finished_at": finished_at,
