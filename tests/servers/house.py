@@ -53,9 +53,9 @@ class House:
         arguments = [fault, str(self.marks), str(batch_ms)]
         return self._start("worker", ["-m", "servers.faulty_worker", *arguments])
 
-    def start_skewed_worker(self, skew_s: float, *, batch_ms: float) -> Process:
-        """Start a stub worker whose clock is wrong."""
-        module = ["seewhy_worker.stub", "--batch-ms", str(batch_ms)]
+    def start_skewed_worker(self, skew_s: float, *, batch_ms: float = 0) -> Process:
+        """Start a worker whose clock is wrong, and which poison kills."""
+        module = ["servers.faulty_worker", "none", str(self.marks), str(batch_ms)]
         return self._start("worker", ["-m", "servers.skewed", str(skew_s), *module])
 
     def start_faulty_api(self) -> Process:

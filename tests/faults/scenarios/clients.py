@@ -22,7 +22,8 @@ NOBODY_SERVES = '{"model": "vgg16"}'
 @scenario(
     "F29",
     "listeners hang up and resume, two hundred do nothing but wait, one never reads",
-    batch_ms=100,
+    over_s=4.0,
+    batch_ms=400,
 )
 def listen_in_every_way(world: World) -> None:
     waiting = world.submitter.ask_aside("a job that waits", request=NOBODY_SERVES)
@@ -68,7 +69,8 @@ def _follow_all(world: World) -> dict[str, list[Heard]]:
             world.pause(0.05, 0.15)
         told = {job_id: future.result() for job_id, future in following.items()}
     assert slowest_s < RESPONSIVE_S, "streams kept the API from its other work"
-    assert sum(message.resumed for messages in told.values() for message in messages) > 0
+    resumed = sum(message.resumed for messages in told.values() for message in messages)
+    assert resumed > len(told) // 10, "hardly anybody came back"
     return told
 
 
