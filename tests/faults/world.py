@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from redis import Redis
 
 from faults.checker import History
@@ -30,7 +29,7 @@ from seewhy.processes.ports import free_port
 from seewhy.settings import Settings, load
 from seewhy_worker.stub import StubExplainer
 from servers import s3
-from servers.house import House, Process, house
+from servers.house import House, Process, house, kill
 from servers.poison import Poison
 from servers.poison import picture as poisoned
 from servers.proxy import FaultProxy, proxied
@@ -77,18 +76,12 @@ class World:
         self.struck_ms.append(round(time.time() * 1000))
 
     def kill(self, process: Process) -> None:
-        """SIGKILL."""
-        process.kill()
-        process.wait()
+        """SIGKILL, to those that work for it, too."""
+        kill(process)
 
     def kill_api(self) -> None:
         """SIGKILL to the API, the process that serves and the one that looks after it."""
-        master = self.api.children[-1]
-        serving = psutil.Process(master.pid).children()
-        self.kill(master)
-        for child in serving:
-            child.kill()
-        psutil.wait_procs(serving)
+        kill(self.api.children[-1])
 
     def forget_everything(self) -> None:
         """Empty Redis, when nothing is at stake that may be lost then (docs/ledger.md).

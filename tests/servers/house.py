@@ -1,14 +1,14 @@
 """A whole house of real processes on one machine: the API, any number of workers, killed by pid."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
+import psutil
 
 from seewhy.processes.environment import as_environment
 from seewhy.processes.guard import guarded
@@ -78,8 +78,7 @@ class House:
     def stop(self) -> None:
         for child in self.children:
             if child.poll() is None:
-                child.send_signal(signal.SIGKILL)
-            child.wait(timeout=10)
+                kill(child)
 
     def log(self, name: str) -> str:
         return (self.directory / f"{name}.log").read_text(errors="replace")
@@ -94,6 +93,17 @@ class House:
             )
         self.children.append(child)
         return child
+
+
+def kill(process: Process) -> None:
+    """SIGKILL to a process and to those that work for it: gunicorn's outlive it by seconds."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait(timeout=10)
+    for child in family:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    psutil.wait_procs(family)
 
 
 def _where_the_code_is() -> dict[str, str]:
