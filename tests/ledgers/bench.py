@@ -6,10 +6,10 @@ from typing import Protocol
 from redis import Redis
 
 from seewhy.ledger.ledger import Ledger
-from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.outbox import Outbox
 from seewhy.ledger.records import Policy, hint_queue
 from seewhy.ledger.redis import RedisLedger
+from seewhy.ledger.twin.ledger import MemoryLedger
 
 POLICY = Policy(
     lease_ms=1_000,

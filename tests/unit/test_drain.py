@@ -16,8 +16,8 @@ from seewhy.client.answers import Outcome
 from seewhy.errors import OutOfMemory, StoreUnavailable
 from seewhy.explanations import ClassScore, Job, Recipe, Result, State, TargetResult, Verdict
 from seewhy.hints import Bell, create_celery
-from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.records import Policy, Submission, lanes_of
+from seewhy.ledger.twin.ledger import MemoryLedger
 from seewhy.maps import decode_npy
 from seewhy.objects.adapter import memory_store
 from seewhy.objects.keys import image_key

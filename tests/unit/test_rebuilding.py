@@ -13,8 +13,8 @@ from seewhy.explanations import Rectangle, Result, State
 from seewhy.filing import file_outcomes
 from seewhy.hints import Bell, create_celery
 from seewhy.ids import new_job_id
-from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.records import Claim, Completion, Failure, IdempotencyKey, Reserved
+from seewhy.ledger.twin.ledger import MemoryLedger
 from seewhy.manifests import Manifest
 from seewhy.objects.adapter import memory_store
 from seewhy.objects.keys import EPOCH_KEY, image_key, manifest_key, result_key

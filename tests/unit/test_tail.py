@@ -8,8 +8,8 @@ import pytest
 
 from seewhy.errors import LedgerUnavailable
 from seewhy.explanations import State
-from seewhy.ledger.memory import MemoryLedger
 from seewhy.ledger.records import Event, Submission
+from seewhy.ledger.twin.ledger import MemoryLedger
 from seewhy_api.events import Pace, Teller
 from seewhy_api.tail import Tail, place_of
 from seewhy_api.telling import HEARTBEAT

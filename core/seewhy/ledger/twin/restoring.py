@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from seewhy.explanations import State
-from seewhy.ledger.book import Book, Entry
 from seewhy.ledger.records import Record, Restoration, Submission, Webhook
+from seewhy.ledger.twin.book import Book, Entry
 
 EARLIER = 10**13
 """What is taken off a restored job's time to make its place: before all that came since."""

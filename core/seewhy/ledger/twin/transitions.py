@@ -1,9 +1,9 @@
 """What a worker and the sweep do to a job of the in-memory ledger, one plain function each."""
 
 from seewhy.explanations import State
-from seewhy.ledger.book import Book, Entry
-from seewhy.ledger.endings import called_off, settle
 from seewhy.ledger.records import Claim, Completion, Failure, Hold
+from seewhy.ledger.twin.book import Book, Entry
+from seewhy.ledger.twin.endings import called_off, settle
 
 
 def take(book: Book, entry: Entry, owner: str) -> Claim | None:

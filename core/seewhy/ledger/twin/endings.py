@@ -4,8 +4,8 @@ import math
 from collections import Counter
 
 from seewhy.explanations import State
-from seewhy.ledger.book import Book, Ended, Flight
 from seewhy.ledger.records import Crowd, Limit
+from seewhy.ledger.twin.book import Book, Ended, Flight
 
 SHARED_AT_ONCE = 1000
 MINUTE_MS, SHORTEST_MS, LONGEST_MS = 60_000, 1_000, 60_000

@@ -9,9 +9,6 @@ from functools import partial
 from itertools import count
 
 from seewhy.explanations import State
-from seewhy.ledger.book import Book
-from seewhy.ledger.endings import board, crowded, follow_up, settle
-from seewhy.ledger.memory_outbox import MemoryOutbox
 from seewhy.ledger.records import (
     Claim,
     Completion,
@@ -31,8 +28,11 @@ from seewhy.ledger.records import (
     Submission,
     Swept,
 )
-from seewhy.ledger.restoring import restore
-from seewhy.ledger.transitions import complete, crashed, extend, fail, release, take, withdraw
+from seewhy.ledger.twin.book import Book
+from seewhy.ledger.twin.endings import board, crowded, follow_up, settle
+from seewhy.ledger.twin.outbox import MemoryOutbox
+from seewhy.ledger.twin.restoring import restore
+from seewhy.ledger.twin.transitions import complete, crashed, extend, fail, release, take, withdraw
 
 
 class MemoryLedger:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seewhy.ledger.book import Book
 from seewhy.ledger.outbox import Notice, Tried, Turn, Verdict
 from seewhy.ledger.records import COURIER_QUEUE, Delivery, Record
+from seewhy.ledger.twin.book import Book
 
 STATES = {
     Verdict.DELIVERED: Delivery.DELIVERED,
