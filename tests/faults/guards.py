@@ -217,8 +217,8 @@ MUTATIONS = (
     Mutation(
         guard="one body at every attempt",
         file="api/seewhy_api/courier/payload.py",
-        old='"attempts": record.attempts,',
-        new='"attempts": record.webhook.attempts,',
+        old="**headline(record),",
+        new='**headline(record) | {"attempts": record.webhook.attempts},',
         fault="F28",
         seen=r"another body under the same id",
     ),
