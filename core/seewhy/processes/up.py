@@ -23,7 +23,7 @@ _VALKEY_LIMIT_S = 60.0  # an append-only file of gigabytes is read before it ans
 _READY_LIMIT_S = 300.0
 _DEATHS_BEFORE_READY = 3
 # In the order of stopping; together below the ten seconds that a user is asked to wait.
-_COURIER_GRACE_S, _API_GRACE_S, _WORKER_GRACE_S, _VALKEY_GRACE_S = 1.0, 3.0, 4.0, 1.5
+_COURIER_GRACE_S, _API_GRACE_S, _WORKER_GRACE_S, _VALKEY_GRACE_S = 2.0, 3.0, 3.4, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
