@@ -83,8 +83,7 @@ def cut_off_hints(world: World) -> None:
 
 
 def lose_answers(world: World) -> None:
-    submit = world.ledger._scripts["submit"].sha.encode()
-    world.redis_of_api.cut(down_bytes=0, marker=submit, times=world.chance.randint(1, 4))
+    world.redis_of_api.cut(down_bytes=0, marker=world.submission, times=world.chance.randint(1, 4))
     world.pause(0.5, 2)
     world.redis_of_api.pass_on()
 

@@ -79,6 +79,11 @@ class World:
         """SIGKILL, to those that work for it, too."""
         kill(process)
 
+    @property
+    def submission(self) -> bytes:
+        """What a submission to the ledger can be told by, on the wire."""
+        return self.ledger.scripts.script("submit").sha.encode()
+
     def kill_api(self) -> None:
         """SIGKILL to the API, the process that serves and the one that looks after it."""
         kill(self.api.children[-1])

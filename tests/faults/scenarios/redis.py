@@ -34,12 +34,11 @@ def take_redis_away(world: World) -> None:
 
 @scenario("F17", "the ledger's answer to a submission is lost, and the client asks again")
 def lose_the_answer_to_a_submission(world: World) -> None:
-    submit = world.ledger.scripts.script("submit").sha.encode()
     for _ in range(5):
         world.await_promises(min(len(world.log) + 1, len(world.submitter.keys)))
         # One lost answer is made good by the API's own second try; two are the client's affair.
         times = world.chance.randint(1, 4)
-        world.redis_of_api.cut(down_bytes=0, marker=submit, times=times)
+        world.redis_of_api.cut(down_bytes=0, marker=world.submission, times=times)
         wait_until(
             lambda: world.redis_of_api.cuts_left == 0 or world.all_promised(),
             what="answers were lost",
