@@ -97,7 +97,9 @@ class House:
 
 def kill(process: Process) -> None:
     """SIGKILL to a process and to those that work for it: gunicorn's outlive it by seconds."""
-    family = psutil.Process(process.pid).children(recursive=True)
+    family = []
+    with suppress(psutil.NoSuchProcess):  # it is dead already
+        family = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait(timeout=10)
     for child in family:
