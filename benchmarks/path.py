@@ -23,8 +23,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from seewhy.ledger.redis import open_ledger
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import load
 from servers import s3
 from servers.house import House, house

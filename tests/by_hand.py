@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from seewhy.explanations import Score
+from seewhy.schemas.methods import ScoreKind
 
 BLACK = -1.0
 """What the small networks take for black."""
@@ -86,7 +86,7 @@ class ByHand:
         logits = network.head(a)
         return cls(network, pixels, a, jacobian.reshape(-1, *a.shape), logits)
 
-    def pull(self, score: Score, c: int, logits: np.ndarray | None = None) -> np.ndarray:
+    def pull(self, score: ScoreKind, c: int, logits: np.ndarray | None = None) -> np.ndarray:
         """The score's gradient with respect to the logits, (classes,)."""
         chosen = np.eye(len(self.logits))[c]
         if score == "logit":
@@ -94,17 +94,17 @@ class ByHand:
         p = softmax(self.logits if logits is None else logits)
         return p[c] * (chosen - p)
 
-    def gradient(self, score: Score, c: int) -> np.ndarray:
+    def gradient(self, score: ScoreKind, c: int) -> np.ndarray:
         return np.tensordot(self.pull(score, c), self.jacobian, 1)
 
     def slope(
-        self, pixels: np.ndarray, score: Score, c: int, *, guided: bool = False
+        self, pixels: np.ndarray, score: ScoreKind, c: int, *, guided: bool = False
     ) -> np.ndarray:
         """The score's gradient with respect to any picture's pixels, (H, W, 3)."""
         logits = self.network.head(self.network.body(pixels)[-1])
         return self.network.back(pixels, self.pull(score, c, logits), guided=guided)
 
-    def hessian_times_a(self, score: Score, c: int) -> np.ndarray:
+    def hessian_times_a(self, score: ScoreKind, c: int) -> np.ndarray:
         """The logits are linear around the picture, so only the softmax is curved."""
         if score == "logit":
             return np.zeros_like(self.a)
@@ -123,15 +123,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return odds / odds.sum()
 
 
-def value(logits: np.ndarray, score: Score, c: int) -> float:
+def value(logits: np.ndarray, score: ScoreKind, c: int) -> float:
     return logits[c] if score == "logit" else softmax(logits)[c]
 
 
-def gradcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def gradcam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     return (hand.gradient(score, c).mean(axis=(0, 1)) * hand.a).sum(axis=-1)
 
 
-def plus_plus(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def plus_plus(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     g = hand.gradient(score, c)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = g**2 / (2 * g**2 + hand.a.sum(axis=(0, 1)) * g**3)
@@ -139,15 +139,15 @@ def plus_plus(hand: ByHand, score: Score, c: int) -> np.ndarray:
     return ((share * np.maximum(g, 0)).sum(axis=(0, 1)) * hand.a).sum(axis=-1)
 
 
-def hirescam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def hirescam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     return (hand.gradient(score, c) * hand.a).sum(axis=-1)
 
 
-def layercam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def layercam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     return (np.maximum(hand.gradient(score, c), 0) * hand.a).sum(axis=-1)
 
 
-def xgradcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def xgradcam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     share = hand.a / hand.a.sum(axis=(0, 1))
     return ((share * hand.gradient(score, c)).sum(axis=(0, 1)) * hand.a).sum(axis=-1)
 
@@ -159,30 +159,30 @@ def projected(values: np.ndarray) -> np.ndarray:
     return (map_ * np.sign(map_ @ flat.sum(axis=1))).reshape(values.shape[:2])
 
 
-def eigencam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def eigencam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     return projected(hand.a)
 
 
-def eigengradcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def eigengradcam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     return projected(hand.a * hand.gradient(score, c))
 
 
-def shapleycam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def shapleycam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     worth = hand.gradient(score, c) - 0.5 * hand.hessian_times_a(score, c)
     return (worth.mean(axis=(0, 1)) * hand.a).sum(axis=-1)
 
 
-def contrast(hand: ByHand, score: Score, c: int, rivals: list[int]) -> np.ndarray:
+def contrast(hand: ByHand, score: ScoreKind, c: int, rivals: list[int]) -> np.ndarray:
     others = np.mean([gradcam(hand, score, rival) for rival in rivals], axis=0)
     return gradcam(hand, score, c) - others
 
 
-def finercam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def finercam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     nearest = sorted(range(len(hand.logits)), key=lambda d: abs(hand.logits[d] - hand.logits[c]))
     return contrast(hand, score, c, nearest[1:4])
 
 
-def ablationcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def ablationcam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     losses = []
     for channel in range(hand.a.shape[-1]):
         without = hand.a.copy()
@@ -192,7 +192,7 @@ def ablationcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
     return hand.a @ np.array(losses)
 
 
-def scorecam(hand: ByHand, score: Score, c: int, channels: int | None = None) -> np.ndarray:
+def scorecam(hand: ByHand, score: ScoreKind, c: int, channels: int | None = None) -> np.ndarray:
     chosen = np.argsort(-hand.a.std(axis=(0, 1)))[:channels]
     scores = []
     for channel in chosen:
@@ -203,13 +203,13 @@ def scorecam(hand: ByHand, score: Score, c: int, channels: int | None = None) ->
     return hand.a[..., chosen] @ softmax(np.array(scores))
 
 
-def smoothgrad(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def smoothgrad(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     noise = np.random.default_rng(0).standard_normal((20, *hand.pixels.shape), np.float32)
     slopes = [hand.slope(hand.pixels + 0.15 * np.ptp(hand.pixels) * n, score, c) for n in noise]
     return np.abs(np.mean(slopes, axis=0)).max(axis=-1)
 
 
-def integrated_gradients(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def integrated_gradients(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     """With the nodes of a rule of 32 points, from black to the picture."""
     nodes, weights = np.polynomial.legendre.leggauss(32)
     moved = hand.pixels - BLACK
@@ -217,16 +217,16 @@ def integrated_gradients(hand: ByHand, score: Score, c: int) -> np.ndarray:
     return (moved * np.tensordot(weights / 2, slopes, 1)).sum(axis=-1)
 
 
-def guided_backprop(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def guided_backprop(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     return np.abs(hand.slope(hand.pixels, score, c, guided=True)).max(axis=-1)
 
 
-def guided_gradcam(hand: ByHand, score: Score, c: int) -> np.ndarray:
+def guided_gradcam(hand: ByHand, score: ScoreKind, c: int) -> np.ndarray:
     cam = np.maximum(hand.enlarged(gradcam(hand, score, c)), 0)
     return guided_backprop(hand, score, c) * cam
 
 
-FORMULAS: dict[str, Callable[[ByHand, Score, int], np.ndarray]] = {
+FORMULAS: dict[str, Callable[[ByHand, ScoreKind, int], np.ndarray]] = {
     "gradcam": gradcam,
     "gradcam++": plus_plus,
     "hirescam": hirescam,

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
 from servers import s3 as s3_servers
 from servers.valkey import RedisServer, redis_binary, start_valkey
 

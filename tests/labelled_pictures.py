@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seewhy.images import decode, encode_jpeg
+from seewhy.imaging.codecs import decode, encode_jpeg
 
 
 def varied(photo: Path, *, seed: int) -> np.ndarray:

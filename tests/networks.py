@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from seewhy.catalog import InputSize, ModelSpec, ScalePreprocessing
-from seewhy_worker.explained import Explained
-from seewhy_worker.explainer import Explainer
+from seewhy.catalog.catalog import InputSize, ModelSpec, ScalePreprocessing
+from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.types import ImageExplanation
 from seewhy_worker.models.splitting import split
 
 CLASSES = 5
@@ -55,10 +55,10 @@ def explainer_of(
     max_batch: int = 8,
     layer: str | None = None,
     output: str | None = None,
-) -> Explainer:
+) -> KerasExplainer:
     """Make an explainer of a small network, with classes named c0, c1 and so on."""
     parts = split(model, layer, output=output)
-    return Explainer(
+    return KerasExplainer(
         spec=spec_of(folder, classes=parts.classes),
         parts=parts,
         max_batch=max_batch,
@@ -95,7 +95,7 @@ def explained(
     layer: str | None = None,
     output: str | None = None,
     targets: tuple[int, ...] = (0, 1, 2, 3, 4, -1),
-) -> list[Explained]:
+) -> list[ImageExplanation]:
     """Explain three seeded pictures; by default every class of five, and the predicted one."""
     explainer = explainer_of(model, folder, layer=layer, output=output)
     prepared = [explainer.prepare(picture) for picture in random_pictures(3, seed=4)]
@@ -103,7 +103,7 @@ def explained(
 
 
 def assert_same_maps(
-    found: list[Explained], expected: list[Explained], *, rtol: float = 1e-5
+    found: list[ImageExplanation], expected: list[ImageExplanation], *, rtol: float = 1e-5
 ) -> None:
     """Compare maps, to a part of their peak, and what was explained."""
     for one, other in zip(found, expected, strict=True):

@@ -5,11 +5,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seewhy.explanations import Recipe
-from seewhy.rendering.classic import classic_overlay
-from seewhy_worker.explainer import Explainer
+from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.schemas.job import MethodOptions
+from seewhy_worker.explain.keras_explainer import KerasExplainer
 
-CLASSIC = Recipe(method="classic", score="probability")
+CLASSIC = MethodOptions(method="classic", score="probability")
 
 
 def recipe_map(model: keras.Model, layer: str, pixels: np.ndarray) -> np.ndarray:
@@ -33,7 +33,7 @@ def recipe_picture(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
     return cv2.addWeighted(photo[..., ::-1], 0.5, coloured, 0.25, 0)[..., ::-1]
 
 
-def draws_as_the_recipe(explainer: Explainer, model: keras.Model, photo: np.ndarray) -> None:
+def draws_as_the_recipe(explainer: KerasExplainer, model: keras.Model, photo: np.ndarray) -> None:
     """Assert that `preset: classic` draws `photo` (H, W, 3) as the recipe does, pixel for pixel."""
     prepared = explainer.prepare(photo)
     (found,) = explainer.explain([prepared], [(-1,)], [CLASSIC])

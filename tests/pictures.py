@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.images import ImageInfo, decode, inspect
+from seewhy.imaging.codecs import ImageInfo, decode, inspect
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 

@@ -1,7 +1,7 @@
 """`python -m seewhy_api`: serve the API with the settings of the environment."""
 
+from seewhy_api.bootstrap import run_with_settings
 from seewhy_api.server import Server
-from seewhy_api.starting import run_with_settings
 
 
 def main() -> None:

@@ -5,27 +5,27 @@ from dataclasses import dataclass
 
 from flask import Flask, Response
 
-from seewhy.catalog import Catalog
-from seewhy.hints import Bell, create_celery
-from seewhy.ledger.records import lanes_of
-from seewhy.ledger.redis import open_ledger
-from seewhy.objects.adapter import open_store
-from seewhy.objects.expiry import open_expiry
-from seewhy.recovery import Recovery
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
+from seewhy.catalog.catalog import Catalog
+from seewhy.jobs.recovery import Recovery
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import lanes_of
 from seewhy.settings import Settings
-from seewhy_api import problems
-from seewhy_api.events import create_events
-from seewhy_api.explanations import create_explanations
-from seewhy_api.finding import Finder
-from seewhy_api.forgetter import Forgetter
-from seewhy_api.health import create_health
-from seewhy_api.models import create_models
-from seewhy_api.parts import Parts
-from seewhy_api.results import create_results
-from seewhy_api.sweeper import Sweeper
-from seewhy_api.tail import Tail
-from seewhy_api.uploads import body_limit_bytes
-from seewhy_api.watcher import Watcher
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.retention import open_retention
+from seewhy_api.background.retention import RetentionTask
+from seewhy_api.background.sweeper import Sweeper
+from seewhy_api.dependencies import Dependencies
+from seewhy_api.http import problems
+from seewhy_api.http.lookup import JobLookup
+from seewhy_api.http.parsing import body_limit_bytes
+from seewhy_api.routes.events import create_events
+from seewhy_api.routes.explanations import create_explanations
+from seewhy_api.routes.health import create_health
+from seewhy_api.routes.models import create_models
+from seewhy_api.routes.results import create_results
+from seewhy_api.streaming.event_feed import EventFeed
+from seewhy_api.streaming.long_poll import LongPoll
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Api:
     """A Flask application and the threads beside it."""
 
     flask: Flask
-    tail: Tail
+    tail: EventFeed
     sweeper: Sweeper
-    forgetter: Forgetter | None
+    forgetter: RetentionTask | None
     """None where the object store expires objects by itself."""
 
     def start(self, *, going: Callable[[], bool] = lambda: True) -> None:
@@ -62,35 +62,35 @@ def create_api(settings: Settings) -> Api:
     catalog.get(settings.default_model)
     ledger = open_ledger(settings)
     lanes = [lane for name in catalog.names() for lane in lanes_of(name)]
-    bell = Bell(create_celery(settings.redis_url, lanes=lanes))
-    tail = Tail(ledger=ledger)
+    wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=lanes))
+    tail = EventFeed(ledger=ledger)
     store = open_store(settings)
     recovery = Recovery(ledger=ledger, store=store, retention_s=settings.retention_s)
-    parts = Parts(
+    parts = Dependencies(
         settings=settings,
         catalog=catalog,
         ledger=ledger,
         outbox=ledger.outbox,
         store=store,
-        bell=bell,
+        wakeups=wakeups,
         tail=tail,
-        watcher=Watcher(ledger=ledger, tail=tail, waiters=settings.api_threads // 2),
-        finder=Finder(recovery=recovery, retention_s=settings.retention_s),
+        long_poll=LongPoll(ledger=ledger, tail=tail, waiters=settings.api_threads // 2),
+        lookup=JobLookup(recovery=recovery, retention_s=settings.retention_s),
     )
     sweeper = Sweeper(
         ledger=ledger,
         outbox=ledger.outbox,
         store=store,
-        bell=bell,
+        wakeups=wakeups,
         recovery=recovery,
         interval_s=settings.sweep_interval_s,
     )
-    expiry = open_expiry(settings, known=lambda job_id: ledger.read(job_id) is not None)
-    forgetter = Forgetter(expiry=expiry) if expiry else None
+    expiry = open_retention(settings, known=lambda job_id: ledger.read(job_id) is not None)
+    forgetter = RetentionTask(expiry=expiry) if expiry else None
     return Api(create_app(parts), tail, sweeper, forgetter)
 
 
-def create_app(parts: Parts) -> Flask:
+def create_app(parts: Dependencies) -> Flask:
     """Make the Flask application over these parts."""
     app = Flask("seewhy_api")
     app.config["MAX_CONTENT_LENGTH"] = body_limit_bytes(parts.settings.max_upload_bytes)

@@ -13,7 +13,7 @@ STOP_WITHIN_S = 6
 IDLE_CONNECTIONS = 1000
 
 
-class Gate:
+class ConcurrencyLimiter:
     """WSGI middleware: so many requests are served at once; the others wait their turn.
 
     gunicorn has one kind of thread, and streams must not lend theirs to uploads. A response that
@@ -63,7 +63,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the application, in each worker process after the fork."""
         self._api = create_api(self._settings)
-        return Gate(self._api.flask, at_once=self._settings.api_threads)
+        return ConcurrencyLimiter(self._api.flask, at_once=self._settings.api_threads)
 
     def _started(self, worker: Any) -> None:
         if self._api is not None:

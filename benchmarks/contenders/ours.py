@@ -2,11 +2,12 @@
 
 from answering import LAYER, Run, answer, pixels
 
-from seewhy.catalog import Catalog, RandomWeights
-from seewhy.explanations import Recipe, Rectangle
+from seewhy.catalog.catalog import Catalog, RandomWeights
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
-from seewhy_worker.explained import Prepared
-from seewhy_worker.explainer import load_explainer
+from seewhy_worker.explain.keras_explainer import load_explainer
+from seewhy_worker.explain.types import PreparedImage
 
 SPEC = (
     Catalog.load(load({}))
@@ -18,9 +19,9 @@ WHOLE = Rectangle(x=0, y=0, width=224, height=224)
 
 
 def make(batch: int, classes: int, method: str = "gradcam") -> Run:
-    prepared = [Prepared(pixels=picture, covers=WHOLE) for picture in pixels(batch)]
+    prepared = [PreparedImage(pixels=picture, covers=WHOLE) for picture in pixels(batch)]
     targets = [tuple(range(classes))] * batch
-    return lambda: EXPLAINER.explain(prepared, targets, [Recipe(method=method)] * batch)
+    return lambda: EXPLAINER.explain(prepared, targets, [MethodOptions(method=method)] * batch)
 
 
 answer(make)

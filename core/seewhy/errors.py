@@ -78,13 +78,13 @@ class UnknownLayer(InvalidRequest):
     code = "unknown_layer"
 
 
-class KeyReused(InvalidRequest):
+class IdempotencyKeyReused(InvalidRequest):
     """The idempotency key belongs to another request."""
 
     code = "idempotency_key_reused"
 
 
-class KeyBusy(InvalidRequest):
+class IdempotencyKeyBusy(InvalidRequest):
     """The first request with this idempotency key is still being accepted."""
 
     code = "idempotency_key_busy"
@@ -165,7 +165,7 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
-class Crowded(SeewhyError):
+class Overloaded(SeewhyError):
     """Too much is waiting already. `retry_after_s` is when there may be room again."""
 
     code = "crowded"
@@ -176,19 +176,19 @@ class Crowded(SeewhyError):
         self.retry_after_s = retry_after_s
 
 
-class QueueFull(Crowded):
+class QueueFull(Overloaded):
     """Too many jobs of this model and priority are waiting."""
 
     code = "queue_full"
 
 
-class TenantQueueFull(Crowded):
+class TenantQueueFull(Overloaded):
     """Too many of this tenant's jobs are waiting."""
 
     code = "tenant_queue_full"
 
 
-class ObjectAbsent(SeewhyError):
+class ObjectNotFound(SeewhyError):
     """No object under this key."""
 
     code = "object_absent"

@@ -14,8 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from seewhy import webhooks
 from seewhy.errors import SettingsError
+from seewhy.schemas import webhook_url as webhooks
 
 PREFIX = "SEEWHY_"
 
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_secrets(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            webhooks.secrets_in(value.get_secret_value())
+            webhooks.parse_secrets(value.get_secret_value())
         return value
 
     @field_validator("webhook_networks", mode="before")

@@ -17,27 +17,27 @@ from hypothesis.stateful import (
 )
 
 from ledgers.bench import POLICY, START_MS, MemoryBench, RedisBench
-from seewhy.explanations import Priority, State
-from seewhy.ledger.outbox import Tried, Turn, Verdict
-from seewhy.ledger.records import (
+from seewhy.ledger.ports.outbox import Attempt, DeliveryResult, OriginLease
+from seewhy.ledger.types import (
     Claim,
     Completion,
-    Failure,
     IdempotencyKey,
-    Outcome,
-    Restoration,
+    JobFailure,
+    JobOutcome,
+    JobRestoration,
     Submission,
     lane_of,
     lanes_of,
 )
+from seewhy.schemas.job import JobState, Priority
 from servers.valkey import RedisServer
 
 OWNERS = st.sampled_from(["w1", "w2"])
 LANES = st.sampled_from([lane_of("m", p) for p in Priority])
 WAITS = st.sampled_from([1, 60, 100, 400, 1_000, 30_000])
-ENDS = [s for s in State if s.terminal]
+ENDS = [s for s in JobState if s.terminal]
 OUTCOMES = st.none() | st.builds(
-    Outcome,
+    JobOutcome,
     state=st.sampled_from(ENDS),
     finished_ms=st.sampled_from([START_MS, START_MS + 1_000]),
     attempts=st.integers(0, 3),
@@ -100,7 +100,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def submit_this(self, submission: Submission) -> None:
         receipt = self.both(lambda x: x.submit(submission))
-        if receipt.ring:
+        if receipt.notify:
             self.model.leave_hint(submission.lane)
             self.redis.leave_hint(submission.lane)
 
@@ -132,29 +132,29 @@ class LedgerMachine(RuleBasedStateMachine):
         if end == "complete":
             self.both(lambda x: x.complete([Completion(c, "r") for c in mine]))
         elif end == "fail":
-            self.both(lambda x: x.fail([Failure(c, "code", "detail") for c in mine]))
+            self.both(lambda x: x.fail([JobFailure(c, "code", "detail") for c in mine]))
         elif end == "withdraw":
             self.both(lambda x: x.cancel(job))
-            self.both(lambda x: x.withdraw(mine))
+            self.both(lambda x: x.cancel_claimed(mine))
 
     @rule(lane=LANES, tenant=TENANTS)
     def ask_for_room(self, lane: str, tenant: str) -> None:
-        self.both(lambda x: x.crowd(lane, tenant=tenant))
+        self.both(lambda x: x.reached_limit(lane, tenant=tenant))
 
     @rule(target=turns, limit=st.integers(1, 3))
-    def take_turn(self, limit: int) -> Any:
-        turn = self.model.outbox.take_turn(limit=limit)
-        assert self.redis.outbox.take_turn(limit=limit) == turn
+    def lease_origin(self, limit: int) -> Any:
+        turn = self.model.outbox.lease_origin(limit=limit)
+        assert self.redis.outbox.lease_origin(limit=limit) == turn
         return multiple(turn) if turn else multiple()
 
     @rule(
         turn=turns,
-        verdicts=st.lists(st.sampled_from(Verdict), min_size=3, max_size=3),
+        verdicts=st.lists(st.sampled_from(DeliveryResult), min_size=3, max_size=3),
         pause_ms=st.sampled_from([0, 300]),
     )
-    def report(self, turn: Turn, verdicts: list[Verdict], pause_ms: int) -> None:
+    def report(self, turn: OriginLease, verdicts: list[DeliveryResult], pause_ms: int) -> None:
         tried = [
-            Tried(notice, verdict, "heard", retry_in_ms=200)
+            Attempt(notice, verdict, "heard", retry_in_ms=200)
             for notice, verdict in zip(turn.notices, verdicts, strict=False)
         ]
         for bench in (self.model, self.redis):
@@ -175,8 +175,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self.both(lambda x: x.submit(Submission(bound, lane, "keyed", key=key)))
 
     @rule(key=KEYS, back=RECENT)
-    def abandon(self, key: IdempotencyKey, back: int) -> None:
-        self.both(lambda x: x.abandon(key, self.recent(back)))
+    def release_reservation(self, key: IdempotencyKey, back: int) -> None:
+        self.both(lambda x: x.release_reservation(key, self.recent(back)))
 
     @rule(key=KEYS)
     def reserve(self, key: IdempotencyKey) -> None:
@@ -193,8 +193,8 @@ class LedgerMachine(RuleBasedStateMachine):
         return multiple(*taken)
 
     @rule(batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id))
-    def extend(self, batch: list[Claim]) -> None:
-        self.both(lambda x: x.extend(batch))
+    def renew(self, batch: list[Claim]) -> None:
+        self.both(lambda x: x.renew(batch))
 
     @rule(batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id))
     def complete(self, batch: list[Claim]) -> None:
@@ -205,7 +205,7 @@ class LedgerMachine(RuleBasedStateMachine):
         retry=st.sampled_from([None, 10, 500]),
     )
     def fail(self, batch: list[Claim], retry: int | None) -> None:
-        self.both(lambda x: x.fail([Failure(c, "code", "detail", retry) for c in batch]))
+        self.both(lambda x: x.fail([JobFailure(c, "code", "detail", retry) for c in batch]))
 
     @rule(
         batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id),
@@ -215,8 +215,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.both(lambda x: x.release(batch, retry_in_ms=delay))
 
     @rule(batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id))
-    def withdraw(self, batch: list[Claim]) -> None:
-        self.both(lambda x: x.withdraw(batch))
+    def cancel_claimed(self, batch: list[Claim]) -> None:
+        self.both(lambda x: x.cancel_claimed(batch))
 
     @rule(back=RECENT)
     def cancel(self, back: int) -> None:
@@ -224,15 +224,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(limit=st.sampled_from([1, 100]), acknowledge=st.booleans())
     def file(self, limit: int, acknowledge: bool) -> None:
-        records = self.both(lambda x: x.unfiled(limit=limit))
+        records = self.both(lambda x: x.list_unarchived(limit=limit))
         if acknowledge:
-            self.both(lambda x: x.filed([record.job_id for record in records]))
+            self.both(lambda x: x.mark_archived([record.job_id for record in records]))
 
     @rule(limit=st.sampled_from([1, 100]), back=st.none() | RECENT)
     def look_at_the_dead(self, limit: int, back: int | None) -> None:
-        self.both(lambda x: x.dead(limit=limit))
+        self.both(lambda x: x.list_dead_letters(limit=limit))
         if back is not None:
-            self.both(lambda x: x.bury([self.recent(back)]))
+            self.both(lambda x: x.dismiss([self.recent(back)]))
 
     @rule(
         back=st.none() | RECENT,
@@ -248,7 +248,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self,
         back: int | None,
         lane: str,
-        outcome: Outcome | None,
+        outcome: JobOutcome | None,
         key: IdempotencyKey | None,
         tenant: str,
         webhook: str | None,
@@ -257,14 +257,14 @@ class LedgerMachine(RuleBasedStateMachine):
     ) -> None:
         job = self.new_job() if back is None else self.recent(back)
         submission = Submission(job, lane, f"text {job}", deadline, key, tenant, webhook=webhook)
-        lost = Restoration(submission, self.model.now_ms - ago_ms, outcome)
+        lost = JobRestoration(submission, self.model.now_ms - ago_ms, outcome)
         self.both(lambda x: x.restore(lost))
 
     @rule(owner=OWNERS, again=st.booleans(), mark=st.booleans())
-    def lead(self, owner: str, again: bool, mark: bool) -> None:
-        self.both(lambda x: x.lead(owner, lease_ms=500, again=again))
+    def acquire_leadership(self, owner: str, again: bool, mark: bool) -> None:
+        self.both(lambda x: x.acquire_leadership(owner, lease_ms=500, again=again))
         if mark:
-            self.both(lambda x: x.mark("epoch", owner=owner))
+            self.both(lambda x: x.set_epoch("epoch", owner=owner))
 
     @rule(ms=WAITS)
     def wait(self, ms: int) -> None:
@@ -275,7 +275,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def others_die(self, survivors: list[Claim], owner: str) -> None:
         """Only survivors are heard of before a sweep comes by; then someone claims again."""
         self.wait(POLICY.lease_ms - 1)
-        self.extend(survivors)
+        self.renew(survivors)
         self.wait(1)
         self.sweep(500)
         self.claim(owner, 4)
@@ -301,13 +301,13 @@ class LedgerMachine(RuleBasedStateMachine):
         counts = self.both(lambda x: x.counts())
         assert counts.drift == 0, "I5"
         assert sum(counts.open.values()) == counts.non_terminal, "I7"
-        assert self.model.outbox.undelivered() == self.redis.outbox.undelivered()
-        assert self.model.outbox.couriers_wanted() == self.redis.outbox.couriers_wanted()
+        assert self.model.outbox.list_undelivered() == self.redis.outbox.list_undelivered()
+        assert self.model.outbox.wakeups_needed() == self.redis.outbox.wakeups_needed()
         for job in self.jobs:
             record = self.both(lambda x, job=job: x.read(job))
             if record is None:
                 continue
-            self.both(lambda x, record=record: x.position(record))
+            self.both(lambda x, record=record: x.queue_position(record))
             assert (job in due) is not record.state.terminal, "I1"
             assert record.attempts <= 3, "I2"
             ended = replace(record, webhook=None)
@@ -321,7 +321,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not hasattr(self, "model"):
             return
         records = [self.model.ledger.read(job) for job in self.jobs]
-        running = [r for r in records if r and r.state is State.RUNNING]
+        running = [r for r in records if r and r.state is JobState.RUNNING]
         for suspect in (r for r in running if r.alone):
             assert [r for r in running if r.owner == suspect.owner] == [suspect], "I2"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from seewhy.errors import ObjectAbsent, SettingsError, StoreUnavailable
-from seewhy.objects.adapter import memory_store, open_store
-from seewhy.objects.store import ObjectStore
+from seewhy.errors import ObjectNotFound, SettingsError, StoreUnavailable
 from seewhy.settings import Settings, load
+from seewhy.storage.obstore_adapter import memory_store, open_store
+from seewhy.storage.port import ObjectStore
 from servers.s3 import S3Server
 
 JPEG = "image/jpeg"
@@ -68,7 +68,7 @@ def test_a_second_put_replaces_the_first(store: ObjectStore) -> None:
 
 
 def test_an_object_that_was_never_put_is_absent(store: ObjectStore) -> None:
-    with pytest.raises(ObjectAbsent, match="no object under images/1"):
+    with pytest.raises(ObjectNotFound, match="no object under images/1"):
         store.get("images/1")
 
 
@@ -76,7 +76,7 @@ def test_a_deleted_object_is_absent_and_may_be_deleted_again(store: ObjectStore)
     store.put("images/1", b"1", content_type=JPEG)
     store.delete("images/1")
     store.delete("images/1")
-    with pytest.raises(ObjectAbsent):
+    with pytest.raises(ObjectNotFound):
         store.get("images/1")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from labelled_pictures import make_set, varied
-from seewhy.images import encode_jpeg
+from seewhy.imaging.codecs import encode_jpeg
 from servers.waiting import wait_until
 
 NAMES = ("cat", "coffee", "rocket")

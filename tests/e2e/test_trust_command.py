@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.client import Client, Refused
+from seewhy.client import Client, RequestRejected
 from servers.up import running_up
 
 MODEL = "efficientnet-lite0"
@@ -81,7 +81,7 @@ def test_trust_is_in_the_answer_when_it_is_asked_for(url: str, photos: Path) -> 
     with Client(url) as client:
         asked = client.explain(photos / "cat.jpg", outputs=["overlay", "trust"], box=box)
         plain = client.explain(photos / "cat.jpg")
-        with pytest.raises(Refused, match="box is for trust"):
+        with pytest.raises(RequestRejected, match="box is for trust"):
             client.submit(photos / "cat.jpg", box=box)
 
     (target,) = asked.result.targets

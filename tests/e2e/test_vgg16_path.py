@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from seewhy.client import Client
-from seewhy.images import inspect
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.imaging.codecs import inspect
 from seewhy.settings import load
 from servers.house import house
 from servers.valkey import start_valkey

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import httpx2
 
-from seewhy.client.messages import read_messages
-from seewhy.explanations import State
-from seewhy.ledger.records import Event
-from seewhy_api.tail import place_of
-from seewhy_api.telling import OUTCOME
+from seewhy.client.sse import read_messages
+from seewhy.ledger.types import JobEvent
+from seewhy.schemas.job import JobState
+from seewhy_api.streaming.event_feed import parse_position
+from seewhy_api.streaming.event_stream import OUTCOME
 
 HANG_UP = 0.5
 AWAY_S = 0.3
@@ -23,7 +23,7 @@ class Heard:
     """One message of a stream."""
 
     id: str
-    state: State
+    state: JobState
     resumed: bool
     """Whether the connection that brought it was not the first."""
 
@@ -45,7 +45,7 @@ def follow(url: str, job_id: str, *, seed: float) -> list[Heard]:
                 for message in read_messages(answer.iter_lines()):
                     if not message.data:
                         continue
-                    state = State(json.loads(message.data)["status"])
+                    state = JobState(json.loads(message.data)["status"])
                     heard.append(Heard(message.id, state, resumed=bool(resume)))
                     if chance.random() < HANG_UP:
                         break
@@ -55,12 +55,15 @@ def follow(url: str, job_id: str, *, seed: float) -> list[Heard]:
     return heard
 
 
-def states_told(events: Sequence[Event], job_id: str, first: Heard) -> list[State]:
+def states_told(events: Sequence[JobEvent], job_id: str, first: Heard) -> list[JobState]:
     """List what a listener has to hear whose first message was this one: no gap, nothing twice."""
     told = [first.state]
     for event in events:
         if event.job_id != job_id or first.id == OUTCOME:
             continue
-        if place_of(event.position) > place_of(first.id) and event.state is not told[-1]:
+        if (
+            parse_position(event.position) > parse_position(first.id)
+            and event.state is not told[-1]
+        ):
             told.append(event.state)
     return told

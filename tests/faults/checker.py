@@ -13,9 +13,10 @@ from enum import StrEnum
 
 from faults.sampler import Sample
 from faults.submitter import Promise
-from seewhy.errors import ObjectAbsent
-from seewhy.explanations import Result, State
-from seewhy.ledger.records import Counts, Event, Record
+from seewhy.errors import ObjectNotFound
+from seewhy.ledger.types import JobCounts, JobEvent, JobRecord
+from seewhy.schemas.job import JobState
+from seewhy.schemas.result import Result
 
 EXHAUSTING = {"worker_lost", "store_unavailable", "out_of_memory"}
 """What a job may fail of, and only on its last attempt."""
@@ -58,12 +59,12 @@ class History:
     promises: Sequence[Promise]
     keys: Sequence[str]
     """Every Idempotency-Key that was ever sent, promised or not."""
-    records: Mapping[str, Record]
+    records: Mapping[str, JobRecord]
     """Every job in the ledger."""
     key_of: Mapping[str, str | None]
     """Job id → the Idempotency-Key in its manifest."""
-    events: Sequence[Event]
-    counts: Counts
+    events: Sequence[JobEvent]
+    counts: JobCounts
     samples: Sequence[Sample]
     fetch: Callable[[str], bytes]
     max_attempts: int
@@ -79,7 +80,7 @@ class Report:
     """The verdict."""
 
     promised: int
-    outcomes: Mapping[State, int]
+    outcomes: Mapping[JobState, int]
     violations: tuple[Violation, ...]
     samples: int
 
@@ -122,7 +123,7 @@ def _lost(history: History) -> Iterator[Violation]:
 
 
 def _events(history: History) -> Iterator[Violation]:
-    ends: dict[str, list[State]] = {}
+    ends: dict[str, list[JobState]] = {}
     for event in history.events:
         if event.state.terminal:
             ends.setdefault(event.job_id, []).append(event.state)
@@ -160,11 +161,11 @@ def _attempts(history: History) -> Iterator[Violation]:
         if record.attempts > history.max_attempts:
             yield Violation(Wrong.OVERRUN, job_id, f"{record.attempts} attempts")
         doom = history.doomed.get(history.key_of.get(job_id) or "")
-        if doom and record.state is State.SUCCEEDED:
+        if doom and record.state is JobState.SUCCEEDED:
             yield Violation(Wrong.SPARED, job_id, f"it was to be {doom}")
         exhausted = record.error_code in EXHAUSTING and record.attempts == history.max_attempts
         guilty = record.error_code == doom and doom not in EXHAUSTING
-        if record.state is State.FAILED and not (exhausted or guilty):
+        if record.state is JobState.FAILED and not (exhausted or guilty):
             yield Violation(
                 Wrong.GAVE_UP, job_id, f"{record.error_code} on attempt {record.attempts}"
             )
@@ -173,11 +174,11 @@ def _attempts(history: History) -> Iterator[Violation]:
 def _results(history: History) -> Iterator[Violation]:
     pictures = {promise.job_id: promise.picture for promise in history.promises}
     for job_id, record in history.records.items():
-        if record.state is not State.SUCCEEDED:
+        if record.state is not JobState.SUCCEEDED:
             continue
         try:
             digests = _verified(job_id, record, history.fetch)
-        except (ObjectAbsent, ValueError) as error:
+        except (ObjectNotFound, ValueError) as error:
             yield Violation(Wrong.BAD_RESULT, job_id, str(error))
             continue
         # A success brought back from the store has a fence of its own, and was not started since.
@@ -188,7 +189,7 @@ def _results(history: History) -> Iterator[Violation]:
             yield Violation(Wrong.WRONG_PICTURE, job_id)
 
 
-def _verified(job_id: str, record: Record, fetch: Callable[[str], bytes]) -> Mapping[str, str]:
+def _verified(job_id: str, record: JobRecord, fetch: Callable[[str], bytes]) -> Mapping[str, str]:
     """Return the digests of a result, each checked; raise `ValueError` or `ObjectAbsent`."""
     result = Result.model_validate_json(record.result or "")
     for name, key in result.objects.items():
@@ -217,4 +218,4 @@ def _samples(history: History) -> Iterator[Violation]:
             now = sample.states.get(job_id)
             if now != state and (sample.whole or now is not None):
                 yield Violation(Wrong.CHANGED, job_id, f"{state}, then {now}")
-        ended |= {j: s for j, s in sample.states.items() if State(s).terminal}
+        ended |= {j: s for j, s in sample.states.items() if JobState(s).terminal}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import load
 from servers.house import House, house
 from servers.valkey import start_valkey

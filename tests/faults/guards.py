@@ -24,7 +24,7 @@ LUA = "core/seewhy/ledger/lua"
 MUTATIONS = (
     Mutation(
         guard="the sweep",
-        file="api/seewhy_api/sweeper.py",
+        file="api/seewhy_api/background/sweeper.py",
         old="self.recover, self.sweep, self.file,",
         new="self.recover, self.file,",
         fault="F21",
@@ -51,7 +51,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the renewal of leases",
-        file="worker/seewhy_worker/leases.py",
+        file="worker/seewhy_worker/pipeline/leases.py",
         old="if not claims:",
         new="if True:",
         fault="F23",
@@ -69,7 +69,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the manifest",
-        file="core/seewhy/promising.py",
+        file="core/seewhy/jobs/submission.py",
         old="self._store.put(key, manifest.model_dump_json().encode()",
         new="(lambda *_, **__: None)(key, b''",
         fault="F25",
@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the idempotency key",
-        file="api/seewhy_api/acceptance.py",
+        file="core/seewhy/jobs/submit_service.py",
         old="IdempotencyKey(key, order.digest, tenant) if key else None",
         new="None",
         fault="F17",
@@ -95,7 +95,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="giving back at SIGTERM",
-        file="worker/seewhy_worker/drain.py",
+        file="worker/seewhy_worker/pipeline/batch_runner.py",
         old="self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))",
         new="pass",
         fault="F3",
@@ -103,7 +103,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="catching MemoryError",
-        file="worker/seewhy_worker/worker.py",
+        file="worker/seewhy_worker/app.py",
         old="except MemoryError:",
         new="except KeyError:",
         fault="F9",
@@ -111,7 +111,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the watchdog",
-        file="worker/seewhy_worker/watchdog.py",
+        file="worker/seewhy_worker/pipeline/watchdog.py",
         old="faulthandler.dump_traceback_later(self._timeout_s, exit=True, file=_STDERR)",
         new="pass",
         fault="F10",
@@ -119,7 +119,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="one map for each picture",
-        file="worker/seewhy_worker/device.py",
+        file="worker/seewhy_worker/pipeline/device.py",
         old="if len(explained) != len(pictures):",
         new="if False:",
         fault="F11",
@@ -127,7 +127,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="smaller batches",
-        file="worker/seewhy_worker/device.py",
+        file="worker/seewhy_worker/pipeline/device.py",
         old="self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))",
         new="",
         fault="F12",
@@ -143,7 +143,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="what a listener missed",
-        file="api/seewhy_api/tail.py",
+        file="api/seewhy_api/streaming/event_feed.py",
         old="return tuple(reversed(missed))",
         new="return ()",
         fault="F29",
@@ -151,7 +151,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="workers outlive refusals",
-        file="core/seewhy/hints.py",
+        file="core/seewhy/broker/wakeups.py",
         old="broker_channel_error_retry=True",
         new="broker_channel_error_retry=False",
         fault="F33",
@@ -160,7 +160,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="outages of the store are free",
-        file="worker/seewhy_worker/drain.py",
+        file="worker/seewhy_worker/pipeline/batch_runner.py",
         old="return spoilt",
         new="return []",
         fault="F20",
@@ -192,7 +192,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="rows outlive a courier",
-        file=f"{LUA}/take_turn.lua",
+        file=f"{LUA}/lease_origin.lua",
         old="redis.call('ZADD', rows_key(origin), now + policy.turn_ms, id)",
         new="redis.call('ZREM', rows_key(origin), id)",
         fault="F28",
@@ -200,7 +200,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the check of addresses",
-        file="api/seewhy_api/courier/addresses.py",
+        file="api/seewhy_api/webhooks/address_policy.py",
         old="if is_allowed(address, networks):",
         new="if True:",
         fault="F28",
@@ -208,7 +208,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="the check of certificates",
-        file="api/seewhy_api/courier/posting.py",
+        file="api/seewhy_api/webhooks/client.py",
         old="self._trust = trust or httpcore2.default_ssl_context()",
         new="self._trust = ssl._create_unverified_context()",
         fault="F28",
@@ -216,7 +216,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="one body at every attempt",
-        file="api/seewhy_api/courier/payload.py",
+        file="api/seewhy_api/webhooks/payload.py",
         old="**headline(record),",
         new='**headline(record) | {"attempts": record.webhook.attempts},',
         fault="F28",

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from redis import Redis
 
-from seewhy.hints import WORK, create_celery
-from seewhy.ledger.records import hint_queue, lanes_of
+from seewhy.broker.wakeups import RUN_JOBS_TASK, create_celery
+from seewhy.ledger.types import lanes_of, wakeup_queue
 from seewhy.settings import Settings
 
 TIMES = 10
@@ -32,12 +32,12 @@ def send_nonsense(settings: Settings, client: "Redis", chance: random.Random, *,
     """
     lanes = lanes_of(settings.default_model)
     celery = create_celery(settings.redis_url, lanes=lanes)
-    queues = [hint_queue(lane) for lane in lanes]
+    queues = [wakeup_queue(lane) for lane in lanes]
     arguments: list[list[object]] = [[lane] for _ in range(TIMES) for lane in lanes]
     arguments += [["nobody:batch"], [], [7], [None, "two"], [{"lane": lanes[0]}]]
     chance.shuffle(arguments)
     for asked in arguments:
-        celery.send_task(WORK, args=asked, queue=chance.choice(queues))
+        celery.send_task(RUN_JOBS_TASK, args=asked, queue=chance.choice(queues))
     celery.send_task("no.such.task", queue=queues[0])
     celery.close()
     pickled = pickle.dumps([[Trap(trap)], {}, {}])
@@ -51,11 +51,11 @@ def send_later_hints(settings: Settings) -> None:
     celery = create_celery(settings.redis_url, lanes=lanes)
     for lane in lanes:
         celery.send_task(
-            WORK,
+            RUN_JOBS_TASK,
             args=[lane],
             kwargs={"added_later": {"jobs": 3}},
             headers={"x-added-later": "yes"},
-            queue=hint_queue(lane),
+            queue=wakeup_queue(lane),
         )
     celery.close()
 
@@ -67,7 +67,7 @@ def _message(body: bytes, content_type: str) -> str:
             "body": base64.b64encode(body).decode(),
             "content-encoding": "binary",
             "content-type": content_type,
-            "headers": {"lang": "py", "task": WORK, "id": tag, "root_id": tag},
+            "headers": {"lang": "py", "task": RUN_JOBS_TASK, "id": tag, "root_id": tag},
             "properties": {
                 "correlation_id": tag,
                 "delivery_mode": 2,

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from seewhy.explanations import State
-from seewhy.ledger.records import Event
+from seewhy.ledger.types import JobEvent
+from seewhy.schemas.job import JobState
 
 
-def recovery_s(events: Sequence[Event], struck_ms: Sequence[int]) -> float:
+def recovery_s(events: Sequence[JobEvent], struck_ms: Sequence[int]) -> float:
     """The longest time from a blow until its jobs ran again and some job ended, in seconds.
 
     Its jobs are those that were running when it fell: each has to start anew or to end. What
@@ -15,16 +15,16 @@ def recovery_s(events: Sequence[Event], struck_ms: Sequence[int]) -> float:
     return max((_after(events, moment) for moment in struck_ms), default=0.0)
 
 
-def _after(events: Sequence[Event], moment_ms: int) -> float:
+def _after(events: Sequence[JobEvent], moment_ms: int) -> float:
     running: set[str] = set()
     waits = [0]
     ended = False
     for event in events:
         at_ms = int(event.position.partition("-")[0])
         if at_ms <= moment_ms:
-            (running.add if event.state is State.RUNNING else running.discard)(event.job_id)
+            (running.add if event.state is JobState.RUNNING else running.discard)(event.job_id)
             continue
-        if event.job_id in running and event.state is not State.QUEUED:
+        if event.job_id in running and event.state is not JobState.QUEUED:
             running.discard(event.job_id)
             waits.append(at_ms - moment_ms)
         if event.state.terminal and not ended:

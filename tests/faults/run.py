@@ -25,7 +25,7 @@ from faults.scenario import Scenario
 from faults.scenarios import SCENARIOS
 from faults.world import World, world
 from seewhy.errors import SeewhyError
-from seewhy.explanations import State
+from seewhy.schemas.job import JobState
 from servers import waiting
 from servers.waiting import wait_until
 
@@ -108,7 +108,7 @@ def table(rows: Sequence[tuple[Scenario, int, int, list[Outcome]]]) -> str:
         lost = sum(report.count(Wrong.LOST) for report in reports)
         twice = sum(report.count(Wrong.DUPLICATED, Wrong.SPLIT) for report in reports)
         other = sum(len(report.violations) for report in reports) - lost - twice
-        failed = sum(report.outcomes.get(State.FAILED, 0) for report in reports)
+        failed = sum(report.outcomes.get(JobState.FAILED, 0) for report in reports)
         samples = sum(report.samples for report in reports)
         slowest = max((outcome.recovery_s for outcome in outcomes), default=0.0)
         lines.append(

@@ -27,9 +27,9 @@ import psutil
 from faults.soak_drawing import draw
 from faults.submitter import ASKED
 from pictures import encoded, gradient
-from seewhy.explanations import State
-from seewhy.ledger.redis import RedisLedger, open_ledger
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.schemas.job import JobState
 from seewhy.settings import load
 from servers.house import House, house
 from servers.valkey import start_valkey
@@ -199,7 +199,7 @@ def soak(jobs: int, *, interval_s: float = 1.0) -> dict[str, list[Look]]:
         finally:
             watch.stop()
         counts = ledger.counts()
-    assert (counts.terminal, counts.drift) == ({State.SUCCEEDED: jobs}, 0), counts
+    assert (counts.terminal, counts.drift) == ({JobState.SUCCEEDED: jobs}, 0), counts
     return watch.looks
 
 

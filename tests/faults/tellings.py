@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from seewhy.ledger.records import Delivery, Record
+from seewhy.ledger.types import DeliveryState, JobRecord
 from servers.receivers import Message
 
 
@@ -47,10 +47,10 @@ class Tellings:
 
     asked: Mapping[str, str]
     """Job → the receiver that is to be told."""
-    ends: Mapping[str, Delivery]
+    ends: Mapping[str, DeliveryState]
     """Receiver → how the telling of its messages has to end."""
     heard: Sequence[Heard]
-    records: Mapping[str, Record]
+    records: Mapping[str, JobRecord]
     blows: Sequence[float]
     """When a courier or its connections died, in s since 1970."""
     left_over: Sequence[str]
@@ -115,7 +115,7 @@ def _outcomes(tellings: Tellings) -> Iterator[tuple[Amiss, str]]:
         wanted = tellings.ends[receiver]
         record = tellings.records.get(job_id)
         state = record.webhook.state if record and record.webhook else None
-        if wanted is Delivery.DELIVERED and f"msg_{job_id}" not in thanked:
+        if wanted is DeliveryState.DELIVERED and f"msg_{job_id}" not in thanked:
             yield Amiss.UNTOLD, f"{job_id} to {receiver}, {state}"
         elif state is not wanted:
             yield Amiss.MISSTATED, f"{job_id} to {receiver} is {state}"

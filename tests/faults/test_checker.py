@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from faults.checker import History, Report, Wrong, check
 from faults.sampler import Sample, sample_of
 from faults.submitter import Promise
-from seewhy.explanations import ClassScore, Rectangle, Result, State, TargetResult, Verdict
-from seewhy.ledger.records import Counts, Event, Record
-from seewhy.objects.adapter import memory_store
+from seewhy.ledger.types import JobCounts, JobEvent, JobRecord
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import JobState
+from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
+from seewhy.storage.obstore_adapter import memory_store
 
 IDS = ("a", "b", "c")
 CAP = 3
@@ -52,9 +54,9 @@ def good_history() -> History:
         store.put(result.objects["map"], body, content_type="application/octet-stream")
         whole = f'{{"job_id": "{job_id}"}}'.encode()
         store.put(result.objects["result"], whole, content_type="application/json")
-        records[job_id] = Record(
+        records[job_id] = JobRecord(
             job_id=job_id,
-            state=State.SUCCEEDED,
+            state=JobState.SUCCEEDED,
             lane="m:batch",
             job="",
             submitted_ms=1,
@@ -63,14 +65,17 @@ def good_history() -> History:
             fence=1,
             result=result.model_dump_json(),
         )
-        events += [Event("1", job_id, State.RUNNING), Event("2", job_id, State.SUCCEEDED)]
+        events += [
+            JobEvent("1", job_id, JobState.RUNNING),
+            JobEvent("2", job_id, JobState.SUCCEEDED),
+        ]
     return History(
         promises=[Promise(job_id, f"key {job_id}", f"picture {job_id}") for job_id in IDS],
         keys=[f"key {job_id}" for job_id in IDS],
         records=records,
         key_of={job_id: f"key {job_id}" for job_id in IDS},
         events=events,
-        counts=Counts(accepted=3, non_terminal=0, terminal={State.SUCCEEDED: 3}),
+        counts=JobCounts(accepted=3, non_terminal=0, terminal={JobState.SUCCEEDED: 3}),
         samples=[
             Sample({"a": "running"}, frozenset(), 0),
             Sample({"a": "succeeded"}, frozenset(), 0),
@@ -95,18 +100,18 @@ def without_record(history: History, job_id: str) -> History:
 
 
 def with_stranger(history: History, key: str | None) -> History:
-    stranger = replace(history.records["a"], job_id="x", state=State.CANCELLED, result=None)
+    stranger = replace(history.records["a"], job_id="x", state=JobState.CANCELLED, result=None)
     return replace(
         history,
         records={**history.records, "x": stranger},
         key_of={**history.key_of, "x": key},
-        events=[*history.events, Event("9", "x", State.CANCELLED)],
+        events=[*history.events, JobEvent("9", "x", JobState.CANCELLED)],
     )
 
 
 def failed(history: History, code: str, attempts: int) -> History:
-    told = [Event("2", "a", State.FAILED) if e.job_id == "a" else e for e in history.events]
-    changes = {"state": State.FAILED, "error_code": code, "attempts": attempts, "result": None}
+    told = [JobEvent("2", "a", JobState.FAILED) if e.job_id == "a" else e for e in history.events]
+    changes = {"state": JobState.FAILED, "error_code": code, "attempts": attempts, "result": None}
     return replace(with_record(history, "a", **changes), events=told[1:])
 
 
@@ -126,19 +131,25 @@ def found(report: Report) -> set[Wrong]:
 def test_a_good_history_is_clean() -> None:
     report = check(good_history())
     assert report.clean, str(report)
-    assert (report.promised, report.outcomes, report.samples) == (3, {State.SUCCEEDED: 3}, 2)
+    assert (report.promised, report.outcomes, report.samples) == (3, {JobState.SUCCEEDED: 3}, 2)
     assert str(report) == "3 promised: 3 succeeded"
 
 
 CROWD = ({"x": "queued", "y": "queued"}, {"x", "y"}, {"accepted": 2}, {"lane": 2})
 FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.LOST, lambda h: without_record(h, "a")),
-    (Wrong.LOST, lambda h: with_record(h, "a", state=State.RUNNING)),
-    (Wrong.LOST, lambda h: with_record(h, "a", state=State.QUEUED)),
+    (Wrong.LOST, lambda h: with_record(h, "a", state=JobState.RUNNING)),
+    (Wrong.LOST, lambda h: with_record(h, "a", state=JobState.QUEUED)),
     (Wrong.DUPLICATED, lambda h: replace(h, events=[*h.events, h.events[-1]])),
-    (Wrong.DUPLICATED, lambda h: replace(h, events=[*h.events, Event("9", "a", State.FAILED)])),
+    (
+        Wrong.DUPLICATED,
+        lambda h: replace(h, events=[*h.events, JobEvent("9", "a", JobState.FAILED)]),
+    ),
     (Wrong.UNTOLD, lambda h: replace(h, events=h.events[:-1])),
-    (Wrong.CHANGED, lambda h: replace(h, events=[*h.events[:-1], Event("9", "c", State.EXPIRED)])),
+    (
+        Wrong.CHANGED,
+        lambda h: replace(h, events=[*h.events[:-1], JobEvent("9", "c", JobState.EXPIRED)]),
+    ),
     (Wrong.CHANGED, lambda h: replace(h, samples=h.samples[::-1])),
     (Wrong.CHANGED, lambda h: replace(h, samples=[*h.samples, Sample({}, frozenset(), 0)])),
     (Wrong.CHANGED, lambda h: forgetful(h, ({"a": "queued"}, False))),
@@ -146,7 +157,7 @@ FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.CHANGED, lambda h: forgetful(h, ({}, False), ({"a": "failed"}, True))),
     (Wrong.PHANTOM, lambda h: with_stranger(h, None)),
     (Wrong.PHANTOM, lambda h: with_stranger(h, "a key nobody sent")),
-    (Wrong.PHANTOM, lambda h: replace(h, events=[*h.events, Event("9", "x", State.FAILED)])),
+    (Wrong.PHANTOM, lambda h: replace(h, events=[*h.events, JobEvent("9", "x", JobState.FAILED)])),
     (Wrong.SPLIT, lambda h: with_stranger(h, "key a")),
     (Wrong.SPLIT, lambda h: replace(h, promises=[*h.promises, Promise("b", "key a", "picture b")])),
     (Wrong.OVERRUN, lambda h: with_record(h, "a", attempts=CAP + 1)),
@@ -168,7 +179,7 @@ FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
     (Wrong.DRIFT, lambda h: replace(h, samples=[Sample({}, frozenset(), 1)])),
     (Wrong.MISCOUNTED, lambda h: replace(h, samples=[sample_of({}, set(), {}, {"lane": 1})])),
     (Wrong.OVERFULL, lambda h: replace(h, samples=[sample_of(*CROWD)], queue_limit=1)),
-    (Wrong.DRIFT, lambda h: replace(h, counts=Counts(accepted=4, non_terminal=0))),
+    (Wrong.DRIFT, lambda h: replace(h, counts=JobCounts(accepted=4, non_terminal=0))),
 ]
 
 
@@ -190,7 +201,7 @@ def test_every_kind_of_wrong_has_a_forgery() -> None:
 def test_a_job_may_fail_on_its_last_attempt() -> None:
     report = check(failed(good_history(), "worker_lost", CAP))
     assert report.clean, str(report)
-    assert report.outcomes == {State.FAILED: 1, State.SUCCEEDED: 2}
+    assert report.outcomes == {JobState.FAILED: 1, JobState.SUCCEEDED: 2}
 
 
 def test_a_job_may_fail_of_its_own_picture_at_once() -> None:
@@ -211,14 +222,14 @@ def test_a_job_of_a_client_that_never_heard_back_is_no_phantom() -> None:
     assert check(replace(history, keys=[*history.keys, "key x"])).clean
 
 
-states = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(sorted(State)))
+states = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(sorted(JobState)))
 
 
 @given(states, st.sets(st.sampled_from("abcdef")), st.integers(0, 9))
 def test_a_sample_names_every_open_job_that_is_not_due(
-    seen: dict[str, State], due: set[str], forgotten: int
+    seen: dict[str, JobState], due: set[str], forgotten: int
 ) -> None:
-    books = {str(state): list(seen.values()).count(state) for state in State if state.terminal}
+    books = {str(state): list(seen.values()).count(state) for state in JobState if state.terminal}
     ended = sum(books.values())
     books["accepted"] = ended + len(due) + forgotten
     sample = sample_of(seen, due, books, {"one": len(due), "other": forgotten})

@@ -1,22 +1,22 @@
 """Recovery is what the blow's own jobs waited, and what passed until anything ended again."""
 
 from faults.recovery import recovery_s
-from seewhy.explanations import State
-from seewhy.ledger.records import Event
+from seewhy.ledger.types import JobEvent
+from seewhy.schemas.job import JobState
 
 
-def told(*events: tuple[int, str, State]) -> list[Event]:
-    return [Event(f"{at_ms}-0", job_id, state) for at_ms, job_id, state in events]
+def told(*events: tuple[int, str, JobState]) -> list[JobEvent]:
+    return [JobEvent(f"{at_ms}-0", job_id, state) for at_ms, job_id, state in events]
 
 
 def test_a_job_that_was_running_recovers_when_it_runs_again() -> None:
     events = told(
-        (1_000, "a", State.RUNNING),
-        (1_000, "b", State.RUNNING),
-        (2_500, "b", State.SUCCEEDED),
-        (4_000, "a", State.QUEUED),
-        (5_000, "a", State.RUNNING),
-        (9_000, "a", State.SUCCEEDED),
+        (1_000, "a", JobState.RUNNING),
+        (1_000, "b", JobState.RUNNING),
+        (2_500, "b", JobState.SUCCEEDED),
+        (4_000, "a", JobState.QUEUED),
+        (5_000, "a", JobState.RUNNING),
+        (9_000, "a", JobState.SUCCEEDED),
     )
     assert recovery_s(events, [2_000]) == 3.0
     assert recovery_s(events, [2_000, 3_000]) == 6.0, "nothing ended from 3 to 9 s"
@@ -24,6 +24,6 @@ def test_a_job_that_was_running_recovers_when_it_runs_again() -> None:
 
 
 def test_without_a_running_job_recovery_is_the_first_end() -> None:
-    events = told((6_000, "a", State.RUNNING), (7_000, "a", State.SUCCEEDED))
+    events = told((6_000, "a", JobState.RUNNING), (7_000, "a", JobState.SUCCEEDED))
     assert recovery_s(events, [2_000]) == 5.0
     assert recovery_s(events, []) == 0.0

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from seewhy.client import Client
-from seewhy.explanations import State
-from seewhy.ledger.redis import open_ledger
-from seewhy.objects.adapter import open_store
-from seewhy.objects.keys import EPOCH_KEY
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
+from seewhy.storage.keys import EPOCH_KEY
+from seewhy.storage.obstore_adapter import open_store
 from servers.house import house
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
@@ -41,7 +41,7 @@ def building(server: RedisServer, tmp_path: Path):
 
 
 def marked(settings: Settings) -> bool:
-    return open_ledger(settings).marker().epoch is not None
+    return open_ledger(settings).epoch_marker().epoch is not None
 
 
 def test_what_a_restarted_redis_had_not_written_is_brought_back(building, server, photos):
@@ -61,7 +61,7 @@ def test_what_a_restarted_redis_had_not_written_is_brought_back(building, server
     for known in (job_id, kept):
         wait_until(
             lambda known=known: (
-                (record := ledger.read(known)) is not None and record.state is State.SUCCEEDED
+                (record := ledger.read(known)) is not None and record.state is JobState.SUCCEEDED
             ),
             what=f"{known} has succeeded",
         )

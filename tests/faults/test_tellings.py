@@ -9,13 +9,13 @@ import pytest
 from standardwebhooks import Webhook as Verifier
 
 from faults.tellings import Amiss, Heard, Tellings, judge
-from seewhy.explanations import State
-from seewhy.ledger.records import Delivery, Record, Webhook
-from seewhy.webhooks import fresh_secret
-from seewhy_api.courier.signing import Signer
+from seewhy.ledger.types import DeliveryState, JobRecord, WebhookStatus
+from seewhy.schemas.job import JobState
+from seewhy.schemas.webhook_url import generate_secret
+from seewhy_api.webhooks.signing import Signer
 from servers.receivers import Message
 
-SECRET = fresh_secret()
+SECRET = generate_secret()
 NOW_S = time.time()
 
 
@@ -31,9 +31,9 @@ def told(
     return Heard(to, Message("/", headers, body, NOW_S + at), thanked)
 
 
-def record(job_id: str, state: Delivery) -> Record:
-    hook = Webhook("https://hooks.test/", state, attempts=1)
-    return Record(job_id, State.SUCCEEDED, "m:batch", "{}", 0, webhook=hook)
+def record(job_id: str, state: DeliveryState) -> JobRecord:
+    hook = WebhookStatus("https://hooks.test/", state, attempts=1)
+    return JobRecord(job_id, JobState.SUCCEEDED, "m:batch", "{}", 0, webhook=hook)
 
 
 HEARD = (
@@ -44,12 +44,12 @@ HEARD = (
 )
 WELL = Tellings(
     asked={"a": "good", "b": "good", "c": "bad"},
-    ends={"good": Delivery.DELIVERED, "bad": Delivery.EXHAUSTED},
+    ends={"good": DeliveryState.DELIVERED, "bad": DeliveryState.EXHAUSTED},
     heard=HEARD,
     records={
-        "a": record("a", Delivery.DELIVERED),
-        "b": record("b", Delivery.DELIVERED),
-        "c": record("c", Delivery.EXHAUSTED),
+        "a": record("a", DeliveryState.DELIVERED),
+        "b": record("b", DeliveryState.DELIVERED),
+        "c": record("c", DeliveryState.EXHAUSTED),
     },
     blows=(NOW_S + 2,),
     left_over=(),
@@ -94,9 +94,9 @@ def test_each_wrong_among_the_messages_is_named(heard: Sequence[Heard], kind: Am
 
 @pytest.mark.parametrize(
     ("job_id", "state"),
-    [("a", Delivery.PENDING), ("a", Delivery.EXHAUSTED), ("c", Delivery.DELIVERED)],
+    [("a", DeliveryState.PENDING), ("a", DeliveryState.EXHAUSTED), ("c", DeliveryState.DELIVERED)],
 )
-def test_a_ledger_that_says_otherwise_is_named(job_id: str, state: Delivery) -> None:
+def test_a_ledger_that_says_otherwise_is_named(job_id: str, state: DeliveryState) -> None:
     records = {**WELL.records, job_id: record(job_id, state)}
     assert kinds(replace(WELL, records=records)) == [Amiss.MISSTATED]
 

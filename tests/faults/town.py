@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.tellings import Heard
-from seewhy.ledger.records import Delivery
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.types import DeliveryState
 from servers.certificates import Authority
 from servers.receivers import (
     Behaviour,
@@ -33,7 +33,7 @@ class Town:
     """The receivers by name: where each is, what it has heard, how its messages have to end."""
 
     urls: dict[str, str] = field(default_factory=dict)
-    ends: dict[str, Delivery] = field(default_factory=dict)
+    ends: dict[str, DeliveryState] = field(default_factory=dict)
     receivers: dict[str, list[Receiver]] = field(default_factory=dict)
     better: threading.Event = field(default_factory=threading.Event)
     """Set: those who answered badly answer well."""
@@ -46,7 +46,7 @@ class Town:
         name: str,
         behaviour: Behaviour,
         *,
-        end: Delivery = Delivery.DELIVERED,
+        end: DeliveryState = DeliveryState.DELIVERED,
         host: str = "127.0.0.1",
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -89,12 +89,12 @@ def town(folder: Path) -> Iterator[Town]:
         trap = built.urls.pop("trap")  # nobody asks that it be told
         for name, behaviour in _recovering(built, trap).items():
             built.add(name, behaviour)
-        built.add("tired", answer(head("410 Gone", Content_Length=0)), end=Delivery.REFUSED)
+        built.add("tired", answer(head("410 Gone", Content_Length=0)), end=DeliveryState.REFUSED)
         unknown = Authority().server("127.0.0.1", folder)
-        built.add("unknown", thank, tls=unknown, end=Delivery.EXHAUSTED)
-        built.add("forbidden", thank, host="127.0.0.2", end=Delivery.EXHAUSTED)
+        built.add("unknown", thank, tls=unknown, end=DeliveryState.EXHAUSTED)
+        built.add("forbidden", thank, host="127.0.0.2", end=DeliveryState.EXHAUSTED)
         built.urls["down"] = f"http://127.0.0.1:{free_port()}/down"
-        built.ends["down"], built.receivers["down"] = Delivery.DELIVERED, []
+        built.ends["down"], built.receivers["down"] = DeliveryState.DELIVERED, []
         yield built
 
 

@@ -17,16 +17,17 @@ from faults.fleet import Fleet
 from faults.sampler import Sample
 from faults.submitter import PromiseLog, Submitter
 from pictures import encoded, gradient
-from seewhy import images, maps
-from seewhy.errors import ObjectAbsent
-from seewhy.explanations import State
-from seewhy.ledger.records import Event, Record
-from seewhy.ledger.redis import RedisLedger, open_ledger
-from seewhy.objects.adapter import open_store
-from seewhy.objects.keys import manifest_key, result_key, result_prefix
-from seewhy.objects.store import ObjectStore
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.errors import ObjectNotFound
+from seewhy.imaging import codecs as images
+from seewhy.imaging import maps
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.ledger.types import JobEvent, JobRecord
+from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
+from seewhy.storage.keys import manifest_key, result_key, result_prefix
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.port import ObjectStore
 from seewhy_worker.stub import StubExplainer
 from servers import s3
 from servers.house import House, Process, house, kill
@@ -104,7 +105,7 @@ class World:
 
     def succeeded(self) -> int:
         """How many jobs have."""
-        return self.ledger.counts().terminal.get(State.SUCCEEDED, 0)
+        return self.ledger.counts().terminal.get(JobState.SUCCEEDED, 0)
 
     def await_progress(self, jobs: int) -> None:
         """Return when so many more jobs have succeeded, or all that there will be."""
@@ -117,7 +118,7 @@ class World:
 
     def failed(self) -> set[str]:
         """The keys of the jobs that have."""
-        ids = {r.job_id for r in self.records().values() if r.state is State.FAILED}
+        ids = {r.job_id for r in self.records().values() if r.state is JobState.FAILED}
         return {promise.key for promise in self.log.read() if promise.job_id in ids}
 
     def ended(self) -> bool:
@@ -148,13 +149,13 @@ class World:
 
     def running(self) -> list[str]:
         """The jobs that a worker holds."""
-        return [r.job_id for r in self.records().values() if r.state is State.RUNNING]
+        return [r.job_id for r in self.records().values() if r.state is JobState.RUNNING]
 
     def await_promises(self, jobs: int) -> None:
         """Return when so many jobs have been promised in all."""
         wait_until(lambda: len(self.log) >= jobs, what=f"{jobs} jobs are promised", limit_s=90)
 
-    def records(self) -> dict[str, Record]:
+    def records(self) -> dict[str, JobRecord]:
         """Every job in the ledger."""
         ids = [str(key).removeprefix("seewhy:job:") for key in self._scan("seewhy:job:*")]
         read = ((job_id, self.ledger.read(job_id)) for job_id in ids)
@@ -184,13 +185,13 @@ class World:
     def _key_of(self, job_id: str) -> str | None:
         try:
             manifest = json.loads(self.store.get(manifest_key(job_id)))
-        except ObjectAbsent:
+        except ObjectNotFound:
             return None
         key = manifest["idempotency_key"]
         return None if key is None else str(key)
 
-    def _events(self) -> list[Event]:
-        told: list[Event] = []
+    def _events(self) -> list[JobEvent]:
+        told: list[JobEvent] = []
         position = "0-0"
         while page := self.ledger.events(after=position, wait_ms=1):
             told += page

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.reference_pictures import brain_tumour_pictures, imagenet_pictures
-from seewhy.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
-from seewhy.explanations import Recipe, Rectangle
+from seewhy.catalog.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
+from seewhy.catalog.weights import obtain
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
-from seewhy.weights import obtain
-from seewhy_worker.explained import Prepared
-from seewhy_worker.explainer import Explainer
+from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.types import PreparedImage
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
-from seewhy_worker.models.splitting import Split, split
+from seewhy_worker.models.splitting import SplitModel, split
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "fine_tuned_vgg16.py"
@@ -34,8 +35,8 @@ with np.load(HERE / "references.npz") as stored:
 class Subject:
     """A model that the libraries explained, and the pictures as it takes them."""
 
-    explainer: Explainer
-    parts: Split
+    explainer: KerasExplainer
+    parts: SplitModel
     pixels: NDArray[np.float32]
 
     def maps(self, method: str, targets: NDArray[np.integer], layers: Sequence[str] = ()) -> Maps:
@@ -43,10 +44,10 @@ class Subject:
         height, width, _ = self.pixels.shape[1:]
         whole = Rectangle(x=0, y=0, width=width, height=height)
         prepared = [
-            Prepared(pixels=picture, covers=whole) for picture in self.pixels[: len(targets)]
+            PreparedImage(pixels=picture, covers=whole) for picture in self.pixels[: len(targets)]
         ]
         wanted = [tuple(row) for row in targets.tolist()]
-        recipe = Recipe(method=method, layers=tuple(layers))
+        recipe = MethodOptions(method=method, layers=tuple(layers))
         explained = self.explainer.explain(prepared, wanted, [recipe] * len(prepared))
         return np.stack([one.maps for one in explained])
 
@@ -105,7 +106,7 @@ def _fine_tuned_vgg16() -> keras.Model:
 def _subject(spec: ModelSpec, model: keras.Model, pictures: NDArray[np.uint8]) -> Subject:
     parts = split(model, spec.layer)
     pixels = np.stack([preprocess(picture, spec.preprocessing) for picture in pictures])
-    explainer = Explainer(
+    explainer = KerasExplainer(
         spec=spec, parts=parts, max_batch=4, elsewhere=lambda layers: split(model, layers)
     )
     return Subject(explainer, parts, pixels)

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy.catalog import Catalog
-from seewhy.explanations import Rectangle, Verdict
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.weights import obtain
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.result import Verdict
 from seewhy.settings import load
-from seewhy.weights import obtain
-from seewhy_worker.explained import Explained
-from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer, load_explainer
+from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer, load_explainer
+from seewhy_worker.explain.types import ImageExplanation
 
 HERE = Path(__file__).parent
 PHOTOS = HERE.parents[1] / "examples" / "photos"
@@ -36,7 +37,7 @@ def photo(name: str) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def explainer() -> Explainer:
+def explainer() -> KerasExplainer:
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
     weights_path = obtain(spec, settings, progress=lambda done, total: None)
@@ -44,14 +45,14 @@ def explainer() -> Explainer:
 
 
 @pytest.fixture(scope="module")
-def explained(explainer: Explainer) -> dict[str, Explained]:
+def explained(explainer: KerasExplainer) -> dict[str, ImageExplanation]:
     prepared = [explainer.prepare(photo(name)) for name in NAMES]
     results = explainer.explain(prepared, [(-1,)] * len(NAMES))
     return dict(zip(NAMES, results, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_photo_is_recognised(explained: dict[str, Explained], name: str) -> None:
+def test_the_photo_is_recognised(explained: dict[str, ImageExplanation], name: str) -> None:
     index, label, probability = EXPECTED[name]
     (target,) = explained[name].targets
     assert (target.score.index, target.score.label) == (index, label)
@@ -61,7 +62,7 @@ def test_the_photo_is_recognised(explained: dict[str, Explained], name: str) -> 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_heat_peaks_on_what_is_named(explained: dict[str, Explained], name: str) -> None:
+def test_the_heat_peaks_on_what_is_named(explained: dict[str, ImageExplanation], name: str) -> None:
     x, y = peak(explained[name].maps[0], explained[name].covers)
     left, top, right, bottom = BOXES[name]
     assert left <= x <= right
@@ -69,19 +70,19 @@ def test_the_heat_peaks_on_what_is_named(explained: dict[str, Explained], name: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_map_is_the_one_on_record(explained: dict[str, Explained], name: str) -> None:
+def test_the_map_is_the_one_on_record(explained: dict[str, ImageExplanation], name: str) -> None:
     recorded = np.load(HERE / "efficientnet_lite0_maps.npy")[NAMES.index(name)]
     np.testing.assert_allclose(
         explained[name].maps[0], recorded, rtol=0, atol=2e-3 * np.abs(recorded).max()
     )
 
 
-def test_the_layer_is_the_last_with_a_spatial_output(explainer: Explainer) -> None:
+def test_the_layer_is_the_last_with_a_spatial_output(explainer: KerasExplainer) -> None:
     assert (explainer.layer, explainer.map_shape) == ("top_relu", (7, 7))
 
 
 def test_a_photo_explained_alone_has_the_map_it_has_in_company(
-    explainer: Explainer, explained: dict[str, Explained]
+    explainer: KerasExplainer, explained: dict[str, ImageExplanation]
 ) -> None:
     for name, company in explained.items():
         (alone,) = explainer.explain([explainer.prepare(photo(name))], [(-1,)])

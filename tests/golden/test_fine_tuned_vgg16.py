@@ -16,11 +16,12 @@ from PIL import Image
 
 from golden.reference_pictures import PHOTOS, brain_tumour_pictures
 from original_recipe import draws_as_the_recipe
-from seewhy.catalog import Catalog
-from seewhy.explanations import Rectangle, Verdict
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.weights import obtain
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.result import Verdict
 from seewhy.settings import Settings, load
-from seewhy.weights import obtain
-from seewhy_worker.explainer import Explainer, load_explainer
+from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
 from seewhy_worker.models.splitting import split
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fine_tuned_vgg16.py"
@@ -56,7 +57,7 @@ def settings(
 
 
 @pytest.fixture(scope="module")
-def explainer(settings: Settings) -> Explainer:
+def explainer(settings: Settings) -> KerasExplainer:
     spec = Catalog.load(settings).get("brain-tumour")
     path = obtain(spec, settings, progress=lambda done, total: None)
     return load_explainer(spec, weights_path=path, max_batch=4)
@@ -88,7 +89,7 @@ def test_the_converted_network_gives_the_logits_of_the_original(
 
 
 def test_the_catalogue_that_the_example_writes_explains_a_picture(
-    explainer: Explainer, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
+    explainer: KerasExplainer, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
     explained = explainer.explain(prepared, [(-1,)] * 3)
@@ -105,7 +106,7 @@ def test_the_catalogue_that_the_example_writes_explains_a_picture(
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PHOTOS.glob("*.jpg")))
 def test_the_preset_classic_draws_a_photo_as_the_original_recipe(
-    explainer: Explainer, model: keras.Model, name: str
+    explainer: KerasExplainer, model: keras.Model, name: str
 ) -> None:
     with Image.open(PHOTOS / f"{name}.jpg") as opened:
         photo = np.asarray(opened.convert("RGB"))

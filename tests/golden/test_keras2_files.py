@@ -12,8 +12,8 @@ from keras import layers
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.check import check
-from seewhy_worker.models.legacy import modernised
+from seewhy_worker.model_check import check
+from seewhy_worker.models.keras2 import modernised
 from seewhy_worker.models.loading import load_file
 
 FOLDER = Path(__file__).parent / "keras2"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from golden.subjects import REFERENCES, TOLERANCE, Maps, Subject, distance, normalised, targets_of
 from seewhy_worker.cam.methods import Method
-from seewhy_worker.gradients.aims import Aims
-from seewhy_worker.gradients.steps import compile_step
+from seewhy_worker.keras_backend.steps import compile_step
+from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 BOTH = ("brain-tumour", "efficientnet-lite0")
 CHUNK = 32
@@ -45,7 +45,7 @@ def test_the_gradient_at_the_picture_is_that_of_tf_keras_vis(
     method = Method("one colour", of_colour, needs="pixels")
     step = compile_step(subject.parts, method, batch=1, targets=1, rivals=0)
     target = REFERENCES[f"{model}/targets"][:1, :1].astype(np.int32)
-    aims = Aims(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
+    aims = TargetTensors(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
     found = step(subject.pixels[:1], aims).maps[0, 0]
     expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., colour]
     distances = np.abs(found - expected) / np.abs(expected).max()

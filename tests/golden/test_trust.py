@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seewhy.catalog import Catalog
-from seewhy.explanations import Recipe
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.weights import obtain
+from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
-from seewhy.weights import obtain
-from seewhy_worker.explained import Prepared
-from seewhy_worker.explainer import Explainer, load_explainer
-from seewhy_worker.faithfulness import blur, faithfulness
+from seewhy_worker.explain.faithfulness import blur, faithfulness
+from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
+from seewhy_worker.explain.types import PreparedImage
 
 NAMES = ("astronaut", "cat", "coffee", "rocket", "tripod")
 
 
 @pytest.fixture(scope="module")
-def explainer() -> Explainer:
+def explainer() -> KerasExplainer:
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
     weights_path = obtain(spec, settings, progress=lambda done, total: None)
@@ -27,7 +27,7 @@ def explainer() -> Explainer:
 
 
 @pytest.fixture(scope="module")
-def prepared(explainer: Explainer, photos: Path) -> list[Prepared]:
+def prepared(explainer: KerasExplainer, photos: Path) -> list[PreparedImage]:
     pictures = []
     for name in NAMES:
         with Image.open(photos / f"{name}.jpg") as opened:
@@ -36,9 +36,9 @@ def prepared(explainer: Explainer, photos: Path) -> list[Prepared]:
 
 
 def test_grad_cam_of_the_predicted_class_is_better_than_chance_on_every_photo(
-    explainer: Explainer, prepared: list[Prepared]
+    explainer: KerasExplainer, prepared: list[PreparedImage]
 ) -> None:
-    explained = explainer.explain(prepared, [(-1,)] * 5, [Recipe(trust=True)] * 5)
+    explained = explainer.explain(prepared, [(-1,)] * 5, [MethodOptions(trust=True)] * 5)
     trusts = [one.targets[0].trust for one in explained]
     found = dict(zip(NAMES, (trust.times_better_than_chance for trust in trusts), strict=True))
     expected = {"astronaut": 2.19, "cat": 1.07, "coffee": 2.62, "rocket": 1.55, "tripod": 2.72}
@@ -48,7 +48,7 @@ def test_grad_cam_of_the_predicted_class_is_better_than_chance_on_every_photo(
 
 
 def test_blurred_photos_show_their_class_no_more(
-    explainer: Explainer, prepared: list[Prepared]
+    explainer: KerasExplainer, prepared: list[PreparedImage]
 ) -> None:
     classes = [one.targets[0].score.index for one in explainer.explain(prepared, [(-1,)] * 5)]
     scores = explainer.probabilities(np.stack([blur(picture.pixels) for picture in prepared]))
@@ -56,7 +56,7 @@ def test_blurred_photos_show_their_class_no_more(
 
 
 def test_random_maps_are_one_times_better_than_chance(
-    explainer: Explainer, prepared: list[Prepared]
+    explainer: KerasExplainer, prepared: list[PreparedImage]
 ) -> None:
     noise = np.random.default_rng(0).standard_normal((4, 7, 7)).astype(np.float32)
     coffee = prepared[NAMES.index("coffee")]

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seewhy.catalog import Catalog, ModelSpec, RandomWeights, VggPreprocessing
-from seewhy.explanations import Rectangle
+from seewhy.catalog.catalog import Catalog, ModelSpec, RandomWeights, VggPreprocessing
+from seewhy.schemas.geometry import Rectangle
 from seewhy.settings import load
-from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
+from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
 from seewhy_worker.models.splitting import split
@@ -28,18 +28,18 @@ def model(spec: ModelSpec) -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def explainer(spec: ModelSpec, model: keras.Model) -> Explainer:
+def explainer(spec: ModelSpec, model: keras.Model) -> KerasExplainer:
     parts = split(model, spec.layer)
-    return Explainer(spec=spec, parts=parts, max_batch=2)
+    return KerasExplainer(spec=spec, parts=parts, max_batch=2)
 
 
-def test_vgg16_is_explained_at_its_last_convolution(explainer: Explainer) -> None:
+def test_vgg16_is_explained_at_its_last_convolution(explainer: KerasExplainer) -> None:
     assert (explainer.layer, explainer.map_shape) == ("block5_conv3", (14, 14))
     assert explainer.prepare(PICTURES[0]).covers == Rectangle(x=0, y=0, width=200, height=300)
 
 
 def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
-    explainer: Explainer, model: keras.Model
+    explainer: KerasExplainer, model: keras.Model
 ) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
     explained = explainer.explain(prepared, [(7, -1), (-2, 999)])
@@ -53,7 +53,7 @@ def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
     assert explained[0].targets[1].score == explained[0].top[0]
 
 
-def test_the_preprocessing_is_keras_own(explainer: Explainer) -> None:
+def test_the_preprocessing_is_keras_own(explainer: KerasExplainer) -> None:
     pixels = PICTURES[0]
     expected = keras.applications.vgg16.preprocess_input(pixels.astype(np.float32))
     found = preprocess(pixels, VggPreprocessing(kind="vgg16"))

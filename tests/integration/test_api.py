@@ -17,27 +17,22 @@ from PIL import Image
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from seewhy import images, maps
+from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.client import Explanation
 from seewhy.errors import LedgerUnavailable
-from seewhy.explanations import (
-    METHODS,
-    ClassScore,
-    Rectangle,
-    Result,
-    State,
-    TargetResult,
-    Verdict,
-)
-from seewhy.hints import Bell
 from seewhy.ids import new_job_id
-from seewhy.ledger.records import Completion, hint_queue, lanes_of
-from seewhy.ledger.redis import RedisLedger, open_ledger
-from seewhy.methods import FACTS
-from seewhy.objects.adapter import open_store
-from seewhy.objects.keys import manifest_key, result_key
-from seewhy.rendering.classic import classic_overlay
+from seewhy.imaging import codecs as images
+from seewhy.imaging import maps
+from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.ledger.types import Completion, lanes_of, wakeup_queue
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import JobState
+from seewhy.schemas.methods import METHOD_INFO, METHODS
+from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
 from seewhy.settings import Settings, load
+from seewhy.storage.keys import manifest_key, result_key
+from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import Api, create_api
 from servers.valkey import RedisServer
 
@@ -144,7 +139,7 @@ def test_a_submitted_picture_is_promised_and_rung_for(client, settings, cat, val
     record = open_ledger(settings).read(shown["id"])
     assert json.loads(record.job)["targets"] == [282, 285]
     with valkey.client() as redis:
-        assert redis.llen(hint_queue(record.lane)) == 1
+        assert redis.llen(wakeup_queue(record.lane)) == 1
 
 
 def test_base64_json_is_the_same_as_multipart(client, settings, cat):
@@ -179,15 +174,15 @@ def test_what_redis_loses_before_the_answer_is_promised_all_the_same(
 ):
     """Another answer would have the client ask anew, and a rebuild would run both jobs."""
 
-    def ring(self, lane, *, times=1):
+    def notify(self, lane, *, times=1):
         with valkey.client() as redis:
             redis.flushall()
 
-    monkeypatch.setattr(Bell, "ring", ring)
+    monkeypatch.setattr(WakeupPublisher, "notify", notify)
     answer = post(client, cat, targets=[282])
     assert answer.status_code == 202
     shown = Explanation.model_validate(answer.json)
-    assert (shown.status, shown.model, shown.attempts) == (State.QUEUED, MODEL, 0)
+    assert (shown.status, shown.model, shown.attempts) == (JobState.QUEUED, MODEL, 0)
     assert open_ledger(settings).read(shown.id) is None
     assert open_store(settings).get(manifest_key(shown.id))
 
@@ -530,7 +525,7 @@ def test_the_catalogue_is_shown(client):
     assert [method["name"] for method in one["methods"]] == list(METHODS)
     assert one["methods"][0] == {
         "name": "gradcam",
-        "forward_passes": FACTS["gradcam"].forward_passes,
+        "forward_passes": METHOD_INFO["gradcam"].forward_passes,
         "linear": True,
         "has_layer": True,
         "fuses": True,
@@ -612,8 +607,8 @@ def test_a_lost_ring_is_not_a_lost_job(settings, api, cat, valkey):
     lane = lanes_of(MODEL)[0]
     with valkey.client() as redis:
         job_id = post(api.flask.test_client(), cat).json["id"]
-        redis.delete(hint_queue(lane))
+        redis.delete(wakeup_queue(lane))
         redis.zadd("seewhy:due", {job_id: 0})
         api.sweeper.sweep()
-        assert redis.llen(hint_queue(lane)) == 1
-    assert open_ledger(settings).read(job_id).state is State.QUEUED
+        assert redis.llen(wakeup_queue(lane)) == 1
+    assert open_ledger(settings).read(job_id).state is JobState.QUEUED

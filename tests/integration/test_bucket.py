@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from seewhy.errors import StoreUnavailable
-from seewhy.objects.adapter import open_store
-from seewhy.objects.bucket import provision
 from seewhy.settings import Settings, load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.provision import provision
 from servers.s3 import S3Server
 
 

@@ -12,14 +12,15 @@ import pytest
 
 from seewhy.client import (
     Client,
-    Failed,
-    Refused,
+    ExplanationFailed,
+    RequestRejected,
     ServiceUnreachable,
-    TimedOut,
-    UnexpectedAnswer,
+    UnexpectedResponse,
+    WaitTimedOut,
 )
-from seewhy.explanations import State, Verdict
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.schemas.job import JobState
+from seewhy.schemas.result import Verdict
 from servers.scripted import Answer, Request, scripted
 
 ID = "0199c1e2-0000-7000-8000-000000000001"
@@ -103,7 +104,7 @@ def test_a_submission_carries_the_picture_the_wishes_and_a_key_of_its_own(tmp_pa
     }
     assert (explanation.id, explanation.status, explanation.queue_position) == (
         ID,
-        State.QUEUED,
+        JobState.QUEUED,
         3,
     )
 
@@ -156,7 +157,7 @@ def test_two_submissions_have_two_keys_unless_one_is_given() -> None:
 
 def test_a_refusal_is_raised_at_once_with_its_code_and_sentence() -> None:
     with scripted(problem(415, "unsupported_image", "this is a PDF")) as server:
-        with Client(server.url) as client, pytest.raises(Refused) as refused:
+        with Client(server.url) as client, pytest.raises(RequestRejected) as refused:
             client.submit(b"%PDF")
         assert len(server.requests) == 1
 
@@ -166,7 +167,7 @@ def test_a_refusal_is_raised_at_once_with_its_code_and_sentence() -> None:
 
 def test_a_503_without_a_word_on_when_to_come_back_is_not_repeated() -> None:
     with scripted(problem(503, "unavailable", "closed for good")) as server:
-        with Client(server.url) as client, pytest.raises(Refused, match="closed for good"):
+        with Client(server.url) as client, pytest.raises(RequestRejected, match="closed for good"):
             client.models()
         assert len(server.requests) == 1
 
@@ -175,7 +176,7 @@ def test_a_refusal_by_something_else_on_the_way_is_still_a_refusal() -> None:
     with (
         scripted(Answer(404, b"<h1>nothing here</h1>")) as server,
         Client(server.url) as client,
-        pytest.raises(Refused, match=r"Not Found \(unknown, HTTP 404\)"),
+        pytest.raises(RequestRejected, match=r"Not Found \(unknown, HTTP 404\)"),
     ):
         client.get(ID)
 
@@ -191,7 +192,7 @@ def test_another_server_at_the_address_is_told_from_a_service(answer: Any) -> No
     with (
         scripted(Answer(200, answer)) as server,
         Client(server.url) as client,
-        pytest.raises(UnexpectedAnswer, match="not a seewhy service"),
+        pytest.raises(UnexpectedResponse, match="not a seewhy service"),
     ):
         client.models()
 
@@ -212,7 +213,7 @@ def test_waiting_polls_long_and_pauses_as_asked() -> None:
 def test_waiting_returns_a_bad_outcome_too() -> None:
     failed = body("failed", error={"code": "broken_image", "detail": "cut short"})
     with scripted(Answer(200, failed)) as server, Client(server.url) as client:
-        assert client.wait(ID).status is State.FAILED
+        assert client.wait(ID).status is JobState.FAILED
 
 
 def test_waiting_ends_with_the_time_given() -> None:
@@ -220,7 +221,7 @@ def test_waiting_ends_with_the_time_given() -> None:
     with (
         scripted(*[running] * 1000) as server,
         Client(server.url) as client,
-        pytest.raises(TimedOut) as timed_out,
+        pytest.raises(WaitTimedOut) as timed_out,
     ):
         client.wait(ID, timeout_s=0.05)
 
@@ -234,7 +235,7 @@ def test_explaining_needs_one_request_when_the_service_is_quick() -> None:
         [request] = server.requests
 
     assert request.headers["prefer"] == "wait=20"
-    assert explanation.status is State.SUCCEEDED
+    assert explanation.status is JobState.SUCCEEDED
 
 
 def test_explaining_waits_for_a_slow_service() -> None:
@@ -249,11 +250,13 @@ def test_explaining_raises_what_became_of_a_failed_explanation() -> None:
     with (
         scripted(Answer(200, failed)) as server,
         Client(server.url) as client,
-        pytest.raises(Failed, match=f"{ID} failed: the file is cut short .broken_image") as raised,
+        pytest.raises(
+            ExplanationFailed, match=f"{ID} failed: the file is cut short .broken_image"
+        ) as raised,
     ):
         client.explain(b"picture")
 
-    assert raised.value.explanation.status is State.FAILED
+    assert raised.value.explanation.status is JobState.FAILED
 
 
 def test_overlay_and_map_are_fetched_where_the_links_say() -> None:
@@ -291,7 +294,7 @@ def test_a_map_that_would_run_code_when_read_is_refused() -> None:
     with (
         scripted(Answer(200, succeeded()), Answer(200, file.getvalue())) as server,
         Client(server.url) as client,
-        pytest.raises(UnexpectedAnswer, match="not an array"),
+        pytest.raises(UnexpectedResponse, match="not an array"),
     ):
         client.map(client.get(ID))
 

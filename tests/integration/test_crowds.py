@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from pictures import encoded, gradient
-from seewhy.explanations import State
-from seewhy.ledger.records import Claim, Failure, lanes_of
-from seewhy.ledger.redis import RedisLedger, open_ledger
-from seewhy.objects.adapter import open_store
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.ledger.types import Claim, JobFailure, lanes_of
+from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
+from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import create_api
 from servers.valkey import RedisServer
 
@@ -82,7 +82,7 @@ def test_a_full_queue_refuses_everybody_until_a_job_ends(client, ledger):
     refused = ask(client, 5, tenant="c")
     assert (refused.status_code, refused.json["code"]) == (503, "queue_full")
     assert int(refused.headers["Retry-After"]) >= 1
-    ledger.fail([Failure(claim(ledger), "broken_image", "x")])
+    ledger.fail([JobFailure(claim(ledger), "broken_image", "x")])
     assert ask(client, 5, tenant="c").status_code == 202
 
 
@@ -111,7 +111,7 @@ def test_one_computation_answers_all_who_ask_the_same_and_says_so(client, ledger
     second = ask(client, metadata={"task": 2}).json
     assert first["id"] != second["id"]
     assert (first["cached"], second["queue_position"]) == (False, 1), "its place is the first's"
-    ledger.fail([Failure(claim(ledger), "explainer_failed", "It was a test.")])
+    ledger.fail([JobFailure(claim(ledger), "explainer_failed", "It was a test.")])
     shown = client.get(f"/v1/explanations/{second['id']}").json
     assert (shown["status"], shown["cached"], shown["metadata"]) == ("failed", True, {"task": 2})
     assert shown["error"] == {"code": "explainer_failed", "detail": "It was a test."}
@@ -141,7 +141,7 @@ def test_what_could_have_another_outcome_is_computed_by_itself(client, ledger, o
 def test_what_waits_for_another_is_cancelled_by_itself(client, ledger):
     first, second = ask(client).json["id"], ask(client).json["id"]
     assert client.post(f"/v1/explanations/{second}/cancel").json["status"] == "cancelled"
-    assert ledger.read(first).state is State.QUEUED
+    assert ledger.read(first).state is JobState.QUEUED
     third = ask(client).json["id"]
     assert client.post(f"/v1/explanations/{first}/cancel").json["status"] == "cancelled"
     assert claim(ledger).job_id == third

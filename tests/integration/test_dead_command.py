@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from seewhy import images
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.cli.app import app
 from seewhy.errors import UnknownExplanation
-from seewhy.explanations import Job, State
-from seewhy.hints import Bell, create_celery
 from seewhy.ids import new_job_id
-from seewhy.ledger.records import Failure
-from seewhy.ledger.redis import open_ledger
-from seewhy.manifests import Manifest
-from seewhy.objects.adapter import open_store
-from seewhy.objects.keys import image_key, manifest_key
-from seewhy.promising import Picture, Promises
+from seewhy.imaging import codecs as images
+from seewhy.jobs.manifest import Manifest
+from seewhy.jobs.submission import JobSubmitter, UploadedImage
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import JobFailure
+from seewhy.schemas.job import Job, JobState
 from seewhy.settings import load
+from seewhy.storage.keys import image_key, manifest_key
+from seewhy.storage.obstore_adapter import open_store
 
 LANE = "efficientnet-lite0:batch"
 
@@ -41,7 +41,7 @@ def settings(valkey, tmp_path, monkeypatch):
 
 def fail_one(settings) -> str:
     ledger, store = open_ledger(settings), open_store(settings)
-    bell = Bell(create_celery(settings.redis_url, lanes=[LANE]))
+    wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=[LANE]))
     key = image_key("0" * 64)
     job = Job(
         model="efficientnet-lite0",
@@ -59,10 +59,10 @@ def fail_one(settings) -> str:
         idempotency_key=f"key of {new_job_id()}",
         request_digest="digest",
     )
-    promises = Promises(ledger=ledger, store=store, bell=bell)
-    promises.promise(manifest, Picture(key, PICTURE, "image/jpeg"))
+    promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
+    promises.submit(manifest, UploadedImage(key, PICTURE, "image/jpeg"))
     [claim] = ledger.claim([LANE], owner="w", limit=1)
-    ledger.fail([Failure(claim, "explainer_failed", "it was too much")])
+    ledger.fail([JobFailure(claim, "explainer_failed", "it was too much")])
     return manifest.job_id
 
 
@@ -87,10 +87,10 @@ def test_a_retry_is_a_new_job_that_names_the_old_one(settings):
     ledger, store = open_ledger(settings), open_store(settings)
     manifest = Manifest.model_validate_json(store.get(manifest_key(new_id)))
     assert (manifest.retry_of, manifest.idempotency_key, manifest.lane) == (job_id, None, LANE)
-    assert ledger.read(new_id).state is State.QUEUED
+    assert ledger.read(new_id).state is JobState.QUEUED
     assert ledger.read(new_id).job == ledger.read(job_id).job
-    assert ledger.read(job_id).state is State.FAILED, "terminal states never change"
-    assert ledger.dead() == []
+    assert ledger.read(job_id).state is JobState.FAILED, "terminal states never change"
+    assert ledger.list_dead_letters() == []
     assert isinstance(dead("retry", new_id).exception, SystemExit)
 
 
@@ -100,14 +100,14 @@ def test_all_are_tried_again_and_what_cannot_be_is_said(settings):
     told = dead("retry", "--all")
     assert told.exit_code == 1
     assert f"{job_ids[1]} cannot be tried again" in told.output
-    assert [record.job_id for record in open_ledger(settings).dead()] == [job_ids[1]]
+    assert [record.job_id for record in open_ledger(settings).list_dead_letters()] == [job_ids[1]]
 
 
 def test_purging_forgets_the_letters_that_are_old_enough(settings):
     fail_one(settings)
     assert dead("purge", "--older-than", "1").output == "0 left behind\n"
     assert dead("purge", "--all").output == "1 left behind\n"
-    assert open_ledger(settings).dead() == []
+    assert open_ledger(settings).list_dead_letters() == []
 
 
 @pytest.mark.parametrize("arguments", [["retry"], ["retry", "x", "--all"], ["purge"]])

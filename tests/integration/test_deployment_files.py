@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from seewhy.settings import PREFIX, Settings, load
-from seewhy_api.courier.posting import EXCHANGE_S
+from seewhy_api.webhooks.client import EXCHANGE_S
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted((ROOT / "infra").glob("compose.*.yml"))

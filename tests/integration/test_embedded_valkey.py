@@ -13,11 +13,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AuthenticationError
 from redis.retry import Retry
 
-from seewhy.processes import valkey
-from seewhy.processes.child import Child
-from seewhy.processes.data_directory import hold
-from seewhy.processes.errors import DataDirectoryBusy, ProcessError
-from seewhy.processes.supervisor import Supervisor
+from seewhy.embedded import valkey
+from seewhy.embedded.child import Child
+from seewhy.embedded.data_directory import hold
+from seewhy.embedded.errors import DataDirectoryBusy, ProcessError
+from seewhy.embedded.supervisor import Supervisor
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def running(directory: Path) -> Iterator[str]:
         Child(name="valkey", command=embedded.command, log_file=directory / "valkey.log")
     )
     try:
-        valkey.await_answer(embedded.url, limit_s=20, tend=supervisor.tend)
+        valkey.await_answer(embedded.url, limit_s=20, tend=supervisor.poll)
         yield embedded.url
     finally:
         supervisor.stop()

@@ -16,13 +16,13 @@ import pytest
 
 from ledgers.positions import latest
 from seewhy.client import Client
-from seewhy.client.messages import Message, read_messages
-from seewhy.explanations import State
-from seewhy.ledger.records import Claim, Failure, lanes_of
-from seewhy.ledger.redis import RedisLedger, open_ledger
-from seewhy.processes.ports import free_port
+from seewhy.client.sse import Message, read_messages
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.ledger.types import Claim, JobFailure, lanes_of
+from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
-from seewhy_api.events import READS_AT_ONCE
+from seewhy_api.routes.events import READS_AT_ONCE
 from seewhy_api.server import STOP_WITHIN_S
 from servers.house import House, house
 from servers.listeners import Listeners
@@ -77,7 +77,7 @@ def claim(ledger: RedisLedger) -> Claim:
 
 
 def fail(ledger: RedisLedger, taken: Claim) -> None:
-    assert ledger.fail([Failure(taken, "explainer_failed", "It was a test.")]) == [True]
+    assert ledger.fail([JobFailure(taken, "explainer_failed", "It was a test.")]) == [True]
 
 
 def path_of(job_id: str) -> str:
@@ -143,7 +143,7 @@ def test_who_resumes_gets_what_was_missed_once_and_in_order(building, ledger, ph
     job_id = submit(building, photos)
     taken = claim(ledger)
     ran = latest(ledger)
-    assert ledger.fail([Failure(taken, "c", "d", retry_in_ms=0)]) == [True]
+    assert ledger.fail([JobFailure(taken, "c", "d", retry_in_ms=0)]) == [True]
     assert ledger.cancel(job_id) is not None
     wait_until(
         lambda: len(statuses(read_all(building, job_id, after=before))) == 3,
@@ -189,7 +189,7 @@ def test_hundreds_of_streams_cost_redis_no_connection_each_and_hold_up_nobody(
         clients.read_until(lambda text: text.endswith(END), what="all have the outcome")
         assert connections() <= before + READS_AT_ONCE
         assert all(text.count(b"id: end\n") == 1 for text in clients.received.values())
-    assert ledger.read(other).state is State.QUEUED
+    assert ledger.read(other).state is JobState.QUEUED
 
 
 def test_a_client_that_never_reads_holds_up_nobody_and_one_that_hangs_up_frees_its_place(
@@ -222,7 +222,7 @@ def test_a_client_that_never_reads_holds_up_nobody_and_one_that_hangs_up_frees_i
 def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_back(
     building, ledger, job_id
 ):
-    heard: SimpleQueue[State] = SimpleQueue()
+    heard: SimpleQueue[JobState] = SimpleQueue()
 
     def listen() -> None:
         with Client(building.url) as client:
@@ -234,7 +234,7 @@ def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_b
         clients.open(path_of(job_id))
         clients.read_until(holds("queued"), what="it listens")
         thread.start()
-        assert heard.get(timeout=60) is State.QUEUED
+        assert heard.get(timeout=60) is JobState.QUEUED
         (api,) = building.children
         api.send_signal(signal.SIGTERM)
         patience_s = STOP_WITHIN_S - 1  # of the server, which then gives up on whoever is left
@@ -244,9 +244,9 @@ def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_b
         assert api.wait(timeout=60) == 0
     taken = claim(ledger)
     building.start_api()
-    assert heard.get(timeout=60) is State.RUNNING
+    assert heard.get(timeout=60) is JobState.RUNNING
     fail(ledger, taken)
-    assert heard.get(timeout=60) is State.FAILED
+    assert heard.get(timeout=60) is JobState.FAILED
     thread.join(timeout=60)
     assert heard.empty()
 
@@ -259,11 +259,11 @@ def test_the_outcome_survives_a_restart_of_redis(tmp_path, photos):
             ledger = open_ledger(settings)
             job_id = submit(building, photos)
             with Client(building.url) as client, closing(client.events(job_id)) as events:
-                assert next(events).status is State.QUEUED
+                assert next(events).status is JobState.QUEUED
                 server.kill()
                 server.start()
                 fail(ledger, claim(ledger))
                 *_, last = events
-    assert last.status is State.FAILED
+    assert last.status is JobState.FAILED
     assert last.explanation is not None
     assert last.explanation.error is not None

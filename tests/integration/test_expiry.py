@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.errors import LedgerUnavailable, ObjectAbsent
-from seewhy.explanations import Job
+from seewhy.errors import LedgerUnavailable, ObjectNotFound
 from seewhy.ids import new_job_id
-from seewhy.objects import expiry as expiring
-from seewhy.objects.adapter import open_store
-from seewhy.objects.expiry import Expiry, open_expiry
-from seewhy.objects.keys import image_key, manifest_key, result_key
-from seewhy.objects.store import ObjectStore
+from seewhy.schemas.job import Job
 from seewhy.settings import load
-from seewhy_api.forgetter import Forgetter
+from seewhy.storage import retention as expiring
+from seewhy.storage.keys import image_key, manifest_key, result_key
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.port import ObjectStore
+from seewhy.storage.retention import LocalRetention, open_retention
+from seewhy_api.background.retention import RetentionTask
 from servers.waiting import wait_until
 
 HOUR_S = 3600
@@ -32,7 +32,7 @@ class Shelf:
         self.root = root
         self.store: ObjectStore = open_store(load({}, store_url=f"file://{root}"))
         self.known: set[str] = set()
-        self.expiry = Expiry(root=root, retention_s=DAY_S, known=self.known.__contains__)
+        self.expiry = LocalRetention(root=root, retention_s=DAY_S, known=self.known.__contains__)
 
     def put(self, key: str, *, age_s: float, body: bytes = b"1") -> str:
         self.store.put(key, body, content_type=JPEG)
@@ -154,7 +154,7 @@ def test_a_ledger_that_is_away_costs_no_picture(shelf: Shelf) -> None:
         shelf.put(PICTURE, age_s=30 * DAY_S),
         shelf.put_manifest(new_job_id(), age_s=30 * DAY_S),
     }
-    shelf.expiry = Expiry(root=shelf.root, retention_s=DAY_S, known=away)
+    shelf.expiry = LocalRetention(root=shelf.root, retention_s=DAY_S, known=away)
     with pytest.raises(LedgerUnavailable):
         shelf.expire()
     assert shelf.keys() == kept
@@ -168,7 +168,7 @@ def test_a_long_pass_is_made_in_small_steps(shelf: Shelf, monkeypatch: pytest.Mo
 
 
 def test_a_bucket_is_left_to_its_own_rules() -> None:
-    assert open_expiry(load({}), known=lambda _: True) is None
+    assert open_retention(load({}), known=lambda _: True) is None
 
 
 def test_the_api_forgets_by_itself_and_outlives_a_ledger_that_is_away(shelf: Shelf) -> None:
@@ -181,10 +181,10 @@ def test_the_api_forgets_by_itself_and_outlives_a_ledger_that_is_away(shelf: She
 
     shelf.put_manifest(new_job_id(), age_s=30 * DAY_S)
     shelf.put(PICTURE, age_s=30 * DAY_S)
-    expiry = Expiry(root=shelf.root, retention_s=DAY_S, known=known)
-    forgetter = Forgetter(expiry=expiry, interval_s=0.01, pause_s=0)
+    expiry = LocalRetention(root=shelf.root, retention_s=DAY_S, known=known)
+    forgetter = RetentionTask(expiry=expiry, interval_s=0.01, pause_s=0)
     forgetter.start()
     wait_until(lambda: not shelf.keys(), what="everything has been forgotten", limit_s=10)
     forgetter.stop()
-    with pytest.raises(ObjectAbsent):
+    with pytest.raises(ObjectNotFound):
         shelf.store.get(PICTURE)

@@ -1,22 +1,22 @@
 """Rings over a real broker."""
 
-from seewhy.hints import Bell, create_celery
-from seewhy.ledger.records import hint_queue
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
+from seewhy.ledger.types import wakeup_queue
 from servers.valkey import RedisServer
 
 LANE = "m:interactive"
 
 
-def bell(url: str) -> Bell:
-    return Bell(create_celery(url, lanes=[LANE]))
+def bell(url: str) -> WakeupPublisher:
+    return WakeupPublisher(create_celery(url, lanes=[LANE]))
 
 
 def test_each_ring_is_one_message_in_the_list_that_the_ledger_counts(valkey: RedisServer) -> None:
     with valkey.client() as client:
         client.flushdb()
-        assert bell(valkey.url).ring(LANE, times=3)
-        assert client.llen(hint_queue(LANE)) == 3
+        assert bell(valkey.url).notify(LANE, times=3)
+        assert client.llen(wakeup_queue(LANE)) == 3
 
 
 def test_a_ring_that_nobody_takes_is_no_error(unused_port: int) -> None:
-    assert not bell(f"redis://127.0.0.1:{unused_port}/0").ring(LANE)
+    assert not bell(f"redis://127.0.0.1:{unused_port}/0").notify(LANE)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from seewhy.client import Client, Refused, ServiceUnreachable, UnexpectedAnswer
-from seewhy.explanations import State
+from seewhy.client import Client, RequestRejected, ServiceUnreachable, UnexpectedResponse
+from seewhy.schemas.job import JobState
 from servers.scripted import Answer, scripted
 
 ID = "0199c1e2-0000-7000-8000-000000000001"
@@ -45,7 +45,11 @@ def test_the_client_resumes_where_a_stream_ended_and_stops_at_the_outcome() -> N
             events = list(client.events(ID))
         resumed = [request.headers.get("last-event-id") for request in server.requests]
         assert {request.path for request in server.requests} == {f"/v1/explanations/{ID}/events"}
-    assert [event.status for event in events] == [State.QUEUED, State.RUNNING, State.FAILED]
+    assert [event.status for event in events] == [
+        JobState.QUEUED,
+        JobState.RUNNING,
+        JobState.FAILED,
+    ]
     assert resumed == [None, "1-0", "2-0", "2-0", "2-0"]
     assert [event.explanation and event.explanation.error.code for event in events] == [
         None,
@@ -59,7 +63,7 @@ def test_what_the_service_refuses_is_raised_at_once() -> None:
     with (
         scripted(Answer(404, problem)) as server,
         Client(server.url) as client,
-        pytest.raises(Refused, match="there is none"),
+        pytest.raises(RequestRejected, match="there is none"),
     ):
         next(client.events(ID))
 
@@ -76,7 +80,7 @@ def test_a_service_that_stays_away_is_given_up() -> None:
     with scripted(stream(("1-0", state("queued")))) as server:
         client = Client(server.url, attempts=1)
         events = client.events(ID)
-        assert next(events).status is State.QUEUED
+        assert next(events).status is JobState.QUEUED
     with client, pytest.raises(ServiceUnreachable):
         next(events)
 
@@ -85,6 +89,6 @@ def test_what_is_no_event_of_this_service_is_unexpected() -> None:
     with (
         scripted(stream(("1-0", {"hello": 1}))) as server,
         Client(server.url) as client,
-        pytest.raises(UnexpectedAnswer, match="does not read"),
+        pytest.raises(UnexpectedResponse, match="does not read"),
     ):
         next(client.events(ID))

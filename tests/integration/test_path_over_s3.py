@@ -8,11 +8,11 @@ import httpx2
 import numpy as np
 import pytest
 
-from seewhy.client import Client, Refused
-from seewhy.objects.adapter import open_store
-from seewhy.objects.bucket import provision
-from seewhy.processes.ports import free_port
+from seewhy.client import Client, RequestRejected
+from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.provision import provision
 from servers.house import house
 from servers.s3 import S3Server
 from servers.valkey import RedisServer
@@ -48,5 +48,5 @@ def test_results_land_in_s3_and_their_links_open_without_a_key(
         assert httpx2.get(tampered).status_code == 403
         for key in open_store(settings).keys(f"results/{explanation.id}/"):
             open_store(settings).delete(key)
-        with pytest.raises(Refused, match="no longer in the object store"):
+        with pytest.raises(RequestRejected, match="no longer in the object store"):
             client.map(explanation)

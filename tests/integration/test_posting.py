@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from seewhy.webhooks import fresh_secret
-from seewhy_api.courier.posting import Answer as Told
-from seewhy_api.courier.posting import Fate, Post, Postman
-from seewhy_api.courier.signing import Signer
+from seewhy.schemas.webhook_url import generate_secret
+from seewhy_api.webhooks.client import ResponseKind, WebhookClient, WebhookRequest
+from seewhy_api.webhooks.client import WebhookResponse as Told
+from seewhy_api.webhooks.signing import Signer
 from servers.certificates import Authority
 from servers.receivers import (
     Behaviour,
@@ -42,8 +42,8 @@ def here(host: str, port: int, limit_s: float) -> list[str]:
 
 
 def post_to(url: str, *, exchange_s: float = PATIENT_S, body: bytes = BODY) -> Told:
-    postman = Postman(networks=NEAR, exchange_s=exchange_s)
-    return postman.post(Post(url, body, {"webhook-id": "m"}))
+    postman = WebhookClient(networks=NEAR, exchange_s=exchange_s)
+    return postman.post(WebhookRequest(url, body, {"webhook-id": "m"}))
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +60,16 @@ def soon() -> Iterator[None]:
 
 
 def test_a_message_arrives_as_it_is_with_a_signature_that_its_receiver_verifies() -> None:
-    secret = fresh_secret()
+    secret = generate_secret()
     headers = Signer([secret]).headers("msg_1", BODY, now_ms=round(time.time() * 1000))
 
     with scripted(Answer(200, {"thanks": True})) as server:
-        told = Postman(networks=NEAR).post(Post(f"{server.url}/hook?a=b%20c", BODY, headers))
+        told = WebhookClient(networks=NEAR).post(
+            WebhookRequest(f"{server.url}/hook?a=b%20c", BODY, headers)
+        )
         [request] = server.requests
 
-    assert told == Told(Fate.DELIVERED, "answered 200", 200)
+    assert told == Told(ResponseKind.DELIVERED, "answered 200", 200)
     assert (request.method, request.path, request.body) == ("POST", "/hook?a=b%20c", BODY)
     Webhook(secret).verify(request.body, dict(request.headers))
     assert request.headers["host"] == server.url.removeprefix("http://")
@@ -79,26 +81,26 @@ def test_a_message_arrives_as_it_is_with_a_signature_that_its_receiver_verifies(
 @pytest.mark.parametrize("status", [201, 202, 204, 299])
 def test_every_2xx_is_a_delivery(status: int) -> None:
     with scripted(Answer(status, b"")) as server:
-        assert post_to(server.url) == Told(Fate.DELIVERED, f"answered {status}", status)
+        assert post_to(server.url) == Told(ResponseKind.DELIVERED, f"answered {status}", status)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 501])
 def test_a_failure_is_tried_again_and_is_not_the_ways_fault(status: int) -> None:
     with scripted(Answer(status, b"secret of the receiver", {"Retry-After": "7"})) as server:
         told = post_to(server.url)
-    assert told == Told(Fate.AGAIN, f"answered {status}", status)
+    assert told == Told(ResponseKind.AGAIN, f"answered {status}", status)
     assert not told.unreachable
 
 
 def test_gone_means_never_again() -> None:
     with scripted(Answer(410)) as server:
-        assert post_to(server.url).fate is Fate.UNWANTED
+        assert post_to(server.url).fate is ResponseKind.UNWANTED
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_receiver_may_ask_to_be_left_alone(status: int) -> None:
     with scripted(Answer(status, headers={"Retry-After": "120"})) as server:
-        assert post_to(server.url) == Told(Fate.AGAIN, f"answered {status}", status, 120.0)
+        assert post_to(server.url) == Told(ResponseKind.AGAIN, f"answered {status}", status, 120.0)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -108,15 +110,15 @@ def test_a_redirection_is_not_followed(status: int) -> None:
             with scripted(Answer(status, headers={"Location": target})) as server:
                 told = post_to(server.url)
                 assert len(server.requests) == 1
-            assert (told.fate, told.status) == (Fate.AGAIN, status)
+            assert (told.fate, told.status) == (ResponseKind.AGAIN, status)
         assert trap.requests == []
 
 
 def test_a_cookie_is_not_kept() -> None:
-    postman = Postman(networks=NEAR)
+    postman = WebhookClient(networks=NEAR)
     with scripted(Answer(200, headers={"Set-Cookie": "a=b"}), Answer(200)) as server:
         for _ in range(2):
-            postman.post(Post(server.url, BODY, {}))
+            postman.post(WebhookRequest(server.url, BODY, {}))
         assert "cookie" not in server.requests[1].headers
 
 
@@ -124,7 +126,7 @@ def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, unused_port: int) ->
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port}")
     with scripted(Answer(200)) as server:
-        assert post_to(server.url).fate is Fate.DELIVERED
+        assert post_to(server.url).fate is ResponseKind.DELIVERED
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -138,7 +140,7 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_an_answer_that_does_not_come_holds_nobody(behaviour: Behaviour) -> None:
     with receiving(behaviour) as receiver, soon():
         told = post_to(f"http://127.0.0.1:{receiver.port}/", exchange_s=SHORT_S)
-        assert told == Told(Fate.AGAIN, "no answer in time")
+        assert told == Told(ResponseKind.AGAIN, "no answer in time")
         assert told.unreachable
 
 
@@ -151,19 +153,19 @@ def test_a_receiver_that_does_not_read_holds_nobody() -> None:
 def test_a_handshake_that_does_not_come_holds_nobody() -> None:
     with receiving(ignore) as receiver, soon():
         told = post_to(f"https://127.0.0.1:{receiver.port}/", exchange_s=SHORT_S)
-        assert told == Told(Fate.AGAIN, "no answer in time")
+        assert told == Told(ResponseKind.AGAIN, "no answer in time")
 
 
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 10000000000000\r\n"])
 def test_a_body_is_not_read_however_long_it_is(length: bytes) -> None:
     with receiving(flood(HEAD + length + b"\r\n")) as receiver, soon():
-        assert post_to(f"http://127.0.0.1:{receiver.port}/").fate is Fate.DELIVERED
+        assert post_to(f"http://127.0.0.1:{receiver.port}/").fate is ResponseKind.DELIVERED
     assert receiver.sent_bytes < 50_000_000
 
 
 def test_a_body_that_drips_is_not_waited_for() -> None:
     with receiving(drip(HEAD + b"Content-Length: 1000000\r\n\r\n")) as receiver, soon():
-        assert post_to(f"http://127.0.0.1:{receiver.port}/").fate is Fate.DELIVERED
+        assert post_to(f"http://127.0.0.1:{receiver.port}/").fate is ResponseKind.DELIVERED
 
 
 @pytest.mark.parametrize(
@@ -181,39 +183,43 @@ def test_a_body_that_drips_is_not_waited_for() -> None:
 def test_what_is_no_http_answer_is_the_ways_fault(behaviour: Behaviour) -> None:
     with receiving(behaviour) as receiver, soon():
         told = post_to(f"http://127.0.0.1:{receiver.port}/")
-    assert told.fate is Fate.AGAIN
+    assert told.fate is ResponseKind.AGAIN
     assert told.unreachable
     assert "SSH" not in told.reason
 
 
 def test_where_nobody_listens_the_way_is_at_fault(unused_port: int) -> None:
     told = post_to(f"http://127.0.0.1:{unused_port}/")
-    assert told == Told(Fate.AGAIN, "the connection was refused")
+    assert told == Told(ResponseKind.AGAIN, "the connection was refused")
     assert told.unreachable
 
 
 def test_an_address_inside_is_not_connected_to_unless_the_operator_allows_it() -> None:
     with scripted() as server:
         for url in (server.url, server.url.replace("http:", "https:")):
-            told = Postman().post(Post(url, BODY, {}))
-            assert told == Told(Fate.AGAIN, "the host leads to an address that is not public")
+            told = WebhookClient().post(WebhookRequest(url, BODY, {}))
+            assert told == Told(
+                ResponseKind.AGAIN, "the host leads to an address that is not public"
+            )
         assert server.requests == []
 
 
 def test_a_url_that_no_webhook_goes_to_is_told_and_not_raised() -> None:
     told = post_to("https://user@127.0.0.1/")
-    assert told == Told(Fate.AGAIN, "the URL names a user: credentials do not belong into a URL")
+    assert told == Told(
+        ResponseKind.AGAIN, "the URL names a user: credentials do not belong into a URL"
+    )
 
 
 def test_tls_and_host_header_keep_the_name_though_the_address_is_what_was_checked(
     authority: Authority, tmp_path: Path
 ) -> None:
-    postman = Postman(networks=NEAR, trust=authority.trust, resolve=here)
+    postman = WebhookClient(networks=NEAR, trust=authority.trust, resolve=here)
     with receiving(
         answer(HEAD + b"Content-Length: 0\r\n\r\n"), tls=authority.server(HOST, tmp_path)
     ) as receiver:
-        told = postman.post(Post(f"https://{HOST}:{receiver.port}/", BODY, {}))
-    assert told.fate is Fate.DELIVERED
+        told = postman.post(WebhookRequest(f"https://{HOST}:{receiver.port}/", BODY, {}))
+    assert told.fate is ResponseKind.DELIVERED
     assert receiver.names == [HOST]
     assert f"Host: {HOST}:{receiver.port}\r\n".encode() in receiver.heads[0]
 
@@ -231,11 +237,11 @@ def test_a_bad_certificate_is_sent_nothing(
     authority: Authority, tmp_path: Path, host: str, valid: bool, known: bool, why: str
 ) -> None:
     trust = authority.trust if known else ssl.create_default_context()
-    postman = Postman(networks=NEAR, trust=trust, resolve=here)
+    postman = WebhookClient(networks=NEAR, trust=trust, resolve=here)
     tls = authority.server(host, tmp_path, valid=valid)
 
     with receiving(hang, tls=tls) as receiver:
-        told = postman.post(Post(f"https://{HOST}:{receiver.port}/", BODY, {}))
+        told = postman.post(WebhookRequest(f"https://{HOST}:{receiver.port}/", BODY, {}))
 
     assert told.reason.startswith("its certificate was not accepted: ")
     assert why in told.reason
@@ -246,5 +252,5 @@ def test_a_bad_certificate_is_sent_nothing(
 def test_who_does_not_speak_tls_is_sent_nothing() -> None:
     with receiving(greet(b"220 mail.example ESMTP\r\n")) as receiver:
         told = post_to(f"https://127.0.0.1:{receiver.port}/")
-    assert told == Told(Fate.AGAIN, "it does not speak TLS as it should")
+    assert told == Told(ResponseKind.AGAIN, "it does not speak TLS as it should")
     assert receiver.heads == []

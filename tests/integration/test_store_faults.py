@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from seewhy.errors import ObjectAbsent, StoreUnavailable
-from seewhy.objects.adapter import open_store
-from seewhy.objects.store import ObjectStore
+from seewhy.errors import ObjectNotFound, StoreUnavailable
 from seewhy.settings import load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.port import ObjectStore
 from servers import s3
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -70,7 +70,7 @@ def put(store: ObjectStore) -> None:
 
 
 def test_only_the_store_s_own_word_makes_an_object_absent() -> None:
-    with answering(lambda _: NO_SUCH_KEY) as store, pytest.raises(ObjectAbsent):
+    with answering(lambda _: NO_SUCH_KEY) as store, pytest.raises(ObjectNotFound):
         store.get("images/1")
     for page in (b"", b"<html>404: no such site</html>"):
         with answering(lambda _: (404, {}, page)) as store, pytest.raises(StoreUnavailable):  # noqa: B023

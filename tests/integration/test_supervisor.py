@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.processes.child import Child
-from seewhy.processes.errors import StartFailed
-from seewhy.processes.supervisor import Backoff, Supervisor
+from seewhy.embedded.child import Child
+from seewhy.embedded.errors import StartFailed
+from seewhy.embedded.supervisor import Backoff, Supervisor
 from servers.processes import alive
 from servers.waiting import wait_until
 
@@ -54,7 +54,7 @@ def python(name: str, program: str, tmp_path: Path, *, grace_s: float = 5.0) -> 
 
 
 def tended(supervisor: Supervisor, name: str, *, other_than: int) -> bool:
-    supervisor.tend()
+    supervisor.poll()
     return supervisor.pid(name) not in {None, other_than}
 
 
@@ -90,8 +90,8 @@ def test_a_child_that_never_starts_is_given_up_with_the_end_of_its_log(
     supervisor.start(python("api", "raise SystemExit('no such model: vgg17')", tmp_path))
 
     def three_deaths() -> bool:
-        supervisor.tend()
-        supervisor.refuse_deaths(3)
+        supervisor.poll()
+        supervisor.raise_if_crash_looping(3)
         return False
 
     with pytest.raises(StartFailed, match=r"the api does not start(.|\n)*no such model: vgg17"):
@@ -164,15 +164,15 @@ def test_children_see_what_they_are_given_and_not_what_is_withheld(
 
 PARENT = """
 import subprocess, sys, time
-from seewhy.processes import guard
+from seewhy.embedded import parent_guard as guard
 command = [sys.executable, "-c", "import time; time.sleep(600)"]
 wrapped = {wrapped}
 print(subprocess.Popen(wrapped).pid, flush=True)
 time.sleep(600)
 """
 WATCHED = (
-    "[sys.executable, '-c', 'import sys; from seewhy.processes import guard;"
-    " sys.exit(guard.watch(sys.argv[2:], parent_pid=int(sys.argv[1])))',"
+    "[sys.executable, '-c', 'import sys; from seewhy.embedded import parent_guard;"
+    " sys.exit(parent_guard.watch(sys.argv[2:], parent_pid=int(sys.argv[1])))',"
     " str(__import__('os').getpid()), *command]"
 )
 
@@ -198,7 +198,15 @@ def test_a_guarded_command_ends_when_its_parent_is_killed(wrapped: str) -> None:
 def test_a_guarded_command_whose_parent_has_already_gone_does_not_start() -> None:
     stranger = 1
     guard = subprocess.run(
-        [sys.executable, "-m", "seewhy.processes.guard", str(stranger), "--", "echo", "started"],
+        [
+            sys.executable,
+            "-m",
+            "seewhy.embedded.parent_guard",
+            str(stranger),
+            "--",
+            "echo",
+            "started",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -209,8 +217,8 @@ def test_a_guarded_command_whose_parent_has_already_gone_does_not_start() -> Non
 
 def test_a_watched_command_hands_on_its_status() -> None:
     watching = (
-        "import os, sys; from seewhy.processes import guard;"
-        "sys.exit(guard.watch([sys.executable, '-c', 'raise SystemExit(7)'],"
+        "import os, sys; from seewhy.embedded import parent_guard;"
+        "sys.exit(parent_guard.watch([sys.executable, '-c', 'raise SystemExit(7)'],"
         " parent_pid=os.getppid()))"
     )
 

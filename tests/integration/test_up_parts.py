@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.processes.data_directory import hold
-from seewhy.processes.ports import free_port
-from seewhy.processes.up import Programs, up
+from seewhy.embedded.data_directory import hold
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.embedded.up import Commands, up
+from seewhy.schemas.webhook_url import generate_secret
 from seewhy.settings import load
-from seewhy.webhooks import fresh_secret
 from servers.processes import alive
 from servers.waiting import wait_until
 
@@ -26,7 +26,7 @@ class Ready(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 http.server.HTTPServer(("127.0.0.1", int(os.environ["SEEWHY_API_PORT"])), Ready).serve_forever()
 """
-PRETENDED = Programs(
+PRETENDED = Commands(
     worker=(sys.executable, "-c", SLEEP + "time.sleep(600)"),
     api=(sys.executable, "-c", READY),
     courier=(sys.executable, "-c", SLEEP + "time.sleep(600)"),
@@ -67,7 +67,7 @@ def started_and_stopped(tmp_path: Path, *, secrets: str | None) -> set[str]:
 
 
 def test_a_courier_is_started_with_the_secrets_and_stopped_with_the_others(tmp_path: Path) -> None:
-    started = started_and_stopped(tmp_path, secrets=fresh_secret())
+    started = started_and_stopped(tmp_path, secrets=generate_secret())
     assert started == {"worker", "api", "courier"}
 
 
@@ -76,11 +76,11 @@ def test_without_a_secret_there_is_no_courier(tmp_path: Path) -> None:
 
 
 def test_the_programs_that_are_installed_include_a_courier() -> None:
-    assert Programs.installed().courier[-2:] == ("-m", "seewhy_api.courier")
+    assert Commands.installed().courier[-2:] == ("-m", "seewhy_api.webhooks")
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "courier"])
 def test_every_program_has_to_be_named(name: str) -> None:
     others = {part: ("true",) for part in ("worker", "api", "courier") if part != name}
     with pytest.raises(TypeError):
-        Programs(**others)
+        Commands(**others)

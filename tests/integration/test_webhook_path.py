@@ -13,16 +13,16 @@ import pytest
 from standardwebhooks import Webhook
 
 from seewhy.client import Client, Explanation
-from seewhy.processes.ports import free_port
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.schemas.webhook_url import generate_secret
 from seewhy.settings import load
-from seewhy.webhooks import fresh_secret
 from servers.house import House, house
 from servers.receivers import THANKS, answer, in_turn, receiving
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
-SECRET = fresh_secret()
+SECRET = generate_secret()
 BUSY = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -38,7 +38,7 @@ def building(valkey: RedisServer, tmp_path: Path) -> Iterator[House]:
         default_model="efficientnet-lite0",
         api_port=free_port(),
         sweep_interval_s=0.5,
-        webhook_secrets=f"{fresh_secret()},{SECRET}",
+        webhook_secrets=f"{generate_secret()},{SECRET}",
         webhook_networks=(ip_network("127.0.0.0/8"),),
     )
     with house(settings, tmp_path) as building:

@@ -12,14 +12,14 @@ from werkzeug.test import TestResponse
 
 from seewhy.client import Explanation
 from seewhy.ids import new_job_id
-from seewhy.ledger.outbox import Tried, Verdict
-from seewhy.ledger.records import COURIER_QUEUE
-from seewhy.ledger.redis import open_ledger
-from seewhy.manifests import Manifest
-from seewhy.objects.adapter import open_store
-from seewhy.objects.keys import manifest_key
+from seewhy.jobs.manifest import Manifest
+from seewhy.ledger.ports.outbox import Attempt, DeliveryResult
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import DISPATCHER_QUEUE
+from seewhy.schemas.webhook_url import generate_secret
 from seewhy.settings import Settings, load
-from seewhy.webhooks import fresh_secret
+from seewhy.storage.keys import manifest_key
+from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import create_api
 from servers.valkey import RedisServer
 
@@ -35,7 +35,7 @@ def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
         redis_url=valkey.url,
         store_url=f"file://{tmp_path}/objects",
         default_model="efficientnet-lite0",
-        webhook_secrets=fresh_secret(),
+        webhook_secrets=generate_secret(),
     )
 
 
@@ -65,9 +65,9 @@ def refused(answer: TestResponse, status: int, code: str) -> str:
 def give_up(settings: Settings) -> None:
     """Do what a courier does whose receiver wants nothing more."""
     outbox = open_ledger(settings).outbox
-    turn = outbox.take_turn(limit=10)
+    turn = outbox.lease_origin(limit=10)
     assert turn is not None
-    outbox.report(turn, [Tried(n, Verdict.REFUSED, "answered 410") for n in turn.notices])
+    outbox.report(turn, [Attempt(n, DeliveryResult.REFUSED, "answered 410") for n in turn.notices])
 
 
 def test_where_no_secret_is_set_a_webhook_is_refused_and_nothing_is_promised(
@@ -154,13 +154,13 @@ def test_an_outcome_told_again_is_due_now_from_the_first_attempt_and_couriers_ar
     client.post(asked["links"]["cancel"])
     give_up(settings)
     with valkey.client() as redis:
-        rung = redis.llen(COURIER_QUEUE)
+        rung = redis.llen(DISPATCHER_QUEUE)
         again = client.post(f"{asked['links']['self']}/redeliver")
-        assert redis.llen(COURIER_QUEUE) == rung + 1
+        assert redis.llen(DISPATCHER_QUEUE) == rung + 1
     assert (again.status_code, again.json["status"]) == (200, "cancelled")
     assert again.json["webhook"]["status"] == "pending"
     assert (again.json["webhook"]["attempts"], again.json["webhook"]["detail"]) == (0, None)
-    turn = open_ledger(settings).outbox.take_turn(limit=10)
+    turn = open_ledger(settings).outbox.lease_origin(limit=10)
     assert turn is not None
     assert [(n.record.job_id, n.attempt) for n in turn.notices] == [(asked["id"], 1)]
 
@@ -170,6 +170,6 @@ def test_a_cancellation_is_told_at_once(
 ) -> None:
     here = post(client, cat, webhook=URL).json["links"]["self"]
     with valkey.client() as redis:
-        assert redis.llen(COURIER_QUEUE) == 0
+        assert redis.llen(DISPATCHER_QUEUE) == 0
         assert client.post(f"{here}/cancel").json["webhook"]["status"] == "pending"
-        assert redis.llen(COURIER_QUEUE) == 1
+        assert redis.llen(DISPATCHER_QUEUE) == 1

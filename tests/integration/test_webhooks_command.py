@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 
 from seewhy.cli.app import app
 from seewhy.ids import new_job_id
-from seewhy.ledger.outbox import Tried, Verdict
-from seewhy.ledger.records import Submission
-from seewhy.ledger.redis import RedisLedger, open_ledger
+from seewhy.ledger.ports.outbox import Attempt, DeliveryResult
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.ledger.types import Submission
+from seewhy.schemas.webhook_url import parse_secrets
 from seewhy.settings import load
-from seewhy.webhooks import secrets_in
 from servers.valkey import RedisServer
 
 LANE = "efficientnet-lite0:batch"
@@ -43,9 +43,11 @@ def cancel_one(ledger: RedisLedger, webhook: str | None = URL) -> str:
 def give_up_one(ledger: RedisLedger) -> str:
     """Let one outcome's webhook be refused by its receiver."""
     job_id = cancel_one(ledger)
-    turn = ledger.outbox.take_turn(limit=1)
+    turn = ledger.outbox.lease_origin(limit=1)
     assert turn is not None
-    ledger.outbox.report(turn, [Tried(n, Verdict.REFUSED, "answered 410") for n in turn.notices])
+    ledger.outbox.report(
+        turn, [Attempt(n, DeliveryResult.REFUSED, "answered 410") for n in turn.notices]
+    )
     return job_id
 
 
@@ -54,13 +56,13 @@ def webhooks(*arguments: str) -> Result:
 
 
 def due(ledger: RedisLedger) -> set[str]:
-    turn = ledger.outbox.take_turn(limit=10)
+    turn = ledger.outbox.lease_origin(limit=10)
     return {notice.record.job_id for notice in turn.notices} if turn else set()
 
 
 def test_a_secret_is_one_that_the_settings_take_and_never_the_same() -> None:
     first, second = (webhooks("secret").output.strip() for _ in range(2))
-    assert secrets_in(f"{first},{second}") == (first, second)
+    assert parse_secrets(f"{first},{second}") == (first, second)
     assert first != second
 
 
@@ -82,14 +84,14 @@ def test_one_outcome_is_told_again(ledger: RedisLedger) -> None:
     told = webhooks("redeliver", job_id)
     assert (told.exit_code, told.output) == (0, f"{job_id}: due now\n")
     assert due(ledger) == {job_id}
-    assert [record.job_id for record in ledger.outbox.undelivered()] == [other]
+    assert [record.job_id for record in ledger.outbox.list_undelivered()] == [other]
 
 
 def test_all_that_was_given_up_is_told_again(ledger: RedisLedger) -> None:
     jobs = {give_up_one(ledger) for _ in range(3)}
     assert webhooks("redeliver", "--all").exit_code == 0
     assert due(ledger) == jobs
-    assert ledger.outbox.undelivered() == []
+    assert ledger.outbox.list_undelivered() == []
 
 
 def test_what_cannot_be_told_is_named_and_the_others_are_told_all_the_same(

@@ -5,13 +5,13 @@ from typing import Protocol
 
 from redis import Redis
 
-from seewhy.ledger.ledger import Ledger
-from seewhy.ledger.outbox import Outbox
-from seewhy.ledger.records import Policy, hint_queue
-from seewhy.ledger.redis import RedisLedger
-from seewhy.ledger.twin.ledger import MemoryLedger
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.outbox import Outbox
+from seewhy.ledger.redis.ledger import RedisLedger
+from seewhy.ledger.types import LedgerPolicy, wakeup_queue
 
-POLICY = Policy(
+POLICY = LedgerPolicy(
     lease_ms=1_000,
     max_attempts=3,
     look_ms=100,
@@ -76,10 +76,10 @@ class RedisBench:
         self.client.incrby("test:clock", ms)
 
     def leave_hint(self, lane: str) -> None:
-        self.client.lpush(hint_queue(lane), "a message")
+        self.client.lpush(wakeup_queue(lane), "a message")
 
     def take_hints(self, lane: str) -> None:
-        self.client.delete(hint_queue(lane))
+        self.client.delete(wakeup_queue(lane))
 
     def due(self) -> dict[str, int]:
         return {

@@ -1,6 +1,6 @@
 """Places in a ledger's stream of events."""
 
-from seewhy.ledger.ledger import Ledger
+from seewhy.ledger.ports.ledger import Ledger
 
 
 def latest(ledger: Ledger) -> str:

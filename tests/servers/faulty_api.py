@@ -37,7 +37,7 @@ def main(folder: str) -> None:
 
         return call
 
-    open_store, open_ledger, bell = app.open_store, app.open_ledger, app.Bell
+    open_store, open_ledger, bell = app.open_store, app.open_ledger, app.WakeupPublisher
 
     def step_of_put(key: str, _: bytes) -> str:
         return {"images": "picture", "jobs": "manifest"}.get(key.partition("/")[0], "")
@@ -54,11 +54,11 @@ def main(folder: str) -> None:
 
     def deadly_bell(celery: Any) -> Any:
         ringing: Any = bell(celery)
-        ringing.ring = deadly(ringing.ring, lambda _: "hint")
+        ringing.notify = deadly(ringing.notify, lambda _: "hint")
         return ringing
 
     app.open_store, app.open_ledger = deadly_store, deadly_ledger
-    app.Bell = deadly_bell  # type: ignore[misc,assignment]
+    app.WakeupPublisher = deadly_bell  # type: ignore[misc,assignment]
     Server(load()).run()
 
 

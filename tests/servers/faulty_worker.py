@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy import images
 from seewhy.errors import OutOfMemory
-from seewhy.explanations import Recipe
-from seewhy.maps import verdict
+from seewhy.imaging import codecs as images
+from seewhy.imaging.maps import verdict
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.targets import AnyTarget
 from seewhy.settings import load
-from seewhy.targets import AnyTarget
-from seewhy_worker.drain import Drain
-from seewhy_worker.explained import Explained, Prepared
+from seewhy_worker.app import create_worker
+from seewhy_worker.explain.types import ImageExplanation, PreparedImage
+from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.stub import StubExplainer
-from seewhy_worker.worker import create_worker
 from servers.marks import Marks
 from servers.poison import Poison, poison_of
 
@@ -50,10 +50,10 @@ class Faulty(StubExplainer):
 
     def explain(
         self,
-        prepared: Sequence[Prepared],
+        prepared: Sequence[PreparedImage],
         targets: Sequence[tuple[AnyTarget, ...]],
-        recipes: Sequence[Recipe] | None = None,
-    ) -> list[Explained]:
+        recipes: Sequence[MethodOptions] | None = None,
+    ) -> list[ImageExplanation]:
         if self._fault == "hang" and not self._marks.leave():
             threading.Event().wait()
         if self._fault == "hang-holding-the-interpreter" and not self._marks.leave():
@@ -74,7 +74,7 @@ class Faulty(StubExplainer):
         return [_spoilt(e, poison) for e, poison in made if poison is not Poison.SHORT]
 
 
-def _spoilt(explained: Explained, poison: Poison | None) -> Explained:
+def _spoilt(explained: ImageExplanation, poison: Poison | None) -> ImageExplanation:
     if poison is not Poison.NAN:
         return explained
     nothing = np.full_like(explained.maps, np.nan)
@@ -85,7 +85,7 @@ def _spoilt(explained: Explained, poison: Poison | None) -> Explained:
     return replace(explained, maps=nothing, targets=targets)
 
 
-def starve(drain: Drain, marks: Marks) -> None:
+def starve(drain: BatchRunner, marks: Marks) -> None:
     """Let the first tasks themselves run out of memory, outside any step that guards itself."""
     drained = drain.drain
 
@@ -97,7 +97,7 @@ def starve(drain: Drain, marks: Marks) -> None:
     drain.drain = drain_starved  # type: ignore[method-assign]
 
 
-def delay_telling(drain: Drain, marks: Marks, *, deadly: bool) -> None:
+def delay_telling(drain: BatchRunner, marks: Marks, *, deadly: bool) -> None:
     """Stop with the results in the store, and the ledger not told: wait, or die `DEATHS` times."""
     ledger: Any = drain._at.ledger
     complete = ledger.complete

@@ -5,12 +5,12 @@ Waits, the time of an exchange and the time of a turn are cut; all else is the r
 
 import logging
 
-from seewhy.ledger.connection import connect
-from seewhy.ledger.records import Policy
-from seewhy.ledger.redis import RedisLedger
+from seewhy.ledger.redis.connection import connect
+from seewhy.ledger.redis.ledger import RedisLedger
+from seewhy.ledger.types import LedgerPolicy
 from seewhy.settings import load
-from seewhy_api.courier.posting import Postman
-from seewhy_api.courier.process import create_courier
+from seewhy_api.webhooks.app import create_dispatcher
+from seewhy_api.webhooks.client import WebhookClient
 
 DELAYS_S = (0, 0.25, 0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3)
 EXCHANGE_S = 1.5
@@ -21,9 +21,9 @@ TURN_MS = 6_000
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load()
-    ledger = RedisLedger(connect(settings.redis_url), policy=Policy(turn_ms=TURN_MS))
-    postman = Postman(networks=settings.webhook_networks, exchange_s=EXCHANGE_S)
-    create_courier(settings, outbox=ledger.outbox, postman=postman, delays_s=DELAYS_S).run()
+    ledger = RedisLedger(connect(settings.redis_url), policy=LedgerPolicy(turn_ms=TURN_MS))
+    postman = WebhookClient(networks=settings.webhook_networks, exchange_s=EXCHANGE_S)
+    create_dispatcher(settings, outbox=ledger.outbox, postman=postman, delays_s=DELAYS_S).run()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from seewhy.processes.environment import as_environment
-from seewhy.processes.guard import guarded
+from seewhy.embedded.environment import as_environment
+from seewhy.embedded.parent_guard import guarded
 from seewhy.settings import Settings
 from servers.waiting import wait_until
 
@@ -42,7 +42,7 @@ class House:
         return self._start("worker", ["-m", "seewhy_worker"])
 
     def start_courier(self) -> Process:
-        return self._start("courier", ["-m", "seewhy_api.courier"])
+        return self._start("courier", ["-m", "seewhy_api.webhooks"])
 
     def start_hasty_courier(self) -> Process:
         """Start one of `servers.hasty_courier`."""

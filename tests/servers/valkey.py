@@ -13,9 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from seewhy.processes.guard import guarded
-from seewhy.processes.ports import free_port
-from seewhy.processes.valkey import valkey_binary
+from seewhy.embedded.parent_guard import guarded
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.embedded.valkey import valkey_binary
 
 _START_LIMIT_S = 15.0
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.webhooks import place_of
-from seewhy_api.courier.addresses import AddressRefused, check, is_public, plain
+from seewhy.schemas.webhook_url import parse_webhook_url
+from seewhy_api.webhooks.address_policy import AddressNotAllowed, check_addresses, is_public, plain
 
 PUBLIC = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e"]
 
@@ -81,14 +81,14 @@ DISGUISED = [
 
 def refuses(*addresses: str, networks: tuple[str, ...] = (), encrypted: bool = True) -> str:
     allowed = [ip_network(network) for network in networks]
-    with pytest.raises(AddressRefused) as caught:
-        check(addresses, networks=allowed, encrypted=encrypted)
+    with pytest.raises(AddressNotAllowed) as caught:
+        check_addresses(addresses, networks=allowed, encrypted=encrypted)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_the_public_internet_is_reached_over_tls_alone(address: str) -> None:
-    assert check([address], networks=(), encrypted=True) == [ip_address(address)]
+    assert check_addresses([address], networks=(), encrypted=True) == [ip_address(address)]
     assert "use https" in refuses(address, encrypted=False)
 
 
@@ -101,7 +101,7 @@ def test_what_is_not_public_is_refused_alone_and_among_others(address: str) -> N
 
 @pytest.mark.parametrize("url", DISGUISED)
 def test_an_address_in_disguise_is_refused(url: str) -> None:
-    place = place_of(url)
+    place = parse_webhook_url(url)
     found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
     assert "not public" in refuses(*(str(answer[4][0]) for answer in found))
 
@@ -117,7 +117,9 @@ def test_a_host_without_an_address_is_refused() -> None:
 def test_a_network_of_the_operators_is_reached_with_and_without_tls() -> None:
     for encrypted in (True, False):
         for address in ("10.0.0.1", "::ffff:10.0.0.1"):
-            found = check([address], networks=[ip_network("10.0.0.0/8")], encrypted=encrypted)
+            found = check_addresses(
+                [address], networks=[ip_network("10.0.0.0/8")], encrypted=encrypted
+            )
             assert found == [ip_address("10.0.0.1")]
 
 

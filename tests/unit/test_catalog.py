@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.catalog import Catalog, ModelSpec
+from seewhy.catalog.catalog import Catalog, ModelSpec
 from seewhy.errors import SettingsError, UnknownClass, UnknownModel
-from seewhy.labels import Labels
+from seewhy.schemas.labels import Labels
 from seewhy.settings import load
 
 SHIPPED = Catalog.load(load({}))

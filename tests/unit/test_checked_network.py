@@ -9,10 +9,10 @@ from ipaddress import IPv4Network
 import httpcore2
 import pytest
 
-from seewhy_api.courier.addresses import Address, AddressRefused
-from seewhy_api.courier.deadline import Deadline
-from seewhy_api.courier.names import resolve
-from seewhy_api.courier.network import CONNECT_S, CheckedNetwork
+from seewhy_api.webhooks.address_policy import Address, AddressNotAllowed
+from seewhy_api.webhooks.checked_network import CONNECT_S, CheckedNetwork
+from seewhy_api.webhooks.deadline import Deadline
+from seewhy_api.webhooks.dns import resolve
 
 TRUST = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -65,7 +65,7 @@ def test_a_name_that_leads_inside_is_not_dialled_at_all(host: str) -> None:
     }
     internet = Internet([leads[host]])
 
-    with pytest.raises(AddressRefused, match="not public"):
+    with pytest.raises(AddressNotAllowed, match="not public"):
         internet.network().connect_tcp(host, 443)
 
     assert internet.dialled == []
@@ -77,7 +77,7 @@ def test_a_name_that_leads_inside_is_not_dialled_at_all(host: str) -> None:
 )
 def test_without_an_address_to_go_to_nothing_is_dialled(answer: list[str], why: str) -> None:
     internet = Internet([answer])
-    with pytest.raises(AddressRefused, match=why):
+    with pytest.raises(AddressNotAllowed, match=why):
         internet.network(encrypted=False).connect_tcp("host.example", 80)
     assert internet.dialled == []
 

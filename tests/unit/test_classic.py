@@ -9,11 +9,12 @@ import pytest
 
 import networks
 from original_recipe import CLASSIC, draws_as_the_recipe, recipe_picture
-from seewhy.catalog import Catalog, RandomWeights
-from seewhy.explanations import Recipe, Rectangle
-from seewhy.rendering.classic import classic_overlay
+from seewhy.catalog.catalog import Catalog, RandomWeights
+from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
-from seewhy_worker.explainer import Explainer
+from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.splitting import split
 
@@ -30,7 +31,7 @@ def test_vgg16_is_drawn_as_by_the_original_recipe() -> None:
     spec = shipped.model_copy(update={"weights": RandomWeights(random_seed=16)})
     model = load_model(spec, weights_path=None)
     whole = keras.Model(model.input, keras.layers.Softmax()(model.output))
-    explainer = Explainer(spec=spec, parts=split(model, spec.layer), max_batch=1)
+    explainer = KerasExplainer(spec=spec, parts=split(model, spec.layer), max_batch=1)
     draws_as_the_recipe(explainer, whole, PHOTO)
 
 
@@ -38,7 +39,7 @@ def test_negative_evidence_is_not_cut_off(tmp_path: Path) -> None:
     explainer = networks.explainer_of(networks.two_layer_cnn(), tmp_path)
     prepared = explainer.prepare(PHOTO)
     plain, classic = explainer.explain(
-        [prepared] * 2, [(0, 1, 2, 3, 4)] * 2, [Recipe(score="probability"), CLASSIC]
+        [prepared] * 2, [(0, 1, 2, 3, 4)] * 2, [MethodOptions(score="probability"), CLASSIC]
     )
     np.testing.assert_allclose(4 * classic.maps, plain.maps, rtol=1e-4, atol=1e-7)
     assert classic.maps.min() < 0

@@ -8,18 +8,25 @@ import pytest
 
 from ledgers.bench import MemoryBench
 from seewhy.errors import LedgerUnavailable
-from seewhy.explanations import Priority
-from seewhy.ledger.outbox import Tried, Turn
-from seewhy.ledger.records import Completion, Delivery, Submission, Webhook, lane_of, lanes_of
-from seewhy.webhooks import fresh_secret
-from seewhy_api.courier.courier import AT_ONCE, LONGEST_PAUSE_MS, TURN, Courier
-from seewhy_api.courier.signing import Signer
+from seewhy.ledger.ports.outbox import Attempt, OriginLease
+from seewhy.ledger.types import (
+    Completion,
+    DeliveryState,
+    Submission,
+    WebhookStatus,
+    lane_of,
+    lanes_of,
+)
+from seewhy.schemas.job import Priority
+from seewhy.schemas.webhook_url import generate_secret
+from seewhy_api.webhooks.dispatcher import AT_ONCE, LONGEST_PAUSE_MS, TURN, WebhookDispatcher
+from seewhy_api.webhooks.signing import Signer
 from servers.postman import BUSY, GONE, OK, SILENT, ScriptedPostman, asks_to_wait, told
 
 LANE = lane_of("vgg16", Priority.INTERACTIVE)
 URL = "https://hooks.test/seewhy"
 JOB = json.dumps({"model": "vgg16", "method": "gradcam", "metadata": {"task": 7}})
-SECRET = fresh_secret()
+SECRET = generate_secret()
 DELAYS_S = (0, 5, 300)
 
 
@@ -29,7 +36,7 @@ class House:
     def __init__(self, helpers: ThreadPoolExecutor) -> None:
         self.bench = MemoryBench()
         self.postman = ScriptedPostman()
-        self.courier = Courier(
+        self.courier = WebhookDispatcher(
             outbox=self.bench.outbox,
             postman=self.postman,  # type: ignore[arg-type]
             signer=Signer([SECRET]),
@@ -44,7 +51,7 @@ class House:
             (claim,) = self.bench.ledger.claim(lanes_of("vgg16"), owner="w", limit=1)
             self.bench.ledger.complete([Completion(claim, "r")])
 
-    def webhook(self, job_id: str) -> Webhook:
+    def webhook(self, job_id: str) -> WebhookStatus:
         record = self.bench.ledger.read(job_id)
         assert record is not None
         assert record.webhook is not None
@@ -72,7 +79,9 @@ def test_an_outcome_is_posted_once_signed_to_where_its_client_said(house: House)
     assert json.loads(post.body)["data"]["metadata"] == {"task": 7}
     assert post.headers["webhook-id"] == "msg_a"
     assert int(post.headers["webhook-timestamp"]) == house.bench.now_ms // 1000
-    assert house.webhook("a") == Webhook(URL, Delivery.DELIVERED, attempts=1, detail="answered 200")
+    assert house.webhook("a") == WebhookStatus(
+        URL, DeliveryState.DELIVERED, attempts=1, detail="answered 200"
+    )
     house.bench.tick(10_000_000)
     assert house.courier.deliver() == 0
 
@@ -81,7 +90,7 @@ def test_a_receiver_that_wants_nothing_more_is_not_asked_again(house: House) -> 
     house.postman.default = GONE
     house.end("a")
     assert house.courier.deliver() == 1
-    assert house.webhook("a").state is Delivery.REFUSED
+    assert house.webhook("a").state is DeliveryState.REFUSED
     house.bench.tick(10_000_000)
     assert house.courier.deliver() == 0
 
@@ -91,15 +100,17 @@ def test_what_fails_is_tried_by_the_schedule_until_that_is_over(house: House) ->
     house.end("a")
     for attempt, delay_s in enumerate(DELAYS_S[1:], 1):
         assert house.courier.deliver() == 1
-        assert house.webhook("a") == Webhook(URL, Delivery.PENDING, attempt, "answered 500")
+        assert house.webhook("a") == WebhookStatus(
+            URL, DeliveryState.PENDING, attempt, "answered 500"
+        )
         house.bench.tick(delay_s * 1_000 - 1)
         assert house.courier.deliver() == 0, "it came back too soon"
         house.wait(delay_s)
     assert house.courier.deliver() == 1
-    assert house.webhook("a") == Webhook(URL, Delivery.EXHAUSTED, 3, "answered 500")
+    assert house.webhook("a") == WebhookStatus(URL, DeliveryState.EXHAUSTED, 3, "answered 500")
     house.bench.tick(10_000_000)
     assert house.courier.deliver() == 0
-    assert [record.job_id for record in house.bench.outbox.undelivered()] == ["a"]
+    assert [record.job_id for record in house.bench.outbox.list_undelivered()] == ["a"]
 
 
 def test_every_attempt_is_the_same_message_with_a_signature_of_its_own_time(house: House) -> None:
@@ -130,7 +141,7 @@ def test_where_nobody_answers_the_rest_of_the_turn_is_not_tried_nor_charged(hous
     house.postman.default = OK
     house.wait(5)
     assert house.courier.deliver() == len(jobs)
-    assert {house.webhook(job).state for job in jobs} == {Delivery.DELIVERED}
+    assert {house.webhook(job).state for job in jobs} == {DeliveryState.DELIVERED}
 
 
 def test_the_last_attempt_of_one_leaves_the_origin_alone_as_long_as_its_last_wait(
@@ -143,7 +154,10 @@ def test_the_last_attempt_of_one_leaves_the_origin_alone_as_long_as_its_last_wai
     house.wait(7)
     house.end("b")
     house.courier.deliver()
-    assert [house.webhook(job).state for job in "ab"] == [Delivery.EXHAUSTED, Delivery.PENDING]
+    assert [house.webhook(job).state for job in "ab"] == [
+        DeliveryState.EXHAUSTED,
+        DeliveryState.PENDING,
+    ]
     house.end("c")
     house.bench.tick(6_999)
     assert house.courier.deliver() == 0
@@ -158,8 +172,8 @@ def test_one_answer_of_a_round_keeps_the_origin_open_for_the_others(house: House
     house.end(*jobs[:10])
     house.end(*jobs[10:])
     assert house.courier.deliver() == len(jobs)
-    assert house.webhook("job00").state is Delivery.PENDING
-    assert {house.webhook(job).state for job in jobs[1:]} == {Delivery.DELIVERED}
+    assert house.webhook("job00").state is DeliveryState.PENDING
+    assert {house.webhook(job).state for job in jobs[1:]} == {DeliveryState.DELIVERED}
 
 
 @pytest.mark.parametrize(("asked_s", "left_alone_ms"), [(30, 30_000), (3_600, LONGEST_PAUSE_MS)])
@@ -174,10 +188,10 @@ def test_an_origin_that_asks_to_be_left_alone_is_and_its_message_waits_as_long_a
     assert house.courier.deliver() == 0
     house.bench.tick(round(left_alone_ms * 0.1) + 1)
     house.courier.deliver()
-    assert house.webhook("b").state is Delivery.DELIVERED
+    assert house.webhook("b").state is DeliveryState.DELIVERED
     house.wait(asked_s)
     house.courier.deliver()
-    assert house.webhook("a") == Webhook(URL, Delivery.DELIVERED, 2, "answered 200")
+    assert house.webhook("a") == WebhookStatus(URL, DeliveryState.DELIVERED, 2, "answered 200")
 
 
 def test_a_courier_told_to_stop_posts_no_more_and_gives_the_rest_back(house: House) -> None:
@@ -188,7 +202,7 @@ def test_a_courier_told_to_stop_posts_no_more_and_gives_the_rest_back(house: Hou
     assert house.told() == jobs[:AT_ONCE], "the round under way is finished"
     assert [house.webhook(job).attempts for job in jobs[AT_ONCE:]] == [0, 0]
     assert house.courier.deliver() == 0
-    turn = house.bench.outbox.take_turn(limit=TURN)
+    turn = house.bench.outbox.lease_origin(limit=TURN)
     assert turn is not None
     assert [n.record.job_id for n in turn.notices] == jobs[AT_ONCE:]
 
@@ -203,13 +217,13 @@ def test_a_post_that_breaks_the_postman_costs_the_others_nothing(house: House) -
     house.postman.answers["b"] = [RuntimeError("can't start new thread"), OK]
     house.end("a", "b", "c")
     assert house.courier.deliver() == 3
-    assert [house.webhook(job).state for job in "ac"] == [Delivery.DELIVERED] * 2
-    assert house.webhook("b").state is Delivery.PENDING
+    assert [house.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
+    assert house.webhook("b").state is DeliveryState.PENDING
     assert "could not be posted" in (house.webhook("b").detail or "")
     assert "thread" not in (house.webhook("b").detail or ""), "our insides are nobody's business"
     house.wait(5)
     house.courier.deliver()
-    assert house.webhook("b").state is Delivery.DELIVERED
+    assert house.webhook("b").state is DeliveryState.DELIVERED
 
 
 @pytest.mark.parametrize("job", ["", "[]", "{}", "nonsense", '{"model": "m", "method": "x"}'])
@@ -219,8 +233,8 @@ def test_a_record_that_cannot_be_read_is_given_up_at_once_and_alone(house: House
     house.end("c")
     assert house.courier.deliver() == 3
     assert house.told() == ["a", "c"]
-    assert [house.webhook(job).state for job in "ac"] == [Delivery.DELIVERED] * 2
-    assert house.webhook("broken").state is Delivery.EXHAUSTED
+    assert [house.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
+    assert house.webhook("broken").state is DeliveryState.EXHAUSTED
     assert house.webhook("broken").detail == "the job's record cannot be read"
     assert house.courier.deliver() == 0
 
@@ -230,11 +244,11 @@ def test_a_message_that_every_courier_dies_of_is_given_up_after_its_last_attempt
 ) -> None:
     house.end("a")
     for _ in DELAYS_S:
-        assert house.bench.outbox.take_turn(limit=TURN), "a courier took it, and died"
+        assert house.bench.outbox.lease_origin(limit=TURN), "a courier took it, and died"
         house.bench.tick(house.bench.twin._book.policy.turn_ms)
     house.courier.deliver()
     assert house.postman.posts == []
-    assert house.webhook("a").state is Delivery.EXHAUSTED
+    assert house.webhook("a").state is DeliveryState.EXHAUSTED
 
 
 class CutOff:
@@ -243,9 +257,9 @@ class CutOff:
     def __init__(self, house: House, times: int) -> None:
         self._outbox = house.bench.outbox
         self._times = times
-        self.take_turn = self._outbox.take_turn
+        self.lease_origin = self._outbox.lease_origin
 
-    def report(self, turn: Turn, tried: Sequence[Tried], *, pause_ms: int = 0) -> None:
+    def report(self, turn: OriginLease, tried: Sequence[Attempt], *, pause_ms: int = 0) -> None:
         if self._times:
             self._times -= 1
             raise LedgerUnavailable("away")
@@ -262,7 +276,7 @@ def test_what_could_not_be_reported_is_told_again_under_the_same_id(house: House
     assert house.courier.deliver() == 1
     first, second = house.postman.posts
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
-    assert house.webhook("a") == Webhook(URL, Delivery.DELIVERED, 2, "answered 200")
+    assert house.webhook("a") == WebhookStatus(URL, DeliveryState.DELIVERED, 2, "answered 200")
 
 
 def test_the_report_of_a_turn_that_was_slept_through_changes_nothing(house: House) -> None:
@@ -272,10 +286,10 @@ def test_the_report_of_a_turn_that_was_slept_through_changes_nothing(house: Hous
     def oversleep() -> None:
         house.postman.meanwhile = lambda: None
         house.bench.tick(house.bench.twin._book.policy.turn_ms)
-        taken.append(house.bench.outbox.take_turn(limit=TURN))
+        taken.append(house.bench.outbox.lease_origin(limit=TURN))
 
-    taken: list[Turn | None] = []
+    taken: list[OriginLease | None] = []
     house.postman.meanwhile = oversleep
     assert house.courier.deliver() == 1
     assert taken != [None]
-    assert house.webhook("a").state is Delivery.PENDING, "its 410 came too late to count"
+    assert house.webhook("a").state is DeliveryState.PENDING, "its 410 came too late to count"

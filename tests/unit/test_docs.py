@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seewhy_api.problems import STATUS
+from seewhy_api.http.problems import STATUS
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core/seewhy", "api/seewhy_api", "worker/seewhy_worker", "models/seewhy_models")

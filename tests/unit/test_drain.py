@@ -11,25 +11,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seewhy import images
-from seewhy.client.answers import Outcome
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
+from seewhy.client.responses import ExplanationResult
 from seewhy.errors import OutOfMemory, StoreUnavailable
-from seewhy.explanations import ClassScore, Job, Recipe, Result, State, TargetResult, Verdict
-from seewhy.hints import Bell, create_celery
-from seewhy.ledger.records import Policy, Submission, lanes_of
-from seewhy.ledger.twin.ledger import MemoryLedger
-from seewhy.maps import decode_npy
-from seewhy.objects.adapter import memory_store
-from seewhy.objects.keys import image_key
-from seewhy.objects.store import ObjectStore
-from seewhy_worker.device import Device
-from seewhy_worker.drain import Drain, Stations
-from seewhy_worker.explained import Explained, Prepared
-from seewhy_worker.intake import Intake
-from seewhy_worker.leases import Leases
-from seewhy_worker.publication import Publication
+from seewhy.imaging import codecs as images
+from seewhy.imaging.maps import decode_npy
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.types import LedgerPolicy, Submission, lanes_of
+from seewhy.schemas.job import Job, JobState, MethodOptions
+from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
+from seewhy.storage.keys import image_key
+from seewhy.storage.obstore_adapter import memory_store
+from seewhy.storage.port import ObjectStore
+from seewhy_worker.explain.types import ImageExplanation, PreparedImage
+from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
+from seewhy_worker.pipeline.device import Device
+from seewhy_worker.pipeline.fetch import ImageFetcher
+from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.publish import ResultPublisher
+from seewhy_worker.pipeline.watchdog import Watchdog
 from seewhy_worker.stub import StubExplainer
-from seewhy_worker.watchdog import Watchdog
 from servers.waiting import wait_until
 
 LANE = lanes_of("m")[0]
@@ -41,15 +42,15 @@ class Moody(StubExplainer):
 
     def __init__(self) -> None:
         super().__init__()
-        self.before: Callable[[Sequence[Prepared]], None] = lambda _: None
+        self.before: Callable[[Sequence[PreparedImage]], None] = lambda _: None
         self.sizes: list[int] = []
 
     def explain(
         self,
-        prepared: Sequence[Prepared],
+        prepared: Sequence[PreparedImage],
         targets: Sequence[tuple[int, ...]],
-        recipes: Sequence[Recipe] | None = None,
-    ) -> list[Explained]:
+        recipes: Sequence[MethodOptions] | None = None,
+    ) -> list[ImageExplanation]:
         self.sizes.append(len(prepared))
         self.before(prepared)
         return super().explain(prepared, targets, recipes)
@@ -67,21 +68,21 @@ class Room:
 
     def __post_init__(self) -> None:
         self.helpers = ThreadPoolExecutor(4)
-        self.ledger = MemoryLedger(policy=Policy(), clock_ms=lambda: self.now_ms)
+        self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
         self.leases = Leases(ledger=self.ledger, lease_s=30)
         self.device = Device(
             self.explainer, max_batch=self.max_batch, watchdog=Watchdog(timeout_s=60)
         )
-        self.drain = Drain(
-            Stations(
+        self.drain = BatchRunner(
+            PipelineDeps(
                 ledger=self.ledger,
                 outbox=self.ledger.outbox,
-                bell=Bell(create_celery("redis://127.0.0.1:1/0", lanes=[])),
+                wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
                 store=self.store,
                 leases=self.leases,
-                intake=Intake(store=self.store, max_pixels=1_000_000),
+                intake=ImageFetcher(store=self.store, max_pixels=1_000_000),
                 devices={"m": self.device},
-                publication=Publication(store=self.store, versions={"seewhy": "test"}),
+                publication=ResultPublisher(store=self.store, versions={"seewhy": "test"}),
             ),
             owner="w",
             helpers=self.helpers,
@@ -97,10 +98,10 @@ class Room:
             self.ledger.submit(Submission(job_id, LANE, job.model_dump_json()))
             self.submitted.append(job_id)
 
-    def states(self) -> list[State]:
+    def states(self) -> list[JobState]:
         return [self.ledger.read(job_id).state for job_id in self.submitted]
 
-    def ended(self, job_id: str) -> tuple[State, str | None]:
+    def ended(self, job_id: str) -> tuple[JobState, str | None]:
         record = self.ledger.read(job_id)
         assert record is not None
         return record.state, record.error_code
@@ -123,7 +124,7 @@ def test_what_is_waiting_is_run_in_batches_until_nothing_is_left(room):
     room.submit(*jobs)
     assert room.drain.drain(LANE) == 6
     assert room.explainer.sizes == [4, 2]
-    assert {room.ended(job) for job in jobs} == {(State.SUCCEEDED, None)}
+    assert {room.ended(job) for job in jobs} == {(JobState.SUCCEEDED, None)}
 
 
 def test_a_result_is_whole_before_the_state_moves(room):
@@ -161,8 +162,10 @@ def test_a_job_s_recipe_reaches_the_explainer_and_its_drawing_the_store(room):
     explain = room.explainer.explain
     room.explainer.explain = lambda *asked: seen.extend(asked[2]) or explain(*asked)
     room.drain.drain(LANE)
-    hires = Recipe(method="hirescam", fallback=("layercam",), score="probability", layers=("conv",))
-    assert seen == [Recipe(), hires, Recipe(method="classic", score="probability")]
+    hires = MethodOptions(
+        method="hirescam", fallback=("layercam",), score="probability", layers=("conv",)
+    )
+    assert seen == [MethodOptions(), hires, MethodOptions(method="classic", score="probability")]
     results = [Result.model_validate_json(room.ledger.read(job).result) for job in jobs]
     assert [(r.method, r.score) for r in results] == [
         ("gradcam", "logit"),
@@ -204,18 +207,18 @@ def test_a_picture_that_cannot_be_decoded_fails_alone(room):
     room.submit(bad, key="images/bad")
     room.submit(gone, key="images/gone")
     room.drain.drain(LANE)
-    assert room.ended(good) == (State.SUCCEEDED, None)
-    assert room.ended(bad) == (State.FAILED, "broken_image")
-    assert room.ended(gone) == (State.FAILED, "broken_image")
+    assert room.ended(good) == (JobState.SUCCEEDED, None)
+    assert room.ended(bad) == (JobState.FAILED, "broken_image")
+    assert room.ended(gone) == (JobState.FAILED, "broken_image")
 
 
 def test_the_guilty_picture_is_found_by_halving_and_fails_alone(room):
     jobs = ids(4)
     room.submit(*jobs)
     room.store.put("images/guilty", room.store.get(image_key(SHA)), content_type="image/jpeg")
-    culprit: list[Prepared] = []
+    culprit: list[PreparedImage] = []
 
-    def refuse(prepared: Sequence[Prepared]) -> None:
+    def refuse(prepared: Sequence[PreparedImage]) -> None:
         culprit[:] = culprit or [prepared[2]]
         if any(picture is culprit[0] for picture in prepared):
             raise ValueError("a picture this network cannot stand")
@@ -224,10 +227,10 @@ def test_the_guilty_picture_is_found_by_halving_and_fails_alone(room):
     room.drain.drain(LANE)
     assert room.explainer.sizes == [4, 2, 2, 1, 1]
     assert [room.ended(job) for job in jobs] == [
-        (State.SUCCEEDED, None),
-        (State.SUCCEEDED, None),
-        (State.FAILED, "explainer_failed"),
-        (State.SUCCEEDED, None),
+        (JobState.SUCCEEDED, None),
+        (JobState.SUCCEEDED, None),
+        (JobState.FAILED, "explainer_failed"),
+        (JobState.SUCCEEDED, None),
     ]
     assert room.ledger.read(jobs[2]).error_detail == "the explainer failed on this picture"
 
@@ -236,9 +239,9 @@ def test_too_few_maps_are_a_failure_of_the_picture_that_brings_it_about(room):
     jobs = ids(4)
     room.submit(*jobs)
     explain = room.explainer.explain
-    culprit: list[Prepared] = []
+    culprit: list[PreparedImage] = []
 
-    def forget_one(prepared: Sequence[Prepared], *others: object) -> list[Explained]:
+    def forget_one(prepared: Sequence[PreparedImage], *others: object) -> list[ImageExplanation]:
         culprit[:] = culprit or [prepared[2]]
         made = zip(prepared, explain(prepared, *others), strict=True)
         return [explained for picture, explained in made if picture is not culprit[0]]
@@ -246,10 +249,10 @@ def test_too_few_maps_are_a_failure_of_the_picture_that_brings_it_about(room):
     room.explainer.explain = forget_one
     assert room.drain.drain(LANE) == len(jobs)
     assert [room.ended(job) for job in jobs] == [
-        (State.SUCCEEDED, None),
-        (State.SUCCEEDED, None),
-        (State.FAILED, "explainer_failed"),
-        (State.SUCCEEDED, None),
+        (JobState.SUCCEEDED, None),
+        (JobState.SUCCEEDED, None),
+        (JobState.FAILED, "explainer_failed"),
+        (JobState.SUCCEEDED, None),
     ]
 
 
@@ -258,21 +261,21 @@ def test_running_out_of_memory_halves_the_batches_for_good(room, error):
     jobs = ids(6)
     room.submit(*jobs)
 
-    def refuse(prepared: Sequence[Prepared]) -> None:
+    def refuse(prepared: Sequence[PreparedImage]) -> None:
         if len(prepared) > 2:
             raise error
 
     room.explainer.before = refuse
     room.drain.drain(LANE)
     assert room.explainer.sizes == [4, 2, 2, 2]
-    assert {room.ended(job) for job in jobs} == {(State.SUCCEEDED, None)}
+    assert {room.ended(job) for job in jobs} == {(JobState.SUCCEEDED, None)}
 
 
 def test_memory_that_is_short_even_for_one_is_tried_again_later(room):
     (job,) = ids(1)
     room.submit(job)
 
-    def refuse(_: Sequence[Prepared]) -> None:
+    def refuse(_: Sequence[PreparedImage]) -> None:
         raise MemoryError
 
     room.explainer.before = refuse
@@ -281,7 +284,7 @@ def test_memory_that_is_short_even_for_one_is_tried_again_later(room):
         assert room.ledger.read(job).attempts == attempt
         room.now_ms += 60_000
         room.ledger.sweep()
-    assert room.ended(job) == (State.FAILED, "out_of_memory")
+    assert room.ended(job) == (JobState.FAILED, "out_of_memory")
 
 
 def test_a_store_that_is_away_delays_the_job(room):
@@ -294,12 +297,12 @@ def test_a_store_that_is_away_delays_the_job(room):
 
     room.store.get = away
     room.drain.drain(LANE)
-    assert room.ended(job) == (State.QUEUED, None)
+    assert room.ended(job) == (JobState.QUEUED, None)
     room.store.get = get
     room.now_ms += 60_000
     room.ledger.sweep()
     room.drain.drain(LANE)
-    assert room.ended(job) == (State.SUCCEEDED, None)
+    assert room.ended(job) == (JobState.SUCCEEDED, None)
 
 
 @pytest.mark.parametrize("step", ["get", "put"])
@@ -317,11 +320,11 @@ def test_a_job_outlives_any_outage_of_the_store_as_a_whole(room, step):
         assert room.drain.drain(LANE) == 4, "the next batch would fare no better"
         room.now_ms += 60_000
         room.ledger.sweep()
-    assert room.states() == [State.QUEUED] * 6
+    assert room.states() == [JobState.QUEUED] * 6
     for name, method in working.items():
         setattr(room.store, name, method)
     room.drain.drain(LANE)
-    assert [room.ended(job) for job in jobs] == [(State.SUCCEEDED, None)] * 6
+    assert [room.ended(job) for job in jobs] == [(JobState.SUCCEEDED, None)] * 6
     assert {room.ledger.read(job).attempts for job in jobs} == {1}
 
 
@@ -337,7 +340,7 @@ def test_an_object_that_cannot_be_had_from_a_store_that_answers_costs_attempts(r
         room.drain.drain(LANE)
         room.now_ms += 60_000
         room.ledger.sweep()
-    assert room.ended(job) == (State.FAILED, "store_unavailable")
+    assert room.ended(job) == (JobState.FAILED, "store_unavailable")
 
 
 def test_stopping_gives_back_what_has_not_reached_the_device(room):
@@ -345,7 +348,7 @@ def test_stopping_gives_back_what_has_not_reached_the_device(room):
     room.submit(*jobs)
     room.explainer.before = lambda _: room.drain.stop()
     room.drain.drain(LANE)
-    assert [room.ended(job)[0] for job in jobs] == [State.SUCCEEDED] * 4 + [State.QUEUED] * 2
+    assert [room.ended(job)[0] for job in jobs] == [JobState.SUCCEEDED] * 4 + [JobState.QUEUED] * 2
     assert room.ledger.read(jobs[5]).attempts == 0
 
 
@@ -358,17 +361,19 @@ def test_stopping_gives_back_at_once_what_waits_for_the_device(room):
     with ThreadPoolExecutor(2) as threads:
         first, second = (threads.submit(room.drain.drain, LANE) for _ in range(2))
         wait_until(lambda: room.explainer.sizes == [4], what="one batch is on the device")
-        wait_until(lambda: room.states() == [State.RUNNING] * 8, what="the other waits for it")
+        wait_until(lambda: room.states() == [JobState.RUNNING] * 8, what="the other waits for it")
         room.drain.stop()
         try:
-            wait_until(lambda: State.QUEUED in room.states(), what="it is given back", limit_s=10)
+            wait_until(
+                lambda: JobState.QUEUED in room.states(), what="it is given back", limit_s=10
+            )
         finally:
             done.set()
         assert {first.result(), second.result()} == {4}
     ended = [room.ledger.read(job) for job in jobs]
     assert sorted((record.state, record.attempts) for record in ended) == [
-        *[(State.QUEUED, 0)] * 4,
-        *[(State.SUCCEEDED, 1)] * 4,
+        *[(JobState.QUEUED, 0)] * 4,
+        *[(JobState.SUCCEEDED, 1)] * 4,
     ]
 
 
@@ -384,8 +389,8 @@ def test_a_job_cancelled_while_it_is_fetched_is_not_explained(room):
 
     room.store.get = cancel_meanwhile
     room.drain.drain(LANE)
-    assert room.ended(kept) == (State.SUCCEEDED, None)
-    assert room.ended(dropped) == (State.CANCELLED, None)
+    assert room.ended(kept) == (JobState.SUCCEEDED, None)
+    assert room.ended(dropped) == (JobState.CANCELLED, None)
     assert room.explainer.sizes == [1]
 
 
@@ -393,7 +398,7 @@ def test_a_lease_lost_on_the_way_costs_nothing_but_the_work(room):
     (job,) = ids(1)
     room.submit(job)
 
-    def lose(_: Sequence[Prepared]) -> None:
+    def lose(_: Sequence[PreparedImage]) -> None:
         room.now_ms += 31_000
         room.ledger.sweep()
         room.explainer.before = lambda _: None
@@ -401,7 +406,7 @@ def test_a_lease_lost_on_the_way_costs_nothing_but_the_work(room):
     room.explainer.before = lose
     assert room.drain.drain(LANE) == 2, "once stale, once more"
     record = room.ledger.read(job)
-    assert (record.state, record.attempts, record.crashes) == (State.SUCCEEDED, 2, 1)
+    assert (record.state, record.attempts, record.crashes) == (JobState.SUCCEEDED, 2, 1)
     result = Result.model_validate_json(record.result)
     assert result.objects["map"] == f"results/{job}/2/map.npy", "the winner's, not the loser's"
 
@@ -413,10 +418,10 @@ def test_a_network_that_gives_nonsense_says_so_in_json(room):
     explain = room.explainer.explain
 
     def nonsense(
-        prepared: Sequence[Prepared],
+        prepared: Sequence[PreparedImage],
         targets: Sequence[tuple[int, ...]],
-        recipes: Sequence[Recipe] | None,
-    ) -> list[Explained]:
+        recipes: Sequence[MethodOptions] | None,
+    ) -> list[ImageExplanation]:
         (good,) = explain(prepared, targets, recipes)
         score = ClassScore(index=0, label="0", logit=math.nan, probability=math.nan)
         target = TargetResult(
@@ -427,9 +432,9 @@ def test_a_network_that_gives_nonsense_says_so_in_json(room):
 
     room.explainer.explain = nonsense
     room.drain.drain(LANE)
-    assert room.ended(job) == (State.SUCCEEDED, None)
+    assert room.ended(job) == (JobState.SUCCEEDED, None)
     text = room.ledger.read(job).result
     assert json.loads(text, parse_constant=pytest.fail)["targets"][0]["verdict"] == "not_finite"
-    (target,) = Outcome.model_validate_json(text).targets
+    (target,) = ExplanationResult.model_validate_json(text).targets
     assert math.isnan(target.score.logit)
     assert math.isnan(target.maximum)

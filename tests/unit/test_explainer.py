@@ -15,19 +15,20 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 import networks
 from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
-from seewhy.explanations import Rectangle, Verdict
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.result import Verdict
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.explained import Prepared
-from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
-from seewhy_worker.gradients.aims import Aims
-from seewhy_worker.gradients.steps import compile_step
+from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
+from seewhy_worker.explain.types import PreparedImage
+from seewhy_worker.keras_backend.steps import compile_step
+from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.splitting import split
 
 PICTURES = networks.random_pictures(7)
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
@@ -46,7 +47,7 @@ def by_hand(model: keras.Model, pixels: np.ndarray, target: int) -> tuple[np.nda
     return (gradient.mean(axis=(0, 1)) * a).sum(axis=-1), logits
 
 
-def test_maps_and_logits_are_those_worked_out_by_hand(explainer: Explainer) -> None:
+def test_maps_and_logits_are_those_worked_out_by_hand(explainer: KerasExplainer) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES[:3]]
     explained = explainer.explain(prepared, [(0, 1, 2, 3, 4)] * 3)
     model = networks.two_layer_cnn()
@@ -63,7 +64,7 @@ def test_maps_and_logits_are_those_worked_out_by_hand(explainer: Explainer) -> N
             assert result.targets[target].maximum == result.maps[target].max()
 
 
-def test_a_rank_is_explained_as_the_class_that_holds_it(explainer: Explainer) -> None:
+def test_a_rank_is_explained_as_the_class_that_holds_it(explainer: KerasExplainer) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
     ranked = explainer.explain(prepared, [(-1, -3)] * 7)
     named = explainer.explain(
@@ -78,7 +79,7 @@ def test_a_rank_is_explained_as_the_class_that_holds_it(explainer: Explainer) ->
     assert len({one.targets[0].score.index for one in ranked}) > 1
 
 
-def test_pictures_with_one_few_and_many_targets_share_a_batch(explainer: Explainer) -> None:
+def test_pictures_with_one_few_and_many_targets_share_a_batch(explainer: KerasExplainer) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES[:3]]
     wanted = [(2,), (0, 4), (4, 3, 2, 1, 0, -1)]
     together = explainer.explain(prepared, wanted)
@@ -90,7 +91,7 @@ def test_pictures_with_one_few_and_many_targets_share_a_batch(explainer: Explain
 
 @pytest.mark.parametrize("ending", ["fused softmax", "softmax layer", "activation layer"])
 def test_the_softmax_s_spelling_does_not_change_the_map(
-    explainer: Explainer, ending: str, tmp_path: Path
+    explainer: KerasExplainer, ending: str, tmp_path: Path
 ) -> None:
     prepared = [explainer.prepare(PICTURES[0])]
     (expected,) = explainer.explain(prepared, [(1, -1)])
@@ -108,7 +109,7 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
 @settings(deadline=None, max_examples=40)
 @given(order=st.permutations(range(7)), cuts=st.sets(st.integers(1, 6)))
 def test_a_map_does_not_depend_on_its_batch(
-    explainer: Explainer, order: list[int], cuts: set[int]
+    explainer: KerasExplainer, order: list[int], cuts: set[int]
 ) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
     expected = [explainer.explain([one], [(0, -1)])[0] for one in prepared]
@@ -121,9 +122,9 @@ def test_a_map_does_not_depend_on_its_batch(
             assert one.targets[1].score.index == expected[member].targets[1].score.index
 
 
-def test_a_broken_picture_does_not_reach_its_batch_mates(explainer: Explainer) -> None:
+def test_a_broken_picture_does_not_reach_its_batch_mates(explainer: KerasExplainer) -> None:
     good = explainer.prepare(PICTURES[0])
-    broken = Prepared(pixels=np.full_like(good.pixels, np.nan), covers=good.covers)
+    broken = PreparedImage(pixels=np.full_like(good.pixels, np.nan), covers=good.covers)
     healthy, sick = explainer.explain([good, broken], [(0,), (0,)])
     (alone,) = explainer.explain([good], [(0,)])
     assert_same(healthy.maps, alone.maps)
@@ -140,7 +141,7 @@ def test_more_pictures_than_a_batch_holds_are_explained_in_order(tmp_path: Path)
         assert_same(one.maps, alone.maps)
 
 
-def head_of(hidden: keras.layers.Layer, tmp_path: Path) -> Explainer:
+def head_of(hidden: keras.layers.Layer, tmp_path: Path) -> KerasExplainer:
     picture = networks.picture_input()
     pooled = keras.layers.GlobalAveragePooling2D()(networks.conv(4, "conv", 1)(picture))
     return networks.explainer_of(keras.Model(picture, hidden(pooled)), tmp_path)
@@ -171,7 +172,9 @@ def test_a_sigmoid_head_gives_each_class_its_own_probability(tmp_path: Path) -> 
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_preparing_scales_the_whole_picture_and_leaves_it_unchanged(explainer: Explainer) -> None:
+def test_preparing_scales_the_whole_picture_and_leaves_it_unchanged(
+    explainer: KerasExplainer,
+) -> None:
     picture = np.full((20, 30, 3), (0, 51, 255), np.uint8)
     before = picture.copy()
     prepared = explainer.prepare(picture)
@@ -181,7 +184,7 @@ def test_preparing_scales_the_whole_picture_and_leaves_it_unchanged(explainer: E
     np.testing.assert_allclose(prepared.pixels[5, 5], [-1.0, -0.6, 1.0], rtol=1e-6)
 
 
-def test_explaining_leaves_the_prepared_pixels_unchanged(explainer: Explainer) -> None:
+def test_explaining_leaves_the_prepared_pixels_unchanged(explainer: KerasExplainer) -> None:
     prepared = explainer.prepare(PICTURES[0])
     before = prepared.pixels.copy()
     explainer.explain([prepared], [(-1,)])
@@ -189,17 +192,17 @@ def test_explaining_leaves_the_prepared_pixels_unchanged(explainer: Explainer) -
 
 
 @pytest.mark.parametrize("target", [5, -6])
-def test_a_class_the_model_does_not_have_is_refused(explainer: Explainer, target: int) -> None:
+def test_a_class_the_model_does_not_have_is_refused(explainer: KerasExplainer, target: int) -> None:
     with pytest.raises(UnknownClass, match="has 5 classes"):
         explainer.explain([explainer.prepare(PICTURES[0])], [(0, target)])
 
 
-def test_pictures_and_targets_must_be_as_many(explainer: Explainer) -> None:
+def test_pictures_and_targets_must_be_as_many(explainer: KerasExplainer) -> None:
     with pytest.raises(ValueError, match="1 pictures came with 2"):
         explainer.explain([explainer.prepare(PICTURES[0])], [(0,), (0,)])
 
 
-def test_no_pictures_give_no_explanations(explainer: Explainer) -> None:
+def test_no_pictures_give_no_explanations(explainer: KerasExplainer) -> None:
     assert explainer.explain([], []) == []
 
 
@@ -220,14 +223,16 @@ PRODUCTS = {
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_the_gradient_is_right_however_a_matrix_product_is_written(
-    explainer: Explainer, product: str
+    explainer: KerasExplainer, product: str
 ) -> None:
     plain = split(networks.two_layer_cnn())
     parts = replace(plain, through=lambda a: [a, PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4)))])
     step = compile_step(parts, find_method("gradcam"), batch=2, targets=5, rivals=0)
     pixels = np.stack([explainer.prepare(picture).pixels for picture in PICTURES[:2]])
     classes = np.tile(np.arange(5, dtype=np.int32), (2, 1))
-    raw = step(pixels, Aims(classes, np.zeros((2, 5, 0), np.int32), np.ones((2, 5), np.float32)))
+    raw = step(
+        pixels, TargetTensors(classes, np.zeros((2, 5, 0), np.int32), np.ones((2, 5), np.float32))
+    )
     gradient = WEIGHTS.T.reshape(5, 8, 8, 4)
     expected = np.einsum("kc,nhwc->nkhw", gradient.mean(axis=(1, 2)), plain.body(pixels))
     np.testing.assert_allclose(raw.maps, expected, rtol=1e-4, atol=1e-5)
@@ -239,7 +244,7 @@ def test_warming_up_leaves_nothing_to_compile_for_one_target(
 ) -> None:
     warm = networks.explainer_of(networks.two_layer_cnn(), tmp_path, max_batch=2)
     warm.warm_up()
-    monkeypatch.delattr("seewhy_worker.stock.compile_step")
+    monkeypatch.delattr("seewhy_worker.explain.step_cache.compile_step")
     prepared = [warm.prepare(picture) for picture in PICTURES]
     assert len(warm.explain(prepared, [(3,)] * 7)) == 7
 
@@ -249,11 +254,11 @@ def test_warming_up_leaves_nothing_to_compile_for_one_target(
     [({"input_shape": (16, 12, 3)}, "correct `input`"), ({"classes": 6}, "correct `labels_file`")],
 )
 def test_a_catalogue_that_does_not_fit_the_network_is_refused(
-    explainer: Explainer, wrong: dict[str, Any], complaint: str
+    explainer: KerasExplainer, wrong: dict[str, Any], complaint: str
 ) -> None:
     parts = replace(split(networks.two_layer_cnn()), **wrong)
     with pytest.raises(UnsupportedModel, match=complaint):
-        Explainer(spec=explainer.spec, parts=parts, max_batch=1)
+        KerasExplainer(spec=explainer.spec, parts=parts, max_batch=1)
 
 
 def test_running_out_of_memory_is_reported_as_such(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seewhy.trust import Trust
-from seewhy_worker.faithfulness import (
+from seewhy.schemas.trust import TrustScores
+from seewhy_worker.explain.faithfulness import (
     AT_ONCE,
     STEPS,
     area,
@@ -52,7 +52,7 @@ def soft_toy(pictures: np.ndarray) -> np.ndarray:
     return np.stack([score, 1 - score], axis=1)
 
 
-def judged(map_: np.ndarray, score=toy, *, class_: int = 0) -> Trust:
+def judged(map_: np.ndarray, score=toy, *, class_: int = 0) -> TrustScores:
     (found,) = faithfulness(
         PICTURE,
         map_[np.newaxis].astype(np.float32),
@@ -166,11 +166,11 @@ def test_a_map_without_an_order_is_not_judged_and_costs_nothing(value: float) ->
     if not np.isfinite(value):
         maps[1, 0] = [1, 2, 3, 4]
     found = faithfulness(PICTURE, maps, [0, 0], whole=[0.5, 0.5], probabilities=forbidden)
-    assert found == [Trust(), Trust()]
+    assert found == [TrustScores(), TrustScores()]
 
 
-def chance(value: float, **others: Any) -> Trust:
-    return Trust(insertion=value, deletion=value, **others)
+def chance(value: float, **others: Any) -> TrustScores:
+    return TrustScores(insertion=value, deletion=value, **others)
 
 
 @pytest.mark.parametrize(
@@ -178,11 +178,11 @@ def chance(value: float, **others: Any) -> Trust:
     [
         (1.0, chance(1.0, drop=0.0, increase=False, times_better_than_chance=1.0)),
         (0.0, chance(0.0, increase=False)),
-        (np.nan, Trust()),
+        (np.nan, TrustScores()),
     ],
 )
 def test_a_probability_that_nothing_moves_is_chance_or_says_nothing(
-    constant: float, expected: Trust
+    constant: float, expected: TrustScores
 ) -> None:
     found = judged(MARKED.astype(np.float32), lambda p: np.full((len(p), 1), constant))
     assert found == expected

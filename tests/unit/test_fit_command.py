@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 import networks
-from seewhy.catalog import Catalog, ModelSpec
-from seewhy.images import encode_png
+from seewhy.catalog.catalog import Catalog, ModelSpec
+from seewhy.catalog.weights import obtain
+from seewhy.imaging.codecs import encode_png
 from seewhy.settings import load
-from seewhy.weights import obtain
-from seewhy_worker.fitting.__main__ import main
-from seewhy_worker.fitting.entry import choose_place
-from seewhy_worker.fitting.errors import FitRefused
-from seewhy_worker.fitting.fit import Plan, fit
-from seewhy_worker.fitting.folder import read_folder
 from seewhy_worker.models.loading import load_file, load_model
 from seewhy_worker.models.preprocessing import prepare
 from seewhy_worker.models.splitting import split
+from seewhy_worker.training.__main__ import main
+from seewhy_worker.training.catalog_entry import choose_place
+from seewhy_worker.training.dataset import read_folder
+from seewhy_worker.training.errors import FitRefused
+from seewhy_worker.training.fit import Plan, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -190,6 +190,6 @@ def test_a_base_without_weights_is_refused(
 
 
 def test_what_can_be_refused_is_refused_before_keras_is_imported() -> None:
-    program = "import sys, seewhy_worker.fitting.__main__; print('keras' in sys.modules)"
+    program = "import sys, seewhy_worker.training.__main__; print('keras' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert shown.stdout.decode().strip() == "False"

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seewhy.catalog import Catalog
-from seewhy.images import decode, encode_png
+from seewhy.catalog.catalog import Catalog
+from seewhy.imaging.codecs import decode, encode_png
 from seewhy.settings import load
-from seewhy_worker.fitting.entry import choose_place, draft, write_entry
-from seewhy_worker.fitting.errors import FitRefused
-from seewhy_worker.fitting.evaluation import evaluate
-from seewhy_worker.fitting.features import compute_features
-from seewhy_worker.fitting.folder import Labelled, read_folder
-from seewhy_worker.fitting.holdout import hold_out
-from seewhy_worker.fitting.regression import Head, train
+from seewhy_worker.training.catalog_entry import choose_place, draft, write_entry
+from seewhy_worker.training.dataset import Labelled, read_folder
+from seewhy_worker.training.errors import FitRefused
+from seewhy_worker.training.evaluation import evaluate
+from seewhy_worker.training.features import compute_features
+from seewhy_worker.training.holdout import hold_out
+from seewhy_worker.training.regression import Head, train
 
 
 def folder_of(path: Path, **counts: int) -> Path:

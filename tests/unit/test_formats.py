@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from seewhy.explanations import Job, Result
-from seewhy.filing import read_outcome
-from seewhy.manifests import Manifest
+from seewhy.jobs.archiver import read_outcome
+from seewhy.jobs.manifest import Manifest
+from seewhy.schemas.job import Job
+from seewhy.schemas.result import Result
 
 FORMATS = Path(__file__).parent / "formats"
 LATER = {"added_later": {"by": ["a", "version"]}}

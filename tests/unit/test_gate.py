@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from seewhy_api.server import Gate
+from seewhy_api.server import ConcurrencyLimiter
 from servers.waiting import wait_until
 
 
@@ -17,7 +17,7 @@ def test_requests_beyond_the_number_wait_and_those_being_streamed_do_not_count()
         assert leave[environ["name"]].wait(timeout=60)
         return iter([b"streamed later"])
 
-    gate = Gate(app, at_once=2)
+    gate = ConcurrencyLimiter(app, at_once=2)
     answers: dict[str, Iterable[bytes]] = {}
 
     def ask(name: str) -> None:
@@ -45,7 +45,7 @@ def test_a_request_that_fails_leaves_its_place():
             raise ValueError
         return [b"ok"]
 
-    gate = Gate(app, at_once=1)
+    gate = ConcurrencyLimiter(app, at_once=1)
     for fails in (True, True, False):
         try:
             answer = gate({"fails": fails}, None)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from seewhy.explanations import Rectangle
-from seewhy.geometry import FitRule, Interpolation, covered, fit, within
+from seewhy.imaging.geometry import covered_rectangle, crop_and_resize, pixel_slices
+from seewhy.schemas.geometry import FitRule, Interpolation, Rectangle
 
 SIDES = st.integers(1, 5_000)
 
@@ -18,18 +18,18 @@ def ramp(width_px: int, height_px: int) -> np.ndarray:
 
 
 def test_stretch_covers_the_whole_picture() -> None:
-    whole = covered(640, 427, rule="stretch", fraction=0.5)
+    whole = covered_rectangle(640, 427, rule="stretch", fraction=0.5)
     assert whole == Rectangle(x=0, y=0, width=640, height=427)
 
 
 def test_crop_covers_a_centred_square_of_the_shorter_side() -> None:
-    square = covered(640, 427, rule="crop", fraction=0.875)
+    square = covered_rectangle(640, 427, rule="crop", fraction=0.875)
     assert square == Rectangle(x=134, y=27, width=373, height=373)
 
 
 @given(width=SIDES, height=SIDES, fraction=st.floats(0.01, 1))
 def test_a_crop_is_square_inside_and_centred(width: int, height: int, fraction: float) -> None:
-    part = covered(width, height, rule="crop", fraction=fraction)
+    part = covered_rectangle(width, height, rule="crop", fraction=fraction)
     assert part.width == part.height >= 1
     assert part.width <= max(1, fraction * min(width, height))
     assert 0 <= part.x <= width - part.width
@@ -42,8 +42,8 @@ def test_a_crop_is_square_inside_and_centred(width: int, height: int, fraction: 
 def test_the_pixels_within_are_exactly_those_covered(
     width: int, height: int, rule: FitRule
 ) -> None:
-    part = covered(width, height, rule=rule, fraction=0.875)
-    rows, columns = within(part, width_px=width, height_px=height)
+    part = covered_rectangle(width, height, rule=rule, fraction=0.875)
+    rows, columns = pixel_slices(part, width_px=width, height_px=height)
     assert (columns.start, columns.stop) == (part.x, part.x + part.width)
     assert (rows.start, rows.stop) == (part.y, part.y + part.height)
 
@@ -55,7 +55,7 @@ def test_a_rectangle_that_leaves_the_picture_is_kept_inside(
     x: float, y: float, width: float, height: float
 ) -> None:
     rectangle = Rectangle(x=x, y=y, width=width, height=height)
-    rows, columns = within(rectangle, width_px=100, height_px=50)
+    rows, columns = pixel_slices(rectangle, width_px=100, height_px=50)
     assert 0 <= rows.start < rows.stop <= 50
     assert 0 <= columns.start < columns.stop <= 100
 
@@ -63,13 +63,13 @@ def test_a_rectangle_that_leaves_the_picture_is_kept_inside(
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.01, float("nan")])
 def test_a_fraction_that_makes_no_sense_is_refused(fraction: float) -> None:
     with pytest.raises(ValueError, match="fraction"):
-        covered(10, 10, rule="crop", fraction=fraction)
+        covered_rectangle(10, 10, rule="crop", fraction=fraction)
 
 
 def test_fitting_to_the_own_size_changes_nothing() -> None:
     picture = ramp(30, 20)
     rectangle = Rectangle(x=10, y=5, width=12, height=12)
-    part = fit(picture, rectangle, height_px=12, width_px=12, interpolation="cubic")
+    part = crop_and_resize(picture, rectangle, height_px=12, width_px=12, interpolation="cubic")
     assert np.array_equal(part, picture[5:17, 10:22])
     assert part.flags.c_contiguous
 
@@ -77,31 +77,33 @@ def test_fitting_to_the_own_size_changes_nothing() -> None:
 @pytest.mark.parametrize("size_px", [(7, 5), (64, 96), (40, 20)])
 def test_nearest_takes_the_pixels_that_pillow_and_so_keras_take(size_px: tuple[int, int]) -> None:
     picture = ramp(41, 29)
-    whole = covered(41, 29, rule="stretch", fraction=1)
-    fitted = fit(picture, whole, height_px=size_px[1], width_px=size_px[0], interpolation="nearest")
+    whole = covered_rectangle(41, 29, rule="stretch", fraction=1)
+    fitted = crop_and_resize(
+        picture, whole, height_px=size_px[1], width_px=size_px[0], interpolation="nearest"
+    )
     expected = Image.fromarray(picture).resize(size_px, Image.Resampling.NEAREST)
     assert np.array_equal(fitted, np.asarray(expected))
 
 
 def test_bilinear_interpolates_between_pixel_centres() -> None:
     picture = np.array([[[0, 0, 0], [100, 100, 100]]], np.uint8)
-    whole = covered(2, 1, rule="stretch", fraction=1)
-    fitted = fit(picture, whole, height_px=1, width_px=4, interpolation="bilinear")
+    whole = covered_rectangle(2, 1, rule="stretch", fraction=1)
+    fitted = crop_and_resize(picture, whole, height_px=1, width_px=4, interpolation="bilinear")
     assert fitted[0, :, 0].tolist() == [0, 25, 75, 100]
 
 
 def test_area_averages_what_the_others_would_skip() -> None:
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::4] = 200
-    whole = covered(16, 16, rule="stretch", fraction=1)
-    fitted = fit(stripes, whole, height_px=4, width_px=4, interpolation="area")
+    whole = covered_rectangle(16, 16, rule="stretch", fraction=1)
+    fitted = crop_and_resize(stripes, whole, height_px=4, width_px=4, interpolation="area")
     assert (fitted == 50).all()
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "cubic", "area"])
 def test_every_interpolation_keeps_a_flat_picture_flat(interpolation: Interpolation) -> None:
     flat = np.full((31, 17, 3), (10, 120, 250), np.uint8)
-    whole = covered(17, 31, rule="stretch", fraction=1)
-    fitted = fit(flat, whole, height_px=24, width_px=48, interpolation=interpolation)
+    whole = covered_rectangle(17, 31, rule="stretch", fraction=1)
+    fitted = crop_and_resize(flat, whole, height_px=24, width_px=48, interpolation=interpolation)
     assert fitted.shape == (24, 48, 3)
     assert (fitted == (10, 120, 250)).all()

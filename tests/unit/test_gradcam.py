@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seewhy.errors import UnknownMethod
-from seewhy.explanations import METHODS
+from seewhy.schemas.methods import METHODS
 from seewhy_worker.cam.gradcam import gradcam
 from seewhy_worker.cam.methods import find_method
 

@@ -9,10 +9,10 @@ import pytest
 from keras import layers
 
 import networks
-from seewhy_worker.fitting.regression import Head
 from seewhy_worker.models import heads
 from seewhy_worker.models.loading import load_file
 from seewhy_worker.models.splitting import split
+from seewhy_worker.training.regression import Head
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 

@@ -12,8 +12,8 @@ from PIL import Image
 import pictures
 from pictures import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
 from seewhy.errors import BadImage, BrokenImage, EmptyImage, ImageTooLarge, UnsupportedImage
-from seewhy.image_files import MAX_PARTS, MAX_SCANS, take_apart
-from seewhy.images import decode
+from seewhy.imaging.codecs import decode
+from seewhy.imaging.containers import MAX_PARTS, MAX_SCANS, take_apart
 
 
 def test_an_empty_upload_is_refused() -> None:

@@ -17,7 +17,7 @@ PACKAGES = ("core/seewhy", "api/seewhy_api", "worker/seewhy_worker", "models/see
 READS_ENVIRONMENT = {
     ROOT / "core/seewhy/settings.py",
     # Child processes inherit the user's environment, with our settings laid over it.
-    ROOT / "core/seewhy/processes/environment.py",
+    ROOT / "core/seewhy/embedded/environment.py",
 }
 VAGUE_NAMES = {"utils", "util", "helpers", "common", "manager", "base", "misc"}
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 import pictures
 from pictures import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
-from seewhy.images import ImageInfo, encode_jpeg, encode_png
+from seewhy.imaging.codecs import ImageInfo, encode_jpeg, encode_png
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}

@@ -10,8 +10,8 @@ import pytest
 import networks
 from by_hand import ByHand, gradcam
 from seewhy.errors import UnsupportedModel
-from seewhy.explanations import Recipe
-from seewhy_worker.explainer import Explainer
+from seewhy.schemas.job import MethodOptions
+from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.models.splitting import split
 
 PICTURES = networks.random_pictures(2)
@@ -19,7 +19,7 @@ BOTH = ("conv1", "conv2")
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
@@ -36,9 +36,9 @@ def first_layer_map(model: keras.Model, pixels: np.ndarray, c: int) -> np.ndarra
     return (gradient.mean(axis=(0, 1)) * first).sum(axis=-1)
 
 
-def test_a_request_s_layer_is_explained_in_place_of_the_model_s(explainer: Explainer) -> None:
+def test_a_request_s_layer_is_explained_in_place_of_the_model_s(explainer: KerasExplainer) -> None:
     prepared = explainer.prepare(PICTURES[0])
-    (found,) = explainer.explain([prepared], [(2,)], [Recipe(layers=("conv1",))])
+    (found,) = explainer.explain([prepared], [(2,)], [MethodOptions(layers=("conv1",))])
     expected = first_layer_map(networks.two_layer_cnn(), prepared.pixels, 2)
     assert (found.layer, found.maps.shape) == ("conv1", (1, 10, 10))
     np.testing.assert_allclose(found.maps[0], expected, rtol=0, atol=1e-5 * np.abs(expected).max())
@@ -46,10 +46,10 @@ def test_a_request_s_layer_is_explained_in_place_of_the_model_s(explainer: Expla
 
 @pytest.mark.parametrize("order", [BOTH, BOTH[::-1]])
 def test_several_layers_are_fused_on_the_finest_grid(
-    explainer: Explainer, order: tuple[str, str]
+    explainer: KerasExplainer, order: tuple[str, str]
 ) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
-    found = explainer.explain(prepared, [(0, 3)] * 2, [Recipe(layers=order)] * 2)
+    found = explainer.explain(prepared, [(0, 3)] * 2, [MethodOptions(layers=order)] * 2)
     model = networks.two_layer_cnn()
     for picture, one in zip(prepared, found, strict=True):
         assert (one.layer, one.linear) == ("conv1 + conv2", False)
@@ -63,11 +63,11 @@ def test_several_layers_are_fused_on_the_finest_grid(
 
 
 @pytest.mark.parametrize("method", ["eigencam", "shapleycam", "layercam"])
-def test_every_method_of_one_pass_fuses(explainer: Explainer, method: str) -> None:
+def test_every_method_of_one_pass_fuses(explainer: KerasExplainer, method: str) -> None:
     prepared = [explainer.prepare(PICTURES[0])]
 
     def at(*layers: str) -> np.ndarray:
-        recipe = Recipe(method=method, layers=layers)
+        recipe = MethodOptions(method=method, layers=layers)
         return explainer.explain(prepared, [(1,)], [recipe])[0].maps[0]
 
     fine, deep = at("conv1"), at("conv2")
@@ -90,7 +90,7 @@ def test_layers_of_a_nested_channels_first_network_are_fused_alike(tmp_path: Pat
     scores = networks.classified(keras.layers.Permute((2, 3, 1))(backbone(turned)))
     first = networks.explainer_of(keras.Model(picture, scores), tmp_path)
     prepared = [flat.prepare(picture) for picture in PICTURES]
-    recipes = [Recipe(layers=BOTH)] * 2
+    recipes = [MethodOptions(layers=BOTH)] * 2
     expected = flat.explain(prepared, [(0, 4)] * 2, recipes)
     found = first.explain(prepared, [(0, 4)] * 2, recipes)
     for one, other in zip(found, expected, strict=True):
@@ -98,10 +98,12 @@ def test_layers_of_a_nested_channels_first_network_are_fused_alike(tmp_path: Pat
     assert found[0].layer == "backbone/conv1 + backbone/conv2"
 
 
-def test_a_layer_that_is_not_there_is_refused_with_those_that_are(explainer: Explainer) -> None:
+def test_a_layer_that_is_not_there_is_refused_with_those_that_are(
+    explainer: KerasExplainer,
+) -> None:
     prepared = [explainer.prepare(PICTURES[0])]
     with pytest.raises(UnsupportedModel, match=r"no layer 'conv3'.*conv1, conv2"):
-        explainer.explain(prepared, [(0,)], [Recipe(layers=("conv3",))])
+        explainer.explain(prepared, [(0,)], [MethodOptions(layers=("conv3",))])
 
 
 def test_a_layer_that_parts_go_around_is_refused_beside_others() -> None:

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seewhy.explanations import Box, Rectangle
-from seewhy.localization import energy_in_box, pointing_hit
+from seewhy.imaging.pointing import energy_in_box, pointing_hit
+from seewhy.schemas.geometry import Box, Rectangle
 
 MAP = np.array([[4, -9, 0], [1, 2, 3]], np.float32)
 COVERS = Rectangle(x=10, y=20, width=30, height=40)

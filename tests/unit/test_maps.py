@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seewhy.explanations import Verdict
-from seewhy.maps import decode_npy, encode_npy, evidence, verdict
+from seewhy.imaging.maps import decode_npy, encode_npy, evidence, verdict
+from seewhy.schemas.result import Verdict
 
 MAPS = arrays.arrays(
     np.float32,

@@ -11,21 +11,22 @@ from hypothesis import strategies as st
 import networks
 from by_hand import FORMULAS, ByHand, contrast, gradcam, projected
 from seewhy.errors import UnknownClass, UnknownMethod
-from seewhy.explanations import METHODS, Recipe, Score, Verdict
-from seewhy.methods import FACTS
-from seewhy.targets import Target
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.methods import METHOD_INFO, METHODS, ScoreKind
+from seewhy.schemas.result import Verdict
+from seewhy.schemas.targets import Target
 from seewhy_worker.cam.eigencam import eigencam
 from seewhy_worker.cam.finercam import nearest_rivals
 from seewhy_worker.cam.gradcam_plus_plus import gradcam_plus_plus
 from seewhy_worker.cam.xgradcam import xgradcam
-from seewhy_worker.explained import Prepared
-from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
+from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
+from seewhy_worker.explain.types import PreparedImage
 
 PICTURES = networks.random_pictures(4)
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
@@ -36,48 +37,52 @@ def agree(found: np.ndarray, expected: np.ndarray) -> None:
 @pytest.mark.parametrize("score", ["logit", "probability"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_map_is_the_one_its_paper_s_formula_gives(
-    explainer: Explainer, method: str, score: Score
+    explainer: KerasExplainer, method: str, score: ScoreKind
 ) -> None:
     model = networks.two_layer_cnn()
     prepared = [explainer.prepare(picture) for picture in PICTURES[:2]]
-    recipe = Recipe(method=method, score=score)
+    recipe = MethodOptions(method=method, score=score)
     explained = explainer.explain(prepared, [(0, 1, 2, 3, 4)] * 2, [recipe] * 2)
     for picture, result in zip(prepared, explained, strict=True):
         hand = ByHand.of(model, picture.pixels)
         for target in range(networks.CLASSES):
             agree(result.maps[target], FORMULAS[method](hand, score, target))
         assert (result.method, result.tried) == (method, (method,))
-        assert result.linear is FACTS[method].linear
+        assert result.linear is METHOD_INFO[method].linear
 
 
 def test_a_curved_score_sets_shapleycam_apart_and_a_flat_one_does_not(
-    explainer: Explainer,
+    explainer: KerasExplainer,
 ) -> None:
     prepared = [explainer.prepare(PICTURES[0])] * 2
     for score, same in (("logit", True), ("probability", False)):
-        recipes = [Recipe(method=method, score=score) for method in ("gradcam", "shapleycam")]
+        recipes = [
+            MethodOptions(method=method, score=score) for method in ("gradcam", "shapleycam")
+        ]
         plain, curved = explainer.explain(prepared, [(0,)] * 2, recipes)
         assert np.allclose(plain.maps, curved.maps, rtol=1e-5, atol=0) is same
 
 
 @pytest.mark.parametrize("score", ["logit", "probability"])
 def test_a_contrast_is_the_map_of_a_class_less_the_mean_of_its_rivals(
-    explainer: Explainer, score: Score
+    explainer: KerasExplainer, score: ScoreKind
 ) -> None:
     prepared = explainer.prepare(PICTURES[0])
     hand = ByHand.of(networks.two_layer_cnn(), prepared.pixels)
     ranks = np.argsort(-hand.logits)
     (explained,) = explainer.explain(
-        [prepared], [(Target(index=3, rivals=(1, -2)),)], [Recipe(score=score)]
+        [prepared], [(Target(index=3, rivals=(1, -2)),)], [MethodOptions(score=score)]
     )
     agree(explained.maps[0], contrast(hand, score, 3, [1, int(ranks[1])]))
     assert [rival.index for rival in explained.targets[0].rivals] == [1, ranks[1]]
     assert explained.targets[0].rivals[0].logit == pytest.approx(hand.logits[1], rel=1e-4)
-    (finest,) = explainer.explain([prepared], [(3,)], [Recipe(method="finercam")])
+    (finest,) = explainer.explain([prepared], [(3,)], [MethodOptions(method="finercam")])
     assert len(finest.targets[0].rivals) == 3
 
 
-def test_a_class_against_itself_says_that_there_is_nothing_to_show(explainer: Explainer) -> None:
+def test_a_class_against_itself_says_that_there_is_nothing_to_show(
+    explainer: KerasExplainer,
+) -> None:
     prepared = explainer.prepare(PICTURES[0])
     best = explainer.explain([prepared], [(-1,)])[0].top[0].index
     (explained,) = explainer.explain([prepared], [(Target(index=best, rivals=(-1,)),)])
@@ -88,24 +93,24 @@ def test_the_probability_of_a_sigmoid_does_not_depend_on_other_classes(tmp_path:
     multi = networks.explainer_of(networks.two_layer_cnn("fused sigmoid"), tmp_path)
     prepared = multi.prepare(PICTURES[1])
     hand = ByHand.of(networks.two_layer_cnn(), prepared.pixels)
-    (explained,) = multi.explain([prepared], [(2,)], [Recipe(score="probability")])
+    (explained,) = multi.explain([prepared], [(2,)], [MethodOptions(score="probability")])
     p = 1 / (1 + np.exp(-hand.logits[2]))
     agree(explained.maps[0], p * (1 - p) * gradcam(hand, "logit", 2))
 
 
 RECIPES = [
-    Recipe(),
-    Recipe(method="scorecam"),
-    Recipe(score="probability"),
-    Recipe(method="eigencam"),
-    Recipe(method="eigengradcam"),
+    MethodOptions(),
+    MethodOptions(method="scorecam"),
+    MethodOptions(score="probability"),
+    MethodOptions(method="eigencam"),
+    MethodOptions(method="eigengradcam"),
 ]
 
 
 @settings(deadline=None, max_examples=25)
 @given(chosen=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(RECIPES)), max_size=4))
 def test_pictures_of_different_recipes_share_a_batch_and_keep_their_order(
-    explainer: Explainer, chosen: list[tuple[int, Recipe]]
+    explainer: KerasExplainer, chosen: list[tuple[int, MethodOptions]]
 ) -> None:
     prepared = [explainer.prepare(PICTURES[place]) for place, _ in chosen]
     together = explainer.explain(prepared, [(4,)] * len(chosen), [recipe for _, recipe in chosen])
@@ -118,10 +123,12 @@ def test_pictures_of_different_recipes_share_a_batch_and_keep_their_order(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_broken_picture_does_not_reach_its_batch_mates(explainer: Explainer, method: str) -> None:
+def test_a_broken_picture_does_not_reach_its_batch_mates(
+    explainer: KerasExplainer, method: str
+) -> None:
     good = explainer.prepare(PICTURES[0])
-    broken = Prepared(pixels=np.full_like(good.pixels, np.nan), covers=good.covers)
-    recipe = Recipe(method=method)
+    broken = PreparedImage(pixels=np.full_like(good.pixels, np.nan), covers=good.covers)
+    recipe = MethodOptions(method=method)
     healthy, sick = explainer.explain([good, broken], [(0,), (0,)], [recipe] * 2)
     (alone,) = explainer.explain([good], [(0,)], [recipe])
     limit = BATCH_TOLERANCE * np.abs(alone.maps).max()
@@ -138,7 +145,7 @@ def one_cell_speaks(shape: tuple[int, ...], dtype: object = None) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def torn(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+def torn(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     """Grad-CAM sees nothing for class 0 here, and no method sees anything for class 1."""
     picture = networks.picture_input()
     features = keras.layers.Conv2D(4, 3, activation="sigmoid", kernel_initializer="zeros")(picture)
@@ -148,14 +155,16 @@ def torn(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
     return networks.explainer_of(keras.Model(picture, scores), tmp_path_factory.mktemp("torn"))
 
 
-CHAIN = Recipe(method="gradcam", fallback=("xgradcam", "hirescam", "layercam"))
+CHAIN = MethodOptions(method="gradcam", fallback=("xgradcam", "hirescam", "layercam"))
 
 
 def test_a_map_without_evidence_falls_back_to_the_next_method_that_finds_some(
-    torn: Explainer,
+    torn: KerasExplainer,
 ) -> None:
     prepared = [torn.prepare(PICTURES[0])] * 3
-    plain, helped, lost = torn.explain(prepared, [(0,), (0,), (1,)], [Recipe(), CHAIN, CHAIN])
+    plain, helped, lost = torn.explain(
+        prepared, [(0,), (0,), (1,)], [MethodOptions(), CHAIN, CHAIN]
+    )
     assert plain.targets[0].verdict is Verdict.CONSTANT
     assert (helped.method, helped.tried) == ("hirescam", ("gradcam", "xgradcam", "hirescam"))
     assert helped.targets[0].verdict is Verdict.OK
@@ -163,17 +172,17 @@ def test_a_map_without_evidence_falls_back_to_the_next_method_that_finds_some(
     assert lost.method == "gradcam", "when none helps, what was asked for stands"
 
 
-def test_a_picture_with_one_good_map_does_not_fall_back(explainer: Explainer) -> None:
+def test_a_picture_with_one_good_map_does_not_fall_back(explainer: KerasExplainer) -> None:
     prepared = explainer.prepare(PICTURES[0])
     (explained,) = explainer.explain([prepared], [(0, 1, 2, 3, 4)], [CHAIN])
     assert any(target.verdict is Verdict.OK for target in explained.targets)
     assert explained.tried == ("gradcam",)
 
 
-def test_what_a_recipe_names_must_exist(explainer: Explainer) -> None:
+def test_what_a_recipe_names_must_exist(explainer: KerasExplainer) -> None:
     prepared = [explainer.prepare(PICTURES[0])]
     with pytest.raises(UnknownMethod, match="layercam"):
-        explainer.explain(prepared, [(0,)], [Recipe(method="gradcm")])
+        explainer.explain(prepared, [(0,)], [MethodOptions(method="gradcm")])
     with pytest.raises(UnknownClass, match="has 5 classes"):
         explainer.explain(prepared, [(Target(index=0, rivals=(5,)),)])
 

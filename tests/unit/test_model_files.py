@@ -12,10 +12,10 @@ import pytest
 from keras import layers
 
 import networks
-from seewhy.catalog import InputSize
+from seewhy.catalog.catalog import InputSize
 from seewhy.errors import UnsupportedModel
-from seewhy.explanations import Recipe
-from seewhy_worker.explainer import load_explainer
+from seewhy.schemas.job import MethodOptions
+from seewhy_worker.explain.keras_explainer import load_explainer
 from seewhy_worker.models.loading import load_file, load_model
 
 FORMATS = ("keras", "h5")
@@ -91,8 +91,8 @@ def test_the_catalogue_s_precision_reaches_every_layer_and_keeps_the_map(
     first, second = (load_explainer(s, weights_path=path, max_batch=1) for s in (plain, mixed))
     prepared = [first.prepare(networks.random_pictures(1)[0])]
     for method in ("gradcam", "scorecam", "integrated-gradients", "guided-gradcam"):
-        (exact,) = first.explain(prepared, [(0, 1)], [Recipe(method=method)])
-        (found,) = second.explain(prepared, [(0, 1)], [Recipe(method=method)])
+        (exact,) = first.explain(prepared, [(0, 1)], [MethodOptions(method=method)])
+        (found,) = second.explain(prepared, [(0, 1)], [MethodOptions(method=method)])
         assert found.maps.dtype == np.float32
         assert np.corrcoef(found.maps.ravel(), exact.maps.ravel())[0, 1] > 0.98
         assert not np.array_equal(found.maps, exact.maps)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seewhy.ids import job_time, new_job_id
-from seewhy.objects.keys import image_key, manifest_key, outcome_key, result_key, result_prefix
+from seewhy.storage.keys import image_key, manifest_key, outcome_key, result_key, result_prefix
 
 # RFC 9562, appendix A.6: made on 22 February 2022 at 19:22:22 UTC.
 RFC_EXAMPLE = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"

@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 
 import networks
 from seewhy.errors import OutOfMemory, UnsupportedModel
-from seewhy.explanations import METHODS, Recipe
-from seewhy.methods import FACTS
-from seewhy.targets import Target
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.methods import METHOD_INFO, METHODS
+from seewhy.schemas.targets import Target
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.explained import Explained
-from seewhy_worker.explainer import BATCH_TOLERANCE, Explainer
-from seewhy_worker.stock import LARGEST
+from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
+from seewhy_worker.explain.step_cache import LARGEST
+from seewhy_worker.explain.types import ImageExplanation
 
 PICTURES = networks.random_pictures(4)
 SEVERAL = [name for name in METHODS if not find_method(name).in_one_pass]
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
-def explain(explainer: Explainer, *targets: int | Target, **recipe: Any) -> Explained:
+def explain(explainer: KerasExplainer, *targets: int | Target, **recipe: Any) -> ImageExplanation:
     prepared = [explainer.prepare(PICTURES[0])]
-    return explainer.explain(prepared, [targets], [Recipe(**recipe)])[0]
+    return explainer.explain(prepared, [targets], [MethodOptions(**recipe)])[0]
 
 
 def near(found: np.ndarray, expected: np.ndarray) -> None:
@@ -39,9 +39,9 @@ def near(found: np.ndarray, expected: np.ndarray) -> None:
     np.testing.assert_allclose(found, expected, rtol=0, atol=limit)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if FACTS[name].linear])
+@pytest.mark.parametrize("method", [name for name in METHODS if METHOD_INFO[name].linear])
 def test_a_linear_method_s_maps_subtract_and_turn_their_sign(
-    explainer: Explainer, method: str
+    explainer: KerasExplainer, method: str
 ) -> None:
     one, other, why, against = explain(
         explainer, 0, 3, Target(index=0, rivals=(3,)), Target(index=0, against=True), method=method
@@ -50,7 +50,7 @@ def test_a_linear_method_s_maps_subtract_and_turn_their_sign(
     near(against, -one)
 
 
-def test_several_contrasts_and_what_speaks_against_share_a_pass(explainer: Explainer) -> None:
+def test_several_contrasts_and_what_speaks_against_share_a_pass(explainer: KerasExplainer) -> None:
     targets = (2, Target(index=2, rivals=(0, 1)), Target(index=-1, rivals=(-2,)), 4)
     together = explain(explainer, *targets)
     for target, map_, result in zip(targets, together.maps, together.targets, strict=True):
@@ -62,7 +62,7 @@ def test_several_contrasts_and_what_speaks_against_share_a_pass(explainer: Expla
     assert [len(target.rivals) for target in together.targets] == [0, 2, 1, 0]
 
 
-def test_a_result_says_when_its_map_shows_what_speaks_against(explainer: Explainer) -> None:
+def test_a_result_says_when_its_map_shows_what_speaks_against(explainer: KerasExplainer) -> None:
     found = explain(explainer, 1, Target(index=1, against=True), method="layercam")
     assert [target.against for target in found.targets] == [False, True]
     assert not np.allclose(found.maps[1], -found.maps[0]), "LayerCAM clips before it sums"
@@ -71,7 +71,7 @@ def test_a_result_says_when_its_map_shows_what_speaks_against(explainer: Explain
 
 @pytest.mark.parametrize("score", ["logit", "probability"])
 def test_integrated_gradients_share_out_the_whole_rise_from_black(
-    explainer: Explainer, score: str
+    explainer: KerasExplainer, score: str
 ) -> None:
     found = explain(explainer, 0, 1, 2, method="integrated-gradients", score=score)
     model = keras.Sequential([networks.two_layer_cnn()])
@@ -88,7 +88,7 @@ def test_integrated_gradients_share_out_the_whole_rise_from_black(
 
 @pytest.mark.parametrize("method", SEVERAL)
 def test_targets_of_a_method_of_several_passes_do_not_touch_each_other(
-    explainer: Explainer, method: str
+    explainer: KerasExplainer, method: str
 ) -> None:
     together = explain(explainer, 0, -1, Target(index=2, rivals=(1,)), method=method)
     for place, target in enumerate((0, -1, Target(index=2, rivals=(1,)))):
@@ -98,10 +98,10 @@ def test_targets_of_a_method_of_several_passes_do_not_touch_each_other(
 @settings(deadline=None, max_examples=15)
 @given(chosen=st.lists(st.integers(0, 3), min_size=1, max_size=3), method=st.sampled_from(SEVERAL))
 def test_a_map_of_several_passes_does_not_depend_on_its_batch(
-    explainer: Explainer, chosen: list[int], method: str
+    explainer: KerasExplainer, chosen: list[int], method: str
 ) -> None:
     prepared = [explainer.prepare(PICTURES[place]) for place in chosen]
-    recipe = Recipe(method=method)
+    recipe = MethodOptions(method=method)
     together = explainer.explain(prepared, [(1,)] * len(chosen), [recipe] * len(chosen))
     for picture, one in zip(prepared, together, strict=True):
         near(one.maps, explainer.explain([picture], [(1,)], [recipe])[0].maps)
@@ -109,7 +109,7 @@ def test_a_map_of_several_passes_does_not_depend_on_its_batch(
 
 @pytest.mark.parametrize("method", SEVERAL)
 def test_fewer_rows_at_a_time_make_the_same_map(
-    explainer: Explainer, method: str, tmp_path: Path
+    explainer: KerasExplainer, method: str, tmp_path: Path
 ) -> None:
     narrow = networks.explainer_of(networks.two_layer_cnn(), tmp_path, max_batch=1)
     near(explain(narrow, 0, 4, method=method).maps, explain(explainer, 0, 4, method=method).maps)
@@ -178,24 +178,26 @@ def test_the_faster_form_asks_only_the_channels_that_vary_most(tmp_path: Path) -
     kept = np.argsort(-activation.std(axis=(0, 1)))[:10]
     masked = np.zeros_like(activation)
     masked[..., kept] = activation[..., kept]
-    found = wide.explain([wide.prepare(PICTURES[1])], [(0,)], [Recipe(method="faster-scorecam")])
+    found = wide.explain(
+        [wide.prepare(PICTURES[1])], [(0,)], [MethodOptions(method="faster-scorecam")]
+    )
     weights, *_ = np.linalg.lstsq(masked.reshape(-1, 24), found[0].maps[0].ravel(), rcond=None)
     assert weights[kept].sum() == pytest.approx(1, abs=1e-3)
     near(found[0].maps[0], activation[..., kept] @ weights[kept])
 
 
-def test_scoring_pictures_gives_their_probabilities_in_order(explainer: Explainer) -> None:
+def test_scoring_pictures_gives_their_probabilities_in_order(explainer: KerasExplainer) -> None:
     pixels = np.stack([explainer.prepare(picture).pixels for picture in PICTURES * 3])
     found = explainer.probabilities(pixels)
     whole = keras.Sequential([networks.two_layer_cnn(), keras.layers.Softmax()])
     np.testing.assert_allclose(found, whole.predict(pixels, verbose=0), rtol=1e-4, atol=1e-7)
 
 
-def test_the_stock_of_compiled_steps_is_bounded(explainer: Explainer) -> None:
+def test_the_stock_of_compiled_steps_is_bounded(explainer: KerasExplainer) -> None:
     assert explainer._stock.step.cache_info().maxsize == LARGEST
 
 
-def test_an_explainer_of_one_split_knows_no_other_layer(explainer: Explainer) -> None:
-    lone = Explainer(spec=explainer.spec, parts=replace(explainer._parts), max_batch=1)
+def test_an_explainer_of_one_split_knows_no_other_layer(explainer: KerasExplainer) -> None:
+    lone = KerasExplainer(spec=explainer.spec, parts=replace(explainer._parts), max_batch=1)
     with pytest.raises(ValueError, match="splits at conv2 only"):
         explain(lone, 0, layers=("conv1",))

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from seewhy.explanations import State
-from seewhy.ledger.records import Record
-from seewhy_api.courier.payload import body_of
+from seewhy.ledger.types import JobRecord
+from seewhy.schemas.job import JobState
+from seewhy_api.webhooks.payload import webhook_body
 
-RECORD = Record(
+RECORD = JobRecord(
     job_id="0199-job",
-    state=State.SUCCEEDED,
+    state=JobState.SUCCEEDED,
     lane="vgg16:batch",
     job=json.dumps(
         {
@@ -31,7 +31,7 @@ RECORD = Record(
 
 
 def test_a_success_is_told_with_all_that_leads_to_it_and_nothing_secret() -> None:
-    assert json.loads(body_of(RECORD)) == {
+    assert json.loads(webhook_body(RECORD)) == {
         "type": "explanation.succeeded",
         "timestamp": "2026-09-21T14:13:21.234Z",
         "data": {
@@ -52,23 +52,27 @@ def test_a_success_is_told_with_all_that_leads_to_it_and_nothing_secret() -> Non
 
 def test_a_failure_is_told_with_its_reason() -> None:
     failed = replace(
-        RECORD, state=State.FAILED, result=None, error_code="broken_image", error_detail="cut off"
+        RECORD,
+        state=JobState.FAILED,
+        result=None,
+        error_code="broken_image",
+        error_detail="cut off",
     )
-    told = json.loads(body_of(failed))
+    told = json.loads(webhook_body(failed))
     assert told["type"] == "explanation.failed"
     assert told["data"]["error"] == {"code": "broken_image", "detail": "cut off"}
 
 
-@pytest.mark.parametrize("state", State)
-def test_every_end_has_its_type_and_what_has_not_ended_is_not_told(state: State) -> None:
+@pytest.mark.parametrize("state", JobState)
+def test_every_end_has_its_type_and_what_has_not_ended_is_not_told(state: JobState) -> None:
     record = replace(RECORD, state=state)
     if state.terminal:
-        assert json.loads(body_of(record))["type"] == f"explanation.{state.value}"
+        assert json.loads(webhook_body(record))["type"] == f"explanation.{state.value}"
     else:
         with pytest.raises(ValueError, match="no outcome"):
-            body_of(record)
+            webhook_body(record)
 
 
 def test_the_bytes_are_the_same_at_every_attempt_and_keep_the_order_of_metadata() -> None:
-    assert body_of(RECORD) == body_of(replace(RECORD))
-    assert b'"metadata":{"z":1,"task":"K\\u00e4fer \\ud800"}' in body_of(RECORD)
+    assert webhook_body(RECORD) == webhook_body(replace(RECORD))
+    assert b'"metadata":{"z":1,"task":"K\\u00e4fer \\ud800"}' in webhook_body(RECORD)

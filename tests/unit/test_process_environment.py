@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.processes.environment import as_environment
+from seewhy.embedded.environment import as_environment
 from seewhy.settings import load
 
 names = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=20)

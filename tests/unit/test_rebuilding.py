@@ -8,22 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.errors import LedgerUnavailable, StoreUnavailable
-from seewhy.explanations import Rectangle, Result, State
-from seewhy.filing import file_outcomes
-from seewhy.hints import Bell, create_celery
 from seewhy.ids import new_job_id
-from seewhy.ledger.records import Claim, Completion, Failure, IdempotencyKey, Reserved
-from seewhy.ledger.twin.ledger import MemoryLedger
-from seewhy.manifests import Manifest
-from seewhy.objects.adapter import memory_store
-from seewhy.objects.keys import EPOCH_KEY, image_key, manifest_key, result_key
-from seewhy.promising import Picture, Promises
-from seewhy.rebuilding import Rebuilder, Rebuilt
-from seewhy.recovery import Recovery
+from seewhy.jobs.archiver import archive_outcomes
+from seewhy.jobs.manifest import Manifest
+from seewhy.jobs.rebuild import Rebuilder, RebuildProgress
+from seewhy.jobs.recovery import Recovery
+from seewhy.jobs.submission import JobSubmitter, UploadedImage
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.types import Claim, Completion, IdempotencyKey, JobFailure, ReservationStatus
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import JobState
+from seewhy.schemas.result import Result
+from seewhy.storage.keys import EPOCH_KEY, image_key, manifest_key, result_key
+from seewhy.storage.obstore_adapter import memory_store
 
 RETENTION_S = 7 * 86_400
-PICTURE = Picture(image_key("0" * 64), b"a picture", "image/jpeg")
+PICTURE = UploadedImage(image_key("0" * 64), b"a picture", "image/jpeg")
 FATES = (
     "queued",
     "running",
@@ -36,11 +38,11 @@ FATES = (
 )
 
 
-class SilentBell(Bell):
+class SilentBell(WakeupPublisher):
     def __init__(self) -> None:
         super().__init__(create_celery("redis://127.0.0.1:1/0", lanes=[]))
 
-    def ring(self, lane: str, *, times: int = 1) -> bool:
+    def notify(self, lane: str, *, times: int = 1) -> bool:
         return True
 
 
@@ -54,7 +56,7 @@ class House:
 
     def lose_all(self) -> None:
         self.ledger = MemoryLedger(clock_ms=lambda: time.time_ns() // 1_000_000 + self.ahead_ms)
-        self.promises = Promises(ledger=self.ledger, store=self.store, bell=SilentBell())
+        self.promises = JobSubmitter(ledger=self.ledger, store=self.store, wakeups=SilentBell())
 
     def accept(self, *, key: str | None = None, deadline_ms: int | None = None, **more: str) -> str:
         job_id = new_job_id()
@@ -67,7 +69,7 @@ class House:
             request_digest="digest",
             **more,
         )
-        self.promises.promise(manifest, PICTURE)
+        self.promises.submit(manifest, PICTURE)
         return job_id
 
     def claim(self) -> Claim:
@@ -122,9 +124,9 @@ class House:
         elif fate == "published":
             self.publish(claim)
         elif fate == "failed":
-            self.ledger.fail([Failure(claim, "broken_image", "it is broken")])
+            self.ledger.fail([JobFailure(claim, "broken_image", "it is broken")])
 
-    def rebuild(self, hours: int | None = None) -> Rebuilt:
+    def rebuild(self, hours: int | None = None) -> RebuildProgress:
         rebuilder = Rebuilder(ledger=self.ledger, store=self.store, retention_s=RETENTION_S)
         *_, done = rebuilder.rebuild(hours=hours)
         return done
@@ -147,7 +149,7 @@ def test_whatever_was_under_way_every_job_is_back_as_it_was_or_to_run(fates, sur
     for fate in fates:
         job_id = house.live(fate)
         before[job_id] = house.ledger.read(job_id)
-    file_outcomes(ledger=house.ledger, store=house.store, limit=100)
+    archive_outcomes(ledger=house.ledger, store=house.store, limit=100)
     house.lose_all()
     since = [house.accept() for _ in range(survivors)]
 
@@ -164,7 +166,7 @@ def test_whatever_was_under_way_every_job_is_back_as_it_was_or_to_run(fates, sur
             ended = (was.state, was.result, was.error_code, was.error_detail)
             assert (record.state, record.result, record.error_code, record.error_detail) == ended
         else:
-            assert record.state is (State.SUCCEEDED if fate == "published" else State.QUEUED)
+            assert record.state is (JobState.SUCCEEDED if fate == "published" else JobState.QUEUED)
     again = house.rebuild()
     assert again.restored == Counter(), "twice changes nothing"
     assert house.ledger.counts() == counts
@@ -178,7 +180,7 @@ def test_the_key_of_a_lost_job_still_stands_for_it(house):
     house.lose_all()
     house.rebuild()
     answer = house.ledger.reserve(IdempotencyKey("k", "digest"), new_job_id())
-    assert (answer.status, answer.job_id) == (Reserved.ACCEPTED, job_id)
+    assert (answer.status, answer.job_id) == (ReservationStatus.ACCEPTED, job_id)
 
 
 def test_a_request_that_was_refused_without_a_key_is_not_brought_to_life(house, monkeypatch):
@@ -198,8 +200,8 @@ def test_an_object_that_is_no_manifest_is_counted_and_passed_over(house):
         house.store.put(key, b"nonsense", content_type="application/json")
     house.lose_all()
     done = house.rebuild()
-    assert (done.seen, done.unreadable, done.restored) == (3, 2, Counter({State.QUEUED: 1}))
-    assert house.ledger.read(good).state is State.QUEUED
+    assert (done.seen, done.unreadable, done.restored) == (3, 2, Counter({JobState.QUEUED: 1}))
+    assert house.ledger.read(good).state is JobState.QUEUED
 
 
 def test_only_the_hours_asked_for_are_read(house):
@@ -213,7 +215,7 @@ def recovery(house: House) -> Recovery:
 
 def test_a_new_installation_is_marked_on_both_sides_and_not_rebuilt(house):
     assert recovery(house).recover() is None
-    assert house.ledger.marker().epoch == house.store.get(EPOCH_KEY).decode()
+    assert house.ledger.epoch_marker().epoch == house.store.get(EPOCH_KEY).decode()
     house.accept()
     assert recovery(house).recover() is None
 
@@ -222,11 +224,11 @@ def test_a_loss_is_noticed_once_and_by_one(house):
     recovery(house).recover()
     job_id = house.live("succeeded")
     house.lose_all()
-    assert house.ledger.lead("another", lease_ms=1_000)
+    assert house.ledger.acquire_leadership("another", lease_ms=1_000)
     assert recovery(house).recover() is None, "another is at it"
     house.ahead_ms += 1_000
-    assert recovery(house).recover().restored == {State.SUCCEEDED: 1}
-    assert house.ledger.read(job_id).state is State.SUCCEEDED
+    assert recovery(house).recover().restored == {JobState.SUCCEEDED: 1}
+    assert house.ledger.read(job_id).state is JobState.SUCCEEDED
     assert recovery(house).recover() is None
 
 
@@ -235,7 +237,7 @@ def test_a_recovery_that_is_stopped_half_way_is_begun_anew(house):
     house.live("queued")
     house.lose_all()
     assert recovery(house).recover(go_on=lambda: False) is None
-    assert house.ledger.marker().epoch is None
+    assert house.ledger.epoch_marker().epoch is None
     house.ahead_ms += 60_000
     assert recovery(house).recover() is not None
 
@@ -252,9 +254,9 @@ def test_a_second_loss_during_the_recovery_is_not_hidden_by_its_end(house):
         return True
 
     assert recovery(house).recover(go_on=lose_again) is None
-    assert house.ledger.marker().epoch is None
+    assert house.ledger.epoch_marker().epoch is None
     assert recovery(house).recover() is not None
-    assert house.ledger.read(job_id).state is State.QUEUED
+    assert house.ledger.read(job_id).state is JobState.QUEUED
 
 
 def test_a_store_that_is_away_is_not_taken_for_a_new_installation(house, monkeypatch):
@@ -268,7 +270,7 @@ def test_a_store_that_is_away_is_not_taken_for_a_new_installation(house, monkeyp
         patched.setattr(house.store, "get", away)
         with pytest.raises(StoreUnavailable):
             recovery(house).recover()
-    assert house.ledger.marker().epoch is None
+    assert house.ledger.epoch_marker().epoch is None
 
 
 def test_an_outcome_that_was_another_jobs_comes_back_as_it_was(house):
@@ -276,7 +278,7 @@ def test_an_outcome_that_was_another_jobs_comes_back_as_it_was(house):
     claim = house.claim()
     house.ledger.complete([Completion(claim, house.publish(claim))])
     assert house.ledger.read(shared).cached
-    file_outcomes(ledger=house.ledger, store=house.store, limit=10)
+    archive_outcomes(ledger=house.ledger, store=house.store, limit=10)
     before = house.ledger.read(shared)
     house.lose_all()
     house.rebuild()
@@ -294,4 +296,4 @@ def test_whose_a_job_is_and_who_is_to_be_told_come_back_too(house):
     key = IdempotencyKey("k", "digest", "a")
     assert house.ledger.reserve(key, new_job_id()).job_id == job_id
     house.ledger.cancel(job_id)
-    assert house.ledger.outbox.take_turn(limit=1).origin == "https://hooks.test:443"
+    assert house.ledger.outbox.lease_origin(limit=1).origin == "https://hooks.test:443"

@@ -8,22 +8,22 @@ from hypothesis.extra import numpy as arrays
 
 import pictures
 from seewhy.errors import InvalidRequest
-from seewhy.explanations import Rectangle
-from seewhy.geometry import covered
-from seewhy.maps import Polarity
-from seewhy.rendering.colormaps import DIVERGING, NAMES, table, zero_step
-from seewhy.rendering.overlay import heatmap, overlay
+from seewhy.imaging.geometry import covered_rectangle
+from seewhy.imaging.maps import Polarity
+from seewhy.imaging.rendering.colormaps import DIVERGING, NAMES, table, zero_step
+from seewhy.imaging.rendering.overlay import heatmap, overlay
+from seewhy.schemas.geometry import Rectangle
 
 PHOTO = pictures.pixels(pictures.gradient(40, 24))
-WHOLE = covered(40, 24, rule="stretch", fraction=1)
-SQUARE = covered(40, 24, rule="crop", fraction=0.5)
+WHOLE = covered_rectangle(40, 24, rule="stretch", fraction=1)
+SQUARE = covered_rectangle(40, 24, rule="crop", fraction=0.5)
 HOT_LEFT = np.array([[1, 0]], np.float32)
 
 
 def drawn(signed: np.ndarray, *, scale: float = 1.0, **options: object) -> np.ndarray:
     """Draw a map with one pixel per cell."""
     height, width = signed.shape
-    whole = covered(width, height, rule="stretch", fraction=1)
+    whole = covered_rectangle(width, height, rule="stretch", fraction=1)
     return heatmap(
         signed, rectangle=whole, width_px=width, height_px=height, scale=scale, **options
     )

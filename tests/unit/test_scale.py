@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from seewhy.explanations import ClassScore, TargetResult, Verdict
-from seewhy.methods import FACTS
-from seewhy.rendering.scale import full_heat
+from seewhy.imaging.rendering.scale import scale_maximum
+from seewhy.schemas.methods import METHOD_INFO
+from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 
 SIGNED = np.array([[-2, 0, 1], [3, -4, 0]], np.float32)
 SCORE = ClassScore(index=0, label="cat", logit=1, probability=0.5)
@@ -17,7 +17,9 @@ AGAINST = PLAIN.model_copy(update={"against": True})
 def scale(maps, chosen=0, *, targets=None, method="gradcam", **how):
     how = {"polarity": "positive", **how}
     targets = targets or [PLAIN] * len(maps)
-    return full_heat(np.asarray(maps, np.float32), chosen, targets=targets, method=method, **how)
+    return scale_maximum(
+        np.asarray(maps, np.float32), chosen, targets=targets, method=method, **how
+    )
 
 
 def test_one_scale_serves_every_class_of_a_picture() -> None:
@@ -45,7 +47,7 @@ def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
     assert scale(maps, normalize=0.5) == 0.5
 
 
-@pytest.mark.parametrize("method", [name for name, facts in FACTS.items() if facts.of_pixels])
+@pytest.mark.parametrize("method", [name for name, facts in METHOD_INFO.items() if facts.of_pixels])
 def test_a_few_pixels_do_not_outshine_a_map_of_pixels(method: str) -> None:
     pixels = np.ones((1, 100, 100), np.float32)
     pixels[0, :5, 0] = 1000

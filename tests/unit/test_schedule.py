@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy_api.courier.posting import retry_after_s
-from seewhy_api.courier.schedule import DELAYS_S, JITTER, LONGEST_WAIT_S, delay_ms
+from seewhy_api.webhooks.client import retry_after_s
+from seewhy_api.webhooks.retry_policy import DELAYS_S, JITTER, LONGEST_WAIT_S, delay_ms
 
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
 

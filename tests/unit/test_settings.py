@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from seewhy.errors import SettingsError
+from seewhy.schemas.webhook_url import generate_secret
 from seewhy.settings import load
-from seewhy.webhooks import fresh_secret
 
 
 def test_without_variables_the_defaults_hold():
@@ -81,7 +81,7 @@ def test_a_webhook_secret_that_is_none_is_refused_and_not_shown():
 
 
 def test_webhook_secrets_are_kept_but_not_shown():
-    secret = fresh_secret()
+    secret = generate_secret()
     settings = load({"SEEWHY_WEBHOOK_SECRETS": secret})
     assert settings.webhook_secrets == SecretStr(secret)
     assert secret not in repr(settings)

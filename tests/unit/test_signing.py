@@ -6,8 +6,8 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from seewhy.webhooks import fresh_secret
-from seewhy_api.courier.signing import Signer
+from seewhy.schemas.webhook_url import generate_secret
+from seewhy_api.webhooks.signing import Signer
 
 BODY = b'{"test": 2432232314}'
 
@@ -23,17 +23,17 @@ def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
 
 
 def test_while_secrets_change_over_a_receiver_needs_only_one_of_them() -> None:
-    old, new = fresh_secret(), fresh_secret()
+    old, new = generate_secret(), generate_secret()
     headers = Signer([new, old]).headers("m", BODY, now_ms=round(time.time() * 1000))
 
     for secret in (old, new):
         Webhook(secret).verify(BODY, headers)
     with pytest.raises(WebhookVerificationError):
-        Webhook(fresh_secret()).verify(BODY, headers)
+        Webhook(generate_secret()).verify(BODY, headers)
 
 
 def test_a_changed_body_does_not_pass() -> None:
-    secret = fresh_secret()
+    secret = generate_secret()
     headers = Signer([secret]).headers("m", BODY, now_ms=round(time.time() * 1000))
     with pytest.raises(WebhookVerificationError):
         Webhook(secret).verify(BODY + b" ", headers)

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.processes.supervisor import Backoff
+from seewhy.embedded.supervisor import Backoff
 
 deaths = st.integers(min_value=1, max_value=10_000)
 

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import pytest
 
 from seewhy.errors import LedgerUnavailable
-from seewhy.explanations import State
-from seewhy.ledger.records import Event, Submission
-from seewhy.ledger.twin.ledger import MemoryLedger
-from seewhy_api.events import Pace, Teller
-from seewhy_api.tail import Tail, place_of
-from seewhy_api.telling import HEARTBEAT
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.types import JobEvent, Submission
+from seewhy.schemas.job import JobState
+from seewhy_api.routes.events import Pace, SseWriter
+from seewhy_api.streaming.event_feed import EventFeed, parse_position
+from seewhy_api.streaming.event_stream import HEARTBEAT
 from servers.waiting import wait_until
 
 LANE = "a model:interactive"
@@ -23,27 +23,29 @@ class Stream(MemoryLedger):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stream: list[Event] = []
+        self.stream: list[JobEvent] = []
         self.reached = "0-0"
         self.away = threading.Event()
 
-    def add(self, n: int, job_id: str, state: State = State.RUNNING) -> Event:
-        self.stream.append(event := Event(f"{n}-0", job_id, state))
+    def add(self, n: int, job_id: str, state: JobState = JobState.RUNNING) -> JobEvent:
+        self.stream.append(event := JobEvent(f"{n}-0", job_id, state))
         return event
 
-    def events(self, *, after: str, wait_ms: int) -> list[Event]:
+    def events(self, *, after: str, wait_ms: int) -> list[JobEvent]:
         del wait_ms
         if self.away.wait(timeout=0.005):
             raise LedgerUnavailable("the test says so")
         self.reached = after
-        return [event for event in self.stream if place_of(event.position) > place_of(after)]
+        return [
+            event for event in self.stream if parse_position(event.position) > parse_position(after)
+        ]
 
 
 @contextmanager
 def tailing(
     ledger: Stream, *, kept: int = 100, going: Callable[[], bool] = lambda: True
-) -> Iterator[Tail]:
-    tail = Tail(ledger=ledger, kept=kept)
+) -> Iterator[EventFeed]:
+    tail = EventFeed(ledger=ledger, kept=kept)
     tail.start(going=going)
     try:
         yield tail
@@ -55,8 +57,8 @@ def read_to(ledger: Stream, position: str) -> None:
     wait_until(lambda: ledger.reached == position, what=f"{position} is read")
 
 
-def missed(tail: Tail, job_id: str, after: str) -> tuple[Event, ...] | None:
-    with tail.listen(job_id, after=place_of(after)) as ear:
+def missed(tail: EventFeed, job_id: str, after: str) -> tuple[JobEvent, ...] | None:
+    with tail.listen(job_id, after=parse_position(after)) as ear:
         return ear.missed
 
 
@@ -137,9 +139,9 @@ def test_when_the_process_is_to_end_everyone_is_woken():
 def test_a_silent_stream_beats_and_ends_after_its_longest_time():
     ledger = Stream()
     ledger.submit(Submission("mine", LANE, "{}"))
-    tail = Tail(ledger=ledger)
+    tail = EventFeed(ledger=ledger)
     pace = Pace(heartbeat_s=0.02, longest_s=0.1)
-    teller = Teller(ledger=ledger, tail=tail, show=lambda _: {}, pace=pace)
+    teller = SseWriter(ledger=ledger, tail=tail, show=lambda _: {}, pace=pace)
     with tail.listen("mine") as ear:
         record = teller.read("mine")
         assert record is not None
@@ -152,8 +154,8 @@ def test_a_silent_stream_beats_and_ends_after_its_longest_time():
 def test_a_stream_finds_the_outcome_whose_event_was_lost():
     ledger = Stream()
     ledger.submit(Submission("mine", LANE, "{}"))
-    tail = Tail(ledger=ledger)
-    teller = Teller(
+    tail = EventFeed(ledger=ledger)
+    teller = SseWriter(
         ledger=ledger,
         tail=tail,
         show=lambda record: {"status": record.state},

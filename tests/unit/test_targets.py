@@ -6,9 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from seewhy.errors import InvalidRequest, UnknownClass
-from seewhy.explanations import ExplanationRequest, Job
-from seewhy.labels import Labels
-from seewhy.targets import MAX_TARGETS, Against, Contrast, Target, Targets, resolve_targets
+from seewhy.schemas.job import Job
+from seewhy.schemas.labels import Labels
+from seewhy.schemas.request import ExplanationRequest
+from seewhy.schemas.targets import MAX_TARGETS, Against, Contrast, Target, Targets, resolve_targets
 
 ANIMALS = Labels(["cat", "Dog", "crane", "mouse", "horse"])
 

@@ -6,41 +6,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.client.messages import Message, read_messages
+from seewhy.client.sse import Message, read_messages
 from seewhy.errors import InvalidRequest
-from seewhy.explanations import State
-from seewhy.ledger.records import Event
-from seewhy_api.tail import place_of
-from seewhy_api.telling import OUTCOME, Telling, Told, message, reconnect_after, resume_point
+from seewhy.ledger.types import JobEvent
+from seewhy.schemas.job import JobState
+from seewhy_api.streaming.event_feed import parse_position
+from seewhy_api.streaming.event_stream import (
+    OUTCOME,
+    EventSequence,
+    SseMessage,
+    message,
+    reconnect_after,
+    resume_point,
+)
 
-ENDS = [state for state in State if state.terminal]
+ENDS = [state for state in JobState if state.terminal]
 JOB = "a job"
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> list[Event]:
+def stories(draw: st.DrawFn) -> list[JobEvent]:
     """Draw a job's events: it runs, perhaps more than once, and ends."""
     tries = draw(st.integers(0, 3))
-    states = [State.RUNNING, State.QUEUED] * tries + [State.RUNNING] * draw(st.integers(0, 1))
+    states = [JobState.RUNNING, JobState.QUEUED] * tries + [JobState.RUNNING] * draw(
+        st.integers(0, 1)
+    )
     gaps = draw(st.lists(st.integers(1, 9), min_size=len(states) + 1, max_size=len(states) + 1))
     places = [sum(gaps[: n + 1]) for n in range(len(gaps))]
     states.append(draw(st.sampled_from(ENDS)))
-    return [Event(f"1800000000000-{n}", JOB, s) for n, s in zip(places, states, strict=True)]
+    return [JobEvent(f"1800000000000-{n}", JOB, s) for n, s in zip(places, states, strict=True)]
 
 
 def connect(
-    story: list[Event], *, after: str, heard: int, written: int, covered: bool
-) -> list[Told]:
+    story: list[JobEvent], *, after: str, heard: int, written: int, covered: bool
+) -> list[SseMessage]:
     """Tell all there is to a client that connects with `after`.
 
     So many events were `heard` when it came, and so many were `written` when its record was read.
     """
-    place = place_of(after) if after else None
+    place = parse_position(after) if after else None
     missed = None
     if covered and place is not None:
-        missed = [event for event in story[:heard] if place_of(event.position) > place]
-    telling = Telling(after=place)
-    states = [State.QUEUED, *(event.state for event in story)]
+        missed = [event for event in story[:heard] if parse_position(event.position) > place]
+    telling = EventSequence(after=place)
+    states = [JobState.QUEUED, *(event.state for event in story)]
     position = story[heard - 1].position if heard else "1800000000000-0"
     told = telling.begin(states[written], position=position, missed=missed)
     for event in story[heard:]:
@@ -49,9 +58,9 @@ def connect(
     return told
 
 
-def listen(story: list[Event], data: st.DataObject, *, covered: bool) -> list[Told]:
+def listen(story: list[JobEvent], data: st.DataObject, *, covered: bool) -> list[SseMessage]:
     """Return what is told over connections that are cut anywhere, to processes that lag anyhow."""
-    told: list[Told] = []
+    told: list[SseMessage] = []
     last = ""
     for _ in range(data.draw(st.integers(0, 4), label="cuts")):
         heard = data.draw(st.integers(0, len(story)), label="heard")
@@ -71,7 +80,7 @@ def test_the_outcome_comes_once_and_last_wherever_the_stream_is_cut(story, data)
     told = listen(story, data, covered=data.draw(st.booleans()))
     assert [part for part in told if part.id == OUTCOME] == [told[-1]]
     assert told[-1].state is story[-1].state
-    places = [place_of(part.id) for part in told[:-1]]
+    places = [parse_position(part.id) for part in told[:-1]]
     assert places == sorted(places)
 
 
@@ -87,25 +96,25 @@ def test_who_resumes_hears_each_change_once_and_none_is_left_out(story, data):
     if told[-1].id != OUTCOME:
         end = len(story)
         told += connect(story, after=told[-1].id, heard=end, written=end, covered=True)
-    expected = [State.QUEUED, *(event.state for event in story)]
+    expected = [JobState.QUEUED, *(event.state for event in story)]
     assert [part.state for part in told] == expected
 
 
 def test_a_change_that_the_present_state_contains_is_not_told_again():
-    running = Event("1800000000000-5", JOB, State.RUNNING)
-    telling = Telling()
-    assert telling.begin(State.RUNNING, position="1800000000000-4", missed=None) == [
-        Told("1800000000000-4", State.RUNNING)
+    running = JobEvent("1800000000000-5", JOB, JobState.RUNNING)
+    telling = EventSequence()
+    assert telling.begin(JobState.RUNNING, position="1800000000000-4", missed=None) == [
+        SseMessage("1800000000000-4", JobState.RUNNING)
     ]
     assert telling.hear(running) == []
 
 
 def test_a_look_after_resuming_repeats_nothing_but_tells_the_outcome():
-    telling = Telling(after=place_of("1800000000000-5"))
-    assert telling.begin(State.RUNNING, position="1800000000000-9", missed=()) == []
-    assert telling.look(State.RUNNING) == []
-    assert telling.look(State.FAILED) == [Told(OUTCOME, State.FAILED)]
-    assert telling.look(State.FAILED) == []
+    telling = EventSequence(after=parse_position("1800000000000-5"))
+    assert telling.begin(JobState.RUNNING, position="1800000000000-9", missed=()) == []
+    assert telling.look(JobState.RUNNING) == []
+    assert telling.look(JobState.FAILED) == [SseMessage(OUTCOME, JobState.FAILED)]
+    assert telling.look(JobState.FAILED) == []
 
 
 @pytest.mark.parametrize("text", ["", "0", "1-", "-1", "1-2-3", "x-y", "1-2\n", "9" * 21 + "-0"])
@@ -115,7 +124,7 @@ def test_what_is_no_id_of_an_event_is_refused(text):
 
 
 def test_what_the_service_writes_the_client_reads():
-    told = Told("1800000000000-5", State.RUNNING)
+    told = SseMessage("1800000000000-5", JobState.RUNNING)
     text = reconnect_after(1500) + ": a comment\n\n" + message(told, {"id": "x", "é": "a\nb"})
     first, second = read_messages(text.splitlines())
     assert first == Message(retry_ms=1500)

@@ -5,40 +5,47 @@ import pytest
 from pydantic import ValidationError
 
 import networks
-from seewhy.explanations import Box, ExplanationRequest, Recipe, Rectangle
-from seewhy.targets import Target
-from seewhy_worker.explained import Explained
-from seewhy_worker.explainer import Explainer
+from seewhy.schemas.geometry import Box, Rectangle
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.request import ExplanationRequest
+from seewhy.schemas.targets import Target
+from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.trust_scores import with_localization
+from seewhy_worker.explain.types import ImageExplanation
 from seewhy_worker.stub import StubExplainer
-from seewhy_worker.trust import with_localization
 
 PICTURES = networks.random_pictures(3, seed=4)
-TRUST = Recipe(trust=True)
+TRUST = MethodOptions(trust=True)
 NUMBERS = ("insertion", "deletion", "drop", "times_better_than_chance")
 
 
 @pytest.fixture(scope="module")
-def explainer(tmp_path_factory: pytest.TempPathFactory) -> Explainer:
+def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     model = networks.two_layer_cnn()
     return networks.explainer_of(model, tmp_path_factory.mktemp("small"), max_batch=4)
 
 
 def explain(
-    explainer: Explainer, places: list[int], targets: tuple[int | Target, ...], *recipes: Recipe
-) -> list[Explained]:
+    explainer: KerasExplainer,
+    places: list[int],
+    targets: tuple[int | Target, ...],
+    *recipes: MethodOptions,
+) -> list[ImageExplanation]:
     prepared = [explainer.prepare(PICTURES[place]) for place in places]
     return explainer.explain(prepared, [targets] * len(places), list(recipes))
 
 
-def test_only_who_asks_is_put_to_the_test(explainer: Explainer) -> None:
-    one, other = explain(explainer, [0, 1], (-1,), TRUST, Recipe())
+def test_only_who_asks_is_put_to_the_test(explainer: KerasExplainer) -> None:
+    one, other = explain(explainer, [0, 1], (-1,), TRUST, MethodOptions())
     assert one.targets[0].trust is not None
     assert 0 < one.targets[0].trust.insertion < 1
     assert 0 < one.targets[0].trust.deletion < 1
     assert other.targets[0].trust is None
 
 
-def test_trust_does_not_depend_on_batch_mates_nor_on_other_targets(explainer: Explainer) -> None:
+def test_trust_does_not_depend_on_batch_mates_nor_on_other_targets(
+    explainer: KerasExplainer,
+) -> None:
     together = explain(explainer, [0, 1, 2], (0, 3, -1), TRUST, TRUST, TRUST)
     for place in range(3):
         for number, class_ in enumerate((0, 3, -1)):
@@ -50,7 +57,7 @@ def test_trust_does_not_depend_on_batch_mates_nor_on_other_targets(explainer: Ex
 
 
 def test_a_contrast_is_judged_by_its_class_and_evidence_against_one_is_not(
-    explainer: Explainer,
+    explainer: KerasExplainer,
 ) -> None:
     targets = (Target(index=1, rivals=(2,)), Target(index=1, against=True), 1)
     (explained,) = explain(explainer, [0], targets, TRUST)
@@ -60,7 +67,7 @@ def test_a_contrast_is_judged_by_its_class_and_evidence_against_one_is_not(
     assert plain.trust.insertion != contrast.trust.insertion
 
 
-def test_pictures_are_scored_as_explanations_say(explainer: Explainer) -> None:
+def test_pictures_are_scored_as_explanations_say(explainer: KerasExplainer) -> None:
     pixels = np.stack([explainer.prepare(picture).pixels for picture in PICTURES])
     scores = explainer.probabilities(pixels)
     for row, one in zip(scores, explain(explainer, [0, 1, 2], (-1,), *[TRUST] * 3), strict=True):
@@ -68,9 +75,9 @@ def test_pictures_are_scored_as_explanations_say(explainer: Explainer) -> None:
         assert row.max() == pytest.approx(one.targets[0].score.probability)
 
 
-def test_a_box_adds_what_it_can_say_to_what_is_known(explainer: Explainer) -> None:
+def test_a_box_adds_what_it_can_say_to_what_is_known(explainer: KerasExplainer) -> None:
     (tested,) = explain(explainer, [0], (0, 1), TRUST)
-    (plain,) = explain(explainer, [0], (0, 1), Recipe())
+    (plain,) = explain(explainer, [0], (0, 1), MethodOptions())
     height_px, width_px, _ = PICTURES[0].shape
     box = Box(x=0, y=0, width=width_px, height=height_px)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seewhy.cli.trusting import Summary, Wishes, read_boxes
-from seewhy.client import Trust
+from seewhy.client import TrustScores
 
 
 def wishes(*photos: Path, methods: str = "gradcam", boxes: Path | None = None) -> Wishes:
@@ -67,7 +67,7 @@ def test_a_mistake_in_the_boxes_is_named_with_its_line(
 def test_a_summary_averages_what_can_be_said_and_counts_all_pictures() -> None:
     summary = Summary.of(
         [
-            Trust(
+            TrustScores(
                 insertion=0.8,
                 deletion=0.2,
                 drop=0.5,
@@ -76,8 +76,8 @@ def test_a_summary_averages_what_can_be_said_and_counts_all_pictures() -> None:
                 pointing_hit=True,
                 energy_in_box=0.25,
             ),
-            Trust(insertion=0.4, deletion=0.1, increase=False, times_better_than_chance=0.5),
-            Trust(),
+            TrustScores(insertion=0.4, deletion=0.1, increase=False, times_better_than_chance=0.5),
+            TrustScores(),
         ]
     )
 
@@ -92,6 +92,6 @@ def test_a_summary_averages_what_can_be_said_and_counts_all_pictures() -> None:
 
 
 def test_a_summary_of_nothing_says_nothing() -> None:
-    numbers = dict(vars(Summary.of([Trust()])))
+    numbers = dict(vars(Summary.of([TrustScores()])))
     assert numbers.pop("pictures") == 1
     assert all(math.isnan(value) for value in numbers.values())

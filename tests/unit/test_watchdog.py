@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.explanations import Recipe
-from seewhy_worker.watchdog import HUNG, Watchdog, passes_of
+from seewhy.schemas.job import MethodOptions
+from seewhy_worker.pipeline.watchdog import HUNG, Watchdog, passes_of
 
 WATCHED = """
 import os, signal, subprocess, sys, threading
-from seewhy_worker.watchdog import Watchdog
+from seewhy_worker.pipeline.watchdog import Watchdog
 watchdog = Watchdog(timeout_s={timeout_s}, tick_s=0.1)
 watchdog.start()
 with watchdog.watching(passes=1):
@@ -68,16 +68,20 @@ def test_no_call_has_less_than_the_time_limit_nor_less_than_its_passes_need(
 @pytest.mark.parametrize(
     ("targets", "recipes", "passes"),
     [
-        ([(1,)], [Recipe()], 1),
-        ([(1, 2)], [Recipe()], 2),
-        ([(1,)] * 8, [Recipe(method="scorecam")] * 8, 8 * 513),
-        ([(1,), (1,)], [Recipe(), Recipe(method="hirescam", fallback=("scorecam",))], 1 + 514),
-        ([(1,)], [Recipe(trust=True)], 1 + 16),
-        ([(1,)], [Recipe(method="unheard-of")], 1),
+        ([(1,)], [MethodOptions()], 1),
+        ([(1, 2)], [MethodOptions()], 2),
+        ([(1,)] * 8, [MethodOptions(method="scorecam")] * 8, 8 * 513),
+        (
+            [(1,), (1,)],
+            [MethodOptions(), MethodOptions(method="hirescam", fallback=("scorecam",))],
+            1 + 514,
+        ),
+        ([(1,)], [MethodOptions(trust=True)], 1 + 16),
+        ([(1,)], [MethodOptions(method="unheard-of")], 1),
     ],
 )
 def test_a_call_costs_what_its_methods_say(
-    targets: list[tuple[int, ...]], recipes: list[Recipe], passes: float
+    targets: list[tuple[int, ...]], recipes: list[MethodOptions], passes: float
 ) -> None:
     assert passes_of(targets, recipes) == passes
 

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.webhooks import URL_LIMIT, checked_url, fresh_secret, origin_of, place_of, secrets_in
+from seewhy.schemas.webhook_url import (
+    URL_LIMIT,
+    generate_secret,
+    origin_of,
+    parse_secrets,
+    parse_webhook_url,
+    validate_webhook_url,
+)
 
 ORIGINS = {
     "https://example.com": "https://example.com:443",
@@ -64,24 +71,24 @@ REFUSED = {
 @pytest.mark.parametrize("url", ORIGINS)
 def test_an_origin_is_scheme_host_and_port_in_one_spelling(url: str) -> None:
     assert origin_of(url) == ORIGINS[url]
-    assert checked_url(url) == url
+    assert validate_webhook_url(url) == url
 
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_url_that_parsers_could_read_differently_is_refused_with_the_reason(url: str) -> None:
-    for refuse in (checked_url, origin_of):
+    for refuse in (validate_webhook_url, origin_of):
         with pytest.raises(ValueError, match=REFUSED[url]):
             refuse(url)
 
 
 def test_path_and_query_are_sent_as_they_were_written() -> None:
-    assert place_of("https://h/a%2Fb;c//d/../?q=%00&r").target == "/a%2Fb;c//d/../?q=%00&r"
-    assert place_of("https://h?q").target == "/?q"
+    assert parse_webhook_url("https://h/a%2Fb;c//d/../?q=%00&r").target == "/a%2Fb;c//d/../?q=%00&r"
+    assert parse_webhook_url("https://h?q").target == "/?q"
 
 
 def test_the_longest_url_is_allowed() -> None:
     longest = "https://h/".ljust(URL_LIMIT, "a")
-    assert checked_url(longest) == longest
+    assert validate_webhook_url(longest) == longest
 
 
 @given(st.text())
@@ -95,14 +102,14 @@ def test_any_text_is_either_refused_or_has_an_origin_that_is_its_own_origin(text
 
 
 def test_secrets_are_split_at_commas() -> None:
-    first, second = fresh_secret(), fresh_secret()
-    assert secrets_in(f" {first}, {second},") == (first, second)
+    first, second = generate_secret(), generate_secret()
+    assert parse_secrets(f" {first}, {second},") == (first, second)
 
 
 @pytest.mark.parametrize("length", [24, 64])
 def test_a_secret_has_24_to_64_bytes(length: int) -> None:
     secret = "whsec_" + base64.b64encode(bytes(length)).decode()
-    assert secrets_in(secret) == (secret,)
+    assert parse_secrets(secret) == (secret,)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +126,10 @@ def test_a_secret_has_24_to_64_bytes(length: int) -> None:
 )
 def test_what_is_not_a_secret_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="secret 2 of 2 is not whsec_") as caught:
-        secrets_in(f"{fresh_secret()},{text}")
+        parse_secrets(f"{generate_secret()},{text}")
     assert text not in str(caught.value)
 
 
 def test_nothing_is_not_a_list_of_secrets() -> None:
     with pytest.raises(ValueError, match="names no secret"):
-        secrets_in(" , ")
+        parse_secrets(" , ")

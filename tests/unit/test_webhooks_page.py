@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from seewhy.explanations import State
-from seewhy.ledger.records import Delivery, Policy, Record, lane_of
-from seewhy.webhooks import URL_LIMIT, fresh_secret
-from seewhy_api.courier.courier import AT_ONCE
-from seewhy_api.courier.payload import body_of
-from seewhy_api.courier.posting import _ASKS_TO_WAIT, EXCHANGE_S
-from seewhy_api.courier.process import TURNS
-from seewhy_api.courier.schedule import DELAYS_S
-from seewhy_api.courier.signing import Signer
+from seewhy.ledger.types import DeliveryState, JobRecord, LedgerPolicy, lane_of
+from seewhy.schemas.job import JobState
+from seewhy.schemas.webhook_url import URL_LIMIT, generate_secret
+from seewhy_api.webhooks.app import TURNS
+from seewhy_api.webhooks.client import _ASKS_TO_WAIT, EXCHANGE_S
+from seewhy_api.webhooks.dispatcher import AT_ONCE
+from seewhy_api.webhooks.payload import webhook_body
+from seewhy_api.webhooks.retry_policy import DELAYS_S
+from seewhy_api.webhooks.signing import Signer
 
 PAGE = (Path(__file__).parents[2] / "docs" / "webhooks.md").read_text("utf-8")
-SECRET = fresh_secret()
+SECRET = generate_secret()
 UNITS_S = {"s": 1, "min": 60, "h": 3_600}
 
 
@@ -33,12 +33,12 @@ def milliseconds(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def record_of(message: dict[str, Any]) -> Record:
+def record_of(message: dict[str, Any]) -> JobRecord:
     """The job that the page's message tells of."""
     data = message["data"]
-    return Record(
+    return JobRecord(
         job_id=data["id"],
-        state=State(data["status"]),
+        state=JobState(data["status"]),
         lane=lane_of(data["model"], data["priority"]),
         job=json.dumps({name: data[name] for name in ("model", "method", "metadata")}),
         submitted_ms=milliseconds(data["submitted_at"]),
@@ -49,7 +49,7 @@ def record_of(message: dict[str, Any]) -> Record:
 
 def test_the_message_on_the_page_is_the_one_that_is_sent() -> None:
     message = json.loads(blocks("json")[0])
-    assert body_of(record_of(message)) == json.dumps(message, separators=(",", ":")).encode()
+    assert webhook_body(record_of(message)) == json.dumps(message, separators=(",", ":")).encode()
 
 
 @pytest.fixture
@@ -67,15 +67,15 @@ def test_the_receiver_on_the_page_takes_what_is_ours_and_handles_it_once(
     receiver: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = json.loads(blocks("json")[0])
-    body, message_id = body_of(record_of(message)), f"msg_{message['data']['id']}"
-    signer, now_ms = Signer([fresh_secret(), SECRET]), round(time.time() * 1000)
+    body, message_id = webhook_body(record_of(message)), f"msg_{message['data']['id']}"
+    signer, now_ms = Signer([generate_secret(), SECRET]), round(time.time() * 1000)
     for _ in range(2):
         headers = signer.headers(message_id, body, now_ms=now_ms)
         assert receiver.post("/seewhy", data=body, headers=headers).status_code == 204
     assert capsys.readouterr().out == f"{message['data']['id']} succeeded\n"
 
     ten_minutes_ago = signer.headers(message_id, body, now_ms=now_ms - 600_000)
-    others = Signer([fresh_secret()]).headers(message_id, body, now_ms=now_ms)
+    others = Signer([generate_secret()]).headers(message_id, body, now_ms=now_ms)
     for tampered, with_headers in (
         (body.replace(b"succeeded", b"failed"), headers),
         (body, headers | {"webhook-id": "msg_another"}),
@@ -101,13 +101,13 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert f"more than {URL_LIMIT:,} characters" in PAGE
     assert (AT_ONCE, TURNS) == (8, 8)
     assert "calls eight origins at a time, and posts eight messages at a time" in PAGE
-    assert Policy().webhook_ms == 4 * 86_400_000
-    assert Policy().turn_ms == 120_000
+    assert LedgerPolicy().webhook_ms == 4 * 86_400_000
+    assert LedgerPolicy().turn_ms == 120_000
     assert sum(DELAYS_S) > 3 * 86_400
 
 
-@pytest.mark.parametrize("status", Delivery)
-def test_every_status_of_a_webhook_is_explained(status: Delivery) -> None:
+@pytest.mark.parametrize("status", DeliveryState)
+def test_every_status_of_a_webhook_is_explained(status: DeliveryState) -> None:
     assert f"`{status}`" in PAGE or f'"{status}"' in PAGE
 
 

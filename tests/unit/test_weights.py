@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from seewhy import weights
-from seewhy.catalog import Catalog, ModelSpec, RandomWeights, WeightsFile
+from seewhy.catalog import weights
+from seewhy.catalog.catalog import Catalog, ModelSpec, RandomWeights, WeightsFile
 from seewhy.errors import WeightsCorrupt, WeightsNotFound
 from seewhy.settings import Settings, load
 

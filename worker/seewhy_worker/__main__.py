@@ -5,8 +5,8 @@ import sys
 
 from seewhy.errors import SeewhyError
 from seewhy.settings import load
-from seewhy_worker.residence import load_resident
-from seewhy_worker.worker import create_worker
+from seewhy_worker.app import create_worker
+from seewhy_worker.model_loader import load_models
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         settings = load()
-        worker = create_worker(settings, explainers=load_resident(settings))
+        worker = create_worker(settings, explainers=load_models(settings))
     except SeewhyError as error:
         sys.exit(f"seewhy worker: {error}")
     worker.run()

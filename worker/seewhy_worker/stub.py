@@ -13,18 +13,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.explanations import ClassScore, Recipe, Rectangle, TargetResult, Verdict
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.result import ClassScore, TargetResult, Verdict
+from seewhy.schemas.targets import AnyTarget, as_target
 from seewhy.settings import load
-from seewhy.targets import AnyTarget, as_target
-from seewhy_worker.explained import Explained, Prepared
-from seewhy_worker.worker import create_worker
+from seewhy_worker.app import create_worker
+from seewhy_worker.explain.types import ImageExplanation, PreparedImage
 
 MAP_SIZE = 7
 CLASSES = 5
 
 
 class StubExplainer:
-    """Implements `seewhy_worker.explained.ExplainerPort`: a map is the picture, tiny and grey."""
+    """Implements `seewhy_worker.explain.types.ExplainerPort`: a map is the picture, tiny and grey."""
 
     digest = "stub"
 
@@ -32,38 +34,40 @@ class StubExplainer:
         """Take `batch_s` for each batch, as a device would."""
         self._batch_s = batch_s
 
-    def prepare(self, picture: NDArray[np.uint8]) -> Prepared:
+    def prepare(self, picture: NDArray[np.uint8]) -> PreparedImage:
         """Shrink the picture to the map's size."""
         height_px, width_px, _ = picture.shape
         small = cv2.resize(picture, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_NEAREST)
         covers = Rectangle(x=0, y=0, width=width_px, height=height_px)
-        return Prepared(pixels=small.astype(np.float32), covers=covers)
+        return PreparedImage(pixels=small.astype(np.float32), covers=covers)
 
     def explain(
         self,
-        prepared: Sequence[Prepared],
+        prepared: Sequence[PreparedImage],
         targets: Sequence[tuple[AnyTarget, ...]],
-        recipes: Sequence[Recipe] | None = None,
-    ) -> list[Explained]:
+        recipes: Sequence[MethodOptions] | None = None,
+    ) -> list[ImageExplanation]:
         """Call the mean over the channels the evidence, whatever the target and the method."""
         time.sleep(self._batch_s)
         return [
             self._explain(*asked)
-            for asked in zip(prepared, targets, recipes or [Recipe()] * len(prepared), strict=True)
+            for asked in zip(
+                prepared, targets, recipes or [MethodOptions()] * len(prepared), strict=True
+            )
         ]
 
     def warm_up(self) -> None:
         """Nothing needs warming."""
 
     def _explain(
-        self, picture: Prepared, wanted: tuple[AnyTarget, ...], recipe: Recipe
-    ) -> Explained:
+        self, picture: PreparedImage, wanted: tuple[AnyTarget, ...], recipe: MethodOptions
+    ) -> ImageExplanation:
         grey = picture.pixels.mean(axis=2)
         maps = np.repeat(grey[np.newaxis], len(wanted), axis=0)
         low, high = float(grey.min()), float(grey.max())
         ranks = [as_target(target).index for target in wanted]
         indices = [rank if rank >= 0 else -rank - 1 for rank in ranks]
-        return Explained(
+        return ImageExplanation(
             maps=maps,
             targets=tuple(
                 TargetResult(score=_score(i), verdict=Verdict.OK, minimum=low, maximum=high)

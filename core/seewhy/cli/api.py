@@ -3,6 +3,6 @@
 
 def api() -> None:
     """Run the HTTP API, with the settings of the environment."""
-    from seewhy.processes.modules import become
+    from seewhy.embedded.programs import exec_module
 
-    become("seewhy_api")
+    exec_module("seewhy_api")

@@ -3,6 +3,6 @@
 
 def courier() -> None:
     """Run one courier, which delivers webhooks, with the settings of the environment."""
-    from seewhy.processes.modules import become
+    from seewhy.embedded.programs import exec_module
 
-    become("seewhy_api.courier")
+    exec_module("seewhy_api.webhooks")

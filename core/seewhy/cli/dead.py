@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from seewhy.dead_letters import DeadLetters
-    from seewhy.ledger.ledger import Ledger
+    from seewhy.jobs.dead_letters import DeadLetters
+    from seewhy.ledger.ports.ledger import Ledger
 
 dead = typer.Typer(help="Look at failed jobs, try them again, or leave them behind.")
 
@@ -19,12 +19,12 @@ def show_all(
     """List the failed jobs that nobody has dealt with."""
     from rich.table import Table
 
-    from seewhy.cli.terminal import results
+    from seewhy.cli.console import results
 
     table = Table(box=None)
     for title in ("id", "failed at (UTC)", "lane", "attempts", "error"):
         table.add_column(title, overflow="fold")
-    for record in _open()[0].dead(limit=limit):
+    for record in _open()[0].list_dead_letters(limit=limit):
         failed = datetime.fromtimestamp((record.finished_ms or 0) / 1000, UTC)
         table.add_row(
             record.job_id,
@@ -62,7 +62,9 @@ def retry(
         raise typer.BadParameter("name the jobs, or --all")
     ledger, letters = _open()
     failed = False
-    for job_id in job_ids or [record.job_id for record in ledger.dead(limit=1_000_000)]:
+    for job_id in job_ids or [
+        record.job_id for record in ledger.list_dead_letters(limit=1_000_000)
+    ]:
         try:
             typer.echo(f"{job_id} is tried again as {letters.retry(job_id)}")
         except Unavailable:
@@ -90,18 +92,18 @@ def purge(
 
 
 def _open() -> "tuple[Ledger, DeadLetters]":
-    from seewhy.catalog import Catalog
-    from seewhy.dead_letters import DeadLetters
-    from seewhy.hints import Bell, create_celery
-    from seewhy.ledger.records import lanes_of
-    from seewhy.ledger.redis import open_ledger
-    from seewhy.objects.adapter import open_store
-    from seewhy.promising import Promises
+    from seewhy.broker.wakeups import WakeupPublisher, create_celery
+    from seewhy.catalog.catalog import Catalog
+    from seewhy.jobs.dead_letters import DeadLetters
+    from seewhy.jobs.submission import JobSubmitter
+    from seewhy.ledger.redis.ledger import open_ledger
+    from seewhy.ledger.types import lanes_of
     from seewhy.settings import load
+    from seewhy.storage.obstore_adapter import open_store
 
     settings = load()
     ledger, store = open_ledger(settings), open_store(settings)
     lanes = [lane for name in Catalog.load(settings).names() for lane in lanes_of(name)]
-    bell = Bell(create_celery(settings.redis_url, lanes=lanes))
-    promises = Promises(ledger=ledger, store=store, bell=bell)
+    wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=lanes))
+    promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
     return ledger, DeadLetters(ledger=ledger, store=store, promises=promises)

@@ -38,7 +38,7 @@ def explain(
 ) -> None:
     """Explain photos: prints classes and scores, saves overlays as NAME.seewhy.jpg."""
     from seewhy.cli.explaining import Wishes, run
-    from seewhy.cli.serving import service
+    from seewhy.cli.service import service
     from seewhy.client import Client
 
     try:

@@ -12,10 +12,10 @@ from typing import Any, Self
 from rich.markup import escape
 from rich.table import Table
 
-from seewhy.cli.in_flight import run_together, tell_failed
-from seewhy.cli.terminal import results
+from seewhy.cli.concurrency import run_together, tell_failed
+from seewhy.cli.console import results
 from seewhy.client import Client, Explanation
-from seewhy.client.service import Options
+from seewhy.client.client import Options
 
 _OURS = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
 

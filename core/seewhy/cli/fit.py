@@ -27,7 +27,7 @@ def fit(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Train a head on your own pictures, over a model's frozen body; makes a model to explain."""
-    from seewhy.processes.modules import become
+    from seewhy.embedded.programs import exec_module
 
     words = (str(folder), base, str(out), str(held_out), str(seed), "yes" if overwrite else "")
-    become("seewhy_worker.fitting", *words)
+    exec_module("seewhy_worker.training", *words)

@@ -23,18 +23,18 @@ def check(
     output: Annotated[str, typer.Option(help="The scores, of several outputs.")] = "",
 ) -> None:
     """Say whether and how a model file can be explained, and try it."""
-    from seewhy.processes.modules import become
+    from seewhy.embedded.programs import exec_module
 
-    become("seewhy_worker.check", str(file), layer, output)
+    exec_module("seewhy_worker.model_check", str(file), layer, output)
 
 
 def _show_catalogue() -> None:
     from rich.table import Table
 
-    from seewhy.catalog import Catalog, RandomWeights
-    from seewhy.cli.terminal import results
+    from seewhy.catalog.catalog import Catalog, RandomWeights
+    from seewhy.catalog.weights import locate
+    from seewhy.cli.console import results
     from seewhy.settings import load
-    from seewhy.weights import locate
 
     settings = load()
     catalog = Catalog.load(settings)

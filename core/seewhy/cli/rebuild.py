@@ -14,11 +14,11 @@ def rebuild(
     """Bring the jobs that Redis has lost back from the object store; never harmful."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from seewhy.cli.terminal import notes, results
-    from seewhy.ledger.redis import open_ledger
-    from seewhy.objects.adapter import open_store
-    from seewhy.rebuilding import Rebuilder, Rebuilt
+    from seewhy.cli.console import notes, results
+    from seewhy.jobs.rebuild import Rebuilder, RebuildProgress
+    from seewhy.ledger.redis.ledger import open_ledger
     from seewhy.settings import load
+    from seewhy.storage.obstore_adapter import open_store
 
     settings = load()
     rebuilder = Rebuilder(
@@ -27,7 +27,7 @@ def rebuild(
         retention_s=settings.retention_s,
     )
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    done = Rebuilt(hours=0)
+    done = RebuildProgress(hours=0)
     with Progress(*columns, console=notes(), transient=True) as bar:
         task = bar.add_task("reading manifests")
         for done in rebuilder.rebuild(hours=hours):

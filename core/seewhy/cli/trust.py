@@ -38,7 +38,7 @@ def trust(
     json: Annotated[Path | None, typer.Option(help="Write every number here.")] = None,
 ) -> None:
     """Put maps to the test: does the probability follow them? One row per method."""
-    from seewhy.cli.serving import service
+    from seewhy.cli.service import service
     from seewhy.cli.trusting import Wishes, run
     from seewhy.client import Client
 

@@ -11,11 +11,11 @@ from typing import Any, Self
 
 from rich.table import Table
 
+from seewhy.cli.concurrency import run_together, tell_failed
+from seewhy.cli.console import notes, results
 from seewhy.cli.explaining import parse_targets, without_overlays
-from seewhy.cli.in_flight import run_together, tell_failed
-from seewhy.cli.terminal import notes, results
-from seewhy.client import Client, Explanation, Trust
-from seewhy.client.service import Options
+from seewhy.client import Client, Explanation, TrustScores
+from seewhy.client.client import Options
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".webp"}
 # Methods of many passes take minutes on a CPU, and all wait in one lane.
@@ -77,10 +77,10 @@ class Summary:
     energy_in_box: float
 
     @classmethod
-    def of(cls, trusts: Sequence[Trust]) -> Self:
+    def of(cls, trusts: Sequence[TrustScores]) -> Self:
         """Summarise."""
 
-        def mean(read: Callable[[Trust], float | bool | None]) -> float:
+        def mean(read: Callable[[TrustScores], float | bool | None]) -> float:
             values = [read(trust) for trust in trusts]
             said = [float(v) for v in values if v is not None and not math.isnan(v)]
             return math.fsum(said) / len(said) if said else math.nan
@@ -164,9 +164,9 @@ def _explain(client: Client, photo: Path, method: str, wishes: Wishes) -> Explan
     return client.explain(photo, timeout_s=_PATIENCE_S, **options)
 
 
-def _trusts(explanation: Explanation) -> list[Trust]:
+def _trusts(explanation: Explanation) -> list[TrustScores]:
     targets = explanation.result.targets if explanation.result else ()
-    return [target.trust or Trust() for target in targets]
+    return [target.trust or TrustScores() for target in targets]
 
 
 def _table(summaries: dict[str, Summary]) -> Table:
@@ -211,7 +211,7 @@ def _numbers(
                     **_plain(
                         {
                             "probability": target.score.probability,
-                            **(target.trust or Trust()).model_dump(),
+                            **(target.trust or TrustScores()).model_dump(),
                         }
                     ),
                 }

@@ -22,18 +22,18 @@ def up(
     ] = None,
 ) -> None:
     """Run everything on this machine: ledger, object store, worker and API. Ctrl-C stops it."""
-    from seewhy.cli.terminal import Downloads, notes, results
-    from seewhy.processes.data_directory import hold
-    from seewhy.processes.model_choice import with_weights
-    from seewhy.processes.up import complete
-    from seewhy.processes.up import up as run
+    from seewhy.cli.console import Downloads, notes, results
+    from seewhy.embedded.data_directory import hold
+    from seewhy.embedded.model_choice import with_weights
+    from seewhy.embedded.up import complete_settings
+    from seewhy.embedded.up import up as run
     from seewhy.settings import load
 
     console = notes()
     asked = {"api_host": host, "api_port": port, "default_model": model}
     settings = load(None, **{name: value for name, value in asked.items() if value is not None})
     with hold(data) as directory:
-        settings = complete(settings, directory)
+        settings = complete_settings(settings, directory)
         with Downloads(console) as downloads:
             settings = with_weights(
                 settings,

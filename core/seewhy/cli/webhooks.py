@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from seewhy.ledger.outbox import Outbox
+    from seewhy.ledger.ports.outbox import Outbox
 
 webhooks = typer.Typer(
     help="Make the secret that webhooks are signed with; tell outcomes again.",
@@ -16,9 +16,9 @@ webhooks = typer.Typer(
 @webhooks.command()
 def secret() -> None:
     """Print a fresh secret for SEEWHY_WEBHOOK_SECRETS."""
-    from seewhy.webhooks import fresh_secret
+    from seewhy.schemas.webhook_url import generate_secret
 
-    typer.echo(fresh_secret())
+    typer.echo(generate_secret())
 
 
 @webhooks.command("list")
@@ -28,12 +28,12 @@ def show_all(
     """List the outcomes whose webhook was given up."""
     from rich.table import Table
 
-    from seewhy.cli.terminal import results
+    from seewhy.cli.console import results
 
     table = Table(box=None)
     for title in ("id", "status", "url", "attempts", "last heard"):
         table.add_column(title, overflow="fold")
-    for record in _open().undelivered(limit=limit):
+    for record in _open().list_undelivered(limit=limit):
         if hook := record.webhook:
             row = (record.job_id, record.state, hook.url, str(hook.attempts), hook.detail or "")
             table.add_row(*row)
@@ -50,7 +50,7 @@ def redeliver(
         raise typer.BadParameter("name the jobs, or --all")
     outbox = _open()
     failed = False
-    for job_id in job_ids or [r.job_id for r in outbox.undelivered(limit=1_000_000)]:
+    for job_id in job_ids or [r.job_id for r in outbox.list_undelivered(limit=1_000_000)]:
         told = outbox.redeliver(job_id)
         typer.echo(f"{job_id}: {'due now' if told else 'no webhook, or no outcome'}", err=not told)
         failed |= not told
@@ -59,7 +59,7 @@ def redeliver(
 
 
 def _open() -> "Outbox":
-    from seewhy.ledger.redis import open_ledger
+    from seewhy.ledger.redis.ledger import open_ledger
     from seewhy.settings import load
 
     return open_ledger(load()).outbox

@@ -6,6 +6,6 @@ def worker() -> None:
 
     It ends with status 75, or 1, when its device does not answer: let something start it again.
     """
-    from seewhy.processes.modules import become
+    from seewhy.embedded.programs import exec_module
 
-    become("seewhy_worker")
+    exec_module("seewhy_worker")

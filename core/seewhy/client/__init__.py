@@ -7,31 +7,39 @@
 ...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
 """
 
-from seewhy.client.answers import Event, Explanation, Models, Outcome, Score, Told, Trust
+from seewhy.client.client import Client, Options
 from seewhy.client.errors import (
     ClientError,
-    Failed,
-    Refused,
+    ExplanationFailed,
+    RequestRejected,
     ServiceUnreachable,
-    TimedOut,
-    UnexpectedAnswer,
+    UnexpectedResponse,
+    WaitTimedOut,
 )
-from seewhy.client.service import Client, Options
+from seewhy.client.responses import (
+    Event,
+    Explanation,
+    ExplanationResult,
+    Models,
+    Score,
+    TrustScores,
+    WebhookStatus,
+)
 
 __all__ = [
     "Client",
     "ClientError",
     "Event",
     "Explanation",
-    "Failed",
+    "ExplanationFailed",
+    "ExplanationResult",
     "Models",
     "Options",
-    "Outcome",
-    "Refused",
+    "RequestRejected",
     "Score",
     "ServiceUnreachable",
-    "TimedOut",
-    "Told",
-    "Trust",
-    "UnexpectedAnswer",
+    "TrustScores",
+    "UnexpectedResponse",
+    "WaitTimedOut",
+    "WebhookStatus",
 ]

@@ -8,7 +8,7 @@ ClientError
 └── TimedOut             the explanation had no outcome within the time given
 """
 
-from seewhy.client.answers import Explanation
+from seewhy.client.responses import Explanation
 from seewhy.errors import SeewhyError
 
 
@@ -25,13 +25,13 @@ class ServiceUnreachable(ClientError):
     retryable = True
 
 
-class UnexpectedAnswer(ClientError):
+class UnexpectedResponse(ClientError):
     """What answers there is not a seewhy service of this version."""
 
     code = "unexpected_answer"
 
 
-class Refused(ClientError):
+class RequestRejected(ClientError):
     """The service said no. `problem` is its stable code, `detail` its sentence."""
 
     code = "refused"
@@ -44,7 +44,7 @@ class Refused(ClientError):
         self.status = status
 
 
-class Failed(ClientError):
+class ExplanationFailed(ClientError):
     """The explanation ended without a result: failed, cancelled or expired."""
 
     code = "failed"
@@ -57,7 +57,7 @@ class Failed(ClientError):
         self.explanation = explanation
 
 
-class TimedOut(ClientError):
+class WaitTimedOut(ClientError):
     """The explanation had no outcome within the time given; it may have one later."""
 
     code = "timed_out"

@@ -9,8 +9,8 @@ from typing import Any, Self
 
 import httpx2
 
-from seewhy.client.answers import Refusal
-from seewhy.client.errors import Refused, ServiceUnreachable, UnexpectedAnswer
+from seewhy.client.errors import RequestRejected, ServiceUnreachable, UnexpectedResponse
+from seewhy.client.responses import Refusal
 
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 30.0
@@ -125,9 +125,9 @@ class Transport:
         except ValueError as error:
             raise self.unexpected(response, "its answer is not JSON") from error
 
-    def unexpected(self, response: httpx2.Response, why: str) -> UnexpectedAnswer:
+    def unexpected(self, response: httpx2.Response, why: str) -> UnexpectedResponse:
         """Make the error for an answer that no seewhy service gives."""
-        return UnexpectedAnswer(f"{response.url} is not a seewhy service of this version: {why}")
+        return UnexpectedResponse(f"{response.url} is not a seewhy service of this version: {why}")
 
 
 def retry_after_s(response: httpx2.Response, *, default_s: float) -> float:
@@ -152,10 +152,10 @@ def _worth_another_try(response: httpx2.Response) -> bool:
     return False
 
 
-def _refused(response: httpx2.Response) -> Refused:
+def _refused(response: httpx2.Response) -> RequestRejected:
     problem = _problem(response)
     detail = problem.detail or problem.title or response.reason_phrase
-    return Refused(problem=problem.code, detail=detail, status=response.status_code)
+    return RequestRejected(problem=problem.code, detail=detail, status=response.status_code)
 
 
 def _problem(response: httpx2.Response) -> Refusal:

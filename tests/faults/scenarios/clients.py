@@ -10,7 +10,7 @@ from faults.audience import Heard, follow, states_told
 from faults.scenario import scenario
 from faults.submitter import Promise
 from faults.world import World
-from seewhy.explanations import State
+from seewhy.schemas.job import JobState
 from servers.listeners import Listeners
 from servers.waiting import wait_until
 
@@ -36,7 +36,7 @@ def listen_in_every_way(world: World) -> None:
         deaf.open(path)
         told = _follow_all(world)
         cancel = httpx2.post(f"{world.api.url}/v1/explanations/{waiting}/cancel", timeout=30)
-        assert cancel.json()["status"] == State.CANCELLED
+        assert cancel.json()["status"] == JobState.CANCELLED
         for crowd in (idle, deaf):
             crowd.read_until(lambda text: text.endswith(b"0\r\n\r\n"), what="it is over for all")
             ends = [text.count(b"\nid: end\n") for text in crowd.received.values()]
@@ -76,14 +76,14 @@ def _follow_all(world: World) -> dict[str, list[Heard]]:
 
 @scenario("F32", "jobs are cancelled at every moment of their lives", over_s=1.5, batch_ms=300)
 def cancel_at_random(world: World) -> None:
-    answers: dict[str, State] = {}
+    answers: dict[str, JobState] = {}
     with ThreadPoolExecutor(64) as pool, httpx2.Client(timeout=30) as client:
 
         def cancel(promise: Promise, after_s: float) -> None:
             time.sleep(after_s)
             answer = client.post(f"{world.api.url}/v1/explanations/{promise.job_id}/cancel")
             assert answer.status_code == 200, answer.text
-            answers[promise.job_id] = State(answer.json()["status"])
+            answers[promise.job_id] = JobState(answer.json()["status"])
 
         seen = 0
         while not (world.all_promised() and seen == len(world.submitter.keys)):
@@ -97,10 +97,10 @@ def cancel_at_random(world: World) -> None:
     world.await_all()
     world.struck()
     records = world.records()
-    wanted = {State.CANCELLED, State.RUNNING, State.SUCCEEDED}
+    wanted = {JobState.CANCELLED, JobState.RUNNING, JobState.SUCCEEDED}
     assert set(answers.values()) == wanted, Counter(answers.values())
     for job_id, said in answers.items():
         assert records[job_id].state is said or not said.terminal, "an answer was taken back"
-    asked_for = {job_id for job_id, r in records.items() if r.state is State.CANCELLED}
+    asked_for = {job_id for job_id, r in records.items() if r.state is JobState.CANCELLED}
     assert asked_for <= set(answers), "a job was cancelled that nobody wanted to"
     wait_until(lambda: world.client.zcard("seewhy:unfiled") == 0, what="the store knows of it")

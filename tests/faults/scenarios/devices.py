@@ -2,7 +2,7 @@
 
 from faults.scenario import scenario
 from faults.world import World
-from seewhy_worker.watchdog import HUNG
+from seewhy_worker.pipeline.watchdog import HUNG
 from servers.faulty_worker import MEMORY_ERRORS
 from servers.waiting import wait_until
 

@@ -3,8 +3,8 @@
 from faults.scenario import scenario
 from faults.submitter import TENANT_HEADER
 from faults.world import World
-from seewhy.explanations import State
-from seewhy.ledger.records import Record
+from seewhy.ledger.types import JobRecord
+from seewhy.schemas.job import JobState
 from servers.waiting import wait_until
 
 MODEST = 10
@@ -36,9 +36,9 @@ def crowd_in(world: World) -> None:
     assert overtaken <= 2 * world.settings.max_batch, f"{overtaken} jobs went before one"
 
 
-def _overtook(world: World, record: Record) -> int:
+def _overtook(world: World, record: JobRecord) -> int:
     """Count the jobs that began between a job's acceptance and its own beginning."""
-    began = [event for event in world.history([]).events if event.state is State.RUNNING]
+    began = [event for event in world.history([]).events if event.state is JobState.RUNNING]
     mine = next(n for n, event in enumerate(began) if event.job_id == record.job_id)
     at_ms = [int(event.position.partition("-")[0]) for event in began[:mine]]
     return sum(moment >= record.submitted_ms for moment in at_ms)

@@ -5,7 +5,7 @@ import signal
 
 from faults.scenario import scenario
 from faults.world import World
-from seewhy.explanations import Verdict
+from seewhy.schemas.result import Verdict
 from servers.poison import Poison
 from servers.waiting import wait_until
 

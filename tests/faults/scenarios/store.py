@@ -2,7 +2,7 @@
 
 from faults.scenario import scenario
 from faults.world import World
-from seewhy.explanations import State
+from seewhy.schemas.job import JobState
 from servers.waiting import wait_until
 
 
@@ -32,7 +32,7 @@ def break_the_store(world: World) -> None:
     _take_away_for_long(world)
     world.struck()
     world.await_all()
-    failed = [r for r in world.records().values() if r.state is State.FAILED]
+    failed = [r for r in world.records().values() if r.state is JobState.FAILED]
     assert not failed, f"an outage of the store cost {len(failed)} jobs their outcome"
 
 

@@ -13,13 +13,13 @@ from faults.scenario import scenario
 from faults.tellings import Tellings, judge
 from faults.town import Town, town
 from faults.world import World
-from seewhy.ledger.records import Delivery
-from seewhy.webhooks import fresh_secret
+from seewhy.ledger.types import DeliveryState
+from seewhy.schemas.webhook_url import generate_secret
 from servers.house import Process
 from servers.receivers import Message
 from servers.waiting import wait_until
 
-SECRET = fresh_secret()
+SECRET = generate_secret()
 HOPELESS = 6
 """Jobs of each receiver that never recovers: fewer than a round, so that all end together."""
 NEVER_SENT_TO = {"unknown", "forbidden"}
@@ -47,7 +47,7 @@ def tell_those_who_do_not_listen(world: World) -> None:
         world.await_all()
         steady = [job_id for job_id, name in jobs.items() if name == "steady"]
         wait_until(
-            lambda: all(_delivery(world, job_id) is Delivery.DELIVERED for job_id in steady),
+            lambda: all(_delivery(world, job_id) is DeliveryState.DELIVERED for job_id in steady),
             what="those who answer are told while others hang",
         )
         assert receivers.thanks("hanging") == receivers.thanks("dripping") == 0
@@ -55,11 +55,11 @@ def tell_those_who_do_not_listen(world: World) -> None:
         receivers.awake.set()
         receivers.open_what_was_down()
         world.struck()
-        told = [j for j, name in jobs.items() if receivers.ends[name] is Delivery.DELIVERED]
+        told = [j for j, name in jobs.items() if receivers.ends[name] is DeliveryState.DELIVERED]
         # Whoever has not been told by then never will be, and the judge will name it.
         with suppress(AssertionError):
             wait_until(
-                lambda: all(_delivery(world, job_id) is Delivery.DELIVERED for job_id in told),
+                lambda: all(_delivery(world, job_id) is DeliveryState.DELIVERED for job_id in told),
                 what="who has recovered is told",
             )
             wait_until(lambda: not _left_over(world), what="the outbox is empty")
@@ -69,7 +69,7 @@ def tell_those_who_do_not_listen(world: World) -> None:
 
 def _ask_all(world: World, receivers: Town, wanted: int) -> dict[str, str]:
     """Ask for as many explanations again, each with a webhook; return job → receiver."""
-    hopeless = [n for n, end in receivers.ends.items() if end is not Delivery.DELIVERED]
+    hopeless = [n for n, end in receivers.ends.items() if end is not DeliveryState.DELIVERED]
     others = [name for name in receivers.urls if name not in hopeless]
     few = hopeless * min(HOPELESS, wanted // len(receivers.urls))
     names = few + list(islice(cycle(others), wanted - len(few)))
@@ -110,7 +110,7 @@ def _cut_connections(world: World, receivers: Town) -> list[float]:
     return cuts
 
 
-def _delivery(world: World, job_id: str) -> Delivery | None:
+def _delivery(world: World, job_id: str) -> DeliveryState | None:
     record = world.ledger.read(job_id)
     return record.webhook.state if record and record.webhook else None
 
@@ -145,6 +145,6 @@ def _judge(world: World, receivers: Town, jobs: dict[str, str], blows: list[floa
     assert not verdict.amiss, str(verdict)
     assert verdict.again > 0, "no courier died between an answer and its report"
     assert not any(map(receivers.seen, NEVER_SENT_TO)), "who proves nothing was sent something"
-    given_up = {r.job_id for r in world.ledger.outbox.undelivered()}
-    hopeless = {j for j, n in jobs.items() if receivers.ends[n] is not Delivery.DELIVERED}
+    given_up = {r.job_id for r in world.ledger.outbox.list_undelivered()}
+    hopeless = {j for j, n in jobs.items() if receivers.ends[n] is not DeliveryState.DELIVERED}
     assert given_up == hopeless

@@ -6,7 +6,7 @@ from collections import Counter
 
 from faults.scenario import scenario
 from faults.world import World
-from seewhy.objects.keys import result_key
+from seewhy.storage.keys import result_key
 from servers.faulty_worker import DEATHS
 from servers.house import Process
 from servers.waiting import wait_until

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seewhy.errors import UnknownMethod
-from seewhy.methods import FACTS
+from seewhy.schemas.methods import METHOD_INFO
 from seewhy_worker.cam.ablationcam import ablationcam
 from seewhy_worker.cam.classic import classic
 from seewhy_worker.cam.eigencam import eigencam
@@ -24,7 +24,7 @@ from seewhy_worker.cam.xgradcam import xgradcam
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class GradientPoints:
     """Where the gradient with respect to the picture is taken, and what each place counts."""
 
     of: Callable[..., Any]
@@ -33,7 +33,7 @@ class Points:
     """n numbers; together 1."""
 
 
-_PICTURE = Points(lambda picture, black, xp: picture[None], (1.0,))
+_PICTURE = GradientPoints(lambda picture, black, xp: picture[None], (1.0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,19 @@ class Method:
     """`rivals(scores, classes, *, xp)` → the classes whose mean is taken off a class's score."""
     channels: int | None = None
     """How many channels are tried, those that vary most over space; None: all."""
-    points: Points = _PICTURE
+    points: GradientPoints = _PICTURE
     guided: bool = False
     """Whether every ReLU lets only positive gradients through."""
 
     @property
     def linear(self) -> bool:
         """Whether the map is linear in the score, so that maps may be subtracted."""
-        return FACTS[self.name].linear
+        return METHOD_INFO[self.name].linear
 
     @property
     def has_layer(self) -> bool:
         """Whether it looks into the network at a layer."""
-        return FACTS[self.name].has_layer
+        return METHOD_INFO[self.name].has_layer
 
     @property
     def in_one_pass(self) -> bool:
@@ -95,7 +95,7 @@ _METHODS = {
             "smoothgrad",
             smoothgrad,
             needs="pixels",
-            points=Points(
+            points=GradientPoints(
                 lambda picture, black, xp: noisy(picture, xp=xp), (1 / SAMPLES,) * SAMPLES
             ),
         ),
@@ -103,7 +103,7 @@ _METHODS = {
             "integrated-gradients",
             integrated_gradients,
             needs="pixels",
-            points=Points(lambda picture, black, xp: on_the_way(picture, black), WEIGHTS),
+            points=GradientPoints(lambda picture, black, xp: on_the_way(picture, black), WEIGHTS),
         ),
         Method("guided-backprop", guided_backprop, needs="pixels", guided=True),
         Method("guided-gradcam", guided_gradcam, needs="guided", guided=True),

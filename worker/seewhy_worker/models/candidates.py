@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.channel_layout import channels_first
 from seewhy_worker.models.graph import Call, Disconnected, Graph
-from seewhy_worker.models.layout import channels_first
 
 
 @dataclass(frozen=True, slots=True)

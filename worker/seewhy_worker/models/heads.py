@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy_worker.models.graph import has_graph
-from seewhy_worker.models.splitting import Split
+from seewhy_worker.models.splitting import SplitModel
 
 _PICTURE, _POOLED, _SCORES = "picture", "pooled", "scores"
 
 
-def pooled(model: keras.Model, parts: Split) -> keras.Model:
+def pooled(model: keras.Model, parts: SplitModel) -> keras.Model:
     """Make the flat network of `parts.body` and a mean over space: (N, H, W, 3) → (N, C) float32.
 
     It shares the weights of `model`, of which `parts` was split. Where nested models have layers

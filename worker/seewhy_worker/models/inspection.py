@@ -14,7 +14,7 @@ import h5py
 import keras
 
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.legacy import is_by_keras_2, modernised
+from seewhy_worker.models.keras2 import is_by_keras_2, modernised
 
 _MODELS = {"Functional", "Model", "Sequential"}
 # The parts of Keras that a network is made of. What is elsewhere, files and downloads among it,

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from seewhy.catalog import APPLICATIONS, ModelSpec, RandomWeights
+from seewhy.catalog.catalog import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
 from seewhy_worker.models.inspection import inspect
 from seewhy_worker.models.randomness import draw

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy import geometry
-from seewhy.catalog import ModelSpec, Preprocessing, VggPreprocessing
-from seewhy.explanations import Rectangle
+from seewhy.catalog.catalog import ModelSpec, Preprocessing, VggPreprocessing
+from seewhy.imaging import geometry
+from seewhy.schemas.geometry import Rectangle
 
 _IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
@@ -13,10 +13,10 @@ _IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 def prepare(picture: NDArray[np.uint8], spec: ModelSpec) -> tuple[NDArray[np.float32], Rectangle]:
     """Bring an RGB picture (H, W, 3) to the input of `spec`; also say which part of it is seen."""
     height_px, width_px, _ = picture.shape
-    covers = geometry.covered(
+    covers = geometry.covered_rectangle(
         width_px, height_px, rule=spec.geometry.rule, fraction=spec.geometry.fraction
     )
-    fitted = geometry.fit(
+    fitted = geometry.crop_and_resize(
         picture,
         covers,
         height_px=spec.input.height_px,

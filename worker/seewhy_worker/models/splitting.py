@@ -13,20 +13,20 @@ from seewhy_worker.models.candidates import (
     last_passed_by_all,
     named,
 )
-from seewhy_worker.models.ending import cut_activation, scoring, two_sided
-from seewhy_worker.models.graph import Call, Disconnected, Graph, flatten, has_graph, run
-from seewhy_worker.models.layout import (
+from seewhy_worker.models.channel_layout import (
     TO_FIRST,
     TO_LAST,
     picture_is_channels_first,
     runnable,
 )
+from seewhy_worker.models.graph import Call, Disconnected, Graph, flatten, has_graph, run
+from seewhy_worker.models.output_activation import cut_activation, scoring, two_sided
 
 Tensors = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitModel:
     """A classifier in two parts that share the original's weights."""
 
     body: Tensors
@@ -62,7 +62,7 @@ def split(
     *,
     output: str | None = None,
     size: tuple[int, int] | None = None,
-) -> Split:
+) -> SplitModel:
     """Split at `layer`, or at the last that every path to the scores passes through.
 
     `layer` is a path, `backbone/block5_conv3`, or the end of one when that is unambiguous. Of
@@ -85,7 +85,7 @@ def split(
     stretches = _stretches(graph, targets, scores)
     width = scores.shape[-1]
     height_px, width_px = _size(graph.picture.shape)
-    return Split(
+    return SplitModel(
         body=_body(graph, targets[0]),
         through=_through(stretches, targets, scores),
         layers=tuple(target.call.path for target in targets),

@@ -1,0 +1,28 @@
+"""What one API process is made of."""
+
+from dataclasses import dataclass
+
+from seewhy.broker.wakeups import WakeupPublisher
+from seewhy.catalog.catalog import Catalog
+from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.outbox import Outbox
+from seewhy.settings import Settings
+from seewhy.storage.port import ObjectStore
+from seewhy_api.http.lookup import JobLookup
+from seewhy_api.streaming.event_feed import EventFeed
+from seewhy_api.streaming.long_poll import LongPoll
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dependencies:
+    """The collaborators that the routes are handed; built in `seewhy_api.app` alone."""
+
+    settings: Settings
+    catalog: Catalog
+    ledger: Ledger
+    outbox: Outbox
+    store: ObjectStore
+    wakeups: WakeupPublisher
+    tail: EventFeed
+    long_poll: LongPoll
+    lookup: JobLookup

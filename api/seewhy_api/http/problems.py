@@ -1,0 +1,109 @@
+"""Errors as the client sees them: RFC 9457 problem details, from one table."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, json
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from seewhy import errors
+
+RETRY_AFTER_S = 2
+
+STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyKeyBusy: HTTPStatus.CONFLICT,
+    errors.BadImage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.ExplanationGone: HTTPStatus.GONE,
+    errors.ResultNotReady: HTTPStatus.CONFLICT,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+_log = logging.getLogger(__name__)
+
+
+def install(app: Flask) -> None:
+    """Turn every error that leaves a route into a problem; none becomes a traceback."""
+    app.register_error_handler(errors.SeewhyError, _from_ours)
+    app.register_error_handler(ValidationError, _from_validation)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _from_bug)
+
+
+def problem(status: HTTPStatus, code: str, detail: str, **members: object) -> Response:
+    """Make the response. `code` is stable; `detail` is for people."""
+    body = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "code": code,
+        **members,
+    }
+    response = Response(
+        json.dumps(body), status=int(status), content_type="application/problem+json"
+    )
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def status_of(error: errors.SeewhyError) -> HTTPStatus:
+    """Look the error's nearest named ancestor up in the table."""
+    known = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return next(known, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _from_ours(error: errors.SeewhyError) -> Response:
+    status = status_of(error)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _from_bug(error)
+    if isinstance(error, errors.Overloaded):
+        answer = problem(status, error.code, str(error))
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        _log.warning("answered 503: %s", error)
+        return problem(status, error.code, "A part of the service is away. Please try again.")
+    return problem(status, error.code, str(error))
+
+
+def _from_validation(error: ValidationError) -> Response:
+    mistakes = [
+        {"field": ".".join(str(part) for part in mistake["loc"]), "message": mistake["msg"]}
+        for mistake in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if any(mistake["type"] == "json_invalid" for mistake in error.errors(include_url=False)):
+        status = HTTPStatus.BAD_REQUEST
+    listed = "; ".join(
+        f"{m['field']}: {m['message']}" if m["field"] else m["message"] for m in mistakes
+    )
+    return problem(status, errors.InvalidRequest.code, listed, errors=mistakes)
+
+
+def _from_http(error: HTTPException) -> Response:
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        code = errors.ImageTooLarge.code
+    answer = problem(status, code, error.description or status.phrase)
+    for name, value in error.get_headers():
+        if name not in {"Content-Type", "Content-Length"}:
+            answer.headers[name] = value
+    return answer
+
+
+def _from_bug(error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error)
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        errors.SeewhyError.code,
+        "The service made a mistake; it has been logged.",
+    )

@@ -1,0 +1,169 @@
+"""What the service answers, as a client sees it: fields of a newer service are ignored."""
+
+import math
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from seewhy.schemas.job import JobState
+from seewhy.schemas.result import Verdict
+
+
+def _nan_for_none(value: Any) -> Any:
+    return math.nan if value is None else value
+
+
+Number = Annotated[float, BeforeValidator(_nan_for_none)]
+"""JSON has no NaN: the service writes null for a number that is not finite."""
+
+
+class _Response(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Score(_Response):
+    """One class of one picture."""
+
+    index: int
+    label: str
+    logit: Number
+    probability: Number
+
+
+class TrustScores(_Response):
+    """What putting a map to the test has shown; NaN or None for what cannot be said."""
+
+    insertion: Number = math.nan
+    deletion: Number = math.nan
+    drop: Number = math.nan
+    increase: bool | None = None
+    times_better_than_chance: Number = math.nan
+    pointing_hit: bool | None = None
+    energy_in_box: Number = math.nan
+
+
+class Target(_Response):
+    """One explained class and the health of its map."""
+
+    score: Score
+    verdict: Verdict
+    minimum: Number
+    maximum: Number
+    rivals: tuple[Score, ...] = ()
+    against: bool = False
+    trust: TrustScores | None = None
+
+
+class Covers(_Response):
+    """The part of the original picture that the map covers, in pixels, origin top left."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class ExplanationResult(_Response):
+    """The numbers of a succeeded explanation."""
+
+    top: tuple[Score, ...]
+    targets: tuple[Target, ...]
+    model_digest: str
+    method: str
+    tried: tuple[str, ...] = ()
+    layer: str
+    linear: bool
+    map_height: int
+    map_width: int
+    covers: Covers
+    image_width_px: int
+    image_height_px: int
+    timings_ms: dict[str, float] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+
+class Links(_Response):
+    """Where more is to be had, as paths below the service's URL."""
+
+    self: str
+    events: str | None = None
+    cancel: str | None = None
+    overlay: str | None = None
+    map: str | None = None
+
+
+class Problem(_Response):
+    """Why something failed: `code` is stable, `detail` is a sentence for people."""
+
+    code: str
+    detail: str
+
+
+class WebhookStatus(_Response):
+    """What has become of a webhook; `detail` is what was last heard of its receiver."""
+
+    url: str
+    status: str
+    """`waiting`, `pending`, `delivered`, `refused` or `exhausted`."""
+    attempts: int = 0
+    detail: str | None = None
+
+
+class Explanation(_Response):
+    """One explanation, as it stood when it was asked for."""
+
+    id: str
+    status: JobState
+    model: str
+    method: str
+    priority: str
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    attempts: int = 0
+    cached: bool = False
+    queue_position: int | None = None
+    cancel_requested: bool = False
+    submitted_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Problem | None = None
+    result: ExplanationResult | None = None
+    webhook: WebhookStatus | None = None
+    links: Links
+    downloads: dict[str, str] = Field(default_factory=dict)
+
+
+class Event(_Response):
+    """A change of an explanation's state; its outcome comes with the whole explanation."""
+
+    id: str
+    status: JobState
+    explanation: Explanation | None = None
+
+
+class Model(_Response):
+    """One model of the catalogue. What else the service says of it is in `model_extra`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+
+
+class Models(_Response):
+    """The catalogue, and the model of a request that names none."""
+
+    models: tuple[Model, ...]
+    default: str
+
+
+class Refusal(_Response):
+    """An RFC 9457 problem document."""
+
+    title: str = ""
+    detail: str = ""
+    code: str = "unknown"
+
+    @classmethod
+    def read(cls, body: Any) -> "Refusal":
+        """Take what can be used from any JSON body."""
+        return cls.model_validate(body) if isinstance(body, dict) else cls()

@@ -1,0 +1,1 @@
+"""The data that clients, the API and the workers exchange, as validated types."""

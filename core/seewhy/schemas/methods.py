@@ -1,0 +1,93 @@
+"""What is known of each explanation method, apart from its maths."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+ScoreKind = Literal["logit", "probability"]
+Normalize = (
+    Literal["image", "none"] | Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What a client chooses a method by."""
+
+    paper: str
+    linear: bool
+    """Whether the difference of two maps explains the difference of their scores."""
+    forward_passes: float
+    """About what one picture with one target costs, all in all, of VGG16."""
+    own_rivals: bool = False
+    """Whether it chooses by itself what to compare a class with."""
+    of_a_class: bool = True
+    """Whether the map depends on the class at all."""
+    has_layer: bool = True
+    """Whether it looks into the network at a layer, which can be chosen."""
+    of_pixels: bool = False
+    """Whether the map has the resolution of the network's input, not of a layer."""
+    fuses: bool = True
+    """Whether maps of several layers can be fused."""
+
+
+METHOD_INFO: Mapping[str, MethodInfo] = MappingProxyType(
+    {
+        "gradcam": MethodInfo("arXiv:1610.02391", linear=True, forward_passes=1.0),
+        "gradcam++": MethodInfo("arXiv:1710.11063", linear=False, forward_passes=1.0),
+        "hirescam": MethodInfo("arXiv:2011.08891", linear=True, forward_passes=1.0),
+        "layercam": MethodInfo("doi:10.1109/TIP.2021.3089943", linear=False, forward_passes=1.0),
+        "xgradcam": MethodInfo("arXiv:2008.02312", linear=True, forward_passes=1.0),
+        "eigencam": MethodInfo(
+            "arXiv:2008.00299", linear=False, forward_passes=1.0, of_a_class=False
+        ),
+        "eigengradcam": MethodInfo("arXiv:2008.00299", linear=False, forward_passes=1.0),
+        "shapleycam": MethodInfo("arXiv:2501.06261", linear=True, forward_passes=1.0),
+        "finercam": MethodInfo(
+            "arXiv:2501.11309", linear=False, forward_passes=1.0, own_rivals=True
+        ),
+        "ablationcam": MethodInfo(
+            "doi:10.1109/WACV45572.2020.9093360", linear=True, forward_passes=6.0, fuses=False
+        ),
+        "scorecam": MethodInfo("arXiv:1910.01279", linear=False, forward_passes=513.0, fuses=False),
+        "faster-scorecam": MethodInfo(
+            "arXiv:1910.01279", linear=False, forward_passes=11.0, fuses=False
+        ),
+        "smoothgrad": MethodInfo(
+            "arXiv:1706.03825",
+            linear=False,
+            forward_passes=60.0,
+            of_pixels=True,
+            has_layer=False,
+            fuses=False,
+        ),
+        "integrated-gradients": MethodInfo(
+            "arXiv:1703.01365",
+            linear=True,
+            forward_passes=96.0,
+            of_pixels=True,
+            has_layer=False,
+            fuses=False,
+        ),
+        "guided-backprop": MethodInfo(
+            "arXiv:1412.6806",
+            linear=False,
+            forward_passes=3.0,
+            of_pixels=True,
+            has_layer=False,
+            fuses=False,
+        ),
+        "guided-gradcam": MethodInfo(
+            "arXiv:1610.02391", linear=False, forward_passes=4.5, of_pixels=True, fuses=False
+        ),
+        "classic": MethodInfo("arXiv:1610.02391", linear=True, forward_passes=1.0, fuses=False),
+    }
+)
+"""Every method by name; `classic` is asked for as a preset only."""
+
+CLASSIC = "classic"
+METHODS = tuple(name for name in METHOD_INFO if name != CLASSIC)
+"""The methods that a request may name."""

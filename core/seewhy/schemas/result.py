@@ -1,0 +1,76 @@
+"""The result of a succeeded explanation."""
+
+import math
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.methods import ScoreKind
+from seewhy.schemas.strictness import StoredModel
+from seewhy.schemas.trust import TrustScores
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+Finite = Annotated[float | None, AfterValidator(_finite_or_none)]
+"""JSON has no NaN: a number that is not finite is None, and the verdict says why."""
+
+
+class ClassScore(StoredModel):
+    """One class of one picture."""
+
+    index: int
+    label: str
+    logit: Finite
+    probability: Finite
+
+
+class Verdict(StrEnum):
+    """What can be said of a map's health."""
+
+    OK = "ok"
+    ALL_NEGATIVE = "all_negative"
+    ZERO_GRADIENT = "zero_gradient"
+    CONSTANT = "constant"
+    NOT_FINITE = "not_finite"
+
+
+class TargetResult(StoredModel):
+    """One explained class: its score and the state of its map (`map.npy`, same order)."""
+
+    score: ClassScore
+    verdict: Verdict
+    minimum: Finite
+    maximum: Finite
+    rivals: tuple[ClassScore, ...] = Field((), description="What the class was compared with.")
+    against: bool = Field(False, description="Whether the map shows what speaks against it.")
+    trust: TrustScores | None = Field(
+        None, description="What putting the map to the test has shown."
+    )
+
+
+class Result(StoredModel):
+    """The numbers of a succeeded explanation."""
+
+    model: str
+    model_digest: str
+    method: str = Field(description="The one that made the maps: a fallback, if one was needed.")
+    tried: tuple[str, ...] = Field((), description="The methods run, in order.")
+    score: ScoreKind = "logit"
+    layer: str
+    linear: bool
+    targets: tuple[TargetResult, ...]
+    top: tuple[ClassScore, ...]
+    map_height: int
+    map_width: int
+    covers: Rectangle
+    image_width_px: int
+    image_height_px: int
+    objects: dict[str, str] = Field(description="Name → key in the object store.")
+    digests: dict[str, str] = Field(description="Name → SHA-256 of the object.")
+    timings_ms: dict[str, float]
+    versions: dict[str, str]
