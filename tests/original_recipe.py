@@ -1,4 +1,4 @@
-"""The original Grad-CAM recipe, run by hand step by step, and what it is compared with."""
+"""The original Grad-CAM recipe, run by hand step by step, and the comparison with it."""
 
 import cv2
 import keras
@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 
@@ -13,7 +14,7 @@ CLASSIC = MethodOptions(method="classic", score="probability")
 
 
 def recipe_map(model: keras.Model, layer: str, pixels: np.ndarray) -> np.ndarray:
-    """The map (h, w) of the most probable class, by a model that ends in probabilities."""
+    """Return the map (h, w) of the most probable class, from a model that ends in probabilities."""
     watched = keras.Model(model.input, [model.get_layer(layer).output, model.output])
     with tf.GradientTape() as tape:
         convolved, predictions = watched(pixels[None])
@@ -23,25 +24,41 @@ def recipe_map(model: keras.Model, layer: str, pixels: np.ndarray) -> np.ndarray
     return tf.reduce_mean(pooled * convolved, axis=-1)[0].numpy()
 
 
-def recipe_picture(photo: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The picture, with OpenCV's channel order on the way as in the original."""
-    heat = (heat - heat.min()) / (heat.max() - heat.min())
-    resized = cv2.resize(
-        np.uint8(255 * heat), (photo.shape[1], photo.shape[0]), interpolation=cv2.INTER_CUBIC
-    )
-    coloured = cv2.applyColorMap(resized, cv2.COLORMAP_JET)
-    return cv2.addWeighted(photo[..., ::-1], 0.5, coloured, 0.25, 0)[..., ::-1]
+def recipe_overlay(
+    image: np.ndarray, heatmap: np.ndarray, rectangle: Rectangle | None = None
+) -> np.ndarray:
+    """Draw a map (h, w) over an RGB image (H, W, 3), with OpenCV's channel order on the way.
+
+    The original always stretches the whole image to the network's input. Where the network saw
+    only `rectangle`, the steps 0 to 255 are pasted there and the rest has step 0.
+    """
+    image = np.float32(image[..., ::-1])
+    image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8UC3)
+    heatmap = cv2.normalize(heatmap, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8UC3)
+    if rectangle is None:
+        size_px = (image.shape[1], image.shape[0])
+        heatmap = cv2.resize(heatmap, size_px, interpolation=cv2.INTER_CUBIC)
+    else:
+        x, y = int(rectangle.x), int(rectangle.y)
+        width_px, height_px = int(rectangle.width), int(rectangle.height)
+        inside = cv2.resize(heatmap, (width_px, height_px), interpolation=cv2.INTER_CUBIC)
+        heatmap = np.zeros(image.shape[:2], np.uint8)
+        heatmap[y : y + height_px, x : x + width_px] = inside
+    colored = cv2.applyColorMap(heatmap, cv2.COLORMAP_JET)
+    return cv2.addWeighted(image, 0.5, colored, 0.25, 0)[..., ::-1]
 
 
-def draws_as_the_recipe(explainer: KerasExplainer, model: keras.Model, photo: np.ndarray) -> None:
-    """Assert that `preset: classic` draws `photo` (H, W, 3) as the recipe does, pixel for pixel."""
-    prepared = explainer.prepare(photo)
+def assert_drawn_as_the_recipe(
+    explainer: KerasExplainer, model: keras.Model, image: np.ndarray
+) -> None:
+    """Assert that `preset: classic` draws `image` (H, W, 3) as the recipe does, pixel for pixel."""
+    prepared = explainer.prepare(image)
     (found,) = explainer.explain([prepared], [(-1,)], [CLASSIC])
     expected = recipe_map(model, explainer.layer, prepared.pixels)
     span = float(expected.max() - expected.min())
     np.testing.assert_allclose(found.maps[0], expected, rtol=0, atol=1e-5 * span)
-    drawn = classic_overlay(photo, found.maps[0], rectangle=found.covers)
-    np.testing.assert_array_equal(drawn, recipe_picture(photo, found.maps[0]))
+    drawn = classic_overlay(image, found.maps[0], rectangle=found.covers)
+    np.testing.assert_array_equal(drawn, recipe_overlay(image, found.maps[0]))
     # Another machine's rounding may move a cell that sits on a step's edge by that one step.
-    off = np.abs(drawn.astype(int) - recipe_picture(photo, expected))
-    assert off.max() <= 2
+    difference = np.abs(drawn.astype(int) - recipe_overlay(image, expected))
+    assert difference.max() <= 2

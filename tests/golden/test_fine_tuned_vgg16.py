@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from golden.reference_pictures import PHOTOS, brain_tumour_pictures
-from original_recipe import draws_as_the_recipe
+from original_recipe import assert_drawn_as_the_recipe
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain
 from seewhy.schemas.geometry import Rectangle
@@ -110,4 +110,4 @@ def test_the_preset_classic_draws_a_photo_as_the_original_recipe(
 ) -> None:
     with Image.open(PHOTOS / f"{name}.jpg") as opened:
         photo = np.asarray(opened.convert("RGB"))
-    draws_as_the_recipe(explainer, model, photo)
+    assert_drawn_as_the_recipe(explainer, model, photo)

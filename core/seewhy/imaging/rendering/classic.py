@@ -1,4 +1,6 @@
-"""The picture that the original recipe draws, step by step."""
+"""The overlay of the original Grad-CAM recipe, step by step."""
+
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,26 +12,31 @@ from seewhy.schemas.geometry import Rectangle
 Pixels = NDArray[np.uint8]
 
 
-def classic_overlay(photo: Pixels, signed: NDArray[np.float32], *, rectangle: Rectangle) -> Pixels:
-    """Lay a map `(map_height, map_width)` over an RGB photo, `(height, width, 3)`.
+def classic_overlay(image: Pixels, signed: NDArray[np.float32], *, rectangle: Rectangle) -> Pixels:
+    """Lay a map `(map_height, map_width)` over an RGB image `(height, width, 3)`.
 
-    The map's own range becomes 0 to 255, in whole steps; these are resized bicubically, coloured
-    by JET, and a quarter of the colour is added to half of the photo. Bicubic resizing overshoots
-    and JET makes the weakest evidence blue: this is for comparison with older pictures. A map
-    without a range is drawn as no evidence, and the part of the photo outside `rectangle`, which
-    the map does not cover, likewise.
+    The image and the map are each stretched to 0 to 255 by their own minimum and maximum. The
+    map's steps are resized bicubically and colored with JET; a quarter of the color is added to
+    half of the image. Bicubic resizing overshoots and JET draws the weakest evidence in blue, so
+    use this only for comparison with older overlays.
+
+    A constant image becomes black. A map without a finite range is drawn as no evidence, and so
+    is the part of the image outside `rectangle`. The whole image is stretched by one range, so
+    the edge of the rectangle shows no seam in the image.
     """
-    rows, columns = pixel_slices(rectangle, width_px=photo.shape[1], height_px=photo.shape[0])
+    rows, columns = pixel_slices(rectangle, width_px=image.shape[1], height_px=image.shape[0])
     size_px = (columns.stop - columns.start, rows.stop - rows.start)
-    steps = np.zeros(photo.shape[:2], np.uint8)
-    steps[rows, columns] = cv2.resize(_steps(signed), size_px, interpolation=cv2.INTER_CUBIC)
-    coloured = cv2.cvtColor(cv2.applyColorMap(steps, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
-    return cv2.addWeighted(photo, 0.5, coloured, 0.25, 0).astype(np.uint8, copy=False)
+    steps = np.zeros(image.shape[:2], np.uint8)
+    if np.isfinite(signed).all():
+        inside = _stretch(np.ascontiguousarray(signed))
+        steps[rows, columns] = cv2.resize(inside, size_px, interpolation=cv2.INTER_CUBIC)
+    colored = cv2.cvtColor(cv2.applyColorMap(steps, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
+    # The recipe stretches the image as floats. OpenCV gives the same values for integers.
+    drawn = cv2.addWeighted(_stretch(image), 0.5, colored, 0.25, 0)
+    return drawn.astype(np.uint8, copy=False)
 
 
-def _steps(signed: NDArray[np.float32]) -> Pixels:
-    lowest = signed.min()
-    span = signed.max() - lowest
-    if not (np.isfinite(span) and span > 0):
-        return np.zeros(signed.shape, np.uint8)
-    return np.asarray(255 * ((signed - lowest) / span), dtype=np.uint8)
+def _stretch(values: NDArray[Any]) -> Pixels:
+    """Map the minimum to 0 and the maximum to 255, rounded; a constant array becomes 0."""
+    stretched = cv2.normalize(values, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
+    return stretched.astype(np.uint8, copy=False)
