@@ -20,8 +20,11 @@ from seewhy.ledger.types import (
     lane_of,
     lanes_of,
 )
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState, Priority
 
+CONTEXT = RequestContext()
+A, B, C, D = map(RequestContext, "abcd")
 LANE = lane_of("vgg16", Priority.INTERACTIVE)
 LANES = lanes_of("vgg16")
 
@@ -319,42 +322,46 @@ def test_the_sweep_takes_no_more_than_its_limit(bench):
 
 def test_a_key_stands_for_one_request_before_and_after_completion(bench):
     key = IdempotencyKey("k", "digest of the request")
-    assert bench.ledger.reserve(key, "a").status is ReservationStatus.NEW
-    assert bench.ledger.reserve(key, "b").status is ReservationStatus.BUSY
+    assert bench.ledger.reserve(key, "a", context=CONTEXT).status is ReservationStatus.NEW
+    assert bench.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.BUSY
     bench.ledger.submit(Submission("a", LANE, "", key=key))
     for _ in range(2):
-        answer = bench.ledger.reserve(key, "b")
+        answer = bench.ledger.reserve(key, "b", context=CONTEXT)
         assert (answer.status, answer.job_id) == (ReservationStatus.ACCEPTED, "a")
         if claims := claim(bench):
             bench.ledger.complete([Completion(claims[0], "r")])
     other = IdempotencyKey("k", "another request")
-    assert bench.ledger.reserve(other, "b").status is ReservationStatus.REUSED
+    assert bench.ledger.reserve(other, "b", context=CONTEXT).status is ReservationStatus.REUSED
 
 
 def test_a_reservation_that_was_never_used_hands_on_its_id(bench):
     key = IdempotencyKey("k", "digest")
-    bench.ledger.reserve(key, "a")
+    bench.ledger.reserve(key, "a", context=CONTEXT)
     bench.tick(30_000)
-    answer = bench.ledger.reserve(key, "b")
+    answer = bench.ledger.reserve(key, "b", context=CONTEXT)
     assert (answer.status, answer.job_id) == (ReservationStatus.NEW, "a")
 
 
 def test_a_key_whose_request_failed_is_free_at_once_and_keeps_its_id(bench):
     key = IdempotencyKey("k", "digest")
-    bench.ledger.reserve(key, "a")
-    assert not bench.ledger.release_reservation(key, "b"), "not this request's to free"
-    assert bench.ledger.release_reservation(key, "a")
-    answer = bench.ledger.reserve(key, "b")
+    bench.ledger.reserve(key, "a", context=CONTEXT)
+    assert not bench.ledger.release_reservation(key, "b", context=CONTEXT), (
+        "not this request's to free"
+    )
+    assert bench.ledger.release_reservation(key, "a", context=CONTEXT)
+    answer = bench.ledger.reserve(key, "b", context=CONTEXT)
     assert (answer.status, answer.job_id) == (ReservationStatus.NEW, "a")
 
 
 def test_a_key_whose_job_was_accepted_after_all_is_not_freed(bench):
     key = IdempotencyKey("k", "digest")
-    bench.ledger.reserve(key, "a")
+    bench.ledger.reserve(key, "a", context=CONTEXT)
     bench.ledger.submit(Submission("a", LANE, "", key=key))
-    assert not bench.ledger.release_reservation(key, "a")
-    assert bench.ledger.reserve(key, "b").status is ReservationStatus.ACCEPTED
-    assert not bench.ledger.release_reservation(IdempotencyKey("unknown", "digest"), "a")
+    assert not bench.ledger.release_reservation(key, "a", context=CONTEXT)
+    assert bench.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.ACCEPTED
+    assert not bench.ledger.release_reservation(
+        IdempotencyKey("unknown", "digest"), "a", context=CONTEXT
+    )
 
 
 def test_every_change_of_state_is_an_event_in_order(bench):
@@ -494,20 +501,20 @@ def test_the_deadline_of_a_restored_job_counts_from_its_own_time(bench):
 
 def test_a_restored_job_takes_its_key_back_unless_another_holds_it(bench):
     mine, taken = IdempotencyKey("k", "digest"), IdempotencyKey("l", "digest")
-    bench.ledger.reserve(taken, "other")
+    bench.ledger.reserve(taken, "other", context=CONTEXT)
     bench.ledger.restore(JobRestoration(Submission("a", LANE, "x", key=mine), START_MS))
     bench.ledger.restore(JobRestoration(Submission("b", LANE, "x", key=taken), START_MS))
-    answer = bench.ledger.reserve(mine, "new")
+    answer = bench.ledger.reserve(mine, "new", context=CONTEXT)
     assert (answer.status, answer.job_id) == (ReservationStatus.ACCEPTED, "a")
-    assert bench.ledger.reserve(taken, "new").job_id == "other"
+    assert bench.ledger.reserve(taken, "new", context=CONTEXT).job_id == "other"
 
 
 def test_a_request_whose_job_is_restored_under_its_hands_keeps_its_key(bench):
     key = IdempotencyKey("k", "digest")
-    bench.ledger.reserve(key, "a")
+    bench.ledger.reserve(key, "a", context=CONTEXT)
     bench.ledger.restore(JobRestoration(Submission("a", LANE, "x", key=key), START_MS))
     assert not bench.ledger.submit(Submission("a", LANE, "x", key=key)).created
-    assert bench.ledger.reserve(key, "b").status is ReservationStatus.ACCEPTED
+    assert bench.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.ACCEPTED
 
 
 def test_an_empty_ledger_is_nobodys_until_it_is_marked(bench):
@@ -546,7 +553,7 @@ def test_the_ledger_says_that_it_is_there(bench):
 def flood(bench: Bench, tenant: str, count: int, **more: str) -> list[str]:
     names = [f"{tenant}{n}" for n in range(count)]
     for name in names:
-        bench.ledger.submit(Submission(name, LANE, "x", tenant=tenant, **more))
+        bench.ledger.submit(Submission(name, LANE, "x", context=RequestContext(tenant), **more))
     return names
 
 
@@ -562,7 +569,7 @@ def test_leaving_and_coming_back_gains_no_turn(bench):
     flood(bench, "b", 3)
     served = []
     for n in range(3):
-        bench.ledger.submit(Submission(f"a{n}", LANE, "x", tenant="a"))
+        bench.ledger.submit(Submission(f"a{n}", LANE, "x", context=A))
         served += ids(claim(bench, limit=1))
     assert served == ["a0", "b0", "a1"]
 
@@ -580,25 +587,25 @@ def test_the_position_counts_the_turns_of_others(bench):
 
 def test_a_tenant_with_a_full_queue_is_refused_and_others_are_not(bench):
     flood(bench, "a", 10)
-    refused = bench.ledger.submit(Submission("more", LANE, "x", tenant="a"))
+    refused = bench.ledger.submit(Submission("more", LANE, "x", context=A))
     assert not refused.created
     assert (
         refused.limit_reached
-        == bench.ledger.reached_limit(LANE, tenant="a")
+        == bench.ledger.reached_limit(LANE, context=A)
         == QueueLimit(LimitScope.TENANT, 60_000)
     )
     assert bench.ledger.read("more") is None
-    assert bench.ledger.reached_limit(LANE, tenant="b") is None
-    assert bench.ledger.submit(Submission("other", LANE, "x", tenant="b")).created
-    assert bench.ledger.reached_limit(lane_of("vgg16", Priority.BATCH), tenant="a") is None
+    assert bench.ledger.reached_limit(LANE, context=B) is None
+    assert bench.ledger.submit(Submission("other", LANE, "x", context=B)).created
+    assert bench.ledger.reached_limit(lane_of("vgg16", Priority.BATCH), context=A) is None
 
 
 def test_a_full_lane_refuses_everybody_until_something_ends(bench):
     flood(bench, "a", 10)
     flood(bench, "b", 2)
-    assert bench.ledger.reached_limit(LANE, tenant="c") == QueueLimit(LimitScope.LANE, 60_000)
+    assert bench.ledger.reached_limit(LANE, context=C) == QueueLimit(LimitScope.LANE, 60_000)
     bench.ledger.cancel("a0")
-    assert bench.ledger.reached_limit(LANE, tenant="c") is None
+    assert bench.ledger.reached_limit(LANE, context=C) is None
     assert bench.ledger.counts().open == {LANE: 11}
 
 
@@ -609,11 +616,11 @@ def test_when_to_come_back_is_told_by_the_pace_of_the_last_minute(bench):
     flood(bench, "b", 2)
     flood(bench, "c", 4)
     # Twelve are open, ten would be nine tenths of the limit, and four a minute end.
-    assert bench.ledger.reached_limit(LANE, tenant="d") == QueueLimit(LimitScope.LANE, 30_000)
+    assert bench.ledger.reached_limit(LANE, context=D) == QueueLimit(LimitScope.LANE, 30_000)
     bench.tick(60_000)
-    assert bench.ledger.reached_limit(LANE, tenant="d") == QueueLimit(LimitScope.LANE, 30_000)
+    assert bench.ledger.reached_limit(LANE, context=D) == QueueLimit(LimitScope.LANE, 30_000)
     bench.tick(60_000)
-    assert bench.ledger.reached_limit(LANE, tenant="d") == QueueLimit(LimitScope.LANE, 60_000), (
+    assert bench.ledger.reached_limit(LANE, context=D) == QueueLimit(LimitScope.LANE, 60_000), (
         "nothing ends now"
     )
 
@@ -721,18 +728,3 @@ def test_a_job_given_back_for_a_while_is_uncharged_and_waits(bench):
     bench.tick(200)
     assert bench.ledger.sweep().wakeups == {LANE: 1}
     assert claim(bench)[0].attempt == 1
-
-
-def test_what_an_older_version_accepted_into_the_same_redis_is_run(bench):
-    """It knew no tenants, and other lists of what is ready."""
-    if not isinstance(bench, RedisBench):
-        return  # a ledger in memory has no older version in it
-    fields = {"state": "queued", "lane": LANE, "job": "text", "place": 1, "attempts": 0}
-    times = {"crashes": 0, "fence": 0, "submitted_ms": START_MS}
-    bench.client.hset("seewhy:job:old", mapping=fields | times)
-    bench.client.zadd("seewhy:due", {"old": START_MS})
-    bench.client.hincrby("seewhy:books", "accepted", 1)
-    assert bench.ledger.sweep().wakeups == {LANE: 1}
-    assert bench.ledger.read("old").tenant == "default"
-    assert bench.ledger.complete([Completion(claim(bench)[0], "r")]) == [True]
-    assert bench.ledger.counts().open == {}

@@ -29,6 +29,7 @@ from seewhy.ledger.types import (
     lane_of,
     lanes_of,
 )
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState, Priority
 from servers.valkey import RedisServer
 
@@ -45,8 +46,8 @@ OUTCOMES = st.none() | st.builds(
     result=st.none() | st.just("its result"),
     error_code=st.none() | st.just("code"),
 )
-TENANTS = st.sampled_from(["default", "a", "b"])
-KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]), TENANTS)
+CONTEXTS = st.sampled_from([RequestContext(tenant) for tenant in ("default", "a", "b")])
+KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations are about jobs that are still alive."""
@@ -85,13 +86,15 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(
         lane=LANES,
         deadline=st.sampled_from([None, None, 50, 1_500]),
-        tenant=TENANTS,
+        context=CONTEXTS,
         asks=st.sampled_from([None, None, "the same", "the same", "other"]),
         webhook=WEBHOOKS,
     )
-    def submit(self, lane: str, deadline: int | None, tenant: str, asks: Any, webhook: Any) -> None:
+    def submit(
+        self, lane: str, deadline: int | None, context: RequestContext, asks: Any, webhook: Any
+    ) -> None:
         job = self.new_job()
-        more = {"tenant": tenant, "fingerprint": asks, "webhook": webhook}
+        more = {"context": context, "fingerprint": asks, "webhook": webhook}
         self.submit_this(Submission(job, lane, f"text {job}", deadline, **more))
 
     @rule(back=RECENT, lane=LANES)
@@ -137,9 +140,9 @@ class LedgerMachine(RuleBasedStateMachine):
             self.both(lambda x: x.cancel(job))
             self.both(lambda x: x.cancel_claimed(mine))
 
-    @rule(lane=LANES, tenant=TENANTS)
-    def ask_for_room(self, lane: str, tenant: str) -> None:
-        self.both(lambda x: x.reached_limit(lane, tenant=tenant))
+    @rule(lane=LANES, context=CONTEXTS)
+    def ask_for_room(self, lane: str, context: RequestContext) -> None:
+        self.both(lambda x: x.reached_limit(lane, context=context))
 
     @rule(target=turns, limit=st.integers(1, 3))
     def lease_origin(self, limit: int) -> Any:
@@ -166,22 +169,24 @@ class LedgerMachine(RuleBasedStateMachine):
         answers = {bench.outbox.redeliver(job) for bench in (self.model, self.redis)}
         assert len(answers) == 1
 
-    @rule(lane=LANES, key=KEYS)
-    def submit_with_key(self, lane: str, key: IdempotencyKey) -> None:
+    @rule(lane=LANES, key=KEYS, context=CONTEXTS)
+    def submit_with_key(self, lane: str, key: IdempotencyKey, context: RequestContext) -> None:
         job = self.new_job()
-        reservation = self.both(lambda x: x.reserve(key, job))
+        reservation = self.both(lambda x: x.reserve(key, job, context=context))
         if reservation.status == "new":
             bound = reservation.job_id
-            self.both(lambda x: x.submit(Submission(bound, lane, "keyed", key=key)))
+            self.both(
+                lambda x: x.submit(Submission(bound, lane, "keyed", key=key, context=context))
+            )
 
-    @rule(key=KEYS, back=RECENT)
-    def release_reservation(self, key: IdempotencyKey, back: int) -> None:
-        self.both(lambda x: x.release_reservation(key, self.recent(back)))
+    @rule(key=KEYS, back=RECENT, context=CONTEXTS)
+    def release_reservation(self, key: IdempotencyKey, back: int, context: RequestContext) -> None:
+        self.both(lambda x: x.release_reservation(key, self.recent(back), context=context))
 
-    @rule(key=KEYS)
-    def reserve(self, key: IdempotencyKey) -> None:
+    @rule(key=KEYS, context=CONTEXTS)
+    def reserve(self, key: IdempotencyKey, context: RequestContext) -> None:
         job = self.new_job()
-        self.both(lambda x: x.reserve(key, job))
+        self.both(lambda x: x.reserve(key, job, context=context))
 
     @rule(target=claims, owner=OWNERS, limit=st.integers(1, 4))
     def claim(self, owner: str, limit: int) -> Any:
@@ -239,7 +244,7 @@ class LedgerMachine(RuleBasedStateMachine):
         lane=LANES,
         outcome=OUTCOMES,
         key=st.none() | KEYS,
-        tenant=TENANTS,
+        context=CONTEXTS,
         webhook=WEBHOOKS,
         ago_ms=st.sampled_from([-50, 0, 1_000, 80_000_000]),
         deadline=st.sampled_from([None, None, 1_500]),
@@ -250,13 +255,13 @@ class LedgerMachine(RuleBasedStateMachine):
         lane: str,
         outcome: JobOutcome | None,
         key: IdempotencyKey | None,
-        tenant: str,
+        context: RequestContext,
         webhook: str | None,
         ago_ms: int,
         deadline: int | None,
     ) -> None:
         job = self.new_job() if back is None else self.recent(back)
-        submission = Submission(job, lane, f"text {job}", deadline, key, tenant, webhook=webhook)
+        submission = Submission(job, lane, f"text {job}", deadline, key, context, webhook=webhook)
         lost = JobRestoration(submission, self.model.now_ms - ago_ms, outcome)
         self.both(lambda x: x.restore(lost))
 

@@ -79,7 +79,7 @@ MUTATIONS = (
     Mutation(
         guard="the idempotency key",
         file="core/seewhy/jobs/submit_service.py",
-        old="IdempotencyKey(key, order.digest, tenant) if key else None",
+        old="IdempotencyKey(key, order.digest) if key else None",
         new="None",
         fault="F17",
         seen=r"one key, two jobs",

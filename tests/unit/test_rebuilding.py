@@ -18,6 +18,7 @@ from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.memory.ledger import MemoryLedger
 from seewhy.ledger.types import Claim, Completion, IdempotencyKey, JobFailure, ReservationStatus
+from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
@@ -58,7 +59,9 @@ class House:
         self.ledger = MemoryLedger(clock_ms=lambda: time.time_ns() // 1_000_000 + self.ahead_ms)
         self.promises = JobSubmitter(ledger=self.ledger, store=self.store, wakeups=SilentBell())
 
-    def accept(self, *, key: str | None = None, deadline_ms: int | None = None, **more: str) -> str:
+    def accept(
+        self, *, key: str | None = None, deadline_ms: int | None = None, **more: object
+    ) -> str:
         job_id = new_job_id()
         manifest = Manifest(
             job_id=job_id,
@@ -179,7 +182,9 @@ def test_the_key_of_a_lost_job_still_stands_for_it(house):
     job_id = house.live("succeeded", key="k")
     house.lose_all()
     house.rebuild()
-    answer = house.ledger.reserve(IdempotencyKey("k", "digest"), new_job_id())
+    answer = house.ledger.reserve(
+        IdempotencyKey("k", "digest"), new_job_id(), context=DEFAULT_CONTEXT
+    )
     assert (answer.status, answer.job_id) == (ReservationStatus.ACCEPTED, job_id)
 
 
@@ -288,12 +293,12 @@ def test_an_outcome_that_was_another_jobs_comes_back_as_it_was(house):
 
 
 def test_whose_a_job_is_and_who_is_to_be_told_come_back_too(house):
-    job_id = house.accept(tenant="a", key="k", webhook="https://hooks.test:443/x")
+    job_id = house.accept(context=RequestContext("a"), key="k", webhook="https://hooks.test:443/x")
     house.lose_all()
     house.rebuild()
     record = house.ledger.read(job_id)
-    assert (record.tenant, record.webhook.url) == ("a", "https://hooks.test:443/x")
-    key = IdempotencyKey("k", "digest", "a")
-    assert house.ledger.reserve(key, new_job_id()).job_id == job_id
+    assert (record.context.tenant, record.webhook.url) == ("a", "https://hooks.test:443/x")
+    key = IdempotencyKey("k", "digest")
+    assert house.ledger.reserve(key, new_job_id(), context=RequestContext("a")).job_id == job_id
     house.ledger.cancel(job_id)
     assert house.ledger.outbox.lease_origin(limit=1).origin == "https://hooks.test:443"

@@ -9,7 +9,7 @@ from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.types import DeliveryState, JobRecord
 from seewhy_api.dependencies import Dependencies
 from seewhy_api.http import serializers as views
-from seewhy_api.http.auth import tenant_of
+from seewhy_api.http.auth import request_context
 from seewhy_api.http.parsing import idempotency_key, read_upload, wait_wanted
 
 POLL_AFTER_S = 1
@@ -38,8 +38,8 @@ def create_explanations(parts: Dependencies) -> Blueprint:
     def submit() -> Response:
         wait_s, key = wait_wanted(request), idempotency_key(request)
         body, wanted = read_upload(request)
-        tenant = tenant_of(request, header=parts.settings.tenant_header)
-        manifest = acceptance.accept(body, wanted, key=key, tenant=tenant)
+        context = request_context(request, tenant_header=parts.settings.tenant_header)
+        manifest = acceptance.accept(body, wanted, key=key, context=context)
         # Redis may have lost the job since. It was promised, and its manifest brings it back:
         # another answer would have the client ask anew, for a second job.
         record = parts.long_poll.outcome(manifest.job_id, wait_s=wait_s) or manifest.accepted

@@ -3,7 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from seewhy.ids import job_time
-from seewhy.ledger.types import DEFAULT_TENANT, IdempotencyKey, JobRecord, Submission, WebhookStatus
+from seewhy.ledger.types import IdempotencyKey, JobRecord, Submission, WebhookStatus
+from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.job import JobState
 
 
@@ -16,7 +17,7 @@ class Manifest(BaseModel):
     lane: str
     job: str = Field(description="A `seewhy.explanations.Job` as JSON text.")
     deadline_ms: int | None = Field(None, description="Counted from acceptance.")
-    tenant: str = DEFAULT_TENANT
+    context: RequestContext = DEFAULT_CONTEXT
     fingerprint: str | None = Field(None, description="Of what is asked; None: not to be shared.")
     webhook: str | None = None
     idempotency_key: str | None = None
@@ -28,7 +29,7 @@ class Manifest(BaseModel):
         """The client's key with the digest of its request."""
         if self.idempotency_key is None:
             return None
-        return IdempotencyKey(self.idempotency_key, self.request_digest, self.tenant)
+        return IdempotencyKey(self.idempotency_key, self.request_digest)
 
     @property
     def submission(self) -> Submission:
@@ -39,7 +40,7 @@ class Manifest(BaseModel):
             job=self.job,
             deadline_ms=self.deadline_ms,
             key=self.key,
-            tenant=self.tenant,
+            context=self.context,
             fingerprint=self.fingerprint,
             webhook=self.webhook,
         )
@@ -52,7 +53,7 @@ class Manifest(BaseModel):
             state=JobState.QUEUED,
             lane=self.lane,
             job=self.job,
-            tenant=self.tenant,
+            context=self.context,
             submitted_ms=round(job_time(self.job_id).timestamp() * 1000),
             webhook=WebhookStatus(self.webhook) if self.webhook else None,
         )

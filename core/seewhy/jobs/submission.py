@@ -42,7 +42,7 @@ class JobSubmitter:
         """
         key = manifest_key(manifest.job_id)
         # Asked first, so that a crowd costs the store nothing; submitting is what counts.
-        _refuse(self._ledger.reached_limit(manifest.lane, tenant=manifest.tenant))
+        _refuse(self._ledger.reached_limit(manifest.lane, context=manifest.context))
         self._store.put(picture.key, picture.body, content_type=picture.media_type)
         self._store.put(key, manifest.model_dump_json().encode(), content_type="application/json")
         try:

@@ -22,7 +22,8 @@ from seewhy.imaging import codecs as images
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.ledger import Ledger
-from seewhy.ledger.types import DEFAULT_TENANT, IdempotencyKey, ReservationStatus, lane_of
+from seewhy.ledger.types import IdempotencyKey, ReservationStatus, lane_of
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import resolve_targets
@@ -43,7 +44,7 @@ class ValidatedRequest:
     digest: str
     fingerprint: str | None
     webhook: str | None
-    tenant: str
+    context: RequestContext
 
     def manifest(self, job_id: str, key: str | None) -> Manifest:
         return Manifest(
@@ -51,7 +52,7 @@ class ValidatedRequest:
             lane=self.lane,
             job=self.job.model_dump_json(),
             deadline_ms=self.deadline_ms,
-            tenant=self.tenant,
+            context=self.context,
             fingerprint=self.fingerprint,
             webhook=self.webhook,
             idempotency_key=key,
@@ -83,7 +84,7 @@ class SubmitService:
         wanted: ExplanationRequest,
         *,
         key: str | None,
-        tenant: str = DEFAULT_TENANT,
+        context: RequestContext,
     ) -> Manifest:
         """Accept the picture for explanation and return the job's manifest.
 
@@ -91,11 +92,11 @@ class SubmitService:
         (nothing is written then), `Crowded` when there is no room for it, and `Unavailable` when
         it cannot be promised.
         """
-        order = self._examine(body, wanted, tenant)
-        bound = IdempotencyKey(key, order.digest, tenant) if key else None
+        order = self._examine(body, wanted, context)
+        bound = IdempotencyKey(key, order.digest) if key else None
         job_id = new_job_id()
         if bound:
-            reservation = self._ledger.reserve(bound, job_id)
+            reservation = self._ledger.reserve(bound, job_id, context=context)
             if reservation.status is ReservationStatus.REUSED:
                 raise IdempotencyKeyReused("this Idempotency-Key was used with another request")
             if reservation.status is ReservationStatus.BUSY:
@@ -111,11 +112,13 @@ class SubmitService:
         except (Unavailable, Overloaded):
             if bound:
                 with contextlib.suppress(LedgerUnavailable):
-                    self._ledger.release_reservation(bound, job_id)
+                    self._ledger.release_reservation(bound, job_id, context=context)
             raise
         return manifest
 
-    def _examine(self, body: bytes, wanted: ExplanationRequest, tenant: str) -> ValidatedRequest:
+    def _examine(
+        self, body: bytes, wanted: ExplanationRequest, context: RequestContext
+    ) -> ValidatedRequest:
         spec = self._catalog.get(wanted.model or self._settings.default_model)
         for method in (wanted.method, *wanted.fallback):
             if method not in spec.methods and not wanted.preset:
@@ -152,8 +155,8 @@ class SubmitService:
         return ValidatedRequest(
             picture=UploadedImage(image_key(picture), body, info.media_type),
             job=job,
-            tenant=tenant,
-            fingerprint=_fingerprint(job, spec, tenant) if wanted.cache else None,
+            context=context,
+            fingerprint=_fingerprint(job, spec, context) if wanted.cache else None,
             webhook=self._webhook(wanted.webhook),
             lane=lane_of(spec.name, wanted.priority),
             deadline_ms=None if wanted.deadline_s is None else round(wanted.deadline_s * 1000),
@@ -170,11 +173,11 @@ class SubmitService:
         return place.origin + place.target
 
 
-def _fingerprint(job: Job, spec: ModelSpec, tenant: str) -> str:
+def _fingerprint(job: Job, spec: ModelSpec, context: RequestContext) -> str:
     """Stand for all that an outcome depends on.
 
     Nobody is to learn from an answer that came at once what another tenant has asked.
     """
     asked = job.model_dump_json(exclude={"metadata"})
-    parts = (tenant, metadata.version("seewhy"), spec.fingerprint, asked)
+    parts = (context.tenant, metadata.version("seewhy"), spec.fingerprint, asked)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

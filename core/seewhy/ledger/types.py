@@ -3,10 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.job import JobState, Priority
-
-DEFAULT_TENANT = "default"
-"""Whose jobs are nobody's in particular. A tenant's name has letters, digits, `.`, `_`, `-`."""
 
 DISPATCHER_QUEUE = "seewhy:hints:webhooks"
 """The Celery queue, and so the Redis list, of the messages that wake couriers."""
@@ -62,8 +60,6 @@ class IdempotencyKey:
 
     key: str
     request_digest: str
-    tenant: str = DEFAULT_TENANT
-    """The same key of another tenant is another key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class Submission:
     deadline_ms: int | None = None
     """Counted from acceptance."""
     key: IdempotencyKey | None = None
-    tenant: str = DEFAULT_TENANT
+    context: RequestContext = DEFAULT_CONTEXT
     fingerprint: str | None = None
     """Stands for all that the outcome depends on; None: computed for this job alone."""
     webhook: str | None = None
@@ -199,7 +195,7 @@ class JobRecord:
     lane: str
     job: str
     submitted_ms: int
-    tenant: str = DEFAULT_TENANT
+    context: RequestContext = DEFAULT_CONTEXT
     attempts: int = 0
     crashes: int = 0
     fence: int = 0

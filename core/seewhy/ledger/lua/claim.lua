@@ -36,9 +36,9 @@ end
 
 for n = 4, #ARGV do
   while #taken < limit do
-    local id = next_ready(ARGV[n])
+    local id, tenant = next_ready(ARGV[n])
     if not id then break end
-    take(lane_key(ARGV[n], tenant_of(id)), ARGV[n], id)
+    take(lane_key(ARGV[n], tenant), ARGV[n], id)
   end
 end
 return taken

@@ -44,8 +44,10 @@ local function field(id, name)
   return value ~= '' and value or false
 end
 
--- What an older version has accepted names no tenant, and was not counted.
-local function tenant_of(id) return field(id, 'tenant') or 'default' end
+local function tenant_of(id)
+  local context = field(id, 'context')
+  return context and cjson.decode(context).tenant
+end
 
 local function is_open(state) return state == 'queued' or state == 'running' end
 

@@ -14,7 +14,7 @@ local function next_ready(lane)
     local id = redis.call('ZRANGE', lane_key(lane, tenant), 0, 0)[1]
     if id then
       redis.call('ZINCRBY', turns_key(lane), 1, tenant)
-      return id
+      return id, tenant
     end
     redis.call('ZREM', turns_key(lane), tenant)
   end

@@ -11,8 +11,7 @@ local function enter(lane, tenant)
 end
 
 local function leave(id, now)
-  local lane, tenant = field(id, 'lane'), field(id, 'tenant')
-  if not tenant then return end
+  local lane, tenant = field(id, 'lane'), tenant_of(id)
   redis.call('HINCRBY', OPEN, lane, -1)
   if redis.call('HINCRBY', open_key(lane), tenant, -1) == 0 then
     redis.call('HDEL', open_key(lane), tenant)

@@ -1,13 +1,13 @@
--- ARGV: policy, job id, lane, tenant, job, deadline in ms or '', key digest or '', request digest,
+-- ARGV: policy, job id, lane, context, job, deadline in ms or '', key digest or '', request digest,
 --       fingerprint or '', webhook or '' -> {created, ring, limit or '', come back in ms}
-local id, lane, tenant, job, deadline = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local id, lane, context, job, deadline = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local key, digest, fingerprint, webhook = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 if redis.call('EXISTS', job_key(id)) == 1 then return { 0, 0, '', 0 } end
-local now = now_ms()
+local now, tenant = now_ms(), cjson.decode(context).tenant
 local full = crowded(lane, tenant, now)
 if full then return { 0, 0, full[1], full[2] } end
 local place = redis.call('HINCRBY', BOOKS, 'place', 1)
-redis.call('HSET', job_key(id), 'state', 'queued', 'lane', lane, 'tenant', tenant, 'job', job,
+redis.call('HSET', job_key(id), 'state', 'queued', 'lane', lane, 'context', context, 'job', job,
   'place', place, 'attempts', 0, 'crashes', 0, 'fence', 0, 'submitted_ms', now)
 if deadline ~= '' then
   redis.call('HSET', job_key(id), 'deadline_ms', now + tonumber(deadline))

@@ -15,7 +15,7 @@ def settle(book: Book, job_id: str, state: JobState, **changes: object) -> None:
     """Give a job its outcome."""
     entry = book.entries[job_id]
     if entry.record.started_ms is not None:
-        book.ended.append(Ended(book.now(), entry.record.lane, entry.record.tenant))
+        book.ended.append(Ended(book.now(), entry.record.lane, entry.record.context.tenant))
     entry.ready, entry.follows = False, None
     record = book.change(job_id, state=state, finished_ms=book.now(), owner=None, **changes)
     del book.due[job_id]

@@ -40,6 +40,7 @@ from seewhy.ledger.types import (
     SubmissionReceipt,
     SweepResult,
 )
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState
 
 
@@ -57,9 +58,9 @@ class MemoryLedger:
         self._book = Book(policy or LedgerPolicy(), clock_ms, hints_waiting)
         self.outbox = MemoryOutbox(self._book)
 
-    def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
+    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
         with self._book.changed:
-            known = self._book.keys.get((key.tenant, key.key))
+            known = self._book.keys.get((context.tenant, key.key))
             if known and known.expires_ms <= self._book.now():
                 known = None
             if known and known.digest != key.request_digest:
@@ -69,12 +70,14 @@ class MemoryLedger:
             if known and self._book.now() < known.busy_until_ms:
                 return Reservation(ReservationStatus.BUSY, known.job_id)
             bound = known.job_id if known else job_id
-            self._book.bind(key, bound, accepted=False)
+            self._book.bind(key, context, bound, accepted=False)
             return Reservation(ReservationStatus.NEW, bound)
 
-    def release_reservation(self, key: IdempotencyKey, job_id: str) -> bool:
+    def release_reservation(
+        self, key: IdempotencyKey, job_id: str, *, context: RequestContext
+    ) -> bool:
         with self._book.changed:
-            known = self._book.keys.get((key.tenant, key.key))
+            known = self._book.keys.get((context.tenant, key.key))
             if known is None or known.job_id != job_id or known.accepted:
                 return False
             known.busy_until_ms = 0
@@ -84,13 +87,15 @@ class MemoryLedger:
         with self._book.changed:
             if submission.job_id in self._book.entries:
                 return SubmissionReceipt(submission.job_id, created=False, notify=False)
-            if crowd := crowded(self._book, submission.lane, submission.tenant):
+            if crowd := crowded(self._book, submission.lane, submission.context.tenant):
                 return SubmissionReceipt(
                     submission.job_id, created=False, notify=False, limit_reached=crowd
                 )
             entry = self._book.enter(submission)
             if submission.key:
-                self._book.bind(submission.key, submission.job_id, accepted=True)
+                self._book.bind(
+                    submission.key, submission.context, submission.job_id, accepted=True
+                )
             self._book.look_again(submission.job_id)
             if entry.flight and not board(self._book, submission.job_id):
                 return SubmissionReceipt(submission.job_id, created=True, notify=False)
@@ -98,9 +103,9 @@ class MemoryLedger:
             wanted = self._book.hints_wanted(submission.lane)
             return SubmissionReceipt(submission.job_id, created=True, notify=wanted > 0)
 
-    def reached_limit(self, lane: str, *, tenant: str) -> QueueLimit | None:
+    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
         with self._book.changed:
-            return crowded(self._book, lane, tenant)
+            return crowded(self._book, lane, context.tenant)
 
     def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
         with self._book.changed:

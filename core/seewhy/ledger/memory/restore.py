@@ -21,7 +21,7 @@ def restore(book: Book, lost: JobRestoration) -> bool:
         job_id=job_id,
         lane=lost.submission.lane,
         job=lost.submission.job,
-        tenant=lost.submission.tenant,
+        context=lost.submission.context,
         submitted_ms=submitted_ms,
         deadline_ms=None if deadline_ms is None else submitted_ms + deadline_ms,
         fence=now,
@@ -50,7 +50,8 @@ def _rebind(book: Book, submission: Submission, submitted_ms: int) -> None:
     key, ends_ms = submission.key, submitted_ms + book.policy.key_ttl_ms
     if key is None or ends_ms <= book.now():
         return
-    known = book.keys.get((key.tenant, key.key))
+    context = submission.context
+    known = book.keys.get((context.tenant, key.key))
     if known is None or known.expires_ms <= book.now() or known.job_id == submission.job_id:
-        book.bind(key, submission.job_id, accepted=True)
-        book.keys[key.tenant, key.key].expires_ms = ends_ms
+        book.bind(key, context, submission.job_id, accepted=True)
+        book.keys[context.tenant, key.key].expires_ms = ends_ms

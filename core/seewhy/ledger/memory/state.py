@@ -17,6 +17,7 @@ from seewhy.ledger.types import (
     Submission,
     WebhookStatus,
 )
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState
 
 
@@ -89,10 +90,12 @@ class Book:
         default_factory=lambda: threading.Condition(threading.RLock())
     )
 
-    def bind(self, key: IdempotencyKey, job_id: str, *, accepted: bool) -> None:
+    def bind(
+        self, key: IdempotencyKey, context: RequestContext, job_id: str, *, accepted: bool
+    ) -> None:
         """Make a key stand for a job."""
         now = self.now()
-        self.keys[key.tenant, key.key] = Key(
+        self.keys[context.tenant, key.key] = Key(
             digest=key.request_digest,
             job_id=job_id,
             busy_until_ms=now + self.policy.accepting_ms,
@@ -109,7 +112,7 @@ class Book:
             state=JobState.QUEUED,
             lane=submission.lane,
             job=submission.job,
-            tenant=submission.tenant,
+            context=submission.context,
             submitted_ms=now,
             deadline_ms=None if submission.deadline_ms is None else now + submission.deadline_ms,
             webhook=WebhookStatus(submission.webhook) if submission.webhook else None,
@@ -163,7 +166,7 @@ class Book:
         entry = self.entries[job_id]
         if not entry.record.alone:
             turns = self.turns.setdefault(entry.record.lane, {})
-            turns.setdefault(entry.record.tenant, min(turns.values(), default=0))
+            turns.setdefault(entry.record.context.tenant, min(turns.values(), default=0))
         entry.ready = True
         self.look_again(job_id)
 
@@ -173,7 +176,7 @@ class Book:
 
     def queue(self, lane: str, tenant: str) -> list[Entry]:
         """List a tenant's other ready jobs in a lane, in their order."""
-        return self._ready(lambda r: r.lane == lane and r.tenant == tenant and not r.alone)
+        return self._ready(lambda r: r.lane == lane and r.context.tenant == tenant and not r.alone)
 
     def _ready(self, wanted: Callable[[JobRecord], bool]) -> list[Entry]:
         entries = [entry for entry in self.entries.values() if entry.ready and wanted(entry.record)]
@@ -199,7 +202,7 @@ class Book:
     def open_jobs(self, lane: str, tenant: str | None = None) -> int:
         """Count the jobs of a lane, or of one tenant in it, that have not ended."""
         records = [entry.record for entry in self.entries.values()]
-        mine = (r for r in records if r.lane == lane and tenant in {None, r.tenant})
+        mine = (r for r in records if r.lane == lane and tenant in {None, r.context.tenant})
         return sum(not record.state.terminal for record in mine)
 
     def current(self, claim: Claim) -> bool:

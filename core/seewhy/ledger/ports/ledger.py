@@ -32,16 +32,22 @@ from seewhy.ledger.types import (
     SubmissionReceipt,
     SweepResult,
 )
+from seewhy.schemas.context import RequestContext
 
 
 class Ledger(Protocol):
     """Every method is one atomic step and raises `LedgerUnavailable` when Redis is away."""
 
-    def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
-        """Bind a key to `job_id`, or to the id that an earlier request bound it to."""
+    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
+        """Bind a key to `job_id`, or to the id that an earlier request bound it to.
+
+        The same key of another tenant is another key.
+        """
         ...
 
-    def release_reservation(self, key: IdempotencyKey, job_id: str) -> bool:
+    def release_reservation(
+        self, key: IdempotencyKey, job_id: str, *, context: RequestContext
+    ) -> bool:
         """Free a key whose request failed: the next one takes over its id at once.
 
         False: the key stands for another job, or its job has been accepted after all.
@@ -56,7 +62,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def reached_limit(self, lane: str, *, tenant: str) -> QueueLimit | None:
+    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
         """Say why a submission would be refused now, or None when there is room."""
         ...
 

@@ -1,10 +1,17 @@
 """The fields of a job's hash in Redis."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from seewhy.ledger.types import DEFAULT_TENANT, DeliveryState, JobOutcome, JobRecord, WebhookStatus
+from seewhy.ledger.types import DeliveryState, JobOutcome, JobRecord, WebhookStatus
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState
+
+
+def encode_context(context: RequestContext) -> str:
+    """Encode a request context as JSON, the form in which a job's hash stores it."""
+    return json.dumps(asdict(context))
 
 
 def outcome_fields(outcome: JobOutcome) -> list[str | int]:
@@ -28,7 +35,7 @@ def record_of(job_id: str, fields: Mapping[str, str]) -> JobRecord | None:
         state=JobState(fields["state"]),
         lane=fields["lane"],
         job=fields["job"],
-        tenant=fields.get("tenant", DEFAULT_TENANT),
+        context=RequestContext(**json.loads(fields["context"])),
         attempts=int(fields["attempts"]),
         crashes=int(fields["crashes"]),
         fence=int(fields["fence"]),

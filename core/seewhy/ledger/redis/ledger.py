@@ -7,7 +7,7 @@ from typing import Any
 from redis import Redis
 
 from seewhy.ledger.redis.connection import connect, translated
-from seewhy.ledger.redis.fields import letters, outcome_fields, record_of
+from seewhy.ledger.redis.fields import encode_context, letters, outcome_fields, record_of
 from seewhy.ledger.redis.outbox import RedisOutbox
 from seewhy.ledger.redis.scripts import Scripts, pairs
 from seewhy.ledger.types import (
@@ -30,6 +30,7 @@ from seewhy.ledger.types import (
     SubmissionReceipt,
     SweepResult,
 )
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState
 from seewhy.settings import Settings
 
@@ -65,12 +66,14 @@ class RedisLedger:
         self._call = self.scripts.call
         self.outbox = RedisOutbox(self.scripts)
 
-    def reserve(self, key: IdempotencyKey, job_id: str) -> Reservation:
-        status, bound = self._call("reserve", _digest(key), key.request_digest, job_id)
+    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
+        status, bound = self._call("reserve", _digest(key, context), key.request_digest, job_id)
         return Reservation(ReservationStatus(status), bound)
 
-    def release_reservation(self, key: IdempotencyKey, job_id: str) -> bool:
-        return bool(self._call("abandon", _digest(key), job_id))
+    def release_reservation(
+        self, key: IdempotencyKey, job_id: str, *, context: RequestContext
+    ) -> bool:
+        return bool(self._call("abandon", _digest(key, context), job_id))
 
     def submit(self, submission: Submission) -> SubmissionReceipt:
         key = submission.key
@@ -78,10 +81,10 @@ class RedisLedger:
             "submit",
             submission.job_id,
             submission.lane,
-            submission.tenant,
+            encode_context(submission.context),
             submission.job,
             "" if submission.deadline_ms is None else submission.deadline_ms,
-            _digest(key) if key else "",
+            _digest(key, submission.context) if key else "",
             key.request_digest if key else "",
             submission.fingerprint or "",
             submission.webhook or "",
@@ -93,8 +96,8 @@ class RedisLedger:
             limit_reached=_crowd(*crowd),
         )
 
-    def reached_limit(self, lane: str, *, tenant: str) -> QueueLimit | None:
-        return _crowd(*self._call("room_left", lane, tenant))
+    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
+        return _crowd(*self._call("room_left", lane, context.tenant))
 
     def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
         return [Claim(*row) for row in self._call("claim", owner, limit, *lanes)]
@@ -182,11 +185,11 @@ class RedisLedger:
                 "restore",
                 lost.job_id,
                 lost.lane,
-                lost.tenant,
+                encode_context(lost.context),
                 lost.job,
                 restoration.submitted_ms,
                 "" if lost.deadline_ms is None else lost.deadline_ms,
-                _digest(lost.key) if lost.key else "",
+                _digest(lost.key, lost.context) if lost.key else "",
                 lost.key.request_digest if lost.key else "",
                 lost.webhook or "",
                 outcome.state if outcome else JobState.QUEUED,
@@ -215,8 +218,8 @@ class RedisLedger:
             self._client.set("seewhy:check", "1", px=1000)
 
 
-def _digest(key: IdempotencyKey) -> str:
-    return hashlib.sha256(f"{key.tenant}/{key.key}".encode()).hexdigest()
+def _digest(key: IdempotencyKey, context: RequestContext) -> str:
+    return hashlib.sha256(f"{context.tenant}/{key.key}".encode()).hexdigest()
 
 
 def _crowd(limit: str, retry_in_ms: int) -> QueueLimit | None:
