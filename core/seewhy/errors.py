@@ -1,67 +1,68 @@
-"""Everything that can go wrong, in one tree.
+"""All errors of seewhy, in one tree.
 
 SeewhyError
-├── InvalidRequest            the request cannot be honoured as it stands
-│   ├── UnknownModel          no such model in the catalogue
-│   ├── UnknownMethod         no such explanation method
-│   ├── UnknownClass          the model has no such class
-│   ├── UnknownLayer          the model offers no such layer
-│   ├── KeyReused             the idempotency key belongs to another request
-│   └── KeyBusy               the first request with this key is still being accepted
-├── BadImage                  the bytes are not a picture that can be explained
-│   ├── EmptyImage            no bytes at all
-│   ├── UnsupportedImage      not JPEG, PNG or WebP, whatever its name says
-│   ├── ImageTooLarge         more bytes or pixels than allowed
-│   └── BrokenImage           truncated or corrupt
-├── NotFound
-│   ├── UnknownExplanation    no such explanation was ever accepted
-│   ├── ExplanationGone       it existed; its retention is over
-│   └── ResultNotReady        the explanation has no result (yet, or ever)
-├── Unavailable               a server this process needs does not answer: try again
-│   ├── LedgerUnavailable     Redis
-│   └── StoreUnavailable      the object store
-├── Crowded                   too much is waiting already: come back later
-│   ├── QueueFull             of everybody's
-│   └── TenantQueueFull       of this tenant's
-├── ObjectAbsent              no object under this key
-├── ModelError                a model cannot be served
-│   ├── WeightsNotFound       neither on disk nor to be fetched
-│   ├── WeightsCorrupt        the file is not the one the catalogue names
-│   └── UnsupportedModel      the network cannot be explained
-├── ExecutionError            an accepted job did not succeed
-│   ├── OutOfMemory           the device or the process ran out of memory
-│   ├── ExplainerFailed       the explainer raised on this picture alone
-│   └── WorkerLost            the job's worker died, as often as is tolerated
-└── SettingsError             the environment holds a mistake
+├── InvalidRequest            The request is not valid.
+│   ├── UnknownModel          The catalog has no such model.
+│   ├── UnknownMethod         There is no such explanation method.
+│   ├── UnknownClass          The model has no such class.
+│   ├── UnknownLayer          The model offers no such layer.
+│   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
+│   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
+├── BadImage                  The upload is not a valid image.
+│   ├── EmptyImage            The upload is empty.
+│   ├── UnsupportedImage      The content is not JPEG, PNG or WebP.
+│   ├── ImageTooLarge         The image exceeds the limit on bytes or pixels.
+│   └── BrokenImage           The image is truncated or corrupt.
+├── NotFound                  The requested resource does not exist.
+│   ├── UnknownExplanation    No explanation with this id was accepted.
+│   ├── ExplanationGone       The explanation is past its retention.
+│   └── ResultNotReady        The explanation has no result.
+├── Unavailable               A required server does not respond.
+│   ├── LedgerUnavailable     Redis does not respond.
+│   └── StoreUnavailable      The object store does not respond or refuses the request.
+├── Overloaded                A queue limit is reached.
+│   ├── QueueFull             The queue of this model and priority is full.
+│   └── TenantQueueFull       The tenant's share of the queue is full.
+├── ObjectNotFound            The object store has no object under this key.
+├── ModelError                A model cannot be served.
+│   ├── WeightsNotFound       The weights are neither on disk nor downloadable.
+│   ├── WeightsCorrupt        The weights file does not match its checksum.
+│   └── UnsupportedModel      The network cannot be explained.
+├── ExecutionError            An accepted job failed.
+│   ├── ImageGone             The image expired before the job ran.
+│   ├── OutOfMemory           The device or the process ran out of memory.
+│   ├── ExplainerFailed       The explainer raised an unexpected error on this image.
+│   └── WorkerLost            The worker died on every attempt at this job.
+└── SettingsError             A setting is missing or invalid.
 
-`code` is stable and part of the HTTP contract; `retryable` says whether the same call may
-succeed later. The HTTP status of each lives in the API's own table.
+`code` is stable and part of the HTTP contract: the class name in snake case. `retryable` says
+whether the same call may succeed later. The API maps errors to HTTP statuses in one table.
 """
 
 from typing import ClassVar
 
 
 class SeewhyError(Exception):
-    """Root of the tree. `str(error)` is a sentence for people."""
+    """Base class of all errors. `str(error)` is a message for people."""
 
     code: ClassVar[str] = "internal_error"
     retryable: ClassVar[bool] = False
 
 
 class InvalidRequest(SeewhyError):
-    """The request cannot be honoured as it stands."""
+    """The request is not valid."""
 
     code = "invalid_request"
 
 
 class UnknownModel(InvalidRequest):
-    """No such model in the catalogue."""
+    """The catalog has no such model."""
 
     code = "unknown_model"
 
 
 class UnknownMethod(InvalidRequest):
-    """No such explanation method."""
+    """There is no such explanation method."""
 
     code = "unknown_method"
 
@@ -85,113 +86,114 @@ class IdempotencyKeyReused(InvalidRequest):
 
 
 class IdempotencyKeyBusy(InvalidRequest):
-    """The first request with this idempotency key is still being accepted."""
+    """The first request with this idempotency key is still in progress."""
 
     code = "idempotency_key_busy"
     retryable = True
 
 
 class BadImage(SeewhyError):
-    """The bytes are not a picture that can be explained."""
+    """The upload is not a valid image."""
 
     code = "bad_image"
 
 
 class EmptyImage(BadImage):
-    """No bytes at all."""
+    """The upload is empty."""
 
     code = "empty_image"
 
 
 class UnsupportedImage(BadImage):
-    """Not JPEG, PNG or WebP, whatever its name says."""
+    """The content is not JPEG, PNG or WebP."""
 
     code = "unsupported_image"
 
 
 class ImageTooLarge(BadImage):
-    """More bytes or pixels than allowed."""
+    """The image exceeds the limit on bytes or pixels."""
 
     code = "image_too_large"
 
 
 class BrokenImage(BadImage):
-    """Truncated or corrupt."""
+    """The image is truncated or corrupt."""
 
     code = "broken_image"
 
 
 class NotFound(SeewhyError):
-    """What was asked for is not there."""
+    """The requested resource does not exist."""
 
     code = "not_found"
 
 
 class UnknownExplanation(NotFound):
-    """No such explanation was ever accepted."""
+    """No explanation with this id was accepted."""
 
     code = "unknown_explanation"
 
 
 class ExplanationGone(NotFound):
-    """It existed; its retention is over."""
+    """The explanation is past its retention."""
 
     code = "explanation_gone"
 
 
 class ResultNotReady(NotFound):
-    """The explanation has no result, yet or ever."""
+    """The explanation has no result."""
 
     code = "result_not_ready"
     retryable = True
 
 
 class Unavailable(SeewhyError):
-    """A server this process needs does not answer."""
+    """A required server does not respond."""
 
     code = "unavailable"
     retryable = True
 
 
 class LedgerUnavailable(Unavailable):
-    """Redis does not answer."""
+    """Redis does not respond."""
 
     code = "ledger_unavailable"
 
 
 class StoreUnavailable(Unavailable):
-    """The object store does not answer."""
+    """The object store does not respond or refuses the request."""
 
     code = "store_unavailable"
 
 
 class Overloaded(SeewhyError):
-    """Too much is waiting already. `retry_after_s` is when there may be room again."""
+    """A queue limit is reached."""
 
-    code = "crowded"
+    code = "overloaded"
     retryable = True
 
     def __init__(self, message: str, *, retry_after_s: int) -> None:
+        """Suggest a retry after `retry_after_s`."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
 class QueueFull(Overloaded):
-    """Too many jobs of this model and priority are waiting."""
+    """The queue of this model and priority is full."""
 
     code = "queue_full"
 
 
 class TenantQueueFull(Overloaded):
-    """Too many of this tenant's jobs are waiting."""
+    """The tenant's share of the queue is full."""
 
     code = "tenant_queue_full"
 
 
 class ObjectNotFound(SeewhyError):
-    """No object under this key."""
+    """The object store has no object under this key."""
 
-    code = "object_absent"
+    code = "object_not_found"
 
 
 class ModelError(SeewhyError):
@@ -201,13 +203,13 @@ class ModelError(SeewhyError):
 
 
 class WeightsNotFound(ModelError):
-    """The weights are neither on disk nor to be fetched."""
+    """The weights are neither on disk nor downloadable."""
 
     code = "weights_not_found"
 
 
 class WeightsCorrupt(ModelError):
-    """The file is not the one the catalogue names."""
+    """The weights file does not match its checksum."""
 
     code = "weights_corrupt"
 
@@ -219,9 +221,15 @@ class UnsupportedModel(ModelError):
 
 
 class ExecutionError(SeewhyError):
-    """An accepted job did not succeed."""
+    """An accepted job failed."""
 
     code = "execution_error"
+
+
+class ImageGone(ExecutionError):
+    """The image expired before the job ran."""
+
+    code = "image_gone"
 
 
 class OutOfMemory(ExecutionError):
@@ -232,18 +240,18 @@ class OutOfMemory(ExecutionError):
 
 
 class ExplainerFailed(ExecutionError):
-    """The explainer raised on this picture alone."""
+    """The explainer raised an unexpected error on this image."""
 
     code = "explainer_failed"
 
 
 class WorkerLost(ExecutionError):
-    """The job's worker died, as often as is tolerated."""
+    """The worker died on every attempt at this job."""
 
     code = "worker_lost"
 
 
 class SettingsError(SeewhyError):
-    """The environment holds a mistake."""
+    """A setting is missing or invalid."""
 
     code = "settings_error"

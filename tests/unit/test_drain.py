@@ -209,7 +209,7 @@ def test_a_picture_that_cannot_be_decoded_fails_alone(room):
     room.drain.drain(LANE)
     assert room.ended(good) == (JobState.SUCCEEDED, None)
     assert room.ended(bad) == (JobState.FAILED, "broken_image")
-    assert room.ended(gone) == (JobState.FAILED, "broken_image")
+    assert room.ended(gone) == (JobState.FAILED, "image_gone")
 
 
 def test_the_guilty_picture_is_found_by_halving_and_fails_alone(room):

@@ -17,7 +17,7 @@ LIMIT = 500
 FILED_AT_ONCE = 50
 
 
-class Sweeper(PeriodicTask):
+class Sweeper:
     """Re-examines overdue jobs at a steady pace and wakeups the lanes that need it."""
 
     def __init__(
@@ -31,22 +31,33 @@ class Sweeper(PeriodicTask):
         interval_s: float,
     ) -> None:
         """Sweep every `interval_s` once started, the first time at once."""
-        super().__init__("sweeper", self.recover, self.sweep, self.file, interval_s=interval_s)
+        self._task = PeriodicTask(
+            "sweeper", self.recover, self.sweep, self.file, interval_s=interval_s
+        )
+        self._interval_s = interval_s
         self._ledger = ledger
         self._outbox = outbox
         self._store = store
         self._wakeups = wakeups
         self._recovery = recovery
 
+    def start(self) -> None:
+        """Start the thread."""
+        self._task.start()
+
+    def stop(self) -> None:
+        """Stop after the current step."""
+        self._task.stop()
+
     def recover(self) -> None:
         """Bring back what Redis may have lost."""
-        self._recovery.recover(go_on=lambda: not self.stopped)
+        self._recovery.recover(go_on=lambda: not self._task.stopped)
 
     def sweep(self) -> None:
         """Make one whole pass: until nothing is overdue, then ring."""
         wakeups: dict[str, int] = {}
         examined = LIMIT
-        while examined == LIMIT and not self.stopped:
+        while examined == LIMIT and not self._task.stopped:
             swept = self._ledger.sweep(limit=LIMIT)
             wakeups |= swept.wakeups
             examined = swept.examined
@@ -60,6 +71,6 @@ class Sweeper(PeriodicTask):
         enough_at = time.monotonic() + self._interval_s
         filed = FILED_AT_ONCE
         while filed == FILED_AT_ONCE and time.monotonic() < enough_at:
-            if self.stopped:
+            if self._task.stopped:
                 return
             filed = archive_outcomes(ledger=self._ledger, store=self._store, limit=FILED_AT_ONCE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import BrokenImage, ObjectNotFound
+from seewhy.errors import ImageGone, ObjectNotFound
 from seewhy.imaging import codecs as images
 from seewhy.ledger.types import Claim
 from seewhy.schemas.job import Job
@@ -35,13 +35,13 @@ class ImageFetcher:
         self._max_pixels = max_pixels
 
     def fetch(self, claim: Claim, explainer: Explainer) -> FetchedJob:
-        """Make one claim ready. Raises `BadImage` or its kinds, and `StoreUnavailable`."""
+        """Make one claim ready. Raises `BadImage`, `ImageGone` and `StoreUnavailable`."""
         started = time.perf_counter()
         job = Job.model_validate_json(claim.job)
         try:
             body = self._store.get(job.image_key)
         except ObjectNotFound as error:
-            raise BrokenImage("the picture is no longer in the object store") from error
+            raise ImageGone("The image expired before the job ran; submit it again.") from error
         photo = images.decode(body, max_pixels=self._max_pixels)
         prepared = explainer.prepare(photo)
         elapsed_ms = (time.perf_counter() - started) * 1000

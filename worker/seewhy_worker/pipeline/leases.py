@@ -9,15 +9,23 @@ from seewhy.ledger.types import Claim, LeaseStatus
 from seewhy.periodic import PeriodicTask
 
 
-class Leases(PeriodicTask):
+class Leases:
     """Keeps claims alive while they are worked on, and hears what the ledger says of them."""
 
     def __init__(self, *, ledger: Ledger, lease_s: float) -> None:
         """Renew three times per lease once started, so that one missed call loses nothing."""
-        super().__init__("leases", self.renew, interval_s=lease_s / 3, rest_first=True)
+        self._task = PeriodicTask("leases", self.renew, interval_s=lease_s / 3, wait_first=True)
         self._ledger = ledger
         self._holds: dict[Claim, LeaseStatus] = {}
         self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._task.start()
+
+    def stop(self) -> None:
+        """Stop after the current renewal."""
+        self._task.stop()
 
     @contextmanager
     def holding(self, claims: Sequence[Claim]) -> Iterator[None]:

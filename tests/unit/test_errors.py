@@ -1,0 +1,50 @@
+"""The error tree: its drawing, its codes and its docstrings agree."""
+
+import inspect
+import re
+
+import pytest
+
+from seewhy import errors
+from seewhy.errors import SeewhyError
+
+
+def subclasses(parent: type[SeewhyError], depth: int = 0) -> list[tuple[int, str, str]]:
+    """List the classes of `seewhy.errors` below `parent`: depth, name, summary; in source order."""
+    found = []
+    for child in parent.__subclasses__():
+        if child.__module__ == errors.__name__:
+            found.append((depth, child.__name__, (child.__doc__ or "").splitlines()[0]))
+            found.extend(subclasses(child, depth + 1))
+    return found
+
+
+def defined() -> list[type[SeewhyError]]:
+    return [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+
+
+def test_the_drawn_tree_is_the_real_one() -> None:
+    drawn = re.findall(r"^([│ ]*)[├└]── (\w+) +(\S.*)$", errors.__doc__ or "", re.MULTILINE)
+    assert [(len(indent) // 4, name, text) for indent, name, text in drawn] == subclasses(
+        SeewhyError
+    )
+
+
+@pytest.mark.parametrize("kind", defined(), ids=lambda kind: kind.__name__)
+def test_a_code_is_the_class_name_in_snake_case(kind: type[SeewhyError]) -> None:
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+    assert kind.code == ("internal_error" if kind is SeewhyError else snake)
+
+
+def test_only_temporary_errors_are_retryable() -> None:
+    assert {kind.code for kind in defined() if kind.retryable} == {
+        "idempotency_key_busy",
+        "ledger_unavailable",
+        "out_of_memory",
+        "overloaded",
+        "queue_full",
+        "result_not_ready",
+        "store_unavailable",
+        "tenant_queue_full",
+        "unavailable",
+    }
