@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from seewhy.errors import SettingsError
-from seewhy.schemas import webhook_url as webhooks
+from seewhy.schemas.webhook_secrets import parse_secrets
 
 PREFIX = "SEEWHY_"
 
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         None, description="Where weights are looked for before they are fetched."
     )
     max_batch: int = Field(8, ge=1, le=32, description="Pictures explained together, at most.")
-    in_flight: int = Field(3, ge=2, le=16, description="Batches a worker holds at once.")
+    worker_concurrency: int = Field(3, ge=2, le=16, description="Batches a worker holds at once.")
     device_timeout_s: float = Field(
         300.0,
         ge=1,
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
         1_000_000, ge=1, description="More open jobs of one model and priority are refused (503)."
     )
     tenant_queue_limit: int = Field(250_000, ge=1, description="The same for one tenant (429).")
-    cache_s: int = Field(
+    cache_ttl_s: int = Field(
         86_400, ge=0, description="How long an outcome answers those who ask the same. 0: never."
     )
 
@@ -112,7 +112,7 @@ class Settings(BaseSettings):
     webhook_secrets: SecretStr | None = Field(
         None, description="What webhooks are signed with, comma-separated. Unset: no webhooks."
     )
-    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="Networks that webhooks may reach beside the public internet, by CIDR."
     )
 
@@ -133,10 +133,10 @@ class Settings(BaseSettings):
     @classmethod
     def _check_secrets(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            webhooks.parse_secrets(value.get_secret_value())
+            parse_secrets(value.get_secret_value())
         return value
 
-    @field_validator("webhook_networks", mode="before")
+    @field_validator("webhook_allowed_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):
@@ -156,9 +156,9 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
-    def shared_s(self) -> int:
+    def effective_cache_ttl_s(self) -> int:
         """How long an outcome answers those who ask the same: no longer than it is known."""
-        return min(self.cache_s, self.retention_s)
+        return min(self.cache_ttl_s, self.retention_s)
 
     @property
     def resident_models(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from labelled_pictures import make_set, varied
+from labeled_images import make_set, varied
 from seewhy.imaging.codecs import encode_jpeg
 from servers.waiting import wait_until
 

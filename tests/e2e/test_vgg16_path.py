@@ -6,7 +6,7 @@ import numpy as np
 
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.imaging.codecs import inspect
+from seewhy.imaging.codecs import read_header
 from seewhy.settings import load
 from servers.house import house
 from servers.valkey import start_valkey
@@ -50,5 +50,5 @@ def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
     assert [target.score.index for target in explanation.result.targets] == [3, 5]
     assert maps.shape == (2, 14, 14)
     assert np.isfinite(maps).all()
-    info = inspect(overlay, max_bytes=10**7, max_pixels=10**7)
+    info = read_header(overlay, max_bytes=10**7, max_pixels=10**7)
     assert (info.media_type, info.width_px, info.height_px) == ("image/jpeg", 600, 400)

@@ -71,8 +71,8 @@ def test_the_installed_packages_are_not_those_of_the_checkout(
 def test_the_offline_model_ships_in_the_wheel(installed: Path, elsewhere: Path) -> None:
     script = (
         "from seewhy.catalog.catalog import Catalog; from seewhy.settings import load; "
-        "from seewhy.catalog.weights import locate; settings = load({}); "
-        "print(locate(Catalog.load(settings).get('efficientnet-lite0'), settings))"
+        "from seewhy.catalog.weights import find_weights; settings = load({}); "
+        "print(find_weights(Catalog.load(settings).get('efficientnet-lite0'), settings))"
     )
     found = Path(run(installed / "python", "-c", script, cwd=elsewhere).strip())
     assert found.is_relative_to(installed.parent)

@@ -26,7 +26,7 @@ import psutil
 
 from faults.soak_drawing import draw
 from faults.submitter import ASKED
-from pictures import encoded, gradient
+from images import encoded, gradient
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.schemas.job import JobState

@@ -11,7 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from faults.tellings import Amiss, Heard, Tellings, judge
 from seewhy.ledger.types import DeliveryState, JobRecord, WebhookStatus
 from seewhy.schemas.job import JobState
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy_api.webhooks.signing import Signer
 from servers.receivers import Message
 

@@ -16,11 +16,10 @@ from faults.checker import History
 from faults.fleet import Fleet
 from faults.sampler import Sample
 from faults.submitter import PromiseLog, Submitter
-from pictures import encoded, gradient
+from images import encoded, gradient
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.errors import ObjectNotFound
-from seewhy.imaging import codecs as images
-from seewhy.imaging import maps
+from seewhy.imaging import codecs, maps
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import JobEvent, JobRecord
 from seewhy.schemas.job import JobState
@@ -298,7 +297,7 @@ def _expected_maps() -> dict[str, str]:
     stub = StubExplainer()
     wanted = {}
     for body in PICTURES:
-        prepared = stub.prepare(images.decode(body, max_pixels=1_000_000))
+        prepared = stub.prepare(codecs.decode(body, max_pixels=1_000_000))
         (explained,) = stub.explain([prepared], [(-1,)])
         digest = hashlib.sha256(maps.encode_npy(explained.maps)).hexdigest()
         wanted[hashlib.sha256(body).hexdigest()] = digest

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from golden.reference_pictures import brain_tumour_pictures, imagenet_pictures
 from seewhy.catalog.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
@@ -72,7 +72,7 @@ def efficientnet_lite0() -> Subject:
     """The model that is shipped."""
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
-    path = obtain(spec, settings, progress=lambda done, total: None)
+    path = obtain_weights(spec, settings, progress=lambda done, total: None)
     return _subject(spec, load_model(spec, weights_path=path), imagenet_pictures())
 
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.settings import load
@@ -40,7 +40,7 @@ def photo(name: str) -> np.ndarray:
 def explainer() -> KerasExplainer:
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
-    weights_path = obtain(spec, settings, progress=lambda done, total: None)
+    weights_path = obtain_weights(spec, settings, progress=lambda done, total: None)
     return load_explainer(spec, weights_path=weights_path, max_batch=4)
 
 

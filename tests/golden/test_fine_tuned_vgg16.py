@@ -17,7 +17,7 @@ from PIL import Image
 from golden.reference_pictures import PHOTOS, brain_tumour_pictures
 from original_recipe import assert_drawn_as_the_recipe
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.settings import Settings, load
@@ -59,7 +59,7 @@ def settings(
 @pytest.fixture(scope="module")
 def explainer(settings: Settings) -> KerasExplainer:
     spec = Catalog.load(settings).get("brain-tumour")
-    path = obtain(spec, settings, progress=lambda done, total: None)
+    path = obtain_weights(spec, settings, progress=lambda done, total: None)
     return load_explainer(spec, weights_path=path, max_batch=4)
 
 

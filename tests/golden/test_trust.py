@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
 from seewhy_worker.explain.faithfulness import blur, faithfulness
@@ -22,7 +22,7 @@ NAMES = ("astronaut", "cat", "coffee", "rocket", "tripod")
 def explainer() -> KerasExplainer:
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
-    weights_path = obtain(spec, settings, progress=lambda done, total: None)
+    weights_path = obtain_weights(spec, settings, progress=lambda done, total: None)
     return load_explainer(spec, weights_path=weights_path, max_batch=16)
 
 

@@ -21,8 +21,7 @@ from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.client import Explanation
 from seewhy.errors import LedgerUnavailable
 from seewhy.ids import new_job_id
-from seewhy.imaging import codecs as images
-from seewhy.imaging import maps
+from seewhy.imaging import codecs, maps
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Completion, lanes_of, wakeup_queue
@@ -480,9 +479,9 @@ def test_a_map_is_drawn_by_the_scale_and_the_preset_that_were_asked_for(client, 
         drawn[name, "query"] = client.get(f"{here}?normalize=0.25").data
     assert len({drawn["image"], drawn["fixed"], drawn["classic"]}) == 3
     assert {drawn[name, "query"] for name in ("image", "fixed", "classic")} == {drawn["fixed"]}
-    photo = images.decode(cat, max_pixels=1_000_000)
+    photo = codecs.decode(cat, max_pixels=1_000_000)
     covers = Rectangle(x=100, y=0, width=300, height=300)
-    assert drawn["classic"] == images.encode_jpeg(classic_overlay(photo, MAP[0], rectangle=covers))
+    assert drawn["classic"] == codecs.encode_jpeg(classic_overlay(photo, MAP[0], rectangle=covers))
 
 
 @pytest.mark.parametrize(

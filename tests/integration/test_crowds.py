@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from pictures import encoded, gradient
+from images import encoded, gradient
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Claim, JobFailure, lanes_of
 from seewhy.schemas.job import JobState

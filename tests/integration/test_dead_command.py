@@ -10,7 +10,7 @@ from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.cli.app import app
 from seewhy.errors import UnknownExplanation
 from seewhy.ids import new_job_id
-from seewhy.imaging import codecs as images
+from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.redis.ledger import open_ledger
@@ -22,7 +22,7 @@ from seewhy.storage.obstore_adapter import open_store
 
 LANE = "efficientnet-lite0:batch"
 
-PICTURE = images.encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+PICTURE = codecs.encode_jpeg(np.zeros((8, 8, 3), np.uint8))
 
 
 @pytest.fixture

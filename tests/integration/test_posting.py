@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy_api.webhooks.client import ResponseKind, WebhookClient, WebhookRequest
 from seewhy_api.webhooks.client import WebhookResponse as Told
 from seewhy_api.webhooks.signing import Signer
@@ -207,7 +207,7 @@ def test_an_address_inside_is_not_connected_to_unless_the_operator_allows_it() -
 def test_a_url_that_no_webhook_goes_to_is_told_and_not_raised() -> None:
     told = post_to("https://user@127.0.0.1/")
     assert told == Told(
-        ResponseKind.AGAIN, "the URL names a user: credentials do not belong into a URL"
+        ResponseKind.AGAIN, "the URL holds credentials; remove them"
     )
 
 

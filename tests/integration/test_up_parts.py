@@ -12,7 +12,7 @@ import pytest
 from seewhy.embedded.data_directory import hold
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.embedded.up import Commands, up
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
 from servers.processes import alive
 from servers.waiting import wait_until

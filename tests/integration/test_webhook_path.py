@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 
 from seewhy.client import Client, Explanation
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
 from servers.house import House, house
 from servers.receivers import THANKS, answer, in_turn, receiving
@@ -39,7 +39,7 @@ def building(valkey: RedisServer, tmp_path: Path) -> Iterator[House]:
         api_port=free_port(),
         sweep_interval_s=0.5,
         webhook_secrets=f"{generate_secret()},{SECRET}",
-        webhook_networks=(ip_network("127.0.0.0/8"),),
+        webhook_allowed_networks=(ip_network("127.0.0.0/8"),),
     )
     with house(settings, tmp_path) as building:
         building.start_stub_worker()

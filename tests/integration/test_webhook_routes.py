@@ -16,7 +16,7 @@ from seewhy.jobs.manifest import Manifest
 from seewhy.ledger.ports.outbox import Attempt, DeliveryResult
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import Settings, load
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.obstore_adapter import open_store

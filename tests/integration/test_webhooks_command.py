@@ -11,7 +11,7 @@ from seewhy.ids import new_job_id
 from seewhy.ledger.ports.outbox import Attempt, DeliveryResult
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Submission
-from seewhy.schemas.webhook_url import parse_secrets
+from seewhy.schemas.webhook_secrets import parse_secrets
 from seewhy.settings import load
 from servers.valkey import RedisServer
 

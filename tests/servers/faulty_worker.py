@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import OutOfMemory
-from seewhy.imaging import codecs as images
-from seewhy.imaging.maps import verdict
+from seewhy.imaging import codecs
+from seewhy.imaging.maps import map_verdict
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.targets import AnyTarget
+from seewhy.schemas.targets import TargetOrIndex
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ImageExplanation, PreparedImage
@@ -51,7 +51,7 @@ class Faulty(StubExplainer):
     def explain(
         self,
         prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[AnyTarget, ...]],
+        targets: Sequence[tuple[TargetOrIndex, ...]],
         recipes: Sequence[MethodOptions] | None = None,
     ) -> list[ImageExplanation]:
         if self._fault == "hang" and not self._marks.leave():
@@ -79,7 +79,7 @@ def _spoilt(explained: ImageExplanation, poison: Poison | None) -> ImageExplanat
         return explained
     nothing = np.full_like(explained.maps, np.nan)
     targets = tuple(
-        target.model_copy(update={"verdict": verdict(map_, gradient_peak=float("nan"))})
+        target.model_copy(update={"verdict": map_verdict(map_, gradient_peak=float("nan"))})
         for target, map_ in zip(explained.targets, nothing, strict=True)
     )
     return replace(explained, maps=nothing, targets=targets)
@@ -115,7 +115,7 @@ def delay_telling(drain: BatchRunner, marks: Marks, *, deadly: bool) -> None:
 
 def break_the_decoder() -> None:
     """Let the decoder read where there is nothing, in the picture that asks for it."""
-    decode = images.decode
+    decode = codecs.decode
 
     def decode_or_die(body: bytes, **limits: Any) -> NDArray[np.uint8]:
         photo = decode(body, **limits)
@@ -124,7 +124,7 @@ def break_the_decoder() -> None:
             ctypes.string_at(0)
         return photo
 
-    images.decode = decode_or_die
+    codecs.decode = decode_or_die
 
 
 def main(fault: str, folder: str, batch_ms: str) -> None:

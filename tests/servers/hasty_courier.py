@@ -22,7 +22,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load()
     ledger = RedisLedger(connect(settings.redis_url), policy=LedgerPolicy(turn_ms=TURN_MS))
-    postman = WebhookClient(networks=settings.webhook_networks, exchange_s=EXCHANGE_S)
+    postman = WebhookClient(networks=settings.webhook_allowed_networks, exchange_s=EXCHANGE_S)
     create_dispatcher(settings, outbox=ledger.outbox, postman=postman, delays_s=DELAYS_S).run()
 
 

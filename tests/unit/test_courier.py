@@ -18,7 +18,7 @@ from seewhy.ledger.types import (
     lanes_of,
 )
 from seewhy.schemas.job import Priority
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy_api.webhooks.dispatcher import AT_ONCE, LONGEST_PAUSE_MS, TURN, WebhookDispatcher
 from seewhy_api.webhooks.signing import Signer
 from servers.postman import BUSY, GONE, OK, SILENT, ScriptedPostman, asks_to_wait, told

@@ -14,7 +14,7 @@ import pytest
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.client.responses import ExplanationResult
 from seewhy.errors import OutOfMemory, StoreUnavailable
-from seewhy.imaging import codecs as images
+from seewhy.imaging import codecs
 from seewhy.imaging.maps import decode_npy
 from seewhy.ledger.memory.ledger import MemoryLedger
 from seewhy.ledger.types import LedgerPolicy, Submission, lanes_of
@@ -183,10 +183,10 @@ def test_a_fixed_scale_is_what_is_drawn(room):
         room.submit(job, normalize=normalize)
     room.drain.drain(LANE)
     full, faint = (
-        images.decode(room.store.get(f"results/{job}/1/overlay.jpg"), max_pixels=1_000_000)
+        codecs.decode(room.store.get(f"results/{job}/1/overlay.jpg"), max_pixels=1_000_000)
         for job in jobs
     )
-    photo = images.decode(room.store.get(image_key(SHA)), max_pixels=1_000_000)
+    photo = codecs.decode(room.store.get(image_key(SHA)), max_pixels=1_000_000)
     assert np.abs(faint.astype(int) - photo).mean() < 5 < np.abs(full.astype(int) - photo).mean()
 
 

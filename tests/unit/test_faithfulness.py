@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seewhy.schemas.trust import TrustScores
+from seewhy.schemas.trust_scores import TrustScores
 from seewhy_worker.explain.faithfulness import (
     AT_ONCE,
     STEPS,

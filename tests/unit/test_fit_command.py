@@ -9,7 +9,7 @@ import pytest
 
 import networks
 from seewhy.catalog.catalog import Catalog, ModelSpec
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.imaging.codecs import encode_png
 from seewhy.settings import load
 from seewhy_worker.models.loading import load_file, load_model
@@ -99,7 +99,7 @@ def test_colours_are_learned_and_the_model_is_ready_to_serve(
 
     settings = load({}, models_file=out.with_suffix(".toml"))
     spec = Catalog.load(settings).get("colours")
-    path = obtain(spec, settings, progress=lambda done, total: None)
+    path = obtain_weights(spec, settings, progress=lambda done, total: None)
     parts = split(load_model(spec, weights_path=path), spec.layer)
     assert (spec.layer, spec.layers, parts.map_shape) == ("conv2", ("conv1",), (8, 8))
     noise = np.random.default_rng(9).integers(-40, 40, (20, 20, 3))

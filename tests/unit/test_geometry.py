@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from seewhy.imaging.geometry import covered_rectangle, crop_and_resize, pixel_slices
-from seewhy.schemas.geometry import FitRule, Interpolation, Rectangle
+from seewhy.schemas.geometry import Interpolation, Rectangle, ResizeRule
 
 SIDES = st.integers(1, 5_000)
 
@@ -40,7 +40,7 @@ def test_a_crop_is_square_inside_and_centred(width: int, height: int, fraction: 
 
 @given(width=SIDES, height=SIDES, rule=st.sampled_from(["stretch", "crop"]))
 def test_the_pixels_within_are_exactly_those_covered(
-    width: int, height: int, rule: FitRule
+    width: int, height: int, rule: ResizeRule
 ) -> None:
     part = covered_rectangle(width, height, rule=rule, fraction=0.875)
     rows, columns = pixel_slices(part, width_px=width, height_px=height)

@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import pictures
-from pictures import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
+import images
+from images import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
 from seewhy.errors import BadImage, BrokenImage, EmptyImage, ImageTooLarge, UnsupportedImage
 from seewhy.imaging.codecs import decode
-from seewhy.imaging.containers import MAX_PARTS, MAX_SCANS, take_apart
+from seewhy.imaging.containers import MAX_SCANS, MAX_SEGMENTS, parse_container
 
 
 def test_an_empty_upload_is_refused() -> None:
@@ -70,7 +70,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(kind: str) -> None:
         png(50_000, 50_000, depth=1, colour=0, rows=b"\x00"),
         png(1, 2**31 - 1, depth=1, colour=0, rows=b"\x00"),
         png(50_000, 50_000, depth=8, colour=2, rows=b"\x00")[:-12],
-        pictures.claiming(WHOLE["JPEG"], 65_535, 65_535),
+        images.claiming(WHOLE["JPEG"], 65_535, 65_535),
         b"RIFF\x16\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00" + b"\x02\x00\x00\x00" + b"\xff\xff\x00" * 2,
     ],
     ids=["small file", "thin", "cut", "jpeg", "webp"],
@@ -94,12 +94,12 @@ def test_a_picture_cut_anywhere_is_refused_by_both(kind: str) -> None:
             look(cut)
         with pytest.raises(BrokenImage):
             decode(cut, max_pixels=25_000_000)
-    assert take_apart(body).whole
-    assert not take_apart(body[:-1]).whole
+    assert parse_container(body).whole
+    assert not parse_container(body[:-1]).whole
 
 
 def test_the_end_of_an_embedded_thumbnail_is_not_the_end_of_the_picture() -> None:
-    thumbnail = pictures.jpeg_segment(0xE1, b"Exif\x00\x00" + WHOLE["JPEG"])
+    thumbnail = images.jpeg_segment(0xE1, b"Exif\x00\x00" + WHOLE["JPEG"])
     body = WHOLE["JPEG"][:2] + thumbnail + WHOLE["JPEG"][2:]
     assert np.array_equal(read(body), read(WHOLE["JPEG"]))
     with pytest.raises(BrokenImage):
@@ -124,18 +124,18 @@ def test_bytes_between_segments_never_reach_the_decoder(filler: bytes) -> None:
     """Pillow steps over them one by one, ten seconds for ten megabytes."""
     tables = WHOLE["JPEG"].index(b"\xff\xdb")
     body = WHOLE["JPEG"][:tables] + filler * 1_000 + WHOLE["JPEG"][tables:]
-    assert take_apart(body).body == WHOLE["JPEG"]
+    assert parse_container(body).body == WHOLE["JPEG"]
     assert np.array_equal(read(body), read(WHOLE["JPEG"]))
 
 
 def test_files_of_very_many_parts_are_refused() -> None:
-    comments = pictures.jpeg_segment(0xFE, b"") * (MAX_PARTS + 1)
-    chunks = png_chunk(b"teXt", b"") * (MAX_PARTS + 1)
-    riff = b"RIFF" + struct.pack("<I", 4 + 8 * (MAX_PARTS + 1)) + b"WEBP"
+    comments = images.jpeg_segment(0xFE, b"") * (MAX_SEGMENTS + 1)
+    chunks = png_chunk(b"teXt", b"") * (MAX_SEGMENTS + 1)
+    riff = b"RIFF" + struct.pack("<I", 4 + 8 * (MAX_SEGMENTS + 1)) + b"WEBP"
     for body in (
         WHOLE["JPEG"][:2] + comments + WHOLE["JPEG"][2:],
         WHOLE["PNG"][:8] + chunks + WHOLE["PNG"][8:],
-        riff + b"NONE\x00\x00\x00\x00" * (MAX_PARTS + 1),
+        riff + b"NONE\x00\x00\x00\x00" * (MAX_SEGMENTS + 1),
     ):
         with pytest.raises(BrokenImage, match="more"):
             look(body)
@@ -158,7 +158,7 @@ def test_a_broken_animation_header_warns_nobody() -> None:
 def test_a_picture_without_pixels_is_refused() -> None:
     for body in (
         png(0, 5, depth=8, colour=0, rows=b""),
-        pictures.claiming(WHOLE["JPEG"], 40, 0),
+        images.claiming(WHOLE["JPEG"], 40, 0),
         b"\xff\xd8\xff\xd9",
     ):
         with pytest.raises(BrokenImage):
@@ -190,7 +190,7 @@ def test_decoding_never_writes_to_standard_error(capfd: pytest.CaptureFixture[st
 def test_damaged_pictures_raise_only_bad_image(
     kind: str, cut: float, flips: list[tuple[float, int]]
 ) -> None:
-    damaged = bytearray(pictures.turned(6, kind))
+    damaged = bytearray(images.turned(6, kind))
     for place, bit in flips:
         damaged[int(place * len(damaged))] ^= 1 << bit
     body = bytes(damaged[: round(cut * len(damaged))])

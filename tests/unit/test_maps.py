@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from seewhy.imaging.maps import decode_npy, encode_npy, evidence, verdict
+from seewhy.imaging.maps import decode_npy, encode_npy, evidence, map_verdict
 from seewhy.schemas.result import Verdict
 
 MAPS = arrays.arrays(
@@ -101,7 +101,7 @@ def test_a_damaged_file_raises_only_value_error(maps: np.ndarray, place: float, 
 def test_the_gravest_fault_of_a_map_is_its_verdict(
     signed: np.ndarray, gradient_peak: float, expected: Verdict
 ) -> None:
-    assert verdict(signed, gradient_peak=gradient_peak) is expected
+    assert map_verdict(signed, gradient_peak=gradient_peak) is expected
 
 
 def test_evidence_is_read_by_polarity() -> None:

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-import pictures
+import images
 from seewhy.errors import InvalidRequest
 from seewhy.imaging.geometry import covered_rectangle
 from seewhy.imaging.maps import Polarity
-from seewhy.imaging.rendering.colormaps import DIVERGING, NAMES, table, zero_step
+from seewhy.imaging.rendering.colormaps import COLORMAPS, DIVERGING, color_table, zero_step
 from seewhy.imaging.rendering.overlay import heatmap, overlay
 from seewhy.schemas.geometry import Rectangle
 
-PHOTO = pictures.pixels(pictures.gradient(40, 24))
+PHOTO = images.pixels(images.gradient(40, 24))
 WHOLE = covered_rectangle(40, 24, rule="stretch", fraction=1)
 SQUARE = covered_rectangle(40, 24, rule="crop", fraction=0.5)
 HOT_LEFT = np.array([[1, 0]], np.float32)
@@ -29,9 +29,9 @@ def drawn(signed: np.ndarray, *, scale: float = 1.0, **options: object) -> np.nd
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COLORMAPS)
 def test_a_colormap_is_256_read_only_colours(name: str) -> None:
-    colours = table(name)
+    colours = color_table(name)
     assert colours.shape == (256, 3)
     assert colours.dtype == np.uint8
     assert not colours.flags.writeable
@@ -39,19 +39,19 @@ def test_a_colormap_is_256_read_only_colours(name: str) -> None:
 
 
 def test_colormaps_have_their_known_ends_in_rgb() -> None:
-    assert table("inferno")[255].tolist() == [252, 255, 164]
-    assert table("viridis")[0].tolist() == [68, 1, 84]
-    assert table("jet")[0].tolist() == [0, 0, 128]
+    assert color_table("inferno")[255].tolist() == [252, 255, 164]
+    assert color_table("viridis")[0].tolist() == [68, 1, 84]
+    assert color_table("jet")[0].tolist() == [0, 0, 128]
 
 
 @pytest.mark.parametrize("name", ["inferno", "magma", "viridis"])
 def test_more_heat_is_lighter(name: str) -> None:
-    lightness = table(name) @ np.array([0.2126, 0.7152, 0.0722])
+    lightness = color_table(name) @ np.array([0.2126, 0.7152, 0.0722])
     assert (np.diff(lightness) > -0.8).all()
 
 
 def test_the_diverging_colormap_is_white_at_zero_blue_below_and_red_above() -> None:
-    colours = table(DIVERGING).astype(int)
+    colours = color_table(DIVERGING).astype(int)
     assert colours[zero_step(DIVERGING)].tolist() == [247, 247, 247]
     assert colours[1].tolist() == [33, 102, 172]
     assert colours[255].tolist() == [202, 0, 32]
@@ -63,7 +63,7 @@ def test_an_unknown_colormap_is_refused_with_the_names_there_are() -> None:
 
 
 def test_heat_is_coloured_by_its_share_of_the_scale() -> None:
-    colours = table("inferno")
+    colours = color_table("inferno")
     row = drawn(np.array([[0, 1, 2, 4, 9]], np.float32), scale=4)[0]
     assert row[:, :3].tolist() == colours[[0, 64, 128, 255, 255]].tolist()
     assert (row[:, 3] == 255).all()
@@ -72,7 +72,7 @@ def test_heat_is_coloured_by_its_share_of_the_scale() -> None:
 def test_numbers_are_interpolated_before_they_are_coloured() -> None:
     row = heatmap(HOT_LEFT, rectangle=WHOLE, width_px=40, height_px=24, scale=1)[12, :, :3]
     steps = np.clip((1 - (np.arange(40) + 0.5 - 10) / 20) * 255, 0, 255).round().astype(int)
-    assert np.abs(row.astype(int) - table("inferno")[steps]).max() <= 4
+    assert np.abs(row.astype(int) - color_table("inferno")[steps]).max() <= 4
 
 
 def test_a_heatmap_is_transparent_outside_what_the_map_covers() -> None:
@@ -90,13 +90,13 @@ def test_against_is_drawn_by_negative_polarity() -> None:
 
 def test_signed_maps_are_white_at_zero_and_symmetric() -> None:
     row = drawn(np.array([[-2, -1, 0, 1, 2]], np.float32), scale=2, polarity="signed")[0, :, :3]
-    expected = [table(DIVERGING)[step] for step in (1, 64, 128, 192, 255)]
+    expected = [color_table(DIVERGING)[step] for step in (1, 64, 128, 192, 255)]
     assert np.abs(row.astype(int) - np.array(expected, int)).max() <= 2
 
 
 def test_signed_evidence_beyond_the_scale_is_full_heat() -> None:
     row = drawn(np.array([[-9, 9]], np.float32), scale=2, polarity="signed")[0, :, :3]
-    assert row.tolist() == table(DIVERGING)[[1, 255]].tolist()
+    assert row.tolist() == color_table(DIVERGING)[[1, 255]].tolist()
 
 
 def test_evidence_against_is_blue_whichever_polarity_shows_it() -> None:
@@ -143,7 +143,7 @@ def test_opacity_grows_with_the_heat_up_to_alpha(alpha: float, heat: float) -> N
     picture = overlay(PHOTO, signed, rectangle=WHOLE, scale=1, alpha=alpha)
     step = round(heat * 255)
     opacity = alpha * step / 255
-    expected = PHOTO * (1 - opacity) + table("inferno")[step] * opacity
+    expected = PHOTO * (1 - opacity) + color_table("inferno")[step] * opacity
     assert np.abs(picture - expected).max() <= 1.5
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from seewhy.errors import SettingsError
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
 
 
@@ -64,14 +64,16 @@ def test_settings_do_not_change():
 
 
 def test_networks_of_webhooks_are_written_with_commas():
-    networks = load({"SEEWHY_WEBHOOK_NETWORKS": "127.0.0.0/8, fd12::/16,"}).webhook_networks
+    networks = load(
+        {"SEEWHY_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8, fd12::/16,"}
+    ).webhook_allowed_networks
     assert networks == (ip_network("127.0.0.0/8"), ip_network("fd12::/16"))
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/33", "example.com"])
 def test_what_is_not_a_network_is_named(text):
-    with pytest.raises(SettingsError, match=f"SEEWHY_WEBHOOK_NETWORKS.*{text}"):
-        load({"SEEWHY_WEBHOOK_NETWORKS": f"127.0.0.0/8,{text}"})
+    with pytest.raises(SettingsError, match=f"SEEWHY_WEBHOOK_ALLOWED_NETWORKS.*{text}"):
+        load({"SEEWHY_WEBHOOK_ALLOWED_NETWORKS": f"127.0.0.0/8,{text}"})
 
 
 def test_a_webhook_secret_that_is_none_is_refused_and_not_shown():

@@ -9,7 +9,14 @@ from seewhy.errors import InvalidRequest, UnknownClass
 from seewhy.schemas.job import Job
 from seewhy.schemas.labels import Labels
 from seewhy.schemas.request import ExplanationRequest
-from seewhy.schemas.targets import MAX_TARGETS, Against, Contrast, Target, Targets, resolve_targets
+from seewhy.schemas.targets import (
+    MAX_TARGETS,
+    Against,
+    Contrast,
+    RequestedTargets,
+    Target,
+    resolve_targets,
+)
 
 ANIMALS = Labels(["cat", "Dog", "crane", "mouse", "horse"])
 
@@ -40,7 +47,9 @@ def contrast(why: str | int, *rivals: str | int) -> Contrast:
         ),
     ],
 )
-def test_targets_become_indices_and_ranks(targets: Targets, resolved: tuple[Any, ...]) -> None:
+def test_targets_become_indices_and_ranks(
+    targets: RequestedTargets, resolved: tuple[Any, ...]
+) -> None:
     assert resolve_targets(targets, ANIMALS) == resolved
 
 
@@ -89,7 +98,7 @@ def test_a_job_s_targets_survive_the_way_through_the_ledger() -> None:
     )
     again = Job.model_validate_json(job.model_dump_json())
     assert again.targets == targets
-    assert (again.recipe.layers, again.recipe.trust) == (("a", "b"), True)
+    assert (again.method_options.layers, again.method_options.trust) == (("a", "b"), True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 
 from seewhy.ledger.types import DeliveryState, JobRecord, LedgerPolicy, lane_of
 from seewhy.schemas.job import JobState
-from seewhy.schemas.webhook_url import URL_LIMIT, generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
+from seewhy.schemas.webhook_url import URL_LIMIT
 from seewhy_api.webhooks.app import TURNS
 from seewhy_api.webhooks.client import _ASKS_TO_WAIT, EXCHANGE_S
 from seewhy_api.webhooks.dispatcher import AT_ONCE

@@ -47,26 +47,26 @@ def refusing(request: httpx2.Request) -> httpx2.Response:
 
 def test_a_shipped_model_is_found_beside_the_catalogue_and_is_the_right_file() -> None:
     spec = Catalog.load(load({})).get("efficientnet-lite0")
-    assert weights.obtain(spec, load({}), progress=quiet) == spec.folder / spec.source
+    assert weights.obtain_weights(spec, load({}), progress=quiet) == spec.folder / spec.source
 
 
 def test_the_model_directory_goes_before_keras_own_cache(
     vgg16: ModelSpec, shelf: Settings, home: Path
 ) -> None:
-    assert weights.locate(vgg16, shelf) is None
+    assert weights.find_weights(vgg16, shelf) is None
     cached = home / ".keras" / "models" / FILE
     cached.parent.mkdir(parents=True)
     cached.write_bytes(BODY)
-    assert weights.locate(vgg16, shelf) == cached
+    assert weights.find_weights(vgg16, shelf) == cached
     own = shelf.model_dir / FILE
     own.parent.mkdir()
     own.write_bytes(BODY)
-    assert weights.obtain(vgg16, shelf, progress=quiet) == own
+    assert weights.obtain_weights(vgg16, shelf, progress=quiet) == own
 
 
 def test_random_weights_need_no_file(vgg16: ModelSpec, shelf: Settings) -> None:
     random = vgg16.model_copy(update={"weights": RandomWeights(random_seed=1)})
-    assert weights.obtain(random, shelf, progress=quiet) is None
+    assert weights.obtain_weights(random, shelf, progress=quiet) is None
 
 
 def test_a_file_that_is_not_the_one_named_is_refused(vgg16: ModelSpec, shelf: Settings) -> None:
@@ -74,12 +74,12 @@ def test_a_file_that_is_not_the_one_named_is_refused(vgg16: ModelSpec, shelf: Se
     path.parent.mkdir()
     path.write_bytes(BODY[:-1])
     with pytest.raises(WeightsCorrupt, match=r"its md5 is .*Delete it"):
-        weights.obtain(vgg16, shelf, progress=quiet)
+        weights.obtain_weights(vgg16, shelf, progress=quiet)
 
 
 def test_a_download_lands_whole_and_tells_how_far_it_is(vgg16: ModelSpec, shelf: Settings) -> None:
     told: list[tuple[int, int | None]] = []
-    path = weights.obtain(
+    path = weights.obtain_weights(
         vgg16, shelf, progress=lambda *step: told.append(step), transport=serving(BODY)
     )
     assert path == shelf.model_dir / FILE
@@ -93,13 +93,13 @@ def test_a_download_lands_whole_and_tells_how_far_it_is(vgg16: ModelSpec, shelf:
 def test_without_a_model_directory_a_download_goes_to_keras_own_cache(
     vgg16: ModelSpec, home: Path
 ) -> None:
-    path = weights.fetch(vgg16, load({}), progress=quiet, transport=serving(BODY))
+    path = weights.download_weights(vgg16, load({}), progress=quiet, transport=serving(BODY))
     assert path == home / ".keras" / "models" / FILE
 
 
 def test_a_wrong_download_is_refused_and_leaves_nothing(vgg16: ModelSpec, shelf: Settings) -> None:
     with pytest.raises(WeightsCorrupt):
-        weights.fetch(vgg16, shelf, progress=quiet, transport=serving(BODY[1:]))
+        weights.download_weights(vgg16, shelf, progress=quiet, transport=serving(BODY[1:]))
     assert list(shelf.model_dir.iterdir()) == []
 
 
@@ -107,7 +107,9 @@ def test_an_unreachable_host_leaves_two_remedies_and_no_file(
     vgg16: ModelSpec, shelf: Settings
 ) -> None:
     with pytest.raises(WeightsNotFound) as caught:
-        weights.obtain(vgg16, shelf, progress=quiet, transport=httpx2.MockTransport(refusing))
+        weights.obtain_weights(
+            vgg16, shelf, progress=quiet, transport=httpx2.MockTransport(refusing)
+        )
     assert "set SEEWHY_MODEL_DIR" in str(caught.value)
     assert f"https://weights.example/{FILE} can be reached" in str(caught.value)
     assert isinstance(caught.value.__cause__, httpx2.ConnectTimeout)
@@ -117,7 +119,7 @@ def test_an_unreachable_host_leaves_two_remedies_and_no_file(
 def test_an_answer_that_is_no_file_counts_as_not_found(vgg16: ModelSpec, shelf: Settings) -> None:
     absent = httpx2.MockTransport(lambda request: httpx2.Response(404))
     with pytest.raises(WeightsNotFound, match="404"):
-        weights.fetch(vgg16, shelf, progress=quiet, transport=absent)
+        weights.download_weights(vgg16, shelf, progress=quiet, transport=absent)
 
 
 def test_a_folder_that_cannot_be_written_to_leaves_the_remedies(
@@ -126,7 +128,9 @@ def test_a_folder_that_cannot_be_written_to_leaves_the_remedies(
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     with pytest.raises(WeightsNotFound, match=r"FileExistsError.*SEEWHY_MODEL_DIR"):
-        weights.fetch(vgg16, load({}, model_dir=blocked), progress=quiet, transport=serving(BODY))
+        weights.download_weights(
+            vgg16, load({}, model_dir=blocked), progress=quiet, transport=serving(BODY)
+        )
 
 
 def test_connecting_is_given_ten_seconds(vgg16: ModelSpec, shelf: Settings) -> None:
@@ -136,7 +140,7 @@ def test_connecting_is_given_ten_seconds(vgg16: ModelSpec, shelf: Settings) -> N
         limits.append(request.extensions["timeout"]["connect"])
         return httpx2.Response(200, content=BODY)
 
-    weights.fetch(vgg16, shelf, progress=quiet, transport=httpx2.MockTransport(handler))
+    weights.download_weights(vgg16, shelf, progress=quiet, transport=httpx2.MockTransport(handler))
     assert limits == [10.0]
 
 
@@ -146,8 +150,8 @@ def test_a_keras_file_that_is_missing_is_looked_for_in_the_model_directory(
     lite0 = Catalog.load(load({})).get("efficientnet-lite0")
     moved = lite0.model_copy(update={"folder": tmp_path})
     with pytest.raises(WeightsNotFound, match=r"efficientnet-lite0\.keras.*SEEWHY_MODEL_DIR"):
-        weights.obtain(moved, shelf, progress=quiet)
+        weights.obtain_weights(moved, shelf, progress=quiet)
     own = shelf.model_dir / lite0.source
     own.parent.mkdir()
     own.symlink_to(lite0.folder / lite0.source)
-    assert weights.obtain(moved, shelf, progress=quiet) == own
+    assert weights.obtain_weights(moved, shelf, progress=quiet) == own

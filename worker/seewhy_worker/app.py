@@ -88,7 +88,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
         report_within_s=settings.lease_s,
     )
     _register(celery, drain)
-    return Worker(celery, drain, leases, watchdog, lanes, settings.in_flight)
+    return Worker(celery, drain, leases, watchdog, lanes, settings.worker_concurrency)
 
 
 def _register(celery: Celery, drain: BatchRunner) -> None:

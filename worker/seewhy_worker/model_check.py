@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import SeewhyError
-from seewhy.imaging.maps import verdict
+from seewhy.imaging.maps import map_verdict
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.keras_backend.steps import StepOutput, compile_step, use_memory_as_needed
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
@@ -66,7 +66,7 @@ def _described(model: Any, parts: SplitModel) -> list[str]:
 
 
 def _explained(raw: StepOutput) -> str:
-    health = verdict(raw.maps[0, 0], gradient_peak=float(raw.gradient_peak[0, 0]))
+    health = map_verdict(raw.maps[0, 0], gradient_peak=float(raw.gradient_peak[0, 0]))
     return (
         f"explanation of noise: class {raw.targets[0, 0]}, {health}, from "
         f"{raw.maps.min():.3g} to {raw.maps.max():.3g}"

@@ -4,7 +4,7 @@ import logging
 import time
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.settings import Settings
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
 
@@ -24,7 +24,7 @@ def load_models(settings: Settings) -> dict[str, KerasExplainer]:
     for name in settings.resident_models:
         started = time.perf_counter()
         spec = catalog.get(name)
-        path = obtain(spec, settings, progress=_Progress(name))
+        path = obtain_weights(spec, settings, progress=_Progress(name))
         explainer = load_explainer(spec, weights_path=path, max_batch=settings.max_batch)
         explainer.warm_up()
         explainers[name] = explainer

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
-from seewhy.schemas.targets import AnyTarget, as_target
+from seewhy.schemas.targets import TargetOrIndex, as_target
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ImageExplanation, PreparedImage
@@ -44,7 +44,7 @@ class StubExplainer:
     def explain(
         self,
         prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[AnyTarget, ...]],
+        targets: Sequence[tuple[TargetOrIndex, ...]],
         recipes: Sequence[MethodOptions] | None = None,
     ) -> list[ImageExplanation]:
         """Call the mean over the channels the evidence, whatever the target and the method."""
@@ -60,7 +60,7 @@ class StubExplainer:
         """Nothing needs warming."""
 
     def _explain(
-        self, picture: PreparedImage, wanted: tuple[AnyTarget, ...], recipe: MethodOptions
+        self, picture: PreparedImage, wanted: tuple[TargetOrIndex, ...], recipe: MethodOptions
     ) -> ImageExplanation:
         grey = picture.pixels.mean(axis=2)
         maps = np.repeat(grey[np.newaxis], len(wanted), axis=0)

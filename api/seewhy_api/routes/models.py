@@ -51,7 +51,7 @@ def _method(name: str) -> dict[str, Any]:
         "name": name,
         "forward_passes": facts.forward_passes,
         "linear": facts.linear,
-        "has_layer": facts.has_layer,
-        "fuses": facts.fuses,
+        "has_layer": facts.uses_layer,
+        "fuses": facts.fusable,
         "paper": facts.paper,
     }

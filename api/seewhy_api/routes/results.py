@@ -6,11 +6,10 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
-from seewhy.imaging import codecs as images
-from seewhy.imaging import maps
+from seewhy.imaging import codecs, maps
 from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import heatmap, overlay
-from seewhy.imaging.rendering.scale import scale_maximum
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
@@ -77,7 +76,7 @@ def create_results(parts: Dependencies) -> Blueprint:
             colormap=drawing.colormap,
             polarity=drawing.polarity,
         )
-        return _served(images.encode_png(drawn), "image/png", f"{job_id}.png")
+        return _served(codecs.encode_png(drawn), "image/png", f"{job_id}.png")
 
     @routes.after_request
     def open_to_labelling_tools(response: Response) -> Response:
@@ -113,7 +112,7 @@ def _chosen(parts: Dependencies, result: Result, drawing: RenderOptions) -> int:
 def _scale(
     signed: maps.Map, chosen: int, result: Result, job: Job, drawing: RenderOptions
 ) -> float:
-    return scale_maximum(
+    return color_scale(
         signed,
         chosen,
         targets=result.targets,
@@ -126,10 +125,10 @@ def _scale(
 def _draw_overlay(parts: Dependencies, job: Job, result: Result, drawing: RenderOptions) -> bytes:
     signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
     picture = _fetch(parts.store, job.image_key, what="picture")
-    photo = images.decode(picture, max_pixels=parts.settings.max_pixels)
+    photo = codecs.decode(picture, max_pixels=parts.settings.max_pixels)
     chosen = _chosen(parts, result, drawing)
     if job.preset and drawing.model_fields_set <= {"target", "map"}:
-        return images.encode_jpeg(classic_overlay(photo, signed[chosen], rectangle=result.covers))
+        return codecs.encode_jpeg(classic_overlay(photo, signed[chosen], rectangle=result.covers))
     drawn = overlay(
         photo,
         signed[chosen],
@@ -139,7 +138,7 @@ def _draw_overlay(parts: Dependencies, job: Job, result: Result, drawing: Render
         alpha=drawing.alpha,
         polarity=drawing.polarity,
     )
-    return images.encode_jpeg(drawn)
+    return codecs.encode_jpeg(drawn)
 
 
 def _served(body: bytes, media_type: str, name: str) -> Response:

@@ -13,7 +13,7 @@ from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
-from seewhy.schemas.webhook_url import parse_secrets
+from seewhy.schemas.webhook_secrets import parse_secrets
 from seewhy.settings import Settings
 from seewhy_api.webhooks.client import WebhookClient
 from seewhy_api.webhooks.dispatcher import AT_ONCE, WebhookDispatcher
@@ -57,7 +57,7 @@ def create_dispatcher(
         raise SettingsError("SEEWHY_WEBHOOK_SECRETS is not set: `seewhy webhooks secret` makes one")
     courier = WebhookDispatcher(
         outbox=outbox or open_ledger(settings).outbox,
-        postman=postman or WebhookClient(networks=settings.webhook_networks),
+        postman=postman or WebhookClient(networks=settings.webhook_allowed_networks),
         signer=Signer(parse_secrets(settings.webhook_secrets.get_secret_value())),
         helpers=ThreadPoolExecutor(TURNS * AT_ONCE, thread_name_prefix="post"),
         delays_s=delays_s,

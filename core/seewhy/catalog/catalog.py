@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seewhy.errors import SettingsError, UnknownModel
-from seewhy.schemas.geometry import FitRule, Interpolation
+from seewhy.schemas.geometry import Interpolation, ResizeRule
 from seewhy.schemas.labels import Labels
 from seewhy.schemas.methods import METHODS
 from seewhy.settings import Settings
@@ -63,7 +63,7 @@ Preprocessing = Annotated[VggPreprocessing | ScalePreprocessing, Field(discrimin
 class Geometry(_Frozen):
     """How a picture meets the input: the whole of it stretched, or a centred square of it."""
 
-    rule: FitRule = "stretch"
+    rule: ResizeRule = "stretch"
     fraction: float = Field(1.0, gt=0, le=1, description="Of the shorter side; for `crop`.")
 
 

@@ -15,15 +15,15 @@ CONNECT_S = 10.0
 READ_S = 30.0
 _BLOCK_BYTES = 1 << 20
 
-Progress = Callable[[int, int | None], None]
+ProgressCallback = Callable[[int, int | None], None]
 """Told `(bytes_done, bytes_total)`; the total is None when the server does not say."""
 
 
-def obtain(
+def obtain_weights(
     spec: ModelSpec,
     settings: Settings,
     *,
-    progress: Progress,
+    progress: ProgressCallback,
     transport: httpx2.BaseTransport | None = None,
 ) -> Path | None:
     """Find or fetch the model's file and check its digest; None for random weights.
@@ -32,17 +32,17 @@ def obtain(
     """
     if isinstance(spec.weights, RandomWeights):
         return None
-    found = locate(spec, settings)
+    found = find_weights(spec, settings)
     if found is None:
-        return fetch(spec, settings, progress=progress, transport=transport)
-    verify(found, spec.digest)
+        return download_weights(spec, settings, progress=progress, transport=transport)
+    verify_digest(found, spec.digest)
     return found
 
 
-def locate(spec: ModelSpec, settings: Settings) -> Path | None:
+def find_weights(spec: ModelSpec, settings: Settings) -> Path | None:
     """Find the model's file: beside the catalogue, in `model_dir`, in Keras' own cache.
 
-    It is not opened: `verify` tells whether it is the right one.
+    It is not opened: `verify_digest` tells whether it is the right one.
     """
     places: list[Path] = []
     if not spec.is_application:
@@ -55,11 +55,11 @@ def locate(spec: ModelSpec, settings: Settings) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def fetch(
+def download_weights(
     spec: ModelSpec,
     settings: Settings,
     *,
-    progress: Progress,
+    progress: ProgressCallback,
     transport: httpx2.BaseTransport | None = None,
 ) -> Path:
     """Download the weights to `model_dir`, or to Keras' cache when that is unset.
@@ -77,7 +77,7 @@ def fetch(
             part = Path(file.name)
         try:
             _download(spec.weights.url, part, progress, transport)
-            verify(part, spec.digest)
+            verify_digest(part, spec.digest)
             part.chmod(0o644)
             return part.replace(folder / spec.weights.file)
         finally:
@@ -86,7 +86,7 @@ def fetch(
         raise WeightsNotFound(_remedies(spec, f"{type(error).__name__}: {error}")) from error
 
 
-def verify(path: Path, digest: str) -> None:
+def verify_digest(path: Path, digest: str) -> None:
     """Return when the file has the digest (`sha256:…` or `md5:…`), else raise `WeightsCorrupt`."""
     kind, _, expected = digest.partition(":")
     with path.open("rb") as file:
@@ -100,7 +100,7 @@ def verify(path: Path, digest: str) -> None:
 
 
 def _download(
-    url: str, path: Path, progress: Progress, transport: httpx2.BaseTransport | None
+    url: str, path: Path, progress: ProgressCallback, transport: httpx2.BaseTransport | None
 ) -> None:
     timeout = httpx2.Timeout(READ_S, connect=CONNECT_S)
     plain = {"accept-encoding": "identity"}

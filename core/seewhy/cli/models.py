@@ -32,7 +32,7 @@ def _show_catalogue() -> None:
     from rich.table import Table
 
     from seewhy.catalog.catalog import Catalog, RandomWeights
-    from seewhy.catalog.weights import locate
+    from seewhy.catalog.weights import find_weights
     from seewhy.cli.console import results
     from seewhy.settings import load
 
@@ -46,7 +46,7 @@ def _show_catalogue() -> None:
         if isinstance(spec.weights, RandomWeights):
             weights = "random"
         else:
-            weights = "found" if locate(spec, settings) else "not found"
+            weights = "found" if find_weights(spec, settings) else "not found"
         table.add_row(
             f"{name} (default)" if name == settings.default_model else name,
             spec.source,

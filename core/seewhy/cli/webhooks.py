@@ -16,7 +16,7 @@ webhooks = typer.Typer(
 @webhooks.command()
 def secret() -> None:
     """Print a fresh secret for SEEWHY_WEBHOOK_SECRETS."""
-    from seewhy.schemas.webhook_url import generate_secret
+    from seewhy.schemas.webhook_secrets import generate_secret
 
     typer.echo(generate_secret())
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.weights import Progress, obtain
+from seewhy.catalog.weights import ProgressCallback, obtain_weights
 from seewhy.errors import WeightsNotFound
 from seewhy.settings import Settings
 
@@ -13,7 +13,7 @@ STAND_IN = "efficientnet-lite0"
 def with_weights(
     settings: Settings,
     *,
-    progress: Callable[[str], Progress],
+    progress: Callable[[str], ProgressCallback],
     say: Callable[[str], None],
 ) -> Settings:
     """Return settings whose resident models have their weights on this machine.
@@ -33,7 +33,7 @@ def with_weights(
     return settings
 
 
-def _gather(settings: Settings, *, progress: Callable[[str], Progress]) -> None:
+def _gather(settings: Settings, *, progress: Callable[[str], ProgressCallback]) -> None:
     catalog = Catalog.load(settings)
     for name in settings.resident_models:
-        obtain(catalog.get(name), settings, progress=progress(name))
+        obtain_weights(catalog.get(name), settings, progress=progress(name))

@@ -16,7 +16,14 @@ from seewhy.settings import PREFIX, Settings
 _STOP_LIMIT_S = 12.0
 # Of the user's settings these alone hold for a service that is gone in a minute: it must not
 # share the ledger of a real one, whose workers could not read its pictures.
-_KEPT = {"default_model", "worker_models", "models_file", "model_dir", "max_batch", "in_flight"}
+_KEPT = {
+    "default_model",
+    "worker_models",
+    "models_file",
+    "model_dir",
+    "max_batch",
+    "worker_concurrency",
+}
 
 
 @contextmanager

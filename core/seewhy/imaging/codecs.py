@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from seewhy.errors import BrokenImage, EmptyImage, ImageTooLarge
-from seewhy.imaging.containers import take_apart
+from seewhy.imaging.containers import parse_container
 
 Pixels = NDArray[np.uint8]
 
@@ -55,7 +55,7 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ImageInfo:
+class ImageHeader:
     """What the header says of a picture, EXIF orientation applied."""
 
     media_type: str
@@ -63,7 +63,7 @@ class ImageInfo:
     height_px: int
 
 
-def inspect(body: bytes, *, max_bytes: int, max_pixels: int) -> ImageInfo:
+def read_header(body: bytes, *, max_bytes: int, max_pixels: int) -> ImageHeader:
     """Look at a picture without decoding it: its type, its size, and that it is all there.
 
     Raises `EmptyImage`, `ImageTooLarge` (bytes or pixels), `UnsupportedImage`, `BrokenImage`.
@@ -75,10 +75,10 @@ def inspect(body: bytes, *, max_bytes: int, max_pixels: int) -> ImageInfo:
 
 
 def decode(body: bytes, *, max_pixels: int) -> Pixels:
-    """Decode to RGB, `(height, width, 3)`, upright, of exactly the size that `inspect` names.
+    """Decode to RGB, `(height, width, 3)`, upright, of exactly the size that `read_header` names.
 
     Transparency is laid on white; of an animation, the first frame counts; colour profiles are
-    not applied. Raises as `inspect` does. A JPEG cut short and closed again by an end marker
+    not applied. Raises as `read_header` does. A JPEG cut short and closed again by an end marker
     cannot be told from a whole one and keeps the grey that its decoder fills in.
     """
     with _opened(body, max_pixels=max_pixels) as (image, info, orientation):
@@ -110,11 +110,11 @@ def _encoded(suffix: str, pixels: NDArray[Any], options: list[int]) -> bytes:
 
 
 @contextmanager
-def _opened(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageInfo, int]]:
+def _opened(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageHeader, int]]:
     """Open without decoding; inside the block, the decoder's errors become `BrokenImage`."""
     if not body:
         raise EmptyImage("the picture has no bytes")
-    file = take_apart(body)
+    file = parse_container(body)
     try:
         image = _DECODERS[file.media_type](BytesIO(file.body))
         width_px, height_px = image.size
@@ -126,7 +126,7 @@ def _opened(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, Image
             raise BrokenImage("the picture ends too early")
         if file.orientation >= 5:
             width_px, height_px = height_px, width_px
-        yield image, ImageInfo(file.media_type, width_px, height_px), file.orientation
+        yield image, ImageHeader(file.media_type, width_px, height_px), file.orientation
     except Image.DecompressionBombError as error:
         raise ImageTooLarge("the picture has more pixels than can be decoded safely") from error
     except _DECODER_ERRORS as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seewhy.errors import BrokenImage, UnsupportedImage
 
-MAX_PARTS = 50_000
+MAX_SEGMENTS = 50_000
 MAX_SCANS = 32
 
 _EXIF_HEADER = b"Exif\x00\x00"
@@ -39,7 +39,7 @@ class ImageFile:
     orientation: int
 
 
-def take_apart(body: bytes) -> ImageFile:
+def parse_container(body: bytes) -> ImageFile:
     """Recognise the format by content and walk the file.
 
     `orientation` is EXIF's, 1 to 8, and 1 where there is none that makes sense. Raises
@@ -67,7 +67,7 @@ def _jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
             return b"".join(kept), exif, True
         in_scan = marker == _SOS
         parts, scans = parts + 1, scans + in_scan
-        if parts > MAX_PARTS or scans > MAX_SCANS:
+        if parts > MAX_SEGMENTS or scans > MAX_SCANS:
             raise BrokenImage("the JPEG has more parts than any camera writes")
         position = found.end() + int.from_bytes(body[found.end() : found.end() + 2], "big")
         if position < found.end() + 2 or position > len(body):
@@ -86,7 +86,7 @@ def _png(body: bytes) -> tuple[bytes, bytes, bool]:
     kept = [_PNG_SIGNATURE]
     exif = b""
     position = len(_PNG_SIGNATURE)
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_SEGMENTS):
         size = int.from_bytes(body[position : position + 4], "big")
         kind = body[position + 4 : position + 8]
         end = position + 12 + size
@@ -108,7 +108,7 @@ def _webp(body: bytes) -> tuple[bytes, bytes, bool]:
     end = 8 + int.from_bytes(body[4:8], "little")
     exif = b""
     position = 12
-    for _ in range(MAX_PARTS):
+    for _ in range(MAX_SEGMENTS):
         if position + 8 > min(end, len(body)):
             return body[:end], exif, end <= len(body)
         size = int.from_bytes(body[position + 4 : position + 8], "little")

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.schemas.geometry import FitRule, Interpolation, Rectangle
+from seewhy.schemas.geometry import Interpolation, Rectangle, ResizeRule
 
 # INTER_NEAREST_EXACT takes the pixel whose centre is nearest, as Pillow and thus Keras do.
 _FLAGS: dict[Interpolation, int] = {
@@ -19,15 +19,15 @@ _FLAGS: dict[Interpolation, int] = {
 
 
 def covered_rectangle(
-    width_px: int, height_px: int, *, rule: FitRule, fraction: float
+    width_px: int, height_px: int, *, rule: ResizeRule, fraction: float
 ) -> Rectangle:
     """Say which part of a picture the model sees, in whole pixels.
 
     `stretch`: all of it. `crop`: the centred square of `fraction` (0 < fraction ≤ 1) of the
     shorter side, placed as the reference recipe of EfficientNet places it.
     """
-    if rule not in get_args(FitRule):
-        raise ValueError(f"the rule is one of {get_args(FitRule)}, not {rule!r}")
+    if rule not in get_args(ResizeRule):
+        raise ValueError(f"the rule is one of {get_args(ResizeRule)}, not {rule!r}")
     if not 0 < fraction <= 1:
         raise ValueError(f"the fraction is above 0 and at most 1, not {fraction}")
     if rule == "stretch":

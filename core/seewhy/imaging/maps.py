@@ -46,7 +46,7 @@ def decode_npy(body: bytes) -> Map:
     return np.frombuffer(body, dtype="<f4", offset=file.tell()).reshape(shape)
 
 
-def verdict(signed: Map, *, gradient_peak: float) -> Verdict:
+def map_verdict(signed: Map, *, gradient_peak: float) -> Verdict:
     """Say what is wrong with a map, the gravest first; `ok` when nothing is.
 
     `gradient_peak` is the largest absolute gradient of the target at the target layer.

@@ -4,7 +4,7 @@ import sys
 
 from seewhy.errors import InvalidRequest, ObjectNotFound, UnknownExplanation
 from seewhy.ids import new_job_id
-from seewhy.imaging import codecs as images
+from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.ledger import Ledger
@@ -38,7 +38,7 @@ class DeadLetters:
             raise UnknownExplanation(f"{job_id} cannot be tried again: {error}") from error
         changes = {"job_id": new_job_id(), "idempotency_key": None, "retry_of": job_id}
         manifest = old.model_copy(update=changes)
-        kind = images.inspect(body, max_bytes=len(body), max_pixels=sys.maxsize).media_type
+        kind = codecs.read_header(body, max_bytes=len(body), max_pixels=sys.maxsize).media_type
         self._promises.submit(manifest, UploadedImage(key, body, kind))
         self._ledger.dismiss([job_id])
         return manifest.job_id

@@ -18,7 +18,7 @@ from seewhy.errors import (
     UnknownMethod,
 )
 from seewhy.ids import new_job_id
-from seewhy.imaging import codecs as images
+from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.ledger import Ledger
@@ -129,7 +129,7 @@ class SubmitService:
                 offered = ", ".join(spec.offered_layers) or "its target layer alone"
                 raise UnknownLayer(f"{spec.name} offers no layer {layer!r}; it offers: {offered}")
         targets = resolve_targets(wanted.targets, spec.labels)
-        info = images.inspect(
+        info = codecs.read_header(
             body,
             max_bytes=self._settings.max_upload_bytes,
             max_pixels=self._settings.max_pixels,

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from seewhy.schemas.strictness import StoredModel
+from seewhy.schemas.base_models import StoredModel
 
-FitRule = Literal["stretch", "crop"]
+ResizeRule = Literal["stretch", "crop"]
 Interpolation = Literal["nearest", "bilinear", "cubic", "area"]
 
 

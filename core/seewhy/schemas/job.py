@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from seewhy.schemas.base_models import StoredModel, StrictModel
 from seewhy.schemas.geometry import Box
-from seewhy.schemas.methods import Normalize, ScoreKind
-from seewhy.schemas.strictness import StoredModel, StrictModel
-from seewhy.schemas.targets import AnyTarget
+from seewhy.schemas.methods import Normalization, ScoreKind
+from seewhy.schemas.targets import TargetOrIndex
 
 
 class JobState(StrEnum):
@@ -49,12 +49,12 @@ class Job(StoredModel):
 
     model: str
     method: str
-    targets: tuple[AnyTarget, ...]
+    targets: tuple[TargetOrIndex, ...]
     layers: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
     score: ScoreKind = "logit"
     preset: Literal["classic"] | None = None
-    normalize: Normalize = "image"
+    normalize: Normalization = "image"
     outputs: tuple[str, ...]
     box: Box | None = None
     image_key: str
@@ -63,7 +63,7 @@ class Job(StoredModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
     @property
-    def recipe(self) -> MethodOptions:
+    def method_options(self) -> MethodOptions:
         """How its maps are to be made."""
         return MethodOptions(
             method=self.method,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 ScoreKind = Literal["logit", "probability"]
-Normalize = (
+Normalization = (
     Literal["image", "none"] | Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 )
 
@@ -22,15 +22,15 @@ class MethodInfo:
     """Whether the difference of two maps explains the difference of their scores."""
     forward_passes: float
     """About what one picture with one target costs, all in all, of VGG16."""
-    own_rivals: bool = False
+    chooses_rivals: bool = False
     """Whether it chooses by itself what to compare a class with."""
-    of_a_class: bool = True
+    class_specific: bool = True
     """Whether the map depends on the class at all."""
-    has_layer: bool = True
+    uses_layer: bool = True
     """Whether it looks into the network at a layer, which can be chosen."""
-    of_pixels: bool = False
+    pixel_level: bool = False
     """Whether the map has the resolution of the network's input, not of a layer."""
-    fuses: bool = True
+    fusable: bool = True
     """Whether maps of several layers can be fused."""
 
 
@@ -42,48 +42,50 @@ METHOD_INFO: Mapping[str, MethodInfo] = MappingProxyType(
         "layercam": MethodInfo("doi:10.1109/TIP.2021.3089943", linear=False, forward_passes=1.0),
         "xgradcam": MethodInfo("arXiv:2008.02312", linear=True, forward_passes=1.0),
         "eigencam": MethodInfo(
-            "arXiv:2008.00299", linear=False, forward_passes=1.0, of_a_class=False
+            "arXiv:2008.00299", linear=False, forward_passes=1.0, class_specific=False
         ),
         "eigengradcam": MethodInfo("arXiv:2008.00299", linear=False, forward_passes=1.0),
         "shapleycam": MethodInfo("arXiv:2501.06261", linear=True, forward_passes=1.0),
         "finercam": MethodInfo(
-            "arXiv:2501.11309", linear=False, forward_passes=1.0, own_rivals=True
+            "arXiv:2501.11309", linear=False, forward_passes=1.0, chooses_rivals=True
         ),
         "ablationcam": MethodInfo(
-            "doi:10.1109/WACV45572.2020.9093360", linear=True, forward_passes=6.0, fuses=False
+            "doi:10.1109/WACV45572.2020.9093360", linear=True, forward_passes=6.0, fusable=False
         ),
-        "scorecam": MethodInfo("arXiv:1910.01279", linear=False, forward_passes=513.0, fuses=False),
+        "scorecam": MethodInfo(
+            "arXiv:1910.01279", linear=False, forward_passes=513.0, fusable=False
+        ),
         "faster-scorecam": MethodInfo(
-            "arXiv:1910.01279", linear=False, forward_passes=11.0, fuses=False
+            "arXiv:1910.01279", linear=False, forward_passes=11.0, fusable=False
         ),
         "smoothgrad": MethodInfo(
             "arXiv:1706.03825",
             linear=False,
             forward_passes=60.0,
-            of_pixels=True,
-            has_layer=False,
-            fuses=False,
+            pixel_level=True,
+            uses_layer=False,
+            fusable=False,
         ),
         "integrated-gradients": MethodInfo(
             "arXiv:1703.01365",
             linear=True,
             forward_passes=96.0,
-            of_pixels=True,
-            has_layer=False,
-            fuses=False,
+            pixel_level=True,
+            uses_layer=False,
+            fusable=False,
         ),
         "guided-backprop": MethodInfo(
             "arXiv:1412.6806",
             linear=False,
             forward_passes=3.0,
-            of_pixels=True,
-            has_layer=False,
-            fuses=False,
+            pixel_level=True,
+            uses_layer=False,
+            fusable=False,
         ),
         "guided-gradcam": MethodInfo(
-            "arXiv:1610.02391", linear=False, forward_passes=4.5, of_pixels=True, fuses=False
+            "arXiv:1610.02391", linear=False, forward_passes=4.5, pixel_level=True, fusable=False
         ),
-        "classic": MethodInfo("arXiv:1610.02391", linear=True, forward_passes=1.0, fuses=False),
+        "classic": MethodInfo("arXiv:1610.02391", linear=True, forward_passes=1.0, fusable=False),
     }
 )
 """Every method by name; `classic` is asked for as a preset only."""

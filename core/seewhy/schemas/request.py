@@ -5,11 +5,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 
+from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.job import Priority
-from seewhy.schemas.methods import METHOD_INFO, Normalize, ScoreKind
-from seewhy.schemas.strictness import StrictModel
-from seewhy.schemas.targets import Targets, has_comparison, has_contrast
+from seewhy.schemas.methods import METHOD_INFO, Normalization, ScoreKind
+from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
 from seewhy.schemas.webhook_url import validate_webhook_url
 
 MAX_FALLBACKS = 3
@@ -35,7 +35,7 @@ class ExplanationRequest(StrictModel):
         description="One of the model's layers, or up to four, whose maps are fused; unset: its "
         "target layer.",
     )
-    targets: Targets = Field(
+    targets: RequestedTargets = Field(
         "predicted",
         description="`predicted`, `top:N`, or one or a list of: a class name or index; "
         '`{"why": X, "not": [Y]}`, what speaks for X more than for Y; `{"against": X}`.',
@@ -44,7 +44,7 @@ class ExplanationRequest(StrictModel):
         None,
         description="`classic`: the original recipe, which settles method, score and drawing.",
     )
-    normalize: Normalize = Field(
+    normalize: Normalization = Field(
         "image",
         description="What is drawn as full heat: the strongest evidence of the `image`, 1 for "
         "`none`, or a number, so that pictures can be compared. The numbers stay as they are.",
@@ -106,17 +106,17 @@ def _check_layers(preset: str | None, methods: tuple[str, ...], layers: tuple[st
     if len(set(layers)) < len(layers) or len(layers) > MAX_LAYERS:
         raise ValueError(f"layer names up to {MAX_LAYERS} different layers")
     for name, facts in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
-        if layers and not facts.has_layer:
+        if layers and not facts.uses_layer:
             raise ValueError(f"{name} explains the picture's pixels: it knows no layer")
-        if len(layers) > 1 and not facts.fuses:
+        if len(layers) > 1 and not facts.fusable:
             raise ValueError(f"{name} explains one layer at a time")
 
 
-def _check_targets(preset: str | None, methods: tuple[str, ...], targets: Targets) -> None:
+def _check_targets(preset: str | None, methods: tuple[str, ...], targets: RequestedTargets) -> None:
     if preset:
         raise ValueError(f"preset {preset} explains plain classes alone")
     for name, facts in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
-        if facts.own_rivals and has_contrast(targets):
+        if facts.chooses_rivals and has_contrast(targets):
             raise ValueError(f"{name} chooses what to compare with: name plain classes")
-        if not facts.of_a_class:
+        if not facts.class_specific:
             raise ValueError(f"{name} is the same for every class: it shows no contrast")

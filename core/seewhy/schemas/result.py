@@ -6,17 +6,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.methods import ScoreKind
-from seewhy.schemas.strictness import StoredModel
-from seewhy.schemas.trust import TrustScores
+from seewhy.schemas.trust_scores import TrustScores
 
 
 def _finite_or_none(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-Finite = Annotated[float | None, AfterValidator(_finite_or_none)]
+FiniteOrNone = Annotated[float | None, AfterValidator(_finite_or_none)]
 """JSON has no NaN: a number that is not finite is None, and the verdict says why."""
 
 
@@ -25,8 +25,8 @@ class ClassScore(StoredModel):
 
     index: int
     label: str
-    logit: Finite
-    probability: Finite
+    logit: FiniteOrNone
+    probability: FiniteOrNone
 
 
 class Verdict(StrEnum):
@@ -44,8 +44,8 @@ class TargetResult(StoredModel):
 
     score: ClassScore
     verdict: Verdict
-    minimum: Finite
-    maximum: Finite
+    minimum: FiniteOrNone
+    maximum: FiniteOrNone
     rivals: tuple[ClassScore, ...] = Field((), description="What the class was compared with.")
     against: bool = Field(False, description="Whether the map shows what speaks against it.")
     trust: TrustScores | None = Field(

@@ -41,7 +41,7 @@ class Against(_Frozen):
     against: ClassName = Field(description="A class name or index, or `predicted`.")
 
 
-Targets = (
+RequestedTargets = (
     Literal["predicted"]
     | Annotated[str, Field(pattern=r"^top:([1-9]|1[0-9]|20)$")]
     | Annotated[list[ClassName | Contrast | Against], Field(min_length=1, max_length=MAX_TARGETS)]
@@ -50,7 +50,7 @@ Targets = (
 )
 """As a request has them."""
 
-_TARGETS: TypeAdapter[Targets] = TypeAdapter(Targets)
+_TARGETS: TypeAdapter[RequestedTargets] = TypeAdapter(RequestedTargets)
 
 
 class Target(_Frozen):
@@ -64,28 +64,28 @@ class Target(_Frozen):
     """Whether the score's sign is turned."""
 
 
-AnyTarget = int | Target
+TargetOrIndex = int | Target
 """A plain class is written as its index alone."""
 
 
-def as_target(target: AnyTarget) -> Target:
+def as_target(target: TargetOrIndex) -> Target:
     """Spell a target out."""
     return target if isinstance(target, Target) else Target(index=target)
 
 
-def has_comparison(targets: Targets) -> bool:
+def has_comparison(targets: RequestedTargets) -> bool:
     """Whether any of a request's targets is more than a plain class."""
     each = targets if isinstance(targets, list) else [targets]
     return any(isinstance(one, Contrast | Against) for one in each)
 
 
-def has_contrast(targets: Targets) -> bool:
+def has_contrast(targets: RequestedTargets) -> bool:
     """Whether any of a request's targets names its rivals."""
     each = targets if isinstance(targets, list) else [targets]
     return any(isinstance(one, Contrast) for one in each)
 
 
-def resolve_targets(targets: Targets, labels: Labels) -> tuple[AnyTarget, ...]:
+def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOrIndex, ...]:
     """Turn a request's targets into class indices; -r stands for the r-th most probable class.
 
     Raises `UnknownClass` for what the model does not have, and `InvalidRequest` when a target is
@@ -101,7 +101,7 @@ def resolve_targets(targets: Targets, labels: Labels) -> tuple[AnyTarget, ...]:
         raise InvalidRequest(message) from error
     if isinstance(targets, str):
         count = 1 if targets == "predicted" else int(targets.removeprefix("top:"))
-        resolved: tuple[AnyTarget, ...] = tuple(-rank for rank in range(1, count + 1))
+        resolved: tuple[TargetOrIndex, ...] = tuple(-rank for rank in range(1, count + 1))
         if count > len(labels):
             message = f"{count} classes were asked for, but the model has only {len(labels)}"
             raise InvalidRequest(message)
@@ -116,7 +116,7 @@ def resolve_targets(targets: Targets, labels: Labels) -> tuple[AnyTarget, ...]:
     return resolved
 
 
-def _resolve(target: ClassName | Contrast | Against, labels: Labels) -> AnyTarget:
+def _resolve(target: ClassName | Contrast | Against, labels: Labels) -> TargetOrIndex:
     if isinstance(target, Contrast):
         why = _named(target.why, labels)
         rivals = tuple(_named(rival, labels) for rival in target.rivals)

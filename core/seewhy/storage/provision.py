@@ -63,7 +63,7 @@ def days_kept(settings: Settings) -> dict[str, int]:
     is written again by each job that uses it, and has to outlast the job's wait as well.
     """
     days = ceil(settings.retention_s / 86_400)
-    results = ceil((settings.retention_s + settings.shared_s) / 86_400)
+    results = ceil((settings.retention_s + settings.effective_cache_ttl_s) / 86_400)
     return {"images": 2 * days, "jobs": 2 * days, "results": results}
 
 

@@ -92,7 +92,10 @@ def open_retention(settings: Settings, *, known: Callable[[str], bool]) -> Local
         return None
     root = directory_of(settings.store_url)
     return LocalRetention(
-        root=root, retention_s=settings.retention_s, shared_s=settings.shared_s, known=known
+        root=root,
+        retention_s=settings.retention_s,
+        shared_s=settings.effective_cache_ttl_s,
+        known=known,
     )
 
 

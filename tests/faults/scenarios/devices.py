@@ -12,7 +12,7 @@ from servers.waiting import wait_until
 )
 def starve_the_tasks(world: World) -> None:
     """Celery 5.7 loses a slot of the pool for ever with each task that raises `MemoryError`."""
-    assert 2 * world.settings.in_flight == MEMORY_ERRORS
+    assert 2 * world.settings.worker_concurrency == MEMORY_ERRORS
     worker = world.fleet.start(fault="starve")
     strikes = world.fleet.marks("starve")
     wait_until(lambda: strikes.count() > MEMORY_ERRORS, what="every strike has fallen")
@@ -57,5 +57,5 @@ def shrink_the_device(world: World) -> None:
     log = world.fleet.house.log("worker")
     assert "batches of 4 from now on" in log, "the batches were not made smaller"
     strikes = world.fleet.marks("small-device").count()
-    assert 1 <= strikes <= world.settings.in_flight, "only what was claimed before"
+    assert 1 <= strikes <= world.settings.worker_concurrency, "only what was claimed before"
     assert {record.attempts for record in world.records().values()} == {1}

@@ -14,7 +14,7 @@ from faults.tellings import Tellings, judge
 from faults.town import Town, town
 from faults.world import World
 from seewhy.ledger.types import DeliveryState
-from seewhy.schemas.webhook_url import generate_secret
+from seewhy.schemas.webhook_secrets import generate_secret
 from servers.house import Process
 from servers.receivers import Message
 from servers.waiting import wait_until
@@ -28,7 +28,7 @@ NEVER_SENT_TO = {"unknown", "forbidden"}
 @scenario(
     "F28",
     "receivers of webhooks fail, hang, drip, flood, redirect, reset or are away; couriers die",
-    settings={"webhook_secrets": SECRET, "webhook_networks": "127.0.0.1/32"},
+    settings={"webhook_secrets": SECRET, "webhook_allowed_networks": "127.0.0.1/32"},
     batch_ms=20,
 )
 def tell_those_who_do_not_listen(world: World) -> None:

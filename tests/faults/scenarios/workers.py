@@ -50,7 +50,7 @@ def lose_patience_with_a_worker(world: World) -> None:
 def _stopping_with_a_batch_on_the_device(world: World) -> Process:
     """Return a worker that has been sent SIGTERM and has given back all but one batch."""
     on_device = world.settings.max_batch
-    held = on_device * world.settings.in_flight
+    held = on_device * world.settings.worker_concurrency
     world.await_promises(2 * held)
     worker = world.fleet.start(fault="held")
     wait_until(lambda: len(world.running()) == held, what="every batch is in flight")
@@ -90,7 +90,7 @@ def die_before_telling(world: World) -> None:
     workers=0,
 )
 def wake_a_zombie(world: World) -> None:
-    batches = world.settings.in_flight
+    batches = world.settings.worker_concurrency
     world.await_promises(2 * batches * world.settings.max_batch)
     zombie = world.fleet.start(fault="held-before-telling")
     waiting = world.fleet.marks("held-before-telling")

@@ -68,7 +68,7 @@ class Method:
     @property
     def has_layer(self) -> bool:
         """Whether it looks into the network at a layer."""
-        return METHOD_INFO[self.name].has_layer
+        return METHOD_INFO[self.name].uses_layer
 
     @property
     def in_one_pass(self) -> bool:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.schemas.trust import TrustScores
+from seewhy.schemas.trust_scores import TrustScores
 
 Pixels = NDArray[np.float32]
 Curve = NDArray[np.float64]

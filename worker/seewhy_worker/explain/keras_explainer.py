@@ -12,7 +12,7 @@ from seewhy.catalog.catalog import ModelSpec
 from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import Verdict
-from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, AnyTarget, Target, as_target
+from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target, TargetOrIndex, as_target
 from seewhy_worker.cam.methods import Method, find_method
 from seewhy_worker.explain.postprocess import probabilities, read
 from seewhy_worker.explain.step_cache import StepCache, StepSpec
@@ -91,7 +91,7 @@ class KerasExplainer:
     def explain(
         self,
         prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[AnyTarget, ...]],
+        targets: Sequence[tuple[TargetOrIndex, ...]],
         recipes: Sequence[MethodOptions] | None = None,
     ) -> list[ImageExplanation]:
         """Explain each picture's targets by its recipe, in order; one thread at a time.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.catalog.catalog import ModelSpec
-from seewhy.imaging.maps import verdict
+from seewhy.imaging.maps import map_verdict
 from seewhy.schemas.result import ClassScore, TargetResult
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.explain.types import ImageExplanation, PreparedImage
@@ -45,7 +45,7 @@ def read(
     results = tuple(
         TargetResult(
             score=score(int(raw.targets[row, place])),
-            verdict=verdict(map_, gradient_peak=float(peaks[place])),
+            verdict=map_verdict(map_, gradient_peak=float(peaks[place])),
             minimum=float(map_.min()),
             maximum=float(map_.max()),
             rivals=tuple(score(int(r)) for r in raw.rivals[row, place] if r != PADDING),

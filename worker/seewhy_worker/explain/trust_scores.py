@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from seewhy.imaging.pointing import energy_in_box, pointing_hit
 from seewhy.schemas.geometry import Box
-from seewhy.schemas.trust import TrustScores
+from seewhy.schemas.trust_scores import TrustScores
 from seewhy_worker.explain.faithfulness import Pixels, faithfulness
 from seewhy_worker.explain.types import ImageExplanation
 

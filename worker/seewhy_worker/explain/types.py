@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import ClassScore, TargetResult
-from seewhy.schemas.targets import AnyTarget
+from seewhy.schemas.targets import TargetOrIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Explainer(Protocol):
     def explain(
         self,
         prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[AnyTarget, ...]],
+        targets: Sequence[tuple[TargetOrIndex, ...]],
         recipes: Sequence[MethodOptions] | None = None,
     ) -> list[ImageExplanation]:
         """Explain each picture's targets by its recipe, in order; one thread at a time.

@@ -115,7 +115,7 @@ class BatchRunner:
         explained = device.explain(
             [ready.prepared for ready in batch],
             [ready.job.targets for ready in batch],
-            [ready.job.recipe for ready in batch],
+            [ready.job.method_options for ready in batch],
             unless=self._stopping,
         )
         if explained is None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.targets import AnyTarget
+from seewhy.schemas.targets import TargetOrIndex
 from seewhy_worker.explain.types import Explainer, ImageExplanation, PreparedImage
 from seewhy_worker.pipeline.watchdog import Watchdog, passes_of
 
-Targets = tuple[AnyTarget, ...]
+Targets = tuple[TargetOrIndex, ...]
 
 STOP_CHECK_S = 0.1
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import ImageGone, ObjectNotFound
-from seewhy.imaging import codecs as images
+from seewhy.imaging import codecs
 from seewhy.ledger.types import Claim
 from seewhy.schemas.job import Job
 from seewhy.storage.port import ObjectStore
@@ -42,7 +42,7 @@ class ImageFetcher:
             body = self._store.get(job.image_key)
         except ObjectNotFound as error:
             raise ImageGone("The image expired before the job ran; submit it again.") from error
-        photo = images.decode(body, max_pixels=self._max_pixels)
+        photo = codecs.decode(body, max_pixels=self._max_pixels)
         prepared = explainer.prepare(photo)
         elapsed_ms = (time.perf_counter() - started) * 1000
         return FetchedJob(claim, job, photo, prepared, prepare_ms=elapsed_ms)

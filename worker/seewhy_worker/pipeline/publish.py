@@ -5,11 +5,10 @@ import json
 import time
 from collections.abc import Mapping
 
-from seewhy.imaging import codecs as images
-from seewhy.imaging import maps
+from seewhy.imaging import codecs, maps
 from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
-from seewhy.imaging.rendering.scale import scale_maximum
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import result_key
 from seewhy.storage.port import ObjectStore
@@ -94,7 +93,7 @@ def _draw(ready: FetchedJob, explained: ImageExplanation) -> bytes:
     if job.preset:
         drawn = classic_overlay(ready.photo, explained.maps[0], rectangle=explained.covers)
     else:
-        scale = scale_maximum(
+        scale = color_scale(
             explained.maps,
             0,
             targets=explained.targets,
@@ -103,4 +102,4 @@ def _draw(ready: FetchedJob, explained: ImageExplanation) -> bytes:
             normalize=job.normalize,
         )
         drawn = overlay(ready.photo, explained.maps[0], rectangle=explained.covers, scale=scale)
-    return images.encode_jpeg(drawn)
+    return codecs.encode_jpeg(drawn)

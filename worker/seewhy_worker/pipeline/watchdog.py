@@ -25,7 +25,7 @@ from contextlib import contextmanager
 
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy.schemas.targets import AnyTarget
+from seewhy.schemas.targets import TargetOrIndex
 from seewhy_worker.explain.faithfulness import forward_passes
 
 HUNG = 75
@@ -100,7 +100,9 @@ class Watchdog:
         faulthandler.dump_traceback_later(self._timeout_s, exit=True, file=_STDERR)
 
 
-def passes_of(targets: Sequence[tuple[AnyTarget, ...]], recipes: Sequence[MethodOptions]) -> float:
+def passes_of(
+    targets: Sequence[tuple[TargetOrIndex, ...]], recipes: Sequence[MethodOptions]
+) -> float:
     """Return about how many forward passes pictures take at most, with every fallback tried."""
     return sum(
         len(wanted) * sum(_passes(method) for method in (recipe.method, *recipe.fallback))

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.weights import obtain
+from seewhy.catalog.weights import obtain_weights
 from seewhy.errors import SeewhyError
 from seewhy.settings import load
 from seewhy_worker.training import report
@@ -37,7 +37,7 @@ def _run(folder: str, base: str, out: str, held_out: str, seed: str, overwrite: 
     listed = read_folder(Path(folder))
     spec = Catalog.load(settings).get(base)
     with report.bar(report.notes(), f"fetching {base}") as progress:
-        weights_path = obtain(spec, settings, progress=progress)
+        weights_path = obtain_weights(spec, settings, progress=progress)
     # Keras takes seconds to import: a mistake above is told before.
     from seewhy_worker.training.fit import Plan, fit  # noqa: PLC0415
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.catalog import ModelSpec
 from seewhy.errors import UnsupportedModel
-from seewhy.imaging import codecs as images
+from seewhy.imaging import codecs
 from seewhy_worker.keras_backend.steps import use_memory_as_needed
 from seewhy_worker.models import heads
 from seewhy_worker.models.loading import load_file, load_model
@@ -82,7 +82,7 @@ def fit(plan: Plan) -> None:
 
 def _features(plan: Plan, network: Any) -> Features:
     def prepared(body: bytes) -> NDArray[np.float32]:
-        pixels, _ = prepare(images.decode(body, max_pixels=plan.max_pixels), plan.base)
+        pixels, _ = prepare(codecs.decode(body, max_pixels=plan.max_pixels), plan.base)
         return pixels
 
     with report.bar(report.notes(), "features") as progress:

@@ -23,11 +23,11 @@ _OPENCV = MappingProxyType(
 # Ends of equal lightness (CIE L* 45), so that neither sign looks the stronger.
 _BLUE, _WHITE, _RED = (33, 102, 172), (247, 247, 247), (202, 0, 32)
 
-NAMES = (*_OPENCV, DIVERGING)
+COLORMAPS = (*_OPENCV, DIVERGING)
 
 
 @cache
-def table(name: str) -> NDArray[np.uint8]:
+def color_table(name: str) -> NDArray[np.uint8]:
     """Return a colormap as `(256, 3)` RGB, read-only. Raises `InvalidRequest` for other names.
 
     Sequential ones run from no heat to full heat. The diverging one has zero at step 128, and
@@ -39,7 +39,7 @@ def table(name: str) -> NDArray[np.uint8]:
         steps = np.arange(256, dtype=np.uint8)[:, np.newaxis]
         colours = np.asarray(cv2.applyColorMap(steps, _OPENCV[name])[:, 0, ::-1], dtype=np.uint8)
     else:
-        raise InvalidRequest(f"the colormap {name!r} is not one of {', '.join(NAMES)}")
+        raise InvalidRequest(f"the colormap {name!r} is not one of {', '.join(COLORMAPS)}")
     colours.setflags(write=False)
     return colours
 

@@ -45,7 +45,7 @@ def heatmap(
     size_px = (columns.stop - columns.start, rows.stop - rows.start)
     steps = _steps(signed, size_px, scale=scale, polarity=polarity, colormap=name)
     drawn = np.zeros((height_px, width_px, 4), np.uint8)
-    drawn[rows, columns, :3] = _coloured(steps, colormaps.table(name))
+    drawn[rows, columns, :3] = _coloured(steps, colormaps.color_table(name))
     drawn[rows, columns, 3] = 255
     return drawn
 
@@ -74,7 +74,7 @@ def overlay(
 
     zero = colormaps.zero_step(name)
     opacity = alpha * np.abs(np.arange(256) - zero) / (255 - zero)
-    colour_share = (colormaps.table(name) * opacity[:, np.newaxis]).round().astype(np.uint8)
+    colour_share = (colormaps.color_table(name) * opacity[:, np.newaxis]).round().astype(np.uint8)
     photo_share = (255 * (1 - opacity)).round().astype(np.uint8)
 
     kept = cv2.cvtColor(cv2.LUT(steps, photo_share), cv2.COLOR_GRAY2RGB)

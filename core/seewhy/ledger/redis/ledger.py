@@ -46,7 +46,7 @@ def open_ledger(settings: Settings) -> "RedisLedger":
         hint_every=settings.max_batch,
         lane_limit=settings.queue_limit,
         tenant_limit=settings.tenant_queue_limit,
-        cache_ms=settings.shared_s * 1000,
+        cache_ms=settings.effective_cache_ttl_s * 1000,
     )
     return RedisLedger(connect(settings.redis_url), policy=policy)
 

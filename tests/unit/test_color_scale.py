@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from seewhy.imaging.rendering.scale import scale_maximum
+from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.schemas.methods import METHOD_INFO
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 
@@ -17,9 +17,7 @@ AGAINST = PLAIN.model_copy(update={"against": True})
 def scale(maps, chosen=0, *, targets=None, method="gradcam", **how):
     how = {"polarity": "positive", **how}
     targets = targets or [PLAIN] * len(maps)
-    return scale_maximum(
-        np.asarray(maps, np.float32), chosen, targets=targets, method=method, **how
-    )
+    return color_scale(np.asarray(maps, np.float32), chosen, targets=targets, method=method, **how)
 
 
 def test_one_scale_serves_every_class_of_a_picture() -> None:
@@ -47,7 +45,9 @@ def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
     assert scale(maps, normalize=0.5) == 0.5
 
 
-@pytest.mark.parametrize("method", [name for name, facts in METHOD_INFO.items() if facts.of_pixels])
+@pytest.mark.parametrize(
+    "method", [name for name, facts in METHOD_INFO.items() if facts.pixel_level]
+)
 def test_a_few_pixels_do_not_outshine_a_map_of_pixels(method: str) -> None:
     pixels = np.ones((1, 100, 100), np.float32)
     pixels[0, :5, 0] = 1000

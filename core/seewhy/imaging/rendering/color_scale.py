@@ -7,20 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.imaging.maps import Polarity, evidence
-from seewhy.schemas.methods import METHOD_INFO, Normalize
+from seewhy.schemas.methods import METHOD_INFO, Normalization
 from seewhy.schemas.result import TargetResult
 
 _OF_PIXELS = 0.99
 
 
-def scale_maximum(
+def color_scale(
     maps: NDArray[Any],
     chosen: int,
     *,
     targets: Sequence[TargetResult],
     method: str,
     polarity: Polarity,
-    normalize: Normalize = "image",
+    normalize: Normalization = "image",
 ) -> float:
     """Return the value to draw as full heat on one of the maps `(targets, height, width)`.
 
@@ -34,7 +34,7 @@ def scale_maximum(
         return 1.0 if normalize == "none" else normalize
     alike = [place for place, one in enumerate(targets) if _plain(one) == _plain(targets[chosen])]
     strengths = np.abs(evidence(maps[alike], polarity=polarity))
-    if METHOD_INFO[method].of_pixels:
+    if METHOD_INFO[method].pixel_level:
         return float(np.quantile(strengths, _OF_PIXELS))
     return float(strengths.max(initial=0.0))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seewhy.imaging.codecs import ImageInfo, decode, inspect
+from seewhy.imaging.codecs import ImageHeader, decode, read_header
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
@@ -84,13 +84,13 @@ def pixels(image: Image.Image) -> NDArray[np.uint8]:
 WHOLE = {kind: encoded(gradient(), kind) for kind in FORMATS}
 
 
-def look(body: bytes, *, max_bytes: int = 10_000_000, max_pixels: int = 25_000_000) -> ImageInfo:
+def look(body: bytes, *, max_bytes: int = 10_000_000, max_pixels: int = 25_000_000) -> ImageHeader:
     """Inspect with the limits of a service."""
-    return inspect(body, max_bytes=max_bytes, max_pixels=max_pixels)
+    return read_header(body, max_bytes=max_bytes, max_pixels=max_pixels)
 
 
 def read(body: bytes) -> NDArray[np.uint8]:
-    """Decode, and hold `inspect` to its word on the size."""
+    """Decode, and hold `read_header` to its word on the size."""
     picture = decode(body, max_pixels=25_000_000)
     info = look(body)
     assert picture.shape == (info.height_px, info.width_px, 3)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-import pictures
-from pictures import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
-from seewhy.imaging.codecs import ImageInfo, encode_jpeg, encode_png
+import images
+from images import FORMATS, WHOLE, encoded, gradient, look, png, png_chunk, read
+from seewhy.imaging.codecs import ImageHeader, encode_jpeg, encode_png
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -18,27 +18,27 @@ MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_header_names_type_and_size(kind: str) -> None:
-    assert look(WHOLE[kind]) == ImageInfo(MEDIA_TYPES[kind], width_px=40, height_px=24)
+    assert look(WHOLE[kind]) == ImageHeader(MEDIA_TYPES[kind], width_px=40, height_px=24)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_picture_decodes_to_its_pixels(kind: str) -> None:
-    error = np.abs(read(WHOLE[kind]).astype(int) - pictures.pixels(gradient()))
+    error = np.abs(read(WHOLE[kind]).astype(int) - images.pixels(gradient()))
     assert error.max() <= (4 if kind == "JPEG" else 0)
 
 
 @pytest.mark.parametrize("photo", sorted(PHOTOS.glob("*.jpg")), ids=lambda path: path.stem)
 def test_real_photos_decode_as_pillow_decodes_them(photo: Path) -> None:
     with Image.open(photo) as image:
-        assert np.array_equal(read(photo.read_bytes()), pictures.pixels(image))
+        assert np.array_equal(read(photo.read_bytes()), images.pixels(image))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied_as_pillow_applies_it(kind: str, orientation: int) -> None:
-    body = pictures.turned(orientation, kind)
+    body = images.turned(orientation, kind)
     with Image.open(BytesIO(body)) as image:
-        upright = pictures.pixels(ImageOps.exif_transpose(image))
+        upright = images.pixels(ImageOps.exif_transpose(image))
     assert np.array_equal(read(body), upright)
     assert (look(body).width_px > look(body).height_px) == (orientation < 5)
 
@@ -78,7 +78,7 @@ def test_an_orientation_that_makes_no_sense_is_ignored(exif: bytes) -> None:
 def test_jpegs_of_many_scans_or_restarts_decode(options: dict[str, int], marker: bytes) -> None:
     body = encoded(gradient(), "JPEG", **options)
     assert marker in body
-    assert np.abs(read(body).astype(int) - pictures.pixels(gradient())).max() <= 4
+    assert np.abs(read(body).astype(int) - images.pixels(gradient())).max() <= 4
 
 
 def test_a_jpeg_that_carries_more_pictures_is_a_jpeg() -> None:
@@ -91,7 +91,7 @@ def test_a_jpeg_that_carries_more_pictures_is_a_jpeg() -> None:
 def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     inverted = ImageOps.invert(gradient())
     body = encoded(gradient(), kind, save_all=True, append_images=[inverted])
-    assert np.array_equal(read(body), pictures.pixels(gradient()))
+    assert np.array_equal(read(body), images.pixels(gradient()))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
@@ -159,7 +159,7 @@ def test_every_kind_of_png_has_its_colours(body: bytes, colours: list[list[int]]
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_jpegs_of_one_and_of_four_channels_have_their_colours(mode: str) -> None:
     flat = Image.new("RGB", (16, 16), (180, 90, 40)).convert(mode)
-    assert np.abs(read(encoded(flat, "JPEG")).astype(int) - pictures.pixels(flat)).max() <= 3
+    assert np.abs(read(encoded(flat, "JPEG")).astype(int) - images.pixels(flat)).max() <= 3
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 8192), (8192, 1)])
@@ -169,7 +169,7 @@ def test_the_thinnest_pictures_decode(kind: str, size: tuple[int, int]) -> None:
 
 
 def test_png_round_trips_grey_colour_and_transparency() -> None:
-    rgb = pictures.pixels(gradient())
+    rgb = images.pixels(gradient())
     rgba = np.dstack([rgb, np.arange(960, dtype=np.uint8).reshape(24, 40)])
     for picture in (rgb[..., 0], rgb, rgba):
         with Image.open(BytesIO(encode_png(picture))) as image:
@@ -177,6 +177,6 @@ def test_png_round_trips_grey_colour_and_transparency() -> None:
 
 
 def test_jpeg_keeps_colours_in_their_channels_and_obeys_quality() -> None:
-    rgb = pictures.pixels(gradient())
+    rgb = images.pixels(gradient())
     assert np.abs(read(encode_jpeg(rgb, quality=95)).astype(int) - rgb).mean() < 2
     assert len(encode_jpeg(rgb, quality=30)) < len(encode_jpeg(rgb))
