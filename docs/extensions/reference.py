@@ -1,0 +1,152 @@
+"""Generate the HTTP, command-line and settings references from the code, before Sphinx reads them.
+
+The pages are written to docs/reference/ and are not committed.
+"""
+
+import inspect
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from sphinx.application import Sphinx
+
+from seewhy import errors
+from seewhy.schemas.request import ExplanationRequest
+from seewhy.settings import PREFIX, Settings, load
+from seewhy_api.app import create_api
+from seewhy_api.http.problems import status_of
+from seewhy_api.routes.results import RenderOptions
+
+Row = Sequence[str]
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", write_pages)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write every generated page; an unchanged page keeps its modification time."""
+    folder = Path(app.srcdir) / "reference"
+    folder.mkdir(exist_ok=True)
+    pages = {"http.md": http_page(), "cli.md": cli_page(), "settings.md": settings_page()}
+    for name, text in pages.items():
+        page = folder / name
+        if not page.exists() or page.read_text("utf-8") != text:
+            page.write_text(text, "utf-8")
+
+
+def http_page() -> str:
+    """Describe the routes, the fields of a request, the drawing options and the errors."""
+    return "\n".join(
+        [
+            "# HTTP reference",
+            "",
+            "This page is generated from the code. Errors are RFC 9457 problem details",
+            "(`application/problem+json`) with a stable `code`.",
+            "",
+            "## Routes",
+            "",
+            *_routes(),
+            "## Fields of a request",
+            "",
+            "A JSON request, or the part named `request` of a multipart request, has these fields.",
+            "Unknown fields are refused.",
+            "",
+            *_fields(ExplanationRequest),
+            "## Drawing options",
+            "",
+            "Query parameters of the overlay and heatmap routes.",
+            "",
+            *_fields(RenderOptions),
+            "## Error codes",
+            "",
+            *_table(("code", "status", "retryable", "meaning"), _errors()),
+        ]
+    )
+
+
+def cli_page() -> str:
+    """Describe every command, as `typer utils docs` writes it."""
+    command = ["-m", "typer", "seewhy.cli.app", "utils", "docs", "--name", "seewhy"]
+    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+    _, _, body = run.stdout.partition("\n")
+    return f"# Command-line reference\n\nThis page is generated from the code.\n{body}"
+
+
+def settings_page() -> str:
+    """Describe every setting."""
+    rows = [
+        (f"`{PREFIX}{name.upper()}`", _default(field), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings reference",
+            "",
+            "This page is generated from the code. Each setting is an environment variable. An",
+            "empty variable counts as unset. Unknown `SEEWHY_` variables are errors.",
+            "",
+            *_table(("variable", "default", "description"), rows),
+        ]
+    )
+
+
+def _routes() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_api(load({}, store_url=f"file://{folder}")).flask
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
+        if rule.endpoint == "static":
+            continue
+        view = app.view_functions[rule.endpoint]
+        methods = ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        description = inspect.getdoc(view)
+        if not description:
+            raise ValueError(f"{rule.endpoint} has no docstring for the HTTP reference")
+        yield f"### `{methods} {rule.rule.replace('<', '{').replace('>', '}')}`"
+        yield f"\n{description}\n"
+
+
+def _fields(model: type[BaseModel]) -> Iterator[str]:
+    properties = model.model_json_schema()["properties"]
+    rows = [
+        (f"`{name}`", _default(field), field.description or properties[name].get("description", ""))
+        for name, field in model.model_fields.items()
+    ]
+    yield from _table(("field", "default", "description"), rows)
+
+
+def _errors() -> Iterator[Row]:
+    for kind in _subclasses(errors.SeewhyError):
+        status = status_of(kind.__new__(kind))
+        if status >= 500 and not kind.retryable:
+            continue  # never sent under its own code
+        meaning = (inspect.getdoc(kind) or "").partition("\n")[0]
+        yield f"`{kind.code}`", str(int(status)), "yes" if kind.retryable else "no", meaning
+
+
+def _subclasses(kind: type[errors.SeewhyError]) -> Iterator[type[errors.SeewhyError]]:
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield child
+            yield from _subclasses(child)
+
+
+def _default(field: Any) -> str:
+    value = field.get_default(call_default_factory=True)
+    if value is None or value == ():
+        return ""
+    return f"`{value}`"
+
+
+def _table(titles: Row, rows: Iterable[Row]) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield f"|{'---|' * len(titles)}"
+    for row in rows:
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+    yield ""
