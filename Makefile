@@ -27,7 +27,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt lock references bench faults nemesis soak clean
+.PHONY: help setup demo test check fmt docs lock references bench faults nemesis soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,10 @@ check: setup ## Check format, lint, types and the architecture
 fmt: setup ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: setup ## Build the documentation site in build/docs; warnings are errors
+	@$(BIN)/sphinx-build -W --keep-going -n -q -b html docs build/docs
+	@echo "==> build/docs/index.html"
 
 lock: setup ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(COMPILE) requirements/tools.in -o requirements/tools.txt
