@@ -46,7 +46,7 @@ def test_a_mutation_whose_text_is_gone_says_so() -> None:
 
 
 def test_the_page_lists_every_guard_that_is_switched_off() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "promises.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text("utf-8")
     rows = re.findall(r"^\| ([^|]+) \| (F\d+) \| [^|]+ \|$", page, re.MULTILINE)
     listed = [(guard.replace("`", ""), fault) for guard, fault in rows]
     assert listed == [(mutation.guard, mutation.fault) for mutation in MUTATIONS]

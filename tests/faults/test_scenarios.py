@@ -21,5 +21,5 @@ def test_no_promise_is_broken(name: str, tmp_path: Path) -> None:
 
 
 def test_every_fault_is_listed_among_the_promises() -> None:
-    told = (Path(__file__).parents[2] / "docs" / "promises.md").read_text("utf-8")
+    told = (Path(__file__).parents[2] / "docs" / "guarantees.md").read_text("utf-8")
     assert [name for name in SCENARIOS if f"\n| {name} | " not in told] == []
