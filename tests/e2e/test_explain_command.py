@@ -1,4 +1,4 @@
-"""`seewhy explain`, against a running service and with one of its own."""
+"""`seewhy explain` with a running service and with a temporary one."""
 
 import os
 import re
@@ -43,9 +43,7 @@ def explain(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_photos_are_explained_listed_and_their_overlays_saved_beside_them(
-    url: str, folder: Path
-) -> None:
+def test_photos_are_listed_and_their_overlays_saved_beside_them(url: str, folder: Path) -> None:
     shown = explain(folder / "cat.jpg", folder / "coffee.jpg", "--url", url)
 
     assert shown.returncode == 0, shown.stderr
@@ -68,7 +66,7 @@ def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path
     assert {path.name for path in out.iterdir()} == {"cat.seewhy.jpg", "cat.seewhy.2.jpg"}
 
 
-def test_a_bad_photo_fails_alone_is_named_with_its_reason_and_sets_the_status(
+def test_a_broken_photo_does_not_fail_the_others_and_sets_the_exit_status(
     url: str, folder: Path
 ) -> None:
     shown = explain(folder / "cat.jpg", folder / "broken.jpg", folder / "absent.jpg", "--url", url)
@@ -82,7 +80,7 @@ def test_a_bad_photo_fails_alone_is_named_with_its_reason_and_sets_the_status(
     assert (folder / "cat.seewhy.jpg").exists()
 
 
-def test_a_given_service_that_does_not_answer_is_one_sentence(folder: Path) -> None:
+def test_an_unreachable_service_prints_one_message(folder: Path) -> None:
     shown = explain(folder / "cat.jpg", "--url", "http://127.0.0.1:9")
 
     assert shown.returncode == 1
@@ -90,7 +88,7 @@ def test_a_given_service_that_does_not_answer_is_one_sentence(folder: Path) -> N
     assert "Traceback" not in shown.stderr
 
 
-def test_without_a_service_one_is_started_and_stopped_again(folder: Path) -> None:
+def test_without_a_service_a_temporary_one_runs_and_stops(folder: Path) -> None:
     temporary = folder / "tmp"
     temporary.mkdir()
     command = [sys.executable, "-m", "seewhy.cli", "explain", str(folder / "cat.jpg")]
@@ -109,7 +107,7 @@ def test_without_a_service_one_is_started_and_stopped_again(folder: Path) -> Non
     assert not list(temporary.iterdir())
 
 
-def test_the_example_in_the_readme_runs_as_it_stands(url: str, tmp_path: Path) -> None:
+def test_the_example_in_the_readme_runs(url: str, tmp_path: Path) -> None:
     readme = (PHOTOS.parents[1] / "README.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert len(example.strip().splitlines()) <= 12

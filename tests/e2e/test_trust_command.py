@@ -1,4 +1,4 @@
-"""`seewhy trust`, and what the service answers when trust is asked for."""
+"""`seewhy trust`, and trust scores in the responses of the service."""
 
 import json
 import os
@@ -50,15 +50,15 @@ def test_each_method_has_a_row_and_every_number_is_written(
     assert gradcam[7] == "100%"
 
     written = json.loads((tmp_path / "trust.json").read_text())["gradcam"]
-    cat, coffee, tripod = written["pictures"]
+    cat, coffee, tripod = written["photos"]
     assert (cat["class"], cat["pointing_hit"], cat["verdict"]) == ("tiger cat", True, "ok")
     assert 0.5 < coffee["energy_in_box"] < 1
     assert tripod["pointing_hit"] is None
-    insertions = [picture["insertion"] for picture in written["pictures"]]
+    insertions = [photo["insertion"] for photo in written["photos"]]
     assert written["summary"]["insertion"] == pytest.approx(sum(insertions) / 3)
 
 
-def test_what_fails_is_named_with_its_method(url: str, photos: Path) -> None:
+def test_a_failure_is_named_with_its_method(url: str, photos: Path) -> None:
     shown = trust(photos / "cat.jpg", "--methods", "gradcam,magic", "--url", url)
 
     assert shown.returncode == 1
@@ -67,7 +67,7 @@ def test_what_fails_is_named_with_its_method(url: str, photos: Path) -> None:
     assert "1 of 2 explanations failed" in shown.stderr
 
 
-def test_a_mistake_in_the_boxes_is_one_sentence(url: str, photos: Path, tmp_path: Path) -> None:
+def test_an_error_in_the_boxes_prints_one_message(url: str, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("name,x\n")
     shown = trust(photos / "cat.jpg", "--url", url, "--boxes", tmp_path / "boxes.csv")
 
@@ -76,7 +76,7 @@ def test_a_mistake_in_the_boxes_is_one_sentence(url: str, photos: Path, tmp_path
     assert "Traceback" not in shown.stderr
 
 
-def test_trust_is_in_the_answer_when_it_is_asked_for(url: str, photos: Path) -> None:
+def test_responses_have_trust_scores_only_on_request(url: str, photos: Path) -> None:
     box = {"x": 120, "y": 80, "width": 235, "height": 205}
     with Client(url) as client:
         asked = client.explain(photos / "cat.jpg", outputs=["overlay", "trust"], box=box)

@@ -1,4 +1,4 @@
-"""`seewhy up` with the real Valkey, worker and API, as one user sees it."""
+"""`seewhy up` with the real Valkey, worker and API, as a user sees it."""
 
 import os
 import re
@@ -20,13 +20,13 @@ PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One service for the tests that leave it standing."""
+    """One service for the tests that do not stop it."""
     with running_up(tmp_path_factory.mktemp("up") / "data", model=MODEL) as up:
         yield up
 
 
 def descendants(pid: int) -> set[int]:
-    """The processes below `pid`."""
+    """Return the process ids of all descendants of `pid`."""
     listed = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     )
@@ -46,12 +46,12 @@ def explain_the_cat(url: str) -> str:
         return explanation.id
 
 
-def test_a_photo_is_explained_by_what_it_starts(up: Up) -> None:
+def test_a_photo_is_explained(up: Up) -> None:
     explain_the_cat(up.url)
 
 
 @pytest.mark.parametrize("name", ["worker", "valkey", "api"])
-def test_a_child_killed_under_it_is_replaced_and_the_service_works_again(up: Up, name: str) -> None:
+def test_a_killed_child_is_restarted_and_the_service_works_again(up: Up, name: str) -> None:
     explained = explain_the_cat(up.url)
     killed = up.pids[name]
 
@@ -64,7 +64,7 @@ def test_a_child_killed_under_it_is_replaced_and_the_service_works_again(up: Up,
     explain_the_cat(up.url)
 
 
-def test_a_second_one_on_the_same_directory_is_refused_with_the_first_ones_pid(up: Up) -> None:
+def test_a_second_up_on_the_same_data_directory_names_the_first(up: Up) -> None:
     _ = up.url
     with running_up(up.data.parent / "data" / ".." / "data", model=MODEL) as second:
         assert second.process.wait(timeout=60) == 1
@@ -73,15 +73,15 @@ def test_a_second_one_on_the_same_directory_is_refused_with_the_first_ones_pid(u
         )
 
 
-def test_a_port_that_is_taken_is_named(up: Up, tmp_path: Path) -> None:
+def test_a_port_in_use_is_named(up: Up, tmp_path: Path) -> None:
     port = int(up.url.rpartition(":")[2])
     with running_up(tmp_path / "data", port=port, model=MODEL) as second:
         assert second.process.wait(timeout=60) == 1
-        assert f"port {port} of 127.0.0.1 is taken" in second.printed
+        assert f"port {port} of 127.0.0.1 is in use" in second.printed
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_and_the_data_is_there_the_next_time(
+def test_a_signal_stops_everything_and_the_data_survives(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with running_up(tmp_path / "data", model=MODEL) as first:
@@ -97,7 +97,7 @@ def test_a_signal_stops_everything_and_the_data_is_there_the_next_time(
         assert client.overlay(explanation)[:2] == b"\xff\xd8"
 
 
-def test_nothing_outlives_a_kill(tmp_path: Path) -> None:
+def test_no_process_outlives_a_kill(tmp_path: Path) -> None:
     with running_up(tmp_path / "data", model=MODEL) as up:
         explain_the_cat(up.url)
         below = descendants(up.process.pid)
@@ -105,12 +105,10 @@ def test_nothing_outlives_a_kill(tmp_path: Path) -> None:
         up.process.kill()
         up.process.wait()
 
-        wait_until(lambda: not any(alive(pid) for pid in below), what="the end of all children")
+        wait_until(lambda: not any(alive(pid) for pid in below), what="all children to exit")
 
 
-def test_a_model_that_was_named_is_never_replaced_by_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_model_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SEEWHY_MODELS_FILE", str(unreachable_model(tmp_path)))
     with running_up(tmp_path / "data", model="far-away") as up:
@@ -120,7 +118,7 @@ def test_a_model_that_was_named_is_never_replaced_by_another(
 
 
 def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
-    """Write a catalogue whose model has its weights where nobody listens."""
+    """Write a catalogue with a model whose weights cannot be downloaded; return its path."""
     (folder / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
     catalogue = folder / "models.toml"
     catalogue.write_text(
@@ -140,7 +138,7 @@ def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
     return catalogue
 
 
-def test_a_default_model_out_of_reach_is_replaced_and_said_so(
+def test_an_unreachable_default_model_is_replaced_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""The wheel, installed with its dependencies into an empty environment and used from elsewhere."""
+"""The wheel, installed with its dependencies into an empty environment."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*command: str | Path, cwd: Path, timeout_s: int = 300) -> str:
-    """Run a command without this project's environment; return what it printed."""
+    """Run a command without this project's environment; return its output."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("SEEWHY_", "PYTHON"))}
     done = subprocess.run(
         [str(part) for part in command],
@@ -30,7 +30,7 @@ def run(*command: str | Path, cwd: Path, timeout_s: int = 300) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Build the wheel and install it; yield the `bin` folder of the new environment."""
+    """Build and install the wheel; yield the `bin` folder of the new environment."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
     (wheel,) = folder.glob("seewhy-*.whl")
@@ -48,52 +48,52 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path) -> Path:
-    """Make a folder that has nothing to do with the project."""
-    folder = tmp_path / "elsewhere"
+def outside(tmp_path: Path) -> Path:
+    """Return a folder outside the project."""
+    folder = tmp_path / "outside"
     folder.mkdir()
     return folder
 
 
 def test_the_installed_packages_are_not_those_of_the_checkout(
-    installed: Path, elsewhere: Path
+    installed: Path, outside: Path
 ) -> None:
     script = (
         "import seewhy, seewhy_api, seewhy_worker, seewhy_models\n"
         "print(seewhy.__file__, seewhy_api.__file__, seewhy_worker.__file__, "
         "seewhy_models.__file__, sep='\\n')"
     )
-    places = run(installed / "python", "-c", script, cwd=elsewhere).splitlines()
+    places = run(installed / "python", "-c", script, cwd=outside).splitlines()
     assert len(places) == 4
     assert all(Path(place).is_relative_to(installed.parent) for place in places)
 
 
-def test_the_offline_model_ships_in_the_wheel(installed: Path, elsewhere: Path) -> None:
+def test_the_offline_model_ships_in_the_wheel(installed: Path, outside: Path) -> None:
     script = (
         "from seewhy.catalog.catalog import Catalog; from seewhy.settings import load; "
         "from seewhy.catalog.weights import find_weights; settings = load({}); "
         "print(find_weights(Catalog.load(settings).get('efficientnet-lite0'), settings))"
     )
-    found = Path(run(installed / "python", "-c", script, cwd=elsewhere).strip())
+    found = Path(run(installed / "python", "-c", script, cwd=outside).strip())
     assert found.is_relative_to(installed.parent)
     assert found.read_bytes() == (ROOT / "models/seewhy_models" / found.name).read_bytes()
 
 
-def test_the_command_says_its_version(installed: Path, elsewhere: Path) -> None:
-    assert "0.1.0" in run(installed / "seewhy", "--version", cwd=elsewhere)
+def test_the_command_shows_its_version(installed: Path, outside: Path) -> None:
+    assert "0.1.0" in run(installed / "seewhy", "--version", cwd=outside)
 
 
-def test_the_command_lists_the_shipped_models(installed: Path, elsewhere: Path) -> None:
-    listed = run(installed / "seewhy", "models", cwd=elsewhere)
+def test_the_command_lists_the_shipped_models(installed: Path, outside: Path) -> None:
+    listed = run(installed / "seewhy", "models", cwd=outside)
     assert "vgg16" in listed
     assert "efficientnet-lite0" in listed
 
 
-def test_a_photo_is_explained_end_to_end_from_the_wheel(installed: Path, elsewhere: Path) -> None:
+def test_a_photo_is_explained_end_to_end_from_the_wheel(installed: Path, outside: Path) -> None:
     photo = ROOT / "examples" / "photos" / "cat.jpg"
     command = (installed / "seewhy", "explain", photo, "--model", "efficientnet-lite0")
-    printed = run(*command, "--out", elsewhere / "overlays", cwd=elsewhere)
+    printed = run(*command, "--out", outside / "overlays", cwd=outside)
     assert "tiger cat" in printed
-    (overlay,) = (elsewhere / "overlays").iterdir()
+    (overlay,) = (outside / "overlays").iterdir()
     assert overlay.read_bytes()[:3] == b"\xff\xd8\xff"
     assert overlay.read_bytes() != photo.read_bytes()

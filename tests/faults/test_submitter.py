@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from faults.submitter import Promise, PromiseLog, Submitter
-from servers.scripted import Answer, scripted
+from servers.scripted import Response as Answer
+from servers.scripted import scripted
 
 ACCEPTED = Answer(202, {"id": "a job"})
 

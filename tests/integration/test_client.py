@@ -1,8 +1,9 @@
-"""The client against a real HTTP server that gives scripted answers."""
+"""The client against an HTTP server that sends scripted responses."""
 
 import email
 import io
 import json
+from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from seewhy.client import (
     Client,
+    Explanation,
     ExplanationFailed,
     RequestRejected,
     ServiceUnreachable,
@@ -21,7 +23,7 @@ from seewhy.client import (
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Verdict
-from servers.scripted import Answer, Request, scripted
+from servers.scripted import Request, Response, scripted
 
 ID = "0199c1e2-0000-7000-8000-000000000001"
 SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
@@ -29,7 +31,7 @@ SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
 
 def body(status: str, **changes: Any) -> dict[str, Any]:
     path = f"/v1/explanations/{ID}"
-    queued = {
+    explanation = {
         "id": ID,
         "status": status,
         "model": "vgg16",
@@ -47,7 +49,7 @@ def body(status: str, **changes: Any) -> dict[str, Any]:
         "links": {"self": path, "cancel": f"{path}/cancel", "overlay": None, "map": None},
         "downloads": {},
     }
-    return queued | changes
+    return explanation | changes
 
 
 def succeeded() -> dict[str, Any]:
@@ -65,14 +67,14 @@ def succeeded() -> dict[str, Any]:
         "image_height_px": 480,
         "timings_ms": {"forward": 12.5},
         "versions": {"seewhy": "0.1.0"},
-        "a_field_of_a_newer_service": 1,
+        "field_of_a_newer_service": 1,
     }
     return body("succeeded", result=result)
 
 
-def problem(status: int, code: str, detail: str, **headers: str) -> Answer:
+def problem(status: int, code: str, detail: str, **headers: str) -> Response:
     document = {"type": "about:blank", "title": "t", "status": status, "detail": detail}
-    return Answer(status, document | {"code": code}, headers)
+    return Response(status, document | {"code": code}, headers)
 
 
 def parts(request: Request) -> dict[str, Message]:
@@ -84,11 +86,11 @@ def parts(request: Request) -> dict[str, Message]:
     }
 
 
-def test_a_submission_carries_the_picture_the_wishes_and_a_key_of_its_own(tmp_path: Path) -> None:
+def test_a_submission_sends_the_image_the_options_and_a_new_idempotency_key(tmp_path: Path) -> None:
     photo = tmp_path / "cat.jpg"
-    photo.write_bytes(b"\xff\xd8picture")
+    photo.write_bytes(b"\xff\xd8image")
 
-    with scripted(Answer(202, body("queued", queue_position=3))) as server:
+    with scripted(Response(202, body("queued", queue_position=3))) as server:
         with Client(server.url) as client:
             explanation = client.submit(photo, targets="top:3", metadata={"task": 7}, model=None)
         [request] = server.requests
@@ -97,7 +99,7 @@ def test_a_submission_carries_the_picture_the_wishes_and_a_key_of_its_own(tmp_pa
     assert len(request.headers["idempotency-key"]) == 36
     sent = parts(request)
     assert sent["image"].get_filename() == "cat.jpg"
-    assert sent["image"].get_payload(decode=True) == b"\xff\xd8picture"
+    assert sent["image"].get_payload(decode=True) == b"\xff\xd8image"
     assert json.loads(str(sent["request"].get_payload())) == {
         "targets": "top:3",
         "metadata": {"task": 7},
@@ -109,11 +111,11 @@ def test_a_submission_carries_the_picture_the_wishes_and_a_key_of_its_own(tmp_pa
     )
 
 
-def test_a_contrast_and_a_recipe_are_sent_as_they_are_written() -> None:
-    with scripted(Answer(202, body("queued"))) as server:
+def test_targets_and_method_options_are_sent_unchanged() -> None:
+    with scripted(Response(202, body("queued"))) as server:
         with Client(server.url) as client:
             client.submit(
-                b"picture",
+                b"image",
                 method="hirescam",
                 fallback=["layercam"],
                 score="probability",
@@ -130,76 +132,76 @@ def test_a_contrast_and_a_recipe_are_sent_as_they_are_written() -> None:
     }
 
 
-def test_a_submission_whose_answer_is_lost_is_repeated_under_the_same_key() -> None:
+def test_a_submission_is_repeated_with_the_same_key_when_the_response_is_lost() -> None:
     busy = problem(503, "ledger_unavailable", "later", **{"Retry-After": "0"})
     still = problem(409, "idempotency_key_busy", "the first is still being accepted")
-    done = Answer(202, body("queued"))
-    with scripted(Answer(hang_up=True), busy, still, done) as server:
+    done = Response(202, body("queued"))
+    with scripted(Response(hang_up=True), busy, still, done) as server:
         with Client(server.url) as client:
-            client.submit(b"picture")
+            client.submit(b"image")
         keys = {request.headers["idempotency-key"] for request in server.requests}
 
     assert len(server.requests) == 4
     assert len(keys) == 1
 
 
-def test_two_submissions_have_two_keys_unless_one_is_given() -> None:
-    with scripted(*[Answer(202, body("queued"))] * 3) as server:
+def test_every_submission_has_a_new_key_unless_one_is_given() -> None:
+    with scripted(*[Response(202, body("queued"))] * 3) as server:
         with Client(server.url) as client:
-            client.submit(b"picture")
-            client.submit(b"picture")
-            client.submit(b"picture", idempotency_key="mine")
+            client.submit(b"image")
+            client.submit(b"image")
+            client.submit(b"image", idempotency_key="mine")
         keys = [request.headers["idempotency-key"] for request in server.requests]
 
     assert len(set(keys)) == 3
     assert keys[2] == "mine"
 
 
-def test_a_refusal_is_raised_at_once_with_its_code_and_sentence() -> None:
+def test_a_rejection_is_raised_without_a_retry_with_code_and_message() -> None:
     with scripted(problem(415, "unsupported_image", "this is a PDF")) as server:
-        with Client(server.url) as client, pytest.raises(RequestRejected) as refused:
+        with Client(server.url) as client, pytest.raises(RequestRejected) as rejected:
             client.submit(b"%PDF")
         assert len(server.requests) == 1
 
-    assert (refused.value.problem, refused.value.status) == ("unsupported_image", 415)
-    assert str(refused.value) == "this is a PDF (unsupported_image, HTTP 415)"
+    assert (rejected.value.problem, rejected.value.status) == ("unsupported_image", 415)
+    assert str(rejected.value) == "this is a PDF (unsupported_image, HTTP 415)"
 
 
-def test_a_503_without_a_word_on_when_to_come_back_is_not_repeated() -> None:
+def test_a_503_without_retry_after_is_not_retried() -> None:
     with scripted(problem(503, "unavailable", "closed for good")) as server:
         with Client(server.url) as client, pytest.raises(RequestRejected, match="closed for good"):
             client.models()
         assert len(server.requests) == 1
 
 
-def test_a_refusal_by_something_else_on_the_way_is_still_a_refusal() -> None:
+def test_a_rejection_by_a_proxy_is_raised_as_a_rejection() -> None:
     with (
-        scripted(Answer(404, b"<h1>nothing here</h1>")) as server,
+        scripted(Response(404, b"<h1>nothing here</h1>")) as server,
         Client(server.url) as client,
         pytest.raises(RequestRejected, match=r"Not Found \(unknown, HTTP 404\)"),
     ):
         client.get(ID)
 
 
-def test_nobody_listening_is_service_unreachable() -> None:
+def test_an_unused_port_raises_service_unreachable() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with Client(url, attempts=2) as client, pytest.raises(ServiceUnreachable, match=url):
         client.models()
 
 
-@pytest.mark.parametrize("answer", [b"<html>router login</html>", [], {"models": 3}])
-def test_another_server_at_the_address_is_told_from_a_service(answer: Any) -> None:
+@pytest.mark.parametrize("content", [b"<html>router login</html>", [], {"models": 3}])
+def test_a_response_of_another_server_is_unexpected(content: Any) -> None:
     with (
-        scripted(Answer(200, answer)) as server,
+        scripted(Response(200, content)) as server,
         Client(server.url) as client,
         pytest.raises(UnexpectedResponse, match="not a seewhy service"),
     ):
         client.models()
 
 
-def test_waiting_polls_long_and_pauses_as_asked() -> None:
-    running = Answer(200, body("running"), {"Retry-After": "0"})
-    with scripted(running, running, Answer(200, succeeded())) as server:
+def test_wait_long_polls_and_honours_retry_after() -> None:
+    running = Response(200, body("running"), {"Retry-After": "0"})
+    with scripted(running, running, Response(200, succeeded())) as server:
         with Client(server.url) as client:
             explanation = client.wait(ID)
         paths = [request.path for request in server.requests]
@@ -210,14 +212,14 @@ def test_waiting_polls_long_and_pauses_as_asked() -> None:
     assert explanation.result.targets[0].verdict is Verdict.OK
 
 
-def test_waiting_returns_a_bad_outcome_too() -> None:
+def test_wait_returns_a_failed_explanation() -> None:
     failed = body("failed", error={"code": "broken_image", "detail": "cut short"})
-    with scripted(Answer(200, failed)) as server, Client(server.url) as client:
+    with scripted(Response(200, failed)) as server, Client(server.url) as client:
         assert client.wait(ID).status is JobState.FAILED
 
 
-def test_waiting_ends_with_the_time_given() -> None:
-    running = Answer(200, body("running"), {"Retry-After": "0"})
+def test_wait_raises_after_its_timeout() -> None:
+    running = Response(200, body("running"), {"Retry-After": "0"})
     with (
         scripted(*[running] * 1000) as server,
         Client(server.url) as client,
@@ -228,47 +230,48 @@ def test_waiting_ends_with_the_time_given() -> None:
     assert timed_out.value.explanation_id == ID
 
 
-def test_explaining_needs_one_request_when_the_service_is_quick() -> None:
-    with scripted(Answer(200, succeeded())) as server:
+def test_explain_sends_one_request_to_a_fast_service() -> None:
+    with scripted(Response(200, succeeded())) as server:
         with Client(server.url) as client:
-            explanation = client.explain(b"picture", targets=["tiger cat"])
+            explanation = client.explain(b"image", targets=["tiger cat"])
         [request] = server.requests
 
     assert request.headers["prefer"] == "wait=20"
     assert explanation.status is JobState.SUCCEEDED
 
 
-def test_explaining_waits_for_a_slow_service() -> None:
-    queued = Answer(202, body("queued"), {"Retry-After": "0"})
-    with scripted(queued, Answer(200, succeeded())) as server, Client(server.url) as client:
-        assert client.explain(b"picture").id == ID
+def test_explain_waits_for_a_slow_service() -> None:
+    queued = Response(202, body("queued"), {"Retry-After": "0"})
+    with (
+        scripted(queued, Response(200, succeeded())) as server,
+        Client(server.url) as client,
+    ):
+        assert client.explain(b"image").id == ID
         assert server.requests[1].path == f"/v1/explanations/{ID}?wait=20"
 
 
-def test_explaining_raises_what_became_of_a_failed_explanation() -> None:
+def test_explain_raises_when_the_explanation_failed() -> None:
     failed = body("failed", error={"code": "broken_image", "detail": "the file is cut short"})
     with (
-        scripted(Answer(200, failed)) as server,
+        scripted(Response(200, failed)) as server,
         Client(server.url) as client,
         pytest.raises(
             ExplanationFailed, match=f"{ID} failed: the file is cut short .broken_image"
         ) as raised,
     ):
-        client.explain(b"picture")
+        client.explain(b"image")
 
     assert raised.value.explanation.status is JobState.FAILED
 
 
-def test_overlay_and_map_are_fetched_where_the_links_say() -> None:
+def test_overlay_and_map_are_fetched_from_the_links_of_an_explanation() -> None:
     done = succeeded()
     done["links"] |= {"overlay": "/here/overlay", "map": "/here/map.npy"}
     second = {"score": SCORE | {"index": 285}, "verdict": "ok", "minimum": 0, "maximum": 1}
     done["result"]["targets"].append(second)
     maps = np.arange(6, dtype=np.float32).reshape(1, 2, 3)
-    file = io.BytesIO()
-    np.save(file, maps)
-    jpeg = Answer(200, b"\xff\xd8jpeg")
-    with scripted(Answer(200, done), jpeg, jpeg, Answer(200, file.getvalue())) as server:
+    jpeg = Response(200, b"\xff\xd8jpeg")
+    with scripted(Response(200, done), jpeg, jpeg, maps_response(maps)) as server:
         with Client(f"{server.url}/below/") as client:
             explanation = client.get(ID)
             overlay = client.overlay(explanation)
@@ -288,19 +291,19 @@ def test_overlay_and_map_are_fetched_where_the_links_say() -> None:
     ]
 
 
-def test_a_map_that_would_run_code_when_read_is_refused() -> None:
+def test_a_pickled_map_is_rejected() -> None:
     file = io.BytesIO()
     np.save(file, np.array([object], dtype=object), allow_pickle=True)
     with (
-        scripted(Answer(200, succeeded()), Answer(200, file.getvalue())) as server,
+        scripted(Response(200, succeeded()), Response(200, file.getvalue())) as server,
         Client(server.url) as client,
         pytest.raises(UnexpectedResponse, match="not an array"),
     ):
         client.map(client.get(ID))
 
 
-def test_cancelling_tells_what_came_of_it() -> None:
-    with scripted(Answer(200, body("running", cancel_requested=True))) as server:
+def test_cancel_returns_the_explanation() -> None:
+    with scripted(Response(200, body("running", cancel_requested=True))) as server:
         with Client(server.url) as client:
             explanation = client.cancel("a/../b")
         assert server.requests[0].path == "/v1/explanations/a%2F..%2Fb/cancel"
@@ -308,10 +311,47 @@ def test_cancelling_tells_what_came_of_it() -> None:
     assert explanation.cancel_requested
 
 
-def test_the_catalogue_keeps_what_a_newer_service_says_of_a_model() -> None:
+def test_models_keep_fields_of_a_newer_service() -> None:
     catalogue = {"models": [{"name": "vgg16", "layer": "block5_conv3"}], "default": "vgg16"}
-    with scripted(Answer(200, catalogue)) as server, Client(server.url) as client:
+    with scripted(Response(200, catalogue)) as server, Client(server.url) as client:
         models = client.models()
 
     assert models.default == "vgg16"
     assert models.models[0].model_extra == {"layer": "block5_conv3"}
+
+
+def maps_response(maps: Any) -> Response:
+    file = io.BytesIO()
+    np.save(file, maps)
+    return Response(200, file.getvalue())
+
+
+OPERATIONS: dict[str, tuple[Callable[[Client, Any], Any], str, Response]] = {
+    "get": (Client.get, "", Response(200, body("queued"))),
+    "wait": (Client.wait, "?wait=20", Response(200, succeeded())),
+    "cancel": (Client.cancel, "/cancel", Response(200, body("cancelled"))),
+    "overlay": (Client.overlay, "/overlay", Response(200, b"\xff\xd8jpeg")),
+    "map": (Client.map, "/map.npy", maps_response(np.zeros((1, 2, 3), np.float32))),
+    "events": (
+        lambda client, explanation: list(client.events(explanation)),
+        "/events",
+        Response(200, f"id: end\ndata: {json.dumps(body('cancelled'))}\n\n".encode()),
+    ),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("by_id", [True, False], ids=["by id", "by explanation"])
+def test_operations_take_an_explanation_or_its_id(operation: str, by_id: bool) -> None:
+    call, path, response = OPERATIONS[operation]
+    explanation = Explanation.model_validate(body("queued"))
+    with scripted(response) as server, Client(server.url) as client:
+        call(client, ID if by_id else explanation)
+        [request] = server.requests
+    assert request.path == f"/v1/explanations/{ID}{path}"
+
+
+def test_an_overlay_of_a_target_is_fetched_by_id() -> None:
+    with scripted(Response(200, b"\xff\xd8jpeg")) as server, Client(server.url) as client:
+        client.overlay(ID, target=1)
+        assert server.requests[0].path == f"/v1/explanations/{ID}/overlay?map=1"

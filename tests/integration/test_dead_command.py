@@ -1,4 +1,4 @@
-"""`seewhy dead`, on a real ledger and a local directory."""
+"""`seewhy dead` with a real ledger and a local object store."""
 
 import json
 
@@ -22,7 +22,7 @@ from seewhy.storage.obstore_adapter import open_store
 
 LANE = "efficientnet-lite0:batch"
 
-PICTURE = codecs.encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+IMAGE = codecs.encode_jpeg(np.zeros((8, 8, 3), np.uint8))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def fail_one(settings) -> str:
         request_digest="digest",
     )
     promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
-    promises.submit(manifest, UploadedImage(key, PICTURE, "image/jpeg"))
+    promises.submit(manifest, UploadedImage(key, IMAGE, "image/jpeg"))
     [claim] = ledger.claim([LANE], owner="w", limit=1)
     ledger.fail([JobFailure(claim, "explainer_failed", "it was too much")])
     return manifest.job_id
@@ -70,20 +70,20 @@ def dead(*arguments: str):
     return CliRunner().invoke(app, ["dead", *arguments], env={"COLUMNS": "200"})
 
 
-def test_a_failed_job_is_listed_and_shown(settings):
+def test_a_failed_job_is_listed_and_its_record_shown(settings):
     job_id = fail_one(settings)
     [_, line] = dead("list").output.splitlines()
     assert line.split()[0] == job_id
     assert "explainer_failed: it was too much" in line
-    shown = json.loads(dead("show", job_id).output)
-    assert (shown["state"], shown["job"]["model"]) == ("failed", "efficientnet-lite0")
+    record = json.loads(dead("show", job_id).output)
+    assert (record["state"], record["job"]["model"]) == ("failed", "efficientnet-lite0")
 
 
-def test_a_retry_is_a_new_job_that_names_the_old_one(settings):
+def test_a_retry_is_a_new_job_that_names_the_failed_one(settings):
     job_id = fail_one(settings)
-    told = dead("retry", job_id)
-    assert told.exit_code == 0
-    new_id = told.output.split()[-1]
+    shown = dead("retry", job_id)
+    assert shown.exit_code == 0
+    new_id = shown.output.split()[-1]
     ledger, store = open_ledger(settings), open_store(settings)
     manifest = Manifest.model_validate_json(store.get(manifest_key(new_id)))
     assert (manifest.retry_of, manifest.idempotency_key, manifest.lane) == (job_id, None, LANE)
@@ -94,27 +94,28 @@ def test_a_retry_is_a_new_job_that_names_the_old_one(settings):
     assert isinstance(dead("retry", new_id).exception, SystemExit)
 
 
-def test_all_are_tried_again_and_what_cannot_be_is_said(settings):
+def test_all_jobs_are_retried_and_those_that_cannot_be_are_named(settings):
     job_ids = [fail_one(settings) for _ in range(3)]
-    open_store(settings).delete(manifest_key(job_ids[1]))  # its retention is over
-    told = dead("retry", "--all")
-    assert told.exit_code == 1
-    assert f"{job_ids[1]} cannot be tried again" in told.output
+    open_store(settings).delete(manifest_key(job_ids[1]))  # its retention has ended
+    shown = dead("retry", "--all")
+    assert shown.exit_code == 1
+    assert job_ids[1] in shown.output
+    assert f"{job_ids[1]}: retried" not in shown.output
     assert [record.job_id for record in open_ledger(settings).list_dead_letters()] == [job_ids[1]]
 
 
-def test_purging_forgets_the_letters_that_are_old_enough(settings):
+def test_purge_removes_jobs_that_failed_long_enough_ago(settings):
     fail_one(settings)
-    assert dead("purge", "--older-than", "1").output == "0 left behind\n"
-    assert dead("purge", "--all").output == "1 left behind\n"
+    assert dead("purge", "--older-than", "1").output == "0 removed\n"
+    assert dead("purge", "--all").output == "1 removed\n"
     assert open_ledger(settings).list_dead_letters() == []
 
 
 @pytest.mark.parametrize("arguments", [["retry"], ["retry", "x", "--all"], ["purge"]])
-def test_a_command_that_names_no_choice_or_two_is_refused(settings, arguments):
+def test_ids_or_all_must_be_given_but_not_both(settings, arguments):
     assert dead(*arguments).exit_code == 2
 
 
-def test_the_unknown_is_said_to_be_unknown(settings):
+def test_an_unknown_job_is_an_error(settings):
     assert isinstance(dead("show", new_job_id()).exception, UnknownExplanation)
     assert dead("retry", new_job_id()).exit_code == 1

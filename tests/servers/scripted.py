@@ -1,4 +1,4 @@
-"""A real HTTP server that gives the answers it was told to, in order, and keeps the requests."""
+"""An HTTP server that sends scripted responses in order and records the requests."""
 
 import json
 import threading
@@ -10,8 +10,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What to say to one request; `hang_up` says nothing and closes the connection."""
+class Response:
+    """One response; `hang_up` closes the connection without one."""
 
     status: int = 200
     body: Any = None
@@ -21,7 +21,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What came."""
+    """A recorded request."""
 
     method: str
     path: str
@@ -30,16 +30,16 @@ class Request:
 
 
 class ScriptedServer:
-    """`url`, the `requests` so far, and the `answers` still to give."""
+    """`url`, the `requests` so far, and the `responses` not yet sent."""
 
-    def __init__(self, url: str, answers: list[Answer]) -> None:
+    def __init__(self, url: str, responses: list[Response]) -> None:
         self.url = url
-        self.answers = answers
+        self.responses = responses
         self.requests: list[Request] = []
 
-    def take(self, request: Request) -> Answer:
+    def take(self, request: Request) -> Response:
         self.requests.append(request)
-        return self.answers.pop(0)
+        return self.responses.pop(0)
 
 
 class _Server(ThreadingHTTPServer):
@@ -54,12 +54,16 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = Request(self.command, self.path, headers, self.rfile.read(length))
-        answer = self.server.script.take(request)
-        if answer.hang_up:
+        response = self.server.script.take(request)
+        if response.hang_up:
             return
-        raw = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
-        self.send_response(answer.status)
-        for name, value in {**answer.headers, "Content-Length": str(len(raw))}.items():
+        raw = (
+            response.body
+            if isinstance(response.body, bytes)
+            else json.dumps(response.body).encode()
+        )
+        self.send_response(response.status)
+        for name, value in {**response.headers, "Content-Length": str(len(raw))}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(raw)
@@ -67,14 +71,14 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: the requests are kept."""
+        """Log nothing: the requests are recorded."""
 
 
 @contextmanager
-def scripted(*answers: Answer) -> Iterator[ScriptedServer]:
-    """Serve `answers` on a free loopback port for the length of the block."""
+def scripted(*responses: Response) -> Iterator[ScriptedServer]:
+    """Serve `responses` on a free loopback port for the length of the block."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.script = ScriptedServer(f"http://127.0.0.1:{server.server_port}", list(answers))
+    server.script = ScriptedServer(f"http://127.0.0.1:{server.server_port}", list(responses))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""`seewhy up` as a user starts it: a process of its own, watched through what it prints."""
+"""`seewhy up` as a user starts it: a process, observed through its output."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from servers.waiting import wait_until
 
-_STARTED = re.compile(r"(\w+) │ started (?:again )?\(process (\d+)\)")
+_STARTED = re.compile(r"(\w+) │ (?:re)?started \(process (\d+)\)")
 _READY = re.compile(r"ready at (http://\S+)")
 
 
 class Up:
-    """A running `seewhy up`; `printed` is what it has said so far."""
+    """A running `seewhy up`; `printed` is its output so far."""
 
     def __init__(self, data: Path, *, port: int = 0, model: str | None = None) -> None:
         self.data = data
@@ -40,37 +40,37 @@ class Up:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The latest process of each child."""
+        """The latest process id of each child."""
         return {name: int(pid) for name, pid in _STARTED.findall(self.printed)}
 
     @property
     def url(self) -> str:
-        """The service's address, once it is ready."""
+        """The service's URL; waits until the service is ready."""
         self.wait_for(_READY.pattern)
         found = _READY.search(self.printed)
         assert found is not None
         return found[1]
 
     def wait_for(self, pattern: str, *, limit_s: float = 90.0) -> None:
-        """Return when `pattern` has been printed; fail when the process ends before."""
+        """Return when `pattern` was printed; fail when the process exits before."""
 
-        def said() -> bool:
+        def printed() -> bool:
             if re.search(pattern, self.printed):
                 return True
             assert self.process.poll() is None, self.printed
             return False
 
-        wait_until(said, what=f"seewhy up to print {pattern}", limit_s=limit_s)
+        wait_until(printed, what=f"seewhy up to print {pattern}", limit_s=limit_s)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send the signal and return the exit status; fail unless it ends within 10 s."""
+        """Send the signal and return the exit status; fail unless it exits within 10 s."""
         self.process.send_signal(number)
         return self.process.wait(timeout=10)
 
 
 @contextmanager
 def running_up(data: Path, *, port: int = 0, model: str | None = None) -> Iterator[Up]:
-    """Run `seewhy up` for the length of the block."""
+    """Run `seewhy up` until the block ends."""
     up = Up(data, port=port, model=model)
     try:
         yield up

@@ -1,4 +1,4 @@
-"""`python -m seewhy.cli`."""
+"""Run the command line with `python -m seewhy.cli`."""
 
 from seewhy.cli.app import main
 

@@ -1,4 +1,4 @@
-"""The command `seewhy`. Each command's file imports what it needs when it runs."""
+"""The application `seewhy`. Commands import their dependencies when they run: help stays quick."""
 
 import sys
 from importlib.metadata import version
@@ -6,18 +6,16 @@ from typing import Annotated
 
 import typer
 
-from seewhy.cli.api import api
-from seewhy.cli.bucket import bucket
-from seewhy.cli.courier import courier
-from seewhy.cli.dead import dead
-from seewhy.cli.explain import explain
-from seewhy.cli.fit import fit
-from seewhy.cli.models import models
-from seewhy.cli.rebuild import rebuild
-from seewhy.cli.trust import trust
-from seewhy.cli.up import up
-from seewhy.cli.webhooks import webhooks
-from seewhy.cli.worker import worker
+from seewhy.cli.commands.bucket import bucket
+from seewhy.cli.commands.dead import dead
+from seewhy.cli.commands.explain import explain
+from seewhy.cli.commands.fit import fit
+from seewhy.cli.commands.models import models
+from seewhy.cli.commands.processes import api, dispatcher, worker
+from seewhy.cli.commands.rebuild import rebuild
+from seewhy.cli.commands.trust import trust
+from seewhy.cli.commands.up import up
+from seewhy.cli.commands.webhooks import webhooks
 from seewhy.errors import SeewhyError
 
 app = typer.Typer(
@@ -27,15 +25,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, trust, fit, api, worker, courier, bucket, rebuild):
+for command in (up, explain, trust, fit, api, worker, dispatcher, bucket, rebuild):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(dead, name="dead")
 app.add_typer(webhooks, name="webhooks")
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"seewhy {version('seewhy')}")
         raise typer.Exit
 
@@ -51,7 +49,7 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; a mistake is one sentence and status 1."""
+    """Run the command line. A `SeewhyError` prints its message and exits with status 1."""
     try:
         app()
     except SeewhyError as error:

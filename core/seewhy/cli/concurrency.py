@@ -1,4 +1,4 @@
-"""Many requests to a service: several in flight, a bar, and what went wrong."""
+"""Concurrent requests to a service, with a progress bar; one failure does not stop the rest."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -6,54 +6,56 @@ from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seewhy.cli.console import notes
+from seewhy.cli.console import error_console
 from seewhy.client import ClientError
 
-_IN_FLIGHT = 8
+_MAX_CONCURRENT = 8
 
-Name = TypeVar("Name")
-Made = TypeVar("Made")
+Key = TypeVar("Key")
+Result = TypeVar("Result")
 
 
-def run_together(
-    tasks: Mapping[Name, Callable[[], Made]], *, description: str
-) -> tuple[dict[Name, Made], dict[Name, str]]:
-    """Run tasks side by side; return what was made, in order, and why the others failed.
+def run_concurrently(
+    tasks: Mapping[Key, Callable[[], Result]], *, description: str
+) -> tuple[dict[Key, Result], dict[Key, str]]:
+    """Run the tasks in threads; return their results in order, and the reason of each failure.
 
-    What the client raises, and what the system says of a file, fails its own task alone.
+    `ClientError` and `OSError` fail only the task that raised them; other exceptions propagate.
     """
-    done: dict[Name, Made] = {}
-    failed: dict[Name, str] = {}
-    with _bar() as bar, ThreadPoolExecutor(_IN_FLIGHT) as threads:
-        jobs = {threads.submit(task): name for name, task in tasks.items()}
+    results: dict[Key, Result] = {}
+    failures: dict[Key, str] = {}
+    with _progress() as progress, ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
+        futures = {threads.submit(task): key for key, task in tasks.items()}
         try:
-            for job in bar.track(as_completed(jobs), total=len(jobs), description=description):
+            for future in progress.track(
+                as_completed(futures), total=len(futures), description=description
+            ):
                 try:
-                    done[jobs[job]] = job.result()
+                    results[futures[future]] = future.result()
                 except ClientError as error:
-                    failed[jobs[job]] = str(error)
+                    failures[futures[future]] = str(error)
                 except OSError as error:
-                    failed[jobs[job]] = error.strerror or str(error)
+                    failures[futures[future]] = error.strerror or str(error)
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-    return {name: done[name] for name in tasks if name in done}, failed
+    return {key: results[key] for key in tasks if key in results}, failures
 
 
-def tell_failed(failed: Mapping[str, str], *, of: int, what: str = "photos") -> None:
-    """Say on stderr what failed and why, and how many of all."""
-    for name, reason in failed.items():
-        notes().print(f"{name}: {reason}", style="red", soft_wrap=True)
-    if failed:
-        notes().print(f"{len(failed)} of {of} {what} failed")
+def print_failures(failures: Mapping[str, str], *, total: int, noun: str) -> None:
+    """Print each failure with its reason, and how many of the total failed, on stderr."""
+    for name, reason in failures.items():
+        error_console().print(f"{name}: {reason}", style="red", soft_wrap=True)
+    if failures:
+        error_console().print(f"{len(failures)} of {total} {noun} failed")
 
 
-def _bar() -> Progress:
+def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=notes(),
+        console=error_console(),
         transient=True,
     )

@@ -1,4 +1,4 @@
-"""What commands say to people: results on stdout, everything else on stderr."""
+"""Consoles: results go to stdout, everything else to stderr."""
 
 from collections.abc import Callable
 from typing import Self
@@ -14,21 +14,21 @@ from rich.progress import (
 )
 
 
-def results() -> Console:
-    """The console for what was asked for."""
+def output_console() -> Console:
+    """Return the console for the results of a command (stdout)."""
     return Console(highlight=False, markup=False)
 
 
-def notes() -> Console:
-    """The console for progress, notes and mistakes."""
+def error_console() -> Console:
+    """Return the console for progress, warnings and errors (stderr)."""
     return Console(stderr=True, highlight=False, markup=False)
 
 
-class Downloads:
-    """A bar for each download; use it as a context manager, call it for a callback."""
+class DownloadProgress:
+    """A progress bar per download. A context manager; call it to add a download."""
 
     def __init__(self, console: Console) -> None:
-        """Nothing shows before the first byte."""
+        """Prepare the bars; they appear with the first byte."""
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -46,12 +46,12 @@ class Downloads:
             self._progress.stop()
 
     def __call__(self, name: str) -> Callable[[int, int | None], None]:
-        """Return the callback that is told bytes done and bytes in all."""
-        task = self._progress.add_task(f"fetching {name}", start=False, total=None)
+        """Return a callback that takes the bytes done and the total bytes, if known."""
+        task = self._progress.add_task(f"downloading {name}", start=False, total=None)
 
-        def show(done_bytes: int, total_bytes: int | None) -> None:
+        def update(done_bytes: int, total_bytes: int | None) -> None:
             self._progress.start()
             self._progress.start_task(task)
             self._progress.update(task, completed=done_bytes, total=total_bytes)
 
-        return show
+        return update

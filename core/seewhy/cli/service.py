@@ -1,26 +1,31 @@
-"""The service that a command talks to: a given one, the one that is there, or one of its own."""
+"""The service that a command uses: a named one, the local one, or a temporary one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seewhy.cli.console import notes
+from seewhy.cli.arguments import DEFAULT_URL
+from seewhy.cli.console import error_console
 from seewhy.client import Client, ClientError
-from seewhy.embedded.temporary_service import embedded_service
+from seewhy.embedded.temporary_service import temporary_service
 from seewhy.settings import load
 
 
 @contextmanager
-def service(url: str | None, *, default_url: str, model: str | None) -> Iterator[str]:
-    """Yield the URL to use; start a service with `model` when none is given nor found."""
+def find_or_start_service(url: str | None, *, model: str | None) -> Iterator[str]:
+    """Yield the URL of the service to use.
+
+    Without `url` it is the service at `DEFAULT_URL`; if nothing answers there, a temporary
+    service that has `model` resident.
+    """
     if url is not None:
         yield url
-    elif _answers(default_url):
-        yield default_url
+    elif _answers(DEFAULT_URL):
+        yield DEFAULT_URL
     else:
-        notes().print(f"nothing answers at {default_url}: starting a service for this command")
+        error_console().print(f"No service at {DEFAULT_URL}: starting a temporary one")
         settings = load() if model is None else load(default_model=model)
-        with embedded_service(settings) as own:
-            yield own
+        with temporary_service(settings) as temporary_url:
+            yield temporary_url
 
 
 def _answers(url: str) -> bool:

@@ -7,7 +7,7 @@
 ...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
 """
 
-from seewhy.client.client import Client, Options
+from seewhy.client.client import Client, RequestOptions
 from seewhy.client.errors import (
     ClientError,
     ExplanationFailed,
@@ -34,7 +34,7 @@ __all__ = [
     "ExplanationFailed",
     "ExplanationResult",
     "Models",
-    "Options",
+    "RequestOptions",
     "RequestRejected",
     "Score",
     "ServiceUnreachable",

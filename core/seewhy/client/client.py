@@ -1,4 +1,4 @@
-"""The client: one method per thing that a service does."""
+"""The client: one method per operation of the service."""
 
 import io
 import json
@@ -15,60 +15,61 @@ from pydantic import BaseModel, ValidationError
 from uuid_utils import uuid7
 
 from seewhy.client.errors import ExplanationFailed, WaitTimedOut
-from seewhy.client.event_stream import listen
-from seewhy.client.responses import Event, Explanation, Models
+from seewhy.client.event_stream import follow_events
+from seewhy.client.responses import Event, Explanation, Links, Models
 from seewhy.client.transport import Transport, retry_after_s
 from seewhy.schemas.job import JobState
 
 _LONG_POLL_S = 20
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Response = TypeVar("Response", bound=BaseModel)
 
 
-class Options(TypedDict, total=False):
-    """What may be asked for beside the picture; what is left out takes the service's default."""
+class RequestOptions(TypedDict, total=False):
+    """The fields of a request besides the image. Omitted fields take the service's defaults."""
 
     model: str | None
     """A name from `models()`."""
     method: str
-    """How the map is made: one of the model's methods in `models()`."""
+    """A CAM method of the model; `models()` lists them."""
     fallback: Sequence[str]
-    """Methods to try in turn while no map has the verdict `ok`."""
+    """Methods to try in order while no map has the verdict `ok`."""
     score: str
-    """What is explained: `logit` or `probability`."""
+    """The score to explain: `logit` or `probability`."""
     layer: str | Sequence[str]
-    """One of the model's layers, or several, whose maps are fused; unset: its target layer."""
+    """A layer of the model, or several whose maps are fused. Default: its target layer."""
     targets: str | Sequence[int | str | Mapping[str, Any]] | Mapping[str, Any]
     """`predicted`, `top:N`, or one or a list of: a class, `{"why": X, "not": [Y]}`,
     `{"against": X}`."""
     preset: str | None
-    """`classic`: the original recipe, which settles method, score and drawing."""
+    """`classic`: the original recipe, which fixes method, score and rendering."""
     normalize: str | float
-    """What is drawn as full heat: the strongest of the `image`, 1 for `none`, or a number."""
+    """The value drawn as full heat: the `image`'s maximum, 1 for `none`, or a number."""
     outputs: Sequence[str] | None
-    """What is made ahead of demand: `overlay`, `trust`, or nothing for big batches."""
+    """What the worker produces in advance: `overlay`, `trust`, or nothing for large batches."""
     box: Mapping[str, float] | None
-    """With `trust`: what the maps ought to lie in, x, y, width and height in pixels."""
+    """The object's box for `trust`: x, y, width and height in pixels."""
     cache: bool
-    """Whether the outcome may be that of another request that asked the same."""
+    """Whether the service may return the result of an identical earlier request."""
     priority: str | None
     """`interactive` or `batch`."""
     deadline_s: float | None
-    """Not worth explaining any more after so long."""
+    """The explanation expires if it has not started after this many seconds."""
     webhook: str | None
-    """A URL that is told of the outcome."""
+    """The URL that receives the outcome."""
     metadata: dict[str, Any] | None
-    """Returned as it came."""
+    """Returned unchanged with the explanation."""
     idempotency_key: str | None
-    """The same key and request give the same explanation; unset: a new one each call."""
+    """Requests with the same key give the same explanation. Default: a new key per call."""
 
 
 class Client:
-    """A service at `url`. Blocking; may be shared by threads; close it or use `with`.
+    """A client of the service at `url`. Blocking and thread-safe; close it or use `with`.
 
-    What is safe to repeat, which is everything here, is tried `attempts` times when the service
-    does not answer or asks to come back later. `timeout_s` is for one answer.
-    Methods raise `ServiceUnreachable`, `UnexpectedAnswer` and `Refused`, and what they name.
+    Requests are repeated up to `attempts` times when the service is unreachable or overloaded.
+    `timeout_s` applies to each response. Every method raises `ServiceUnreachable`,
+    `UnexpectedResponse` and `RequestRejected`. An explanation is named by its id or by the
+    `Explanation` itself.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Client:
         attempts: int = 6,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        """Make a client; nothing is sent yet."""
+        """Create a client. Nothing is sent yet."""
         self._transport = Transport(
             url, timeout_s=timeout_s, attempts=attempts, transport=transport
         )
@@ -94,119 +95,132 @@ class Client:
         """Close the connections."""
         self._transport.close()
 
-    def submit(self, photo: Path | bytes, **options: Unpack[Options]) -> Explanation:
-        """Hand in a picture (a file, or the bytes of one) and return at once.
+    def submit(self, image: Path | bytes, **options: Unpack[RequestOptions]) -> Explanation:
+        """Submit an image (a file, or its content) and return without waiting.
 
         Raises `OSError` when the file cannot be read.
         """
-        return self._submit(photo, options, wait_s=0)
+        return self._submit(image, options, wait_s=0)
 
-    def get(self, explanation_id: str, *, wait_s: int = 0) -> Explanation:
-        """Return how the explanation stands, after at most `wait_s` (≤ 30) for its outcome."""
-        return self._read(Explanation, self._get(explanation_id, wait_s=wait_s))
+    def get(self, explanation: Explanation | str, *, wait_s: int = 0) -> Explanation:
+        """Return the current explanation, after waiting up to `wait_s` (≤ 30) for it to finish."""
+        return self._parse(Explanation, self._get(explanation, wait_s=wait_s))
 
-    def wait(self, explanation_id: str, *, timeout_s: float = 300.0) -> Explanation:
-        """Return the explanation once it has its outcome, good or bad. Raises `TimedOut`."""
+    def wait(self, explanation: Explanation | str, *, timeout_s: float = 300.0) -> Explanation:
+        """Return the explanation when it has finished, whatever its outcome.
+
+        Raises `WaitTimedOut` after `timeout_s`.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
-            asked_at = time.monotonic()
-            wait_s = int(min(_LONG_POLL_S, max(deadline - asked_at, 0)))
-            response = self._get(explanation_id, wait_s=wait_s)
-            explanation = self._read(Explanation, response)
+            sent_at = time.monotonic()
+            wait_s = int(min(_LONG_POLL_S, max(deadline - sent_at, 0)))
+            response = self._get(explanation, wait_s=wait_s)
+            latest = self._parse(Explanation, response)
             now = time.monotonic()
-            if explanation.status.terminal:
-                return explanation
+            if latest.status.terminal:
+                return latest
             if now >= deadline:
-                raise WaitTimedOut(explanation_id, timeout_s=timeout_s)
-            # Time spent in the long poll counts: only an answer given at once makes us pause.
-            pause_s = asked_at + retry_after_s(response, default_s=1.0) - now
+                raise WaitTimedOut(latest.id, timeout_s=timeout_s)
+            # Time spent in the long poll counts towards Retry-After.
+            pause_s = sent_at + retry_after_s(response, default_s=1.0) - now
             time.sleep(min(max(pause_s, 0.0), deadline - now))
 
-    def events(self, explanation_id: str) -> Iterator[Event]:
-        """Yield the present state and each change of it as it happens, the outcome last.
+    def events(self, explanation: Explanation | str) -> Iterator[Event]:
+        """Yield the current state and every change, until the explanation has finished.
 
-        Connects again by itself where it left off. It has no limit of its own: stop when you like.
+        Reconnects and resumes when a connection breaks. There is no timeout.
         """
-        return listen(self._transport, f"{_path(explanation_id)}/events")
+        return follow_events(self._transport, f"{_path(explanation)}/events")
 
     def explain(
-        self, photo: Path | bytes, *, timeout_s: float = 300.0, **options: Unpack[Options]
+        self, image: Path | bytes, *, timeout_s: float = 300.0, **options: Unpack[RequestOptions]
     ) -> Explanation:
-        """Hand in a picture and return its explanation, which has a result.
+        """Submit an image and return its explanation, with a result.
 
-        Raises `Failed` when it ended without one, `TimedOut`, and `OSError` as `submit` does.
+        Raises `ExplanationFailed` when it ends without a result, `WaitTimedOut` after
+        `timeout_s`, and `OSError` when the file cannot be read.
         """
         started_at = time.monotonic()
-        explanation = self._submit(photo, options, wait_s=int(min(_LONG_POLL_S, timeout_s)))
+        explanation = self._submit(image, options, wait_s=int(min(_LONG_POLL_S, timeout_s)))
         if not explanation.status.terminal:
             left_s = max(timeout_s - (time.monotonic() - started_at), 0.0)
-            explanation = self.wait(explanation.id, timeout_s=left_s)
+            explanation = self.wait(explanation, timeout_s=left_s)
         if explanation.status is not JobState.SUCCEEDED:
             raise ExplanationFailed(explanation)
         return explanation
 
-    def overlay(self, explanation: Explanation, *, target: int = 0) -> bytes:
-        """Return the JPEG that shows one target on the photo.
+    def overlay(self, explanation: Explanation | str, *, target: int = 0) -> bytes:
+        """Return the JPEG of one target's heatmap over the image.
 
-        `target` is its place in `result.targets`; raises `IndexError` when there is none such.
+        `target` is an index into `result.targets`. Raises `IndexError` when an `Explanation`
+        has no such target; for an id the service rejects the request.
         """
-        path = explanation.links.overlay or f"{_path(explanation.id)}/overlay"
-        if explanation.result and target >= len(explanation.result.targets):
-            raise IndexError(f"the explanation has {len(explanation.result.targets)} targets")
-        # The first is what the service shows unasked, and has often drawn already.
+        result = explanation.result if isinstance(explanation, Explanation) else None
+        if result and target >= len(result.targets):
+            raise IndexError(f"the explanation has {len(result.targets)} targets")
+        # Target 0 is the default of the service, which may have rendered it in advance.
         params = {"map": target} if target else None
+        links = _links(explanation)
+        path = (links and links.overlay) or f"{_path(explanation)}/overlay"
         return self._transport.send("GET", path, params=params).content
 
-    def map(self, explanation: Explanation) -> NDArray[np.float32]:
-        """Return the signed maps, (targets, map_height, map_width), at native resolution."""
-        path = explanation.links.map or f"{_path(explanation.id)}/map.npy"
+    def map(self, explanation: Explanation | str) -> NDArray[np.float32]:
+        """Return the signed maps (targets, map_height, map_width) at native resolution."""
+        links = _links(explanation)
+        path = (links and links.map) or f"{_path(explanation)}/map.npy"
         response = self._transport.send("GET", path)
         try:
-            array = np.load(io.BytesIO(response.content), allow_pickle=False)
+            maps = np.load(io.BytesIO(response.content), allow_pickle=False)
         except (ValueError, EOFError) as error:
-            raise self._transport.unexpected(response, "its map is not an array") from error
-        return np.asarray(array, dtype=np.float32)
+            raise self._transport.unexpected(response, "the map is not an array") from error
+        return np.asarray(maps, dtype=np.float32)
 
-    def cancel(self, explanation_id: str) -> Explanation:
-        """Ask that it be given up; its status says what came of it."""
-        response = self._transport.send("POST", f"{_path(explanation_id)}/cancel")
-        return self._read(Explanation, response)
+    def cancel(self, explanation: Explanation | str) -> Explanation:
+        """Request cancellation; the returned status shows whether it has taken effect."""
+        response = self._transport.send("POST", f"{_path(explanation)}/cancel")
+        return self._parse(Explanation, response)
 
     def models(self) -> Models:
         """Return the service's catalogue."""
-        return self._read(Models, self._transport.send("GET", "/v1/models"))
+        return self._parse(Models, self._transport.send("GET", "/v1/models"))
 
-    def _submit(self, photo: Path | bytes, options: Options, *, wait_s: int) -> Explanation:
-        name, body = (
-            ("image", photo) if isinstance(photo, bytes) else (photo.name, photo.read_bytes())
+    def _submit(self, image: Path | bytes, options: RequestOptions, *, wait_s: int) -> Explanation:
+        name, content = (
+            ("image", image) if isinstance(image, bytes) else (image.name, image.read_bytes())
         )
         request = {field: value for field, value in options.items() if value is not None}
-        # Ours when none is given, so that a lost answer can be asked for again.
+        # Always send a key, so that a request whose response is lost can be repeated.
         headers = {"Idempotency-Key": str(request.pop("idempotency_key", None) or uuid7())}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
-        parts = {
-            "image": (name, body, "application/octet-stream"),
+        files = {
+            "image": (name, content, "application/octet-stream"),
             "request": (None, json.dumps(request), "application/json"),
         }
         response = self._transport.send(
-            "POST", "/v1/explanations", wait_s=wait_s, headers=headers, files=parts
+            "POST", "/v1/explanations", wait_s=wait_s, headers=headers, files=files
         )
-        return self._read(Explanation, response)
+        return self._parse(Explanation, response)
 
-    def _get(self, explanation_id: str, *, wait_s: int) -> httpx2.Response:
+    def _get(self, explanation: Explanation | str, *, wait_s: int) -> httpx2.Response:
         params = {"wait": wait_s} if wait_s else None
-        return self._transport.send("GET", _path(explanation_id), wait_s=wait_s, params=params)
+        return self._transport.send("GET", _path(explanation), wait_s=wait_s, params=params)
 
-    def _read(self, kind: type[Answer], response: httpx2.Response) -> Answer:
+    def _parse(self, kind: type[Response], response: httpx2.Response) -> Response:
         body = self._transport.read_json(response)
         try:
             return kind.model_validate(body)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise self._transport.unexpected(response, f"{place}: {first['msg']}") from error
+            field = ".".join(str(part) for part in first["loc"])
+            raise self._transport.unexpected(response, f"{field}: {first['msg']}") from error
 
 
-def _path(explanation_id: str) -> str:
+def _path(explanation: Explanation | str) -> str:
+    explanation_id = explanation.id if isinstance(explanation, Explanation) else explanation
     return f"/v1/explanations/{quote(explanation_id, safe='')}"
+
+
+def _links(explanation: Explanation | str) -> Links | None:
+    return explanation.links if isinstance(explanation, Explanation) else None

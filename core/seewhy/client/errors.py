@@ -1,11 +1,11 @@
-"""What can go wrong for a client.
+"""Errors of the client.
 
 ClientError
-├── ServiceUnreachable   no answer, however often it was tried
-├── UnexpectedAnswer     what answers there is not a seewhy service of this version
-├── Refused              the service said no, and why
-├── Failed               the explanation ended without a result
-└── TimedOut             the explanation had no outcome within the time given
+├── ServiceUnreachable   the service did not answer any attempt
+├── UnexpectedResponse   the response is not one of this version of seewhy
+├── RequestRejected      the service rejected the request, with a code and a reason
+├── ExplanationFailed    the explanation ended without a result
+└── WaitTimedOut         the explanation did not finish in the given time
 """
 
 from seewhy.client.responses import Explanation
@@ -13,31 +13,31 @@ from seewhy.errors import SeewhyError
 
 
 class ClientError(SeewhyError):
-    """Root of the client's errors."""
+    """Base class of the client's errors."""
 
     code = "client_error"
 
 
 class ServiceUnreachable(ClientError):
-    """No answer, however often it was tried."""
+    """The service did not answer any attempt."""
 
     code = "service_unreachable"
     retryable = True
 
 
 class UnexpectedResponse(ClientError):
-    """What answers there is not a seewhy service of this version."""
+    """The response is not one of this version of seewhy."""
 
-    code = "unexpected_answer"
+    code = "unexpected_response"
 
 
 class RequestRejected(ClientError):
-    """The service said no. `problem` is its stable code, `detail` its sentence."""
+    """The service rejected the request. `problem` is its error code, `detail` its message."""
 
-    code = "refused"
+    code = "request_rejected"
 
     def __init__(self, *, problem: str, detail: str, status: int) -> None:
-        """`status` is the HTTP status."""
+        """Describe the rejection; `status` is the HTTP status."""
         super().__init__(f"{detail} ({problem}, HTTP {status})")
         self.problem = problem
         self.detail = detail
@@ -45,25 +45,25 @@ class RequestRejected(ClientError):
 
 
 class ExplanationFailed(ClientError):
-    """The explanation ended without a result: failed, cancelled or expired."""
+    """The explanation ended without a result: it failed, was cancelled or expired."""
 
-    code = "failed"
+    code = "explanation_failed"
 
     def __init__(self, explanation: Explanation) -> None:
-        """`explanation` is in a terminal state other than succeeded."""
-        reason = explanation.error
-        why = f": {reason.detail} ({reason.code})" if reason else ""
-        super().__init__(f"explanation {explanation.id} {explanation.status}{why}")
+        """Describe an explanation in a terminal state other than `succeeded`."""
+        error = explanation.error
+        reason = f": {error.detail} ({error.code})" if error else ""
+        super().__init__(f"explanation {explanation.id} {explanation.status}{reason}")
         self.explanation = explanation
 
 
 class WaitTimedOut(ClientError):
-    """The explanation had no outcome within the time given; it may have one later."""
+    """The explanation did not finish in the given time. It may still finish."""
 
-    code = "timed_out"
+    code = "wait_timed_out"
     retryable = True
 
     def __init__(self, explanation_id: str, *, timeout_s: float) -> None:
-        """Take the id, to ask again with."""
-        super().__init__(f"explanation {explanation_id} has no outcome after {timeout_s:g} s")
+        """Keep the explanation's id, so that the caller can wait again."""
+        super().__init__(f"explanation {explanation_id} did not finish within {timeout_s:g} s")
         self.explanation_id = explanation_id

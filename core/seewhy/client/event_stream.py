@@ -1,4 +1,4 @@
-"""Listening to one explanation, over as many connections as it takes."""
+"""Follow the events of one explanation, reconnecting when a connection breaks."""
 
 import json
 import time
@@ -12,37 +12,39 @@ from seewhy.client.responses import Event, Explanation
 from seewhy.client.sse import Message, read_messages
 from seewhy.client.transport import Transport
 
-SILENT_S = 60.0
-"""The service says something every 15 s; after so long without a word it is gone."""
-_FRUITLESS_AT_MOST = 6
-_LONGEST_RETRY_S = 30.0
+READ_TIMEOUT_S = 60.0
+"""The service sends a heartbeat every 15 s; after this long without one it is gone."""
+_MAX_FAILURES = 6
+_MAX_RETRY_S = 30.0
 
 
-class _Listener:
-    """One explanation's events, and where they are to be resumed."""
+class _EventStream:
+    """The events at one path, and the id at which to resume them."""
 
     def __init__(self, transport: Transport, path: str) -> None:
         self._transport = transport
         self._path = path
         self._last_id = ""
         self.retry_s = 1.0
-        self.connected = False
+        self.connected_once = False
 
-    def listen_once(self) -> Iterator[Event]:
-        """Yield what one connection brings."""
+    def connect(self) -> Iterator[Event]:
+        """Yield the events of one connection."""
         headers = {"Accept": "text/event-stream"}
         if self._last_id:
             headers["Last-Event-ID"] = self._last_id
-        with self._transport.stream(self._path, headers=headers, silent_s=SILENT_S) as response:
-            self.connected = True
+        with self._transport.stream(
+            self._path, headers=headers, read_timeout_s=READ_TIMEOUT_S
+        ) as response:
+            self.connected_once = True
             for message in read_messages(response.iter_lines()):
                 if message.retry_ms is not None:
-                    self.retry_s = min(message.retry_ms / 1000, _LONGEST_RETRY_S)
+                    self.retry_s = min(message.retry_ms / 1000, _MAX_RETRY_S)
                 if message.data:
                     self._last_id = message.id
-                    yield self._read(response, message)
+                    yield self._parse(response, message)
 
-    def _read(self, response: httpx2.Response, message: Message) -> Event:
+    def _parse(self, response: httpx2.Response, message: Message) -> Event:
         try:
             body = json.loads(message.data)
             event = Event.model_validate(body)
@@ -50,30 +52,29 @@ class _Listener:
                 return event
             return event.model_copy(update={"explanation": Explanation.model_validate(body)})
         except (ValueError, ValidationError) as error:
-            why = f"an event does not read: {error}"
-            raise self._transport.unexpected(response, why) from error
+            raise self._transport.unexpected(response, f"invalid event: {error}") from error
 
 
-def listen(transport: Transport, path: str) -> Iterator[Event]:
-    """Yield the events of `path` until the outcome.
+def follow_events(transport: Transport, path: str) -> Iterator[Event]:
+    """Yield the events at `path` until a terminal one.
 
-    Raises what `Transport.stream` does at the first connection. Later ones may fail, as when the
-    service is started anew: only when several in a row bring nothing, it raises, too.
+    Raises what `Transport.stream` raises at the first connection. Later connections are retried,
+    for example while the service restarts; the error is raised after six failures in a row.
     """
-    listener = _Listener(transport, path)
-    fruitless = 0
+    stream = _EventStream(transport, path)
+    failures = 0
     while True:
         try:
-            for event in listener.listen_once():
-                fruitless = 0
+            for event in stream.connect():
+                failures = 0
                 yield event
                 if event.status.terminal:
                     return
         except (httpx2.TransportError, ServiceUnreachable, RequestRejected) as error:
-            fruitless += 1
-            away = not isinstance(error, RequestRejected) or error.status == 503
-            if not (away and listener.connected and fruitless < _FRUITLESS_AT_MOST):
+            failures += 1
+            temporary = not isinstance(error, RequestRejected) or error.status == 503
+            if not (temporary and stream.connected_once and failures < _MAX_FAILURES):
                 if isinstance(error, httpx2.TransportError):
-                    raise ServiceUnreachable(f"{path} breaks off: {error}") from error
+                    raise ServiceUnreachable(f"{path}: connection lost: {error}") from error
                 raise
-        time.sleep(listener.retry_s)
+        time.sleep(stream.retry_s)

@@ -1,4 +1,4 @@
-"""What the service answers, as a client sees it: fields of a newer service are ignored."""
+"""Responses of the service. Fields that a newer service adds are ignored."""
 
 import math
 from datetime import datetime
@@ -15,7 +15,7 @@ def _nan_for_none(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_nan_for_none)]
-"""JSON has no NaN: the service writes null for a number that is not finite."""
+"""The service writes null for a number that is not finite; here it is NaN."""
 
 
 class _Response(BaseModel):
@@ -23,7 +23,7 @@ class _Response(BaseModel):
 
 
 class Score(_Response):
-    """One class of one picture."""
+    """The score of one class for one image."""
 
     index: int
     label: str
@@ -32,7 +32,7 @@ class Score(_Response):
 
 
 class TrustScores(_Response):
-    """What putting a map to the test has shown; NaN or None for what cannot be said."""
+    """Faithfulness and localization of one map; NaN or None where undefined."""
 
     insertion: Number = math.nan
     deletion: Number = math.nan
@@ -44,7 +44,7 @@ class TrustScores(_Response):
 
 
 class Target(_Response):
-    """One explained class and the health of its map."""
+    """One explained class, and the verdict on its map."""
 
     score: Score
     verdict: Verdict
@@ -56,7 +56,7 @@ class Target(_Response):
 
 
 class Covers(_Response):
-    """The part of the original picture that the map covers, in pixels, origin top left."""
+    """The rectangle of the original image that the map covers, in pixels from the top left."""
 
     x: float
     y: float
@@ -65,7 +65,7 @@ class Covers(_Response):
 
 
 class ExplanationResult(_Response):
-    """The numbers of a succeeded explanation."""
+    """The result of a succeeded explanation."""
 
     top: tuple[Score, ...]
     targets: tuple[Target, ...]
@@ -84,7 +84,7 @@ class ExplanationResult(_Response):
 
 
 class Links(_Response):
-    """Where more is to be had, as paths below the service's URL."""
+    """Paths of related resources, below the service's URL."""
 
     self: str
     events: str | None = None
@@ -94,14 +94,14 @@ class Links(_Response):
 
 
 class Problem(_Response):
-    """Why something failed: `code` is stable, `detail` is a sentence for people."""
+    """Why an explanation failed: a stable `code`, and a `detail` for people."""
 
     code: str
     detail: str
 
 
 class WebhookStatus(_Response):
-    """What has become of a webhook; `detail` is what was last heard of its receiver."""
+    """The delivery state of a webhook; `detail` describes the receiver's last response."""
 
     url: str
     status: str
@@ -111,7 +111,7 @@ class WebhookStatus(_Response):
 
 
 class Explanation(_Response):
-    """One explanation, as it stood when it was asked for."""
+    """One explanation, in the state in which the service returned it."""
 
     id: str
     status: JobState
@@ -134,7 +134,7 @@ class Explanation(_Response):
 
 
 class Event(_Response):
-    """A change of an explanation's state; its outcome comes with the whole explanation."""
+    """A change of an explanation's state. A terminal event carries the explanation."""
 
     id: str
     status: JobState
@@ -142,7 +142,7 @@ class Event(_Response):
 
 
 class Model(_Response):
-    """One model of the catalogue. What else the service says of it is in `model_extra`."""
+    """One model of the catalogue; its other fields are in `model_extra`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -150,20 +150,20 @@ class Model(_Response):
 
 
 class Models(_Response):
-    """The catalogue, and the model of a request that names none."""
+    """The catalogue, and the model of requests that name none."""
 
     models: tuple[Model, ...]
     default: str
 
 
-class Refusal(_Response):
-    """An RFC 9457 problem document."""
+class ProblemDocument(_Response):
+    """The body of a rejection (RFC 9457)."""
 
     title: str = ""
     detail: str = ""
     code: str = "unknown"
 
     @classmethod
-    def read(cls, body: Any) -> "Refusal":
-        """Take what can be used from any JSON body."""
+    def parse(cls, body: Any) -> "ProblemDocument":
+        """Read a JSON body; fields that are missing keep their defaults."""
         return cls.model_validate(body) if isinstance(body, dict) else cls()

@@ -1,4 +1,4 @@
-"""Server-sent events, read line by line (https://html.spec.whatwg.org/#server-sent-events)."""
+"""Parse server-sent events (https://html.spec.whatwg.org/#server-sent-events)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came between two empty lines: an event, or only a word on when to come back."""
+    """The fields before one blank line: an event, or only a new retry delay."""
 
     id: str = ""
     data: str = ""
@@ -14,7 +14,7 @@ class Message:
 
 
 def read_messages(lines: Iterable[str]) -> Iterator[Message]:
-    """Yield whole messages; one that the end of the stream cuts short is dropped."""
+    """Yield complete messages; a message cut off by the end of the stream is dropped."""
     last_id, data, retry_ms = "", list[str](), None
     for line in lines:
         field, _, value = line.partition(":")

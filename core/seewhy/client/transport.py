@@ -1,4 +1,4 @@
-"""HTTP to the service: tries again what may be tried again, and turns answers into errors."""
+"""HTTP requests to the service: retries, and errors for responses that are not 2xx."""
 
 import ipaddress
 import random
@@ -10,18 +10,18 @@ from typing import Any, Self
 import httpx2
 
 from seewhy.client.errors import RequestRejected, ServiceUnreachable, UnexpectedResponse
-from seewhy.client.responses import Refusal
+from seewhy.client.responses import ProblemDocument
 
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 30.0
-_TRY_LATER = {httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.TOO_MANY_REQUESTS}
+_INITIAL_PAUSE_S = 0.25
+_MAX_PAUSE_S = 30.0
+_RETRYABLE_STATUSES = {httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.TOO_MANY_REQUESTS}
 
 
 class Transport:
-    """Requests that are safe to repeat, repeated until they are answered or tried enough.
+    """Sends requests, and repeats them when the service is unreachable or overloaded.
 
-    Every request of the client is safe: reads are, cancelling twice is cancelling, and a
-    submission carries an idempotency key.
+    Every request of the client is idempotent: reads, cancellations, and submissions, which carry
+    an idempotency key.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class Transport:
         attempts: int,
         transport: httpx2.BaseTransport | None,
     ) -> None:
-        """`transport` replaces the network, for tests and unusual roads."""
+        """Send to `url`; `transport` replaces the network, for example in tests."""
         self.url = url
         self._timeout_s = timeout_s
         self._attempts = attempts
         self._http = httpx2.Client(
             base_url=url,
             transport=transport,
-            trust_env=not _is_loopback(url),  # no proxy knows the way to this machine
+            trust_env=not _is_loopback(url),  # a proxy cannot reach this machine's loopback
             follow_redirects=True,
             headers={"Accept": "application/json, */*;q=0.5"},
         )
@@ -64,11 +64,11 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         files: Mapping[str, Any] | None = None,
     ) -> httpx2.Response:
-        """Return a 2xx answer, allowing the service `wait_s` longer than usual to give it.
+        """Return a 2xx response. `wait_s` is added to the timeout, for long polls.
 
-        Raises `ServiceUnreachable` and `Refused`.
+        Raises `ServiceUnreachable` and `RequestRejected`.
         """
-        return self._answered(
+        return self._send_with_retries(
             lambda: self._http.request(
                 method,
                 path,
@@ -81,15 +81,16 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, path: str, *, headers: Mapping[str, str], silent_s: float
+        self, path: str, *, headers: Mapping[str, str], read_timeout_s: float
     ) -> Iterator[httpx2.Response]:
-        """Open a 2xx answer to be read as it comes, never silent for longer than `silent_s`.
+        """Open a 2xx response whose body is read as it arrives.
 
-        Raises `ServiceUnreachable` and `Refused`, and httpx2's `TransportError` while it is read.
+        Raises `ServiceUnreachable` and `RequestRejected`. Reading raises httpx2's
+        `TransportError`, also when nothing arrives for `read_timeout_s`.
         """
-        response = self._answered(
+        response = self._send_with_retries(
             lambda: self._http.send(
-                self._http.build_request("GET", path, headers=headers, timeout=silent_s),
+                self._http.build_request("GET", path, headers=headers, timeout=read_timeout_s),
                 stream=True,
             )
         )
@@ -98,71 +99,73 @@ class Transport:
         finally:
             response.close()
 
-    def _answered(self, ask: Callable[[], httpx2.Response]) -> httpx2.Response:
+    def _send_with_retries(self, send: Callable[[], httpx2.Response]) -> httpx2.Response:
         for attempt in range(1, self._attempts + 1):
-            last = attempt == self._attempts
+            is_last = attempt == self._attempts
             pause_s = _pause_s(attempt)
             try:
-                response = ask()
+                response = send()
                 if not response.is_success:
                     response.read()
             except httpx2.TransportError as error:
-                if last or isinstance(error, httpx2.UnsupportedProtocol):
+                if is_last or isinstance(error, httpx2.UnsupportedProtocol):
                     raise ServiceUnreachable(f"{self.url} does not answer: {error}") from error
             else:
                 if response.is_success:
                     return response
-                if last or not _worth_another_try(response):
-                    raise _refused(response)
+                if is_last or not _is_retryable(response):
+                    raise _rejection(response)
                 pause_s = retry_after_s(response, default_s=pause_s)
             time.sleep(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def read_json(self, response: httpx2.Response) -> Any:
-        """Return the JSON body. Raises `UnexpectedAnswer` when there is none."""
+        """Return the JSON body. Raises `UnexpectedResponse` when the body is not JSON."""
         try:
             return response.json()
         except ValueError as error:
-            raise self.unexpected(response, "its answer is not JSON") from error
+            raise self.unexpected(response, "the response is not JSON") from error
 
-    def unexpected(self, response: httpx2.Response, why: str) -> UnexpectedResponse:
-        """Make the error for an answer that no seewhy service gives."""
-        return UnexpectedResponse(f"{response.url} is not a seewhy service of this version: {why}")
+    def unexpected(self, response: httpx2.Response, reason: str) -> UnexpectedResponse:
+        """Return the error for a response that this version of seewhy does not send."""
+        return UnexpectedResponse(
+            f"{response.url} is not a seewhy service of this version: {reason}"
+        )
 
 
 def retry_after_s(response: httpx2.Response, *, default_s: float) -> float:
-    """Return how long the service asks to wait, within reason."""
+    """Return the seconds of `Retry-After`, at most 30, or the default."""
     try:
-        asked_s = float(response.headers["retry-after"])
+        seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):  # absent, or a date, which seewhy never sends
         return default_s
-    return min(max(asked_s, 0.0), _LONGEST_PAUSE_S)
+    return min(max(seconds, 0.0), _MAX_PAUSE_S)
 
 
 def _pause_s(attempt: int) -> float:
-    longest_s = min(_FIRST_PAUSE_S * 2.0 ** (attempt - 1), _LONGEST_PAUSE_S)
-    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  (spreads clients, guards nothing)
+    max_s = min(_INITIAL_PAUSE_S * 2.0 ** (attempt - 1), _MAX_PAUSE_S)
+    return max_s * random.uniform(0.5, 1.0)  # noqa: S311  (jitter, not security)
 
 
-def _worth_another_try(response: httpx2.Response) -> bool:
-    if response.status_code in _TRY_LATER:
+def _is_retryable(response: httpx2.Response) -> bool:
+    if response.status_code in _RETRYABLE_STATUSES:
         return "retry-after" in response.headers
     if response.status_code == httpx2.codes.CONFLICT:
         return _problem(response).code == "idempotency_key_busy"
     return False
 
 
-def _refused(response: httpx2.Response) -> RequestRejected:
+def _rejection(response: httpx2.Response) -> RequestRejected:
     problem = _problem(response)
     detail = problem.detail or problem.title or response.reason_phrase
     return RequestRejected(problem=problem.code, detail=detail, status=response.status_code)
 
 
-def _problem(response: httpx2.Response) -> Refusal:
+def _problem(response: httpx2.Response) -> ProblemDocument:
     try:
-        return Refusal.read(response.json())
+        return ProblemDocument.parse(response.json())
     except ValueError:
-        return Refusal()
+        return ProblemDocument()
 
 
 def _is_loopback(url: str) -> bool:

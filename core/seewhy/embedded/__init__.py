@@ -1,0 +1,1 @@
+"""The whole service on one machine, as child processes of one command."""

@@ -1,4 +1,4 @@
-"""One supervised command: what to run, and the process that runs it now."""
+"""One supervised command: its description, and the process that runs it."""
 
 import os
 import signal
@@ -8,92 +8,91 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from seewhy.embedded.environment import passed_on
+from seewhy.embedded.environment import child_environment
 from seewhy.embedded.parent_guard import guarded
 
-_LOG_LIMIT_BYTES = 10_000_000
+_MAX_LOG_BYTES = 10_000_000
 _TAIL_BYTES = 8_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Child:
-    """A command that is to be kept running. Its output goes to the end of `log_file`.
-
-    `environment` is added to that of this process; `without` names the prefix of variables that
-    are not passed on. `grace_s` is the time between SIGTERM and SIGKILL when it is stopped.
-    """
+    """A command to keep running. Its output is appended to `log_file`."""
 
     name: str
     command: tuple[str, ...]
     log_file: Path
     environment: Mapping[str, str] = field(default_factory=dict)
-    without: str | None = None
+    """Variables added to those of this process."""
+    dropped_prefix: str | None = None
+    """Variables of this process with this prefix are not inherited."""
     grace_s: float = 3.0
+    """Time between SIGTERM and SIGKILL."""
 
 
 class RunningChild:
-    """A started child, in a process group of its own: Ctrl-C reaches the supervisor alone."""
+    """A started child in its own process group, so that Ctrl-C reaches only the supervisor."""
 
     def __init__(self, child: Child) -> None:
-        """Start the command. Call from the main thread: see `guard`."""
-        _keep_small(child.log_file)
+        """Start the command. Call from the main thread: see `parent_guard`."""
+        _rotate_log(child.log_file)
         with child.log_file.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
                 guarded(child.command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=passed_on(child.environment, without=child.without),
+                env=child_environment(child.environment, dropped_prefix=child.dropped_prefix),
                 start_new_session=True,
             )
         self.child = child
 
     @property
     def pid(self) -> int:
-        """The process id, on Linux that of the command itself."""
+        """The process id; on Linux, that of the command itself."""
         return self._process.pid
 
-    def ended(self) -> str | None:
-        """Return how the command ended, in words, or None while it runs."""
+    def exit_description(self) -> str | None:
+        """Return how the command exited, or None while it runs. Kills what it left behind."""
         status = self._process.poll()
         if status is None:
             return None
-        self._signal_group(signal.SIGKILL)  # what it forked and left: they may hold its port
-        return _in_words(status)
+        self._signal_group(signal.SIGKILL)  # processes that it forked may hold its port
+        return _describe_exit(status)
 
     def stop(self, *, grace_s: float) -> str:
-        """Ask the command to end, kill its whole group after `grace_s`; return how it ended."""
+        """Terminate the command, kill its group after `grace_s`, and return how it exited."""
         self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(grace_s, 0.0))
         self._signal_group(signal.SIGKILL)
-        return _in_words(self._process.wait())
+        return _describe_exit(self._process.wait())
 
     def _signal_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
             os.killpg(self._process.pid, number)
 
 
-def tail(log_file: Path, *, lines: int = 12) -> str:
-    """Return the last lines of a log, or nothing when there is none."""
+def last_lines(log_file: Path, *, count: int = 12) -> str:
+    """Return the last lines of a log file; an empty string if there is none."""
     try:
         with log_file.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             text = log.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-count:])
 
 
-def _keep_small(log_file: Path) -> None:
+def _rotate_log(log_file: Path) -> None:
     with suppress(FileNotFoundError):
-        if log_file.stat().st_size > _LOG_LIMIT_BYTES:
+        if log_file.stat().st_size > _MAX_LOG_BYTES:
             log_file.replace(log_file.with_suffix(".1.log"))
 
 
-def _in_words(status: int) -> str:
+def _describe_exit(status: int) -> str:
     if status >= 0:
-        return f"ended with status {status}"
+        return f"exited with status {status}"
     try:
         return f"was killed by {signal.Signals(-status).name}"
     except ValueError:

@@ -1,4 +1,4 @@
-"""The way back from frozen settings to the environment that yields them."""
+"""Settings as environment variables, for child processes."""
 
 import os
 from collections.abc import Mapping
@@ -9,29 +9,31 @@ from seewhy.settings import PREFIX, Settings
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables from which `load` builds the same settings.
+    """Return the environment variables from which `load` builds equal settings.
 
-    Only what was set is written: a child process keeps the defaults of its own version.
+    Contains only fields that were set: a child process applies its own defaults to the others.
     """
     variables: dict[str, str] = {}
     for name in sorted(settings.model_fields_set):
         value = getattr(settings, name)
         if value is not None:
-            variables[PREFIX + name.upper()] = _text(value)
+            variables[PREFIX + name.upper()] = _format(value)
     return variables
 
 
-def passed_on(environment: Mapping[str, str], *, without: str | None) -> dict[str, str]:
-    """Return this process's environment for a child: nothing named `without…`, then ours."""
+def child_environment(
+    additions: Mapping[str, str], *, dropped_prefix: str | None
+) -> dict[str, str]:
+    """Return this process's environment, less variables with the prefix, plus `additions`."""
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if without is None or not name.startswith(without)
+        if dropped_prefix is None or not name.startswith(dropped_prefix)
     }
-    return inherited | dict(environment)
+    return inherited | dict(additions)
 
 
-def _text(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):

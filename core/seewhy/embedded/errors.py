@@ -1,21 +1,21 @@
-"""What can go wrong while `seewhy up` holds its processes together."""
+"""Errors of `seewhy up` and of the processes that it runs."""
 
 from seewhy.errors import SeewhyError
 
 
 class ProcessError(SeewhyError):
-    """The processes of `seewhy up` could not be brought up, or kept up."""
+    """The processes of `seewhy up` cannot be started or kept running."""
 
     code = "process_error"
 
 
 class DataDirectoryBusy(ProcessError):
-    """Another `seewhy up` works on this data directory."""
+    """Another `seewhy up` uses this data directory."""
 
     code = "data_directory_busy"
 
 
 class StartFailed(ProcessError):
-    """A process ended, or stayed silent, instead of becoming ready."""
+    """A process exited, or did not become ready in time."""
 
     code = "start_failed"

@@ -3,13 +3,13 @@
 import random
 import socket
 
-# Below the ranges that Linux (32768 up) and macOS (49152 up) hand to outgoing connections: a
-# client that knocks at a stopped server's port in those ranges may be connected to itself.
+# Below the ephemeral ranges of Linux (32768 and up) and macOS (49152 and up): within them, a
+# client that connects to a stopped server's port may be connected to itself.
 _FIRST, _LAST = 20_000, 32_000
 
 
 def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on `port` of `host` now."""
+    """Return whether a server can listen on `port` of `host` now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -21,7 +21,7 @@ def is_free(port: int, *, host: str = "127.0.0.1") -> bool:
 
 
 def free_port(*, host: str = "127.0.0.1") -> int:
-    """Pick a port that nothing listens on. Raises `OSError` when none was found."""
+    """Return a random port that nothing listens on. Raises `OSError` when there is none."""
     for port in random.sample(range(_FIRST, _LAST), 200):
         if is_free(port, host=host):
             return port

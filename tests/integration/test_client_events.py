@@ -1,4 +1,4 @@
-"""`Client.events` against a real HTTP server that gives scripted answers."""
+"""`Client.events` against an HTTP server that sends scripted responses."""
 
 import json
 from typing import Any
@@ -7,10 +7,10 @@ import pytest
 
 from seewhy.client import Client, RequestRejected, ServiceUnreachable, UnexpectedResponse
 from seewhy.schemas.job import JobState
-from servers.scripted import Answer, scripted
+from servers.scripted import Response, scripted
 
 ID = "0199c1e2-0000-7000-8000-000000000001"
-DONE = {
+FAILED = {
     "id": ID,
     "status": "failed",
     "model": "vgg16",
@@ -22,24 +22,24 @@ DONE = {
 }
 
 
-def stream(*messages: tuple[str, dict[str, Any]], ending: str = "") -> Answer:
-    text = "retry: 10\n\n: still here\n\n"
+def stream(*messages: tuple[str, dict[str, Any]], cut_off: str = "") -> Response:
+    text = "retry: 10\n\n: heartbeat\n\n"
     text += "".join(f"id: {name}\ndata: {json.dumps(body)}\n\n" for name, body in messages)
-    return Answer(200, (text + ending).encode(), {"Content-Type": "text/event-stream"})
+    return Response(200, (text + cut_off).encode(), {"Content-Type": "text/event-stream"})
 
 
 def state(status: str) -> dict[str, Any]:
     return {"id": ID, "status": status}
 
 
-def test_the_client_resumes_where_a_stream_ended_and_stops_at_the_outcome() -> None:
-    cut = 'id: 9-0\ndata: {"id": "x", "status": "succ'
+def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome() -> None:
+    half_an_event = 'id: 9-0\ndata: {"id": "x", "status": "succ'
     with scripted(
         stream(("1-0", state("queued"))),
-        stream(("2-0", state("running")), ending=cut),
-        Answer(hang_up=True),
+        stream(("2-0", state("running")), cut_off=half_an_event),
+        Response(hang_up=True),
         stream(),
-        stream(("end", DONE)),
+        stream(("end", FAILED)),
     ) as server:
         with Client(server.url) as client:
             events = list(client.events(ID))
@@ -58,17 +58,17 @@ def test_the_client_resumes_where_a_stream_ended_and_stops_at_the_outcome() -> N
     ]
 
 
-def test_what_the_service_refuses_is_raised_at_once() -> None:
+def test_a_rejection_is_raised_without_a_retry() -> None:
     problem = {"title": "t", "status": 404, "detail": "there is none", "code": "unknown"}
     with (
-        scripted(Answer(404, problem)) as server,
+        scripted(Response(404, problem)) as server,
         Client(server.url) as client,
         pytest.raises(RequestRejected, match="there is none"),
     ):
         next(client.events(ID))
 
 
-def test_a_service_that_was_never_there_is_unreachable(unused_port: int) -> None:
+def test_a_service_that_never_answered_is_unreachable(unused_port: int) -> None:
     with (
         Client(f"http://127.0.0.1:{unused_port}", attempts=2) as client,
         pytest.raises(ServiceUnreachable),
@@ -76,7 +76,7 @@ def test_a_service_that_was_never_there_is_unreachable(unused_port: int) -> None
         next(client.events(ID))
 
 
-def test_a_service_that_stays_away_is_given_up() -> None:
+def test_a_service_that_stays_away_is_unreachable() -> None:
     with scripted(stream(("1-0", state("queued")))) as server:
         client = Client(server.url, attempts=1)
         events = client.events(ID)
@@ -85,10 +85,10 @@ def test_a_service_that_stays_away_is_given_up() -> None:
         next(events)
 
 
-def test_what_is_no_event_of_this_service_is_unexpected() -> None:
+def test_an_unknown_event_is_unexpected() -> None:
     with (
         scripted(stream(("1-0", {"hello": 1}))) as server,
         Client(server.url) as client,
-        pytest.raises(UnexpectedResponse, match="does not read"),
+        pytest.raises(UnexpectedResponse, match="invalid event"),
     ):
         next(client.events(ID))

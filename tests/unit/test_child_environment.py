@@ -1,3 +1,5 @@
+"""Settings passed to child processes as environment variables."""
+
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ some_settings = st.fixed_dictionaries(
 
 
 @given(some_settings)
-def test_a_child_reads_the_settings_of_its_parent(given_settings: dict[str, Any]) -> None:
+def test_a_child_loads_the_settings_of_its_parent(given_settings: dict[str, Any]) -> None:
     if "s3_secret_access_key" in given_settings:
         given_settings = {**given_settings, "s3_access_key_id": "the key's id"}
     settings = load({}, **given_settings)
@@ -33,7 +35,7 @@ def test_a_child_reads_the_settings_of_its_parent(given_settings: dict[str, Any]
     assert load(as_environment(settings)) == settings
 
 
-def test_what_was_not_set_is_not_passed_on() -> None:
+def test_unset_fields_are_not_passed_to_a_child() -> None:
     settings = load({}, api_port=81, s3_access_key_id="id", s3_secret_access_key="hush")
 
     assert as_environment(settings) == {

@@ -9,36 +9,36 @@ if TYPE_CHECKING:
     from seewhy.jobs.dead_letters import DeadLetters
     from seewhy.ledger.ports.ledger import Ledger
 
-dead = typer.Typer(help="Look at failed jobs, try them again, or leave them behind.")
+dead = typer.Typer(help="List, inspect, retry and remove failed jobs.")
 
 
 @dead.command("list")
-def show_all(
-    limit: Annotated[int, typer.Option(min=1, help="How many, the oldest first.")] = 1000,
+def list_failed_jobs(
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number, oldest first.")] = 1000,
 ) -> None:
-    """List the failed jobs that nobody has dealt with."""
+    """List the failed jobs that were neither retried nor purged."""
     from rich.table import Table
 
-    from seewhy.cli.console import results
+    from seewhy.cli.console import output_console
 
     table = Table(box=None)
     for title in ("id", "failed at (UTC)", "lane", "attempts", "error"):
         table.add_column(title, overflow="fold")
     for record in _open()[0].list_dead_letters(limit=limit):
-        failed = datetime.fromtimestamp((record.finished_ms or 0) / 1000, UTC)
+        failed_at = datetime.fromtimestamp((record.finished_ms or 0) / 1000, UTC)
         table.add_row(
             record.job_id,
-            f"{failed:%Y-%m-%d %H:%M:%S}",
+            f"{failed_at:%Y-%m-%d %H:%M:%S}",
             record.lane,
             str(record.attempts),
             f"{record.error_code}: {record.error_detail}",
         )
-    results().print(table)
+    output_console().print(table)
 
 
 @dead.command()
 def show(job_id: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
-    """Print everything that the ledger knows of one job, as JSON."""
+    """Print the whole record of one job as JSON."""
     import json
     from dataclasses import asdict
 
@@ -52,21 +52,21 @@ def show(job_id: Annotated[str, typer.Argument(help="The job's id.")]) -> None:
 
 @dead.command()
 def retry(
-    job_ids: Annotated[list[str] | None, typer.Argument(help="The jobs' ids.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+    job_ids: Annotated[list[str] | None, typer.Argument(help="Ids of failed jobs.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Retry all failed jobs.")] = False,
 ) -> None:
-    """Run failed jobs again, each as a new job whose manifest says `retry_of`."""
+    """Run failed jobs again. Each becomes a new job whose manifest has `retry_of`."""
     from seewhy.errors import SeewhyError, Unavailable
 
     if everything == bool(job_ids):
-        raise typer.BadParameter("name the jobs, or --all")
-    ledger, letters = _open()
+        raise typer.BadParameter("give job ids, or --all")
+    ledger, dead_letters = _open()
     failed = False
     for job_id in job_ids or [
         record.job_id for record in ledger.list_dead_letters(limit=1_000_000)
     ]:
         try:
-            typer.echo(f"{job_id} is tried again as {letters.retry(job_id)}")
+            typer.echo(f"{job_id}: retried as {dead_letters.retry(job_id)}")
         except Unavailable:
             raise
         except SeewhyError as error:
@@ -79,16 +79,16 @@ def retry(
 @dead.command()
 def purge(
     older_than: Annotated[
-        float | None, typer.Option(min=0, help="Only what failed more than so many hours ago.")
+        float | None, typer.Option(min=0, help="Remove jobs that failed this many hours ago.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all failed jobs.")] = False,
 ) -> None:
-    """Leave failed jobs out of the list; their records stay until their retention is over."""
+    """Remove failed jobs from the list. Their records stay until their retention ends."""
     if everything == (older_than is not None):
         raise typer.BadParameter("give --older-than HOURS, or --all")
     before = datetime.now(UTC) - timedelta(hours=-1 if older_than is None else older_than)
     count = _open()[1].purge(before_ms=round(before.timestamp() * 1000))
-    typer.echo(f"{count} left behind")
+    typer.echo(f"{count} removed")
 
 
 def _open() -> "tuple[Ledger, DeadLetters]":

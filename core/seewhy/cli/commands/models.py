@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-models = typer.Typer(help="List the catalogue, and which weights are on this machine.")
+models = typer.Typer(help="List the catalogue and whether the weights are on this machine.")
 
 
 @models.callback(invoke_without_command=True)
-def _list(context: typer.Context) -> None:
+def _list_models(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        _show_catalogue()
+        _print_catalog()
 
 
 @models.command()
@@ -19,21 +19,25 @@ def check(
     file: Annotated[
         Path, typer.Argument(exists=True, dir_okay=False, help="A .keras or .h5 file.")
     ],
-    layer: Annotated[str, typer.Option(help="The target layer.")] = "",
-    output: Annotated[str, typer.Option(help="The scores, of several outputs.")] = "",
+    layer: Annotated[
+        str, typer.Option(help="The target layer. Default: the last layer with spatial output.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option(help="The output that holds the class scores, if the model has several.")
+    ] = "",
 ) -> None:
-    """Say whether and how a model file can be explained, and try it."""
-    from seewhy.embedded.programs import exec_module
+    """Check whether a model file can be explained, by explaining a random image."""
+    from seewhy.embedded.commands import exec_module
 
     exec_module("seewhy_worker.model_check", str(file), layer, output)
 
 
-def _show_catalogue() -> None:
+def _print_catalog() -> None:
     from rich.table import Table
 
     from seewhy.catalog.catalog import Catalog, RandomWeights
     from seewhy.catalog.weights import find_weights
-    from seewhy.cli.console import results
+    from seewhy.cli.console import output_console
     from seewhy.settings import load
 
     settings = load()
@@ -54,4 +58,4 @@ def _show_catalogue() -> None:
             spec.layer or "last spatial",
             weights,
         )
-    results().print(table)
+    output_console().print(table)

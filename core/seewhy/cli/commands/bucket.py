@@ -4,7 +4,7 @@ import typer
 
 
 def bucket() -> None:
-    """Create and configure the S3 bucket that the environment names."""
+    """Create and configure the S3 bucket named by SEEWHY_STORE_URL."""
     from seewhy.settings import load
     from seewhy.storage.provision import provision
 

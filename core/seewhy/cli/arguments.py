@@ -1,0 +1,49 @@
+"""Options that several commands share, and how their values are read."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+UrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="URL of the service. If unset and nothing answers there, a temporary service runs "
+        "until the command ends.",
+        show_default=DEFAULT_URL,
+    ),
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="A name from `seewhy models`.", show_default="vgg16")
+]
+
+_OVERLAY_NAME = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names of a comma-separated list, without blanks and empty items."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_targets(text: str) -> Any:
+    """Return the request's `targets`.
+
+    Accepts `predicted`, `top:N`, comma-separated class names and indices, and JSON. Raises
+    `ValueError` when text that starts as JSON is not valid JSON.
+    """
+    if text.lstrip().startswith(("{", "[")):
+        return json.loads(text)
+    if text == "predicted" or text.startswith("top:"):
+        return text
+    return [int(name) if name.isdecimal() else name for name in split_names(text)]
+
+
+def skip_overlays(photos: Sequence[Path]) -> Sequence[Path]:
+    """Leave out overlays of an earlier run, unless all the photos are overlays."""
+    return [photo for photo in photos if not _OVERLAY_NAME.search(photo.name)] or photos

@@ -1,0 +1,1 @@
+"""The commands of `seewhy`, one module per command or group."""

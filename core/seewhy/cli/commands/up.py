@@ -1,0 +1,54 @@
+"""`seewhy up`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seewhy.cli.arguments import ModelOption
+
+
+def up(
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address that the API listens on.", show_default="127.0.0.1"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="The port that the API listens on. 0 picks a free port.",
+            show_default="8000",
+        ),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="Folder for images, results, the ledger and logs.")
+    ] = Path("seewhy-data"),
+    model: ModelOption = None,
+) -> None:
+    """Run everything on this machine: ledger, object store, worker and API. Ctrl-C stops it."""
+    from seewhy.cli.console import DownloadProgress, error_console, output_console
+    from seewhy.embedded.data_directory import lock_data_directory
+    from seewhy.embedded.model_choice import ensure_weights
+    from seewhy.embedded.up import complete_settings
+    from seewhy.embedded.up import up as run
+    from seewhy.settings import load
+
+    console = error_console()
+    options = {"api_host": host, "api_port": port, "default_model": model}
+    settings = load(None, **{name: value for name, value in options.items() if value is not None})
+    with lock_data_directory(data) as directory:
+        settings = complete_settings(settings, directory)
+        with DownloadProgress(console) as downloads:
+            settings = ensure_weights(
+                settings,
+                progress=downloads,
+                warn=lambda text: console.print(text, style="yellow", soft_wrap=True),
+            )
+        run(
+            settings,
+            directory=directory,
+            report=lambda name, line: console.print(f"{name:>10} │ {line}", soft_wrap=True),
+            ready=lambda url: output_console().print(f"seewhy is ready at {url}", soft_wrap=True),
+        )
