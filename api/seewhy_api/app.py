@@ -85,7 +85,7 @@ def create_api(settings: Settings) -> Api:
         recovery=recovery,
         interval_s=settings.sweep_interval_s,
     )
-    expiry = open_retention(settings, known=lambda job_id: ledger.read(job_id) is not None)
+    expiry = open_retention(settings, job_exists=lambda job_id: ledger.read(job_id) is not None)
     forgetter = RetentionTask(expiry=expiry) if expiry else None
     return Api(create_app(parts), tail, sweeper, forgetter)
 

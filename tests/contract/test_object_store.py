@@ -1,4 +1,4 @@
-"""What holds for every object store, on the in-memory twin, a local directory and a real S3."""
+"""The object store contract: in memory, in a local directory and on a real S3 server."""
 
 import time
 from collections.abc import Iterator
@@ -33,17 +33,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
         return memory_store()
     if request.param == "directory":
         return open_store(load(environment={}, store_url=f"file://{tmp_path}/objects"))
-    found: ObjectStore = request.getfixturevalue("bucket")
-    return found
+    s3_store: ObjectStore = request.getfixturevalue("bucket")
+    return s3_store
 
 
-def calls_served(store: ObjectStore) -> Iterator[str]:
-    """Name each call of the port that does not find the store unavailable."""
+def available_calls(store: ObjectStore) -> Iterator[str]:
+    """Yield the name of each method that does not raise `StoreUnavailable`."""
     calls = {
         "put": lambda: store.put("images/1", b"1", content_type=JPEG),
         "get": lambda: store.get("images/1"),
         "delete": lambda: store.delete("images/1"),
-        "keys": lambda: list(store.keys("images/")),
+        "list_keys": lambda: list(store.list_keys("images/")),
         "check": store.check,
     }
     for name, call in calls.items():
@@ -55,7 +55,7 @@ def calls_served(store: ObjectStore) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("size_bytes", [0, 1, 60_000, 6_000_000])
-def test_what_is_put_is_read_back(store: ObjectStore, size_bytes: int) -> None:
+def test_a_put_object_is_read_back(store: ObjectStore, size_bytes: int) -> None:
     body = (bytes(range(256)) * (size_bytes // 256 + 1))[:size_bytes]
     store.put("images/1", body, content_type=JPEG)
     assert store.get("images/1") == body
@@ -67,12 +67,12 @@ def test_a_second_put_replaces_the_first(store: ObjectStore) -> None:
     assert store.get("images/1") == b"second"
 
 
-def test_an_object_that_was_never_put_is_absent(store: ObjectStore) -> None:
-    with pytest.raises(ObjectNotFound, match="no object under images/1"):
+def test_a_missing_object_is_not_found(store: ObjectStore) -> None:
+    with pytest.raises(ObjectNotFound, match="No object under images/1"):
         store.get("images/1")
 
 
-def test_a_deleted_object_is_absent_and_may_be_deleted_again(store: ObjectStore) -> None:
+def test_a_deleted_object_is_not_found_and_can_be_deleted_again(store: ObjectStore) -> None:
     store.put("images/1", b"1", content_type=JPEG)
     store.delete("images/1")
     store.delete("images/1")
@@ -80,20 +80,23 @@ def test_a_deleted_object_is_absent_and_may_be_deleted_again(store: ObjectStore)
         store.get("images/1")
 
 
-def test_a_folder_lists_all_it_holds_and_no_neighbour(store: ObjectStore) -> None:
+def test_a_listing_has_all_keys_of_the_folder_and_no_others(store: ObjectStore) -> None:
     for key in ("results/1/1/map.npy", "results/1/2/overlay-0.jpg", "results/10/1/map.npy"):
         store.put(key, b"1", content_type=JPEG)
-    assert sorted(store.keys("results/1/")) == ["results/1/1/map.npy", "results/1/2/overlay-0.jpg"]
-    assert list(store.keys("results/2/")) == []
+    assert sorted(store.list_keys("results/1/")) == [
+        "results/1/1/map.npy",
+        "results/1/2/overlay-0.jpg",
+    ]
+    assert list(store.list_keys("results/2/")) == []
 
 
-def test_threads_share_a_store_and_a_long_listing_is_whole(store: ObjectStore) -> None:
-    keys = [f"jobs/{number}.json" for number in range(1_001)]  # S3 lists 1,000 at a time
+def test_threads_share_a_store_and_a_long_listing_is_complete(store: ObjectStore) -> None:
+    keys = [f"jobs/{number}.json" for number in range(1_001)]  # S3 returns 1,000 per page
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda key: store.put(key, key.encode(), content_type=JPEG), keys))
         bodies = list(threads.map(store.get, keys))
     assert bodies == [key.encode() for key in keys]
-    assert sorted(store.keys("jobs/")) == sorted(keys)
+    assert sorted(store.list_keys("jobs/")) == sorted(keys)
 
 
 @pytest.mark.parametrize(
@@ -119,137 +122,139 @@ def test_a_key_that_could_leave_its_folder_is_refused(store: ObjectStore, key: s
         lambda: store.put(key, b"1", content_type=JPEG),
         lambda: store.get(key),
         lambda: store.delete(key),
-        lambda: store.link(key, expires_s=60),
-        lambda: list(store.keys(f"{key}/")),
+        lambda: store.presigned_url(key, expires_s=60),
+        lambda: list(store.list_keys(f"{key}/")),
     ):
-        with pytest.raises(ValueError, match="not a key"):
+        with pytest.raises(ValueError, match="Not an object key"):
             call()
 
 
-def test_a_listing_is_of_a_whole_folder(store: ObjectStore) -> None:
-    with pytest.raises(ValueError, match="not a folder"):
-        list(store.keys("results/1"))
+def test_a_listing_of_a_partial_name_is_refused(store: ObjectStore) -> None:
+    with pytest.raises(ValueError, match="Not a folder"):
+        list(store.list_keys("results/1"))
 
 
 @pytest.mark.parametrize("expires_s", [0, -1, 604_801])
-def test_a_link_that_no_s3_would_honour_is_refused(store: ObjectStore, expires_s: int) -> None:
-    with pytest.raises(ValueError, match="a link lasts"):
-        store.link("images/1", expires_s=expires_s)
+def test_an_expiry_outside_the_range_of_s3_is_refused(store: ObjectStore, expires_s: int) -> None:
+    with pytest.raises(ValueError, match="expires_s must be"):
+        store.presigned_url("images/1", expires_s=expires_s)
 
 
-def test_a_store_that_works_passes_its_check(store: ObjectStore) -> None:
+def test_a_working_store_passes_its_check(store: ObjectStore) -> None:
     store.check()
 
 
-def test_a_directory_and_memory_have_no_links(tmp_path: Path) -> None:
+def test_a_directory_and_memory_have_no_presigned_urls(tmp_path: Path) -> None:
     directory = open_store(load(environment={}, store_url=f"file://{tmp_path}/objects"))
-    assert directory.link("images/1", expires_s=60) is None
-    assert memory_store().link("images/1", expires_s=60) is None
+    assert directory.presigned_url("images/1", expires_s=60) is None
+    assert memory_store().presigned_url("images/1", expires_s=60) is None
 
 
-def test_a_new_directory_is_its_owner_s_alone(tmp_path: Path) -> None:
+def test_a_new_directory_is_private_to_its_owner(tmp_path: Path) -> None:
     open_store(load(environment={}, store_url=f"file://{tmp_path}/my%20own/objects"))
     assert (tmp_path / "my own" / "objects").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_directory_that_cannot_be_made_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_a_settings_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="SEEWHY_STORE_URL: cannot create"):
         open_store(load(environment={}, store_url=f"file://{tmp_path}/file/objects"))
 
 
-def test_a_directory_that_went_away_fails_its_check(tmp_path: Path) -> None:
+def test_a_removed_directory_fails_its_check(tmp_path: Path) -> None:
     directory = open_store(load(environment={}, store_url=f"file://{tmp_path}/objects"))
     (tmp_path / "objects").rmdir()
-    with pytest.raises(StoreUnavailable, match="objects is not a directory"):
+    with pytest.raises(StoreUnavailable, match="objects is not a writable directory"):
         directory.check()
 
 
-def test_a_link_serves_the_object_and_its_type_to_anybody(bucket: ObjectStore) -> None:
-    bucket.put("images/1", b"a picture", content_type=JPEG)
-    answer = httpx2.get(bucket.link("images/1", expires_s=60) or "")
-    assert (answer.status_code, answer.content) == (200, b"a picture")
-    assert answer.headers["Content-Type"] == JPEG
+def test_a_presigned_url_serves_the_object_and_its_content_type(bucket: ObjectStore) -> None:
+    bucket.put("images/1", b"an image", content_type=JPEG)
+    response = httpx2.get(bucket.presigned_url("images/1", expires_s=60) or "")
+    assert (response.status_code, response.content) == (200, b"an image")
+    assert response.headers["Content-Type"] == JPEG
 
 
-def test_a_link_names_the_public_endpoint_and_is_signed_for_it(s3_settings: Settings) -> None:
+def test_a_presigned_url_is_signed_for_the_public_endpoint(s3_settings: Settings) -> None:
     public = (s3_settings.s3_endpoint or "").replace("127.0.0.1", "localhost")
     store = open_store(s3_settings.model_copy(update={"s3_public_endpoint": public}))
-    store.put("images/1", b"a picture", content_type=JPEG)
-    link = store.link("images/1", expires_s=60) or ""
-    assert link.startswith(f"{public}/")
-    assert httpx2.get(link).content == b"a picture"
+    store.put("images/1", b"an image", content_type=JPEG)
+    url = store.presigned_url("images/1", expires_s=60) or ""
+    assert url.startswith(f"{public}/")
+    assert httpx2.get(url).content == b"an image"
 
 
 @pytest.mark.parametrize(
-    ("written", "forged"),
+    ("original", "forged"),
     [
         ("images/1", "images/2"),
         ("X-Amz-Expires=60", "X-Amz-Expires=6000"),
         ("?X-Amz", "?x=1&X-Amz"),
     ],
 )
-def test_a_changed_link_opens_nothing(bucket: ObjectStore, written: str, forged: str) -> None:
+def test_a_tampered_presigned_url_is_refused(
+    bucket: ObjectStore, original: str, forged: str
+) -> None:
     for key in ("images/1", "images/2"):
-        bucket.put(key, b"a picture", content_type=JPEG)
-    link = bucket.link("images/1", expires_s=60) or ""
-    assert written in link
-    assert httpx2.get(link.replace(written, forged)).status_code == 403
-    assert httpx2.get(link.partition("?")[0]).status_code == 403
+        bucket.put(key, b"an image", content_type=JPEG)
+    url = bucket.presigned_url("images/1", expires_s=60) or ""
+    assert original in url
+    assert httpx2.get(url.replace(original, forged)).status_code == 403
+    assert httpx2.get(url.partition("?")[0]).status_code == 403
 
 
-def test_a_link_ends(bucket: ObjectStore) -> None:
-    bucket.put("images/1", b"a picture", content_type=JPEG)
-    link = bucket.link("images/1", expires_s=1) or ""
-    give_up = time.monotonic() + 20
-    while httpx2.get(link).status_code != 403:
-        assert time.monotonic() < give_up
+def test_a_presigned_url_expires(bucket: ObjectStore) -> None:
+    bucket.put("images/1", b"an image", content_type=JPEG)
+    url = bucket.presigned_url("images/1", expires_s=1) or ""
+    deadline = time.monotonic() + 20
+    while httpx2.get(url).status_code != 403:
+        assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert "expired" in httpx2.get(link).text
+    assert "expired" in httpx2.get(url).text
 
 
-def test_a_missing_bucket_is_said_and_is_not_taken_for_a_missing_object(
+def test_a_missing_bucket_is_not_mistaken_for_a_missing_object(
     s3_settings: Settings,
 ) -> None:
     store = open_store(s3_settings.model_copy(update={"store_url": "s3://never-made"}))
-    assert list(calls_served(store)) == []
-    with pytest.raises(StoreUnavailable, match="the bucket of SEEWHY_STORE_URL does not exist"):
+    assert list(available_calls(store)) == []
+    with pytest.raises(StoreUnavailable, match="The bucket in SEEWHY_STORE_URL does not exist"):
         store.check()
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
-        ({"s3_secret_access_key": "wrong"}, "check SEEWHY_S3_ACCESS_KEY_ID"),
-        ({"s3_access_key_id": "nobody"}, "check SEEWHY_S3_ACCESS_KEY_ID"),
-        ({"s3_region": "eu-west-1"}, "check SEEWHY_S3_REGION"),
+        ({"s3_secret_access_key": "wrong"}, "Check SEEWHY_S3_ACCESS_KEY_ID"),
+        ({"s3_access_key_id": "nobody"}, "Check SEEWHY_S3_ACCESS_KEY_ID"),
+        ({"s3_region": "eu-west-1"}, "Check SEEWHY_S3_REGION"),
     ],
 )
-def test_settings_that_the_server_refuses_are_named(
-    s3: S3Server, changes: dict[str, str], says: str
+def test_an_error_message_names_the_wrong_setting(
+    s3: S3Server, changes: dict[str, str], message: str
 ) -> None:
     given = s3.settings(s3.new_bucket()) | changes
     store = open_store(load(environment={}, **given))
-    assert list(calls_served(store)) == []
-    with pytest.raises(StoreUnavailable, match=says):
+    assert list(available_calls(store)) == []
+    with pytest.raises(StoreUnavailable, match=message):
         store.check()
 
 
-def test_the_machine_s_own_aws_session_is_not_mixed_into_given_keys(
+def test_configured_keys_are_not_combined_with_an_aws_session_of_the_machine(
     s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "of somebody else")
-    link = open_store(s3_settings).link("images/1", expires_s=60) or ""
-    assert "X-Amz-Security-Token" not in link
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another account")
+    url = open_store(s3_settings).presigned_url("images/1", expires_s=60) or ""
+    assert "X-Amz-Security-Token" not in url
 
 
-def test_without_keys_of_its_own_the_store_uses_the_machine_s(
+def test_without_configured_keys_the_store_uses_the_credentials_of_the_machine(
     s3_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = s3_settings.s3_secret_access_key
     assert secret is not None
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3_settings.s3_access_key_id or "")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret.get_secret_value())
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # the setting prevails
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # the setting takes precedence
     keyless = {"s3_access_key_id": None, "s3_secret_access_key": None}
     open_store(s3_settings.model_copy(update=keyless)).check()

@@ -75,4 +75,4 @@ def test_a_bucket_that_was_marked_is_never_taken_for_a_new_installation(building
         redis.flushall()
     wait_until(lambda: marked(building.settings), what="the ledger is marked again")
     assert store.get(EPOCH_KEY) == epoch
-    assert list(store.keys("jobs/")) == []
+    assert list(store.list_keys("jobs/")) == []

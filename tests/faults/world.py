@@ -24,7 +24,7 @@ from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import JobEvent, JobRecord
 from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
-from seewhy.storage.keys import manifest_key, result_key, result_prefix
+from seewhy.storage.keys import RESULT_DOCUMENT, manifest_key, result_key, result_prefix
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.stub import StubExplainer
@@ -143,8 +143,8 @@ class World:
 
     def wrote(self, job_id: str, *, fence: int) -> bool:
         """Whether a worker has put a whole result of this claim into the store."""
-        key = result_key(job_id, fence, "result.json")
-        return key in set(self.store.keys(result_prefix(job_id)))
+        key = result_key(job_id, fence, RESULT_DOCUMENT)
+        return key in set(self.store.list_keys(result_prefix(job_id)))
 
     def running(self) -> list[str]:
         """The jobs that a worker holds."""

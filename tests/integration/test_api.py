@@ -89,7 +89,9 @@ def refused(answer: TestResponse, status: int, code: str) -> str:
 
 def stored(settings: Settings) -> list[str]:
     store = open_store(settings)
-    return sorted(key for prefix in ("images/", "jobs/", "results/") for key in store.keys(prefix))
+    return sorted(
+        key for prefix in ("images/", "jobs/", "results/") for key in store.list_keys(prefix)
+    )
 
 
 MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)
@@ -436,12 +438,12 @@ def test_what_the_store_has_forgotten_is_gone_though_the_ledger_remembers(client
     here = f"/v1/explanations/{post(client, cat).json['id']}"
     finish_one(settings)
     store = open_store(settings)
-    (picture,) = store.keys("images/")
+    (picture,) = store.list_keys("images/")
     store.delete(picture)
     said = refused(client.get(f"{here}/overlay"), 410, "explanation_gone")
     assert said == "the picture is no longer in the object store"
     assert client.get(f"{here}/map.npy").status_code == 200
-    for key in list(store.keys("results/")):
+    for key in list(store.list_keys("results/")):
         store.delete(key)
     for name in ("overlay", "heatmap", "map.npy"):
         said = refused(client.get(f"{here}/{name}"), 410, "explanation_gone")

@@ -72,7 +72,7 @@ def test_a_tenant_with_too_much_waiting_gets_429_and_when_to_come_back(client, s
     assert int(refused.headers["Retry-After"]) == 60, "nothing has ended in the last minute"
     assert ask(client, 3, tenant="b").status_code == 202
     assert ask(client, 4, priority="batch").status_code == 202, "another queue"
-    manifests = list(open_store(settings).keys("jobs/"))
+    manifests = list(open_store(settings).list_keys("jobs/"))
     assert len(manifests) == 5, "what was refused leaves nothing to be rebuilt"
 
 

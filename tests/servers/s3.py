@@ -1,7 +1,7 @@
-"""A real S3 server for tests: moto over HTTP, in a child process, behind a check of signatures.
+"""An S3 server for tests: moto over HTTP in a child process, with signatures verified.
 
-moto alone accepts a wrong secret, a tampered link and an expired one. Here every request but a
-CORS preflight is refused unless its Signature Version 4 is right, by the rules of
+moto alone accepts wrong secrets and tampered or expired URLs. This server refuses every request
+without a valid Signature Version 4, except CORS preflights. The rules:
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
 
@@ -25,7 +25,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True, kw_only=True)
 class S3Server:
-    """A running server; `pid` is there for tests that stop, continue or kill it."""
+    """A running server. Tests may signal its process, `pid`."""
 
     endpoint: str
     pid: int
@@ -34,7 +34,7 @@ class S3Server:
     region: str = REGION
 
     def client(self, **changes: str) -> Any:
-        """Return a boto3 client of this server."""
+        """Return a boto3 client for this server."""
         arguments: dict[str, Any] = {
             "endpoint_url": self.endpoint,
             "aws_access_key_id": self.access_key_id,
@@ -45,13 +45,13 @@ class S3Server:
         return boto3.client("s3", **(arguments | changes))
 
     def new_bucket(self) -> str:
-        """Create an empty bucket under a name never used before."""
+        """Create an empty bucket with a unique name and return the name."""
         name = f"test-{uuid.uuid4().hex}"
         self.client().create_bucket(Bucket=name)
         return name
 
     def settings(self, bucket: str) -> dict[str, str]:
-        """Return what `seewhy.settings.load(environment={}, **…)` needs to use a bucket here."""
+        """Return the keyword arguments of `seewhy.settings.load` for a bucket of this server."""
         return {
             "store_url": f"s3://{bucket}",
             "s3_endpoint": self.endpoint,
@@ -63,9 +63,9 @@ class S3Server:
 
 @contextmanager
 def running() -> Iterator[S3Server]:
-    """Run a server on a free port of the loopback interface; it ends with the block.
+    """Run a server on a free loopback port until the block ends.
 
-    It also ends when this process dies in whatever way: its standard input is then closed.
+    The server also ends when this process dies, because its standard input is closed.
     """
     program = Path(__file__).with_name("s3_process.py")
     with subprocess.Popen(
@@ -74,13 +74,16 @@ def running() -> Iterator[S3Server]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "MOTO_DISABLE_GLOBAL_CORS": "true"},  # a bucket's own rules count
+        env={
+            **os.environ,
+            "MOTO_DISABLE_GLOBAL_CORS": "true",
+        },  # apply the CORS rules of the bucket
     ) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         if not port:
             _, report = process.communicate()
-            raise RuntimeError(f"the S3 server did not start:\n{report}")
+            raise RuntimeError(f"The S3 server did not start:\n{report}")
         try:
             yield S3Server(endpoint=f"http://127.0.0.1:{port}", pid=process.pid)
         finally:

@@ -1,6 +1,6 @@
-"""The program that `servers.s3` runs: `s3_process.py ACCESS_KEY_ID SECRET REGION`.
+"""The process behind `servers.s3`: `python s3_process.py ACCESS_KEY_ID SECRET REGION`.
 
-Prints its port, serves until standard input is closed.
+Prints its port and serves until standard input is closed.
 """
 
 import hashlib
@@ -36,26 +36,26 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Refusal(Exception):
-    """The request is not served; `args` are the S3 error code and a sentence."""
+    """A refused request; `args` are the S3 error code and message."""
 
 
-class _Exactly:
-    """Canonicalise the headers that the client says it signed, no more and no fewer."""
+class _SignedHeadersOnly:
+    """Canonicalizes exactly the headers that the client lists as signed."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         return request.headers
 
 
-class HeaderSignature(_Exactly, S3SigV4Auth):
+class HeaderSignature(_SignedHeadersOnly, S3SigV4Auth):
     """Recomputes the signature of an `Authorization` header."""
 
 
-class QuerySignature(_Exactly, S3SigV4QueryAuth):
+class QuerySignature(_SignedHeadersOnly, S3SigV4QueryAuth):
     """Recomputes the signature in a presigned URL."""
 
 
 class SignatureCheck:
-    """WSGI middleware: only rightly signed requests reach `app`."""
+    """WSGI middleware: only correctly signed requests reach `app`."""
 
     def __init__(self, app: WsgiApp, *, credentials: Credentials, region: str) -> None:
         self._app = app
@@ -65,7 +65,7 @@ class SignatureCheck:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Serve a rightly signed request and any CORS preflight; refuse the rest with 403."""
+        """Serve correctly signed requests and CORS preflights; refuse all others with 403."""
         try:
             if environ["REQUEST_METHOD"] != "OPTIONS":
                 self._check(environ)
@@ -110,7 +110,7 @@ class SignatureCheck:
     ) -> None:
         access_key_id, _, scope = given.get("Credential", "").partition("/")
         if access_key_id != self._credentials.access_key:
-            raise Refusal("InvalidAccessKeyId", "This access key is not known here.")
+            raise Refusal("InvalidAccessKeyId", "Unknown access key.")
         if scope != f"{date[:8]}/{self._region}/s3/aws4_request":
             raise Refusal("AuthorizationHeaderMalformed", f"The credential scope is {scope!r}.")
         auth = (HeaderSignature if expires is None else QuerySignature)(
@@ -120,7 +120,7 @@ class SignatureCheck:
         request.context["timestamp"] = date
         to_sign = auth.string_to_sign(request, auth.canonical_request(request))
         if not hmac.compare_digest(auth.signature(to_sign, request), given.get("Signature", "")):
-            raise Refusal("SignatureDoesNotMatch", "The signature is not the one computed here.")
+            raise Refusal("SignatureDoesNotMatch", "The signature does not match.")
         _check_time(date, expires)
 
 
@@ -154,7 +154,7 @@ def _check_payload(environ: dict[str, Any]) -> None:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     if hashlib.sha256(body).hexdigest() != claimed:
-        raise Refusal("XAmzContentSHA256Mismatch", "The body is not the one that was signed.")
+        raise Refusal("XAmzContentSHA256Mismatch", "The body differs from the signed one.")
 
 
 def main(access_key_id: str, secret_access_key: str, region: str) -> None:

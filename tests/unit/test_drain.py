@@ -132,7 +132,7 @@ def test_a_result_is_whole_before_the_state_moves(room):
     room.submit(job, targets=(2, 0), metadata={"task": 7})
     seen = []
     room.ledger.complete, complete = (
-        lambda done: seen.extend(room.store.keys(f"results/{job}/")) or complete(done),
+        lambda done: seen.extend(room.store.list_keys(f"results/{job}/")) or complete(done),
         room.ledger.complete,
     )
     room.drain.drain(LANE)
@@ -194,7 +194,7 @@ def test_no_overlay_is_made_when_none_is_wanted(room):
     (job,) = ids(1)
     room.submit(job, outputs=())
     room.drain.drain(LANE)
-    assert sorted(room.store.keys(f"results/{job}/")) == [
+    assert sorted(room.store.list_keys(f"results/{job}/")) == [
         f"results/{job}/1/map.npy",
         f"results/{job}/1/result.json",
     ]

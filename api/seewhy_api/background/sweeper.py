@@ -51,7 +51,7 @@ class Sweeper:
 
     def recover(self) -> None:
         """Bring back what Redis may have lost."""
-        self._recovery.recover(go_on=lambda: not self._task.stopped)
+        self._recovery.recover(should_stop=lambda: self._task.stopped)
 
     def sweep(self) -> None:
         """Make one whole pass: until nothing is overdue, then ring."""

@@ -75,5 +75,8 @@ def time_text(at_ms: int | None) -> str | None:
 
 
 def _downloads(result: Result, store: ObjectStore) -> dict[str, str]:
-    signed = {name: store.link(key, expires_s=LINK_LIFE_S) for name, key in result.objects.items()}
+    signed = {
+        name: store.presigned_url(key, expires_s=LINK_LIFE_S)
+        for name, key in result.objects.items()
+    }
     return {name: link for name, link in signed.items() if link}

@@ -1,6 +1,6 @@
-"""Filing: the object store is told how jobs ended that left no result there.
+"""The archiver: writes the outcomes of jobs without a result to the object store.
 
-Filing an outcome twice, or by two at once, writes the same object: outcomes never change.
+Archiving an outcome twice or concurrently writes the same object, because outcomes never change.
 """
 
 import json
@@ -15,30 +15,28 @@ from seewhy.storage.port import ObjectStore
 
 
 def archive_outcomes(*, ledger: Ledger, store: ObjectStore, limit: int) -> int:
-    """File up to `limit` of the oldest outcomes, and return how many.
+    """Archive up to `limit` of the oldest unarchived outcomes. Returns how many.
 
-    The ledger hears of it last: what is cut short is done again. Raises `Unavailable`.
+    Marks them as archived only after all are written, so an interrupted call is repeated.
+    Raises `Unavailable`.
     """
     records = ledger.list_unarchived(limit=limit)
     for record in records:
-        body = json.dumps(asdict(_outcome(record))).encode()
+        body = json.dumps(asdict(_outcome_of(record))).encode()
         store.put(outcome_key(record.job_id), body, content_type="application/json")
     if records:
         ledger.mark_archived([record.job_id for record in records])
     return len(records)
 
 
-def read_outcome(body: bytes) -> JobOutcome:
-    """Read what was filed, whatever a later version may have added to it.
-
-    Raises `ValueError` when it is not an outcome.
-    """
+def parse_outcome(body: bytes) -> JobOutcome:
+    """Parse an archived outcome, ignoring unknown fields. Raises `ValueError` for other content."""
     return TypeAdapter(JobOutcome).validate_json(body)
 
 
-def _outcome(record: JobRecord) -> JobOutcome:
+def _outcome_of(record: JobRecord) -> JobOutcome:
     if record.finished_ms is None:
-        raise ValueError(f"job {record.job_id} has not ended")
+        raise ValueError(f"Job {record.job_id} has not finished.")
     return JobOutcome(
         state=record.state,
         finished_ms=record.finished_ms,

@@ -1,7 +1,8 @@
-"""Recovery: noticing that Redis has lost jobs, and bringing them back.
+"""Recovery: detect that Redis has lost jobs, and rebuild the ledger.
 
-A marker stands in the ledger and in the store. Where the ledger's is gone, all was lost; where it
-was put down by another server process, the last second may have been (`appendfsync everysec`).
+The ledger and the store each hold an epoch marker. No marker in the ledger means that all jobs are
+lost. A marker set by another server process means a restart, after which the last second of writes
+may be lost (`appendfsync everysec`).
 """
 
 import logging
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Looks after the marker. One per API process; any number may run at once."""
+    """Compares the epoch markers and rebuilds. One per API process; any number may run at once."""
 
     def __init__(self, *, ledger: Ledger, store: ObjectStore, retention_s: int) -> None:
         """Rebuild this ledger from this store."""
@@ -32,53 +33,57 @@ class Recovery:
         self._owner = new_job_id()
         self._epoch: str | None = None
 
-    def recover(self, *, go_on: Callable[[], bool] = lambda: True) -> RebuildProgress | None:
-        """Rebuild if jobs may have been lost; None when there was no need, or not for us.
+    def recover(
+        self, *, should_stop: Callable[[], bool] = lambda: False
+    ) -> RebuildProgress | None:
+        """Rebuild if jobs may be lost. Returns None when not needed or done by another process.
 
-        Stops when `go_on()` is false; the next to look begins anew. Raises `Unavailable`.
+        Stops between two steps when `should_stop()` is true; the next call then starts again.
+        Raises `Unavailable`.
         """
         self._epoch = self._epoch or self._stored_epoch()
         marker = self._ledger.epoch_marker()
-        if self._epoch and self._agrees(marker):
+        if self._epoch and self._is_current(marker):
             return None
         if not self._ledger.acquire_leadership(self._owner, lease_ms=LEASE_MS):
             return None
         self._epoch = self._epoch or self._stored_epoch()
         if self._epoch is None:
-            self._found(marker.epoch or new_job_id())
+            self._start_epoch(marker.epoch or new_job_id())
             return None
         hours = HOURS_AFTER_RESTART if marker.epoch == self._epoch else None
-        return self._rebuild(self._epoch, hours, go_on)
+        return self._rebuild(self._epoch, hours, should_stop)
 
     def is_complete(self) -> bool:
-        """Whether the ledger still has all that was promised; if not, it is being put right.
+        """Return whether the ledger has all accepted jobs: no recovery is needed or running.
 
         Raises `Unavailable`.
         """
         self._epoch = self._epoch or self._stored_epoch()
-        return self._epoch is None or self._agrees(self._ledger.epoch_marker())
+        return self._epoch is None or self._is_current(self._ledger.epoch_marker())
 
-    def _agrees(self, marker: EpochMarker) -> bool:
+    def _is_current(self, marker: EpochMarker) -> bool:
         return marker.epoch == self._epoch and marker.marked_by == marker.server
 
     def _rebuild(
-        self, epoch: str, hours: int | None, go_on: Callable[[], bool]
+        self, epoch: str, hours: int | None, should_stop: Callable[[], bool]
     ) -> RebuildProgress | None:
-        _log.warning("Redis %s: looking for lost jobs", "was restarted" if hours else "lost all")
-        rebuilt = None
-        for so_far in self._rebuilder.rebuild(hours=hours):
-            # Whoever loses the lead may have lost the jobs just restored along with it.
-            again = self._ledger.acquire_leadership(self._owner, lease_ms=LEASE_MS, again=True)
-            if not (again and go_on()):
+        cause = "restarted" if hours else "lost all data"
+        _log.warning("Redis %s; rebuilding the ledger from the object store", cause)
+        latest = None
+        for progress in self._rebuilder.rebuild(hours=hours):
+            # Without leadership, Redis may have lost the restored jobs again.
+            leads = self._ledger.acquire_leadership(self._owner, lease_ms=LEASE_MS, again=True)
+            if not leads or should_stop():
                 return None
-            rebuilt = so_far
+            latest = progress
         if not self._ledger.set_epoch(epoch, owner=self._owner):
             return None
-        _log.warning("jobs restored: %s", rebuilt and dict(rebuilt.restored))
-        return rebuilt
+        _log.warning("Ledger rebuilt; jobs restored: %s", latest and dict(latest.restored))
+        return latest
 
-    def _found(self, epoch: str) -> None:
-        """Begin the books of a new installation."""
+    def _start_epoch(self, epoch: str) -> None:
+        """Write the first epoch of a new installation."""
         self._store.put(EPOCH_KEY, epoch.encode(), content_type="text/plain")
         self._epoch = epoch
         self._ledger.set_epoch(epoch, owner=self._owner)

@@ -1,7 +1,7 @@
-"""Promising a job: picture, manifest, ledger, hint, in this order and no other.
+"""Submission: image, then manifest, then ledger, then wakeup.
 
-From the manifest on the job is durable; from the ledger on it is promised. A failure before the
-ledger leaves at most an orphan object, and promises nothing.
+The manifest makes a job durable; the ledger makes it accepted. A failure before the ledger leaves
+at most an orphaned object and no accepted job.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from seewhy.storage.port import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """What is to be explained, and where it is kept."""
+    """An encoded image with its key in the object store."""
 
     key: str
     body: bytes
@@ -27,48 +27,48 @@ class UploadedImage:
 
 
 class JobSubmitter:
-    """Makes promises. One per process, used by many threads."""
+    """Submits jobs. One per process, shared by its threads."""
 
     def __init__(self, *, ledger: Ledger, store: ObjectStore, wakeups: WakeupPublisher) -> None:
-        """Promise through this ledger, store and wakeups."""
+        """Submit to this ledger and store, and publish wakeups."""
         self._ledger = ledger
         self._store = store
         self._wakeups = wakeups
 
-    def submit(self, manifest: Manifest, picture: UploadedImage) -> None:
-        """Promise the job, or raise `Unavailable` or `Crowded`.
+    def submit(self, manifest: Manifest, image: UploadedImage) -> None:
+        """Submit a job. Re-uploading an image renews its retention.
 
-        A picture that is there becomes young again.
+        Raises `Overloaded` when a queue limit is reached, and `Unavailable`.
         """
         key = manifest_key(manifest.job_id)
-        # Asked first, so that a crowd costs the store nothing; submitting is what counts.
-        _refuse(self._ledger.reached_limit(manifest.lane, context=manifest.context))
-        self._store.put(picture.key, picture.body, content_type=picture.media_type)
+        # A first check without side effects: a full queue costs no write to the store.
+        _raise_if_reached(self._ledger.reached_limit(manifest.lane, context=manifest.context))
+        self._store.put(image.key, image.body, content_type=image.media_type)
         self._store.put(key, manifest.model_dump_json().encode(), content_type="application/json")
         try:
             receipt = self._ledger.submit(manifest.submission)
         except Unavailable:
-            # What was not promised must not come back to life when the ledger is rebuilt. But the
-            # ledger may have taken it before it fell silent: a retry with the key is then promised
-            # this very job, which needs its manifest.
+            # A rebuild must not revive a rejected job. With an idempotency key the manifest stays:
+            # the ledger may have accepted the job, and a retry with the key then returns it.
             if manifest.key is None:
-                with contextlib.suppress(StoreUnavailable):
-                    self._store.delete(key)
+                self._delete(key)
             raise
         if receipt.limit_reached:
-            with contextlib.suppress(StoreUnavailable):
-                self._store.delete(key)
-            _refuse(receipt.limit_reached)
+            self._delete(key)
+            _raise_if_reached(receipt.limit_reached)
         if receipt.notify:
             self._wakeups.notify(manifest.lane)
 
+    def _delete(self, key: str) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            self._store.delete(key)
 
-def _refuse(crowd: QueueLimit | None) -> None:
-    if crowd is None:
+
+def _raise_if_reached(limit: QueueLimit | None) -> None:
+    if limit is None:
         return
-    retry_after_s = math.ceil(crowd.retry_in_ms / 1000)
-    if crowd.limit is LimitScope.TENANT:
-        message = "you have as many explanations waiting for this model as you may"
+    retry_after_s = math.ceil(limit.retry_in_ms / 1000)
+    if limit.limit is LimitScope.TENANT:
+        message = "Tenant queue limit reached for this model. Retry later."
         raise TenantQueueFull(message, retry_after_s=retry_after_s)
-    message = "as many explanations wait for this model as it may have"
-    raise QueueFull(message, retry_after_s=retry_after_s)
+    raise QueueFull("Queue limit reached for this model. Retry later.", retry_after_s=retry_after_s)

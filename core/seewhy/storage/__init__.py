@@ -1,1 +1,1 @@
-"""Objects: pictures, manifests and results, in S3 or a local directory."""
+"""Object storage: images, manifests, outcomes and results, in S3 or a local directory."""

@@ -1,29 +1,38 @@
-"""What S3's error codes mean to the person who set the store up."""
+"""S3 error codes as messages for operators."""
 
 _CREDENTIALS = (
-    "the object store refuses the credentials ({code}): "
-    "check SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY"
+    "The object store refuses the credentials ({code}). "
+    "Check SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY."
 )
-_REGION = "the bucket is in another region ({code}): check SEEWHY_S3_REGION"
-_SENTENCES = {
-    "NoSuchBucket": "the bucket of SEEWHY_STORE_URL does not exist: create it or correct the name",
+_REGION = "The bucket is in another region ({code}). Check SEEWHY_S3_REGION."
+_MESSAGES = {
+    "NoSuchBucket": (
+        "The bucket in SEEWHY_STORE_URL does not exist. "
+        "Create it with `seewhy bucket` or correct the name."
+    ),
     "InvalidAccessKeyId": _CREDENTIALS,
     "SignatureDoesNotMatch": _CREDENTIALS,
     "InvalidToken": _CREDENTIALS,
     "ExpiredToken": _CREDENTIALS,
-    "AccessDenied": "the credentials do not allow this on the bucket of SEEWHY_STORE_URL ({code})",
+    "AccessDenied": (
+        "The credentials do not allow this on the bucket in SEEWHY_STORE_URL ({code}). "
+        "Check the bucket policy."
+    ),
     "AuthorizationHeaderMalformed": _REGION,
     "PermanentRedirect": _REGION,
-    "RequestTimeTooSkewed": "this machine's clock is wrong, or the object store's ({code})",
+    "RequestTimeTooSkewed": (
+        "The clocks of this machine and of the object store differ too much ({code}). "
+        "Synchronize them."
+    ),
 }
 
 
 def error_message(code: str | None, report: str) -> str:
-    """Say what is wrong and what to do, falling back on the library's own `report`.
+    """Return what is wrong and what to do, or the library's own `report` for an unlisted code.
 
     Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """
-    known = _SENTENCES.get(code or "")
-    if known:
-        return known.format(code=code)
-    return f"the object store does not answer as it should: {report}"
+    message = _MESSAGES.get(code or "")
+    if message:
+        return message.format(code=code)
+    return f"The object store does not respond as expected: {report}"

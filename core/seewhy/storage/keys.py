@@ -1,62 +1,123 @@
-"""Every key in the object store. Ids are checked here, so that a key never leaves its folder."""
+"""Object keys: how each is written and parsed.
+
+```
+images/<sha256>                             an uploaded image
+jobs/<year>/<month>/<day>/<hour>/<job id>.json        a job's manifest
+jobs/<year>/<month>/<day>/<hour>/<job id>.final.json  a job's outcome
+results/<job id>/<fence>/<name>             what a worker wrote under one claim
+ledger/epoch                                which ledger holds the jobs of this store
+```
+
+Writers check their arguments, so no key leaves its folder. Parsers return None for any key that
+the matching writer does not produce.
+"""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from seewhy.ids import job_time
 
+IMAGES_FOLDER = "images"
+JOBS_FOLDER = "jobs"
+RESULTS_FOLDER = "results"
+
 EPOCH_KEY = "ledger/epoch"
-"""Says that the jobs of this store are in a ledger somewhere. Outside the folders that expire."""
+"""Outside the folders that expire."""
 
-OUTCOME_SUFFIX = ".final.json"
-"""How the key of an outcome ends; the other keys of its folder are manifests."""
+RESULT_DOCUMENT = "result.json"
+"""The name of the object that a worker writes last, with the numbers of the result."""
 
+_MANIFEST_SUFFIX = ".json"
+_OUTCOME_SUFFIX = ".final.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+_RESULT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
+
+
+class JobObject(StrEnum):
+    """The objects in the `jobs` folder."""
+
+    MANIFEST = "manifest"
+    OUTCOME = "outcome"
+
+
+@dataclass(frozen=True, slots=True)
+class JobKey:
+    """A parsed key of a manifest or an outcome."""
+
+    job_id: str
+    kind: JobObject
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKey:
+    """A parsed key of one result object."""
+
+    job_id: str
+    fence: int
+    name: str
 
 
 def image_key(sha256_hex: str) -> str:
-    """Return the key of a picture; `ValueError` unless 64 lower-case hexadecimal digits."""
+    """Return the key of an image. Raises `ValueError` unless given 64 lower-case hex digits."""
     if not _SHA256.fullmatch(sha256_hex):
-        raise ValueError(f"not a SHA-256: {sha256_hex!r}")
-    return f"images/{sha256_hex}"
+        raise ValueError(f"Not a SHA-256: {sha256_hex!r}")
+    return f"{IMAGES_FOLDER}/{sha256_hex}"
 
 
 def manifest_key(job_id: str) -> str:
-    """Return the key of a job's manifest, under the hour (UTC) in which its id was made.
-
-    Raises `ValueError` when `job_id` is not one.
-    """
-    return f"{hour_prefix(job_time(job_id))}{job_id}.json"
+    """Return the key of a job's manifest. Raises `ValueError` when `job_id` is not a job id."""
+    return f"{hour_prefix(job_time(job_id))}{job_id}{_MANIFEST_SUFFIX}"
 
 
 def outcome_key(job_id: str) -> str:
-    """Return the key of a job's outcome other than success, beside its manifest.
-
-    Raises `ValueError` when `job_id` is not one.
-    """
-    return manifest_key(job_id).removesuffix(".json") + OUTCOME_SUFFIX
+    """Return the key of a job's outcome. Raises `ValueError` when `job_id` is not a job id."""
+    return f"{hour_prefix(job_time(job_id))}{job_id}{_OUTCOME_SUFFIX}"
 
 
 def hour_prefix(hour: datetime) -> str:
-    """Return the folder of the manifests and outcomes of the jobs made in an hour (UTC)."""
-    return f"jobs/{hour:%Y/%m/%d/%H}/"
+    """Return the folder, with `/`, of the jobs whose ids were created in this hour (UTC)."""
+    return f"{JOBS_FOLDER}/{hour:%Y/%m/%d/%H}/"
+
+
+def parse_job_key(key: str) -> JobKey | None:
+    """Parse a key made by `manifest_key` or `outcome_key`."""
+    job_id = key.rpartition("/")[2].partition(".")[0]
+    try:
+        if key == manifest_key(job_id):
+            return JobKey(job_id, JobObject.MANIFEST)
+        if key == outcome_key(job_id):
+            return JobKey(job_id, JobObject.OUTCOME)
+    except ValueError:
+        pass
+    return None
 
 
 def result_key(job_id: str, fence: int, name: str) -> str:
-    """Return the key of one result, such as `map.npy`, written under the claim's number.
+    """Return the key of a result object, such as `map.npy`, written under a claim's fence.
 
-    Raises `ValueError` when `job_id` is not one, the fence is negative or the name is not a
+    Raises `ValueError` when `job_id` is not a job id, the fence is negative or `name` is not a
     plain lower-case file name.
     """
     if fence < 0:
-        raise ValueError(f"not a fence: {fence}")
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"not the name of a result: {name!r}")
+        raise ValueError(f"Not a fence: {fence}")
+    if not _RESULT_NAME.fullmatch(name):
+        raise ValueError(f"Not a result name: {name!r}")
     return f"{result_prefix(job_id)}{fence}/{name}"
 
 
 def result_prefix(job_id: str) -> str:
-    """Return the folder of everything written for a job; `ValueError` when it is not one."""
+    """Return the folder, with `/`, of a job's results. Raises `ValueError` as `result_key`."""
     job_time(job_id)
-    return f"results/{job_id}/"
+    return f"{RESULTS_FOLDER}/{job_id}/"
+
+
+def parse_result_key(key: str) -> ResultKey | None:
+    """Parse a key made by `result_key`."""
+    *_, job_id, fence, name = ("", "", *key.split("/"))
+    try:
+        parsed = ResultKey(job_id, int(fence), name)
+        return parsed if key == result_key(parsed.job_id, parsed.fence, parsed.name) else None
+    except ValueError:
+        return None

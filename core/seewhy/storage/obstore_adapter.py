@@ -1,4 +1,4 @@
-"""The object store behind the port: S3, a local directory or memory, all through obstore."""
+"""The object store on obstore: S3, a local directory or memory."""
 
 import os
 import re
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
         S3CredentialProvider,
     )
 
-# A refused connection fails in 0.3 s, a silent server in 4 s, and at worst a server that first
-# answers 5xx and then falls silent in 5 s. An upload has 4 s in all, a download 4 s per read.
-_CLIENT: "ClientConfig" = {
+# A refused connection fails after 0.3 s, a silent server after 4 s, and a server that sends 5xx
+# and then hangs after 5 s. The limit is 4 s for a whole upload and 4 s per read of a download.
+_CLIENT_OPTIONS: "ClientConfig" = {
     "connect_timeout": timedelta(seconds=1.5),
     "read_timeout": timedelta(seconds=4),
 }
@@ -43,108 +43,113 @@ _RETRY: "RetryConfig" = {
         "base": 2,
     },
 }
-_MAX_LINK_S = 7 * 86_400
+_MAX_EXPIRES_S = 7 * 86_400
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_CODE = re.compile(r"<Code>(\w+)</Code>")
+_ERROR_CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
 class ObstoreAdapter:
-    """The port over one obstore store. Threads may share it; forked processes may not.
-
-    `public` is the bucket as clients reach it, for presigned links.
-    """
+    """Implements `ObjectStore`. Safe to share between threads, not across a fork."""
 
     def __init__(
         self, store: S3Store | LocalStore | MemoryStore, *, public: S3Store | None = None
     ) -> None:
+        """Use this store; presign URLs with `public`, the same bucket at its public endpoint."""
         self._store = store
         self._public = public
-        self._remote = isinstance(store, S3Store)
-        self._typed = not isinstance(store, LocalStore)  # obstore keeps no types on disk
+        self._is_s3 = isinstance(store, S3Store)
+        self._keeps_content_type = not isinstance(store, LocalStore)
 
     def put(self, key: str, body: bytes, *, content_type: str) -> None:
-        """Write the object in one request; `StoreUnavailable` when another content is found."""
+        """Write the object in one request, replacing any other, and verify the stored content.
+
+        Raises `StoreUnavailable` when the store does not respond or keeps different content.
+        """
         _require_key(key)
-        with _translated():
+        with _translate_errors():
             written = obstore.put(
                 self._store,
                 key,
                 body,
-                attributes={"Content-Type": content_type} if self._typed else None,
+                attributes={"Content-Type": content_type} if self._keeps_content_type else None,
                 use_multipart=False,
             )
         tag = (written["e_tag"] or "").strip('"')
         if tag != md5(body, usedforsecurity=False).hexdigest():
-            self._read_back(key, body)
+            self._verify_content(key, body)
 
-    def _read_back(self, key: str, body: bytes) -> None:
-        # An ETag is the content's MD5 only on S3, and not even there under KMS encryption.
+    def _verify_content(self, key: str, body: bytes) -> None:
+        # The ETag proves nothing here: it is no MD5 on local disks or under KMS encryption.
         try:
             intact = self.get(key) == body
         except ObjectNotFound:
             intact = False
         if not intact:
-            raise StoreUnavailable(f"the object store kept another content under {key}")
+            raise StoreUnavailable(f"The object store keeps different content under {key}.")
 
     def get(self, key: str) -> bytes:
-        """Read the object; raise `ObjectAbsent` when there is none."""
+        """Read the object. Raises `ObjectNotFound` when it does not exist."""
         _require_key(key)
-        with _translated():
+        with _translate_errors():
             try:
                 return obstore.get(self._store, key).bytes().to_bytes()
             except FileNotFoundError as error:
-                if self._remote and "<Code>NoSuchKey</Code>" not in str(error):
-                    raise  # a missing bucket, or a proxy's own page: the object may well exist
-                raise ObjectNotFound(f"no object under {key}") from error
+                if self._is_s3 and "<Code>NoSuchKey</Code>" not in str(error):
+                    raise  # no bucket, or a proxy's error page: the object may exist
+                raise ObjectNotFound(f"No object under {key}.") from error
 
     def delete(self, key: str) -> None:
-        """Remove the object. An absent one is no error."""
+        """Delete the object if it exists."""
         _require_key(key)
-        with _translated():
+        with _translate_errors():
             try:
                 obstore.delete(self._store, key)
             except FileNotFoundError:
-                if self._remote:
-                    raise  # S3 says nothing of an absent key, so this is an absent bucket
+                if self._is_s3:
+                    raise  # S3 reports no error for a missing key: the bucket is missing
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """List the keys under the folder `prefix`, which ends in `/`, in no set order."""
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """List all keys in a folder, in any order. `prefix` ends in `/`."""
         _require_key(prefix.removesuffix("/"))
         if not prefix.endswith("/"):
-            raise ValueError(f"not a folder: {prefix!r}")
-        with _translated():
+            raise ValueError(f"Not a folder: {prefix!r}")
+        with _translate_errors():
             for page in obstore.list(self._store, prefix):
-                for found in page:
-                    yield found["path"]
+                for entry in page:
+                    yield entry["path"]
 
-    def link(self, key: str, *, expires_s: int) -> str | None:
-        """Presign a GET for 1 s to 7 days, the limits of S3; None where nobody serves it."""
+    def presigned_url(self, key: str, *, expires_s: int) -> str | None:
+        """Return a URL that serves the object without credentials until it expires.
+
+        Returns None when the store is not S3. Raises `ValueError` unless the URL expires after
+        1 s to 7 days, the range that S3 accepts.
+        """
         _require_key(key)
-        if not 1 <= expires_s <= _MAX_LINK_S:
-            raise ValueError(f"a link lasts 1 to {_MAX_LINK_S} seconds, not {expires_s}")
+        if not 1 <= expires_s <= _MAX_EXPIRES_S:
+            raise ValueError(f"expires_s must be 1 to {_MAX_EXPIRES_S}, not {expires_s}.")
         if self._public is None:
             return None
-        with _translated():
+        with _translate_errors():
             return obstore.sign(self._public, "GET", key, timedelta(seconds=expires_s))
 
     def check(self) -> None:
-        """Return when the store can be reached and lists its content."""
+        """Verify that the store responds and that the bucket or directory exists."""
         if isinstance(self._store, LocalStore):
             directory = self._store.prefix
             if directory is None or not directory.is_dir() or not os.access(directory, os.W_OK):
-                raise StoreUnavailable(f"{directory} is not a directory that can be written to")
-        for _ in self.keys("check/"):
+                raise StoreUnavailable(f"{directory} is not a writable directory.")
+        for _ in self.list_keys("check/"):
             return
 
 
 def open_store(settings: Settings) -> ObjectStore:
-    """Open the store of `settings`, creating a local directory (mode 0700) that is absent.
+    """Open the configured store. Creates a missing local directory with mode 0700.
 
-    Asks nothing of a server: that is `check`. Raises `SettingsError` when the directory cannot
-    be made or when there are no credentials.
+    Does not contact a server; `check` does. Raises `SettingsError` when the directory cannot be
+    created or no S3 credentials are found.
     """
     if settings.store_url.startswith("file://"):
-        return _open_directory(directory_of(settings.store_url))
+        return _open_directory(path_of_file_url(settings.store_url))
     provider = _credentials(settings)
     public_endpoint = settings.s3_public_endpoint or settings.s3_endpoint
     return ObstoreAdapter(
@@ -154,34 +159,34 @@ def open_store(settings: Settings) -> ObjectStore:
 
 
 def memory_store() -> ObjectStore:
-    """Return an empty store that lives and dies with this process."""
+    """Return a new, empty in-memory store."""
     return ObstoreAdapter(MemoryStore())
 
 
-def directory_of(store_url: str) -> Path:
-    """Return the directory that a `file://` URL names, percent-encoded or not."""
-    return Path(unquote(store_url.removeprefix("file://")))
+def path_of_file_url(url: str) -> Path:
+    """Return the path in a `file://` URL, percent-decoded."""
+    return Path(unquote(url.removeprefix("file://")))
 
 
 def _open_directory(directory: Path) -> ObjectStore:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"SEEWHY_STORE_URL: cannot create {directory}: {error}") from error
+        raise SettingsError(f"SEEWHY_STORE_URL: cannot create {directory}: {error}.") from error
     return ObstoreAdapter(LocalStore(directory, automatic_cleanup=True))
 
 
 def _open_s3(
     settings: Settings, *, endpoint: str | None, provider: "S3CredentialProvider"
 ) -> S3Store:
-    place: S3Config = {"region": settings.s3_region}
+    config: S3Config = {"region": settings.s3_region}
     if endpoint is not None:
-        place["endpoint"] = endpoint.rstrip("/")
+        config["endpoint"] = endpoint.rstrip("/")
     return S3Store(
         settings.store_url.removeprefix("s3://"),
-        config=place,
+        config=config,
         credential_provider=provider,
-        client_options={**_CLIENT, "allow_http": (endpoint or "").startswith("http://")},
+        client_options={**_CLIENT_OPTIONS, "allow_http": (endpoint or "").startswith("http://")},
         retry_config=_RETRY,
     )
 
@@ -195,7 +200,7 @@ def _credentials(settings: Settings) -> "S3CredentialProvider":
             "token": None,
             "expires_at": None,
         }
-        # Not passed as options: those would be mixed with an AWS_SESSION_TOKEN of the machine.
+        # obstore would combine keys given as options with the machine's AWS_SESSION_TOKEN.
         return lambda: credential
     from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415  (boto3 takes 0.45 s)
 
@@ -203,19 +208,19 @@ def _credentials(settings: Settings) -> "S3CredentialProvider":
         return Boto3CredentialProvider()
     except ValueError as error:
         raise SettingsError(
-            "no S3 credentials: set SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY, "
-            "or give the machine AWS credentials of its own"
+            "No S3 credentials. Set SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY, "
+            "or configure AWS credentials on this machine."
         ) from error
 
 
 def _require_key(key: str) -> None:
-    # Stricter than any of the stores, so that all of them refuse the same keys.
+    # Stricter than each store, so that all stores refuse the same keys.
     if not _KEY.fullmatch(key):
-        raise ValueError(f"not a key of the object store: {key!r}")
+        raise ValueError(f"Not an object key: {key!r}")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (
@@ -225,7 +230,7 @@ def _translated() -> Iterator[None]:
         UnauthenticatedError,
     ) as error:
         report = str(error)
-        code = _CODE.search(report)
+        code = _ERROR_CODE.search(report)
         raise StoreUnavailable(
             error_message(code[1] if code else None, report.partition("\n")[0])
         ) from error

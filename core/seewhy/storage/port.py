@@ -1,35 +1,38 @@
-"""The port: what the parts of seewhy need of an object store, and no more."""
+"""The object store interface."""
 
 from collections.abc import Iterator
 from typing import Protocol
 
 
 class ObjectStore(Protocol):
-    """Bytes under keys. Keys are `/`-separated and made by `seewhy.storage.keys` alone.
+    """Stores bytes under keys. `seewhy.storage.keys` makes the keys.
 
-    Every method raises `StoreUnavailable` when the store does not answer in time.
+    Every method raises `StoreUnavailable` when the store does not respond in time.
     """
 
     def put(self, key: str, body: bytes, *, content_type: str) -> None:
-        """Write `body` whole, replacing what was there, and check that it arrived whole."""
+        """Write the object, replacing any other, and verify the stored content."""
         ...
 
     def get(self, key: str) -> bytes:
-        """Read the object; raise `ObjectAbsent` when there is none."""
+        """Read the object. Raises `ObjectNotFound` when it does not exist."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove the object. An absent one is no error."""
+        """Delete the object if it exists."""
         ...
 
-    def keys(self, prefix: str) -> Iterator[str]:
-        """List the keys under `prefix`, a whole folder such as `results/<id>/`."""
+    def list_keys(self, prefix: str) -> Iterator[str]:
+        """List all keys in a folder, in any order. `prefix` ends in `/`."""
         ...
 
-    def link(self, key: str, *, expires_s: int) -> str | None:
-        """Presign a GET, or return None where the store has no web address of its own."""
+    def presigned_url(self, key: str, *, expires_s: int) -> str | None:
+        """Return a URL that serves the object without credentials until it expires.
+
+        Returns None when the store is not reachable over HTTP.
+        """
         ...
 
     def check(self) -> None:
-        """Return when the store can be reached and the bucket exists."""
+        """Verify that the store responds and that the bucket exists."""
         ...

@@ -1,4 +1,4 @@
-"""Making the store ready: the bucket, who may read it from a browser, when objects expire."""
+"""Provision the store: create the bucket, set its CORS and lifecycle rules."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from seewhy.errors import StoreUnavailable
 from seewhy.settings import Settings
 from seewhy.storage.error_messages import error_message
-from seewhy.storage.obstore_adapter import directory_of, open_store
+from seewhy.storage.keys import IMAGES_FOLDER, JOBS_FOLDER, RESULTS_FOLDER
+from seewhy.storage.obstore_adapter import open_store, path_of_file_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
         LifecycleRuleTypeDef,
     )
 
-_OURS = "seewhy-"
+_RULE_PREFIX = "seewhy-"
 _CORS: "CORSRuleTypeDef" = {
-    "ID": f"{_OURS}read",
+    "ID": f"{_RULE_PREFIX}read",
     "AllowedOrigins": ["*"],
     "AllowedMethods": ["GET", "HEAD"],
     "AllowedHeaders": ["*"],
@@ -33,38 +34,38 @@ _CORS: "CORSRuleTypeDef" = {
 
 
 def provision(settings: Settings) -> list[str]:
-    """Create what is absent, leave what is right, and return a line on each.
+    """Create and configure what is missing. Returns one report line per step.
 
-    The bucket of `store_url` gets CORS rules, for labelling tools that draw from presigned
-    links, and lifecycle rules for the retention; rules that are not ours stay. A `file://`
-    directory is created. Raises `StoreUnavailable`, or `SettingsError` as `open_store` does.
+    The bucket gets a CORS rule, so that labelling tools can read presigned URLs, and lifecycle
+    rules for the retention. Rules of others stay. For a `file://` URL the directory is created.
+    Raises `StoreUnavailable`, and `SettingsError` as `open_store` does.
     """
     if settings.store_url.startswith("file://"):
-        directory = directory_of(settings.store_url)
-        present = directory.is_dir()
+        directory = path_of_file_url(settings.store_url)
+        existed = directory.is_dir()
         open_store(settings).check()
-        return [f"directory {directory}: {'present' if present else 'created'}"]
+        return [f"directory {directory}: {'present' if existed else 'created'}"]
     name = settings.store_url.removeprefix("s3://")
-    days = days_kept(settings)
-    with _translated():
+    days = expiry_days(settings)
+    with _translate_errors():
         client = _client(settings)
         return [
-            f"bucket {name}: {_create(client, name, settings)}",
-            f"CORS, GET and HEAD from any origin: {_allow_reading(client, name)}",
-            f"lifecycle, results {days['results']} d, pictures {days['images']} d: "
-            + _expire(client, name, days),
+            f"bucket {name}: {_create_bucket(client, name, settings)}",
+            f"CORS (GET and HEAD from any origin): {_set_cors(client, name)}",
+            f"lifecycle (results {days[RESULTS_FOLDER]} d, images {days[IMAGES_FOLDER]} d): "
+            + _set_lifecycle(client, name, days),
         ]
 
 
-def days_kept(settings: Settings) -> dict[str, int]:
-    """Return for how many days each folder keeps an object after it was last written.
+def expiry_days(settings: Settings) -> dict[str, int]:
+    """Return after how many days the objects of each folder expire, counted from the last write.
 
-    A result is kept for as long as it may answer others, in addition to the retention. A picture
-    is written again by each job that uses it, and has to outlast the job's wait as well.
+    Results last for the retention plus the cache lifetime. Images and manifests
+    last twice the retention, because a job may wait before its retention begins.
     """
     days = ceil(settings.retention_s / 86_400)
     results = ceil((settings.retention_s + settings.effective_cache_ttl_s) / 86_400)
-    return {"images": 2 * days, "jobs": 2 * days, "results": results}
+    return {IMAGES_FOLDER: 2 * days, JOBS_FOLDER: 2 * days, RESULTS_FOLDER: results}
 
 
 def _client(settings: Settings) -> "S3Client":
@@ -87,64 +88,64 @@ def _client(settings: Settings) -> "S3Client":
     )
 
 
-def _create(client: "S3Client", name: str, settings: Settings) -> str:
+def _create_bucket(client: "S3Client", name: str, settings: Settings) -> str:
     try:
-        # Unlike HEAD, a listing that fails says why.
+        # A failed listing reports why; a failed HEAD does not.
         client.list_objects_v2(Bucket=name, MaxKeys=1)
     except ClientError as error:
-        if _code(error) != "NoSuchBucket":
+        if _error_code(error) != "NoSuchBucket":
             raise
     else:
         return "present"
-    place: dict[str, Any] = {}
-    if settings.s3_region != "us-east-1":  # the one region that S3 refuses to be told
-        place = {"CreateBucketConfiguration": {"LocationConstraint": settings.s3_region}}
+    location: dict[str, Any] = {}
+    if settings.s3_region != "us-east-1":  # S3 refuses this region as a constraint
+        location = {"CreateBucketConfiguration": {"LocationConstraint": settings.s3_region}}
     try:
-        client.create_bucket(Bucket=name, **place)
+        client.create_bucket(Bucket=name, **location)
     except ClientError as error:
-        if _code(error) != "BucketAlreadyOwnedByYou":
+        if _error_code(error) != "BucketAlreadyOwnedByYou":
             raise
         return "present"
     return "created"
 
 
-def _allow_reading(client: "S3Client", name: str) -> str:
+def _set_cors(client: "S3Client", name: str) -> str:
     try:
-        present = _present_cors(client, name)
+        present = _get_cors(client, name)
         if _CORS in present:
             return "present"
-        kept = [rule for rule in present if not rule.get("ID", "").startswith(_OURS)]
+        kept = [rule for rule in present if not rule.get("ID", "").startswith(_RULE_PREFIX)]
         client.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [*kept, _CORS]})
     except ClientError as error:
-        if _code(error) != "NotImplemented":
+        if _error_code(error) != "NotImplemented":
             raise
-        return "left to the server's own settings, which is how MinIO has it"
+        return "not supported by this server; configure CORS on the server itself"
     return "set"
 
 
-def _present_cors(client: "S3Client", name: str) -> "list[CORSRuleOutputTypeDef]":
+def _get_cors(client: "S3Client", name: str) -> "list[CORSRuleOutputTypeDef]":
     try:
         return client.get_bucket_cors(Bucket=name)["CORSRules"]
     except ClientError as error:
-        if _code(error) != "NoSuchCORSConfiguration":
+        if _error_code(error) != "NoSuchCORSConfiguration":
             raise
         return []
 
 
-def _expire(client: "S3Client", name: str, days: Mapping[str, int]) -> str:
-    # One rule does both: MinIO refuses a rule that only aborts uploads.
+def _set_lifecycle(client: "S3Client", name: str, days: Mapping[str, int]) -> str:
+    # One rule for both, because MinIO refuses a rule that only aborts uploads.
     wanted: list[LifecycleRuleTypeDef] = [
         {
-            "ID": f"{_OURS}{folder}",
+            "ID": f"{_RULE_PREFIX}{folder}",
             "Status": "Enabled",
             "Filter": {"Prefix": f"{folder}/"},
-            "Expiration": {"Days": kept_days},
+            "Expiration": {"Days": folder_days},
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }
-        for folder, kept_days in days.items()
+        for folder, folder_days in days.items()
     ]
-    present = _present_lifecycle(client, name)
-    kept = [rule for rule in present if not rule.get("ID", "").startswith(_OURS)]
+    present = _get_lifecycle(client, name)
+    kept = [rule for rule in present if not rule.get("ID", "").startswith(_RULE_PREFIX)]
     rules: list[LifecycleRuleTypeDef | LifecycleRuleOutputTypeDef] = [*kept, *wanted]
     if len(present) == len(rules) and all(rule in present for rule in rules):
         return "present"
@@ -152,24 +153,24 @@ def _expire(client: "S3Client", name: str, days: Mapping[str, int]) -> str:
     return "set"
 
 
-def _present_lifecycle(client: "S3Client", name: str) -> "list[LifecycleRuleOutputTypeDef]":
+def _get_lifecycle(client: "S3Client", name: str) -> "list[LifecycleRuleOutputTypeDef]":
     try:
         return client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     except ClientError as error:
-        if _code(error) != "NoSuchLifecycleConfiguration":
+        if _error_code(error) != "NoSuchLifecycleConfiguration":
             raise
         return []
 
 
-def _code(error: ClientError) -> str:
+def _error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise StoreUnavailable(error_message(_code(error), str(error))) from error
+        raise StoreUnavailable(error_message(_error_code(error), str(error))) from error
     except BotoCoreError as error:
         raise StoreUnavailable(error_message(None, str(error))) from error

@@ -1,12 +1,12 @@
-"""Expiry of a local directory store: what S3 does by its lifecycle rules, in small steps.
+"""Retention for a local directory store, where no S3 lifecycle rules apply.
 
-- A result goes when it is older than the retention and the time for which it answers others.
-- A manifest goes when it is, unless the ledger knows its job.
-- A picture goes when it has not been used for that long. Each acceptance writes it again, and
-  while the ledger knows a job that has come of age, waiting or finished, its picture is in use.
+- A result expires after the retention plus the cache lifetime.
+- A manifest or outcome expires after the retention, unless the ledger still has the job.
+- An image expires when it has not been used for the retention. Each submission writes it again,
+  and it stays in use while the ledger has a job with it.
 
-An hour is added, for clocks and for what is being written. Links are not followed, and what lies
-outside these three folders is none of ours.
+An hour is added for clock differences and writes in progress. Symbolic links are not followed;
+nothing outside the three folders is touched.
 """
 
 import json
@@ -18,92 +18,99 @@ from pathlib import Path
 
 from seewhy.schemas.job import Job
 from seewhy.settings import Settings
-from seewhy.storage.obstore_adapter import directory_of
+from seewhy.storage.keys import (
+    IMAGES_FOLDER,
+    JOBS_FOLDER,
+    RESULTS_FOLDER,
+    JobObject,
+    parse_job_key,
+)
+from seewhy.storage.obstore_adapter import path_of_file_url
 
 MARGIN_S = 3600.0
-STEP = 200
-"""How many files are looked at in one step."""
+FILES_PER_STEP = 200
 
 
 class LocalRetention:
-    """Removes what is past its retention. Any number may run at once, in any processes."""
+    """Removes expired files. Any number of processes and threads may run it at once."""
 
     def __init__(
         self,
         *,
         root: Path,
         retention_s: float,
-        shared_s: float = 0,
-        known: Callable[[str], bool],
+        cache_ttl_s: float = 0,
+        job_exists: Callable[[str], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Expire the files under `root`, the directory of a store.
+        """Expire files under `root`, the directory of a store.
 
-        A result is kept for `retention_s` and `shared_s`, the others for the first alone.
-        `known` says whether the ledger knows a job; `clock` is that of the files' times.
+        Results are kept for `retention_s + cache_ttl_s`, all other files for `retention_s`.
+        `job_exists` says whether the ledger has a job id; `clock` returns seconds since 1970.
         """
         self._root = root
         self._retention_s = retention_s
-        self._shared_s = shared_s
-        self._known = known
+        self._cache_ttl_s = cache_ttl_s
+        self._job_exists = job_exists
         self._clock = clock
 
     def steps(self) -> Iterator[int]:
-        """Make one whole pass in steps of `STEP` files; yield how many each removed.
+        """Run one full pass in steps of `FILES_PER_STEP` files; yield how many each removed.
 
-        Raises what `known` raises, before any picture has been looked at.
+        Raises what `job_exists` raises, before any image is examined.
         """
         removed = 0
-        for seen, (path, limit_s) in enumerate(self._files(), start=1):
-            if _written_s(path) < limit_s and not self._needed(path):
-                removed += _remove(path, limit_s=limit_s)
-            if seen % STEP == 0:
+        for count, (path, oldest_s) in enumerate(self._files(), start=1):
+            if _modified_s(path) < oldest_s and not self._is_needed(path):
+                removed += _remove(path, oldest_s=oldest_s)
+            if count % FILES_PER_STEP == 0:
                 yield removed
                 removed = 0
         yield removed
 
     def _files(self) -> Iterator[tuple[Path, float]]:
-        """Find every file and the time that it must not be older than."""
-        limit_s = self._clock() - self._retention_s - MARGIN_S
-        # Manifests first: they keep pictures young, and a picture is older than its manifest.
-        for name, before_s in (
-            ("jobs", limit_s),
-            ("results", limit_s - self._shared_s),
-            ("images", limit_s - MARGIN_S),
+        """Yield every file with the oldest modification time that it may have."""
+        oldest_s = self._clock() - self._retention_s - MARGIN_S
+        # Manifests first: they renew images, and an image is older than its manifest.
+        for folder, folder_oldest_s in (
+            (JOBS_FOLDER, oldest_s),
+            (RESULTS_FOLDER, oldest_s - self._cache_ttl_s),
+            (IMAGES_FOLDER, oldest_s - MARGIN_S),
         ):
-            for path in _walk(self._root / name):
-                yield path, before_s
+            for path in _walk(self._root / folder):
+                yield path, folder_oldest_s
 
-    def _needed(self, path: Path) -> bool:
-        """Whether it is the manifest of a job that the ledger knows; its picture is then in use."""
-        if path.parts[len(self._root.parts)] != "jobs":
+    def _is_needed(self, path: Path) -> bool:
+        """Return whether the ledger has the file's job; a manifest then renews its image."""
+        key = parse_job_key(path.relative_to(self._root).as_posix())
+        if key is None or not self._job_exists(key.job_id):
             return False
-        if not self._known(path.name.partition(".")[0]):
-            return False
-        with suppress(FileNotFoundError, KeyError, ValueError):  # an outcome's file, not a manifest
-            job = Job.model_validate_json(json.loads(path.read_bytes())["job"])
-            os.utime(self._root / job.image_key, follow_symlinks=False)
+        if key.kind is JobObject.MANIFEST:
+            with suppress(FileNotFoundError, KeyError, ValueError):
+                job = Job.model_validate_json(json.loads(path.read_bytes())["job"])
+                os.utime(self._root / job.image_key, follow_symlinks=False)
         return True
 
 
-def open_retention(settings: Settings, *, known: Callable[[str], bool]) -> LocalRetention | None:
-    """Make the expiry of the store that `settings` name, or None where it sees to that itself."""
+def open_retention(
+    settings: Settings, *, job_exists: Callable[[str], bool]
+) -> LocalRetention | None:
+    """Create the retention of the configured store; None for S3, where lifecycle rules apply."""
     if not settings.store_url.startswith("file://"):
         return None
-    root = directory_of(settings.store_url)
     return LocalRetention(
-        root=root,
+        root=path_of_file_url(settings.store_url),
         retention_s=settings.retention_s,
-        shared_s=settings.effective_cache_ttl_s,
-        known=known,
+        cache_ttl_s=settings.effective_cache_ttl_s,
+        job_exists=job_exists,
     )
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Find every file below `folder`, and remove the folders that turn out to be empty."""
+    """Yield every file below `folder`, and remove empty folders on the way."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:  # gone meanwhile, or a link
+    except OSError:  # missing, or a symbolic link
         return
     try:
         with os.scandir(descriptor) as entries:
@@ -118,26 +125,26 @@ def _walk(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _written_s(path: Path) -> float:
+def _modified_s(path: Path) -> float:
     try:
         return path.lstat().st_mtime
     except FileNotFoundError:
         return float("inf")
 
 
-def _remove(path: Path, *, limit_s: float) -> bool:
-    """Remove the file, unless it has been written again since it was looked at."""
-    if "#" in path.name:  # no object: what a crash left of the lines below, or of a write
+def _remove(path: Path, *, oldest_s: float) -> bool:
+    """Remove the file unless it was written again meanwhile. Returns whether it was removed."""
+    if "#" in path.name:  # not an object: left by a crash here or during a write
         path.unlink(missing_ok=True)
         return True
-    aside = path.with_name(f"{path.name}#{os.getpid()}")  # obstore lists no name that ends so
+    aside = path.with_name(f"{path.name}#{os.getpid()}")  # obstore does not list such names
     try:
         path.rename(aside)
     except FileNotFoundError:
         return False
-    fresh = _written_s(aside) >= limit_s
-    if fresh:
-        with suppress(FileExistsError, FileNotFoundError):  # and once more, which is fresher still
+    renewed = _modified_s(aside) >= oldest_s
+    if renewed:
+        with suppress(FileExistsError, FileNotFoundError):  # a still newer file is in place
             path.hardlink_to(aside)
     aside.unlink(missing_ok=True)
-    return not fresh
+    return not renewed

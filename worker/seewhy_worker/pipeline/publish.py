@@ -10,7 +10,7 @@ from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
 from seewhy.schemas.result import Result
-from seewhy.storage.keys import result_key
+from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import Explainer, ImageExplanation
@@ -19,7 +19,7 @@ from seewhy_worker.pipeline.fetch import FetchedJob
 FILES = {
     "map": ("map.npy", "application/octet-stream"),
     "overlay": ("overlay.jpg", "image/jpeg"),
-    "result": ("result.json", "application/json"),
+    "result": (RESULT_DOCUMENT, "application/json"),
 }
 
 

@@ -106,4 +106,4 @@ def _open() -> "tuple[Ledger, DeadLetters]":
     lanes = [lane for name in Catalog.load(settings).names() for lane in lanes_of(name)]
     wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=lanes))
     promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
-    return ledger, DeadLetters(ledger=ledger, store=store, promises=promises)
+    return ledger, DeadLetters(ledger=ledger, store=store, submitter=promises)

@@ -1,4 +1,4 @@
-"""The path with S3 behind it: real processes, signed requests, presigned links."""
+"""One job on S3, end to end: real processes, signed requests, presigned URLs."""
 
 import io
 import json
@@ -18,7 +18,7 @@ from servers.s3 import S3Server
 from servers.valkey import RedisServer
 
 
-def test_results_land_in_s3_and_their_links_open_without_a_key(
+def test_results_are_stored_in_s3_and_served_by_presigned_urls(
     s3: S3Server, valkey: RedisServer, tmp_path: Path, photos: Path
 ) -> None:
     with valkey.client() as client:
@@ -36,17 +36,17 @@ def test_results_land_in_s3_and_their_links_open_without_a_key(
         building.start_api()
         explanation = client.explain(photos / "cat.jpg", targets="top:2")
         assert sorted(explanation.downloads) == ["map", "overlay", "result"]
-        opened = {name: httpx2.get(link) for name, link in explanation.downloads.items()}
-        assert {answer.status_code for answer in opened.values()} == {200}
-        assert opened["overlay"].headers["Content-Type"] == "image/jpeg"
-        assert opened["overlay"].content == client.overlay(explanation)
+        responses = {name: httpx2.get(url) for name, url in explanation.downloads.items()}
+        assert {response.status_code for response in responses.values()} == {200}
+        assert responses["overlay"].headers["Content-Type"] == "image/jpeg"
+        assert responses["overlay"].content == client.overlay(explanation)
         np.testing.assert_array_equal(
-            np.load(io.BytesIO(opened["map"].content)), client.map(explanation)
+            np.load(io.BytesIO(responses["map"].content)), client.map(explanation)
         )
-        assert json.loads(opened["result"].content)["job_id"] == explanation.id
+        assert json.loads(responses["result"].content)["job_id"] == explanation.id
         tampered = explanation.downloads["map"].replace("/map.npy", "/result.json")
         assert httpx2.get(tampered).status_code == 403
-        for key in open_store(settings).keys(f"results/{explanation.id}/"):
+        for key in open_store(settings).list_keys(f"results/{explanation.id}/"):
             open_store(settings).delete(key)
         with pytest.raises(RequestRejected, match="no longer in the object store"):
             client.map(explanation)

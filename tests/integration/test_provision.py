@@ -1,4 +1,4 @@
-"""Making a bucket ready, and the test server's own checks, on a real S3."""
+"""Provisioning a bucket, on a real S3 server; and the checks of the test server itself."""
 
 import uuid
 from pathlib import Path
@@ -22,19 +22,19 @@ def new_name() -> str:
     return f"test-{uuid.uuid4().hex}"
 
 
-def test_an_absent_bucket_is_made_and_a_second_run_finds_all_in_place(s3: S3Server) -> None:
+def test_a_missing_bucket_is_created_and_a_second_run_changes_nothing(s3: S3Server) -> None:
     name = new_name()
     settings = settings_of(s3, name, retention_s=7 * 86_400 + 1)
     assert provision(settings) == [
         f"bucket {name}: created",
-        "CORS, GET and HEAD from any origin: set",
-        "lifecycle, results 9 d, pictures 16 d: set",
+        "CORS (GET and HEAD from any origin): set",
+        "lifecycle (results 9 d, images 16 d): set",
     ]
     open_store(settings).check()
     assert [line.rpartition(": ")[2] for line in provision(settings)] == ["present"] * 3
 
 
-def test_everything_the_service_writes_expires(s3: S3Server) -> None:
+def test_all_folders_of_the_service_expire(s3: S3Server) -> None:
     name = new_name()
     provision(settings_of(s3, name, retention_s=60))
     rules = s3.client().get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
@@ -44,7 +44,7 @@ def test_everything_the_service_writes_expires(s3: S3Server) -> None:
     assert {rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for rule in rules} == {1}
 
 
-def test_another_retention_replaces_our_rules_and_leaves_those_of_others(
+def test_a_new_retention_replaces_only_the_rules_of_seewhy(
     s3: S3Server,
 ) -> None:
     name, client = s3.new_bucket(), s3.client()
@@ -61,8 +61,8 @@ def test_another_retention_replaces_our_rules_and_leaves_those_of_others(
     lines = provision(settings_of(s3, name, retention_s=30 * 86_400))
 
     assert lines[1:] == [
-        "CORS, GET and HEAD from any origin: present",
-        "lifecycle, results 31 d, pictures 60 d: set",
+        "CORS (GET and HEAD from any origin): present",
+        "lifecycle (results 31 d, images 60 d): set",
     ]
     rules = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert sorted((rule["ID"], rule["Expiration"]["Days"]) for rule in rules) == [
@@ -72,41 +72,41 @@ def test_another_retention_replaces_our_rules_and_leaves_those_of_others(
     assert [rule["ID"] for rule in cors] == ["theirs", "seewhy-read"]
 
 
-def test_a_browser_elsewhere_may_read_a_link(s3: S3Server) -> None:
+def test_a_browser_on_another_origin_can_read_a_presigned_url(s3: S3Server) -> None:
     settings = settings_of(s3, s3.new_bucket())
     store = open_store(settings)
-    store.put("images/1", b"a picture", content_type="image/jpeg")
-    link = store.link("images/1", expires_s=60) or ""
-    asked = {"Origin": "https://labels.example", "Access-Control-Request-Method": "GET"}
-    assert "Access-Control-Allow-Origin" not in httpx2.options(link, headers=asked).headers
+    store.put("images/1", b"an image", content_type="image/jpeg")
+    url = store.presigned_url("images/1", expires_s=60) or ""
+    preflight = {"Origin": "https://labels.example", "Access-Control-Request-Method": "GET"}
+    assert "Access-Control-Allow-Origin" not in httpx2.options(url, headers=preflight).headers
     provision(settings)
-    answer = httpx2.options(link, headers=asked)
-    assert answer.status_code == 200
-    assert answer.headers["Access-Control-Allow-Origin"] in {"*", "https://labels.example"}
+    response = httpx2.options(url, headers=preflight)
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Origin"] in {"*", "https://labels.example"}
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "message"),
     [
-        ({"s3_secret_access_key": "wrong"}, "check SEEWHY_S3_ACCESS_KEY_ID"),
-        ({"s3_region": "eu-west-1"}, "check SEEWHY_S3_REGION"),
+        ({"s3_secret_access_key": "wrong"}, "Check SEEWHY_S3_ACCESS_KEY_ID"),
+        ({"s3_region": "eu-west-1"}, "Check SEEWHY_S3_REGION"),
         ({"s3_endpoint": "http://127.0.0.1:1"}, "Could not connect to the endpoint"),
     ],
 )
-def test_what_keeps_a_bucket_from_being_made_is_said(
-    s3: S3Server, changes: dict[str, str], says: str
+def test_an_error_message_names_what_to_check(
+    s3: S3Server, changes: dict[str, str], message: str
 ) -> None:
-    with pytest.raises(StoreUnavailable, match=says):
+    with pytest.raises(StoreUnavailable, match=message):
         provision(settings_of(s3, new_name(), **changes))
 
 
-def test_a_directory_is_made_once(tmp_path: Path) -> None:
+def test_a_local_directory_is_created_once(tmp_path: Path) -> None:
     settings = load(environment={}, store_url=f"file://{tmp_path}/objects")
     assert provision(settings) == [f"directory {tmp_path}/objects: created"]
     assert provision(settings) == [f"directory {tmp_path}/objects: present"]
 
 
-def test_the_test_server_refuses_a_body_that_was_not_signed(s3: S3Server) -> None:
+def test_the_test_server_refuses_a_body_that_differs_from_the_signed_one(s3: S3Server) -> None:
     client, name = s3.client(), s3.new_bucket()
     client.meta.events.register(
         "before-send.s3.PutObject", lambda request, **_: setattr(request, "body", b"forged!")
@@ -115,6 +115,6 @@ def test_the_test_server_refuses_a_body_that_was_not_signed(s3: S3Server) -> Non
         client.put_object(Bucket=name, Key="images/1", Body=b"genuine", ChecksumAlgorithm="SHA256")
 
 
-def test_the_test_server_does_nothing_for_the_unsigned(s3: S3Server) -> None:
+def test_the_test_server_refuses_unsigned_requests(s3: S3Server) -> None:
     for method, path in (("GET", "/"), ("PUT", "/a-bucket"), ("POST", "/moto-api/reset")):
         assert httpx2.request(method, s3.endpoint + path).status_code == 403

@@ -1,0 +1,197 @@
+"""Retention of a local directory store: expired files go, and no job loses a file it needs."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from seewhy.errors import LedgerUnavailable, ObjectNotFound
+from seewhy.ids import new_job_id
+from seewhy.schemas.job import Job
+from seewhy.settings import load
+from seewhy.storage import retention
+from seewhy.storage.keys import image_key, manifest_key, result_key
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.port import ObjectStore
+from seewhy.storage.retention import LocalRetention, open_retention
+from seewhy_api.background.retention import RetentionTask
+from servers.waiting import wait_until
+
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+JPEG = "image/jpeg"
+IMAGE = image_key("a" * 64)
+
+
+class AgedStore:
+    """A directory store with files of any age, and a ledger with some jobs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store: ObjectStore = open_store(load({}, store_url=f"file://{root}"))
+        self.job_ids: set[str] = set()
+        self.retention = LocalRetention(
+            root=root, retention_s=DAY_S, job_exists=self.job_ids.__contains__
+        )
+
+    def put(self, key: str, *, age_s: float, body: bytes = b"1") -> str:
+        self.store.put(key, body, content_type=JPEG)
+        written_s = time.time() - age_s
+        os.utime(self.root / key, (written_s, written_s))
+        return key
+
+    def put_manifest(self, job_id: str, *, age_s: float, image: str = IMAGE) -> str:
+        job = Job(
+            model="m", method="gradcam", targets=(-1,), outputs=(), image_key=image,
+            image_width_px=1, image_height_px=1,
+        )  # fmt: skip
+        body = json.dumps({"job_id": job_id, "job": job.model_dump_json()}).encode()
+        return self.put(manifest_key(job_id), age_s=age_s, body=body)
+
+    def expire(self) -> int:
+        return sum(self.retention.steps())
+
+    def keys(self) -> set[str]:
+        return {
+            key
+            for name in ("images", "jobs", "results")
+            for key in self.store.list_keys(f"{name}/")
+        }
+
+
+@pytest.fixture
+def aged(tmp_path: Path) -> AgedStore:
+    return AgedStore(tmp_path / "objects")
+
+
+def test_expired_files_and_their_empty_folders_are_removed(aged: AgedStore) -> None:
+    old, recent = new_job_id(), new_job_id()
+    expired = [
+        aged.put(image_key("b" * 64), age_s=DAY_S + 3 * HOUR_S),
+        aged.put_manifest(old, age_s=DAY_S + 2 * HOUR_S),
+        aged.put(result_key(old, 1, "map.npy"), age_s=DAY_S + 2 * HOUR_S),
+        aged.put(result_key(old, 1, "result.json"), age_s=DAY_S + 2 * HOUR_S),
+    ]
+    kept = {
+        aged.put(IMAGE, age_s=DAY_S),
+        aged.put_manifest(recent, age_s=DAY_S),
+        aged.put(result_key(recent, 1, "map.npy"), age_s=DAY_S),
+    }
+    assert aged.expire() == len(expired)
+    assert aged.keys() == kept
+    assert {path.name for path in (aged.root / "results").iterdir()} == {recent}
+    assert aged.expire() == 0
+
+
+def test_a_waiting_job_keeps_its_image_at_any_age(aged: AgedStore) -> None:
+    waiting = new_job_id()
+    aged.job_ids.add(waiting)
+    kept = {
+        aged.put(IMAGE, age_s=30 * DAY_S),
+        aged.put_manifest(waiting, age_s=30 * DAY_S),
+    }
+    aged.put(image_key("b" * 64), age_s=30 * DAY_S)
+    assert aged.expire() == 1
+    assert aged.keys() == kept
+
+    aged.job_ids.clear()
+    assert aged.expire() == 1, "the manifest; the image was renewed a moment ago"
+    aged.put(IMAGE, age_s=30 * DAY_S)
+    assert aged.expire() == 1
+    assert aged.keys() == set()
+
+
+def test_re_uploading_an_image_renews_its_retention(aged: AgedStore) -> None:
+    aged.put(IMAGE, age_s=30 * DAY_S)
+    aged.store.put(IMAGE, b"1", content_type=JPEG)
+    assert aged.expire() == 0
+    assert aged.store.get(IMAGE) == b"1"
+
+
+def test_an_image_rewritten_during_its_removal_survives(
+    aged: AgedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aged.put(IMAGE, age_s=30 * DAY_S)
+    rename = Path.rename
+
+    def rename_late(path: Path, target: Path) -> Path:
+        aged.store.put(IMAGE, b"again", content_type=JPEG)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename_late)
+    assert aged.expire() == 0
+    assert aged.store.get(IMAGE) == b"again"
+    assert [path.name for path in (aged.root / "images").iterdir()] == ["a" * 64]
+
+
+def test_leftovers_of_a_crash_are_removed_later(aged: AgedStore) -> None:
+    aged.put(IMAGE, age_s=30 * DAY_S)
+    (aged.root / IMAGE).rename(aged.root / f"{IMAGE}#1234")
+    assert aged.expire() == 1
+    assert not any((aged.root / "images").iterdir())
+
+
+def test_symbolic_links_are_neither_followed_nor_removed(aged: AgedStore, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("1")
+    os.utime(outside / "precious", (0, 0))
+    (aged.root / "images").mkdir()
+    (aged.root / "images" / "folder").symlink_to(outside)
+    (aged.root / "images" / "file").symlink_to(outside / "precious")
+    (aged.root / "results").symlink_to(outside)
+    (aged.root / "precious").write_text("1")
+    os.utime(aged.root / "precious", (0, 0))
+    assert aged.expire() == 0
+    assert (outside / "precious").exists()
+    assert (aged.root / "precious").exists()
+    assert (aged.root / "images" / "file").is_symlink()
+
+
+def test_no_image_is_removed_while_the_ledger_is_unavailable(aged: AgedStore) -> None:
+    def unavailable(_: str) -> bool:
+        raise LedgerUnavailable("Redis does not respond.")
+
+    kept = {
+        aged.put(IMAGE, age_s=30 * DAY_S),
+        aged.put_manifest(new_job_id(), age_s=30 * DAY_S),
+    }
+    aged.retention = LocalRetention(root=aged.root, retention_s=DAY_S, job_exists=unavailable)
+    with pytest.raises(LedgerUnavailable):
+        aged.expire()
+    assert aged.keys() == kept
+
+
+def test_a_long_pass_runs_in_small_steps(aged: AgedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "FILES_PER_STEP", 3)
+    for number in range(7):
+        aged.put(image_key(f"{number:064x}"), age_s=30 * DAY_S)
+    assert list(aged.retention.steps()) == [3, 3, 1]
+
+
+def test_a_bucket_has_no_local_retention() -> None:
+    assert open_retention(load({}), job_exists=lambda _: True) is None
+
+
+def test_the_retention_task_survives_an_unavailable_ledger(aged: AgedStore) -> None:
+    errors = iter([LedgerUnavailable("Redis does not respond.")])
+
+    def job_exists(_: str) -> bool:
+        if error := next(errors, None):
+            raise error
+        return False
+
+    aged.put_manifest(new_job_id(), age_s=30 * DAY_S)
+    aged.put(IMAGE, age_s=30 * DAY_S)
+    task = RetentionTask(
+        expiry=LocalRetention(root=aged.root, retention_s=DAY_S, job_exists=job_exists),
+        interval_s=0.01,
+        pause_s=0,
+    )
+    task.start()
+    wait_until(lambda: not aged.keys(), what="all files are removed", limit_s=10)
+    task.stop()
+    with pytest.raises(ObjectNotFound):
+        aged.store.get(IMAGE)

@@ -1,0 +1,67 @@
+"""F27: stored documents of this format stay readable, also when a newer version adds fields."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seewhy.jobs.archiver import parse_outcome
+from seewhy.jobs.manifest import Manifest
+from seewhy.ledger.types import JobOutcome
+from seewhy.schemas.job import Job
+from seewhy.schemas.result import Result
+
+FORMATS = Path(__file__).parent / "formats"
+NEW_FIELD = {"new_field": {"nested": ["a", "b"]}}
+PARSERS: dict[str, Callable[[bytes], Any]] = {
+    "job": Job.model_validate_json,
+    "manifest": Manifest.model_validate_json,
+    "outcome": parse_outcome,
+    "result": Result.model_validate_json,
+}
+
+every_format = pytest.mark.parametrize("name", PARSERS)
+
+
+def stored(name: str) -> bytes:
+    return (FORMATS / f"{name}.json").read_bytes()
+
+
+def serialize(document: Any) -> Any:
+    if isinstance(document, JobOutcome):
+        return json.loads(json.dumps(asdict(document)))
+    return document.model_dump(mode="json")
+
+
+@every_format
+def test_a_stored_document_is_read_without_loss(name: str) -> None:
+    assert serialize(PARSERS[name](stored(name))) == json.loads(stored(name))
+
+
+@every_format
+def test_unknown_fields_of_a_newer_version_are_ignored(name: str) -> None:
+    newer = json.dumps(json.loads(stored(name)) | NEW_FIELD).encode()
+    assert PARSERS[name](newer) == PARSERS[name](stored(name))
+
+
+def test_unknown_fields_inside_a_result_are_ignored() -> None:
+    newer = json.loads(stored("result"))
+    (target,) = newer["targets"]
+    newer["covers"] |= NEW_FIELD
+    newer["targets"] = [target | NEW_FIELD | {"score": target["score"] | NEW_FIELD}]
+    assert Result.model_validate(newer) == Result.model_validate_json(stored("result"))
+
+
+def test_an_unknown_field_of_a_target_is_refused() -> None:
+    """A newer target may mean something else; a wrong answer is worse than none."""
+    newer = json.loads(stored("job")) | {"targets": [{"index": 3} | NEW_FIELD]}
+    with pytest.raises(ValueError, match="new_field"):
+        Job.model_validate(newer)
+
+
+def test_the_job_inside_a_manifest_is_a_job() -> None:
+    manifest = Manifest.model_validate_json(stored("manifest"))
+    assert Job.model_validate_json(manifest.job) == Job.model_validate_json(stored("job"))
