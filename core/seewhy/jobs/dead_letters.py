@@ -38,8 +38,8 @@ class DeadLetters:
             raise ExplanationGone(f"Cannot retry {job_id}: {error}") from error
         changes = {"job_id": new_job_id(), "idempotency_key": None, "retry_of": job_id}
         manifest = failed.model_copy(update=changes)
-        info = codecs.read_header(body, max_bytes=len(body), max_pixels=sys.maxsize)
-        self._submitter.submit(manifest, UploadedImage(image_key, body, info.media_type))
+        header = codecs.read_header(body, max_bytes=len(body), max_pixels=sys.maxsize)
+        self._submitter.submit(manifest, UploadedImage(image_key, body, header.media_type))
         self._ledger.dismiss([job_id])
         return manifest.job_id
 

@@ -101,10 +101,7 @@ class Rebuilder:
         submitted_ms = round(job_time(job_id).timestamp() * 1000)
         try:
             manifest = Manifest.model_validate_json(self._store.get(manifest_key(job_id)))
-            if candidate.archived:
-                outcome = parse_outcome(self._store.get(outcome_key(job_id)))
-            else:
-                outcome = self._success(job_id, submitted_ms)
+            outcome = self._read_outcome(candidate, submitted_ms)
         except ObjectNotFound:
             return False  # withdrawn, so never accepted
         except ValueError as error:
@@ -113,8 +110,11 @@ class Rebuilder:
         restored = self._ledger.restore(JobRestoration(manifest.submission, submitted_ms, outcome))
         return restored and (outcome.state if outcome else JobState.QUEUED)
 
-    def _success(self, job_id: str, submitted_ms: int) -> JobOutcome | None:
-        """Read the result of the highest fence; None when no worker has published one."""
+    def _read_outcome(self, candidate: _Candidate, submitted_ms: int) -> JobOutcome | None:
+        """Read the archived outcome or the result of the highest fence; None if neither exists."""
+        job_id = candidate.job_id
+        if candidate.archived:
+            return parse_outcome(self._store.get(outcome_key(job_id)))
         parsed = (parse_result_key(key) for key in self._store.list_keys(result_prefix(job_id)))
         fences = [key.fence for key in parsed if key and key.name == RESULT_DOCUMENT]
         if not fences:

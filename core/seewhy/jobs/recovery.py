@@ -33,9 +33,7 @@ class Recovery:
         self._owner = new_job_id()
         self._epoch: str | None = None
 
-    def recover(
-        self, *, should_stop: Callable[[], bool] = lambda: False
-    ) -> RebuildProgress | None:
+    def recover(self, *, should_stop: Callable[[], bool] = lambda: False) -> RebuildProgress | None:
         """Rebuild if jobs may be lost. Returns None when not needed or done by another process.
 
         Stops between two steps when `should_stop()` is true; the next call then starts again.
