@@ -27,7 +27,7 @@ from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import load
 from servers import s3
-from servers.house import House, house
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import start_valkey
 from servers.waiting import wait_until
 
@@ -56,9 +56,9 @@ def body(request: str) -> bytes:
     return b"".join(fence + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
-def submit(building: House, upload: bytes, count: int) -> None:
+def submit(cluster: ProcessCluster, upload: bytes, count: int) -> None:
     """Submit `count` jobs over one connection."""
-    connection = http.client.HTTPConnection("127.0.0.1", building.settings.api_port)
+    connection = http.client.HTTPConnection("127.0.0.1", cluster.settings.api_port)
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     for _ in range(count):
         connection.request("POST", "/v1/explanations", upload, headers)
@@ -77,21 +77,21 @@ def cpu_s(pid: int) -> float:
 
 
 def measure(
-    building: House, pids: tuple[int, int, int], upload: bytes, jobs: int, *, backlog: bool
+    cluster: ProcessCluster, pids: tuple[int, int, int], upload: bytes, jobs: int, *, backlog: bool
 ) -> Figures:
     """Submit `jobs` from four threads and wait until all have ended.
 
     With a backlog the worker is paused until all are in, so that it runs full batches and the
     rate is its own; else it takes the jobs as they come, a few at a time.
     """
-    ledger = open_ledger(building.settings)
+    ledger = open_ledger(cluster.settings)
     worker = psutil.Process(pids[1])
     before = [cpu_s(pid) for pid in pids]
     if backlog:
         worker.suspend()
     started = time.perf_counter()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: submit(building, upload, jobs // 4), range(4)))
+        list(pool.map(lambda _: submit(cluster, upload, jobs // 4), range(4)))
     if backlog:
         started = time.perf_counter()
         worker.resume()
@@ -102,7 +102,7 @@ def measure(
 
 
 @contextmanager
-def running(store: str) -> Iterator[tuple[House, tuple[int, int, int]]]:
+def running(store: str) -> Iterator[tuple[ProcessCluster, tuple[int, int, int]]]:
     """Run Valkey, the API and a worker over `directory` or `s3`."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -112,11 +112,11 @@ def running(store: str) -> Iterator[tuple[House, tuple[int, int, int]]]:
             service = stack.enter_context(s3.running())
             where = service.settings(service.new_bucket())
         settings = load({}, redis_url=server.url, api_port=free_port(), **where)
-        building = stack.enter_context(house(settings, directory))
-        worker = building.start_stub_worker()
-        api = building.start_api()
-        wait_until(lambda: "ready." in building.log("worker"), what="the worker consumes")
-        yield building, (api.pid, worker.pid, server.pid)
+        cluster = stack.enter_context(start_cluster(settings, directory))
+        worker = cluster.start_stub_worker()
+        api = cluster.start_api()
+        wait_until(lambda: "ready." in cluster.read_log("worker"), what="the worker consumes")
+        yield cluster, (api.pid, worker.pid, server.pid)
 
 
 def main() -> None:
@@ -128,11 +128,11 @@ def main() -> None:
     arguments = parser.parse_args()
     columns = ("outputs", "jobs", "jobs/s", "API ms", "worker ms", "API + worker ms", "Valkey ms")
     table = Table(*columns, title=f"median of {arguments.rounds} rounds, store: {arguments.store}")
-    with running(arguments.store) as (building, pids):
+    with running(arguments.store) as (cluster, pids):
         for outputs, backlog in itertools.product(('["overlay"]', "[]"), (True, False)):
             upload = body(f'{{"outputs": {outputs}, "cache": false}}')
             rounds = [
-                measure(building, pids, upload, arguments.jobs, backlog=backlog)
+                measure(cluster, pids, upload, arguments.jobs, backlog=backlog)
                 for _ in range(arguments.rounds)
             ]
             rows = [

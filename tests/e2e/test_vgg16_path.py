@@ -8,7 +8,7 @@ from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.imaging.codecs import read_header
 from seewhy.settings import load
-from servers.house import house
+from servers.process_cluster import start_cluster
 from servers.valkey import start_valkey
 from servers.waiting import wait_until
 
@@ -36,11 +36,11 @@ def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
             max_batch=2,
             api_port=free_port(),
         )
-        with house(settings, tmp_path) as building, Client(building.url) as client:
-            building.start_worker()
-            building.start_api()
+        with start_cluster(settings, tmp_path) as cluster, Client(cluster.url) as client:
+            cluster.start_worker()
+            cluster.start_api()
             wait_until(
-                lambda: "ready." in building.log("worker"), what="the worker is ready", limit_s=180
+                lambda: "ready." in cluster.read_log("worker"), what="the worker is ready", limit_s=180
             )
             explanation = client.explain(photos / "coffee.jpg", targets=["class 3", 5])
             maps = client.map(explanation)

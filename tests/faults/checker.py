@@ -1,7 +1,7 @@
-"""The judge: what was promised against what came of it, after Jepsen's total queue.
+"""Checks accepted submissions against their outcomes, like Jepsen's total-queue checker.
 
-It reads the submitter's log, the ledger's records and events, the object store and the samples
-taken on the way, and names everything that should not be.
+The checker compares the submission log, the ledger's records and events, the object store and the
+samples taken during the run, and reports every anomaly.
 """
 
 import hashlib
@@ -12,55 +12,55 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from faults.sampler import Sample
-from faults.submitter import Promise
+from faults.submitter import Submission
 from seewhy.errors import ObjectNotFound
 from seewhy.ledger.types import JobCounts, JobEvent, JobRecord
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
 
 EXHAUSTING = {"worker_lost", "store_unavailable", "out_of_memory"}
-"""What a job may fail of, and only on its last attempt."""
+"""Error codes that are legitimate only on a job's last attempt."""
 
 
-class Wrong(StrEnum):
-    """What can be wrong."""
+class Anomaly(StrEnum):
+    """The kinds of violations."""
 
     LOST = "lost"
     DUPLICATED = "two outcomes"
-    UNTOLD = "no terminal event"
+    NO_TERMINAL_EVENT = "no terminal event"
     CHANGED = "outcome changed"
-    PHANTOM = "nobody was promised this"
-    SPLIT = "one key, two jobs"
-    OVERRUN = "too many attempts"
-    GAVE_UP = "failed before its time"
-    SPARED = "succeeded, and should have failed"
-    STALE = "finished by a claim that was lost"
-    BAD_RESULT = "result missing or not the one made"
-    WRONG_PICTURE = "result of another picture"
-    UNWATCHED = "I1: not in seewhy:due"
-    DRIFT = "I5: the books do not balance"
-    MISCOUNTED = "I7: the open jobs are miscounted"
-    OVERFULL = "I7: a queue above its limit"
+    UNKNOWN_JOB = "job without a submission"
+    KEY_REUSED = "one key, two jobs"
+    TOO_MANY_ATTEMPTS = "too many attempts"
+    FAILED_EARLY = "failed before the last attempt"
+    UNEXPECTED_SUCCESS = "succeeded instead of failing"
+    STALE_FENCE = "finished under a stale fence"
+    BAD_RESULT = "result missing or corrupt"
+    WRONG_IMAGE = "result of another image"
+    NOT_DUE = "I1: not in seewhy:due"
+    DRIFT = "I5: job totals do not balance"
+    MISCOUNTED = "I7: open jobs miscounted"
+    QUEUE_OVER_LIMIT = "I7: queue above its limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing that is wrong, with whom, and how."""
+    """An anomaly, the job, key, lane or sample concerned, and details."""
 
-    wrong: Wrong
+    anomaly: Anomaly
     subject: str
     detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """All that is known after a run. `fetch` raises `ObjectAbsent`."""
+    """Everything recorded during a run. `fetch` raises `ObjectNotFound`."""
 
-    promises: Sequence[Promise]
+    submissions: Sequence[Submission]
     keys: Sequence[str]
-    """Every Idempotency-Key that was ever sent, promised or not."""
+    """Every Idempotency-Key that was sent, accepted or not."""
     records: Mapping[str, JobRecord]
-    """Every job in the ledger."""
+    """Every job in the ledger, by id."""
     key_of: Mapping[str, str | None]
     """Job id → the Idempotency-Key in its manifest."""
     events: Sequence[JobEvent]
@@ -70,152 +70,158 @@ class History:
     max_attempts: int
     queue_limit: int = 1_000_000
     map_of: Mapping[str, str] = field(default_factory=dict)
-    """Picture → the SHA-256 of the map it must have."""
-    doomed: Mapping[str, str] = field(default_factory=dict)
-    """Idempotency-Key → the code that its job has to fail with."""
+    """SHA-256 of an image → SHA-256 of its expected map."""
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
+    """Idempotency-Key → the error code that its job must fail with."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict."""
+    """The checker's findings."""
 
-    promised: int
+    accepted: int
     outcomes: Mapping[JobState, int]
     violations: tuple[Violation, ...]
     samples: int
 
     @property
     def clean(self) -> bool:
+        """Whether there are no violations."""
         return not self.violations
 
-    def count(self, *wrongs: Wrong) -> int:
-        """How many violations are of these kinds."""
-        return sum(violation.wrong in wrongs for violation in self.violations)
+    def count(self, *anomalies: Anomaly) -> int:
+        """Count the violations of these kinds."""
+        return sum(violation.anomaly in anomalies for violation in self.violations)
 
     def __str__(self) -> str:
-        lines = [f"{v.wrong}: {v.subject} {v.detail}".rstrip() for v in self.violations]
-        told = ", ".join(f"{count} {state}" for state, count in self.outcomes.items())
-        return "\n".join([f"{self.promised} promised: {told or 'nothing'}", *lines])
+        lines = [f"{v.anomaly}: {v.subject} {v.detail}".rstrip() for v in self.violations]
+        outcomes = ", ".join(f"{count} {state}" for state, count in self.outcomes.items())
+        return "\n".join([f"{self.accepted} accepted: {outcomes or 'no outcomes'}", *lines])
 
 
 def check(history: History) -> Report:
-    """Judge a history."""
-    steps = (_lost, _events, _phantoms, _attempts, _results, _samples)
-    promised = {promise.job_id for promise in history.promises}
-    found = [r.state for job_id, r in history.records.items() if job_id in promised]
+    """Check a history."""
+    checks = (_lost, _events, _unknown_jobs, _attempts, _results, _samples)
+    accepted = {submission.job_id for submission in history.submissions}
+    states = [r.state for job_id, r in history.records.items() if job_id in accepted]
     return Report(
-        promised=len(promised),
-        outcomes=Counter(found),
-        violations=tuple(violation for step in steps for violation in step(history)),
+        accepted=len(accepted),
+        outcomes=Counter(states),
+        violations=tuple(violation for each in checks for violation in each(history)),
         samples=len(history.samples),
     )
 
 
 def _lost(history: History) -> Iterator[Violation]:
-    for promise in history.promises:
-        record = history.records.get(promise.job_id)
+    for submission in history.submissions:
+        record = history.records.get(submission.job_id)
         if record is None:
-            yield Violation(Wrong.LOST, promise.job_id, "unknown to the ledger")
+            yield Violation(Anomaly.LOST, submission.job_id, "not in the ledger")
         elif not record.state.terminal:
-            yield Violation(Wrong.LOST, promise.job_id, f"still {record.state}")
+            yield Violation(Anomaly.LOST, submission.job_id, f"still {record.state}")
     if history.counts.drift:
-        yield Violation(Wrong.DRIFT, "the end", str(history.counts))
+        yield Violation(Anomaly.DRIFT, "final counts", str(history.counts))
 
 
 def _events(history: History) -> Iterator[Violation]:
-    ends: dict[str, list[JobState]] = {}
+    terminal_events: dict[str, list[JobState]] = {}
     for event in history.events:
         if event.state.terminal:
-            ends.setdefault(event.job_id, []).append(event.state)
+            terminal_events.setdefault(event.job_id, []).append(event.state)
     for job_id, record in history.records.items():
-        told = ends.get(job_id, [])
-        if len(told) > 1:
-            yield Violation(Wrong.DUPLICATED, job_id, ", ".join(told))
-        elif record.state.terminal and not told:
-            yield Violation(Wrong.UNTOLD, job_id)
-        elif told and told[0] is not record.state:
-            yield Violation(Wrong.CHANGED, job_id, f"{told[0]}, then {record.state}")
-    for job_id in ends.keys() - history.records.keys():
-        yield Violation(Wrong.PHANTOM, job_id, "has an event and no record")
+        states = terminal_events.get(job_id, [])
+        if len(states) > 1:
+            yield Violation(Anomaly.DUPLICATED, job_id, ", ".join(states))
+        elif record.state.terminal and not states:
+            yield Violation(Anomaly.NO_TERMINAL_EVENT, job_id)
+        elif states and states[0] is not record.state:
+            yield Violation(Anomaly.CHANGED, job_id, f"{states[0]}, then {record.state}")
+    for job_id in terminal_events.keys() - history.records.keys():
+        yield Violation(Anomaly.UNKNOWN_JOB, job_id, "has an event and no record")
 
 
-def _phantoms(history: History) -> Iterator[Violation]:
-    promised = {promise.job_id for promise in history.promises}
-    kept = {promise.key for promise in history.promises}
+def _unknown_jobs(history: History) -> Iterator[Violation]:
+    accepted = {submission.job_id for submission in history.submissions}
+    accepted_keys = {submission.key for submission in history.submissions}
     jobs: dict[str, set[str]] = {}
-    for promise in history.promises:
-        jobs.setdefault(promise.key, set()).add(promise.job_id)
-    for job_id in history.records.keys() - promised:
+    for submission in history.submissions:
+        jobs.setdefault(submission.key, set()).add(submission.job_id)
+    for job_id in history.records.keys() - accepted:
         key = history.key_of.get(job_id)
-        if key in kept and key is not None:
+        if key in accepted_keys and key is not None:
             jobs[key].add(job_id)
         elif key not in history.keys:
-            yield Violation(Wrong.PHANTOM, job_id, f"key {key}")
+            yield Violation(Anomaly.UNKNOWN_JOB, job_id, f"key {key}")
     for key, ids in jobs.items():
         if len(ids) > 1:
-            yield Violation(Wrong.SPLIT, key, ", ".join(sorted(ids)))
+            yield Violation(Anomaly.KEY_REUSED, key, ", ".join(sorted(ids)))
 
 
 def _attempts(history: History) -> Iterator[Violation]:
     for job_id, record in history.records.items():
         if record.attempts > history.max_attempts:
-            yield Violation(Wrong.OVERRUN, job_id, f"{record.attempts} attempts")
-        doom = history.doomed.get(history.key_of.get(job_id) or "")
-        if doom and record.state is JobState.SUCCEEDED:
-            yield Violation(Wrong.SPARED, job_id, f"it was to be {doom}")
+            yield Violation(Anomaly.TOO_MANY_ATTEMPTS, job_id, f"{record.attempts} attempts")
+        expected = history.expected_failures.get(history.key_of.get(job_id) or "")
+        if expected and record.state is JobState.SUCCEEDED:
+            yield Violation(Anomaly.UNEXPECTED_SUCCESS, job_id, f"expected {expected}")
         exhausted = record.error_code in EXHAUSTING and record.attempts == history.max_attempts
-        guilty = record.error_code == doom and doom not in EXHAUSTING
-        if record.state is JobState.FAILED and not (exhausted or guilty):
+        as_expected = record.error_code == expected and expected not in EXHAUSTING
+        if record.state is JobState.FAILED and not (exhausted or as_expected):
             yield Violation(
-                Wrong.GAVE_UP, job_id, f"{record.error_code} on attempt {record.attempts}"
+                Anomaly.FAILED_EARLY, job_id, f"{record.error_code} on attempt {record.attempts}"
             )
 
 
 def _results(history: History) -> Iterator[Violation]:
-    pictures = {promise.job_id: promise.picture for promise in history.promises}
+    images = {submission.job_id: submission.image_digest for submission in history.submissions}
     for job_id, record in history.records.items():
         if record.state is not JobState.SUCCEEDED:
             continue
         try:
-            digests = _verified(job_id, record, history.fetch)
+            digests = _verified_digests(job_id, record, history.fetch)
         except (ObjectNotFound, ValueError) as error:
-            yield Violation(Wrong.BAD_RESULT, job_id, str(error))
+            yield Violation(Anomaly.BAD_RESULT, job_id, str(error))
             continue
-        # A success brought back from the store has a fence of its own, and was not started since.
+        # A success restored from the store has a new fence and no start time.
         if record.started_ms is not None and f"/{record.fence}/" not in (record.result or ""):
-            yield Violation(Wrong.STALE, job_id, f"not by claim {record.fence}")
-        wanted = history.map_of.get(pictures.get(job_id, ""))
-        if wanted is not None and digests["map"] != wanted:
-            yield Violation(Wrong.WRONG_PICTURE, job_id)
+            yield Violation(Anomaly.STALE_FENCE, job_id, f"not by claim {record.fence}")
+        expected = history.map_of.get(images.get(job_id, ""))
+        if expected is not None and digests["map"] != expected:
+            yield Violation(Anomaly.WRONG_IMAGE, job_id)
 
 
-def _verified(job_id: str, record: JobRecord, fetch: Callable[[str], bytes]) -> Mapping[str, str]:
-    """Return the digests of a result, each checked; raise `ValueError` or `ObjectAbsent`."""
+def _verified_digests(
+    job_id: str, record: JobRecord, fetch: Callable[[str], bytes]
+) -> Mapping[str, str]:
+    """Return a result's digests after checking its objects against them.
+
+    Raises `ObjectNotFound` when an object is missing and `ValueError` when one differs.
+    """
     result = Result.model_validate_json(record.result or "")
     for name, key in result.objects.items():
         body = fetch(key)
         if name == "result":
             if json.loads(body)["job_id"] != job_id:
-                raise ValueError(f"{key} is of another job")
+                raise ValueError(f"{key} belongs to another job")
         elif hashlib.sha256(body).hexdigest() != result.digests[name]:
-            raise ValueError(f"{key} is not what was made")
+            raise ValueError(f"{key} does not match its digest")
     return result.digests
 
 
 def _samples(history: History) -> Iterator[Violation]:
     ended: dict[str, str] = {}
     for number, sample in enumerate(history.samples):
-        for job_id in sample.unwatched:
-            yield Violation(Wrong.UNWATCHED, job_id, f"in sample {number}")
+        for job_id in sample.not_due:
+            yield Violation(Anomaly.NOT_DUE, job_id, f"in sample {number}")
         if sample.drift:
-            yield Violation(Wrong.DRIFT, f"sample {number}", f"by {sample.drift}")
+            yield Violation(Anomaly.DRIFT, f"sample {number}", f"by {sample.drift}")
         if sample.miscounted:
-            yield Violation(Wrong.MISCOUNTED, f"sample {number}", f"by {sample.miscounted}")
-        for lane, count in sample.open.items():
+            yield Violation(Anomaly.MISCOUNTED, f"sample {number}", f"by {sample.miscounted}")
+        for lane, count in sample.open_jobs.items():
             if count > history.queue_limit:
-                yield Violation(Wrong.OVERFULL, lane, f"{count} jobs in sample {number}")
+                yield Violation(Anomaly.QUEUE_OVER_LIMIT, lane, f"{count} jobs in sample {number}")
         for job_id, state in ended.items():
             now = sample.states.get(job_id)
-            if now != state and (sample.whole or now is not None):
-                yield Violation(Wrong.CHANGED, job_id, f"{state}, then {now}")
+            if now != state and (sample.is_complete or now is not None):
+                yield Violation(Anomaly.CHANGED, job_id, f"{state}, then {now}")
         ended |= {j: s for j, s in sample.states.items() if JobState(s).terminal}

@@ -1,9 +1,10 @@
-"""Do the faults bite? Each guard is switched off in a copy of the code, and the judge must see it.
+"""Mutation testing of the guards. Run from the folder `tests`:
 
     python -m faults.mutations
 
-Prints what was switched off, which fault showed it, and what was seen. Exits with 1 when a mutated
-copy passed, failed for another reason, or when the copy was not sound to begin with.
+Disables one guard at a time in a copy of the code, runs the fault that the guard protects against,
+and expects that run to report the expected violation. Prints one line per guard. Exits with 1 when
+a mutant survives, fails for another reason, or when the unmodified copy fails.
 """
 
 import argparse
@@ -19,124 +20,126 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.guards import MUTATIONS, Mutation
+from faults.guard_mutations import MUTATIONS, Mutation
 
-HERE = Path(__file__).parents[1]
-PARTS = ("core", "api", "worker")
-LIMIT_S = 120.0
-AT_ONCE = 2
+TESTS = Path(__file__).parents[1]
+PACKAGES = ("core", "api", "worker")
+TIMEOUT_S = 120.0
+CONCURRENCY = 2
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What came of one run on a copy."""
+class RunResult:
+    """Whether a run went as expected, and its output."""
 
     passed: bool
-    said: str
+    output: str
 
 
-class Unmutable(Exception):
-    """The text to be replaced is not there, or not once: the mutation has to be written anew."""
+class MutationError(Exception):
+    """The text to replace does not occur exactly once; the mutation must be updated."""
 
 
 def mutated(mutation: Mutation) -> str:
-    """Return the text of a file with the guard switched off. Raises `Unmutable`."""
-    text = (HERE.parent / mutation.file).read_text("utf-8")
+    """Return the text of the file without the guard. Raises `MutationError`."""
+    text = (TESTS.parent / mutation.file).read_text("utf-8")
     if (times := text.count(mutation.old)) != 1:
-        raise Unmutable(f"{mutation.file} holds {mutation.old!r} {times} times, not once")
+        raise MutationError(f"{mutation.file} holds {mutation.old!r} {times} times, not once")
     return text.replace(mutation.old, mutation.new)
 
 
 @contextmanager
 def copied(mutation: Mutation | None = None) -> Iterator[Path]:
-    """Make a copy of the product's code, mutated or not, for the length of the block."""
+    """Provide a copy of the product's code, mutated or not, for the length of the block."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Path(folder)
-        for part in PARTS:
-            shutil.copytree(HERE.parent / part, copy / part)
-        (copy / "models").symlink_to(HERE.parent / "models")
+        for package in PACKAGES:
+            shutil.copytree(TESTS.parent / package, copy / package)
+        (copy / "models").symlink_to(TESTS.parent / "models")
         if mutation is not None:
             (copy / mutation.file).write_text(mutated(mutation), "utf-8")
         yield copy
 
 
-def stage(mutation: Mutation, copy: Path, *, jobs: int) -> Verdict:
-    """Stage a mutation's fault against a copy, mutated or not, in a process of its own."""
-    paths = os.pathsep.join(str(copy / part) for part in (*PARTS, "models"))
-    asked = ["--seeds", "1", "--jobs", str(jobs), "--patience", str(mutation.patience_s)]
+def run_fault(mutation: Mutation, copy: Path, *, jobs: int) -> RunResult:
+    """Run a mutation's fault against a copy of the code, in another process."""
+    paths = os.pathsep.join(str(copy / package) for package in (*PACKAGES, "models"))
+    options = ["--seeds", "1", "--jobs", str(jobs), "--patience", str(mutation.patience_s)]
     run = subprocess.run(
-        [sys.executable, "-m", "faults.run", *asked, mutation.fault],
-        cwd=HERE,
-        env=_unmeasured() | {"PYTHONPATH": paths, "TMPDIR": str(copy)},
+        [sys.executable, "-m", "faults.run", *options, mutation.fault],
+        cwd=TESTS,
+        env=_without_coverage() | {"PYTHONPATH": paths, "TMPDIR": str(copy)},
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=TIMEOUT_S,
         check=False,
     )
-    return Verdict(run.returncode == 0, run.stdout + run.stderr)
+    return RunResult(run.returncode == 0, run.stdout + run.stderr)
 
 
-def _unmeasured() -> dict[str, str]:
-    """Return the environment without what would count the coverage of a copy."""
+def _without_coverage() -> dict[str, str]:
+    """Return the environment without the variables that would measure coverage of the copy."""
     return {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}
 
 
-def sound(mutation: Mutation, *, jobs: int) -> Verdict:
-    """Stage a mutation's fault against a copy as it is."""
+def run_unmodified(mutation: Mutation, *, jobs: int) -> RunResult:
+    """Run a mutation's fault against an unmodified copy."""
     with copied() as copy:
-        return stage(mutation, copy, jobs=jobs)
+        return run_fault(mutation, copy, jobs=jobs)
 
 
-def bitten(mutation: Mutation, *, jobs: int) -> Verdict:
-    """Stage a mutation's fault; passed is the verdict only when its own words were said."""
+def run_mutant(mutation: Mutation, *, jobs: int) -> RunResult:
+    """Run a mutation's fault without the guard; `passed` if the expected violation is reported."""
     with copied(mutation) as copy:
-        verdict = stage(mutation, copy, jobs=jobs)
-    said = re.search(mutation.seen, verdict.said)
-    told = said[0] if said else f"not what was expected:\n{verdict.said}"
-    return Verdict(not verdict.passed and said is not None, told)
+        result = run_fault(mutation, copy, jobs=jobs)
+    seen = re.search(mutation.seen, result.output)
+    output = seen[0] if seen else f"unexpected output:\n{result.output}"
+    return RunResult(not result.passed and seen is not None, output)
 
 
-def prove_sound(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Verdict]:
-    """Stage every fault that the mutations need, on copies as they are."""
-    needed = {mutation.fault: mutation for mutation in mutations}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        verdicts = pool.map(lambda each: sound(each, jobs=jobs), needed.values())
-        return dict(zip(needed, verdicts, strict=True))
+def run_all_unmodified(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, RunResult]:
+    """Run every fault of the mutations against unmodified copies; return results by fault."""
+    by_fault = {mutation.fault: mutation for mutation in mutations}
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        results = pool.map(lambda each: run_unmodified(each, jobs=jobs), by_fault.values())
+        return dict(zip(by_fault, results, strict=True))
 
 
-def switch_off(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Verdict]:
-    """Switch off the guards, each in a copy of its own."""
+def run_all_mutants(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, RunResult]:
+    """Disable each guard in a separate copy; return results by guard."""
     guards = [mutation.guard for mutation in mutations]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        verdicts = pool.map(lambda each: bitten(each, jobs=jobs), mutations)
-        return dict(zip(guards, verdicts, strict=True))
+    with ThreadPoolExecutor(CONCURRENCY) as pool:
+        results = pool.map(lambda each: run_mutant(each, jobs=jobs), mutations)
+        return dict(zip(guards, results, strict=True))
 
 
-def table(rows: Sequence[tuple[Mutation, Verdict]]) -> str:
-    """Draw one line for each guard."""
-    lines = [f"{'switched off':26} {'fault':6} {'caught':7} seen"]
-    for mutation, verdict in rows:
-        caught = "yes" if verdict.passed else "NO"
-        lines.append(f"{mutation.guard:26} {mutation.fault:6} {caught:7} {verdict.said}")
+def table(rows: Sequence[tuple[Mutation, RunResult]]) -> str:
+    """Format one line per guard."""
+    lines = [f"{'disabled guard':32} {'fault':6} {'caught':7} reported"]
+    for mutation, result in rows:
+        caught = "yes" if result.passed else "NO"
+        lines.append(f"{mutation.guard:32} {mutation.fault:6} {caught:7} {result.output}")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove the copy sound, then switch off every guard."""
-    parser = argparse.ArgumentParser(prog="python -m faults.mutations", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=40, help="jobs of each run")
-    parser.add_argument("guards", nargs="*", metavar="GUARD", help="all, unless some are named")
-    asked = parser.parse_args(arguments)
-    jobs = asked.jobs
-    chosen = [each for each in MUTATIONS if not asked.guards or each.guard in asked.guards]
-    whole = prove_sound(chosen, jobs=jobs)
-    for fault, verdict in whole.items():
-        if not verdict.passed:
-            print(f"{fault} fails though nothing is switched off:\n{verdict.said}")
+    """Run the unmodified code, then every mutant."""
+    parser = argparse.ArgumentParser(
+        prog="python -m faults.mutations",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--jobs", type=int, default=40, help="jobs per run")
+    parser.add_argument("guards", nargs="*", metavar="GUARD", help="guards to disable, default all")
+    options = parser.parse_args(arguments)
+    chosen = [each for each in MUTATIONS if not options.guards or each.guard in options.guards]
+    for fault, result in run_all_unmodified(chosen, jobs=options.jobs).items():
+        if not result.passed:
+            print(f"{fault} fails with every guard in place:\n{result.output}")
             return 1
-    verdicts = switch_off(chosen, jobs=jobs)
-    print(table([(mutation, verdicts[mutation.guard]) for mutation in chosen]))
-    return 0 if all(verdict.passed for verdict in verdicts.values()) else 1
+    results = run_all_mutants(chosen, jobs=options.jobs)
+    print(table([(mutation, results[mutation.guard]) for mutation in chosen]))
+    return 0 if all(result.passed for result in results.values()) else 1
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Faults of every kind, drawn by a seed, for as long as one likes. From the folder `tests`:
+"""Random sequences of faults, drawn from a seed. Run from the folder `tests`:
 
     python -m faults.nemesis --minutes 30 --seed 7
 
-It goes by rounds. Each is a world of its own, with a seed of its own, in which blows fall one after
-the other on a service under load, and which is judged at its end. `--seed N --rounds 1` repeats
-one, as far as two machines ever do the same. A round that broke a promise keeps its logs.
+Each round has its own seed and environment: faults hit the service under load one after the other,
+then the checker runs. `--seed N --rounds 1` repeats a round, as far as timing allows. Failed rounds
+keep their logs.
 """
 
 import argparse
@@ -18,82 +18,89 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from faults.blows import BLOWS, STORE_BLOWS
+from faults.environment import Environment
+from faults.fault_actions import FAULT_ACTIONS, STORE_FAULT_ACTIONS
 from faults.run import Outcome, run
 from faults.scenario import Scenario
-from faults.world import World
 from seewhy.errors import SeewhyError
 from servers.poison import Poison
 
-FAULT = "none"
-BLOWS_PER_ROUND = 10
-DEATHS_AT_MOST = 30
-OVER_S = 20.0
+NO_FAULT = "none"
+"""Faulty workers without a fault: poison images affect them."""
+FAULTS_PER_ROUND = 10
+MAX_DEATHS = 30
+LOAD_S = 20.0
 
 
-def round_of(seed: int, *, blows: int = BLOWS_PER_ROUND, over_s: float = OVER_S) -> Scenario:
-    """Draw a round: its world, and so many blows."""
-    chance = random.Random(f"nemesis {seed}")
-    on_s3 = chance.random() < 0.3
-    known = sorted({**BLOWS, **(STORE_BLOWS if on_s3 else {})})
-    drawn = [chance.choice(known) for _ in range(blows)]
+def draw_round(seed: int, *, faults: int = FAULTS_PER_ROUND, load_s: float = LOAD_S) -> Scenario:
+    """Draw the environment and the faults of a round."""
+    rng = random.Random(f"nemesis {seed}")
+    on_s3 = rng.random() < 0.3
+    names = sorted({**FAULT_ACTIONS, **(STORE_FAULT_ACTIONS if on_s3 else {})})
+    drawn = [rng.choice(names) for _ in range(faults)]
 
-    def strike(world: World) -> None:
+    def inject(env: Environment) -> None:
         for name in drawn:
-            _revive(world, chance)
-            world.pause(0.2, 1.0)
-            (BLOWS | STORE_BLOWS)[name](world)
-            world.struck()
-        world.fleet.supervise(world.ended, fault=FAULT, died=world.struck, at_most=DEATHS_AT_MOST)
+            _ensure_workers(env, rng)
+            env.pause(0.2, 1.0)
+            (FAULT_ACTIONS | STORE_FAULT_ACTIONS)[name](env)
+            env.record_fault()
+        env.workers.supervise(
+            env.all_ended, fault=NO_FAULT, on_death=env.record_fault, max_deaths=MAX_DEATHS
+        )
 
     return Scenario(
         name="nemesis",
         title=", ".join(drawn),
-        stage=strike,
-        over_s=over_s,
+        inject=inject,
+        load_s=load_s,
         workers=0,
         on_s3=on_s3,
-        poisons=[Poison.KILL] * chance.randint(0, 2),
-        settings={"max_batch": chance.choice([1, 4, 8])},
+        poisons=[Poison.KILL] * rng.randint(0, 2),
+        settings={"max_batch": rng.choice([1, 4, 8])},
     )
 
 
-def _revive(world: World, chance: random.Random) -> None:
-    """See to it that somebody works: blows and poison end workers."""
-    alive = sum(worker.poll() is None for worker in world.fleet)
-    for _ in range(chance.randint(1, 2) - alive):
-        world.fleet.launch(fault=FAULT, batch_ms=chance.choice([20, 100, 300]))
+def _ensure_workers(env: Environment, rng: random.Random) -> None:
+    """Replace workers that faults and poison images have ended."""
+    alive = sum(worker.poll() is None for worker in env.workers)
+    for _ in range(rng.randint(1, 2) - alive):
+        env.workers.launch(fault=NO_FAULT, batch_ms=rng.choice([20, 100, 300]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run rounds until the time is over, and tell what came of all of them."""
-    parser = argparse.ArgumentParser(prog="python -m faults.nemesis", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=5.0, help="no round begins after that")
-    parser.add_argument("--rounds", type=int, default=sys.maxsize, help="or after so many")
-    parser.add_argument("--seed", type=int, default=1, help="of the first round; the next count up")
-    parser.add_argument("--jobs", type=int, default=200, help="jobs of each round")
-    chosen = parser.parse_args(arguments)
+    """Run rounds until the time is up, then print totals."""
+    parser = argparse.ArgumentParser(
+        prog="python -m faults.nemesis",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--minutes", type=float, default=5.0, help="start no round after this time")
+    parser.add_argument("--rounds", type=int, default=sys.maxsize, help="maximum number of rounds")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first round")
+    parser.add_argument("--jobs", type=int, default=200, help="jobs per round")
+    options = parser.parse_args(arguments)
     logging.disable(logging.WARNING)
-    ends_at = time.monotonic() + 60 * chosen.minutes
-    tally: Counter[str] = Counter()
-    seed = chosen.seed
-    while time.monotonic() < ends_at and seed < chosen.seed + chosen.rounds:
-        outcome = _one(seed, jobs=chosen.jobs)
-        tally["rounds"] += 1
-        tally["broken"] += outcome is None or not outcome.report.clean
+    ends_at = time.monotonic() + 60 * options.minutes
+    totals: Counter[str] = Counter()
+    seed = options.seed
+    while time.monotonic() < ends_at and seed < options.seed + options.rounds:
+        outcome = _run_round(seed, jobs=options.jobs)
+        totals["rounds"] += 1
+        totals["failed rounds"] += outcome is None or not outcome.report.clean
         if outcome is not None:
-            tally["jobs"] += outcome.report.promised
-            tally["samples"] += outcome.report.samples
-            tally.update({str(state): n for state, n in outcome.report.outcomes.items()})
+            totals["jobs"] += outcome.report.accepted
+            totals["samples"] += outcome.report.samples
+            totals.update({str(state): n for state, n in outcome.report.outcomes.items()})
         seed += 1
-    print(", ".join(f"{count} {name}" for name, count in tally.items()))
-    return 1 if tally["broken"] else 0
+    print(", ".join(f"{count} {name}" for name, count in totals.items()))
+    return 1 if totals["failed rounds"] else 0
 
 
-def _one(seed: int, *, jobs: int) -> Outcome | None:
-    """Stage one round and tell of it; None when it went wrong before it could be judged."""
+def _run_round(seed: int, *, jobs: int) -> Outcome | None:
+    """Run one round and print its result; return None if it failed before the checker ran."""
     directory = Path(tempfile.mkdtemp(prefix=f"nemesis-{seed}-"))
-    scenario = round_of(seed)
+    scenario = draw_round(seed)
     print(f"seed {seed}: {scenario.title}", flush=True)
     try:
         outcome = run(scenario, seed=seed, jobs=jobs, directory=directory)

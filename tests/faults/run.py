@@ -1,9 +1,9 @@
-"""Run scenarios and judge them, from the folder `tests`.
+"""Run fault scenarios and check the outcomes. Run from the folder `tests`:
 
     python -m faults.run --seeds 3 --jobs 200 F1 F13
 
-Prints, for each fault, what was lost, what happened twice, what else was wrong, and the slowest
-recovery. Exits with 1 when anything was wrong; the logs of such a run are kept.
+Prints for each fault the number of lost jobs, duplicates, other violations and failed jobs, and the
+slowest recovery. Exits with 1 after any violation; such runs keep their logs.
 """
 
 import argparse
@@ -18,132 +18,139 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.checker import Report, Wrong, check
+from faults.checker import Anomaly, Report, check
+from faults.environment import Environment, start_environment
 from faults.recovery import recovery_s
 from faults.sampler import Sampler
 from faults.scenario import Scenario
 from faults.scenarios import SCENARIOS
-from faults.world import World, world
 from seewhy.errors import SeewhyError
 from seewhy.schemas.job import JobState
 from servers import waiting
 from servers.waiting import wait_until
 
-END_WITHIN_S = 60.0
+END_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run, judged."""
+    """The result of one run."""
 
     report: Report
     recovery_s: float
 
 
 def run(scenario: Scenario, *, seed: int, jobs: int, directory: Path) -> Outcome:
-    """Stage a scenario under load, wait until every promise is kept, and judge.
+    """Inject a fault under load, wait until every job has ended, and check.
 
-    Raises `AssertionError` when the fault did not take place, or took more than it may.
+    Raises `AssertionError` when the fault did not occur or a scenario's own check fails.
     """
-    with world(
+    with start_environment(
         directory,
         seed=seed,
-        jobs=max(jobs, scenario.fewest),
-        over_s=scenario.over_s,
+        jobs=max(jobs, scenario.min_jobs),
+        load_s=scenario.load_s,
         on_s3=scenario.on_s3,
         appendfsync=scenario.appendfsync,
         poisons=scenario.poisons,
         **scenario.settings,
-    ) as staged:
+    ) as env:
         for _ in range(scenario.workers):
-            staged.fleet.start(batch_ms=scenario.batch_ms)
-        sampler = Sampler(staged.client)
+            env.workers.start(batch_ms=scenario.batch_ms)
+        sampler = Sampler(env.redis)
         sampler.start()
         try:
-            _under_load(staged, scenario)
+            _inject_under_load(env, scenario)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{check(staged.history(sampler.samples))}") from error
+            raise AssertionError(f"{error}\n{check(env.history(sampler.samples))}") from error
         finally:
             sampler.stop()
-        history = staged.history(sampler.samples)
-        return Outcome(check(history), recovery_s(history.events, staged.struck_ms))
+        history = env.history(sampler.samples)
+        return Outcome(check(history), recovery_s(history.events, env.fault_times_ms))
 
 
-def _under_load(staged: World, scenario: Scenario) -> None:
+def _inject_under_load(env: Environment, scenario: Scenario) -> None:
     raised: list[BaseException] = []
 
     def submit() -> None:
         try:
-            staged.submitter.run()
-        except BaseException as error:  # noqa: BLE001 - told to the thread that waits
+            env.submitter.run()
+        except BaseException as error:  # noqa: BLE001 - re-raised in the calling thread
             raised.append(error)
 
     load = threading.Thread(target=submit, name="load")
     load.start()
     try:
-        scenario.stage(staged)
+        scenario.inject(env)
     finally:
         load.join()
     if raised:
         raise raised[0]
-    assert set(staged.submitter.statuses) <= {0, 200, 202, 409, 429, 503}, staged.submitter.statuses
-    assert staged.submitter.hasty == 0, "a refusal did not say when to come back"
-    # Whatever has not ended by then is lost, and the judge will name it.
+    assert set(env.submitter.statuses) <= {0, 200, 202, 409, 429, 503}, env.submitter.statuses
+    assert env.submitter.missing_retry_after == 0, "a refusal had no Retry-After"
+    # The checker reports jobs that have not ended by then as lost.
     with suppress(AssertionError):
         wait_until(
-            lambda: staged.ledger.counts().non_terminal == 0,
+            lambda: env.ledger.counts().non_terminal == 0,
             what="every job has ended",
-            limit_s=END_WITHIN_S,
+            limit_s=END_TIMEOUT_S,
         )
 
 
 def table(rows: Sequence[tuple[Scenario, int, int, list[Outcome]]]) -> str:
-    """Draw one line for each fault."""
+    """Format one line per fault."""
     lines = [
-        f"{'fault':5} {'seeds x jobs':>13} {'lost':>5} {'twice':>6} {'other':>6} {'failed':>7}"
-        f" {'samples':>8} {'slowest recovery':>17}  what"
+        f"{'fault':5} {'seeds x jobs':>13} {'lost':>5} {'duplicated':>10} {'other':>6}"
+        f" {'failed':>7} {'samples':>8} {'slowest recovery':>17}  description"
     ]
     for scenario, seeds, jobs, outcomes in rows:
         reports = [outcome.report for outcome in outcomes]
-        lost = sum(report.count(Wrong.LOST) for report in reports)
-        twice = sum(report.count(Wrong.DUPLICATED, Wrong.SPLIT) for report in reports)
-        other = sum(len(report.violations) for report in reports) - lost - twice
+        lost = sum(report.count(Anomaly.LOST) for report in reports)
+        duplicated = sum(report.count(Anomaly.DUPLICATED, Anomaly.KEY_REUSED) for report in reports)
+        other = sum(len(report.violations) for report in reports) - lost - duplicated
         failed = sum(report.outcomes.get(JobState.FAILED, 0) for report in reports)
         samples = sum(report.samples for report in reports)
         slowest = max((outcome.recovery_s for outcome in outcomes), default=0.0)
         lines.append(
-            f"{scenario.name:5} {f'{seeds} x {jobs}':>13} {lost:5} {twice:6} {other:6} {failed:7}"
-            f" {samples:8} {f'{slowest:.1f} s':>17}  {scenario.title}"
+            f"{scenario.name:5} {f'{seeds} x {jobs}':>13} {lost:5} {duplicated:10} {other:6}"
+            f" {failed:7} {samples:8} {f'{slowest:.1f} s':>17}  {scenario.title}"
         )
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line names, all by default."""
-    parser = argparse.ArgumentParser(prog="python -m faults.run", description=__doc__)
+    """Run the faults named on the command line, all by default."""
+    parser = argparse.ArgumentParser(
+        prog="python -m faults.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(SCENARIOS))
-    parser.add_argument("--seeds", type=int, default=3, help="runs of each")
-    parser.add_argument("--first-seed", type=int, default=1, help="to repeat one run")
-    parser.add_argument("--jobs", type=int, default=200, help="jobs of each run")
-    parser.add_argument("--patience", type=float, default=math.inf, help="no wait is longer, in s")
-    chosen = parser.parse_args(arguments)
-    waiting.longest_s = chosen.patience
-    unknown = set(chosen.faults) - set(SCENARIOS)
+    parser.add_argument("--seeds", type=int, default=3, help="runs per fault")
+    parser.add_argument("--first-seed", type=int, default=1, help="seed of the first run")
+    parser.add_argument("--jobs", type=int, default=200, help="jobs per run")
+    parser.add_argument(
+        "--patience", type=float, default=math.inf, help="upper bound of every wait, in s"
+    )
+    options = parser.parse_args(arguments)
+    waiting.max_wait_s = options.patience
+    unknown = set(options.faults) - set(SCENARIOS)
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     logging.disable(logging.WARNING)
     rows: list[tuple[Scenario, int, int, list[Outcome]]] = []
-    well = True
-    for name in chosen.faults or SCENARIOS:
+    ok = True
+    for name in options.faults or SCENARIOS:
         outcomes: list[Outcome] = []
-        for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
-            well &= _one(SCENARIOS[name], seed=seed, jobs=chosen.jobs, outcomes=outcomes)
-        rows.append((SCENARIOS[name], len(outcomes), chosen.jobs, outcomes))
+        for seed in range(options.first_seed, options.first_seed + options.seeds):
+            ok &= _run_once(SCENARIOS[name], seed=seed, jobs=options.jobs, outcomes=outcomes)
+        rows.append((SCENARIOS[name], len(outcomes), options.jobs, outcomes))
     print(table(rows))
-    return 0 if well else 1
+    return 0 if ok else 1
 
 
-def _one(scenario: Scenario, *, seed: int, jobs: int, outcomes: list[Outcome]) -> bool:
+def _run_once(scenario: Scenario, *, seed: int, jobs: int, outcomes: list[Outcome]) -> bool:
+    """Run a scenario, print its result and append its outcome; return whether it is clean."""
     directory = Path(tempfile.mkdtemp(prefix=f"{scenario.name}-{seed}-"))
     try:
         outcome = run(scenario, seed=seed, jobs=jobs, directory=directory)

@@ -1,4 +1,4 @@
-"""Looks at the whole ledger again and again, in one Lua call each time, while faults happen."""
+"""Samples the whole ledger periodically while faults happen, in one Lua call per sample."""
 
 import json
 import threading
@@ -10,60 +10,68 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-_LOOK = """
+_SAMPLE_SCRIPT = """
 local states, due = {}, {}
 for _, key in ipairs(redis.call('KEYS', 'seewhy:job:*')) do
   states[string.sub(key, 12)] = redis.call('HGET', key, 'state')
 end
 for _, id in ipairs(redis.call('ZRANGE', 'seewhy:due', 0, -1)) do due[id] = 1 end
-local books = redis.call('HGETALL', 'seewhy:books')
+local totals = redis.call('HGETALL', 'seewhy:books')
 local open = redis.call('HGETALL', 'seewhy:open')
-local whole = redis.call('EXISTS', 'seewhy:epoch') == 1
-return cjson.encode({ states = states, due = due, books = books, open = open, whole = whole })
+local complete = redis.call('EXISTS', 'seewhy:epoch') == 1
+return cjson.encode({
+  states = states, due = due, totals = totals, open = open, complete = complete
+})
 """
 _TERMINAL = {"succeeded", "failed", "cancelled", "expired"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The ledger at one moment, and what of it breaks I1 (`unwatched`), I5 (`drift`) or I7."""
+    """The ledger at one moment, and its violations of I1 (`not_due`), I5 (`drift`) and I7."""
 
     states: Mapping[str, str]
-    unwatched: frozenset[str]
+    """Job id → state."""
+    not_due: frozenset[str]
+    """Open jobs that are missing from `seewhy:due`."""
     drift: int
-    whole: bool = True
-    """False while Redis has lost all and jobs are still being brought back."""
-    open: Mapping[str, int] = field(default_factory=dict)
-    """Lane → how many of its jobs have not ended, by the ledger's own count."""
+    """Accepted jobs minus ended and due ones."""
+    is_complete: bool = True
+    """False while a lost ledger is being rebuilt."""
+    open_jobs: Mapping[str, int] = field(default_factory=dict)
+    """Lane → open jobs, by the ledger's own counter."""
     miscounted: int = 0
+    """The sum of `open_jobs` minus the jobs in `seewhy:due`."""
 
 
-def sample_of(
+def make_sample(
     states: Mapping[str, str],
     due: set[str],
-    books: Mapping[str, int],
-    lanes: Mapping[str, int],
+    totals: Mapping[str, int],
+    open_jobs: Mapping[str, int],
     *,
-    whole: bool = True,
+    is_complete: bool = True,
 ) -> Sample:
-    """Judge one look at the ledger by I1, I5 and I7."""
-    open_jobs = {job_id for job_id, state in states.items() if state not in _TERMINAL}
-    ended = sum(books.get(state, 0) for state in _TERMINAL)
+    """Check the content of the ledger against I1, I5 and I7."""
+    not_ended = {job_id for job_id, state in states.items() if state not in _TERMINAL}
+    ended = sum(totals.get(state, 0) for state in _TERMINAL)
     return Sample(
         states=states,
-        unwatched=frozenset(open_jobs - due),
-        drift=books.get("accepted", 0) - ended - len(due),
-        open=lanes,
-        miscounted=sum(lanes.values()) - len(due),
-        whole=whole,
+        not_due=frozenset(not_ended - due),
+        drift=totals.get("accepted", 0) - ended - len(due),
+        open_jobs=open_jobs,
+        miscounted=sum(open_jobs.values()) - len(due),
+        is_complete=is_complete,
     )
 
 
-def look(client: "Redis") -> Sample:
-    """Take one sample."""
-    seen = json.loads(str(client.eval(_LOOK, 0)))
-    books, lanes = (_numbers(seen[name] or []) for name in ("books", "open"))
-    return sample_of(dict(seen["states"]), set(seen["due"]), books, lanes, whole=seen["whole"])
+def take_sample(redis: "Redis") -> Sample:
+    """Sample the ledger."""
+    read = json.loads(str(redis.eval(_SAMPLE_SCRIPT, 0)))
+    totals, open_jobs = (_numbers(read[name] or []) for name in ("totals", "open"))
+    return make_sample(
+        dict(read["states"]), set(read["due"]), totals, open_jobs, is_complete=read["complete"]
+    )
 
 
 def _numbers(flat: Sequence[str]) -> dict[str, int]:
@@ -71,10 +79,11 @@ def _numbers(flat: Sequence[str]) -> dict[str, int]:
 
 
 class Sampler:
-    """A thread that samples every `interval_s`, whenever the server answers."""
+    """A thread that samples every `interval_s`, and skips samples that Redis does not answer."""
 
-    def __init__(self, client: "Redis", *, interval_s: float = 0.1) -> None:
-        self._client = client
+    def __init__(self, redis: "Redis", *, interval_s: float = 0.1) -> None:
+        """Sample the ledger of `redis`."""
+        self._redis = redis
         self._interval_s = interval_s
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler")
@@ -82,18 +91,18 @@ class Sampler:
         self.missed = 0
 
     def start(self) -> None:
-        """Begin."""
+        """Start sampling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Take one last sample and end."""
+        """Stop sampling and take a final sample."""
         self._stopped.set()
         self._thread.join()
-        self.samples.append(look(self._client))
+        self.samples.append(take_sample(self._redis))
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_s):
             try:
-                self.samples.append(look(self._client))
+                self.samples.append(take_sample(self._redis))
             except (RedisConnectionError, RedisTimeoutError, ResponseError):
                 self.missed += 1

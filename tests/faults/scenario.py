@@ -1,8 +1,8 @@
-"""What a scenario is. Each breaks a world under load.
+"""A scenario: one fault, injected into an environment under load.
 
-A scenario runs while the submitter does, returns when everything is whole again, and asserts
-only what is its own: that the fault took place, and what it must not have cost. The rest, that
-nothing is lost and nothing happens twice, is the checker's.
+A scenario runs alongside the submitter and returns when the fault is over. It asserts only its
+specifics: that the fault occurred, and what it must not affect. The checker covers the rest:
+nothing is lost and nothing happens twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,38 +10,40 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from faults.world import World
+from faults.environment import Environment
 from servers.poison import Poison
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One fault: how it is staged, and in which world."""
+    """A fault and the environment that it needs."""
 
     name: str
     title: str
-    stage: Callable[[World], None]
-    over_s: float = 3.0
-    """How long the submitter spreads its jobs."""
+    inject: Callable[[Environment], None]
+    load_s: float = 3.0
+    """The time over which the submitter spreads its jobs."""
     workers: int = 1
-    """How many are there when the load begins."""
+    """Workers that are ready before the load starts."""
     batch_ms: float = 50
     on_s3: bool = False
     appendfsync: str = "everysec"
-    fewest: int = 0
-    """How many jobs it takes for the fault to take place; fewer are made as many."""
+    min_jobs: int = 0
+    """The fewest jobs with which the fault occurs; smaller runs are raised to this number."""
     poisons: Sequence[Poison] = ()
-    """What some of the pictures do to a faulty worker."""
+    """The poison images among the jobs."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def scenario(name: str, title: str, **world: Any) -> Callable[[Callable[[World], None]], Scenario]:
-    """Make a scenario of the function that stages it."""
-    return lambda stage: Scenario(name=name, title=title, stage=stage, **world)
+def scenario(
+    name: str, title: str, **options: Any
+) -> Callable[[Callable[[Environment], None]], Scenario]:
+    """Decorate the function that injects the fault; `options` are fields of `Scenario`."""
+    return lambda inject: Scenario(name=name, title=title, inject=inject, **options)
 
 
 def scenarios_of(*modules: ModuleType) -> dict[str, Scenario]:
-    """Collect the scenarios of modules, in the order of their numbers."""
-    found = (thing for module in modules for thing in vars(module).values())
-    listed = [thing for thing in found if isinstance(thing, Scenario)]
-    return {each.name: each for each in sorted(listed, key=lambda each: int(each.name[1:]))}
+    """Collect the scenarios of modules, ordered by number."""
+    values = (value for module in modules for value in vars(module).values())
+    found = [value for value in values if isinstance(value, Scenario)]
+    return {each.name: each for each in sorted(found, key=lambda each: int(each.name[1:]))}

@@ -1,12 +1,11 @@
-"""Twenty thousand jobs, and what they leave behind in the processes that ran them (F35).
+"""Soak test (F35): run 20,000 jobs and check that no process's resource usage grows.
 
     python -m faults.soak --jobs 20000 --plot soak.svg
 
-The API, a worker with the stub for a model, and Valkey run as real processes; pictures go in over
-HTTP. Resident memory, file descriptors and threads are sampled on the way. After a warm-up, a
-straight line is laid through each: what it climbs by the end must be next to nothing. Finished jobs
-are known for a minute only, so that Valkey's memory comes to rest as well. Exits with 1 when
-something climbed, or a job was lost.
+Runs the API, a stub worker and Valkey as real processes and submits images over HTTP. Samples
+resident memory, file descriptors and threads, fits a line to each after the warm-up, and compares
+its rise with a limit. Finished jobs are retained for one minute only, so that Valkey's memory
+levels off too. Exits with 1 when anything grew beyond its limit or a job did not succeed.
 """
 
 import argparse
@@ -24,69 +23,71 @@ import httpx2
 import numpy as np
 import psutil
 
-from faults.soak_drawing import draw
-from faults.submitter import ASKED
-from images import encoded, gradient
+from faults.sample_images import IMAGES
+from faults.soak_plot import plot
+from faults.submitter import UNCACHED_REQUEST
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.schemas.job import JobState
 from seewhy.settings import load
-from servers.house import House, house
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import start_valkey
 from servers.waiting import wait_until
 
 WARM_UP = 0.4
-"""The part of the jobs that is not judged: pools fill, and finished jobs begin to be forgotten."""
+"""The share of jobs before the fit: pools fill, and the first jobs reach their retention."""
 RETENTION_S = 60
-AHEAD = 200
-"""How many jobs may wait or run at once; a backlog would look like a leak."""
-CLIMB = {"memory": 8.0, "descriptors": 8.0, "threads": 8.0}
-"""How much each may climb, in MB or as a number, from the warm-up to the end."""
-UNITS = {"memory": "MB", "descriptors": "", "threads": ""}
+MAX_OPEN_JOBS = 200
+"""How many jobs may be queued or running; a growing backlog would look like a leak."""
+MAX_GROWTH = {"memory_mb": 8.0, "descriptors": 8.0, "threads": 8.0}
+"""The accepted growth of each measure from the warm-up to the end."""
+UNITS = {"memory_mb": "MB", "descriptors": "", "threads": ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One process at one moment."""
+class ProcessSample:
+    """The resource usage of one process at one moment."""
 
     done: int
     """Jobs that have ended so far."""
-    memory: float
-    """Resident, in MB."""
+    memory_mb: float
+    """Resident memory."""
     descriptors: int
     threads: int
 
 
 @dataclass(frozen=True, slots=True)
-class Climb:
-    """How much one measure of one process rose from the warm-up to the end, along a line."""
+class Growth:
+    """The rise of one measure of one process from the warm-up to the end, by a linear fit."""
 
     process: str
     measure: str
-    climbed: float
+    increase: float
 
     @property
-    def flat(self) -> bool:
-        """Whether that is next to nothing."""
-        return self.climbed <= CLIMB[self.measure]
+    def is_flat(self) -> bool:
+        """Whether the rise is within its limit."""
+        return self.increase <= MAX_GROWTH[self.measure]
 
     def __str__(self) -> str:
-        verdict = "flat" if self.flat else f"CLIMBS, more than {CLIMB[self.measure]:g}"
+        verdict = "flat" if self.is_flat else f"GROWS by more than {MAX_GROWTH[self.measure]:g}"
         unit = UNITS[self.measure]
-        return f"{self.process:8} {self.measure:12} {self.climbed:+8.2f} {unit:3} {verdict}"
+        return f"{self.process:8} {self.measure:12} {self.increase:+8.2f} {unit:3} {verdict}"
 
 
-def climbs(process: str, looks: Sequence[Look], *, warm_up: float = WARM_UP) -> list[Climb]:
-    """Lay a line through each measure, over the jobs after the warm-up."""
-    last = looks[-1].done
-    judged = [look for look in looks if look.done >= warm_up * last]
-    done = np.array([look.done for look in judged], dtype=float)
+def fit_growth(
+    process: str, samples: Sequence[ProcessSample], *, warm_up: float = WARM_UP
+) -> list[Growth]:
+    """Fit a line to each measure after the warm-up. Raises `ValueError` with too few samples."""
+    last = samples[-1].done
+    fitted = [sample for sample in samples if sample.done >= warm_up * last]
+    done = np.array([sample.done for sample in fitted], dtype=float)
     span = done[-1] - done[0]
     if span == 0:
-        raise ValueError("too few jobs to judge by")
+        raise ValueError("too few jobs for a fit")
     return [
-        Climb(process, measure, span * _slope(done, [getattr(look, measure) for look in judged]))
-        for measure in CLIMB
+        Growth(process, measure, span * _slope(done, [getattr(s, measure) for s in fitted]))
+        for measure in MAX_GROWTH
     ]
 
 
@@ -94,52 +95,53 @@ def _slope(done: "np.ndarray", values: Sequence[float]) -> float:
     return float(np.polyfit(done, np.array(values, dtype=float), 1)[0])
 
 
-def look_at(pid: int, *, done: int) -> Look:
-    """Measure a process, or its children's sum where it only looks after them."""
+def sample_process(pid: int, *, done: int) -> ProcessSample:
+    """Sample a process, or the sum of its children if it only supervises them."""
     process = psutil.Process(pid)
-    family = process.children() or [process]
-    return Look(
+    measured = process.children() or [process]
+    return ProcessSample(
         done=done,
-        memory=sum(each.memory_info().rss for each in family) / 1e6,
-        descriptors=sum(each.num_fds() for each in family),
-        threads=sum(each.num_threads() for each in family),
+        memory_mb=sum(each.memory_info().rss for each in measured) / 1e6,
+        descriptors=sum(each.num_fds() for each in measured),
+        threads=sum(each.num_threads() for each in measured),
     )
 
 
-class Watch:
-    """Samples processes until it is stopped."""
+class ProcessSampler:
+    """A thread that samples processes until it is stopped."""
 
     def __init__(self, pids: dict[str, int], ledger: RedisLedger, *, interval_s: float) -> None:
-        self.looks: dict[str, list[Look]] = {name: [] for name in pids}
+        """Sample processes by name → pid; `ledger` counts the jobs."""
+        self.samples: dict[str, list[ProcessSample]] = {name: [] for name in pids}
         self._pids = pids
         self._ledger = ledger
         self._interval_s = interval_s
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch")
+        self._thread = threading.Thread(target=self._run, name="process-sampler")
 
     def start(self) -> None:
-        """Begin."""
+        """Start sampling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look once more and end."""
+        """Stop sampling and take a final sample."""
         self._stopped.set()
         self._thread.join()
-        self._look()
+        self._sample()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_s):
-            self._look()
+            self._sample()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         done = sum(self._ledger.counts().terminal.values())
         for name, pid in self._pids.items():
-            self.looks[name].append(look_at(pid, done=done))
+            self.samples[name].append(sample_process(pid, done=done))
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[tuple[House, dict[str, int], RedisLedger]]:
-    """Run Valkey, the API and a worker for the length of the block."""
+def start_service(directory: Path) -> Iterator[tuple[ProcessCluster, dict[str, int], RedisLedger]]:
+    """Run Valkey, the API and a worker for the length of the block; also provide their pids."""
     with start_valkey(directory / "valkey") as server:
         settings = load(
             {},
@@ -149,75 +151,78 @@ def running(directory: Path) -> Iterator[tuple[House, dict[str, int], RedisLedge
             api_port=free_port(),
             retention_s=RETENTION_S,
         )
-        with house(settings, directory) as building:
-            worker = building.start_stub_worker()
-            api = building.start_api()
-            wait_until(lambda: "ready." in building.log("worker"), what="the worker consumes")
+        with start_cluster(settings, directory) as cluster:
+            worker = cluster.start_stub_worker()
+            api = cluster.start_api()
+            wait_until(lambda: "ready." in cluster.read_log("worker"), what="the worker is ready")
             pids = {"API": api.pid, "worker": worker.pid, "Valkey": server.pid}
-            yield building, pids, open_ledger(settings)
+            yield cluster, pids, open_ledger(settings)
 
 
 def submit(url: str, jobs: int, ledger: RedisLedger, *, threads: int = 4) -> None:
-    """Ask for so many explanations, never far ahead of the worker."""
-    pictures = [encoded(gradient(40 + n, 24 + n), "PNG") for n in range(16)]
-    room = threading.BoundedSemaphore(AHEAD)
+    """Submit `jobs` jobs, with at most `MAX_OPEN_JOBS` open at once."""
+    free_slots = threading.BoundedSemaphore(MAX_OPEN_JOBS)
 
-    def ask(number: int) -> None:
-        room.acquire()
-        answer = client.post(
+    def submit_one(number: int) -> None:
+        free_slots.acquire()
+        response = client.post(
             f"{url}/v1/explanations",
-            files={"image": pictures[number % len(pictures)]},
-            data={"request": ASKED},
+            files={"image": IMAGES[number % len(IMAGES)]},
+            data={"request": UNCACHED_REQUEST},
             headers={"Idempotency-Key": f"soak-{number}"},
         )
-        assert answer.status_code == 202, answer.text
+        assert response.status_code == 202, response.text
 
     with httpx2.Client(timeout=30) as client, ThreadPoolExecutor(threads) as pool:
-        asked = [pool.submit(ask, number) for number in range(jobs)]
-        let_in = AHEAD
-        while not all(future.done() for future in asked):
+        submissions = [pool.submit(submit_one, number) for number in range(jobs)]
+        released = 0
+        while not all(future.done() for future in submissions):
             ended = sum(ledger.counts().terminal.values())
-            for _ in range(ended + AHEAD - let_in):
-                room.release()
-            let_in = ended + AHEAD
+            for _ in range(ended - released):
+                free_slots.release()
+            released = ended
             time.sleep(0.05)
-        for future in asked:
+        for future in submissions:
             future.result()
 
 
-def soak(jobs: int, *, interval_s: float = 1.0) -> dict[str, list[Look]]:
-    """Run so many jobs; return what was seen of each process. Fails when one did not succeed."""
+def soak(jobs: int, *, interval_s: float = 1.0) -> dict[str, list[ProcessSample]]:
+    """Run `jobs` jobs; return samples by process. Raises `AssertionError` unless all succeed."""
     with (
         tempfile.TemporaryDirectory(prefix="soak-") as folder,
-        running(Path(folder)) as (building, pids, ledger),
+        start_service(Path(folder)) as (cluster, pids, ledger),
     ):
-        watch = Watch(pids, ledger, interval_s=interval_s)
-        watch.start()
+        sampler = ProcessSampler(pids, ledger, interval_s=interval_s)
+        sampler.start()
         try:
-            submit(building.url, jobs, ledger)
+            submit(cluster.url, jobs, ledger)
             wait_until(lambda: ledger.counts().non_terminal == 0, what="every job has ended")
         finally:
-            watch.stop()
+            sampler.stop()
         counts = ledger.counts()
     assert (counts.terminal, counts.drift) == ({JobState.SUCCEEDED: jobs}, 0), counts
-    return watch.looks
+    return sampler.samples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Soak, judge, draw."""
-    parser = argparse.ArgumentParser(prog="python -m faults.soak", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=20_000)
-    parser.add_argument("--plot", type=Path, help="where to draw it, as an SVG")
-    chosen = parser.parse_args(arguments)
+    """Soak, fit and plot."""
+    parser = argparse.ArgumentParser(
+        prog="python -m faults.soak",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--jobs", type=int, default=20_000, help="number of jobs")
+    parser.add_argument("--plot", type=Path, help="write a plot to this SVG file")
+    options = parser.parse_args(arguments)
     started = time.monotonic()
-    looks = soak(chosen.jobs)
-    print(f"{chosen.jobs} jobs in {time.monotonic() - started:.0f} s")
-    found = [climb for name, seen in looks.items() for climb in climbs(name, seen)]
-    for climb in found:
-        print(climb)
-    if chosen.plot:
-        draw(looks, chosen.plot, warm_up=WARM_UP)
-    return 0 if all(climb.flat for climb in found) else 1
+    samples = soak(options.jobs)
+    print(f"{options.jobs} jobs in {time.monotonic() - started:.0f} s")
+    growths = [growth for name, seen in samples.items() for growth in fit_growth(name, seen)]
+    for growth in growths:
+        print(growth)
+    if options.plot:
+        plot(samples, options.plot, warm_up=WARM_UP)
+    return 0 if all(growth.is_flat for growth in growths) else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A good client under fire: it keeps what it was promised, and asks again until it is promised."""
+"""A well-behaved client under faults: it retries until accepted, and logs every accepted job."""
 
 import hashlib
 import json
@@ -14,36 +14,38 @@ from pathlib import Path
 
 import httpx2
 
-PATIENCE_S = 120.0
-ANSWER_WITHIN_S = 20.0
+ACCEPT_TIMEOUT_S = 120.0
+RESPONSE_TIMEOUT_S = 20.0
 TENANT_HEADER = "X-Tenant"
-ASKED = json.dumps({"cache": False})
-"""Each job is to be worked on by itself, though the pictures are few."""
+UNCACHED_REQUEST = json.dumps({"cache": False})
+"""Opts out of result sharing: jobs outnumber the images, and each must be computed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """One 202: the job, the key it was asked for with, and what is to be explained."""
+class Submission:
+    """An accepted submission: a response of 200 or 202."""
 
     job_id: str
     key: str
-    picture: str
+    """The Idempotency-Key."""
+    image_digest: str
     """SHA-256, hexadecimal."""
 
 
-class PromiseLog:
-    """Promises on disk, each one there before anybody acts on it."""
+class SubmissionLog:
+    """Accepted submissions on disk, each synced before `append` returns."""
 
     def __init__(self, path: Path) -> None:
+        """Append to the file at `path`."""
         self._path = path
         self._file = path.open("ab")
         self._lock = threading.Lock()
         self._count = 0
 
-    def append(self, promise: Promise) -> None:
-        """Write it down for good."""
+    def append(self, submission: Submission) -> None:
+        """Write a submission durably."""
         with self._lock:
-            self._file.write(json.dumps(asdict(promise)).encode() + b"\n")
+            self._file.write(json.dumps(asdict(submission)).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
             self._count += 1
@@ -51,10 +53,10 @@ class PromiseLog:
     def __len__(self) -> int:
         return self._count
 
-    def read(self) -> list[Promise]:
-        """Read all of them back from disk."""
+    def read(self) -> list[Submission]:
+        """Read all submissions from disk."""
         lines = self._path.read_text("utf-8").splitlines()
-        return [Promise(**json.loads(line)) for line in lines]
+        return [Submission(**json.loads(line)) for line in lines]
 
     def close(self) -> None:
         """Close the file."""
@@ -62,100 +64,113 @@ class PromiseLog:
 
 
 class Submitter:
-    """Many threads, each asking for one job after the other, by `Idempotency-Key`.
+    """Submits jobs from several threads, each job under its own Idempotency-Key.
 
-    `statuses` counts the answers, 0 for none at all; `hasty` the refusals without Retry-After;
-    `unsure` holds the keys that may or may not have been promised when last asked for.
+    `statuses` counts HTTP statuses, with 0 for no response; `missing_retry_after` counts refusals
+    without Retry-After; `unconfirmed` holds keys whose latest request was not answered with a job,
+    so that the job may or may not exist.
     """
 
     def __init__(
         self,
         url: str,
         *,
-        pictures: Sequence[bytes],
-        log: PromiseLog,
+        images: Sequence[bytes],
+        log: SubmissionLog,
         seed: int,
         jobs: int,
-        over_s: float,
-        instead: Mapping[int, bytes] | None = None,
+        load_s: float,
+        replacements: Mapping[int, bytes] | None = None,
         threads: int = 8,
     ) -> None:
-        """Ask for `jobs` explanations within about `over_s`, if all goes well.
+        """Submit `jobs` jobs within about `load_s` if nothing fails.
 
-        The pictures come in turn, but for those jobs that have another one `instead`.
+        Jobs cycle through `images`, except those whose number has an image in `replacements`.
         """
         self._url = f"{url}/v1/explanations"
-        self._pictures = [_named(body) for body in pictures]
-        self._instead = {number: _named(body) for number, body in (instead or {}).items()}
+        self._images = [_with_digest(body) for body in images]
+        self._replacements = {n: _with_digest(body) for n, body in (replacements or {}).items()}
         self._log = log
-        self._pause_s = over_s * threads / jobs
+        self._pause_s = load_s * threads / jobs
         self._seed = seed
         self._threads = threads
-        self._client = httpx2.Client(timeout=ANSWER_WITHIN_S)
+        self._client = httpx2.Client(timeout=RESPONSE_TIMEOUT_S)
         self._lock = threading.Lock()
         self.keys = [f"job-{seed}-{number}" for number in range(jobs)]
-        self.unsure: set[str] = set()
+        self.unconfirmed: set[str] = set()
         self.statuses: Counter[int] = Counter()
-        self.hasty = 0
+        self.missing_retry_after = 0
 
     def run(self) -> None:
-        """Ask until everything is promised; raise `TimeoutError` when a job cannot be."""
+        """Submit until every job is accepted. Raises `TimeoutError` if one never is."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="submitter") as pool:
-            list(pool.map(self._ask, range(len(self.keys))))
+            list(pool.map(self._submit, range(len(self.keys))))
 
-    def ask_aside(self, key: str, *, request: str = ASKED, tenant: str | None = None) -> str:
-        """Ask once more, for the first picture; return the job, or raise `TimeoutError`."""
+    def submit_extra(
+        self, key: str, *, request: str = UNCACHED_REQUEST, tenant: str | None = None
+    ) -> str:
+        """Submit one more job, with the first image, and return its id.
+
+        Raises `TimeoutError` if it is never accepted.
+        """
         self.keys.append(key)
-        return self._insist(key, *self._pictures[0], request=request, tenant=tenant)
+        return self._submit_until_accepted(key, *self._images[0], request=request, tenant=tenant)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
-    def _ask(self, number: int) -> None:
-        chance = random.Random(f"{self._seed}/{number}")
-        time.sleep(chance.uniform(0, 2 * self._pause_s))
-        digest, body = self._instead.get(number, self._pictures[number % len(self._pictures)])
-        self._insist(self.keys[number], digest, body)
+    def _submit(self, number: int) -> None:
+        rng = random.Random(f"{self._seed}/{number}")
+        time.sleep(rng.uniform(0, 2 * self._pause_s))
+        digest, body = self._replacements.get(number, self._images[number % len(self._images)])
+        self._submit_until_accepted(self.keys[number], digest, body)
 
-    def _insist(
-        self, key: str, digest: str, body: bytes, *, request: str = ASKED, tenant: str | None = None
+    def _submit_until_accepted(
+        self,
+        key: str,
+        digest: str,
+        body: bytes,
+        *,
+        request: str = UNCACHED_REQUEST,
+        tenant: str | None = None,
     ) -> str:
-        chance = random.Random(f"{self._seed}/{key}")
-        deadline = time.monotonic() + PATIENCE_S
+        rng = random.Random(f"{self._seed}/{key}")
+        deadline = time.monotonic() + ACCEPT_TIMEOUT_S
         while time.monotonic() < deadline:
-            answer = self._post(key, body, request, tenant)
-            if answer is not None and answer.status_code in {200, 202}:
-                self._log.append(Promise(str(answer.json()["id"]), key, digest))
-                self.unsure.discard(key)
-                return str(answer.json()["id"])
-            self.unsure.add(key)
-            time.sleep(chance.uniform(0.1, 0.5))
-        raise TimeoutError(f"{key} was not accepted within {PATIENCE_S:g} s")
+            response = self._post(key, body, request, tenant)
+            if response is not None and response.status_code in {200, 202}:
+                job_id = str(response.json()["id"])
+                self._log.append(Submission(job_id, key, digest))
+                self.unconfirmed.discard(key)
+                return job_id
+            self.unconfirmed.add(key)
+            time.sleep(rng.uniform(0.1, 0.5))
+        raise TimeoutError(f"{key} was not accepted within {ACCEPT_TIMEOUT_S:g} s")
 
     def _post(
         self, key: str, body: bytes, request: str, tenant: str | None
     ) -> httpx2.Response | None:
-        named = {TENANT_HEADER: tenant} if tenant else {}
+        tenant_header = {TENANT_HEADER: tenant} if tenant else {}
         try:
-            answer = self._client.post(
+            response = self._client.post(
                 self._url,
                 files={"image": body},
                 data={"request": request},
-                headers={"Idempotency-Key": key} | named,
+                headers={"Idempotency-Key": key} | tenant_header,
             )
         except httpx2.TransportError:
-            answer = None
+            response = None
         with self._lock:
-            self.statuses[answer.status_code if answer is not None else 0] += 1
-            if answer is not None and answer.status_code in {409, 429, 503}:
-                self.hasty += not _says_when(answer.headers)
-        return answer
+            self.statuses[response.status_code if response is not None else 0] += 1
+            if response is not None and response.status_code in {409, 429, 503}:
+                self.missing_retry_after += not _has_retry_after(response.headers)
+        return response
 
 
-def _named(body: bytes) -> tuple[str, bytes]:
+def _with_digest(body: bytes) -> tuple[str, bytes]:
     return hashlib.sha256(body).hexdigest(), body
 
 
-def _says_when(headers: Mapping[str, str]) -> bool:
+def _has_retry_after(headers: Mapping[str, str]) -> bool:
     return headers.get("Retry-After", "").isdigit()

@@ -1,4 +1,4 @@
-"""The judge lets a good history pass, and catches every kind of bad one."""
+"""The checker accepts a clean history and reports every kind of anomaly, each forged."""
 
 import hashlib
 from collections.abc import Callable
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faults.checker import History, Report, Wrong, check
-from faults.sampler import Sample, sample_of
-from faults.submitter import Promise
+from faults.checker import History, Report, Anomaly, check
+from faults.sampler import Sample, make_sample
+from faults.submitter import Submission
 from seewhy.ledger.types import JobCounts, JobEvent, JobRecord
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
@@ -19,7 +19,7 @@ from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
 from seewhy.storage.obstore_adapter import memory_store
 
 IDS = ("a", "b", "c")
-CAP = 3
+MAX_ATTEMPTS = 3
 
 
 def result_of(job_id: str, body: bytes) -> Result:
@@ -44,8 +44,8 @@ def result_of(job_id: str, body: bytes) -> Result:
     )
 
 
-def good_history() -> History:
-    """Three jobs, promised, done, and told."""
+def clean_history() -> History:
+    """Return a history of three succeeded jobs."""
     store = memory_store()
     records, events = {}, []
     for job_id in IDS:
@@ -70,7 +70,7 @@ def good_history() -> History:
             JobEvent("2", job_id, JobState.SUCCEEDED),
         ]
     return History(
-        promises=[Promise(job_id, f"key {job_id}", f"picture {job_id}") for job_id in IDS],
+        submissions=[Submission(job_id, f"key {job_id}", f"image {job_id}") for job_id in IDS],
         keys=[f"key {job_id}" for job_id in IDS],
         records=records,
         key_of={job_id: f"key {job_id}" for job_id in IDS},
@@ -81,8 +81,8 @@ def good_history() -> History:
             Sample({"a": "succeeded"}, frozenset(), 0),
         ],
         fetch=store.get,
-        max_attempts=CAP,
-        map_of={f"picture {i}": hashlib.sha256(f"map of {i}".encode()).hexdigest() for i in IDS},
+        max_attempts=MAX_ATTEMPTS,
+        map_of={f"image {i}": hashlib.sha256(f"map of {i}".encode()).hexdigest() for i in IDS},
     )
 
 
@@ -99,126 +99,126 @@ def without_record(history: History, job_id: str) -> History:
     )
 
 
-def with_stranger(history: History, key: str | None) -> History:
-    stranger = replace(history.records["a"], job_id="x", state=JobState.CANCELLED, result=None)
+def with_extra_job(history: History, key: str | None) -> History:
+    extra = replace(history.records["a"], job_id="x", state=JobState.CANCELLED, result=None)
     return replace(
         history,
-        records={**history.records, "x": stranger},
+        records={**history.records, "x": extra},
         key_of={**history.key_of, "x": key},
         events=[*history.events, JobEvent("9", "x", JobState.CANCELLED)],
     )
 
 
 def failed(history: History, code: str, attempts: int) -> History:
-    told = [JobEvent("2", "a", JobState.FAILED) if e.job_id == "a" else e for e in history.events]
+    events = [JobEvent("2", "a", JobState.FAILED) if e.job_id == "a" else e for e in history.events]
     changes = {"state": JobState.FAILED, "error_code": code, "attempts": attempts, "result": None}
-    return replace(with_record(history, "a", **changes), events=told[1:])
+    return replace(with_record(history, "a", **changes), events=events[1:])
 
 
-def doomed(history: History, code: str) -> History:
-    return replace(history, doomed={"key a": code})
+def expecting(history: History, code: str) -> History:
+    return replace(history, expected_failures={"key a": code})
 
 
-def forgetful(history: History, *seen: tuple[dict[str, str], bool]) -> History:
-    samples = [Sample(states, frozenset(), 0, whole) for states, whole in seen]
+def with_samples(history: History, *taken: tuple[dict[str, str], bool]) -> History:
+    samples = [Sample(states, frozenset(), 0, is_complete) for states, is_complete in taken]
     return replace(history, samples=[*history.samples, *samples])
 
 
-def found(report: Report) -> set[Wrong]:
-    return {violation.wrong for violation in report.violations}
+def anomalies(report: Report) -> set[Anomaly]:
+    return {violation.anomaly for violation in report.violations}
 
 
-def test_a_good_history_is_clean() -> None:
-    report = check(good_history())
+def test_a_clean_history_has_no_violations() -> None:
+    report = check(clean_history())
     assert report.clean, str(report)
-    assert (report.promised, report.outcomes, report.samples) == (3, {JobState.SUCCEEDED: 3}, 2)
-    assert str(report) == "3 promised: 3 succeeded"
+    assert (report.accepted, report.outcomes, report.samples) == (3, {JobState.SUCCEEDED: 3}, 2)
+    assert str(report) == "3 accepted: 3 succeeded"
 
 
-CROWD = ({"x": "queued", "y": "queued"}, {"x", "y"}, {"accepted": 2}, {"lane": 2})
-FORGERIES: list[tuple[Wrong, Callable[[History], History]]] = [
-    (Wrong.LOST, lambda h: without_record(h, "a")),
-    (Wrong.LOST, lambda h: with_record(h, "a", state=JobState.RUNNING)),
-    (Wrong.LOST, lambda h: with_record(h, "a", state=JobState.QUEUED)),
-    (Wrong.DUPLICATED, lambda h: replace(h, events=[*h.events, h.events[-1]])),
+TWO_QUEUED = ({"x": "queued", "y": "queued"}, {"x", "y"}, {"accepted": 2}, {"lane": 2})
+FORGERIES: list[tuple[Anomaly, Callable[[History], History]]] = [
+    (Anomaly.LOST, lambda h: without_record(h, "a")),
+    (Anomaly.LOST, lambda h: with_record(h, "a", state=JobState.RUNNING)),
+    (Anomaly.LOST, lambda h: with_record(h, "a", state=JobState.QUEUED)),
+    (Anomaly.DUPLICATED, lambda h: replace(h, events=[*h.events, h.events[-1]])),
     (
-        Wrong.DUPLICATED,
+        Anomaly.DUPLICATED,
         lambda h: replace(h, events=[*h.events, JobEvent("9", "a", JobState.FAILED)]),
     ),
-    (Wrong.UNTOLD, lambda h: replace(h, events=h.events[:-1])),
+    (Anomaly.NO_TERMINAL_EVENT, lambda h: replace(h, events=h.events[:-1])),
     (
-        Wrong.CHANGED,
+        Anomaly.CHANGED,
         lambda h: replace(h, events=[*h.events[:-1], JobEvent("9", "c", JobState.EXPIRED)]),
     ),
-    (Wrong.CHANGED, lambda h: replace(h, samples=h.samples[::-1])),
-    (Wrong.CHANGED, lambda h: replace(h, samples=[*h.samples, Sample({}, frozenset(), 0)])),
-    (Wrong.CHANGED, lambda h: forgetful(h, ({"a": "queued"}, False))),
-    (Wrong.CHANGED, lambda h: forgetful(h, ({}, False), ({}, True))),
-    (Wrong.CHANGED, lambda h: forgetful(h, ({}, False), ({"a": "failed"}, True))),
-    (Wrong.PHANTOM, lambda h: with_stranger(h, None)),
-    (Wrong.PHANTOM, lambda h: with_stranger(h, "a key nobody sent")),
-    (Wrong.PHANTOM, lambda h: replace(h, events=[*h.events, JobEvent("9", "x", JobState.FAILED)])),
-    (Wrong.SPLIT, lambda h: with_stranger(h, "key a")),
-    (Wrong.SPLIT, lambda h: replace(h, promises=[*h.promises, Promise("b", "key a", "picture b")])),
-    (Wrong.OVERRUN, lambda h: with_record(h, "a", attempts=CAP + 1)),
-    (Wrong.GAVE_UP, lambda h: failed(h, "worker_lost", CAP - 1)),
-    (Wrong.GAVE_UP, lambda h: failed(h, "explainer_failed", CAP)),
-    (Wrong.GAVE_UP, lambda h: doomed(failed(h, "explainer_failed", 1), "worker_lost")),
-    (Wrong.GAVE_UP, lambda h: doomed(failed(h, "worker_lost", 1), "worker_lost")),
-    (Wrong.SPARED, lambda h: doomed(h, "worker_lost")),
-    (Wrong.STALE, lambda h: with_record(h, "a", fence=2)),
-    (Wrong.BAD_RESULT, lambda h: with_record(h, "a", result=None)),
-    (Wrong.BAD_RESULT, lambda h: replace(h, fetch=memory_store().get)),
-    (Wrong.BAD_RESULT, lambda h: replace(h, fetch=lambda key: h.fetch(key) + b" ")),
+    (Anomaly.CHANGED, lambda h: replace(h, samples=h.samples[::-1])),
+    (Anomaly.CHANGED, lambda h: replace(h, samples=[*h.samples, Sample({}, frozenset(), 0)])),
+    (Anomaly.CHANGED, lambda h: with_samples(h, ({"a": "queued"}, False))),
+    (Anomaly.CHANGED, lambda h: with_samples(h, ({}, False), ({}, True))),
+    (Anomaly.CHANGED, lambda h: with_samples(h, ({}, False), ({"a": "failed"}, True))),
+    (Anomaly.UNKNOWN_JOB, lambda h: with_extra_job(h, None)),
+    (Anomaly.UNKNOWN_JOB, lambda h: with_extra_job(h, "a key that was never sent")),
+    (Anomaly.UNKNOWN_JOB, lambda h: replace(h, events=[*h.events, JobEvent("9", "x", JobState.FAILED)])),
+    (Anomaly.KEY_REUSED, lambda h: with_extra_job(h, "key a")),
+    (Anomaly.KEY_REUSED, lambda h: replace(h, submissions=[*h.submissions, Submission("b", "key a", "image b")])),
+    (Anomaly.TOO_MANY_ATTEMPTS, lambda h: with_record(h, "a", attempts=MAX_ATTEMPTS + 1)),
+    (Anomaly.FAILED_EARLY, lambda h: failed(h, "worker_lost", MAX_ATTEMPTS - 1)),
+    (Anomaly.FAILED_EARLY, lambda h: failed(h, "explainer_failed", MAX_ATTEMPTS)),
+    (Anomaly.FAILED_EARLY, lambda h: expecting(failed(h, "explainer_failed", 1), "worker_lost")),
+    (Anomaly.FAILED_EARLY, lambda h: expecting(failed(h, "worker_lost", 1), "worker_lost")),
+    (Anomaly.UNEXPECTED_SUCCESS, lambda h: expecting(h, "worker_lost")),
+    (Anomaly.STALE_FENCE, lambda h: with_record(h, "a", fence=2)),
+    (Anomaly.BAD_RESULT, lambda h: with_record(h, "a", result=None)),
+    (Anomaly.BAD_RESULT, lambda h: replace(h, fetch=memory_store().get)),
+    (Anomaly.BAD_RESULT, lambda h: replace(h, fetch=lambda key: h.fetch(key) + b" ")),
     (
-        Wrong.BAD_RESULT,
+        Anomaly.BAD_RESULT,
         lambda h: replace(h, fetch=lambda key: h.fetch(key.replace("/b/1/result", "/a/1/result"))),
     ),
-    (Wrong.WRONG_PICTURE, lambda h: replace(h, map_of={"picture b": "0" * 64})),
-    (Wrong.UNWATCHED, lambda h: replace(h, samples=[Sample({"a": "queued"}, frozenset("a"), 0)])),
-    (Wrong.DRIFT, lambda h: replace(h, samples=[Sample({}, frozenset(), 1)])),
-    (Wrong.MISCOUNTED, lambda h: replace(h, samples=[sample_of({}, set(), {}, {"lane": 1})])),
-    (Wrong.OVERFULL, lambda h: replace(h, samples=[sample_of(*CROWD)], queue_limit=1)),
-    (Wrong.DRIFT, lambda h: replace(h, counts=JobCounts(accepted=4, non_terminal=0))),
+    (Anomaly.WRONG_IMAGE, lambda h: replace(h, map_of={"image b": "0" * 64})),
+    (Anomaly.NOT_DUE, lambda h: replace(h, samples=[Sample({"a": "queued"}, frozenset("a"), 0)])),
+    (Anomaly.DRIFT, lambda h: replace(h, samples=[Sample({}, frozenset(), 1)])),
+    (Anomaly.MISCOUNTED, lambda h: replace(h, samples=[make_sample({}, set(), {}, {"lane": 1})])),
+    (Anomaly.QUEUE_OVER_LIMIT, lambda h: replace(h, samples=[make_sample(*TWO_QUEUED)], queue_limit=1)),
+    (Anomaly.DRIFT, lambda h: replace(h, counts=JobCounts(accepted=4, non_terminal=0))),
 ]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "forge"), FORGERIES, ids=[f"{n}-{w.name}" for n, (w, _) in enumerate(FORGERIES)]
+    ("anomaly", "forge"), FORGERIES, ids=[f"{n}-{a.name}" for n, (a, _) in enumerate(FORGERIES)]
 )
-def test_a_forged_history_is_caught(wrong: Wrong, forge: Callable[[History], History]) -> None:
-    report = check(forge(good_history()))
-    assert wrong in found(report), str(report)
+def test_a_forged_history_is_reported(anomaly: Anomaly, forge: Callable[[History], History]) -> None:
+    report = check(forge(clean_history()))
+    assert anomaly in anomalies(report), str(report)
     assert not report.clean
-    assert report.count(wrong) >= 1
-    assert wrong in str(report)
+    assert report.count(anomaly) >= 1
+    assert anomaly in str(report)
 
 
-def test_every_kind_of_wrong_has_a_forgery() -> None:
-    assert {wrong for wrong, _ in FORGERIES} == set(Wrong)
+def test_every_anomaly_has_a_forgery() -> None:
+    assert {anomaly for anomaly, _ in FORGERIES} == set(Anomaly)
 
 
 def test_a_job_may_fail_on_its_last_attempt() -> None:
-    report = check(failed(good_history(), "worker_lost", CAP))
+    report = check(failed(clean_history(), "worker_lost", MAX_ATTEMPTS))
     assert report.clean, str(report)
     assert report.outcomes == {JobState.FAILED: 1, JobState.SUCCEEDED: 2}
 
 
-def test_a_job_may_fail_of_its_own_picture_at_once() -> None:
-    history = doomed(failed(good_history(), "explainer_failed", 1), "explainer_failed")
+def test_a_poison_job_may_fail_on_its_first_attempt() -> None:
+    history = expecting(failed(clean_history(), "explainer_failed", 1), "explainer_failed")
     assert check(history).clean
 
 
-def test_a_success_that_was_brought_back_from_the_store_has_another_fence() -> None:
-    assert check(with_record(good_history(), "a", fence=1_700_000_000_000, started_ms=None)).clean
+def test_a_success_restored_from_the_store_may_have_a_new_fence() -> None:
+    assert check(with_record(clean_history(), "a", fence=1_700_000_000_000, started_ms=None)).clean
 
 
-def test_an_outcome_may_be_out_of_sight_while_a_lost_ledger_is_rebuilt() -> None:
-    assert check(forgetful(good_history(), ({}, False), ({"a": "succeeded"}, True))).clean
+def test_an_outcome_may_be_missing_while_a_lost_ledger_is_rebuilt() -> None:
+    assert check(with_samples(clean_history(), ({}, False), ({"a": "succeeded"}, True))).clean
 
 
-def test_a_job_of_a_client_that_never_heard_back_is_no_phantom() -> None:
-    history = with_stranger(good_history(), "key x")
+def test_a_job_whose_response_was_lost_is_not_unknown() -> None:
+    history = with_extra_job(clean_history(), "key x")
     assert check(replace(history, keys=[*history.keys, "key x"])).clean
 
 
@@ -226,12 +226,12 @@ states = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(sorted(JobSt
 
 
 @given(states, st.sets(st.sampled_from("abcdef")), st.integers(0, 9))
-def test_a_sample_names_every_open_job_that_is_not_due(
-    seen: dict[str, JobState], due: set[str], forgotten: int
+def test_a_sample_reports_open_jobs_that_are_not_due(
+    seen: dict[str, JobState], due: set[str], missing: int
 ) -> None:
-    books = {str(state): list(seen.values()).count(state) for state in JobState if state.terminal}
-    ended = sum(books.values())
-    books["accepted"] = ended + len(due) + forgotten
-    sample = sample_of(seen, due, books, {"one": len(due), "other": forgotten})
-    assert sample.unwatched == {j for j, s in seen.items() if not s.terminal and j not in due}
-    assert sample.drift == sample.miscounted == forgotten
+    totals = {str(state): list(seen.values()).count(state) for state in JobState if state.terminal}
+    ended = sum(totals.values())
+    totals["accepted"] = ended + len(due) + missing
+    sample = make_sample(seen, due, totals, {"one": len(due), "other": missing})
+    assert sample.not_due == {j for j, s in seen.items() if not s.terminal and j not in due}
+    assert sample.drift == sample.miscounted == missing

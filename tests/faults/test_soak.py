@@ -1,4 +1,4 @@
-"""F35, small: what a soak measures, and that it knows a leak from a level."""
+"""F35 at small size: the soak test distinguishes a leak from a stable level."""
 
 import subprocess
 import sys
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from faults.soak import Look, climbs, look_at, soak
-from faults.soak_drawing import draw
+from faults.soak import ProcessSample, fit_growth, sample_process, soak
+from faults.soak_plot import plot
 
 JOBS = 120
 
 
-def looks(*, leak_mb: float = 0.0, threads: int = 5) -> list[Look]:
-    """A warm-up, then a level that breathes by 2 MB, and a leak over all of it."""
+def samples(*, leak_mb: float = 0.0, threads: int = 5) -> list[ProcessSample]:
+    """Return a warm-up, then a level with 2 MB of noise, and a leak over the whole run."""
     return [
-        Look(
+        ProcessSample(
             done=done,
-            memory=min(100.0, done / 4) + done % 3 + leak_mb * done / 1000,
+            memory_mb=min(100.0, done / 4) + done % 3 + leak_mb * done / 1000,
             descriptors=20 + done % 2,
             threads=threads if done < 700 else 5,
         )
@@ -25,50 +25,51 @@ def looks(*, leak_mb: float = 0.0, threads: int = 5) -> list[Look]:
     ]
 
 
-def test_a_level_is_flat_though_the_warm_up_climbed() -> None:
-    assert all(climb.flat for climb in climbs("API", looks())), climbs("API", looks())
+def test_a_level_after_a_warm_up_is_flat() -> None:
+    growths = fit_growth("API", samples())
+    assert all(growth.is_flat for growth in growths), growths
 
 
-def test_a_leak_climbs_by_what_it_leaks_after_the_warm_up() -> None:
-    memory, descriptors, _ = climbs("API", looks(leak_mb=30))
-    assert memory.climbed == pytest.approx(0.6 * 30, abs=1)
-    assert not memory.flat
-    assert "CLIMBS" in str(memory)
-    assert descriptors.flat
+def test_a_leak_is_measured_after_the_warm_up() -> None:
+    memory, descriptors, _ = fit_growth("API", samples(leak_mb=30))
+    assert memory.increase == pytest.approx(0.6 * 30, abs=1)
+    assert not memory.is_flat
+    assert "GROWS" in str(memory)
+    assert descriptors.is_flat
 
 
-def test_what_falls_is_flat() -> None:
-    *_, threads = climbs("API", looks(threads=50))
-    assert threads.climbed < 0
-    assert threads.flat
+def test_a_decrease_is_flat() -> None:
+    *_, threads = fit_growth("API", samples(threads=50))
+    assert threads.increase < 0
+    assert threads.is_flat
 
 
-def test_too_few_jobs_are_not_judged() -> None:
+def test_too_few_jobs_are_refused() -> None:
     with pytest.raises(ValueError, match="too few"):
-        climbs("API", [Look(0, 1.0, 1, 1)])
+        fit_growth("API", [ProcessSample(0, 1.0, 1, 1)])
 
 
-def test_a_process_is_measured_with_its_own_memory() -> None:
+def test_a_sample_measures_the_memory_of_the_process() -> None:
     code = "hold = bytearray(50_000_000); print(flush=True); import time; time.sleep(60)"
-    held = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     try:
-        assert held.stdout is not None
-        held.stdout.readline()
-        seen = look_at(held.pid, done=7)
+        assert process.stdout is not None
+        process.stdout.readline()
+        sample = sample_process(process.pid, done=7)
     finally:
-        held.kill()
-        held.communicate()
-    assert 50 < seen.memory < 100
-    assert (seen.done, seen.threads) == (7, 1)
-    assert seen.descriptors >= 3
+        process.kill()
+        process.communicate()
+    assert 50 < sample.memory_mb < 100
+    assert (sample.done, sample.threads) == (7, 1)
+    assert sample.descriptors >= 3
 
 
-def test_a_small_soak_runs_and_is_drawn(tmp_path: Path) -> None:
-    seen = soak(JOBS, interval_s=0.2)
-    assert {name: each[-1].done for name, each in seen.items()} == {
+def test_a_small_soak_runs_and_is_plotted(tmp_path: Path) -> None:
+    taken = soak(JOBS, interval_s=0.2)
+    assert {name: each[-1].done for name, each in taken.items()} == {
         "API": JOBS,
         "worker": JOBS,
         "Valkey": JOBS,
     }
-    draw(seen, tmp_path / "soak.svg", warm_up=0.4)
+    plot(taken, tmp_path / "soak.svg", warm_up=0.4)
     assert (tmp_path / "soak.svg").read_text("utf-8").count("<polyline") == 9

@@ -24,7 +24,7 @@ from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
 from seewhy_api.routes.events import READS_AT_ONCE
 from seewhy_api.server import STOP_WITHIN_S
-from servers.house import House, house
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.listeners import Listeners
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
@@ -48,26 +48,26 @@ def settings_for(server: RedisServer, tmp_path: Path, **changes: Any) -> Setting
 
 
 @pytest.fixture
-def building(valkey: RedisServer, tmp_path: Path) -> Iterator[House]:
+def cluster(valkey: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
     with valkey.client() as client:
         client.flushdb()
-    with house(settings_for(valkey, tmp_path, api_streams=STREAMS), tmp_path) as running:
+    with start_cluster(settings_for(valkey, tmp_path, api_streams=STREAMS), tmp_path) as running:
         running.start_api()
         yield running
 
 
 @pytest.fixture
-def ledger(building: House) -> RedisLedger:
-    return open_ledger(building.settings)
+def ledger(cluster: ProcessCluster) -> RedisLedger:
+    return open_ledger(cluster.settings)
 
 
 @pytest.fixture
-def job_id(building: House, photos: Path) -> str:
-    return submit(building, photos)
+def job_id(cluster: ProcessCluster, photos: Path) -> str:
+    return submit(cluster, photos)
 
 
-def submit(building: House, photos: Path) -> str:
-    with Client(building.url) as client:
+def submit(cluster: ProcessCluster, photos: Path) -> str:
+    with Client(cluster.url) as client:
         return client.submit(photos / "cat.jpg", cache=False).id
 
 
@@ -84,10 +84,10 @@ def path_of(job_id: str) -> str:
     return f"/v1/explanations/{job_id}/events"
 
 
-def read_all(building: House, job_id: str, *, after: str = "") -> list[Message]:
+def read_all(cluster: ProcessCluster, job_id: str, *, after: str = "") -> list[Message]:
     """Read a stream to its end, which comes at once when the job has its outcome."""
     headers = {"Last-Event-ID": after} if after else {}
-    answer = httpx2.get(building.url + path_of(job_id), headers=headers, timeout=60)
+    answer = httpx2.get(cluster.url + path_of(job_id), headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")
     return list(read_messages(answer.text.splitlines()))
@@ -102,9 +102,9 @@ def holds(status: str) -> Any:
 
 
 def test_a_stream_tells_the_present_state_each_change_and_the_outcome_and_ends(
-    building, ledger, job_id
+    cluster, ledger, job_id
 ):
-    with Listeners("127.0.0.1", building.settings.api_port) as clients:
+    with Listeners("127.0.0.1", cluster.settings.api_port) as clients:
         clients.open(path_of(job_id))
         clients.read_until(holds("queued"), what="the present state")
         taken = claim(ledger)
@@ -120,45 +120,45 @@ def test_a_stream_tells_the_present_state_each_change_and_the_outcome_and_ends(
     assert b"Access-Control-Allow-Origin: *" in text
 
 
-def test_the_outcome_carries_the_whole_explanation(building, ledger, job_id):
+def test_the_outcome_carries_the_whole_explanation(cluster, ledger, job_id):
     fail(ledger, claim(ledger))
-    outcome = json.loads(read_all(building, job_id)[-1].data)
-    assert outcome == httpx2.get(f"{building.url}/v1/explanations/{job_id}").json()
+    outcome = json.loads(read_all(cluster, job_id)[-1].data)
+    assert outcome == httpx2.get(f"{cluster.url}/v1/explanations/{job_id}").json()
     assert outcome["error"] == {"code": "explainer_failed", "detail": "It was a test."}
     assert outcome["links"]["events"] == path_of(job_id)
 
 
-def test_who_comes_late_gets_the_outcome_though_its_event_is_gone(building, ledger, job_id, valkey):
+def test_who_comes_late_gets_the_outcome_though_its_event_is_gone(cluster, ledger, job_id, valkey):
     fail(ledger, claim(ledger))
     with valkey.client() as client:
         client.delete("seewhy:events")
-    retry, outcome = read_all(building, job_id)
+    retry, outcome = read_all(cluster, job_id)
     assert retry.retry_ms is not None
     assert (outcome.id, statuses([outcome])) == ("end", ["failed"])
 
 
-def test_who_resumes_gets_what_was_missed_once_and_in_order(building, ledger, photos):
-    assert ledger.cancel(submit(building, photos)) is not None
+def test_who_resumes_gets_what_was_missed_once_and_in_order(cluster, ledger, photos):
+    assert ledger.cancel(submit(cluster, photos)) is not None
     before = latest(ledger)
-    job_id = submit(building, photos)
+    job_id = submit(cluster, photos)
     taken = claim(ledger)
     ran = latest(ledger)
     assert ledger.fail([JobFailure(taken, "c", "d", retry_in_ms=0)]) == [True]
     assert ledger.cancel(job_id) is not None
     wait_until(
-        lambda: len(statuses(read_all(building, job_id, after=before))) == 3,
+        lambda: len(statuses(read_all(cluster, job_id, after=before))) == 3,
         what="the API has read the events",
     )
-    assert statuses(read_all(building, job_id, after=before)) == ["running", "queued", "cancelled"]
-    assert statuses(read_all(building, job_id, after=ran)) == ["queued", "cancelled"]
-    assert statuses(read_all(building, job_id)) == ["cancelled"]
-    answer = httpx2.get(building.url + path_of(job_id), headers={"Last-Event-ID": "end"})
+    assert statuses(read_all(cluster, job_id, after=before)) == ["running", "queued", "cancelled"]
+    assert statuses(read_all(cluster, job_id, after=ran)) == ["queued", "cancelled"]
+    assert statuses(read_all(cluster, job_id)) == ["cancelled"]
+    answer = httpx2.get(cluster.url + path_of(job_id), headers={"Last-Event-ID": "end"})
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_what_cannot_be_listened_to_is_said_before_the_stream(building, job_id):
+def test_what_cannot_be_listened_to_is_said_before_the_stream(cluster, job_id):
     def status(job_id: str, **headers: str) -> tuple[int, str]:
-        answer = httpx2.get(building.url + path_of(job_id), headers=headers)
+        answer = httpx2.get(cluster.url + path_of(job_id), headers=headers)
         assert answer.headers["access-control-allow-origin"] == "*"
         return answer.status_code, answer.json()["code"]
 
@@ -169,22 +169,22 @@ def test_what_cannot_be_listened_to_is_said_before_the_stream(building, job_id):
 
 
 def test_hundreds_of_streams_cost_redis_no_connection_each_and_hold_up_nobody(
-    building, ledger, job_id, valkey, photos
+    cluster, ledger, job_id, valkey, photos
 ):
     def connections() -> int:
         with valkey.client() as client:
             return len(client.client_list())
 
     before = connections()
-    with Listeners("127.0.0.1", building.settings.api_port) as clients:
+    with Listeners("127.0.0.1", cluster.settings.api_port) as clients:
         for _ in range(STREAMS):
             clients.open(path_of(job_id))
         clients.read_until(holds("queued"), what="all listen")
         assert connections() <= before + READS_AT_ONCE
-        refused = httpx2.get(building.url + path_of(job_id))
+        refused = httpx2.get(cluster.url + path_of(job_id))
         assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
         assert int(refused.headers["retry-after"]) > 0
-        other = submit(building, photos)
+        other = submit(cluster, photos)
         fail(ledger, claim(ledger))
         clients.read_until(lambda text: text.endswith(END), what="all have the outcome")
         assert connections() <= before + READS_AT_ONCE
@@ -199,43 +199,43 @@ def test_a_client_that_never_reads_holds_up_nobody_and_one_that_hangs_up_frees_i
         client.flushdb()
     settings = settings_for(valkey, tmp_path, api_streams=2)
     ledger = open_ledger(settings)
-    with house(settings, tmp_path) as building:
-        building.start_api()
-        job_id = submit(building, photos)
+    with start_cluster(settings, tmp_path) as cluster:
+        cluster.start_api()
+        job_id = submit(cluster, photos)
         with Listeners("127.0.0.1", settings.api_port) as idle:
             idle.open(path_of(job_id))
             with Listeners("127.0.0.1", settings.api_port) as clients:
                 dropped = clients.open(path_of(job_id))
                 clients.read_until(holds("queued"), what="the other one is served")
-                assert httpx2.get(building.url + path_of(job_id)).status_code == 503
+                assert httpx2.get(cluster.url + path_of(job_id)).status_code == 503
                 clients.drop(dropped)
 
                 def served() -> bool:
                     # What is written to a closed connection tells the API that it is closed.
                     ledger.release([claim(ledger)])
-                    with httpx2.stream("GET", building.url + path_of(job_id)) as answer:
+                    with httpx2.stream("GET", cluster.url + path_of(job_id)) as answer:
                         return answer.status_code == 200
 
                 wait_until(served, what="the place is free")
 
 
 def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_back(
-    building, ledger, job_id
+    cluster, ledger, job_id
 ):
     heard: SimpleQueue[JobState] = SimpleQueue()
 
     def listen() -> None:
-        with Client(building.url) as client:
+        with Client(cluster.url) as client:
             for event in client.events(job_id):
                 heard.put(event.status)
 
     thread = Thread(target=listen)
-    with Listeners("127.0.0.1", building.settings.api_port) as clients:
+    with Listeners("127.0.0.1", cluster.settings.api_port) as clients:
         clients.open(path_of(job_id))
         clients.read_until(holds("queued"), what="it listens")
         thread.start()
         assert heard.get(timeout=60) is JobState.QUEUED
-        (api,) = building.children
+        (api,) = cluster.children
         api.send_signal(signal.SIGTERM)
         patience_s = STOP_WITHIN_S - 1  # of the server, which then gives up on whoever is left
         clients.read_until(
@@ -243,7 +243,7 @@ def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_b
         )
         assert api.wait(timeout=60) == 0
     taken = claim(ledger)
-    building.start_api()
+    cluster.start_api()
     assert heard.get(timeout=60) is JobState.RUNNING
     fail(ledger, taken)
     assert heard.get(timeout=60) is JobState.FAILED
@@ -254,11 +254,11 @@ def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_b
 def test_the_outcome_survives_a_restart_of_redis(tmp_path, photos):
     with start_valkey(tmp_path / "valkey", appendfsync="always") as server:
         settings = settings_for(server, tmp_path)
-        with house(settings, tmp_path) as building:
-            building.start_api()
+        with start_cluster(settings, tmp_path) as cluster:
+            cluster.start_api()
             ledger = open_ledger(settings)
-            job_id = submit(building, photos)
-            with Client(building.url) as client, closing(client.events(job_id)) as events:
+            job_id = submit(cluster, photos)
+            with Client(cluster.url) as client, closing(client.events(job_id)) as events:
                 assert next(events).status is JobState.QUEUED
                 server.kill()
                 server.start()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from servers.proxy import FaultProxy, proxied
+from servers.proxy import FaultProxy, start_proxy
 from servers.waiting import wait_until
 
 SILENCE_S = 0.2
@@ -49,7 +49,7 @@ def echo() -> Iterator[_Echo]:
 
 @pytest.fixture
 def proxy(echo: _Echo) -> Iterator[FaultProxy]:
-    with proxied(echo.server_address[1]) as running:
+    with start_proxy(echo.server_address[1]) as running:
         yield running
 
 
@@ -103,7 +103,7 @@ def test_a_black_hole_accepts_and_swallows(proxy: FaultProxy, echo: _Echo) -> No
             for connection in (before, after):
                 connection.sendall(b"anybody?")
                 assert is_silent(connection)
-            proxy.pass_on()
+            proxy.heal()
             assert is_silent(after), "what was swallowed stays swallowed"
         assert asked(before, b"again") == b"again"
     assert echo.heard == b"helloagain"
@@ -130,7 +130,7 @@ def test_reset_ends_what_stands_and_what_comes(proxy: FaultProxy) -> None:
             before.recv(1)
     with pytest.raises(ConnectionResetError), dial(proxy) as after:
         after.recv(1)
-    proxy.pass_on()
+    proxy.heal()
     with dial(proxy) as connection:
         assert asked(connection, b"hello") == b"hello"
 
@@ -144,7 +144,7 @@ def test_refuse_stops_listening_and_keeps_the_port(proxy: FaultProxy) -> None:
             before.recv(1)
     with pytest.raises(ConnectionRefusedError):
         dial(proxy)
-    proxy.pass_on()
+    proxy.heal()
     assert proxy.port == port
     with dial(proxy) as connection:
         assert asked(connection, b"hello") == b"hello"
@@ -192,7 +192,7 @@ def test_a_server_that_is_gone_is_a_closed_connection() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         with (
-            proxied(nobody.getsockname()[1]) as proxy,
+            start_proxy(nobody.getsockname()[1]) as proxy,
             pytest.raises(ConnectionResetError),
             dial(proxy) as connection,
         ):
@@ -200,6 +200,6 @@ def test_a_server_that_is_gone_is_a_closed_connection() -> None:
 
 
 def test_it_leaves_no_thread_behind(echo: _Echo) -> None:
-    with proxied(echo.server_address[1]) as proxy, dial(proxy) as connection:
+    with start_proxy(echo.server_address[1]) as proxy, dial(proxy) as connection:
         asked(connection, b"hello")
     assert "proxy" not in {thread.name for thread in threading.enumerate()}

@@ -13,7 +13,7 @@ from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.provision import provision
-from servers.house import house
+from servers.process_cluster import start_cluster
 from servers.s3 import S3Server
 from servers.valkey import RedisServer
 
@@ -31,9 +31,9 @@ def test_results_are_stored_in_s3_and_served_by_presigned_urls(
         **s3.settings("made-by-seewhy"),
     )
     provision(settings)
-    with house(settings, tmp_path) as building, Client(building.url) as client:
-        building.start_stub_worker()
-        building.start_api()
+    with start_cluster(settings, tmp_path) as cluster, Client(cluster.url) as client:
+        cluster.start_stub_worker()
+        cluster.start_api()
         explanation = client.explain(photos / "cat.jpg", targets="top:2")
         assert sorted(explanation.downloads) == ["map", "overlay", "result"]
         responses = {name: httpx2.get(url) for name, url in explanation.downloads.items()}

@@ -16,7 +16,7 @@ from seewhy.client import Client, Explanation
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
-from servers.house import House, house
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.receivers import THANKS, answer, in_turn, receiving
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
@@ -27,7 +27,7 @@ BUSY = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.fixture
-def building(valkey: RedisServer, tmp_path: Path) -> Iterator[House]:
+def cluster(valkey: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
     """An API, a stub worker and a courier."""
     with valkey.client() as client:
         client.flushdb()
@@ -41,11 +41,11 @@ def building(valkey: RedisServer, tmp_path: Path) -> Iterator[House]:
         webhook_secrets=f"{generate_secret()},{SECRET}",
         webhook_allowed_networks=(ip_network("127.0.0.0/8"),),
     )
-    with house(settings, tmp_path) as building:
-        building.start_stub_worker()
-        building.start_courier()
-        building.start_api()
-        yield building
+    with start_cluster(settings, tmp_path) as cluster:
+        cluster.start_stub_worker()
+        cluster.start_dispatcher()
+        cluster.start_api()
+        yield cluster
 
 
 def await_telling(client: Client, job_id: str, status: str) -> Explanation:
@@ -65,9 +65,9 @@ def shape(value: Any) -> Any:
 
 
 def test_the_receiver_is_told_what_the_page_says_and_can_verify_it(
-    building: House, photos: Path
+    cluster: ProcessCluster, photos: Path
 ) -> None:
-    with receiving(answer(THANKS)) as receiver, Client(building.url) as client:
+    with receiving(answer(THANKS)) as receiver, Client(cluster.url) as client:
         url = f"http://127.0.0.1:{receiver.port}/seewhy?a=b"
         ticket = client.submit(photos / "cat.jpg", webhook=url, metadata={"task": 7})
         explanation = await_telling(client, ticket.id, "delivered")
@@ -93,16 +93,16 @@ def test_the_receiver_is_told_what_the_page_says_and_can_verify_it(
 
 
 def test_what_failed_is_told_again_by_the_schedule_and_then_on_demand(
-    building: House, photos: Path
+    cluster: ProcessCluster, photos: Path
 ) -> None:
     behaviour = in_turn(answer(BUSY), answer(THANKS))
-    with receiving(behaviour) as receiver, Client(building.url) as client:
+    with receiving(behaviour) as receiver, Client(cluster.url) as client:
         url = f"http://127.0.0.1:{receiver.port}/"
         ticket = client.submit(photos / "cat.jpg", webhook=url)
         explanation = await_telling(client, ticket.id, "delivered")
         assert explanation.webhook is not None
         assert explanation.webhook.attempts == 2
-        httpx2.post(f"{building.url}/v1/explanations/{ticket.id}/redeliver").raise_for_status()
+        httpx2.post(f"{cluster.url}/v1/explanations/{ticket.id}/redeliver").raise_for_status()
         wait_until(lambda: len(receiver.messages) == 3, what="it is told once more")
         first, second, third = receiver.messages
     assert {m.body for m in (first, second, third)} == {first.body}
@@ -112,9 +112,9 @@ def test_what_failed_is_told_again_by_the_schedule_and_then_on_demand(
         Webhook(SECRET).verify(message.body, dict(message.headers))
 
 
-def test_a_courier_that_is_asked_to_stop_ends_well(building: House) -> None:
-    courier = building.children[1]
-    wait_until(lambda: "ready." in building.log("courier"), what="the courier consumes")
+def test_a_courier_that_is_asked_to_stop_ends_well(cluster: ProcessCluster) -> None:
+    courier = cluster.children[1]
+    wait_until(lambda: "ready." in cluster.read_log("courier"), what="the courier consumes")
     courier.send_signal(signal.SIGTERM)
     assert courier.wait(timeout=30) == 0
 
@@ -123,6 +123,6 @@ def test_a_courier_without_a_secret_says_so_and_does_not_start(
     valkey: RedisServer, tmp_path: Path
 ) -> None:
     settings = load({}, redis_url=valkey.url, store_url=f"file://{tmp_path}/objects")
-    with house(settings, tmp_path) as building:
-        assert building.start_courier().wait(timeout=60) == 1
-        assert "SEEWHY_WEBHOOK_SECRETS is not set" in building.log("courier")
+    with start_cluster(settings, tmp_path) as cluster:
+        assert cluster.start_dispatcher().wait(timeout=60) == 1
+        assert "SEEWHY_WEBHOOK_SECRETS is not set" in cluster.read_log("courier")

@@ -1,8 +1,8 @@
-"""The API, killed once after each of its steps: `python faulty_api.py MARKS`.
+"""An API that is killed once after each step of a submission: `python faulty_api.py COUNTERS`.
 
-A picture in the store, a manifest in the store, a job in the ledger, a hint in the broker: after
-the first of each the serving process dies by SIGKILL, with all that it was about to do and to
-answer. gunicorn starts it anew.
+The steps are image stored, manifest stored, job in the ledger, wakeup published. After the first
+occurrence of each, the serving process kills itself before it goes on or responds. gunicorn then
+restarts it. COUNTERS is the folder of the fault counters.
 """
 
 import os
@@ -16,31 +16,32 @@ from typing import Any
 from seewhy.settings import load
 from seewhy_api import app
 from seewhy_api.server import Server
-from servers.marks import Marks
+from servers.fault_counter import FaultCounter
 
-STEPS = ("picture", "manifest", "ledger", "hint")
+STEPS = ("image", "manifest", "ledger", "wakeup")
 
 
 def main(folder: str) -> None:
-    marks = {step: Marks(Path(folder), step) for step in STEPS}
+    """Patch the API's adapters and serve."""
+    counters = {step: FaultCounter(Path(folder), step) for step in STEPS}
 
     def die_after(step: str) -> None:
-        if threading.current_thread().name != "sweeper" and not marks[step].leave():
+        if threading.current_thread().name != "sweeper" and not counters[step].increment():
             os.kill(os.getpid(), signal.SIGKILL)
 
     def deadly(method: Callable[..., Any], step_of: Callable[..., str]) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
-            answer = method(*args, **named)
+            result = method(*args, **named)
             if step := step_of(*args):
                 die_after(step)
-            return answer
+            return result
 
         return call
 
-    open_store, open_ledger, bell = app.open_store, app.open_ledger, app.WakeupPublisher
+    open_store, open_ledger, publisher = app.open_store, app.open_ledger, app.WakeupPublisher
 
     def step_of_put(key: str, _: bytes) -> str:
-        return {"images": "picture", "jobs": "manifest"}.get(key.partition("/")[0], "")
+        return {"images": "image", "jobs": "manifest"}.get(key.partition("/")[0], "")
 
     def deadly_store(settings: Any) -> Any:
         store: Any = open_store(settings)
@@ -52,13 +53,13 @@ def main(folder: str) -> None:
         ledger.submit = deadly(ledger.submit, lambda _: "ledger")
         return ledger
 
-    def deadly_bell(celery: Any) -> Any:
-        ringing: Any = bell(celery)
-        ringing.notify = deadly(ringing.notify, lambda _: "hint")
-        return ringing
+    def deadly_publisher(celery: Any) -> Any:
+        wakeups: Any = publisher(celery)
+        wakeups.notify = deadly(wakeups.notify, lambda _: "wakeup")
+        return wakeups
 
     app.open_store, app.open_ledger = deadly_store, deadly_ledger
-    app.WakeupPublisher = deadly_bell  # type: ignore[misc,assignment]
+    app.WakeupPublisher = deadly_publisher  # type: ignore[misc,assignment]
     Server(load()).run()
 
 

@@ -1,10 +1,9 @@
-"""A whole worker with the stub explainer and a fault: `python faulty_worker.py FAULT MARKS MS`.
+"""A stub worker with a fault: `python faulty_worker.py FAULT COUNTERS BATCH_MS`.
 
-Each time the fault strikes, a file is made in the folder MARKS/FAULT, so that it strikes as often
-as it is meant to whatever process it ends, and a test can wait for it. The faults `held` (on the
-device) and `held-before-telling` (with its results stored) hold each batch until the test lets go.
-With any fault, and with `none`, pictures of `servers.poison` do what they say. MS is what a batch
-takes.
+Each occurrence of the fault increments the counter COUNTERS/FAULT, which survives the process and
+which tests wait for. The faults `hold` (batch on the device) and `hold-before-report` (results
+stored, not reported) hold each batch until the test releases the counter. Images of
+`servers.poison` take effect with every fault, including `none`. A batch takes BATCH_MS.
 """
 
 import ctypes
@@ -32,21 +31,25 @@ from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ImageExplanation, PreparedImage
 from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.stub import StubExplainer
-from servers.marks import Marks
+from servers.fault_counter import FaultCounter
 from servers.poison import Poison, poison_of
 
 MEMORY_ERRORS = 6
-ROOM_FOR = 4
+"""How many tasks `exhaust-task-memory` fails."""
+MAX_IMAGES = 4
+"""The largest batch that fits on a `small-device`."""
 DEATHS = 2
+"""How often `die-before-report` kills its worker."""
 
 
-class Faulty(StubExplainer):
-    """Explains brightness, but for its fault and for poison."""
+class FaultyExplainer(StubExplainer):
+    """The stub explainer with a fault and poison images."""
 
-    def __init__(self, fault: str, marks: Marks, *, batch_s: float) -> None:
+    def __init__(self, fault: str, counter: FaultCounter, *, batch_s: float) -> None:
+        """Count occurrences of `fault` with `counter`."""
         super().__init__(batch_s=batch_s)
         self._fault = fault
-        self._marks = marks
+        self._counter = counter
 
     def explain(
         self,
@@ -54,90 +57,92 @@ class Faulty(StubExplainer):
         targets: Sequence[tuple[TargetOrIndex, ...]],
         recipes: Sequence[MethodOptions] | None = None,
     ) -> list[ImageExplanation]:
-        if self._fault == "hang" and not self._marks.leave():
+        """Explain a batch like `StubExplainer.explain`, subject to the fault."""
+        if self._fault == "hang" and not self._counter.increment():
             threading.Event().wait()
-        if self._fault == "hang-holding-the-interpreter" and not self._marks.leave():
+        if self._fault == "hang-holding-gil" and not self._counter.increment():
             ctypes.PyDLL(None).pause()
-        if self._fault == "held":
-            self._marks.leave()
-            self._marks.wait()
-        if self._fault == "small-device" and len(prepared) > ROOM_FOR:
-            self._marks.leave()
-            raise OutOfMemory(f"no room for {len(prepared)} pictures")
-        poisons = [poison_of(picture.pixels) for picture in prepared]
+        if self._fault == "hold":
+            self._counter.increment()
+            self._counter.wait()
+        if self._fault == "small-device" and len(prepared) > MAX_IMAGES:
+            self._counter.increment()
+            raise OutOfMemory(f"no memory for {len(prepared)} images")
+        poisons = [poison_of(image.pixels) for image in prepared]
         if Poison.KILL in poisons:
             os.kill(os.getpid(), signal.SIGKILL)
         if Poison.RAISE in poisons:
-            raise ValueError("a picture this network cannot stand")
+            raise ValueError("poison image")
         explained = super().explain(prepared, targets, recipes)
-        made = zip(explained, poisons, strict=True)
-        return [_spoilt(e, poison) for e, poison in made if poison is not Poison.SHORT]
+        paired = zip(explained, poisons, strict=True)
+        return [_with_nan(e, poison) for e, poison in paired if poison is not Poison.SHORT]
 
 
-def _spoilt(explained: ImageExplanation, poison: Poison | None) -> ImageExplanation:
+def _with_nan(explained: ImageExplanation, poison: Poison | None) -> ImageExplanation:
     if poison is not Poison.NAN:
         return explained
-    nothing = np.full_like(explained.maps, np.nan)
+    maps = np.full_like(explained.maps, np.nan)
     targets = tuple(
         target.model_copy(update={"verdict": map_verdict(map_, gradient_peak=float("nan"))})
-        for target, map_ in zip(explained.targets, nothing, strict=True)
+        for target, map_ in zip(explained.targets, maps, strict=True)
     )
-    return replace(explained, maps=nothing, targets=targets)
+    return replace(explained, maps=maps, targets=targets)
 
 
-def starve(drain: BatchRunner, marks: Marks) -> None:
-    """Let the first tasks themselves run out of memory, outside any step that guards itself."""
-    drained = drain.drain
+def exhaust_task_memory(drain: BatchRunner, counter: FaultCounter) -> None:
+    """Raise `MemoryError` in the first tasks, outside the batch runner's own error handling."""
+    original = drain.drain
 
-    def drain_starved(lane: str) -> int:
-        if marks.leave() < MEMORY_ERRORS:
+    def drain_without_memory(lane: str) -> int:
+        if counter.increment() < MEMORY_ERRORS:
             raise MemoryError
-        return drained(lane)
+        return original(lane)
 
-    drain.drain = drain_starved  # type: ignore[method-assign]
+    drain.drain = drain_without_memory  # type: ignore[method-assign]
 
 
-def delay_telling(drain: BatchRunner, marks: Marks, *, deadly: bool) -> None:
-    """Stop with the results in the store, and the ledger not told: wait, or die `DEATHS` times."""
+def delay_report(drain: BatchRunner, counter: FaultCounter, *, deadly: bool) -> None:
+    """Stop between storing results and reporting them: wait, or die `DEATHS` times."""
     ledger: Any = drain._at.ledger
     complete = ledger.complete
 
     def complete_late(completions: Sequence[Any]) -> list[bool]:
-        before = marks.leave()
+        before = counter.increment()
         if deadly and before < DEATHS:
             os.kill(os.getpid(), signal.SIGKILL)
         if not deadly:
-            marks.wait()
+            counter.wait()
         return list(complete(completions))
 
     ledger.complete = complete_late
 
 
-def break_the_decoder() -> None:
-    """Let the decoder read where there is nothing, in the picture that asks for it."""
+def patch_decoder() -> None:
+    """Make the decoder read address 0 for `Poison.SEGFAULT` images."""
     decode = codecs.decode
 
     def decode_or_die(body: bytes, **limits: Any) -> NDArray[np.uint8]:
-        photo = decode(body, **limits)
-        if poison_of(photo) is Poison.SEGFAULT:
+        image = decode(body, **limits)
+        if poison_of(image) is Poison.SEGFAULT:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             ctypes.string_at(0)
-        return photo
+        return image
 
     codecs.decode = decode_or_die
 
 
 def main(fault: str, folder: str, batch_ms: str) -> None:
+    """Run the worker until it is stopped."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    marks = Marks(Path(folder), fault)
+    counter = FaultCounter(Path(folder), fault)
     settings = load()
-    explainer = Faulty(fault, marks, batch_s=float(batch_ms) / 1000)
+    explainer = FaultyExplainer(fault, counter, batch_s=float(batch_ms) / 1000)
     worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))
-    break_the_decoder()
-    if fault == "starve":
-        starve(worker.drain, marks)
-    if fault in {"die-before-telling", "held-before-telling"}:
-        delay_telling(worker.drain, marks, deadly=fault == "die-before-telling")
+    patch_decoder()
+    if fault == "exhaust-task-memory":
+        exhaust_task_memory(worker.drain, counter)
+    if fault in {"die-before-report", "hold-before-report"}:
+        delay_report(worker.drain, counter, deadly=fault == "die-before-report")
     worker.run()
 
 

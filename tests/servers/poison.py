@@ -1,4 +1,4 @@
-"""Pictures that are more than the stub explainer can stand, known by their colour."""
+"""Poison images: their colour tells a faulty worker how to fail."""
 
 from enum import Enum
 from io import BytesIO
@@ -9,35 +9,35 @@ from PIL import Image
 
 
 class Poison(Enum):
-    """What a picture does to a worker of `servers.faulty_worker`; the colour it is painted in."""
+    """The effect of an image on `servers.faulty_worker`; the value is its RGB colour."""
 
     KILL = (255, 0, 1)
-    """The device takes the whole process along."""
+    """The explainer kills its process."""
     SEGFAULT = (255, 0, 2)
-    """So does the decoder."""
+    """The decoder crashes its process."""
     RAISE = (255, 0, 3)
-    """The explainer raises for every batch that holds it."""
+    """The explainer raises for each batch with this image."""
     SHORT = (255, 0, 4)
-    """The explainer returns too few maps."""
+    """The explainer returns one map too few."""
     NAN = (255, 0, 5)
-    """The network makes nothing but NaN of it."""
+    """The explainer returns a map of NaN."""
 
     @property
-    def doom(self) -> str | None:
-        """What its job has to fail with; None where it is to succeed."""
+    def expected_error(self) -> str | None:
+        """The error code of the job; None if the job succeeds."""
         if self is Poison.NAN:
             return None
         return "worker_lost" if self in {Poison.KILL, Poison.SEGFAULT} else "explainer_failed"
 
 
-def picture(poison: Poison) -> bytes:
-    """Paint a picture of one colour, as a PNG."""
+def poison_image(poison: Poison) -> bytes:
+    """Encode an image of the poison's colour as PNG."""
     file = BytesIO()
     Image.new("RGB", (32, 24), poison.value).save(file, "PNG")
     return file.getvalue()
 
 
 def poison_of(pixels: NDArray[np.generic]) -> Poison | None:
-    """Tell what (H, W, 3) pixels, of any size, were painted as."""
-    colour = tuple(int(part) for part in pixels[0, 0])
+    """Return the poison of `(H, W, 3)` pixels, or None."""
+    colour = tuple(int(channel) for channel in pixels[0, 0])
     return next((poison for poison in Poison if poison.value == colour), None)

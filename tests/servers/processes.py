@@ -1,4 +1,4 @@
-"""What the kernel knows of a process."""
+"""Process state, as reported by the kernel."""
 
 import os
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def alive(pid: int) -> bool:
-    """Whether the process exists and is more than a zombie awaiting its parent."""
+    """Whether the process exists and is not a zombie."""
     with suppress(FileNotFoundError, ProcessLookupError):
         status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
         return status.rpartition(")")[2].split()[0] not in {"Z", "X"}

@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on command, to stand between a client and a real server."""
+"""A TCP proxy that injects network faults between a client and a real server."""
 
 import asyncio
 import math
@@ -15,10 +15,10 @@ CHUNK_BYTES = 65_536
 _CONTROL_LIMIT_S = 10.0
 
 
-class Fate(Enum):
-    """What befalls bytes and connections."""
+class FaultKind(Enum):
+    """How the proxy treats bytes and connections."""
 
-    PASS = auto()
+    NONE = auto()
     SLOW = auto()
     BLACK_HOLE = auto()
     CUT = auto()
@@ -27,10 +27,10 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mode:
-    """A fate and its numbers; each switch of the proxy is a new mode, never equal to another."""
+class Fault:
+    """A kind of fault and its parameters. Compared by identity: each injection is distinct."""
 
-    fate: Fate = Fate.PASS
+    kind: FaultKind = FaultKind.NONE
     delay_s: float = 0.0
     bytes_per_s: float = math.inf
     up_bytes: int | None = None
@@ -39,60 +39,60 @@ class Mode:
 
 
 class FaultProxy:
-    """Passes bytes to `target_port` of the loopback until told otherwise, from any thread.
+    """Forwards bytes to a loopback port, subject to one fault at a time. Thread-safe.
 
-    A switch counts for connections that stand as well as for new ones. `cuts` counts the
-    connections that `cut` has ended since the start, `cuts_left` those it still will; `accepted`
-    all there ever were.
+    Faults apply to existing and new connections. `accepted` counts all connections so far, `cuts`
+    those closed by `cut`, and `cuts_left` those that the current `cut` will still close.
     """
 
     def __init__(self, target_port: int) -> None:
+        """Forward to `target_port`; `start` opens the listening port."""
         self.target_port = target_port
         self.port = 0
-        self.mode = Mode()
+        self.fault = Fault()
         self.accepted = 0
         self.cuts = 0
         self.cuts_left = 0.0
-        self._links: set[_Link] = set()
+        self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def start(self) -> None:
-        """Listen on a free port, which is kept until `stop`."""
+        """Listen on a free port, the same one until `stop`."""
         self._thread.start()
         self._do(self._listen())
 
     def stop(self) -> None:
-        """Reset every connection and end."""
-        self._do(self._end())
+        """Reset all connections and stop listening."""
+        self._do(self._shut_down())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_CONTROL_LIMIT_S)
         self._loop.close()
 
-    def pass_on(self) -> None:
-        """Be a good proxy. What was swallowed stays swallowed."""
-        self._do(self._switch(Mode()))
+    def heal(self) -> None:
+        """End the current fault. Bytes that were dropped stay lost."""
+        self._do(self._inject(Fault()))
 
     def slow(self, *, delay_s: float = 0.0, bytes_per_s: float = math.inf) -> None:
-        """Hold each chunk back for `delay_s`, and longer the more bytes it has."""
-        self._do(self._switch(Mode(Fate.SLOW, delay_s=delay_s, bytes_per_s=bytes_per_s)))
+        """Delay each chunk by `delay_s` plus its length over `bytes_per_s`."""
+        self._do(self._inject(Fault(FaultKind.SLOW, delay_s=delay_s, bytes_per_s=bytes_per_s)))
 
     def black_hole(self) -> None:
-        """Accept connections and bytes, and let nothing come of them."""
-        self._do(self._switch(Mode(Fate.BLACK_HOLE)))
+        """Accept connections and drop all bytes."""
+        self._do(self._inject(Fault(FaultKind.BLACK_HOLE)))
 
     def reset(self) -> None:
-        """Reset every connection, and each new one as soon as it is made."""
-        self._do(self._switch(Mode(Fate.RESET)))
+        """Reset all connections, and new ones as soon as they are accepted."""
+        self._do(self._inject(Fault(FaultKind.RESET)))
 
     def refuse(self) -> None:
-        """Reset every connection, and stop listening."""
-        self._do(self._switch(Mode(Fate.REFUSE)))
+        """Reset all connections and refuse new ones."""
+        self._do(self._inject(Fault(FaultKind.REFUSE)))
 
     def half_open(self) -> None:
-        """Close the server's side of what stands, untold to the client; new connections pass."""
+        """Close the server side of existing connections only; forward new connections."""
         self._do(self._sever())
 
     def cut(
@@ -103,13 +103,13 @@ class FaultProxy:
         marker: bytes = b"",
         times: float = math.inf,
     ) -> None:
-        """Close a connection on the first byte beyond so many up to the server, or down from it.
+        """Close a connection at the first byte beyond `up_bytes` sent or `down_bytes` received.
 
-        What was let through arrives. With a `marker`, counting starts where these bytes appear
-        on their way up, and connections without it live. After that many `times`, all pass.
+        Bytes within the limit arrive. With a `marker`, counting starts where these bytes appear
+        on the way up; connections without it are forwarded. The fault ends after `times` cuts.
         """
-        mode = Mode(Fate.CUT, up_bytes=up_bytes, down_bytes=down_bytes, marker=marker)
-        self._do(self._switch(mode, times=times))
+        fault = Fault(FaultKind.CUT, up_bytes=up_bytes, down_bytes=down_bytes, marker=marker)
+        self._do(self._inject(fault, times=times))
 
     def _do(self, step: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(step, self._loop).result(_CONTROL_LIMIT_S)
@@ -118,22 +118,22 @@ class FaultProxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _switch(self, mode: Mode, *, times: float = math.inf) -> None:
-        self.mode = mode
-        self.cuts_left = times if mode.fate is Fate.CUT else 0
-        if mode.fate in {Fate.RESET, Fate.REFUSE}:
+    async def _inject(self, fault: Fault, *, times: float = math.inf) -> None:
+        self.fault = fault
+        self.cuts_left = times if fault.kind is FaultKind.CUT else 0
+        if fault.kind in {FaultKind.RESET, FaultKind.REFUSE}:
             self._reset_all()
-        if mode.fate is Fate.REFUSE:
+        if fault.kind is FaultKind.REFUSE:
             self._close()
         elif self._server is None:
             await self._listen()
 
     async def _sever(self) -> None:
-        await self._switch(Mode())
-        for link in self._links:
-            link.sever()
+        await self._inject(Fault())
+        for connection in self._connections:
+            connection.sever()
 
-    async def _end(self) -> None:
+    async def _shut_down(self) -> None:
         self._close()
         self._reset_all()
         for task in self._tasks:
@@ -146,35 +146,35 @@ class FaultProxy:
             self._server = None
 
     def _reset_all(self) -> None:
-        for link in list(self._links):
-            link.reset()
+        for connection in list(self._connections):
+            connection.reset()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        link = _Link(self, reader, writer)
-        task = self._loop.create_task(self._carry(link))
+        connection = _Connection(self, reader, writer)
+        task = self._loop.create_task(self._serve(connection))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry(self, link: "_Link") -> None:
-        self._links.add(link)
+    async def _serve(self, connection: "_Connection") -> None:
+        self._connections.add(connection)
         try:
-            await link.run()
+            await connection.run()
         finally:
-            self._links.discard(link)
-            link.reset()
+            self._connections.discard(connection)
+            connection.reset()
 
-    def count_cut(self, mode: Mode) -> None:
-        """Count a connection ended by `mode`, and pass again when that was the last of them."""
+    def count_cut(self, fault: Fault) -> None:
+        """Count a connection closed by `fault`, and end the fault after the last one."""
         self.cuts += 1
-        if self.mode is mode:
+        if self.fault is fault:
             self.cuts_left -= 1
             if self.cuts_left <= 0:
-                self.mode = Mode()
+                self.fault = Fault()
 
 
-class _Link:
-    """One client's connection and its counterpart to the server."""
+class _Connection:
+    """A client's connection and its counterpart to the server."""
 
     def __init__(
         self, proxy: FaultProxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -184,15 +184,15 @@ class _Link:
         self._writer = writer
         self._upstream: asyncio.StreamWriter | None = None
         self._severed = False
-        self._meter = _Meter(proxy.mode)
+        self._meter = _CutMeter(proxy.fault)
 
     async def run(self) -> None:
-        """Carry bytes both ways for as long as the client stays."""
-        fate = self._proxy.mode.fate
-        if fate in {Fate.RESET, Fate.REFUSE}:
+        """Forward bytes both ways until the client disconnects."""
+        kind = self._proxy.fault.kind
+        if kind in {FaultKind.RESET, FaultKind.REFUSE}:
             return
         down: asyncio.Task[None] | None = None
-        if fate is Fate.BLACK_HOLE:
+        if kind is FaultKind.BLACK_HOLE:
             self._severed = True
         else:
             try:
@@ -210,19 +210,19 @@ class _Link:
                 await asyncio.gather(down, return_exceptions=True)
 
     def sever(self) -> None:
-        """Lose the server without telling the client."""
+        """Close the server side only."""
         self._severed = True
         if self._upstream is not None:
             self._upstream.transport.abort()
 
     def reset(self) -> None:
-        """End both sides at once, the client's with an RST."""
+        """Close both sides, the client's with an RST."""
         for writer in (self._writer, self._upstream):
             if writer is None or writer.transport.is_closing():
                 continue
-            plug = writer.get_extra_info("socket")
+            sock = writer.get_extra_info("socket")
             with suppress(OSError):
-                plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
 
     async def _pump(
@@ -230,26 +230,26 @@ class _Link:
     ) -> None:
         with suppress(OSError):
             while chunk := await reader.read(CHUNK_BYTES):
-                mode = self._proxy.mode
-                if mode.fate is Fate.SLOW:
-                    await asyncio.sleep(mode.delay_s + len(chunk) / mode.bytes_per_s)
-                if mode.fate is Fate.BLACK_HOLE or self._severed or writer is None:
+                fault = self._proxy.fault
+                if fault.kind is FaultKind.SLOW:
+                    await asyncio.sleep(fault.delay_s + len(chunk) / fault.bytes_per_s)
+                if fault.kind is FaultKind.BLACK_HOLE or self._severed or writer is None:
                     continue
-                kept = self._allowed(mode, chunk, up=up)
-                writer.write(chunk[:kept])
+                allowed = self._allowed(fault, chunk, up=up)
+                writer.write(chunk[:allowed])
                 await writer.drain()
-                if kept < len(chunk):
-                    self._proxy.count_cut(mode)
+                if allowed < len(chunk):
+                    self._proxy.count_cut(fault)
                     self._close()
                     return
-        if not (self._severed or self._proxy.mode.fate is Fate.BLACK_HOLE):
+        if not (self._severed or self._proxy.fault.kind is FaultKind.BLACK_HOLE):
             self._close()
 
-    def _allowed(self, mode: Mode, chunk: bytes, *, up: bool) -> int:
-        if mode.fate is not Fate.CUT:
+    def _allowed(self, fault: Fault, chunk: bytes, *, up: bool) -> int:
+        if fault.kind is not FaultKind.CUT:
             return len(chunk)
-        if self._meter.mode is not mode:
-            self._meter = _Meter(mode)
+        if self._meter.fault is not fault:
+            self._meter = _CutMeter(fault)
         return self._meter.allowed(chunk, up=up)
 
     def _close(self) -> None:
@@ -258,26 +258,26 @@ class _Link:
                 writer.close()
 
 
-class _Meter:
-    """Counts one connection's bytes against a mode that cuts."""
+class _CutMeter:
+    """The bytes that one connection may still transfer under a `cut`."""
 
-    def __init__(self, mode: Mode) -> None:
-        self.mode = mode
-        self._left = {True: mode.up_bytes, False: mode.down_bytes}
-        self._armed = not mode.marker
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._left = {True: fault.up_bytes, False: fault.down_bytes}
+        self._armed = not fault.marker
         self._tail = b""
 
     def allowed(self, chunk: bytes, *, up: bool) -> int:
-        """How many bytes of the chunk may pass."""
+        """Return how many bytes of the chunk may be forwarded."""
         free = 0
         if not self._armed:
             seen = self._tail + chunk if up else b""
-            place = seen.find(self.mode.marker) if up else -1
-            if place < 0:
-                self._tail = seen[-len(self.mode.marker) + 1 :] if up else self._tail
+            position = seen.find(self.fault.marker) if up else -1
+            if position < 0:
+                self._tail = seen[-len(self.fault.marker) + 1 :] if up else self._tail
                 return len(chunk)
             self._armed = True
-            free = max(0, place - len(self._tail))
+            free = max(0, position - len(self._tail))
         left = self._left[up]
         if left is None:
             return len(chunk)
@@ -287,8 +287,8 @@ class _Meter:
 
 
 @contextmanager
-def proxied(target_port: int) -> Iterator[FaultProxy]:
-    """Run a proxy for the length of the block."""
+def start_proxy(target_port: int) -> Iterator[FaultProxy]:
+    """Run a proxy to `target_port` for the length of the block."""
     proxy = FaultProxy(target_port)
     proxy.start()
     try:

@@ -1,4 +1,4 @@
-"""A real Valkey (or Redis) server for tests: started, killed, and started again on its data."""
+"""A real Valkey or Redis server that tests can kill and restart on its data."""
 
 import shutil
 import subprocess
@@ -21,13 +21,13 @@ _START_LIMIT_S = 15.0
 
 
 def redis_binary() -> Path | None:
-    """Debian's redis-server, where it is installed."""
+    """Return the path of an installed redis-server, or None."""
     found = shutil.which("redis-server")
     return Path(found) if found else None
 
 
 class RedisServer:
-    """One server on a loopback port that it keeps through `kill` and `start`."""
+    """A server on a loopback port that stays the same across `kill` and `start`."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class RedisServer:
         appendonly: bool,
         appendfsync: str,
     ) -> None:
+        """Configure the server; `start` runs it."""
         self.directory = directory
         self.binary = binary
         self.password = password
@@ -56,21 +57,21 @@ class RedisServer:
 
     @property
     def pid(self) -> int:
-        """The running server's process id."""
+        """The process id of the running server."""
         with self.client() as client:
             return int(client.info("server")["process_id"])
 
     @property
     def running(self) -> bool:
-        """Whether the server has been started and not ended since."""
+        """Whether the server process is running."""
         return self._process is not None and self._process.poll() is None
 
     def client(self) -> "Redis":
-        """A new client that answers text; the caller closes it."""
+        """Return a client that decodes responses to text; the caller closes it."""
         return Redis.from_url(self.url, decode_responses=True)
 
     def start(self) -> None:
-        """Start on the same port and data, and return when it answers."""
+        """Start on the same port and data; return when the server answers."""
         if self.running:
             raise RuntimeError("the server is running")
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -84,14 +85,14 @@ class RedisServer:
             raise
 
     def stop(self) -> None:
-        """Ask it to end, which writes what is not yet on disk."""
-        self._end(kill=False)
+        """Send SIGTERM: the server flushes its append-only file and exits."""
+        self._terminate(kill=False)
 
     def kill(self) -> None:
-        """SIGKILL: the machine lost power, as far as the server knows."""
-        self._end(kill=True)
+        """Send SIGKILL."""
+        self._terminate(kill=True)
 
-    def _end(self, *, kill: bool) -> None:
+    def _terminate(self, *, kill: bool) -> None:
         if self._process is None:
             return
         if kill:
@@ -138,9 +139,9 @@ def start_valkey(
     appendonly: bool = True,
     appendfsync: str = "everysec",
 ) -> Iterator[RedisServer]:
-    """Run a server in `directory` for the length of the block, `binary` unset meaning Valkey.
+    """Run a server in `directory` for the length of the block; by default Valkey.
 
-    The server also ends when the thread that started it does, so no test run leaves one behind.
+    The server also exits with the thread that started it, so no test run leaks one.
     """
     server = RedisServer(
         directory,

@@ -1,19 +1,19 @@
-"""The faults, by the numbers they have in the project's list."""
+"""All fault scenarios by number."""
 
 from faults.scenario import Scenario, scenarios_of
 from faults.scenarios import (
     api,
     clients,
     devices,
-    hints,
+    images,
     overload,
-    pictures,
     redis,
     store,
+    wakeups,
     webhooks,
     workers,
 )
 
 SCENARIOS: dict[str, Scenario] = scenarios_of(
-    api, clients, devices, hints, overload, pictures, redis, store, webhooks, workers
+    api, clients, devices, images, overload, redis, store, wakeups, webhooks, workers
 )

@@ -1,47 +1,49 @@
-"""The API dies in the middle of accepting, and of sweeping."""
+"""The API dies during submissions and sweeps."""
 
+from faults.environment import Environment
 from faults.scenario import scenario
-from faults.world import World
+from servers.fault_counter import FaultCounter
 from servers.faulty_api import STEPS
-from servers.marks import Marks
 from servers.waiting import wait_until
 
 
-@scenario("F16", "the API is killed after each step of accepting a job, then at random", over_s=6.0)
-def kill_the_api_while_it_accepts(world: World) -> None:
-    world.kill_api()
-    world.api.start_faulty_api()
+@scenario("F16", "the API is killed after each step of a submission, then at random", load_s=6.0)
+def kill_api_during_submissions(env: Environment) -> None:
+    """Kill the API at every step, then at random moments."""
+    env.kill_api()
+    env.api.start_faulty_api()
     for step in STEPS:
-        struck = Marks(world.api.marks, step)
-        wait_until(lambda struck=struck: struck.count() > 0, what=f"it died after the {step}")
-        world.struck()
-    wait_until(world.api.ready, what="the API is ready again")
+        deaths = FaultCounter(env.api.counters, step)
+        wait_until(lambda deaths=deaths: deaths.count() > 0, what=f"it died after step {step}")
+        env.record_fault()
+    wait_until(env.api.is_ready, what="the API is ready again")
     for _ in range(3):
-        world.pause(0, 0.5)
-        world.kill_api()
-        world.struck()
-        world.api.start_api()
+        env.pause(0, 0.5)
+        env.kill_api()
+        env.record_fault()
+        env.api.start_api()
 
 
 @scenario(
     "F31",
-    "two API processes sweep at once, one is killed, and workers die meanwhile",
-    over_s=6.0,
+    "two API processes sweep at once, one is killed, and workers are killed meanwhile",
+    load_s=6.0,
     batch_ms=400,
     settings={"sweep_interval_s": 0.05, "lease_s": 1.0},
 )
-def sweep_twice(world: World) -> None:
+def sweep_concurrently(env: Environment) -> None:
+    """Check that concurrent sweeps charge a worker's death once."""
     deaths = 3
-    second = world.second.start_api()
+    second = env.second_api.start_api()
     for death in range(deaths):
-        world.await_running()
-        world.kill(world.fleet[-1])
+        env.await_running()
+        env.kill(env.workers[-1])
         if death == 1:
-            world.pause(0.8, 1.2)
-            world.kill(second)
-        world.struck()
-        world.fleet.start(batch_ms=400 if death < deaths - 1 else 20)
-    world.await_all()
-    for record in world.records().values():
-        assert record.crashes <= deaths, "one death was charged twice"
-        assert record.attempts <= record.crashes + 1, "an attempt was charged for nothing"
+            env.pause(0.8, 1.2)
+            env.kill(second)
+        env.record_fault()
+        env.workers.start(batch_ms=400 if death < deaths - 1 else 20)
+    env.await_all_ended()
+    for record in env.records().values():
+        assert record.crashes <= deaths, "a death was charged twice"
+        assert record.attempts <= record.crashes + 1, "an attempt was charged without a claim"

@@ -1,4 +1,4 @@
-"""Clients hang up, dawdle, crowd in and change their minds."""
+"""Clients of event streams disconnect, stall and crowd in; clients cancel jobs."""
 
 import time
 from collections import Counter
@@ -6,101 +6,106 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 
-from faults.audience import Heard, follow, states_told
+from faults.environment import Environment
+from faults.event_stream_client import ReceivedEvent, expected_states, follow
 from faults.scenario import scenario
-from faults.submitter import Promise
-from faults.world import World
+from faults.submitter import Submission
 from seewhy.schemas.job import JobState
 from servers.listeners import Listeners
 from servers.waiting import wait_until
 
-IDLE = 200
-RESPONSIVE_S = 5.0
-NOBODY_SERVES = '{"model": "vgg16"}'
+IDLE_CLIENTS = 200
+MAX_RESPONSE_S = 5.0
+UNSERVED_REQUEST = '{"model": "vgg16"}'
+"""No worker serves this model, so that the job stays queued."""
 
 
 @scenario(
     "F29",
-    "listeners hang up and resume, two hundred do nothing but wait, one never reads",
-    over_s=4.0,
+    "event-stream clients disconnect and resume, 200 clients wait idly, one never reads",
+    load_s=4.0,
     batch_ms=400,
 )
-def listen_in_every_way(world: World) -> None:
-    waiting = world.submitter.ask_aside("a job that waits", request=NOBODY_SERVES)
+def follow_event_streams(env: Environment) -> None:
+    """Check that streams have no gaps, send each outcome once, and do not block the API."""
+    waiting = env.submitter.submit_extra("waiting job", request=UNSERVED_REQUEST)
     path = f"/v1/explanations/{waiting}/events"
-    host, port = world.api.settings.api_host, world.api.settings.api_port
-    with Listeners(host, port) as idle, Listeners(host, port) as deaf:
-        for _ in range(IDLE):
+    host, port = env.api.settings.api_host, env.api.settings.api_port
+    with Listeners(host, port) as idle, Listeners(host, port) as not_reading:
+        for _ in range(IDLE_CLIENTS):
             idle.open(path)
-        idle.read_until(lambda text: b'"queued"' in text, what="everybody listens")
-        deaf.open(path)
-        told = _follow_all(world)
-        cancel = httpx2.post(f"{world.api.url}/v1/explanations/{waiting}/cancel", timeout=30)
+        idle.read_until(lambda text: b'"queued"' in text, what="every stream has started")
+        not_reading.open(path)
+        received = _follow_all(env)
+        cancel = httpx2.post(f"{env.api.url}/v1/explanations/{waiting}/cancel", timeout=30)
         assert cancel.json()["status"] == JobState.CANCELLED
-        for crowd in (idle, deaf):
-            crowd.read_until(lambda text: text.endswith(b"0\r\n\r\n"), what="it is over for all")
-            ends = [text.count(b"\nid: end\n") for text in crowd.received.values()]
-            assert set(ends) == {1}, "an outcome was told twice"
-    world.await_all()
-    world.struck()
-    events = world.history([]).events
-    for job_id, messages in told.items():
-        heard = [message.state for message in messages]
-        wanted = states_told(events, job_id, messages[0])
-        assert heard == wanted, f"{job_id}: heard {heard}, not {wanted}"
+        for clients in (idle, not_reading):
+            clients.read_until(
+                lambda text: text.endswith(b"0\r\n\r\n"), what="every stream has ended"
+            )
+            ends = [text.count(b"\nid: end\n") for text in clients.received.values()]
+            assert set(ends) == {1}, "an outcome was sent twice"
+    env.await_all_ended()
+    env.record_fault()
+    events = env.history([]).events
+    for job_id, messages in received.items():
+        states = [message.state for message in messages]
+        expected = expected_states(events, job_id, messages[0])
+        assert states == expected, f"{job_id}: received {states}, not {expected}"
 
 
-def _follow_all(world: World) -> dict[str, list[Heard]]:
-    """Follow every promised job to its end, hanging up now and then; ask others meanwhile."""
-    told = {}
+def _follow_all(env: Environment) -> dict[str, list[ReceivedEvent]]:
+    """Follow every accepted job to its outcome while polling the API's health."""
     slowest_s = 0.0
     with ThreadPoolExecutor(8) as pool, httpx2.Client(timeout=30) as client:
         following = {}
-        while not (world.all_promised() and all(future.done() for future in following.values())):
-            for promise in world.log.read():
-                if promise.job_id not in following and promise.key.startswith("job-"):
-                    seed = world.chance.random()
-                    following[promise.job_id] = pool.submit(
-                        follow, world.api.url, promise.job_id, seed=seed
+        while not (env.all_accepted() and all(future.done() for future in following.values())):
+            for submission in env.submissions.read():
+                if submission.job_id not in following and submission.key.startswith("job-"):
+                    following[submission.job_id] = pool.submit(
+                        follow, env.api.url, submission.job_id, seed=env.rng.random()
                     )
-            asked = time.monotonic()
-            assert client.get(f"{world.api.url}/healthz").status_code == 200
-            slowest_s = max(slowest_s, time.monotonic() - asked)
-            world.pause(0.05, 0.15)
-        told = {job_id: future.result() for job_id, future in following.items()}
-    assert slowest_s < RESPONSIVE_S, "streams kept the API from its other work"
-    resumed = sum(message.resumed for messages in told.values() for message in messages)
-    assert resumed > len(told) // 10, "hardly anybody came back"
-    return told
+            started = time.monotonic()
+            assert client.get(f"{env.api.url}/healthz").status_code == 200
+            slowest_s = max(slowest_s, time.monotonic() - started)
+            env.pause(0.05, 0.15)
+        received = {job_id: future.result() for job_id, future in following.items()}
+    assert slowest_s < MAX_RESPONSE_S, "event streams blocked other requests"
+    resumed = sum(message.resumed for messages in received.values() for message in messages)
+    assert resumed > len(received) // 10, "too few clients resumed"
+    return received
 
 
-@scenario("F32", "jobs are cancelled at every moment of their lives", over_s=1.5, batch_ms=300)
-def cancel_at_random(world: World) -> None:
-    answers: dict[str, JobState] = {}
+@scenario("F32", "jobs are cancelled at random moments", load_s=1.5, batch_ms=300)
+def cancel_at_random(env: Environment) -> None:
+    """Check that a cancellation response is never revoked."""
+    responses: dict[str, JobState] = {}
     with ThreadPoolExecutor(64) as pool, httpx2.Client(timeout=30) as client:
 
-        def cancel(promise: Promise, after_s: float) -> None:
+        def cancel(submission: Submission, after_s: float) -> None:
             time.sleep(after_s)
-            answer = client.post(f"{world.api.url}/v1/explanations/{promise.job_id}/cancel")
-            assert answer.status_code == 200, answer.text
-            answers[promise.job_id] = JobState(answer.json()["status"])
+            response = client.post(f"{env.api.url}/v1/explanations/{submission.job_id}/cancel")
+            assert response.status_code == 200, response.text
+            responses[submission.job_id] = JobState(response.json()["status"])
 
         seen = 0
-        while not (world.all_promised() and seen == len(world.submitter.keys)):
-            fresh = world.log.read()[seen:]
+        while not (env.all_accepted() and seen == len(env.submitter.keys)):
+            fresh = env.submissions.read()[seen:]
             seen += len(fresh)
-            for promise in fresh:
-                if world.chance.random() < 0.7:
-                    longest_s = world.chance.choice([0.1, 4.0])
-                    pool.submit(cancel, promise, world.chance.uniform(0, longest_s))
-            world.pause(0, 0.05)
-    world.await_all()
-    world.struck()
-    records = world.records()
-    wanted = {JobState.CANCELLED, JobState.RUNNING, JobState.SUCCEEDED}
-    assert set(answers.values()) == wanted, Counter(answers.values())
-    for job_id, said in answers.items():
-        assert records[job_id].state is said or not said.terminal, "an answer was taken back"
-    asked_for = {job_id for job_id, r in records.items() if r.state is JobState.CANCELLED}
-    assert asked_for <= set(answers), "a job was cancelled that nobody wanted to"
-    wait_until(lambda: world.client.zcard("seewhy:unfiled") == 0, what="the store knows of it")
+            for submission in fresh:
+                if env.rng.random() < 0.7:
+                    longest_s = env.rng.choice([0.1, 4.0])
+                    pool.submit(cancel, submission, env.rng.uniform(0, longest_s))
+            env.pause(0, 0.05)
+    env.await_all_ended()
+    env.record_fault()
+    records = env.records()
+    expected = {JobState.CANCELLED, JobState.RUNNING, JobState.SUCCEEDED}
+    assert set(responses.values()) == expected, Counter(responses.values())
+    for job_id, state in responses.items():
+        assert records[job_id].state is state or not state.terminal, "an outcome was revoked"
+    cancelled = {job_id for job_id, r in records.items() if r.state is JobState.CANCELLED}
+    assert cancelled <= set(responses), "a job was cancelled without a request"
+    wait_until(
+        lambda: env.redis.zcard("seewhy:unfiled") == 0, what="every outcome is archived"
+    )

@@ -1,44 +1,45 @@
-"""More is asked for than can be served, by one tenant; another asks for little."""
+"""One tenant submits more than the workers can serve; another submits little."""
 
+from faults.environment import Environment
 from faults.scenario import scenario
 from faults.submitter import TENANT_HEADER
-from faults.world import World
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import JobState
 from servers.waiting import wait_until
 
-MODEST = 10
+SMALL_TENANT_JOBS = 10
 
 
 @scenario(
     "F34",
-    "ten times the load that can be served, and a modest tenant in the middle of it",
-    over_s=0.5,
-    fewest=120,
+    "ten times the load that can be served, and a second tenant with few jobs",
+    load_s=0.5,
+    min_jobs=120,
     batch_ms=200,
     settings={"queue_limit": 60, "tenant_queue_limit": 40, "tenant_header": TENANT_HEADER},
 )
-def crowd_in(world: World) -> None:
-    wait_until(lambda: world.submitter.statuses[429] >= 5, what="the greedy one was sent away")
-    modest = []
-    for number in range(MODEST):
-        if world.all_promised():
-            break  # the crowd is gone, at the small size
-        modest.append(world.submitter.ask_aside(f"modest-{number}", tenant="modest"))
-        world.await_end(modest[-1])
-    assert modest, "nobody came in the middle of it"
-    world.await_all()
-    world.struck()
-    assert world.submitter.statuses[503] == 0, "there was room for everybody's jobs"
-    records = world.records()
-    overtaken = max(_overtook(world, records[job_id]) for job_id in modest)
-    # One batch has both; a queue without turns would have let forty go first.
-    assert overtaken <= 2 * world.settings.max_batch, f"{overtaken} jobs went before one"
+def overload_one_tenant(env: Environment) -> None:
+    """Check that the small tenant is never refused and waits for about one batch."""
+    wait_until(lambda: env.submitter.statuses[429] >= 5, what="the first tenant was refused")
+    small_tenant = []
+    for number in range(SMALL_TENANT_JOBS):
+        if env.all_accepted():
+            break  # the overload is over, in small runs
+        small_tenant.append(env.submitter.submit_extra(f"small-{number}", tenant="small"))
+        env.await_outcome(small_tenant[-1])
+    assert small_tenant, "the second tenant came too late"
+    env.await_all_ended()
+    env.record_fault()
+    assert env.submitter.statuses[503] == 0, "the queue's limit was reached"
+    records = env.records()
+    overtaken = max(_started_before(env, records[job_id]) for job_id in small_tenant)
+    # One batch serves both tenants; a single queue would let forty jobs go first.
+    assert overtaken <= 2 * env.settings.max_batch, f"{overtaken} jobs overtook one"
 
 
-def _overtook(world: World, record: JobRecord) -> int:
-    """Count the jobs that began between a job's acceptance and its own beginning."""
-    began = [event for event in world.history([]).events if event.state is JobState.RUNNING]
-    mine = next(n for n, event in enumerate(began) if event.job_id == record.job_id)
-    at_ms = [int(event.position.partition("-")[0]) for event in began[:mine]]
-    return sum(moment >= record.submitted_ms for moment in at_ms)
+def _started_before(env: Environment, record: JobRecord) -> int:
+    """Count the jobs that started between a job's submission and its own start."""
+    starts = [event for event in env.history([]).events if event.state is JobState.RUNNING]
+    own = next(n for n, event in enumerate(starts) if event.job_id == record.job_id)
+    starts_ms = [int(event.position.partition("-")[0]) for event in starts[:own]]
+    return sum(start_ms >= record.submitted_ms for start_ms in starts_ms)

@@ -1,51 +1,52 @@
-"""The object store is slow, broken, silent and away."""
+"""The object store is slow, faulty, silent or down."""
 
+from faults.environment import Environment
 from faults.scenario import scenario
-from faults.world import World
 from seewhy.schemas.job import JobState
 from servers.waiting import wait_until
 
 
 @scenario(
     "F20",
-    "the object store is slow, resets, truncates, falls silent and is away for long",
-    over_s=5.0,
+    "the object store is slow, resets, truncates, is silent, and is down for ten seconds",
+    load_s=5.0,
     on_s3=True,
 )
-def break_the_store(world: World) -> None:
-    store = world.store_port
+def break_store(env: Environment) -> None:
+    """Check that no job fails because of the store."""
+    store = env.store_proxy
     assert store is not None
     faults = [
         lambda: store.slow(delay_s=0.05),
-        lambda: store.cut(down_bytes=world.chance.randint(0, 300), times=8),
-        lambda: store.cut(up_bytes=world.chance.randint(0, 1500), times=8),
+        lambda: store.cut(down_bytes=env.rng.randint(0, 300), times=8),
+        lambda: store.cut(up_bytes=env.rng.randint(0, 1500), times=8),
         store.reset,
         store.half_open,
         store.black_hole,
     ]
-    world.chance.shuffle(faults)
+    env.rng.shuffle(faults)
     for fault in faults:
         fault()
-        world.pause(0.2, 0.8)
-        store.pass_on()
-        world.await_progress(2)
-    _take_away_for_long(world)
-    world.struck()
-    world.await_all()
-    failed = [r for r in world.records().values() if r.state is JobState.FAILED]
-    assert not failed, f"an outage of the store cost {len(failed)} jobs their outcome"
+        env.pause(0.2, 0.8)
+        store.heal()
+        env.await_progress(2)
+    _long_outage(env)
+    env.record_fault()
+    env.await_all_ended()
+    failed = [r for r in env.records().values() if r.state is JobState.FAILED]
+    assert not failed, f"a store outage failed {len(failed)} jobs"
 
 
-def _take_away_for_long(world: World) -> None:
-    """Longer than a job's attempts would last, had each of them been charged."""
-    store = world.store_port
+def _long_outage(env: Environment) -> None:
+    """Stop the store for longer than a job's attempts would last if they were charged."""
+    store = env.store_proxy
     assert store is not None
-    world.await_running()
+    env.await_running()
     store.refuse()
-    refused = world.submitter.statuses[503]
+    refused = env.submitter.statuses[503]
     wait_until(
-        lambda: world.all_promised() or world.submitter.statuses[503] > refused,
-        what="the outage is felt",
+        lambda: env.all_accepted() or env.submitter.statuses[503] > refused,
+        what="submissions were refused",
     )
-    world.pause(8, 12)
-    store.pass_on()
+    env.pause(8, 12)
+    store.heal()

@@ -1,4 +1,4 @@
-"""Receivers of webhooks misbehave in every way at once, and couriers die."""
+"""Webhook receivers misbehave in every way at once, and dispatchers die."""
 
 import json
 import random
@@ -9,142 +9,175 @@ from itertools import cycle, islice
 
 from standardwebhooks import Webhook
 
+from faults.environment import Environment
 from faults.scenario import scenario
-from faults.tellings import Tellings, judge
-from faults.town import Town, town
-from faults.world import World
+from faults.webhook_checker import WebhookHistory, check_webhooks
+from faults.webhook_receivers import WebhookReceivers, start_receivers
 from seewhy.ledger.types import DeliveryState
 from seewhy.schemas.webhook_secrets import generate_secret
-from servers.house import Process
+from servers.process_cluster import Process
 from servers.receivers import Message
 from servers.waiting import wait_until
 
 SECRET = generate_secret()
-HOPELESS = 6
-"""Jobs of each receiver that never recovers: fewer than a round, so that all end together."""
-NEVER_SENT_TO = {"unknown", "forbidden"}
+UNDELIVERABLE = 6
+"""Jobs per receiver that never recovers: fewer than one round, so that all end together."""
+NEVER_CONTACTED = {"untrusted", "forbidden"}
 
 
 @scenario(
     "F28",
-    "receivers of webhooks fail, hang, drip, flood, redirect, reset or are away; couriers die",
+    "webhook receivers fail, hang, drip, flood, redirect, reset or are down; dispatchers die",
     settings={"webhook_secrets": SECRET, "webhook_allowed_networks": "127.0.0.1/32"},
     batch_ms=20,
 )
-def tell_those_who_do_not_listen(world: World) -> None:
-    wanted = len(world.submitter.keys)
-    world.await_promises(1)
-    with town(world.api.directory) as receivers, ThreadPoolExecutor(1) as aside:
-        courier = world.fleet.house.start_hasty_courier()
-        asking = aside.submit(_ask_all, world, receivers, wanted)
-        courier, first = _kill_between_answer_and_report(world, receivers, courier)
-        jobs = asking.result()
-        tried = receivers.urls.keys() - NEVER_SENT_TO - {"down"}
-        wait_until(lambda: all(map(receivers.seen, tried)), what="every receiver was tried")
-        receivers.better.set()
-        courier, second = _kill_between_answer_and_report(world, receivers, courier)
-        cuts = _cut_connections(world, receivers)
-        world.await_all()
+def break_webhook_receivers(env: Environment) -> None:
+    """Check that every receiver that recovers gets its webhooks, and no other gets any."""
+    jobs_wanted = len(env.submitter.keys)
+    env.await_accepted(1)
+    with start_receivers(env.api.directory) as receivers, ThreadPoolExecutor(1) as pool:
+        dispatcher = env.workers.cluster.start_fast_dispatcher()
+        submitting = pool.submit(_submit_all, env, receivers, jobs_wanted)
+        dispatcher, first_s = _kill_before_report(env, receivers, dispatcher)
+        jobs = submitting.result()
+        contacted = receivers.urls.keys() - NEVER_CONTACTED - {"down"}
+        wait_until(
+            lambda: all(map(receivers.request_count, contacted)),
+            what="every receiver got a request",
+        )
+        receivers.errors_over.set()
+        dispatcher, second_s = _kill_before_report(env, receivers, dispatcher)
+        cuts_s = _kill_connections(env, receivers)
+        env.await_all_ended()
         steady = [job_id for job_id, name in jobs.items() if name == "steady"]
         wait_until(
-            lambda: all(_delivery(world, job_id) is DeliveryState.DELIVERED for job_id in steady),
-            what="those who answer are told while others hang",
+            lambda: all(_state(env, job_id) is DeliveryState.DELIVERED for job_id in steady),
+            what="the steady receiver has its webhooks while others hang",
         )
-        assert receivers.thanks("hanging") == receivers.thanks("dripping") == 0
-        assert world.client.zcard("seewhy:outbox") > 0, "nobody hung any more"
-        receivers.awake.set()
-        receivers.open_what_was_down()
-        world.struck()
-        told = [j for j, name in jobs.items() if receivers.ends[name] is DeliveryState.DELIVERED]
-        # Whoever has not been told by then never will be, and the judge will name it.
+        hanging = ("hanging", "dripping")
+        assert not any(map(receivers.acknowledged_count, hanging))
+        assert env.redis.zcard("seewhy:outbox") > 0, "no delivery was pending"
+        receivers.hangs_over.set()
+        receivers.start_down_receiver()
+        env.record_fault()
+        deliverable = [
+            job_id
+            for job_id, name in jobs.items()
+            if receivers.expected[name] is DeliveryState.DELIVERED
+        ]
+        # The checker reports webhooks that are not delivered by then.
         with suppress(AssertionError):
             wait_until(
-                lambda: all(_delivery(world, job_id) is DeliveryState.DELIVERED for job_id in told),
-                what="who has recovered is told",
+                lambda: all(_state(env, job) is DeliveryState.DELIVERED for job in deliverable),
+                what="every receiver that recovered has its webhooks",
             )
-            wait_until(lambda: not _left_over(world), what="the outbox is empty")
-        assert courier.poll() is None
-        _judge(world, receivers, jobs, [first, second, *cuts])
+            wait_until(lambda: not _left_over(env), what="the outbox is empty")
+        assert dispatcher.poll() is None
+        _check(env, receivers, jobs, [first_s, second_s, *cuts_s])
 
 
-def _ask_all(world: World, receivers: Town, wanted: int) -> dict[str, str]:
-    """Ask for as many explanations again, each with a webhook; return job → receiver."""
-    hopeless = [n for n, end in receivers.ends.items() if end is not DeliveryState.DELIVERED]
-    others = [name for name in receivers.urls if name not in hopeless]
-    few = hopeless * min(HOPELESS, wanted // len(receivers.urls))
-    names = few + list(islice(cycle(others), wanted - len(few)))
-    world.chance.shuffle(names)
+def _submit_all(env: Environment, receivers: WebhookReceivers, count: int) -> dict[str, str]:
+    """Submit `count` jobs with webhooks; return job id → receiver."""
+    undeliverable = [
+        name for name, state in receivers.expected.items() if state is not DeliveryState.DELIVERED
+    ]
+    others = [name for name in receivers.urls if name not in undeliverable]
+    names = undeliverable * min(UNDELIVERABLE, count // len(receivers.urls))
+    names += islice(cycle(others), count - len(names))
+    env.rng.shuffle(names)
 
-    def ask(number: int) -> str:
+    def submit(number: int) -> str:
         time.sleep(random.Random(f"{names[number]} {number}").uniform(0, 0.2))
         request = json.dumps({"cache": False, "webhook": receivers.urls[names[number]]})
-        return world.submitter.ask_aside(f"told-{number}", request=request)
+        return env.submitter.submit_extra(f"webhook-{number}", request=request)
 
     with ThreadPoolExecutor(8) as pool:
-        return dict(zip(pool.map(ask, range(wanted)), names, strict=True))
+        return dict(zip(pool.map(submit, range(count)), names, strict=True))
 
 
-def _kill_between_answer_and_report(
-    world: World, receivers: Town, courier: Process
+def _kill_before_report(
+    env: Environment, receivers: WebhookReceivers, dispatcher: Process
 ) -> tuple[Process, float]:
-    """SIGKILL a courier that holds answers it has not noted down; return the next, and when."""
-    thanks, seen = receivers.thanks("halting"), receivers.seen("halting")
+    """Kill a dispatcher with unreported responses; return its successor and the time in s."""
+    acknowledged = receivers.acknowledged_count("half-hanging")
+    requests = receivers.request_count("half-hanging")
     wait_until(
-        lambda: receivers.thanks("halting") > thanks and receivers.seen("halting") > seen + 1,
-        what="one post of a round is answered, and another is not",
+        lambda: (
+            receivers.acknowledged_count("half-hanging") > acknowledged
+            and receivers.request_count("half-hanging") > requests + 1
+        ),
+        what="one request of a round is answered, and another is not",
     )
-    world.kill(courier)
-    killed = time.time()
-    world.struck()
-    return world.fleet.house.start_hasty_courier(), killed
+    env.kill(dispatcher)
+    killed_s = time.time()
+    env.record_fault()
+    return env.workers.cluster.start_fast_dispatcher(), killed_s
 
 
-def _cut_connections(world: World, receivers: Town) -> list[float]:
-    cuts = []
+def _kill_connections(env: Environment, receivers: WebhookReceivers) -> list[float]:
+    """Kill all connections to Redis during requests; return the times in s."""
+    times_s = []
     for _ in range(3):
-        seen = receivers.seen("hanging")
-        wait_until(lambda seen=seen: receivers.seen("hanging") > seen, what="a post is under way")
-        assert world.client.client_kill_filter(_type="normal", skipme=True) > 0
-        cuts.append(time.time())
-        world.struck()
-    return cuts
+        before = receivers.request_count("hanging")
+        wait_until(
+            lambda before=before: receivers.request_count("hanging") > before,
+            what="a request is in progress",
+        )
+        assert env.redis.client_kill_filter(_type="normal", skipme=True) > 0
+        times_s.append(time.time())
+        env.record_fault()
+    return times_s
 
 
-def _delivery(world: World, job_id: str) -> DeliveryState | None:
-    record = world.ledger.read(job_id)
+def _state(env: Environment, job_id: str) -> DeliveryState | None:
+    record = env.ledger.read(job_id)
     return record.webhook.state if record and record.webhook else None
 
 
-def _left_over(world: World) -> list[str]:
-    return [str(key) for key in world.client.keys("seewhy:outbox*")] + [
-        str(origin) for origin in world.client.hkeys("seewhy:couriers")
+def _left_over(env: Environment) -> list[str]:
+    return [str(key) for key in env.redis.keys("seewhy:outbox*")] + [
+        str(origin) for origin in env.redis.hkeys("seewhy:couriers")
     ]
 
 
-def _judge(world: World, receivers: Town, jobs: dict[str, str], blows: list[float]) -> None:
+def _check(
+    env: Environment,
+    receivers: WebhookReceivers,
+    jobs: dict[str, str],
+    fault_times_s: list[float],
+) -> None:
     def verify(message: Message) -> None:
         Webhook(SECRET).verify(message.body, dict(message.headers))
 
-    records = world.records()
-    heard = receivers.heard()
-    verdict = judge(
-        Tellings(
-            asked=jobs,
-            ends=receivers.ends,
-            heard=heard,
+    records = env.records()
+    received = receivers.received()
+    report = check_webhooks(
+        WebhookHistory(
+            requested=jobs,
+            expected=receivers.expected,
+            received=received,
             records=records,
-            blows=blows,
-            left_over=_left_over(world),
+            fault_times_s=fault_times_s,
+            left_over=_left_over(env),
             verify=verify,
         )
     )
-    told_s = {}
-    for one in sorted((one for one in heard if one.thanked), key=lambda one: -one.message.at):
-        told_s[one.job_id] = one.message.at - (records[one.job_id].finished_ms or 0) / 1000
-    print(f"F28: {verdict} {len(heard)} posts, the slowest told after {max(told_s.values()):.1f} s")
-    assert not verdict.amiss, str(verdict)
-    assert verdict.again > 0, "no courier died between an answer and its report"
-    assert not any(map(receivers.seen, NEVER_SENT_TO)), "who proves nothing was sent something"
-    given_up = {r.job_id for r in world.ledger.outbox.list_undelivered()}
-    hopeless = {j for j, n in jobs.items() if receivers.ends[n] is not DeliveryState.DELIVERED}
-    assert given_up == hopeless
+    delays_s: dict[str, float] = {}
+    for one in received:
+        if one.acknowledged:
+            delay_s = one.message.at - (records[one.job_id].finished_ms or 0) / 1000
+            delays_s[one.job_id] = min(delay_s, delays_s.get(one.job_id, delay_s))
+    print(
+        f"F28: {report} {len(received)} requests,"
+        f" slowest delivery after {max(delays_s.values()):.1f} s"
+    )
+    assert not report.violations, str(report)
+    assert report.redelivered > 0, "no dispatcher died between a response and its report"
+    assert not any(map(receivers.request_count, NEVER_CONTACTED)), "a forbidden receiver was sent to"
+    undelivered = {r.job_id for r in env.ledger.outbox.list_undelivered()}
+    expected = {
+        job_id
+        for job_id, name in jobs.items()
+        if receivers.expected[name] is not DeliveryState.DELIVERED
+    }
+    assert undelivered == expected

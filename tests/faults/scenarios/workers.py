@@ -1,112 +1,120 @@
-"""Workers die, stop, sleep and come back."""
+"""Workers die, stop, sleep and run with skewed clocks."""
 
 import signal
 import time
 from collections import Counter
 
+from faults.environment import Environment
 from faults.scenario import scenario
-from faults.world import World
 from seewhy.storage.keys import result_key
 from servers.faulty_worker import DEATHS
-from servers.house import Process
+from servers.process_cluster import Process
 from servers.waiting import wait_until
 
 
-@scenario("F1", "the worker is killed in the middle of a batch, five times in a row", batch_ms=100)
-def kill_the_worker_again_and_again(world: World) -> None:
+@scenario("F1", "the worker is killed during a batch, five times in a row", batch_ms=100)
+def kill_worker_repeatedly(env: Environment) -> None:
+    """Kill and replace the worker five times."""
     for _ in range(5):
-        world.await_running()
-        world.pause(0, 0.3)
-        world.kill(world.fleet[-1])
-        world.struck()
-        world.fleet.start(batch_ms=100)
+        env.await_running()
+        env.pause(0, 0.3)
+        env.kill(env.workers[-1])
+        env.record_fault()
+        env.workers.start(batch_ms=100)
 
 
-@scenario("F3", "a worker with all it can hold is asked to stop", workers=0)
-def ask_a_full_worker_to_stop(world: World) -> None:
-    worker = _stopping_with_a_batch_on_the_device(world)
-    world.fleet.marks("held").let_go()
-    assert world.fleet.end_of(worker) == 0
-    world.struck()
-    world.fleet.start(batch_ms=20)
-    world.await_all()
-    charged = {(record.attempts, record.crashes) for record in world.records().values()}
-    assert charged == {(1, 0)}, "a worker that was asked to stop cost somebody an attempt"
+@scenario("F3", "a fully loaded worker is stopped", workers=0)
+def stop_loaded_worker(env: Environment) -> None:
+    """Check that SIGTERM finishes the batch on the device and releases the rest uncharged."""
+    worker = _stopping_with_batch_on_device(env)
+    env.workers.fault_counter("hold").release()
+    assert env.workers.wait_for_exit(worker) == 0
+    env.record_fault()
+    env.workers.start(batch_ms=20)
+    env.await_all_ended()
+    charged = {(record.attempts, record.crashes) for record in env.records().values()}
+    assert charged == {(1, 0)}, "a stopped worker charged an attempt"
 
 
-@scenario("F4", "a worker is asked to stop, and killed before it can", workers=0)
-def lose_patience_with_a_worker(world: World) -> None:
-    worker = _stopping_with_a_batch_on_the_device(world)
-    world.pause(0.2, 1)
-    world.kill(worker)
-    world.struck()
-    world.fleet.start(batch_ms=20)
-    world.await_all()
-    charged = Counter((record.attempts, record.crashes) for record in world.records().values())
-    on_device = world.settings.max_batch
-    assert charged == {(1, 0): len(world.log) - on_device, (2, 1): on_device}
+@scenario("F4", "a worker is stopped, and killed before it can finish", workers=0)
+def kill_stopping_worker(env: Environment) -> None:
+    """Check that only the batch on the device is charged."""
+    worker = _stopping_with_batch_on_device(env)
+    env.pause(0.2, 1)
+    env.kill(worker)
+    env.record_fault()
+    env.workers.start(batch_ms=20)
+    env.await_all_ended()
+    charged = Counter((record.attempts, record.crashes) for record in env.records().values())
+    on_device = env.settings.max_batch
+    assert charged == {(1, 0): len(env.submissions) - on_device, (2, 1): on_device}
 
 
-def _stopping_with_a_batch_on_the_device(world: World) -> Process:
-    """Return a worker that has been sent SIGTERM and has given back all but one batch."""
-    on_device = world.settings.max_batch
-    held = on_device * world.settings.worker_concurrency
-    world.await_promises(2 * held)
-    worker = world.fleet.start(fault="held")
-    wait_until(lambda: len(world.running()) == held, what="every batch is in flight")
-    wait_until(lambda: world.fleet.marks("held").count() == 1, what="one is on the device")
+def _stopping_with_batch_on_device(env: Environment) -> Process:
+    """Return a worker that got SIGTERM and has released all but the batch on the device."""
+    on_device = env.settings.max_batch
+    claimed = on_device * env.settings.worker_concurrency
+    env.await_accepted(2 * claimed)
+    worker = env.workers.start(fault="hold")
+    wait_until(lambda: len(env.running_jobs()) == claimed, what="every batch is in flight")
+    held = env.workers.fault_counter("hold")
+    wait_until(lambda: held.count() == 1, what="one batch is on the device")
     worker.send_signal(signal.SIGTERM)
-    wait_until(lambda: len(world.running()) == on_device, what="the others are back")
+    wait_until(lambda: len(env.running_jobs()) == on_device, what="the others are released")
     assert worker.poll() is None
     return worker
 
 
 @scenario("F5", "two workers are replaced one after the other under load", workers=2)
-def roll_the_workers(world: World) -> None:
-    for worker in tuple(world.fleet):
-        world.await_progress(1)
-        world.fleet.start()
-        assert world.fleet.stop(worker) == 0
-    world.struck()
-    world.await_all()
-    charged = {record.attempts for record in world.records().values()}
-    assert charged == {1}, "a worker that was asked to stop cost somebody an attempt"
+def replace_workers(env: Environment) -> None:
+    """Check that a rolling restart charges nothing."""
+    for worker in tuple(env.workers):
+        env.await_progress(1)
+        env.workers.start()
+        assert env.workers.stop(worker) == 0
+    env.record_fault()
+    env.await_all_ended()
+    charged = {record.attempts for record in env.records().values()}
+    assert charged == {1}, "a stopped worker charged an attempt"
 
 
-@scenario("F21", "a worker dies with its results stored and not reported, twice", workers=0)
-def die_before_telling(world: World) -> None:
-    fault = "die-before-telling"
-    deaths = world.fleet.supervise(world.ended, fault=fault, died=world.struck, at_most=DEATHS)
+@scenario("F21", "a worker dies between storing results and reporting them, twice", workers=0)
+def die_before_report(env: Environment) -> None:
+    """Check that the result of the later claim counts."""
+    deaths = env.workers.supervise(
+        env.all_ended, fault="die-before-report", on_death=env.record_fault, max_deaths=DEATHS
+    )
     assert deaths == [-signal.SIGKILL] * DEATHS
-    again = [record for record in world.records().values() if record.crashes]
-    assert again, "nothing was in flight"
-    assert any(world.wrote(record.job_id, fence=1) for record in again)
-    assert all(result_key(r.job_id, r.fence, "map.npy") in (r.result or "") for r in again)
+    retried = [record for record in env.records().values() if record.crashes]
+    assert retried, "no job was in flight"
+    assert any(env.result_written(record.job_id, fence=1) for record in retried)
+    assert all(result_key(r.job_id, r.fence, "map.npy") in (r.result or "") for r in retried)
 
 
 @scenario(
     "F22",
-    "a worker sleeps through its lease, and reports what another has begun anew",
+    "a worker sleeps past its leases, then reports jobs that another worker has claimed",
     workers=0,
 )
-def wake_a_zombie(world: World) -> None:
-    batches = world.settings.worker_concurrency
-    world.await_promises(2 * batches * world.settings.max_batch)
-    zombie = world.fleet.start(fault="held-before-telling")
-    waiting = world.fleet.marks("held-before-telling")
-    wait_until(lambda: waiting.count() == batches, what="every batch is stored and not reported")
-    zombie.send_signal(signal.SIGSTOP)
-    world.struck()
-    held = set(world.running())
-    wait_until(lambda: not held & set(world.running()), what="its leases ran out")
-    world.fleet.start(fault="held")
-    wait_until(lambda: bool(held & set(world.running())), what="another has one of its jobs")
-    waiting.let_go()
-    zombie.send_signal(signal.SIGCONT)
-    assert world.fleet.stop(zombie) == 0
-    assert all(world.wrote(job_id, fence=1) for job_id in held)
-    world.fleet.marks("held").let_go()
-    world.await_all()
+def resume_stale_worker(env: Environment) -> None:
+    """Check that a stale fence cannot finish a job."""
+    batches = env.settings.worker_concurrency
+    env.await_accepted(2 * batches * env.settings.max_batch)
+    stale_worker = env.workers.start(fault="hold-before-report")
+    unreported = env.workers.fault_counter("hold-before-report")
+    wait_until(lambda: unreported.count() == batches, what="results are stored, not reported")
+    stale_worker.send_signal(signal.SIGSTOP)
+    env.record_fault()
+    held = set(env.running_jobs())
+    wait_until(lambda: not held & set(env.running_jobs()), what="its leases expired")
+    env.workers.start(fault="hold")
+    wait_until(lambda: bool(held & set(env.running_jobs())), what="another claimed one of its jobs")
+    unreported.release()
+    stale_worker.send_signal(signal.SIGCONT)
+    assert env.workers.stop(stale_worker) == 0
+    assert all(env.result_written(job_id, fence=1) for job_id in held)
+    env.workers.fault_counter("hold").release()
+    env.await_all_ended()
 
 
 @scenario(
@@ -115,36 +123,38 @@ def wake_a_zombie(world: World) -> None:
     workers=0,
     settings={"lease_s": 1.0, "max_batch": 16},
 )
-def set_clocks_wrong(world: World) -> None:
+def skew_clocks(env: Environment) -> None:
+    """Check that leases depend on Redis's clock only."""
     skews_s = (600, -600)
     for skew_s in skews_s:
-        world.fleet.start(skew_s=skew_s, batch_ms=1500)
+        env.workers.start(skew_s=skew_s, batch_ms=1500)
     seen: set[int] = set()
 
     def both_seen() -> bool:
-        """By the scores that a worker's own clock gives to the hints it has not acknowledged."""
-        for _, at_s in world.client.zrange("unacked_index", 0, -1, withscores=True):
+        """Read each worker's clock from the scores of its unacknowledged wakeups."""
+        for _, at_s in env.redis.zrange("unacked_index", 0, -1, withscores=True):
             seen.add(round((at_s - time.time()) / 600) * 600)
         return seen >= set(skews_s)
 
-    def ended_in_peace() -> bool:
-        crashes = {record.crashes for record in world.records().values()}
-        assert crashes <= {0}, "a lease ran out under a living worker"
-        return world.ended()
+    def ended_without_crash() -> bool:
+        crashes = {record.crashes for record in env.records().values()}
+        assert crashes <= {0}, "a lease expired under a running worker"
+        return env.all_ended()
 
-    wait_until(both_seen, what="both clocks are wrong")
-    world.struck()
-    wait_until(ended_in_peace, what="every job has ended", limit_s=90)
-    assert {record.attempts for record in world.records().values()} == {1}, "a job ran twice"
+    wait_until(both_seen, what="both clocks are skewed")
+    env.record_fault()
+    wait_until(ended_without_crash, what="every job has ended", limit_s=90)
+    assert {record.attempts for record in env.records().values()} == {1}, "a job ran twice"
 
 
-@scenario("F30", "no worker at all, with jobs queued and others whose lease ran out", batch_ms=300)
-def scale_to_zero(world: World) -> None:
-    world.await_running()
-    world.kill(world.fleet[0])
-    world.await_promises(len(world.submitter.keys))
-    wait_until(lambda: not world.running(), what="the sweep took the jobs back")
-    waiting = len(world.log) - world.succeeded()
-    assert world.client.zcard("seewhy:due") == waiting > 0, "nothing would wake a worker"
-    world.struck()
-    world.fleet.start(batch_ms=20)
+@scenario("F30", "there are no workers, with jobs queued and leases expired", batch_ms=300)
+def scale_to_zero(env: Environment) -> None:
+    """Check that a worker that starts later finds all jobs."""
+    env.await_running()
+    env.kill(env.workers[0])
+    env.await_accepted(len(env.submitter.keys))
+    wait_until(lambda: not env.running_jobs(), what="the sweep requeued the jobs")
+    waiting = len(env.submissions) - env.succeeded_count()
+    assert env.redis.zcard("seewhy:due") == waiting > 0, "no job would wake a worker"
+    env.record_fault()
+    env.workers.start(batch_ms=20)

@@ -1,4 +1,4 @@
-"""What else Redis may lose beside everything (F25): its last second, and its marker."""
+"""Partial losses of Redis, in addition to F25: the last second of writes, and the epoch marker."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
 from seewhy.storage.keys import EPOCH_KEY
 from seewhy.storage.obstore_adapter import open_store
-from servers.house import house
+from servers.process_cluster import start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
@@ -23,7 +23,7 @@ def server(tmp_path: Path):
 
 
 @pytest.fixture
-def building(server: RedisServer, tmp_path: Path):
+def cluster(server: RedisServer, tmp_path: Path):
     settings = load(
         {},
         redis_url=server.url,
@@ -34,19 +34,19 @@ def building(server: RedisServer, tmp_path: Path):
         sweep_interval_s=0.5,
         max_batch=4,
     )
-    with house(settings, tmp_path) as running:
+    with start_cluster(settings, tmp_path) as running:
         running.start_api()
-        wait_until(lambda: marked(settings), what="the installation is marked")
+        wait_until(lambda: has_epoch(settings), what="the epoch is set")
         yield running
 
 
-def marked(settings: Settings) -> bool:
+def has_epoch(settings: Settings) -> bool:
     return open_ledger(settings).epoch_marker().epoch is not None
 
 
-def test_what_a_restarted_redis_had_not_written_is_brought_back(building, server, photos):
-    """As after a power cut under `appendfsync everysec`: the record is gone, the rest is there."""
-    with Client(building.url) as client:
+def test_jobs_that_redis_lost_on_restart_are_restored(cluster, server, photos):
+    """Simulates a power cut under `appendfsync everysec`: one record is lost, the rest is kept."""
+    with Client(cluster.url) as client:
         job_id = client.submit(photos / "cat.jpg", cache=False).id
         kept = client.submit(photos / "cat.jpg", cache=False).id
     with server.client() as redis:
@@ -56,8 +56,8 @@ def test_what_a_restarted_redis_had_not_written_is_brought_back(building, server
         redis.hincrby("seewhy:books", "accepted", -1)
     server.stop()
     server.start()
-    building.start_stub_worker()
-    ledger = open_ledger(building.settings)
+    cluster.start_stub_worker()
+    ledger = open_ledger(cluster.settings)
     for known in (job_id, kept):
         wait_until(
             lambda known=known: (
@@ -68,11 +68,11 @@ def test_what_a_restarted_redis_had_not_written_is_brought_back(building, server
     assert ledger.counts().drift == 0
 
 
-def test_a_bucket_that_was_marked_is_never_taken_for_a_new_installation(building, server):
-    store = open_store(building.settings)
+def test_a_store_with_an_epoch_is_not_taken_for_a_new_installation(cluster, server):
+    store = open_store(cluster.settings)
     epoch = store.get(EPOCH_KEY)
     with server.client() as redis:
         redis.flushall()
-    wait_until(lambda: marked(building.settings), what="the ledger is marked again")
+    wait_until(lambda: has_epoch(cluster.settings), what="the epoch is restored")
     assert store.get(EPOCH_KEY) == epoch
     assert list(store.list_keys("jobs/")) == []

@@ -1,9 +1,10 @@
-"""What may turn up in a hint queue without anybody having meant it, or with ill will."""
+"""Duplicate, unknown, malformed and malicious messages for the wakeup queues."""
 
 import base64
 import json
 import pickle
 import random
+from pathlib import Path
 from uuid import uuid4
 
 from redis import Redis
@@ -12,41 +13,44 @@ from seewhy.broker.wakeups import RUN_JOBS_TASK, create_celery
 from seewhy.ledger.types import lanes_of, wakeup_queue
 from seewhy.settings import Settings
 
-TIMES = 10
+DUPLICATES = 10
 
 
-class Trap:
-    """Makes a file when it is unpickled."""
+class UnpickleCanary:
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: str) -> None:
+        """Create `path` on unpickling."""
         self._path = path
 
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
         return (open, (self._path, "w"))
 
 
-def send_nonsense(settings: Settings, client: "Redis", chance: random.Random, *, trap: str) -> None:
-    """Send true hints many times over, hints for lanes nobody serves, and messages that are none.
+def send_malformed_wakeups(
+    settings: Settings, redis: "Redis", rng: random.Random, *, canary: Path
+) -> None:
+    """Send duplicate wakeups, wakeups for unknown lanes, and messages that are no wakeups.
 
-    A message that makes the file `trap` when it is unpickled is among them.
+    One message creates the file `canary` when it is unpickled.
     """
     lanes = lanes_of(settings.default_model)
     celery = create_celery(settings.redis_url, lanes=lanes)
     queues = [wakeup_queue(lane) for lane in lanes]
-    arguments: list[list[object]] = [[lane] for _ in range(TIMES) for lane in lanes]
-    arguments += [["nobody:batch"], [], [7], [None, "two"], [{"lane": lanes[0]}]]
-    chance.shuffle(arguments)
-    for asked in arguments:
-        celery.send_task(RUN_JOBS_TASK, args=asked, queue=chance.choice(queues))
+    arguments: list[list[object]] = [[lane] for _ in range(DUPLICATES) for lane in lanes]
+    arguments += [["unknown:batch"], [], [7], [None, "two"], [{"lane": lanes[0]}]]
+    rng.shuffle(arguments)
+    for args in arguments:
+        celery.send_task(RUN_JOBS_TASK, args=args, queue=rng.choice(queues))
     celery.send_task("no.such.task", queue=queues[0])
     celery.close()
-    pickled = pickle.dumps([[Trap(trap)], {}, {}])
-    client.lpush(queues[0], _message(pickled, "application/x-python-serialize"))
-    client.lpush(queues[0], _message(b"[", "application/json"))
+    pickled = pickle.dumps([[UnpickleCanary(str(canary))], {}, {}])
+    redis.lpush(queues[0], _message(pickled, "application/x-python-serialize"))
+    redis.lpush(queues[0], _message(b"[", "application/json"))
 
 
-def send_later_hints(settings: Settings) -> None:
-    """Send hints with an argument and a header that a later version might add."""
+def send_future_wakeups(settings: Settings) -> None:
+    """Send wakeups with an extra argument and header, as a later version might."""
     lanes = lanes_of(settings.default_model)
     celery = create_celery(settings.redis_url, lanes=lanes)
     for lane in lanes:
@@ -61,6 +65,7 @@ def send_later_hints(settings: Settings) -> None:
 
 
 def _message(body: bytes, content_type: str) -> str:
+    """Return a message in Kombu's Redis format."""
     tag = str(uuid4())
     return json.dumps(
         {
@@ -71,7 +76,7 @@ def _message(body: bytes, content_type: str) -> str:
             "properties": {
                 "correlation_id": tag,
                 "delivery_mode": 2,
-                "delivery_info": {"exchange": "", "routing_key": "hints"},
+                "delivery_info": {"exchange": "", "routing_key": "wakeups"},
                 "priority": 0,
                 "body_encoding": "base64",
                 "delivery_tag": tag,

@@ -1,11 +1,11 @@
-"""The guards, how each is switched off, and what has to be seen then."""
+"""The guards, how to disable each one, and the violation that must then be reported."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mutation:
-    """One guard, how to switch it off, and what has to be said then of which fault."""
+    """A guard, the edit that disables it, and the fault that must then fail."""
 
     guard: str
     file: str
@@ -13,17 +13,17 @@ class Mutation:
     new: str
     fault: str
     seen: str
-    """A regular expression for the judge's or the scenario's own words."""
+    """A regular expression that the output of the failing run matches."""
     patience_s: float = 15.0
-    """What the fault needs at most when nothing is switched off."""
+    """The longest wait that the fault needs with every guard in place."""
     quick: bool = False
-    """Whether `make test` tries it, too."""
+    """Whether `make test` includes it."""
 
 
 LUA = "core/seewhy/ledger/lua"
 MUTATIONS = (
     Mutation(
-        guard="the sweep",
+        guard="sweep",
         file="api/seewhy_api/background/sweeper.py",
         old="self.recover, self.sweep, self.file,",
         new="self.recover, self.file,",
@@ -32,7 +32,7 @@ MUTATIONS = (
         quick=True,
     ),
     Mutation(
-        guard="jobs at work stay due",
+        guard="due time of running jobs",
         file=f"{LUA}/claim.lua",
         old="redis.call('ZADD', DUE, now + policy.lease_ms, id)",
         new="redis.call('ZREM', DUE, id)",
@@ -41,25 +41,25 @@ MUTATIONS = (
         quick=True,
     ),
     Mutation(
-        guard="the fence",
+        guard="fence",
         file=f"{LUA}/complete.lua",
         old="and field(id, 'fence') == ARGV[n + 1] then",
         new="then",
         fault="F22",
-        seen=r"finished by a claim that was lost",
+        seen=r"finished under a stale fence",
         quick=True,
     ),
     Mutation(
-        guard="the renewal of leases",
+        guard="renewal of leases",
         file="worker/seewhy_worker/pipeline/leases.py",
         old="if not claims:",
         new="if True:",
         fault="F23",
-        seen=r"a lease ran out under a living worker",
+        seen=r"a lease expired under a running worker",
         quick=True,
     ),
     Mutation(
-        guard="the charge for an attempt",
+        guard="charge per attempt",
         file=f"{LUA}/claim.lua",
         old="redis.call('HINCRBY', job_key(id), 'attempts', 1)",
         new="0",
@@ -68,16 +68,16 @@ MUTATIONS = (
         quick=True,
     ),
     Mutation(
-        guard="the manifest",
+        guard="manifest",
         file="core/seewhy/jobs/submission.py",
         old="self._store.put(key, manifest.model_dump_json().encode()",
         new="(lambda *_, **__: None)(key, b''",
         fault="F25",
-        seen=r"lost: \S+ unknown to the ledger",
+        seen=r"lost: \S+ not in the ledger",
         quick=True,
     ),
     Mutation(
-        guard="the idempotency key",
+        guard="idempotency key",
         file="core/seewhy/jobs/submit_service.py",
         old="IdempotencyKey(key, order.digest) if key else None",
         new="None",
@@ -91,50 +91,50 @@ MUTATIONS = (
         old="redis.call('HSET', job_key(id), 'alone', 1)",
         new="",
         fault="F7",
-        seen=r"an innocent job failed",
+        seen=r"a healthy job failed",
     ),
     Mutation(
-        guard="giving back at SIGTERM",
+        guard="release of claims at SIGTERM",
         file="worker/seewhy_worker/pipeline/batch_runner.py",
         old="self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))",
         new="pass",
         fault="F3",
-        seen=r"a worker that was asked to stop cost somebody an attempt",
+        seen=r"a stopped worker charged an attempt",
     ),
     Mutation(
-        guard="catching MemoryError",
+        guard="handling of MemoryError",
         file="worker/seewhy_worker/app.py",
         old="except MemoryError:",
         new="except KeyError:",
         fault="F9",
-        seen=r"every strike has fallen: not within",
+        seen=r"every MemoryError was raised: not within",
     ),
     Mutation(
-        guard="the watchdog",
+        guard="watchdog",
         file="worker/seewhy_worker/pipeline/watchdog.py",
         old="faulthandler.dump_traceback_later(self._timeout_s, exit=True, file=_STDERR)",
         new="pass",
         fault="F10",
-        seen=r"the worker has ended: not within",
+        seen=r"the worker has exited: not within",
     ),
     Mutation(
-        guard="one map for each picture",
+        guard="one map per image",
         file="worker/seewhy_worker/pipeline/device.py",
         old="if len(explained) != len(pictures):",
         new="if False:",
         fault="F11",
-        seen=r"every job has ended: not within|an innocent job failed|a whole batch was tried",
+        seen=r"every job has ended: not within|a healthy job failed|a whole batch was retried",
     ),
     Mutation(
-        guard="smaller batches",
+        guard="reduction of the batch size",
         file="worker/seewhy_worker/pipeline/device.py",
         old="self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))",
         new="",
         fault="F12",
-        seen=r"the batches were not made smaller",
+        seen=r"the batch size was not reduced",
     ),
     Mutation(
-        guard="an outcome stays",
+        guard="finality of outcomes",
         file=f"{LUA}/cancel.lua",
         old="if state == 'queued' then",
         new="if true then",
@@ -142,15 +142,15 @@ MUTATIONS = (
         seen=r"two outcomes",
     ),
     Mutation(
-        guard="what a listener missed",
+        guard="replay of missed events",
         file="api/seewhy_api/streaming/event_feed.py",
         old="return tuple(reversed(missed))",
         new="return ()",
         fault="F29",
-        seen=r"[0-9a-f]{8}-[0-9a-f-]{27}: heard ",
+        seen=r"[0-9a-f]{8}-[0-9a-f-]{27}: received ",
     ),
     Mutation(
-        guard="workers outlive refusals",
+        guard="retry after broker refusals",
         file="core/seewhy/broker/wakeups.py",
         old="broker_channel_error_retry=True",
         new="broker_channel_error_retry=False",
@@ -159,67 +159,67 @@ MUTATIONS = (
         seen=r"every job has ended: not within",
     ),
     Mutation(
-        guard="outages of the store are free",
+        guard="uncharged store outages",
         file="worker/seewhy_worker/pipeline/batch_runner.py",
         old="return spoilt",
         new="return []",
         fault="F20",
-        seen=r"an outage of the store cost \d+ jobs their outcome",
+        seen=r"a store outage failed \d+ jobs",
     ),
     Mutation(
-        guard="the turns of tenants",
+        guard="fair queueing of tenants",
         file=f"{LUA}/queues.lua",
         old="redis.call('ZINCRBY', turns_key(lane), 1, tenant)",
         new="",
         fault="F34",
-        seen=r"jobs went before one",
+        seen=r"jobs overtook one",
     ),
     Mutation(
-        guard="the limit of a queue",
+        guard="queue limit per tenant",
         file=f"{LUA}/room.lua",
         old="if of_tenant >= policy.tenant_limit then",
         new="if false then",
         fault="F34",
-        seen=r"the greedy one was sent away: not within",
+        seen=r"the first tenant was refused: not within",
     ),
     Mutation(
-        guard="the note of a delivery",
+        guard="record of a delivery",
         file=f"{LUA}/report.lua",
         old="redis.call('ZREM', rows_key(origin), id)",
         new="",
         fault="F28",
-        seen=r"told again for no reason: msg_",
+        seen=r"redelivered without cause: msg_",
     ),
     Mutation(
-        guard="rows outlive a courier",
+        guard="redelivery after a crash",
         file=f"{LUA}/lease_origin.lua",
         old="redis.call('ZADD', rows_key(origin), now + policy.turn_ms, id)",
         new="redis.call('ZREM', rows_key(origin), id)",
         fault="F28",
-        seen=r"every receiver was tried: not within|never told, though its receiver recovered",
+        seen=r"every receiver got a request: not within|not delivered to a receiver that recovered",
     ),
     Mutation(
-        guard="the check of addresses",
+        guard="address check",
         file="api/seewhy_api/webhooks/address_policy.py",
         old="if is_allowed(address, networks):",
         new="if True:",
         fault="F28",
-        seen=r"the ledger says otherwise: \S+ to forbidden is delivered",
+        seen=r"wrong delivery state: \S+ to forbidden is delivered",
     ),
     Mutation(
-        guard="the check of certificates",
+        guard="certificate check",
         file="api/seewhy_api/webhooks/client.py",
         old="self._trust = trust or httpcore2.default_ssl_context()",
         new="self._trust = ssl._create_unverified_context()",
         fault="F28",
-        seen=r"the ledger says otherwise: \S+ to unknown is delivered",
+        seen=r"wrong delivery state: \S+ to untrusted is delivered",
     ),
     Mutation(
-        guard="one body at every attempt",
+        guard="identical body per attempt",
         file="api/seewhy_api/webhooks/payload.py",
         old="**headline(record),",
         new='**headline(record) | {"attempts": record.webhook.attempts},',
         fault="F28",
-        seen=r"another body under the same id",
+        seen=r"different body under the same id",
     ),
 )

@@ -1,0 +1,133 @@
+"""The service as real processes on one machine: one API, any number of workers and dispatchers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from seewhy.embedded.environment import as_environment
+from seewhy.embedded.parent_guard import guarded
+from seewhy.settings import Settings
+from servers.waiting import wait_until
+
+Process = subprocess.Popen[bytes]
+
+
+class ProcessCluster:
+    """Starts and kills processes that share one set of settings."""
+
+    def __init__(self, settings: Settings, directory: Path) -> None:
+        """Write logs and fault counters to `directory`."""
+        self.settings = settings
+        self.directory = directory
+        self.processes: list[Process] = []
+
+    @property
+    def url(self) -> str:
+        """The API's base URL."""
+        return f"http://{self.settings.api_host}:{self.settings.api_port}"
+
+    @property
+    def counters(self) -> Path:
+        """The folder of the fault counters of these processes."""
+        return self.directory / "counters"
+
+    def start_api(self) -> Process:
+        """Start the API and return when it is ready."""
+        process = self._start("api", ["-m", "seewhy_api"])
+        wait_until(self.is_ready, what="the API is ready")
+        return process
+
+    def start_faulty_api(self) -> Process:
+        """Start the API of `servers.faulty_api` and return when it is ready."""
+        process = self._start("api", ["-m", "servers.faulty_api", str(self.counters)])
+        wait_until(self.is_ready, what="the API is ready")
+        return process
+
+    def start_worker(self) -> Process:
+        """Start a worker with real models."""
+        return self._start("worker", ["-m", "seewhy_worker"])
+
+    def start_stub_worker(self, *, batch_ms: float = 0) -> Process:
+        """Start a worker with the stub explainer."""
+        return self._start("worker", ["-m", "seewhy_worker.stub", "--batch-ms", str(batch_ms)])
+
+    def start_faulty_worker(self, fault: str, *, batch_ms: float = 0) -> Process:
+        """Start a worker of `servers.faulty_worker`."""
+        arguments = [fault, str(self.counters), str(batch_ms)]
+        return self._start("worker", ["-m", "servers.faulty_worker", *arguments])
+
+    def start_skewed_worker(self, skew_s: float, *, batch_ms: float = 0) -> Process:
+        """Start a worker with a skewed clock. Poison images affect it."""
+        module = ["servers.faulty_worker", "none", str(self.counters), str(batch_ms)]
+        return self._start("worker", ["-m", "servers.clock_skew", str(skew_s), *module])
+
+    def start_dispatcher(self) -> Process:
+        """Start a webhook dispatcher."""
+        return self._start("dispatcher", ["-m", "seewhy_api.webhooks"])
+
+    def start_fast_dispatcher(self) -> Process:
+        """Start the dispatcher of `servers.hasty_courier`, which has short retry delays."""
+        return self._start("dispatcher", ["-m", "servers.hasty_courier"])
+
+    def is_ready(self) -> bool:
+        """Whether the API answers `/readyz` with 200."""
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def stop(self) -> None:
+        """Kill all running processes."""
+        for process in self.processes:
+            if process.poll() is None:
+                kill_tree(process)
+
+    def read_log(self, name: str) -> str:
+        """Return the output of all processes called `api`, `worker` or `dispatcher`."""
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def _start(self, name: str, arguments: Sequence[str]) -> Process:
+        with (self.directory / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                guarded([sys.executable, *arguments]),
+                env=as_environment(self.settings) | _python_path(),
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+        return process
+
+
+def kill_tree(process: Process) -> None:
+    """Send SIGKILL to a process and its descendants: gunicorn's workers outlive it by seconds."""
+    descendants = []
+    with suppress(psutil.NoSuchProcess):  # it has exited already
+        descendants = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait(timeout=10)
+    for descendant in descendants:
+        with suppress(psutil.NoSuchProcess):
+            descendant.kill()
+    psutil.wait_procs(descendants)
+
+
+def _python_path() -> dict[str, str]:
+    """Let child processes import this process's code, installed or not, and the tests' modules."""
+    paths = (os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[1]))
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+@contextmanager
+def start_cluster(settings: Settings, directory: Path) -> Iterator[ProcessCluster]:
+    """Provide a cluster for the length of the block, then kill its processes."""
+    cluster = ProcessCluster(settings, directory)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
