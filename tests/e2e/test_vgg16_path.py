@@ -40,7 +40,9 @@ def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
             cluster.start_worker()
             cluster.start_api()
             wait_until(
-                lambda: "ready." in cluster.read_log("worker"), what="the worker is ready", limit_s=180
+                lambda: "ready." in cluster.read_log("worker"),
+                what="the worker is ready",
+                limit_s=180,
             )
             explanation = client.explain(photos / "coffee.jpg", targets=["class 3", 5])
             maps = client.map(explanation)

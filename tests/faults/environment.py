@@ -22,7 +22,7 @@ from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import JobEvent, JobRecord
 from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
-from seewhy.storage.keys import manifest_key, result_key, result_prefix
+from seewhy.storage.keys import RESULT_DOCUMENT, manifest_key, result_key, result_prefix
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from servers import s3
@@ -116,7 +116,9 @@ class Environment:
     def failed_keys(self) -> set[str]:
         """Return the idempotency keys of failed jobs."""
         ids = {r.job_id for r in self.records().values() if r.state is JobState.FAILED}
-        return {submission.key for submission in self.submissions.read() if submission.job_id in ids}
+        return {
+            submission.key for submission in self.submissions.read() if submission.job_id in ids
+        }
 
     def await_accepted(self, jobs: int) -> None:
         """Return when `jobs` jobs in total are accepted."""
@@ -148,8 +150,8 @@ class Environment:
 
     def result_written(self, job_id: str, *, fence: int) -> bool:
         """Whether the complete result of this claim is in the store."""
-        key = result_key(job_id, fence, "result.json")
-        return key in set(self.store.keys(result_prefix(job_id)))
+        key = result_key(job_id, fence, RESULT_DOCUMENT)
+        return key in set(self.store.list_keys(result_prefix(job_id)))
 
     def records(self) -> dict[str, JobRecord]:
         """Return every job in the ledger by id."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from faults.checker import History, Report, Anomaly, check
+from faults.checker import Anomaly, History, Report, check
 from faults.sampler import Sample, make_sample
 from faults.submitter import Submission
 from seewhy.ledger.types import JobCounts, JobEvent, JobRecord
@@ -124,6 +124,14 @@ def with_samples(history: History, *taken: tuple[dict[str, str], bool]) -> Histo
     return replace(history, samples=[*history.samples, *samples])
 
 
+def with_event(history: History, event: JobEvent) -> History:
+    return replace(history, events=[*history.events, event])
+
+
+def with_submission(history: History, submission: Submission) -> History:
+    return replace(history, submissions=[*history.submissions, submission])
+
+
 def anomalies(report: Report) -> set[Anomaly]:
     return {violation.anomaly for violation in report.violations}
 
@@ -157,9 +165,15 @@ FORGERIES: list[tuple[Anomaly, Callable[[History], History]]] = [
     (Anomaly.CHANGED, lambda h: with_samples(h, ({}, False), ({"a": "failed"}, True))),
     (Anomaly.UNKNOWN_JOB, lambda h: with_extra_job(h, None)),
     (Anomaly.UNKNOWN_JOB, lambda h: with_extra_job(h, "a key that was never sent")),
-    (Anomaly.UNKNOWN_JOB, lambda h: replace(h, events=[*h.events, JobEvent("9", "x", JobState.FAILED)])),
+    (
+        Anomaly.UNKNOWN_JOB,
+        lambda h: replace(h, events=[*h.events, JobEvent("9", "x", JobState.FAILED)]),
+    ),
     (Anomaly.KEY_REUSED, lambda h: with_extra_job(h, "key a")),
-    (Anomaly.KEY_REUSED, lambda h: replace(h, submissions=[*h.submissions, Submission("b", "key a", "image b")])),
+    (
+        Anomaly.KEY_REUSED,
+        lambda h: replace(h, submissions=[*h.submissions, Submission("b", "key a", "image b")]),
+    ),
     (Anomaly.TOO_MANY_ATTEMPTS, lambda h: with_record(h, "a", attempts=MAX_ATTEMPTS + 1)),
     (Anomaly.FAILED_EARLY, lambda h: failed(h, "worker_lost", MAX_ATTEMPTS - 1)),
     (Anomaly.FAILED_EARLY, lambda h: failed(h, "explainer_failed", MAX_ATTEMPTS)),
@@ -178,7 +192,10 @@ FORGERIES: list[tuple[Anomaly, Callable[[History], History]]] = [
     (Anomaly.NOT_DUE, lambda h: replace(h, samples=[Sample({"a": "queued"}, frozenset("a"), 0)])),
     (Anomaly.DRIFT, lambda h: replace(h, samples=[Sample({}, frozenset(), 1)])),
     (Anomaly.MISCOUNTED, lambda h: replace(h, samples=[make_sample({}, set(), {}, {"lane": 1})])),
-    (Anomaly.QUEUE_OVER_LIMIT, lambda h: replace(h, samples=[make_sample(*TWO_QUEUED)], queue_limit=1)),
+    (
+        Anomaly.QUEUE_OVER_LIMIT,
+        lambda h: replace(h, samples=[make_sample(*TWO_QUEUED)], queue_limit=1),
+    ),
     (Anomaly.DRIFT, lambda h: replace(h, counts=JobCounts(accepted=4, non_terminal=0))),
 ]
 
@@ -186,7 +203,9 @@ FORGERIES: list[tuple[Anomaly, Callable[[History], History]]] = [
 @pytest.mark.parametrize(
     ("anomaly", "forge"), FORGERIES, ids=[f"{n}-{a.name}" for n, (a, _) in enumerate(FORGERIES)]
 )
-def test_a_forged_history_is_reported(anomaly: Anomaly, forge: Callable[[History], History]) -> None:
+def test_a_forged_history_is_reported(
+    anomaly: Anomaly, forge: Callable[[History], History]
+) -> None:
     report = check(forge(clean_history()))
     assert anomaly in anomalies(report), str(report)
     assert not report.clean

@@ -24,8 +24,8 @@ from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
 from seewhy_api.routes.events import READS_AT_ONCE
 from seewhy_api.server import STOP_WITHIN_S
-from servers.process_cluster import ProcessCluster, start_cluster
 from servers.listeners import Listeners
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 

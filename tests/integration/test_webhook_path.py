@@ -113,8 +113,8 @@ def test_what_failed_is_told_again_by_the_schedule_and_then_on_demand(
 
 
 def test_a_courier_that_is_asked_to_stop_ends_well(cluster: ProcessCluster) -> None:
-    courier = cluster.children[1]
-    wait_until(lambda: "ready." in cluster.read_log("courier"), what="the courier consumes")
+    courier = cluster.processes[1]
+    wait_until(lambda: "ready." in cluster.read_log("dispatcher"), what="the courier consumes")
     courier.send_signal(signal.SIGTERM)
     assert courier.wait(timeout=30) == 0
 
@@ -125,4 +125,4 @@ def test_a_courier_without_a_secret_says_so_and_does_not_start(
     settings = load({}, redis_url=valkey.url, store_url=f"file://{tmp_path}/objects")
     with start_cluster(settings, tmp_path) as cluster:
         assert cluster.start_dispatcher().wait(timeout=60) == 1
-        assert "SEEWHY_WEBHOOK_SECRETS is not set" in cluster.read_log("courier")
+        assert "SEEWHY_WEBHOOK_SECRETS is not set" in cluster.read_log("dispatcher")

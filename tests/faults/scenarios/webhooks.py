@@ -173,7 +173,7 @@ def _check(
     )
     assert not report.violations, str(report)
     assert report.redelivered > 0, "no dispatcher died between a response and its report"
-    assert not any(map(receivers.request_count, NEVER_CONTACTED)), "a forbidden receiver was sent to"
+    assert not any(map(receivers.request_count, NEVER_CONTACTED)), "a forbidden request was sent"
     undelivered = {r.job_id for r in env.ledger.outbox.list_undelivered()}
     expected = {
         job_id
