@@ -12,7 +12,7 @@ from seewhy.ids import new_job_id
 from seewhy.schemas.job import Job
 from seewhy.settings import load
 from seewhy.storage import retention
-from seewhy.storage.keys import image_key, manifest_key, result_key
+from seewhy.storage.keys import image_key, manifest_key, outcome_key, result_key
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from seewhy.storage.retention import LocalRetention, open_retention
@@ -101,6 +101,17 @@ def test_a_waiting_job_keeps_its_image_at_any_age(aged: AgedStore) -> None:
     aged.put(IMAGE, age_s=30 * DAY_S)
     assert aged.expire() == 1
     assert aged.keys() == set()
+
+
+def test_an_outcome_is_kept_while_the_ledger_has_its_job(aged: AgedStore) -> None:
+    job_id = new_job_id()
+    aged.job_ids.add(job_id)
+    key = aged.put(outcome_key(job_id), age_s=30 * DAY_S, body=b"{}")
+    assert aged.expire() == 0
+    assert aged.keys() == {key}
+
+    aged.job_ids.clear()
+    assert aged.expire() == 1
 
 
 def test_re_uploading_an_image_renews_its_retention(aged: AgedStore) -> None:

@@ -131,8 +131,8 @@ class Installation:
 
     def rebuild(self, hours: int | None = None) -> RebuildProgress:
         rebuilder = Rebuilder(ledger=self.ledger, store=self.store, retention_s=RETENTION_S)
-        *_, done = rebuilder.rebuild(hours=hours)
-        return done
+        *_, final = rebuilder.rebuild(hours=hours)
+        return final
 
 
 @pytest.fixture
@@ -156,10 +156,10 @@ def test_a_rebuild_restores_finished_jobs_and_queues_the_others(stages, newer):
     installation.lose_data()
     newer_ids = [installation.submit() for _ in range(newer)]
 
-    done = installation.rebuild()
+    progress = installation.rebuild()
 
-    assert (done.seen, done.unreadable) == (len(stages) + newer, 0)
-    assert done.restored.total() == len(stages)
+    assert (progress.seen, progress.unreadable) == (len(stages) + newer, 0)
+    assert progress.restored.total() == len(stages)
     counts = installation.ledger.counts()
     assert (counts.accepted, counts.drift) == (len(stages) + newer, 0)
     for stage, (job_id, was) in zip(stages, before.items(), strict=True):
@@ -204,15 +204,17 @@ def test_unreadable_objects_are_counted_and_skipped(installation):
     for key in (manifest_key(bad), manifest_key(bad).replace(bad, "stray")):
         installation.store.put(key, b"nonsense", content_type="application/json")
     installation.lose_data()
-    done = installation.rebuild()
-    assert (done.seen, done.unreadable, done.restored) == (3, 2, Counter({JobState.QUEUED: 1}))
+    progress = installation.rebuild()
+    assert (progress.seen, progress.unreadable, progress.restored) == (
+        3,
+        2,
+        Counter({JobState.QUEUED: 1}),
+    )
     assert installation.ledger.read(good).state is JobState.QUEUED
 
 
 def test_only_the_requested_hours_are_read(installation):
-    assert installation.rebuild(hours=2).hours == 4, (
-        "plus the current hour and, as clocks differ, the next"
-    )
+    assert installation.rebuild(hours=2).hours == 2 + 2, "with the current and the next hour"
     assert installation.rebuild(hours=10_000).hours == 7 * 24 + 2
 
 
@@ -304,9 +306,9 @@ def test_tenant_webhook_and_idempotency_key_are_restored(installation):
     installation.rebuild()
     record = installation.ledger.read(job_id)
     assert (record.context.tenant, record.webhook.url) == ("a", "https://hooks.test:443/x")
-    key = IdempotencyKey("k", "digest")
-    assert (
-        installation.ledger.reserve(key, new_job_id(), context=RequestContext("a")).job_id == job_id
+    reservation = installation.ledger.reserve(
+        IdempotencyKey("k", "digest"), new_job_id(), context=RequestContext("a")
     )
+    assert reservation.job_id == job_id
     installation.ledger.cancel(job_id)
     assert installation.ledger.outbox.lease_origin(limit=1).origin == "https://hooks.test:443"

@@ -1,0 +1,1 @@
+"""Jobs between the HTTP API, the ledger and the store: submission, archiving, recovery."""

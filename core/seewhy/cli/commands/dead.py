@@ -105,5 +105,5 @@ def _open() -> "tuple[Ledger, DeadLetters]":
     ledger, store = open_ledger(settings), open_store(settings)
     lanes = [lane for name in Catalog.load(settings).names() for lane in lanes_of(name)]
     wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=lanes))
-    promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
-    return ledger, DeadLetters(ledger=ledger, store=store, submitter=promises)
+    submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
+    return ledger, DeadLetters(ledger=ledger, store=store, submitter=submitter)
