@@ -93,14 +93,14 @@ $(REFERENCES)/.installed: requirements/references.txt | $(INSTALLED)
 bench: setup $(REFERENCES)/.installed ## Measure seewhy beside other libraries (OPTIONS=--quick for a short run)
 	@$(REFERENCES)/bin/python benchmarks/comparison.py $(OPTIONS)
 
-faults: setup ## Stage faults against real processes and judge what became of every job (FAULTS="F1 F13")
+faults: setup ## Inject faults into real processes and check every job (FAULTS="F1 F13")
 	@cd tests && ../$(BIN)/python -m faults.run --seeds 3 --jobs 200 $(FAULTS)
 	@cd tests && $(if $(FAULTS),true,../$(BIN)/python -m faults.mutations)
 
-nemesis: setup ## Let faults of all kinds fall on the service at random (MINUTES=30 SEED=7)
+nemesis: setup ## Inject random sequences of faults (MINUTES=30 SEED=7)
 	@cd tests && ../$(BIN)/python -m faults.nemesis --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
 
-soak: setup ## Run 20,000 jobs, see that nothing grows, and draw it in build/soak.svg
+soak: setup ## Run 20,000 jobs, check for leaks, and plot to build/soak.svg
 	@mkdir -p build
 	@cd tests && ../$(BIN)/python -m faults.soak --plot ../build/soak.svg
 

@@ -1,4 +1,4 @@
-"""Servers shared by all tests. A missing one skips at home and fails in CI."""
+"""Fixtures for servers and files that all tests share."""
 
 import os
 from collections.abc import Iterator
@@ -14,39 +14,42 @@ from servers.valkey import RedisServer, redis_binary, start_valkey
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
 
 
-def missing(server: str) -> NoReturn:
-    """Skip the test, or fail it where every server has to be present."""
+def skip_without(server: str) -> NoReturn:
+    """Skip the test, or fail it in CI, where every server must be installed."""
     if os.environ.get("CI"):
-        pytest.fail(f"{server} is missing, and CI is to have it")
-    pytest.skip(f"{server} is not installed here")
+        pytest.fail(f"{server} is not installed; CI requires it")
+    pytest.skip(f"{server} is not installed")
 
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A running Valkey server."""
     with start_valkey(tmp_path_factory.mktemp("valkey")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    binary = redis_binary() or missing("redis-server")
+    """A running Redis server."""
+    binary = redis_binary() or skip_without("redis-server")
     with start_valkey(tmp_path_factory.mktemp("redis"), binary=binary) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[s3_servers.S3Server]:
+    """A running S3 server."""
     with s3_servers.running() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def photos() -> Path:
-    """The folder of shipped photos."""
+    """The folder of example photos."""
     return PHOTOS
 
 
 @pytest.fixture
 def unused_port() -> int:
-    """A loopback port that nobody listens on."""
+    """A free loopback port."""
     return free_port()
