@@ -1,1 +1,1 @@
-"""Faults under load: the world they happen in, the client, the judge, and the scenarios."""
+"""Fault injection under load: scenarios, their environment, the submitter and the checker."""

@@ -11,6 +11,7 @@ import psutil
 from faults.environment import Environment
 from faults.malformed_wakeups import send_malformed_wakeups
 from servers.process_cluster import Process
+from servers.proxy import FaultProxy
 from servers.waiting import wait_until
 
 
@@ -136,18 +137,18 @@ def cancel_jobs(env: Environment) -> None:
 
 def slow_store(env: Environment) -> None:
     """Delay the object store."""
-    _briefly(env, lambda: env.store_proxy.slow(delay_s=0.05))
+    _briefly(env, lambda store: store.slow(delay_s=0.05))
 
 
 def reset_store(env: Environment) -> None:
     """Reset connections to the object store."""
-    _briefly(env, env.store_proxy.reset)
+    _briefly(env, FaultProxy.reset)
 
 
 def truncate_store_requests(env: Environment) -> None:
     """Cut requests to the object store short."""
     up_bytes = env.rng.randint(0, 1500)
-    _briefly(env, lambda: env.store_proxy.cut(up_bytes=up_bytes, times=8))
+    _briefly(env, lambda store: store.cut(up_bytes=up_bytes, times=8))
 
 
 def _stop(env: Environment, worker: Process) -> None:
@@ -157,8 +158,10 @@ def _stop(env: Environment, worker: Process) -> None:
     assert status in expected, f"a worker exited with {status}"
 
 
-def _briefly(env: Environment, fault: Callable[[], None]) -> None:
-    fault()
+def _briefly(env: Environment, fault: Callable[[FaultProxy], None]) -> None:
+    """Inject a fault into the object store for less than a second."""
+    assert env.store_proxy is not None
+    fault(env.store_proxy)
     env.pause(0.2, 0.8)
     env.store_proxy.heal()
 

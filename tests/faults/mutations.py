@@ -1,4 +1,6 @@
-"""Mutation testing of the guards. Run from the folder `tests`:
+"""Test that every guard is necessary, by mutation testing.
+
+Run from the folder `tests`:
 
     python -m faults.mutations
 

@@ -1,4 +1,6 @@
-"""Random sequences of faults, drawn from a seed. Run from the folder `tests`:
+"""Run random sequences of faults, drawn from a seed.
+
+Run from the folder `tests`:
 
     python -m faults.nemesis --minutes 30 --seed 7
 

@@ -1,4 +1,6 @@
-"""Run fault scenarios and check the outcomes. Run from the folder `tests`:
+"""Run fault scenarios and check the outcomes.
+
+Run from the folder `tests`:
 
     python -m faults.run --seeds 3 --jobs 200 F1 F13
 

@@ -1,5 +1,7 @@
 """Soak test (F35): run 20,000 jobs and check that no process's resource usage grows.
 
+Run from the folder `tests`:
+
     python -m faults.soak --jobs 20000 --plot soak.svg
 
 Runs the API, a stub worker and Valkey as real processes and submits images over HTTP. Samples

@@ -1,29 +1,30 @@
 """Partial losses of Redis, in addition to F25: the last second of writes, and the epoch marker."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
 from seewhy.storage.keys import EPOCH_KEY
 from seewhy.storage.obstore_adapter import open_store
-from servers.process_cluster import start_cluster
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
 
 @pytest.fixture
-def server(tmp_path: Path):
+def server(tmp_path: Path) -> Iterator[RedisServer]:
     with start_valkey(tmp_path / "valkey") as running:
         yield running
 
 
 @pytest.fixture
-def cluster(server: RedisServer, tmp_path: Path):
+def cluster(server: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
     settings = load(
         {},
         redis_url=server.url,
@@ -44,7 +45,17 @@ def has_epoch(settings: Settings) -> bool:
     return open_ledger(settings).epoch_marker().epoch is not None
 
 
-def test_jobs_that_redis_lost_on_restart_are_restored(cluster, server, photos):
+def await_success(ledger: RedisLedger, job_id: str) -> None:
+    def succeeded() -> bool:
+        record = ledger.read(job_id)
+        return record is not None and record.state is JobState.SUCCEEDED
+
+    wait_until(succeeded, what=f"{job_id} has succeeded")
+
+
+def test_jobs_that_redis_lost_on_restart_are_restored(
+    cluster: ProcessCluster, server: RedisServer, photos: Path
+) -> None:
     """Simulates a power cut under `appendfsync everysec`: one record is lost, the rest is kept."""
     with Client(cluster.url) as client:
         job_id = client.submit(photos / "cat.jpg", cache=False).id
@@ -58,17 +69,14 @@ def test_jobs_that_redis_lost_on_restart_are_restored(cluster, server, photos):
     server.start()
     cluster.start_stub_worker()
     ledger = open_ledger(cluster.settings)
-    for known in (job_id, kept):
-        wait_until(
-            lambda known=known: (
-                (record := ledger.read(known)) is not None and record.state is JobState.SUCCEEDED
-            ),
-            what=f"{known} has succeeded",
-        )
+    for each in (job_id, kept):
+        await_success(ledger, each)
     assert ledger.counts().drift == 0
 
 
-def test_a_store_with_an_epoch_is_not_taken_for_a_new_installation(cluster, server):
+def test_a_store_with_an_epoch_is_not_taken_for_a_new_installation(
+    cluster: ProcessCluster, server: RedisServer
+) -> None:
     store = open_store(cluster.settings)
     epoch = store.get(EPOCH_KEY)
     with server.client() as redis:

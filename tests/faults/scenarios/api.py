@@ -13,8 +13,7 @@ def kill_api_during_submissions(env: Environment) -> None:
     env.kill_api()
     env.api.start_faulty_api()
     for step in STEPS:
-        deaths = FaultCounter(env.api.counters, step)
-        wait_until(lambda deaths=deaths: deaths.count() > 0, what=f"it died after step {step}")
+        _await_death(env, step)
         env.record_fault()
     wait_until(env.api.is_ready, what="the API is ready again")
     for _ in range(3):
@@ -22,6 +21,11 @@ def kill_api_during_submissions(env: Environment) -> None:
         env.kill_api()
         env.record_fault()
         env.api.start_api()
+
+
+def _await_death(env: Environment, step: str) -> None:
+    deaths = FaultCounter(env.api.counters, step)
+    wait_until(lambda: deaths.count() > 0, what=f"the API died after step {step}")
 
 
 @scenario(

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import httpx2
 
@@ -58,7 +58,7 @@ def _follow_all(env: Environment) -> dict[str, list[ReceivedEvent]]:
     """Follow every accepted job to its outcome while polling the API's health."""
     slowest_s = 0.0
     with ThreadPoolExecutor(8) as pool, httpx2.Client(timeout=30) as client:
-        following = {}
+        following: dict[str, Future[list[ReceivedEvent]]] = {}
         while not (env.all_accepted() and all(future.done() for future in following.values())):
             for submission in env.submissions.read():
                 if submission.job_id not in following and submission.key.startswith("job-"):

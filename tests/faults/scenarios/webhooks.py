@@ -118,15 +118,16 @@ def _kill_connections(env: Environment, receivers: WebhookReceivers) -> list[flo
     """Kill all connections to Redis during requests; return the times in s."""
     times_s = []
     for _ in range(3):
-        before = receivers.request_count("hanging")
-        wait_until(
-            lambda before=before: receivers.request_count("hanging") > before,
-            what="a request is in progress",
-        )
+        _await_request(receivers, "hanging")
         assert env.redis.client_kill_filter(_type="normal", skipme=True) > 0
         times_s.append(time.time())
         env.record_fault()
     return times_s
+
+
+def _await_request(receivers: WebhookReceivers, name: str) -> None:
+    before = receivers.request_count(name)
+    wait_until(lambda: receivers.request_count(name) > before, what=f"{name} got a request")
 
 
 def _state(env: Environment, job_id: str) -> DeliveryState | None:

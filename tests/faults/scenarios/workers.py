@@ -3,6 +3,7 @@
 import signal
 import time
 from collections import Counter
+from typing import cast
 
 from faults.environment import Environment
 from faults.scenario import scenario
@@ -132,8 +133,9 @@ def skew_clocks(env: Environment) -> None:
 
     def both_seen() -> bool:
         """Read each worker's clock from the scores of its unacknowledged wakeups."""
-        for _, at_s in env.redis.zrange("unacked_index", 0, -1, withscores=True):
-            seen.add(round((at_s - time.time()) / 600) * 600)
+        unacknowledged = env.redis.zrange("unacked_index", 0, -1, withscores=True)
+        scores = cast("list[tuple[str, float]]", unacknowledged)
+        seen.update(round((at_s - time.time()) / 600) * 600 for _, at_s in scores)
         return seen >= set(skews_s)
 
     def ended_without_crash() -> bool:
