@@ -1,4 +1,4 @@
-"""The one place that reads the environment."""
+"""The settings, read from `SEEWHY_…` environment variables. Nothing else reads them."""
 
 import os
 from collections.abc import Mapping
@@ -21,105 +21,145 @@ PREFIX = "SEEWHY_"
 
 
 class Settings(BaseSettings):
-    """What an operator can set, one `SEEWHY_…` variable per field. Frozen after `load`."""
+    """The settings of an operator: one `SEEWHY_…` variable for each field, frozen."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(redis|rediss|unix)://",
-        description="The ledger and the Celery broker.",
+        description="The Redis server of the ledger and the Celery broker.",
     )
     store_url: str = Field(
         "s3://seewhy",
         pattern=r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]|file:///.+)$",
-        description="Where pictures and results live: s3://BUCKET or file:///DIRECTORY.",
+        description="The store of images and results: s3://BUCKET or file:///DIRECTORY.",
     )
     s3_endpoint: str | None = Field(
-        None, pattern=r"^https?://", description="Unset means AWS itself."
+        None,
+        pattern=r"^https?://",
+        description="The URL of the S3 endpoint; unset means AWS.",
     )
     s3_public_endpoint: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="The endpoint that presigned links name, where clients need another.",
+        description="The URL of the S3 endpoint in presigned links; unset means the same endpoint.",
     )
-    s3_region: str = Field("us-east-1", description="The bucket's region.")
+    s3_region: str = Field("us-east-1", description="The region of the bucket.")
     s3_access_key_id: str | None = Field(
-        None, description="Unset means the machine's own AWS credentials."
+        None, description="The S3 access key id; unset means the AWS credentials of the machine."
     )
-    s3_secret_access_key: SecretStr | None = Field(None, description="Goes with the key id.")
+    s3_secret_access_key: SecretStr | None = Field(
+        None, description="The secret that belongs to the S3 access key id."
+    )
 
-    default_model: str = Field("vgg16", description="The model of a request that names none.")
+    default_model: str = Field(
+        "vgg16", description="The model for requests that do not name a model."
+    )
     worker_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="What a worker keeps resident, comma-separated. Empty: the default model."
+        (),
+        description="The models that a worker loads, comma-separated; unset means the default "
+        "model.",
     )
     models_file: Path | None = Field(
-        None, description="A models.toml of your own, added to the shipped catalogue."
+        None, description="The path of your own models.toml, added to the shipped catalog."
     )
     model_dir: Path | None = Field(
-        None, description="Where weights are looked for before they are fetched."
+        None, description="The directory of model files; missing weights are downloaded into it."
     )
-    max_batch: int = Field(8, ge=1, le=32, description="Pictures explained together, at most.")
-    worker_concurrency: int = Field(3, ge=2, le=16, description="Batches a worker holds at once.")
+    max_batch: int = Field(8, ge=1, le=32, description="The maximum number of images in a batch.")
+    worker_concurrency: int = Field(
+        3, ge=2, le=16, description="The number of batches that a worker processes at once."
+    )
     device_timeout_s: float = Field(
         300.0,
         ge=1,
         le=86_400,
-        description="A worker whose device takes longer for 100 forward passes ends itself.",
+        description="Seconds that 100 forward passes may take before the worker exits as hung.",
     )
 
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
-    api_processes: int = Field(1, ge=1, le=64, description="API processes of one `seewhy api`.")
+    api_processes: int = Field(1, ge=1, le=64, description="The number of API processes.")
     api_threads: int = Field(
-        32, ge=2, le=256, description="Requests that one process serves at once; half may wait."
+        32,
+        ge=2,
+        le=256,
+        description="The number of requests that one API process serves at once; at most half of "
+        "them may be long polls.",
     )
     api_streams: int = Field(
         256,
         ge=1,
         le=4096,
-        description="Event streams that one process holds open, each by a thread beside those.",
+        description="The maximum number of open event streams of one API process; each uses an "
+        "additional thread.",
     )
     max_upload_bytes: int = Field(
-        10_000_000, ge=1_000, le=1_000_000_000, description="A larger picture is refused."
+        10_000_000, ge=1_000, le=1_000_000_000, description="The maximum size of an image in bytes."
     )
     max_pixels: int = Field(
-        25_000_000, ge=1_000, le=178_000_000, description="Width by height; more is refused."
+        25_000_000,
+        ge=1_000,
+        le=178_000_000,
+        description="The maximum size of an image in pixels, width times height.",
     )
 
     tenant_header: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9-]{1,64}$",
-        description="The header by which your gateway names the tenant; unset: there is one.",
+        description="The HTTP header that names the tenant; unset means a single tenant.",
     )
     queue_limit: int = Field(
-        1_000_000, ge=1, description="More open jobs of one model and priority are refused (503)."
+        1_000_000,
+        ge=1,
+        description="The maximum number of unfinished jobs of one model and priority; more are "
+        "refused with 503.",
     )
-    tenant_queue_limit: int = Field(250_000, ge=1, description="The same for one tenant (429).")
+    tenant_queue_limit: int = Field(
+        250_000,
+        ge=1,
+        description="The maximum number of unfinished jobs of one tenant, model and priority; "
+        "more are refused with 429.",
+    )
     cache_ttl_s: int = Field(
-        86_400, ge=0, description="How long an outcome answers those who ask the same. 0: never."
+        86_400,
+        ge=0,
+        description="Seconds for which a result is reused for identical requests; 0 means never.",
     )
 
-    lease_s: float = Field(30.0, gt=0, le=3600, description="A claim not renewed is taken back.")
+    lease_s: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="Seconds without renewal after which a worker loses its claim on a job.",
+    )
     sweep_interval_s: float = Field(
-        5.0, gt=0, le=300, description="How often overdue jobs are looked after."
+        5.0, gt=0, le=300, description="Seconds between sweeps for overdue jobs."
     )
     max_attempts: int = Field(
-        3, ge=1, le=10, description="How often a job is tried before it fails."
+        3, ge=1, le=10, description="The number of attempts after which a job fails."
     )
-    retention_s: int = Field(7 * 86_400, ge=60, description="How long a finished job is known.")
+    retention_s: int = Field(
+        7 * 86_400, ge=60, description="Seconds for which a finished job is kept."
+    )
 
     webhook_secrets: SecretStr | None = Field(
-        None, description="What webhooks are signed with, comma-separated. Unset: no webhooks."
+        None,
+        description="The secrets that sign webhooks, comma-separated; unset disables webhooks.",
     )
     webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
-        (), description="Networks that webhooks may reach beside the public internet, by CIDR."
+        (),
+        description="The private networks that webhooks may reach, in CIDR notation, "
+        "comma-separated.",
     )
 
     @model_validator(mode="after")
-    def _keys_in_pairs(self) -> Self:
+    def _check_key_pair(self) -> Self:
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
-            raise ValueError("SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY go together")
+            raise ValueError(
+                "set both SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY, or neither"
+            )
         return self
 
     @field_validator("worker_models", mode="before")
@@ -152,34 +192,34 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values from the caller alone: `load` is what reads the environment."""
+        """Take values from the caller only, because `load` reads the environment."""
         return (init_settings,)
 
     @property
     def effective_cache_ttl_s(self) -> int:
-        """How long an outcome answers those who ask the same: no longer than it is known."""
+        """Seconds for which a result is reused: never longer than the job is kept."""
         return min(self.cache_ttl_s, self.retention_s)
 
     @property
     def resident_models(self) -> tuple[str, ...]:
-        """The models that a worker with these settings loads."""
+        """The models that a worker loads."""
         return self.worker_models or (self.default_model,)
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read `SEEWHY_…` variables (of this process unless given) into frozen settings.
+    """Read `SEEWHY_…` variables, by default those of this process, into frozen settings.
 
-    Empty variables count as unset, as compose files write them. Raises `SettingsError` naming
-    every mistake at once, misspelt variables among them.
+    `overrides` take precedence. Empty variables count as unset, because Compose files set them.
+    Raises `SettingsError`, which lists every mistake, including unknown variables.
     """
     source = os.environ if environment is None else environment
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in source.items()
         if name.startswith(PREFIX) and value
     }
     try:
-        return Settings(**(given | overrides))
+        return Settings(**(values | overrides))
     except ValidationError as error:
         raise SettingsError(_report(error)) from error
 
@@ -189,7 +229,8 @@ def _report(error: ValidationError) -> str:
     for mistake in error.errors(include_url=False, include_context=False):
         name = "".join(PREFIX + str(part).upper() for part in mistake["loc"][:1])
         if mistake["type"] == "extra_forbidden":
-            lines.append(f"{name}: there is no such setting")
+            lines.append(f"{name}: unknown setting; check the spelling")
         else:
-            lines.append(f"{name}: {mistake['msg']}" if name else mistake["msg"])
-    return "the environment holds mistakes:\n  " + "\n  ".join(lines)
+            message = mistake["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {message}" if name else message)
+    return "invalid settings in the environment:\n  " + "\n  ".join(lines)

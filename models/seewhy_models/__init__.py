@@ -1,1 +1,1 @@
-"""Model weights, labels and the catalogue that ship with seewhy."""
+"""The model catalog, weights and labels that ship with seewhy."""

@@ -81,7 +81,7 @@ def test_responses_have_trust_scores_only_on_request(url: str, photos: Path) -> 
     with Client(url) as client:
         asked = client.explain(photos / "cat.jpg", outputs=["overlay", "trust"], box=box)
         plain = client.explain(photos / "cat.jpg")
-        with pytest.raises(RequestRejected, match="box is for trust"):
+        with pytest.raises(RequestRejected, match="box requires trust"):
             client.submit(photos / "cat.jpg", box=box)
 
     (target,) = asked.result.targets

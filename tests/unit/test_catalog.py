@@ -1,4 +1,4 @@
-"""The catalogue, the class names, and how a request names classes."""
+"""The catalog of models, and the class names of a model."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ labels_file = "flowers.txt"
 """
 
 
-def catalogue(folder: Path, text: str) -> Catalog:
+def load_catalog(folder: Path, text: str) -> Catalog:
     (folder / "flowers.txt").write_text("rose\ntulip\n")
     file = folder / "own.toml"
     file.write_text(text)
@@ -34,7 +34,7 @@ def own(extra: str = "") -> str:
     return OWN.format(digest="a" * 64) + extra
 
 
-def test_the_shipped_catalogue_has_vgg16_and_its_offline_stand_in() -> None:
+def test_the_shipped_catalog_has_vgg16_and_its_offline_fallback() -> None:
     assert SHIPPED.names() == ("efficientnet-lite0", "vgg16")
     vgg16, lite0 = SHIPPED.get("vgg16"), SHIPPED.get("efficientnet-lite0")
     assert (vgg16.layer, vgg16.geometry.rule) == ("block5_conv3", "stretch")
@@ -49,13 +49,13 @@ def test_the_shipped_catalogue_has_vgg16_and_its_offline_stand_in() -> None:
     assert (lite0.folder / lite0.source).is_file()
 
 
-def test_the_shipped_labels_are_imagenet_s() -> None:
+def test_the_shipped_labels_are_those_of_imagenet() -> None:
     assert len(IMAGENET) == 1000
     assert [IMAGENET[index] for index in (0, 282, 872)] == ["tench", "tiger cat", "tripod"]
 
 
-def test_a_file_of_one_s_own_adds_a_model(tmp_path: Path) -> None:
-    catalog = catalogue(tmp_path, own())
+def test_the_operators_file_adds_a_model(tmp_path: Path) -> None:
+    catalog = load_catalog(tmp_path, own())
     assert catalog.names() == ("efficientnet-lite0", "flowers", "vgg16")
     flowers = catalog.get("flowers")
     assert (flowers.name, flowers.folder) == ("flowers", tmp_path)
@@ -63,8 +63,8 @@ def test_a_file_of_one_s_own_adds_a_model(tmp_path: Path) -> None:
     assert (flowers.input.height_px, flowers.input.width_px) == (64, 96)
 
 
-def test_a_file_of_one_s_own_replaces_a_shipped_model(tmp_path: Path) -> None:
-    catalog = catalogue(tmp_path, own().replace("[flowers]", "[vgg16]"))
+def test_the_operators_file_replaces_a_shipped_model(tmp_path: Path) -> None:
+    catalog = load_catalog(tmp_path, own().replace("[flowers]", "[vgg16]"))
     assert catalog.get("vgg16").source == "flowers.keras"
 
 
@@ -73,41 +73,58 @@ def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
         SHIPPED.get("vgg-16")
 
 
-def test_every_mistake_in_a_catalogue_is_reported_at_once(tmp_path: Path) -> None:
-    text = own("max_batch = 64\nlayerz = 'a'\n").replace("64,", "-1,")
+def test_all_mistakes_of_a_file_are_reported_together(tmp_path: Path) -> None:
+    text = own("max_batch = 64\nlayerz = 'a'\nfolder = 'x'\n[other]\nname = 'y'\n").replace(
+        "64,", "-1,"
+    )
     with pytest.raises(SettingsError) as caught:
-        catalogue(tmp_path, text)
+        load_catalog(tmp_path, text)
     report = str(caught.value)
     assert "own.toml" in report
     assert "flowers.max_batch: Input should be less than or equal to 32" in report
-    assert "flowers.layerz: there is no such field" in report
+    assert "flowers.layerz: unknown field; did you mean layer?" in report
     assert "flowers.input.height_px" in report
+    assert "flowers.folder: not a field" in report
+    assert "other.name: not a field" in report
+    assert "other.source: Field required" in report
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "complaint"),
+    ("before", "after", "message"),
     [
-        ('sha256 = "', '# "', "needs `sha256`"),
-        ('"flowers.keras"', '"keras.applications:VGG16"', "needs `weights`"),
+        ('sha256 = "', '# "', "flowers: a .keras or .h5 source needs `sha256`"),
+        (
+            '"flowers.keras"',
+            '"keras.applications:VGG16"',
+            "applications source needs `weights`",
+        ),
         ('"flowers.keras"', '"flowers.onnx"', "flowers.source"),
-        ('"flowers.txt"', '"leaves.txt"', "leaves.txt"),
-        ("std = 2.0", "std = 0.0", "std must not be zero"),
-        ("[flowers]", "[flowers", "cannot be read"),
-        ("[flowers]", "['Flow ers']", "Flow ers.name"),
-        ("[flowers]", "[flowers]\nname = 'x'", "name and folder are not fields"),
-        ("[flowers]", "[flowers]\nmethods = ['grad']", "there are: gradcam"),
-        ("[flowers]", "flowers = 3\n[other]", "flowers.source: Field required"),
+        ('"flowers.txt"', '"leaves.txt"', "flowers.labels_file: cannot read"),
+        ("std = 2.0", "std = 0.0", "flowers.preprocessing.scale: std must not be zero"),
+        ("[flowers]", "[flowers", "cannot read the catalog"),
+        ("[flowers]", "['Flow ers']", "Flow ers: not a valid model name; use"),
+        (
+            "[flowers]",
+            "[flowers]\nname = 'x'",
+            "flowers.name: not a field; the title",
+        ),
+        (
+            "[flowers]",
+            "[flowers]\nmethods = ['grad']",
+            "flowers.methods: unknown: grad; avail",
+        ),
+        ("[flowers]", "flowers = 3\n[other]", "flowers: not a table; write the fields"),
     ],
 )
-def test_a_mistake_in_a_catalogue_is_named(
-    tmp_path: Path, before: str, after: str, complaint: str
+def test_a_mistake_is_reported_with_table_field_and_remedy(
+    tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     with pytest.raises(SettingsError, match=r"own.toml") as caught:
-        catalogue(tmp_path, own().replace(before, after))
-    assert complaint in str(caught.value)
+        load_catalog(tmp_path, own().replace(before, after))
+    assert message in str(caught.value)
 
 
-def test_a_missing_catalogue_file_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
+def test_a_missing_catalog_file_is_a_settings_error(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent.toml"):
         Catalog.load(load({}, models_file=tmp_path / "absent.toml"))
 
@@ -115,8 +132,8 @@ def test_a_missing_catalogue_file_is_a_mistake_in_the_settings(tmp_path: Path) -
 def test_an_empty_labels_file_is_refused(tmp_path: Path) -> None:
     text = own().replace("flowers.txt", "empty.txt")
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(SettingsError, match="names no class"):
-        catalogue(tmp_path, text)
+    with pytest.raises(SettingsError, match=r"labels_file: .*empty.txt is empty; write"):
+        load_catalog(tmp_path, text)
 
 
 def test_random_weights_are_identified_by_their_seed() -> None:
@@ -125,21 +142,21 @@ def test_random_weights_are_identified_by_their_seed() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "index"), [("dog", 1), ("CAT", 0), (3, 3), ("3", 3), (4, 4)])
-def test_a_class_is_named_by_its_name_or_index(wanted: str | int, index: int) -> None:
+def test_a_class_is_found_by_name_or_index(wanted: str | int, index: int) -> None:
     assert ANIMALS.index_of(wanted) == index
 
 
-def test_a_name_that_two_classes_share_is_refused_with_both_indices() -> None:
-    with pytest.raises(UnknownClass, match="ambiguous: use the index, 2 and 4"):
+def test_an_ambiguous_name_is_refused_with_its_indices() -> None:
+    with pytest.raises(UnknownClass, match="ambiguous; use the index: 2 or 4"):
         ANIMALS.index_of("crane")
 
 
-def test_a_misspelt_class_is_refused_with_close_names() -> None:
-    with pytest.raises(UnknownClass, match="close to it: tiger cat"):
+def test_a_misspelled_class_is_refused_with_similar_names() -> None:
+    with pytest.raises(UnknownClass, match="similar names: tiger cat"):
         IMAGENET.index_of("tigre cat")
 
 
 @pytest.mark.parametrize("wanted", [-1, 5, "5", "zebra", ""])
-def test_a_class_the_model_does_not_have_is_refused(wanted: str | int) -> None:
+def test_an_unknown_class_is_refused(wanted: str | int) -> None:
     with pytest.raises(UnknownClass):
         ANIMALS.index_of(wanted)

@@ -93,7 +93,7 @@ def test_colours_are_learned_and_the_model_is_ready_to_serve(
         "seewhy explain PHOTO --model colours",
     ]
     words = pictures / "red" / "words.png"
-    assert f"left out {words}: the picture is neither JPEG, PNG nor WebP" in said.err
+    assert f"left out {words}: the image is not JPEG, PNG or WebP" in said.err
     assert "features: 45 pictures, 4 numbers each, 0.0 MB" in said.err
     assert "trained on 36 pictures of 3 classes, 9 held out" in said.err
 

@@ -1,4 +1,4 @@
-"""What a request's targets mean."""
+"""How the targets of a request are resolved, and which combinations are refused."""
 
 from typing import Any
 
@@ -53,25 +53,25 @@ def test_targets_become_indices_and_ranks(
     assert resolve_targets(targets, ANIMALS) == resolved
 
 
-def test_a_target_asked_for_twice_is_refused() -> None:
+def test_a_repeated_target_is_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"more than once: 1 \(Dog\)"):
         resolve_targets(["dog", 1], ANIMALS)
     with pytest.raises(InvalidRequest, match=r"more than once: 0 \(cat\)"):
         resolve_targets([contrast("cat", "dog"), contrast(0, 1)], ANIMALS)
 
 
-def test_more_classes_than_there_are_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match=r"6 classes were asked for.*only 5"):
+def test_more_targets_than_classes_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"asks for 6 classes.*only 5"):
         resolve_targets("top:6", ANIMALS)
 
 
 @pytest.mark.parametrize("targets", ["top:0", "top:21", "best", [], list(range(MAX_TARGETS + 1))])
-def test_targets_of_another_form_are_refused(targets: Any) -> None:
+def test_malformed_targets_are_refused(targets: Any) -> None:
     with pytest.raises(InvalidRequest, match="targets must be"):
         resolve_targets(targets, ANIMALS)
 
 
-def test_what_is_compared_must_exist() -> None:
+def test_an_unknown_class_in_a_comparison_is_refused() -> None:
     with pytest.raises(UnknownClass, match="unicorn"):
         resolve_targets([contrast("cat", "unicorn")], ANIMALS)
     with pytest.raises(UnknownClass, match="unicorn"):
@@ -84,7 +84,7 @@ def test_a_contrast_names_each_class_once(rivals: tuple[str | int, ...]) -> None
         resolve_targets(contrast("cat", *rivals), ANIMALS)
 
 
-def test_a_job_s_targets_survive_the_way_through_the_ledger() -> None:
+def test_a_job_round_trips_through_json() -> None:
     targets = (3, Target(index=-1, rivals=(1, -2)), Target(index=0, against=True))
     job = Job(
         model="m",
@@ -102,25 +102,25 @@ def test_a_job_s_targets_survive_the_way_through_the_ledger() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "complaint"),
+    ("fields", "message"),
     [
-        ({"method": "finercam", "targets": [{"why": 1, "not": [2]}]}, "chooses what to compare"),
-        ({"method": "eigencam", "targets": {"against": 1}}, "same for every class"),
-        ({"preset": "classic", "targets": {"against": 1}}, "plain classes alone"),
-        ({"preset": "classic", "layer": "a"}, "no choice of layer"),
-        ({"method": "smoothgrad", "layer": "a"}, "knows no layer"),
-        ({"fallback": ["scorecam"], "layer": ["a", "b"]}, "one layer at a time"),
-        ({"layer": ["a", "a"]}, "different layers"),
-        ({"layer": ["a", "b", "c", "d", "e"]}, "up to 4"),
+        ({"method": "finercam", "targets": [{"why": 1, "not": [2]}]}, "chooses the rivals"),
+        ({"method": "eigencam", "targets": {"against": 1}}, "not class-specific"),
+        ({"preset": "classic", "targets": {"against": 1}}, "cannot explain contrasts"),
+        ({"preset": "classic", "layer": "a"}, "fixes the layer"),
+        ({"method": "smoothgrad", "layer": "a"}, "explains pixels, not a layer"),
+        ({"fallback": ["scorecam"], "layer": ["a", "b"]}, "cannot fuse layers"),
+        ({"layer": ["a", "a"]}, "each once"),
+        ({"layer": ["a", "b", "c", "d", "e"]}, "at most 4"),
     ],
 )
-def test_what_does_not_go_together_is_refused(asked: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
-        ExplanationRequest.model_validate(asked)
+def test_conflicting_fields_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ExplanationRequest.model_validate(fields)
 
 
 @pytest.mark.parametrize(
     ("layer", "layers"), [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ([], ())]
 )
-def test_one_layer_several_and_none_are_read(layer: Any, layers: tuple[str, ...]) -> None:
+def test_one_several_or_no_layers_are_accepted(layer: Any, layers: tuple[str, ...]) -> None:
     assert ExplanationRequest.model_validate({"layer": layer}).layers == layers

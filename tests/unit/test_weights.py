@@ -1,4 +1,4 @@
-"""Finding, fetching and checking weights; the server is a function, so no socket is opened."""
+"""Finding, downloading and verifying weights. A mock transport replaces the server."""
 
 import hashlib
 from pathlib import Path
@@ -29,8 +29,8 @@ def vgg16() -> ModelSpec:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Settings:
-    return load({}, model_dir=tmp_path / "shelf")
+def settings(tmp_path: Path) -> Settings:
+    return load({}, model_dir=tmp_path / "models")
 
 
 def quiet(done: int, total: int | None) -> None:
@@ -45,84 +45,86 @@ def refusing(request: httpx2.Request) -> httpx2.Response:
     raise httpx2.ConnectTimeout("timed out", request=request)
 
 
-def test_a_shipped_model_is_found_beside_the_catalogue_and_is_the_right_file() -> None:
+def test_a_shipped_model_is_found_next_to_the_catalog_and_verified() -> None:
     spec = Catalog.load(load({})).get("efficientnet-lite0")
     assert weights.obtain_weights(spec, load({}), progress=quiet) == spec.folder / spec.source
 
 
-def test_the_model_directory_goes_before_keras_own_cache(
-    vgg16: ModelSpec, shelf: Settings, home: Path
+def test_the_model_directory_precedes_the_cache_of_keras(
+    vgg16: ModelSpec, settings: Settings, home: Path
 ) -> None:
-    assert weights.find_weights(vgg16, shelf) is None
+    assert weights.find_weights(vgg16, settings) is None
     cached = home / ".keras" / "models" / FILE
     cached.parent.mkdir(parents=True)
     cached.write_bytes(BODY)
-    assert weights.find_weights(vgg16, shelf) == cached
-    own = shelf.model_dir / FILE
+    assert weights.find_weights(vgg16, settings) == cached
+    own = settings.model_dir / FILE
     own.parent.mkdir()
     own.write_bytes(BODY)
-    assert weights.obtain_weights(vgg16, shelf, progress=quiet) == own
+    assert weights.obtain_weights(vgg16, settings, progress=quiet) == own
 
 
-def test_random_weights_need_no_file(vgg16: ModelSpec, shelf: Settings) -> None:
+def test_random_weights_need_no_file(vgg16: ModelSpec, settings: Settings) -> None:
     random = vgg16.model_copy(update={"weights": RandomWeights(random_seed=1)})
-    assert weights.obtain_weights(random, shelf, progress=quiet) is None
+    assert weights.obtain_weights(random, settings, progress=quiet) is None
 
 
-def test_a_file_that_is_not_the_one_named_is_refused(vgg16: ModelSpec, shelf: Settings) -> None:
-    path = shelf.model_dir / FILE
+def test_a_file_with_the_wrong_digest_is_refused(vgg16: ModelSpec, settings: Settings) -> None:
+    path = settings.model_dir / FILE
     path.parent.mkdir()
     path.write_bytes(BODY[:-1])
-    with pytest.raises(WeightsCorrupt, match=r"its md5 is .*Delete it"):
-        weights.obtain_weights(vgg16, shelf, progress=quiet)
+    with pytest.raises(WeightsCorrupt, match=r"the md5 of .*Delete the file"):
+        weights.obtain_weights(vgg16, settings, progress=quiet)
 
 
-def test_a_download_lands_whole_and_tells_how_far_it_is(vgg16: ModelSpec, shelf: Settings) -> None:
-    told: list[tuple[int, int | None]] = []
+def test_a_download_is_complete_and_reports_progress(vgg16: ModelSpec, settings: Settings) -> None:
+    steps: list[tuple[int, int | None]] = []
     path = weights.obtain_weights(
-        vgg16, shelf, progress=lambda *step: told.append(step), transport=serving(BODY)
+        vgg16, settings, progress=lambda *step: steps.append(step), transport=serving(BODY)
     )
-    assert path == shelf.model_dir / FILE
+    assert path == settings.model_dir / FILE
     assert path.read_bytes() == BODY
     assert [entry.name for entry in path.parent.iterdir()] == [FILE]
-    assert told[0] == (0, len(BODY))
-    assert told[-1] == (len(BODY), len(BODY))
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert steps[0] == (0, len(BODY))
+    assert steps[-1] == (len(BODY), len(BODY))
+    assert [done for done, _ in steps] == sorted({done for done, _ in steps})
 
 
-def test_without_a_model_directory_a_download_goes_to_keras_own_cache(
+def test_without_a_model_directory_a_download_goes_to_the_cache_of_keras(
     vgg16: ModelSpec, home: Path
 ) -> None:
     path = weights.download_weights(vgg16, load({}), progress=quiet, transport=serving(BODY))
     assert path == home / ".keras" / "models" / FILE
 
 
-def test_a_wrong_download_is_refused_and_leaves_nothing(vgg16: ModelSpec, shelf: Settings) -> None:
+def test_a_corrupt_download_leaves_no_file(vgg16: ModelSpec, settings: Settings) -> None:
     with pytest.raises(WeightsCorrupt):
-        weights.download_weights(vgg16, shelf, progress=quiet, transport=serving(BODY[1:]))
-    assert list(shelf.model_dir.iterdir()) == []
+        weights.download_weights(vgg16, settings, progress=quiet, transport=serving(BODY[1:]))
+    assert list(settings.model_dir.iterdir()) == []
 
 
-def test_an_unreachable_host_leaves_two_remedies_and_no_file(
-    vgg16: ModelSpec, shelf: Settings
+def test_an_unreachable_host_leaves_no_file_and_names_two_remedies(
+    vgg16: ModelSpec, settings: Settings
 ) -> None:
     with pytest.raises(WeightsNotFound) as caught:
         weights.obtain_weights(
-            vgg16, shelf, progress=quiet, transport=httpx2.MockTransport(refusing)
+            vgg16, settings, progress=quiet, transport=httpx2.MockTransport(refusing)
         )
     assert "set SEEWHY_MODEL_DIR" in str(caught.value)
-    assert f"https://weights.example/{FILE} can be reached" in str(caught.value)
+    assert f"access to https://weights.example/{FILE}" in str(caught.value)
     assert isinstance(caught.value.__cause__, httpx2.ConnectTimeout)
-    assert list(shelf.model_dir.iterdir()) == []
+    assert list(settings.model_dir.iterdir()) == []
 
 
-def test_an_answer_that_is_no_file_counts_as_not_found(vgg16: ModelSpec, shelf: Settings) -> None:
+def test_an_http_error_is_reported_as_weights_not_found(
+    vgg16: ModelSpec, settings: Settings
+) -> None:
     absent = httpx2.MockTransport(lambda request: httpx2.Response(404))
     with pytest.raises(WeightsNotFound, match="404"):
-        weights.download_weights(vgg16, shelf, progress=quiet, transport=absent)
+        weights.download_weights(vgg16, settings, progress=quiet, transport=absent)
 
 
-def test_a_folder_that_cannot_be_written_to_leaves_the_remedies(
+def test_an_unwritable_folder_is_reported_with_the_remedies(
     vgg16: ModelSpec, tmp_path: Path
 ) -> None:
     blocked = tmp_path / "file"
@@ -133,25 +135,27 @@ def test_a_folder_that_cannot_be_written_to_leaves_the_remedies(
         )
 
 
-def test_connecting_is_given_ten_seconds(vgg16: ModelSpec, shelf: Settings) -> None:
+def test_the_connect_timeout_is_ten_seconds(vgg16: ModelSpec, settings: Settings) -> None:
     limits: list[float] = []
 
     def handler(request: httpx2.Request) -> httpx2.Response:
         limits.append(request.extensions["timeout"]["connect"])
         return httpx2.Response(200, content=BODY)
 
-    weights.download_weights(vgg16, shelf, progress=quiet, transport=httpx2.MockTransport(handler))
+    weights.download_weights(
+        vgg16, settings, progress=quiet, transport=httpx2.MockTransport(handler)
+    )
     assert limits == [10.0]
 
 
-def test_a_keras_file_that_is_missing_is_looked_for_in_the_model_directory(
-    tmp_path: Path, shelf: Settings
+def test_a_missing_keras_file_is_searched_for_in_the_model_directory(
+    tmp_path: Path, settings: Settings
 ) -> None:
     lite0 = Catalog.load(load({})).get("efficientnet-lite0")
     moved = lite0.model_copy(update={"folder": tmp_path})
     with pytest.raises(WeightsNotFound, match=r"efficientnet-lite0\.keras.*SEEWHY_MODEL_DIR"):
-        weights.obtain_weights(moved, shelf, progress=quiet)
-    own = shelf.model_dir / lite0.source
+        weights.obtain_weights(moved, settings, progress=quiet)
+    own = settings.model_dir / lite0.source
     own.parent.mkdir()
     own.symlink_to(lite0.folder / lite0.source)
-    assert weights.obtain_weights(moved, shelf, progress=quiet) == own
+    assert weights.obtain_weights(moved, settings, progress=quiet) == own

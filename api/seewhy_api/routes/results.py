@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
 from seewhy.imaging import codecs, maps
+from seewhy.imaging.arrays import MapArray
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import heatmap, overlay
@@ -110,7 +111,7 @@ def _chosen(parts: Dependencies, result: Result, drawing: RenderOptions) -> int:
 
 
 def _scale(
-    signed: maps.Map, chosen: int, result: Result, job: Job, drawing: RenderOptions
+    signed: MapArray, chosen: int, result: Result, job: Job, drawing: RenderOptions
 ) -> float:
     return color_scale(
         signed,

@@ -1,7 +1,7 @@
-"""The catalogue: which models there are, and everything known of them before one is loaded.
+"""The catalog: the available models and their properties.
 
-Read from `models.toml`: the one that ships in the package `seewhy_models`, then the operator's
-own (`Settings.models_file`), whose tables replace shipped ones of the same name.
+The catalog is read from the `models.toml` of the package `seewhy_models`, then from the operator's
+own file (`Settings.models_file`). A table of the operator replaces a shipped table of that name.
 """
 
 import difflib
@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from seewhy.errors import SettingsError, UnknownModel
+from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Interpolation, ResizeRule
 from seewhy.schemas.labels import Labels
 from seewhy.schemas.methods import METHODS
@@ -23,35 +25,40 @@ from seewhy.settings import Settings
 
 APPLICATIONS = "keras.applications:"
 
+_RESERVED = {
+    "name": "not a field; the title of the table is the name, so remove this line",
+    "folder": "not a field; paths start at the folder of the catalog file, so remove this line",
+}
+_NAME_RULE = (
+    "not a valid model name; use at most 64 lower-case letters, digits, dots, underscores and "
+    "hyphens, with a letter or digit first"
+)
+
 PerChannel = float | tuple[float, float, float]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class InputSize(_Frozen):
-    """The height and width of the picture that the network takes, in pixels."""
+class InputSize(StrictModel):
+    """The height and width of the network's input, in pixels."""
 
     height_px: int = Field(ge=8, le=4096)
     width_px: int = Field(ge=8, le=4096)
 
 
-class VggPreprocessing(_Frozen):
-    """What `keras.applications.vgg16` was trained on: BGR minus the ImageNet mean."""
+class VggPreprocessing(StrictModel):
+    """The preprocessing of `keras.applications.vgg16`: BGR minus the ImageNet mean."""
 
     kind: Literal["vgg16"]
 
 
-class ScalePreprocessing(_Frozen):
-    """RGB, 0 to 255, as `(x - mean) / std`; one number, or one per channel."""
+class ScalePreprocessing(StrictModel):
+    """`(x - mean) / std` of RGB, 0 to 255; one number for all channels, or one for each."""
 
     kind: Literal["scale"]
     mean: PerChannel = 0.0
     std: PerChannel = 1.0
 
     @model_validator(mode="after")
-    def _divisible(self) -> Self:
+    def _check_std(self) -> Self:
         if 0.0 in (self.std if isinstance(self.std, tuple) else (self.std,)):
             raise ValueError("std must not be zero")
         return self
@@ -60,87 +67,99 @@ class ScalePreprocessing(_Frozen):
 Preprocessing = Annotated[VggPreprocessing | ScalePreprocessing, Field(discriminator="kind")]
 
 
-class Geometry(_Frozen):
-    """How a picture meets the input: the whole of it stretched, or a centred square of it."""
+class Geometry(StrictModel):
+    """How an image is fitted to the input: stretched as a whole, or a centered square crop."""
 
     rule: ResizeRule = "stretch"
-    fraction: float = Field(1.0, gt=0, le=1, description="Of the shorter side; for `crop`.")
+    fraction: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="The side of a crop by the image's shorter side.",
+    )
 
 
-class WeightsFile(_Frozen):
-    """Weights published apart from the network's definition."""
+class WeightsFile(StrictModel):
+    """Weights that are published separately from the network's definition."""
 
     file: str = Field(pattern=r"^[\w.-]+$")
     url: str = Field(pattern=r"^https?://")
     digest: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
 
 
-class RandomWeights(_Frozen):
-    """Weights drawn from a seeded generator. For tests and benchmarks: they recognise nothing."""
+class RandomWeights(StrictModel):
+    """Weights from a seeded random generator, for tests and benchmarks."""
 
     random_seed: int = Field(ge=0)
 
 
-class ModelSpec(_Frozen):
-    """One model of the catalogue."""
+class ModelSpec(StrictModel):
+    """One model of the catalog: the name of a table and its fields."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
-    folder: Path = Field(description="Where relative file names start. Set by the catalogue.")
+    folder: Path = Field(description="The folder of the catalog file, where its paths start.")
     source: str = Field(
         pattern=r"^(keras\.applications:[A-Z]\w+|[^:]+\.(keras|h5))$",
         description="`keras.applications:NAME`, or a .keras or .h5 file.",
     )
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="Of the model file.")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="The SHA-256 of the model file."
+    )
     weights: WeightsFile | RandomWeights | None = Field(
-        None, description="For keras.applications; a model file carries its own."
+        None, description="The weights for a keras.applications source."
     )
     input: InputSize
     preprocessing: Preprocessing
     geometry: Geometry = Geometry()
     interpolation: Interpolation = "bilinear"
-    labels_file: str = Field(description="The class names, one a line, in index order.")
+    labels_file: str = Field(description="The file of class names, one per line, in index order.")
     layer: str | None = Field(
-        None, description="The target layer; unset: the last one with a spatial output."
+        None, description="The target layer; unset means the last layer with a spatial output."
     )
-    layers: tuple[str, ...] = Field((), description="Others that may be asked for, or fused.")
-    output: str | None = Field(None, description="The scores, where there are several outputs.")
+    layers: tuple[str, ...] = Field((), description="Other layers that a request may name.")
+    output: str | None = Field(
+        None, description="The output with the scores, if the network has several outputs."
+    )
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
-        "float32", description="What the network computes in; mixed ones are for GPUs."
+        "float32",
+        description="The number format of the network; the mixed formats are for GPUs.",
     )
-    max_batch: int = Field(32, ge=1, le=32)
-    methods: tuple[str, ...] = Field(METHODS, min_length=1)
+    max_batch: int = Field(32, ge=1, le=32, description="The maximum number of images in a batch.")
+    methods: tuple[str, ...] = Field(
+        METHODS, min_length=1, description="The methods that a request may name."
+    )
 
     @field_validator("methods")
     @classmethod
-    def _known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_methods(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [method for method in methods if method not in METHODS]
         if unknown:
-            raise ValueError(f"unknown: {', '.join(unknown)}; there are: {', '.join(METHODS)}")
+            raise ValueError(f"unknown: {', '.join(unknown)}; available: {', '.join(METHODS)}")
         return methods
 
     @model_validator(mode="after")
-    def _one_origin_of_weights(self) -> Self:
+    def _check_weights(self) -> Self:
         if self.is_application and (self.weights is None or self.sha256 is not None):
-            raise ValueError("a keras.applications source needs `weights`, and no `sha256`")
+            raise ValueError("a keras.applications source needs `weights` and takes no `sha256`")
         if not self.is_application and (self.weights is not None or self.sha256 is None):
-            raise ValueError("a .keras or .h5 source needs `sha256`, and no `weights`")
+            raise ValueError("a .keras or .h5 source needs `sha256` and takes no `weights`")
         return self
 
     @property
     def is_application(self) -> bool:
-        """Whether the network's definition is one of `keras.applications`."""
+        """Whether the network's definition comes from `keras.applications`."""
         return self.source.startswith(APPLICATIONS)
 
     @property
     def digest(self) -> str:
-        """What identifies the weights: `sha256:…`, `md5:…` or `random:SEED`."""
+        """The identity of the weights: `sha256:…`, `md5:…` or `random:SEED`."""
         if isinstance(self.weights, RandomWeights):
             return f"random:{self.weights.random_seed}"
         return self.weights.digest if self.weights else f"sha256:{self.sha256}"
 
     @cached_property
     def fingerprint(self) -> str:
-        """What an explanation by this model depends on, as a SHA-256."""
+        """The SHA-256 of everything in the catalog that an explanation depends on."""
         entry = self.model_dump_json(exclude={"folder", "methods", "max_batch"})
         return hashlib.sha256("\n".join([entry, *self.labels]).encode()).hexdigest()
 
@@ -152,21 +171,21 @@ class ModelSpec(_Frozen):
 
     @cached_property
     def labels(self) -> Labels:
-        """The class names, read once; the catalogue has checked that they can be read."""
+        """The class names, read once. Raises `OSError` or `UnicodeDecodeError`."""
         return Labels.read(self.folder / self.labels_file)
 
 
 class Catalog:
-    """The models by name."""
+    """The available models by name."""
 
     def __init__(self, models: Mapping[str, ModelSpec]) -> None:
         self._models = dict(models)
 
     @classmethod
     def load(cls, settings: Settings) -> Self:
-        """Read the shipped catalogue and the operator's.
+        """Read the shipped catalog file and the operator's.
 
-        Raises `SettingsError` that names the file and every mistake in it.
+        Raises `SettingsError`, which names the file and lists every mistake in it.
         """
         models = _read(Path(str(resources.files("seewhy_models"))) / "models.toml")
         if settings.models_file is not None:
@@ -174,18 +193,18 @@ class Catalog:
         return cls(models)
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         return tuple(sorted(self._models))
 
     def get(self, name: str) -> ModelSpec:
-        """The model of that name; raises `UnknownModel`, which lists what there is."""
+        """Return a model. Raises `UnknownModel`, which lists the available names."""
         try:
             return self._models[name]
         except KeyError:
             close = difflib.get_close_matches(name, self._models, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            known = ", ".join(self.names())
-            message = f"there is no model {name!r}; there are: {known}.{hint}"
+            suggestion = f" Did you mean {close[0]}?" if close else ""
+            available = ", ".join(self.names())
+            message = f"unknown model {name!r}; available: {available}.{suggestion}"
             raise UnknownModel(message) from None
 
 
@@ -193,36 +212,51 @@ def _read(path: Path) -> dict[str, ModelSpec]:
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"the catalogue {path} cannot be read: {error}") from error
+        raise SettingsError(f"cannot read the catalog {path}: {error}") from error
     models: dict[str, ModelSpec] = {}
     mistakes: list[str] = []
     for name, table in tables.items():
-        try:
-            models[name] = _spec(name, table, path.parent)
-        except ValidationError as error:
-            mistakes += [_line(name, dict(mistake)) for mistake in error.errors()]
-        except (OSError, UnicodeDecodeError) as error:
-            mistakes.append(f"{name}.labels_file: {error}")
+        spec, found = _parse_table(name, table, path.parent)
+        mistakes += found
+        if spec is not None:
+            models[name] = spec
     if mistakes:
         listed = "\n  ".join(mistakes)
-        raise SettingsError(f"the catalogue {path} holds mistakes:\n  {listed}")
+        raise SettingsError(f"the catalog {path} has mistakes:\n  {listed}")
     return models
 
 
-def _spec(name: str, table: Any, folder: Path) -> ModelSpec:
-    # A bare key at the top of the file is no table: let validation say what is missing.
-    fields = table if isinstance(table, dict) else {}
-    given_by_us = {"name": name, "folder": folder}
-    if fields.keys() & given_by_us.keys():
-        raise OSError("name and folder are not fields: the table's title is the name")
-    spec = ModelSpec.model_validate({**fields, **given_by_us})
-    if not len(spec.labels):
-        raise OSError(f"{folder / spec.labels_file} names no class")
-    return spec
+def _parse_table(name: str, table: object, folder: Path) -> tuple[ModelSpec | None, list[str]]:
+    """Return the model of a table, or None, and its mistakes as `TABLE.FIELD: mistake; remedy`."""
+    if not isinstance(table, dict):
+        return None, [f"{name}: not a table; write the fields of a model below [{name}]"]
+    mistakes = [f"{name}.{field}: {_RESERVED[field]}" for field in _RESERVED if field in table]
+    fields = {field: value for field, value in table.items() if field not in _RESERVED}
+    if isinstance(file := fields.get("labels_file"), str):
+        mistakes += _check_labels(f"{name}.labels_file", folder / file)
+    try:
+        spec = ModelSpec.model_validate({**fields, "name": name, "folder": folder})
+    except ValidationError as error:
+        return None, mistakes + [_describe(name, mistake) for mistake in error.errors()]
+    return spec, mistakes
 
 
-def _line(name: str, mistake: Mapping[str, Any]) -> str:
+def _check_labels(where: str, path: Path) -> list[str]:
+    try:
+        labels = Labels.read(path)
+    except OSError as error:
+        return [f"{where}: cannot read {path} ({error.strerror}); correct the path"]
+    except UnicodeDecodeError:
+        return [f"{where}: {path} is not UTF-8 text; save it as UTF-8"]
+    return [] if len(labels) else [f"{where}: {path} is empty; write one class name per line"]
+
+
+def _describe(name: str, mistake: ErrorDetails) -> str:
     where = ".".join([name, *(str(part) for part in mistake["loc"])])
+    if mistake["loc"] == ("name",):
+        return f"{name}: {_NAME_RULE}"
     if mistake["type"] == "extra_forbidden":
-        return f"{where}: there is no such field"
-    return f"{where}: {mistake['msg']}"
+        field = str(mistake["loc"][-1])
+        close = difflib.get_close_matches(field, ModelSpec.model_fields, n=1)
+        return f"{where}: unknown field; " + (f"did you mean {close[0]}?" if close else "remove it")
+    return f"{where}: {mistake['msg'].removeprefix('Value error, ')}"

@@ -1,4 +1,4 @@
-"""Where a model's weights are found, how they are fetched, and that they are the right ones."""
+"""Find, download and verify the weights of a model."""
 
 import hashlib
 import tempfile
@@ -16,7 +16,7 @@ READ_S = 30.0
 _BLOCK_BYTES = 1 << 20
 
 ProgressCallback = Callable[[int, int | None], None]
-"""Told `(bytes_done, bytes_total)`; the total is None when the server does not say."""
+"""Called with `(bytes_done, bytes_total)`; the total is None when the server omits it."""
 
 
 def obtain_weights(
@@ -26,9 +26,9 @@ def obtain_weights(
     progress: ProgressCallback,
     transport: httpx2.BaseTransport | None = None,
 ) -> Path | None:
-    """Find or fetch the model's file and check its digest; None for random weights.
+    """Return the verified file of a model, downloaded if necessary; None for random weights.
 
-    Raises `WeightsNotFound`, which names both remedies, and `WeightsCorrupt`.
+    Raises `WeightsNotFound`, which names the remedies, or `WeightsCorrupt`.
     """
     if isinstance(spec.weights, RandomWeights):
         return None
@@ -40,19 +40,20 @@ def obtain_weights(
 
 
 def find_weights(spec: ModelSpec, settings: Settings) -> Path | None:
-    """Find the model's file: beside the catalogue, in `model_dir`, in Keras' own cache.
+    """Return the file of a model, or None.
 
-    It is not opened: `verify_digest` tells whether it is the right one.
+    The search order is the catalog's folder, `model_dir`, and the cache of Keras. The file is not
+    opened; `verify_digest` checks its content.
     """
-    places: list[Path] = []
+    candidates: list[Path] = []
     if not spec.is_application:
-        places.append(spec.folder / spec.source)
+        candidates.append(spec.folder / spec.source)
     name = spec.weights.file if isinstance(spec.weights, WeightsFile) else Path(spec.source).name
     if settings.model_dir is not None:
-        places.append(settings.model_dir / name)
+        candidates.append(settings.model_dir / name)
     if spec.is_application and not isinstance(spec.weights, RandomWeights):
-        places.append(_keras_cache() / name)
-    return next((place for place in places if place.is_file()), None)
+        candidates.append(_keras_cache() / name)
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def download_weights(
@@ -62,18 +63,18 @@ def download_weights(
     progress: ProgressCallback,
     transport: httpx2.BaseTransport | None = None,
 ) -> Path:
-    """Download the weights to `model_dir`, or to Keras' cache when that is unset.
+    """Download the weights to `model_dir`, or to the cache of Keras when it is unset.
 
-    The file takes its name only after its digest is right, so a crash leaves no half of one.
-    Raises `WeightsNotFound` after at most `CONNECT_S` seconds without a connection, and
-    `WeightsCorrupt` when what came is not what the catalogue names.
+    The file gets its name after its digest is verified, so a crash leaves no partial file. Raises
+    `WeightsNotFound` when the download fails, at most `CONNECT_S` seconds after an attempt to
+    connect, and `WeightsCorrupt` when the digest differs from the catalog's.
     """
     if not isinstance(spec.weights, WeightsFile):
-        raise WeightsNotFound(_remedies(spec, "the catalogue names no address for it"))
+        raise WeightsNotFound(_not_found_message(spec, "the catalog has no URL for it"))
     folder = settings.model_dir or _keras_cache()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".fetching-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".download-", delete=False) as file:
             part = Path(file.name)
         try:
             _download(spec.weights.url, part, progress, transport)
@@ -83,19 +84,21 @@ def download_weights(
         finally:
             part.unlink(missing_ok=True)
     except (httpx2.HTTPError, OSError) as error:
-        raise WeightsNotFound(_remedies(spec, f"{type(error).__name__}: {error}")) from error
+        raise WeightsNotFound(
+            _not_found_message(spec, f"{type(error).__name__}: {error}")
+        ) from error
 
 
 def verify_digest(path: Path, digest: str) -> None:
-    """Return when the file has the digest (`sha256:…` or `md5:…`), else raise `WeightsCorrupt`."""
+    """Raise `WeightsCorrupt` unless the file has the digest, `sha256:…` or `md5:…`."""
     kind, _, expected = digest.partition(":")
     with path.open("rb") as file:
-        # MD5 is what Keras publishes for its files; it guards against mix-ups, not forgery.
+        # Keras publishes MD5 for its files: a guard against mistakes, not against forgery.
         found = hashlib.file_digest(file, lambda: hashlib.new(kind, usedforsecurity=False))
     if found.hexdigest() != expected:
         raise WeightsCorrupt(
-            f"{path} is not the file that the catalogue names: its {kind} is {found.hexdigest()}, "
-            f"not {expected}. Delete it, or correct the catalogue."
+            f"the {kind} of {path} is {found.hexdigest()}, but the catalog has {expected}. "
+            "Delete the file, or correct the digest in the catalog."
         )
 
 
@@ -122,14 +125,14 @@ def _keras_cache() -> Path:
     return Path.home() / ".keras" / "models"
 
 
-def _remedies(spec: ModelSpec, reason: str) -> str:
+def _not_found_message(spec: ModelSpec, reason: str) -> str:
     if not isinstance(spec.weights, WeightsFile):
         return (
-            f"the file {spec.source} of the model {spec.name} is missing ({reason}): put it into "
-            f"{spec.folder}, or into a folder that SEEWHY_MODEL_DIR names."
+            f"cannot find the file {spec.source} of the model {spec.name} ({reason}). Put it into "
+            f"{spec.folder}, or into a folder and set SEEWHY_MODEL_DIR to it."
         )
     return (
-        f"the weights of {spec.name} are neither on disk nor to be fetched ({reason}). Either put "
-        f"{spec.weights.file} into a folder and set SEEWHY_MODEL_DIR to it, or start once where "
-        f"{spec.weights.url} can be reached."
+        f"cannot find or download the weights of {spec.name} ({reason}). Either put "
+        f"{spec.weights.file} into a folder and set SEEWHY_MODEL_DIR to it, or start once with "
+        f"access to {spec.weights.url}."
     )

@@ -1,0 +1,1 @@
+"""Decode images, place maps on them, and render heatmaps and overlays."""

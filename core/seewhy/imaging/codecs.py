@@ -1,4 +1,4 @@
-"""Pictures: looking at an upload, decoding it, encoding what was drawn."""
+"""Read the header of an image, decode it, and encode rendered images."""
 
 import struct
 import zlib
@@ -18,12 +18,10 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from seewhy.errors import BrokenImage, EmptyImage, ImageTooLarge
+from seewhy.imaging.arrays import ImageArray
 from seewhy.imaging.containers import parse_container
 
-Pixels = NDArray[np.uint8]
-
-# The classes themselves, not Image.open: it tries other formats (MPO) and warns of large pictures
-# against a limit of the whole process.
+# Image.open would also try other formats (MPO) and apply a size limit of the whole process.
 _DECODERS: dict[str, type[PillowFile]] = {
     "image/jpeg": JpegImageFile,
     "image/png": PngImageFile,
@@ -41,8 +39,8 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
-# EXIF 2.32, tag 0x0112: how the stored rows and columns become upright ones.
-_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+# EXIF 2.32, tag 0x0112: orientation to a function that turns stored pixels upright.
+_TO_UPRIGHT: dict[int, Callable[[ImageArray], ImageArray]] = {
     1: lambda stored: stored,
     2: lambda stored: stored[:, ::-1],
     3: lambda stored: stored[::-1, ::-1],
@@ -56,7 +54,7 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What the header says of a picture, EXIF orientation applied."""
+    """The type and size of an image, with the EXIF orientation applied."""
 
     media_type: str
     width_px: int
@@ -64,79 +62,79 @@ class ImageHeader:
 
 
 def read_header(body: bytes, *, max_bytes: int, max_pixels: int) -> ImageHeader:
-    """Look at a picture without decoding it: its type, its size, and that it is all there.
+    """Read the type and size of an image and check that it is complete, without decoding it.
 
     Raises `EmptyImage`, `ImageTooLarge` (bytes or pixels), `UnsupportedImage`, `BrokenImage`.
     """
     if len(body) > max_bytes:
-        raise ImageTooLarge(f"the picture has {len(body)} bytes; {max_bytes} are allowed")
-    with _opened(body, max_pixels=max_pixels) as (_, info, _):
-        return info
+        raise ImageTooLarge(f"the image has {len(body)} bytes; the limit is {max_bytes}")
+    with _open(body, max_pixels=max_pixels) as (_, header, _):
+        return header
 
 
-def decode(body: bytes, *, max_pixels: int) -> Pixels:
-    """Decode to RGB, `(height, width, 3)`, upright, of exactly the size that `read_header` names.
+def decode(body: bytes, *, max_pixels: int) -> ImageArray:
+    """Decode an image to upright RGB, `(height, width, 3)`, of the size in its header.
 
-    Transparency is laid on white; of an animation, the first frame counts; colour profiles are
-    not applied. Raises as `read_header` does. A JPEG cut short and closed again by an end marker
-    cannot be told from a whole one and keeps the grey that its decoder fills in.
+    Transparent pixels are composited on white. Only the first frame of an animation is decoded.
+    Color profiles are not applied. A truncated JPEG that ends with an end marker looks complete;
+    the decoder fills the missing part with gray. Raises as `read_header` does.
     """
-    with _opened(body, max_pixels=max_pixels) as (image, info, orientation):
-        upright = np.ascontiguousarray(_UPRIGHT[orientation](_rgb(image)))
-    if upright.shape != (info.height_px, info.width_px, 3):
-        raise BrokenImage("the picture is not of the size that its header names")
+    with _open(body, max_pixels=max_pixels) as (image, header, orientation):
+        upright = np.ascontiguousarray(_TO_UPRIGHT[orientation](_to_rgb(image)))
+    if upright.shape != (header.height_px, header.width_px, 3):
+        raise BrokenImage("the size of the image differs from its header")
     return upright
 
 
-def encode_jpeg(rgb: Pixels, *, quality: int = 90) -> bytes:
-    """Encode `(height, width, 3)` RGB."""
+def encode_jpeg(rgb: ImageArray, *, quality: int = 90) -> bytes:
+    """Encode `(height, width, 3)` RGB as JPEG, with a quality of 0 to 100."""
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    return _encoded(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    return _encode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
 
 
-def encode_png(pixels: Pixels) -> bytes:
-    """Encode `(height, width, 3)` RGB, `(height, width, 4)` RGBA or `(height, width)` grey."""
-    if pixels.ndim == 2:
-        return _encoded(".png", pixels, [])
-    swap = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    return _encoded(".png", cv2.cvtColor(pixels, swap), [])
+def encode_png(image: ImageArray) -> bytes:
+    """Encode RGB `(height, width, 3)`, RGBA `(…, 4)` or gray `(height, width)` as PNG."""
+    if image.ndim == 2:
+        return _encode(".png", image, [])
+    swap = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    return _encode(".png", cv2.cvtColor(image, swap), [])
 
 
-def _encoded(suffix: str, pixels: NDArray[Any], options: list[int]) -> bytes:
-    done, encoded = cv2.imencode(suffix, pixels, options)
-    if not done:
-        raise ValueError(f"OpenCV cannot write {pixels.shape} as {suffix}")
+def _encode(suffix: str, image: NDArray[Any], options: list[int]) -> bytes:
+    success, encoded = cv2.imencode(suffix, image, options)
+    if not success:
+        raise ValueError(f"OpenCV cannot write {image.shape} as {suffix}")
     return encoded.tobytes()
 
 
 @contextmanager
-def _opened(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageHeader, int]]:
-    """Open without decoding; inside the block, the decoder's errors become `BrokenImage`."""
+def _open(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageHeader, int]]:
+    """Open an image without decoding it; decoder errors in the block become `BrokenImage`."""
     if not body:
-        raise EmptyImage("the picture has no bytes")
-    file = parse_container(body)
+        raise EmptyImage("the image is empty")
+    container = parse_container(body)
     try:
-        image = _DECODERS[file.media_type](BytesIO(file.body))
+        image = _DECODERS[container.media_type](BytesIO(container.pixel_data))
         width_px, height_px = image.size
         if width_px * height_px > max_pixels:
             raise ImageTooLarge(
-                f"the picture has {width_px} by {height_px} pixels; {max_pixels} are allowed"
+                f"the image has {width_px} by {height_px} pixels; the limit is {max_pixels} pixels"
             )
-        if not file.whole:
-            raise BrokenImage("the picture ends too early")
-        if file.orientation >= 5:
+        if not container.complete:
+            raise BrokenImage("the image is truncated")
+        if container.orientation >= 5:
             width_px, height_px = height_px, width_px
-        yield image, ImageHeader(file.media_type, width_px, height_px), file.orientation
+        yield image, ImageHeader(container.media_type, width_px, height_px), container.orientation
     except Image.DecompressionBombError as error:
-        raise ImageTooLarge("the picture has more pixels than can be decoded safely") from error
+        raise ImageTooLarge("the image has too many pixels to decode safely") from error
     except _DECODER_ERRORS as error:
-        raise BrokenImage("the picture is damaged or of a kind that cannot be decoded") from error
+        raise BrokenImage("the image is damaged or has an unsupported feature") from error
 
 
-def _rgb(image: Image.Image) -> Pixels:
-    """Decode, as stored: `(height, width, 3)`."""
+def _to_rgb(image: Image.Image) -> ImageArray:
+    """Decode to RGB, `(height, width, 3)`, in the stored orientation."""
     if image.mode.startswith("I"):
-        return _from_deep_grey(image)
+        return _from_16_bit_gray(image)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
@@ -144,9 +142,9 @@ def _rgb(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-def _from_deep_grey(image: Image.Image) -> Pixels:
-    """Keep the high byte of 16-bit grey, which Pillow would clip at 255."""
+def _from_16_bit_gray(image: Image.Image) -> ImageArray:
+    """Keep the high byte of 16-bit gray, which Pillow would clip at 255."""
     deep = np.asarray(image)
-    grey = (deep >> 8).astype(np.uint8)
-    grey[deep == image.info.get("transparency", -1)] = 255
-    return np.stack([grey] * 3, axis=-1)
+    gray = (deep >> 8).astype(np.uint8)
+    gray[deep == image.info.get("transparency", -1)] = 255
+    return np.stack([gray] * 3, axis=-1)

@@ -1,9 +1,8 @@
-"""How JPEG, PNG and WebP files are laid out, as far as a service must know it.
+"""Parse the containers of JPEG, PNG and WebP files without decoding pixels.
 
-A walk over a file's parts, without decoding a pixel, answers three questions: does the file end
-where it says, which part is the EXIF block, and what remains once everything that is not needed
-to decode the pixels is left out. Leaving it out keeps profiles, texts, thumbnails and animations,
-which is where decoders are attacked, away from the decoder.
+The parser checks that a file is complete, reads the EXIF orientation, and drops every segment that
+the pixels do not need. Color profiles, texts and thumbnails, a common way to attack decoders,
+never reach the decoder.
 """
 
 import re
@@ -30,33 +29,36 @@ _PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFile:
-    """A file taken apart: `body` is what decoding the pixels needs, `whole` whether it ends."""
+class ImageContainer:
+    """A parsed image file."""
 
     media_type: str
-    body: bytes
-    whole: bool
+    pixel_data: bytes
+    """The file without the segments that its pixels do not need."""
+    complete: bool
+    """Whether the file has its end."""
     orientation: int
+    """The EXIF orientation, 1 to 8; 1 when it is missing or invalid."""
 
 
-def parse_container(body: bytes) -> ImageFile:
-    """Recognise the format by content and walk the file.
+def parse_container(body: bytes) -> ImageContainer:
+    """Detect the format by content and parse the file.
 
-    `orientation` is EXIF's, 1 to 8, and 1 where there is none that makes sense. Raises
-    `UnsupportedImage` for any other format and `BrokenImage` for a file built to be slow.
+    Raises `UnsupportedImage` when the format is not JPEG, PNG or WebP. Raises `BrokenImage` when
+    the file has an absurd number of segments, which would make decoding slow.
     """
-    for begins, media_type, walk in _FORMATS:
-        if begins.match(body):
-            kept, exif, whole = walk(body)
-            return ImageFile(media_type, kept, whole, _orientation(exif))
-    raise UnsupportedImage("the picture is neither JPEG, PNG nor WebP")
+    for signature, media_type, parse in _FORMATS:
+        if signature.match(body):
+            pixel_data, exif, complete = parse(body)
+            return ImageContainer(media_type, pixel_data, complete, _orientation(exif))
+    raise UnsupportedImage("the image is not JPEG, PNG or WebP")
 
 
-def _jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
-    """ITU-T T.81, Annex B. Metadata and what lies between segments or after EOI is left out."""
+def _parse_jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
+    """Parse by ITU-T T.81, Annex B. Drop metadata, and bytes between segments and after EOI."""
     kept = [body[:2]]
     exif = b""
-    parts = scans = 0
+    segments = scans = 0
     position, in_scan = 2, False
     while found := _JPEG_MARKER.search(body, position):
         if in_scan:
@@ -66,9 +68,11 @@ def _jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
             kept.append(found.group())
             return b"".join(kept), exif, True
         in_scan = marker == _SOS
-        parts, scans = parts + 1, scans + in_scan
-        if parts > MAX_SEGMENTS or scans > MAX_SCANS:
-            raise BrokenImage("the JPEG has more parts than any camera writes")
+        segments, scans = segments + 1, scans + in_scan
+        if segments > MAX_SEGMENTS or scans > MAX_SCANS:
+            raise BrokenImage(
+                f"the JPEG has more than {MAX_SEGMENTS:,} segments or {MAX_SCANS} scans"
+            )
         position = found.end() + int.from_bytes(body[found.end() : found.end() + 2], "big")
         if position < found.end() + 2 or position > len(body):
             break
@@ -81,8 +85,8 @@ def _jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
     return b"".join(kept), exif, False
 
 
-def _png(body: bytes) -> tuple[bytes, bytes, bool]:
-    """PNG, third edition, section 5. Checksums are left to the decoder."""
+def _parse_png(body: bytes) -> tuple[bytes, bytes, bool]:
+    """Parse by PNG, third edition, section 5. The decoder verifies the checksums."""
     kept = [_PNG_SIGNATURE]
     exif = b""
     position = len(_PNG_SIGNATURE)
@@ -100,11 +104,11 @@ def _png(body: bytes) -> tuple[bytes, bytes, bool]:
         if kind == b"IEND":
             return b"".join(kept), exif, True
         position = end
-    raise BrokenImage("the PNG has more chunks than any program writes")
+    raise BrokenImage(f"the PNG has more than {MAX_SEGMENTS:,} chunks")
 
 
-def _webp(body: bytes) -> tuple[bytes, bytes, bool]:
-    """RFC 9649. The RIFF size is the file's own word on where it ends."""
+def _parse_webp(body: bytes) -> tuple[bytes, bytes, bool]:
+    """Parse by RFC 9649. The RIFF size gives the end of the file."""
     end = 8 + int.from_bytes(body[4:8], "little")
     exif = b""
     position = 12
@@ -115,22 +119,22 @@ def _webp(body: bytes) -> tuple[bytes, bytes, bool]:
         if body[position : position + 4] == b"EXIF":
             exif = exif or body[position + 8 : position + 8 + size]
         position += 8 + size + size % 2
-    raise BrokenImage("the WebP has more chunks than any program writes")
+    raise BrokenImage(f"the WebP has more than {MAX_SEGMENTS:,} chunks")
 
 
 _FORMATS: tuple[
     tuple[re.Pattern[bytes], str, Callable[[bytes], tuple[bytes, bytes, bool]]], ...
 ] = (
-    (re.compile(rb"\xff\xd8\xff"), "image/jpeg", _jpeg),
-    (re.compile(re.escape(_PNG_SIGNATURE)), "image/png", _png),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp", _webp),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg", _parse_jpeg),
+    (re.compile(re.escape(_PNG_SIGNATURE)), "image/png", _parse_png),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp", _parse_webp),
 )
 
 
 def _orientation(exif: bytes) -> int:
-    """Read tag 0x0112 of the first directory: TIFF 6.0, section 2.
+    """Read tag 0x0112 of the first directory (TIFF 6.0, section 2).
 
-    Pillow's reader raises and warns on the blocks that phones and editors really write.
+    Pillow's reader raises and warns on EXIF blocks that phones and editors do write.
     """
     tiff = exif.removeprefix(_EXIF_HEADER)
     order = _TIFF_ORDERS.get(tiff[:4])

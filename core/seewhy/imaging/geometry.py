@@ -1,4 +1,4 @@
-"""Where a picture meets a model's input."""
+"""Fit an image to a model's input, and find the pixels that a map covers."""
 
 import math
 from typing import Any, get_args
@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.imaging.arrays import ImageArray
 from seewhy.schemas.geometry import Interpolation, Rectangle, ResizeRule
 
-# INTER_NEAREST_EXACT takes the pixel whose centre is nearest, as Pillow and thus Keras do.
+# INTER_NEAREST_EXACT takes the pixel with the nearest center, as Pillow and therefore Keras do.
 _FLAGS: dict[Interpolation, int] = {
     "nearest": cv2.INTER_NEAREST_EXACT,
     "bilinear": cv2.INTER_LINEAR,
@@ -21,15 +22,16 @@ _FLAGS: dict[Interpolation, int] = {
 def covered_rectangle(
     width_px: int, height_px: int, *, rule: ResizeRule, fraction: float
 ) -> Rectangle:
-    """Say which part of a picture the model sees, in whole pixels.
+    """Return the part of an image that the model sees, in whole pixels.
 
-    `stretch`: all of it. `crop`: the centred square of `fraction` (0 < fraction ≤ 1) of the
-    shorter side, placed as the reference recipe of EfficientNet places it.
+    `stretch` covers the whole image. `crop` covers a centered square: its side is `fraction`
+    (0 < fraction ≤ 1) of the shorter side, placed as in the reference code of EfficientNet.
+    Raises `ValueError` when the rule or the fraction is invalid.
     """
     if rule not in get_args(ResizeRule):
-        raise ValueError(f"the rule is one of {get_args(ResizeRule)}, not {rule!r}")
+        raise ValueError(f"rule must be one of {get_args(ResizeRule)}, not {rule!r}")
     if not 0 < fraction <= 1:
-        raise ValueError(f"the fraction is above 0 and at most 1, not {fraction}")
+        raise ValueError(f"fraction must be above 0 and at most 1, not {fraction}")
     if rule == "stretch":
         return Rectangle(x=0, y=0, width=width_px, height=height_px)
     side_px = max(1, math.floor(fraction * min(width_px, height_px)))
@@ -38,27 +40,27 @@ def covered_rectangle(
 
 
 def pixel_slices(rectangle: Rectangle, *, width_px: int, height_px: int) -> tuple[slice, slice]:
-    """Return the rows and the columns of a picture that a rectangle covers, at least one each."""
+    """Return the rows and columns that a rectangle covers in an image, at least one each."""
     top, bottom = _span(rectangle.y, rectangle.height, limit=height_px)
     left, right = _span(rectangle.x, rectangle.width, limit=width_px)
     return slice(top, bottom), slice(left, right)
 
 
 def crop_and_resize(
-    picture: NDArray[np.uint8],
+    image: ImageArray,
     rectangle: Rectangle,
     *,
     height_px: int,
     width_px: int,
     interpolation: Interpolation,
-) -> NDArray[np.uint8]:
-    """Cut a rectangle out of `(height, width, 3)` and resize it to `(height_px, width_px, 3)`.
+) -> ImageArray:
+    """Crop a rectangle from `(height, width, 3)` and resize it to `(height_px, width_px, 3)`.
 
-    `area` averages what a new pixel covers and suits strong shrinking; `nearest` gives Pillow's
-    pixels; `bilinear` and `cubic` sample without smoothing, as models' own recipes often do.
+    `area` averages the pixels that a new pixel covers and suits strong downscaling. `nearest`
+    gives the same pixels as Pillow. `bilinear` and `cubic` sample without smoothing.
     """
-    rows, columns = pixel_slices(rectangle, width_px=picture.shape[1], height_px=picture.shape[0])
-    part: NDArray[Any] = picture[rows, columns]
+    rows, columns = pixel_slices(rectangle, width_px=image.shape[1], height_px=image.shape[0])
+    part: NDArray[Any] = image[rows, columns]
     if part.shape[:2] != (height_px, width_px):
         part = cv2.resize(part, (width_px, height_px), interpolation=_FLAGS[interpolation])
     return np.ascontiguousarray(part, dtype=np.uint8)

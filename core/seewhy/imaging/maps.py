@@ -1,39 +1,41 @@
-"""Signed maps: the numbers behind every heatmap.
+"""Store signed maps, assess their health, and read evidence from them.
 
-A map is kept at its native resolution and before the final ReLU of its formula, float32,
-`(map_height, map_width)`; those of one picture together are `(targets, map_height, map_width)`.
+A map has the native resolution of its layer and no final ReLU: float32 `(map_height, map_width)`.
+The maps of one image are stored together as `(targets, map_height, map_width)`.
 """
 
 from io import BytesIO
 from tokenize import TokenError
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seewhy.imaging.arrays import AnyMapArray, MapArray
 from seewhy.schemas.result import Verdict
 
-Map = NDArray[np.float32]
 Polarity = Literal["positive", "negative", "signed"]
 
-# Below this part of its largest value, what varies within a float32 map is rounding.
+# Variation below this share of the largest value of a float32 map is rounding.
 _ROUNDING = 1e-6
 
 
-def encode_npy(maps: Map) -> bytes:
-    """Write `(targets, map_height, map_width)` float32 as an .npy file, format 1.0."""
+def encode_npy(maps: MapArray) -> bytes:
+    """Encode `(targets, map_height, map_width)` float32 as an .npy file of format 1.0.
+
+    Raises `ValueError` when the shape or the number type is different.
+    """
     if maps.ndim != 3 or maps.dtype != np.float32:
-        raise ValueError(f"maps are three-dimensional float32, not {maps.shape} {maps.dtype}")
+        raise ValueError(f"maps must be three-dimensional float32, not {maps.shape} {maps.dtype}")
     file = BytesIO()
     little_endian = np.ascontiguousarray(maps, dtype="<f4")
     np.lib.format.write_array(file, little_endian, version=(1, 0), allow_pickle=False)
     return file.getvalue()
 
 
-def decode_npy(body: bytes) -> Map:
-    """Read what `encode_npy` wrote, `(targets, map_height, map_width)`; read-only.
+def decode_npy(body: bytes) -> MapArray:
+    """Decode the output of `encode_npy` to a read-only array `(targets, map_height, map_width)`.
 
-    Raises `ValueError` on anything else, before memory is taken for what a header claims.
+    Raises `ValueError` for any other file, before it allocates the memory that a header claims.
     """
     try:
         file = BytesIO(body)
@@ -46,8 +48,8 @@ def decode_npy(body: bytes) -> Map:
     return np.frombuffer(body, dtype="<f4", offset=file.tell()).reshape(shape)
 
 
-def map_verdict(signed: Map, *, gradient_peak: float) -> Verdict:
-    """Say what is wrong with a map, the gravest first; `ok` when nothing is.
+def map_verdict(signed: MapArray, *, gradient_peak: float) -> Verdict:
+    """Return the most severe problem of a map, or `ok`.
 
     `gradient_peak` is the largest absolute gradient of the target at the target layer.
     """
@@ -63,10 +65,10 @@ def map_verdict(signed: Map, *, gradient_peak: float) -> Verdict:
     return Verdict.OK
 
 
-def evidence(signed: NDArray[Any], *, polarity: Polarity) -> Map:
-    """Return what speaks for a class, against it (as positive numbers), or both with its sign.
+def evidence(signed: AnyMapArray, *, polarity: Polarity) -> MapArray:
+    """Return the evidence for a class, against it (as positive numbers), or both with its sign.
 
-    What is not finite is no evidence: it counts as 0.
+    Values that are not finite count as 0.
     """
     finite = np.where(np.isfinite(signed), signed, 0).astype(np.float32)
     if polarity == "positive":

@@ -1,28 +1,25 @@
-"""Localization: does a map point at what a person has framed?
+"""Localization metrics: compare a map with a box that a person has drawn.
 
 Maps are signed, `(map_height, map_width)`, and lie on the rectangle `covers` of the original
-picture; boxes are in pixels of that picture, upright. A box counts as far as the map covers it.
-Both measures are None where they cannot be said: for a map that is not finite or shows no evidence
-for the class, and for a box of which the network saw nothing.
+image. Boxes are in pixels of the upright image; only their part inside `covers` counts. Both
+metrics are None when the map is not finite or has no positive evidence, and when the box lies
+outside `covers`.
 """
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.imaging.arrays import AnyMapArray
 from seewhy.schemas.geometry import Box, Rectangle
 
-Map = NDArray[Any]
 
+def pointing_hit(signed: AnyMapArray, *, covers: Rectangle, box: Box) -> bool | None:
+    """Return whether the center of the map's largest cell lies in the box.
 
-def pointing_hit(signed: Map, *, covers: Rectangle, box: Box) -> bool | None:
-    """Say whether the centre of the map's largest cell lies in the box.
-
-    The pointing game of Zhang et al. 2016, arXiv:1608.00507, without its margin of 15 pixels. Of
-    equal cells the first in reading order counts.
+    The pointing game of Zhang et al. 2016, arXiv:1608.00507, without its margin of 15 pixels. The
+    first of several equal cells, in reading order, counts.
     """
-    if not _comparable(signed, covers, box):
+    if not _is_defined(signed, covers, box):
         return None
     row, column = np.unravel_index(np.argmax(signed), signed.shape)
     x = covers.x + covers.width * (column + 0.5) / signed.shape[1]
@@ -30,22 +27,22 @@ def pointing_hit(signed: Map, *, covers: Rectangle, box: Box) -> bool | None:
     return bool(box.x <= x < box.x + box.width and box.y <= y < box.y + box.height)
 
 
-def energy_in_box(signed: Map, *, covers: Rectangle, box: Box) -> float | None:
-    """Return the part of the positive evidence that lies in the box, 0 to 1.
+def energy_in_box(signed: AnyMapArray, *, covers: Rectangle, box: Box) -> float | None:
+    """Return the share of the positive evidence that lies in the box, 0 to 1.
 
     The energy-based pointing game of Wang et al. 2020 (Score-CAM), arXiv:1910.01279, section 4.3.
-    A cell that the box's edge cuts counts by the part that lies inside.
+    A cell that the box covers in part counts in proportion to the covered area.
     """
-    if not _comparable(signed, covers, box):
+    if not _is_defined(signed, covers, box):
         return None
-    # By its peak, so that no sum is too large or too small for a float.
+    # Division by the maximum prevents overflow and underflow of the sum.
     evidence = np.maximum(signed, 0).astype(np.float64) / float(signed.max())
-    rows = _shares(signed.shape[0], covers.y, covers.height, box.y, box.height)
-    columns = _shares(signed.shape[1], covers.x, covers.width, box.x, box.width)
+    rows = _covered_shares(signed.shape[0], covers.y, covers.height, box.y, box.height)
+    columns = _covered_shares(signed.shape[1], covers.x, covers.width, box.x, box.width)
     return float(rows @ evidence @ columns / evidence.sum())
 
 
-def _comparable(signed: Map, covers: Rectangle, box: Box) -> bool:
+def _is_defined(signed: AnyMapArray, covers: Rectangle, box: Box) -> bool:
     seen = (
         max(box.x, covers.x) < min(box.x + box.width, covers.x + covers.width),
         max(box.y, covers.y) < min(box.y + box.height, covers.y + covers.height),
@@ -53,10 +50,10 @@ def _comparable(signed: Map, covers: Rectangle, box: Box) -> bool:
     return all(seen) and bool(np.isfinite(signed).all() and signed.max() > 0)
 
 
-def _shares(
+def _covered_shares(
     cells: int, start: float, length: float, box_start: float, box_length: float
 ) -> NDArray[np.float64]:
-    """Return the part of each cell of one axis that a box covers, (cells,)."""
+    """Return the covered share of each cell along one axis, `(cells,)`."""
     edges = start + length * np.arange(cells + 1) / cells
     inside = np.clip(edges, box_start, box_start + box_length)
     return np.asarray(np.diff(inside) / np.diff(edges))

@@ -1,1 +1,1 @@
-"""The data that clients, the API and the workers exchange, as validated types."""
+"""Validated types for the data that clients, the API and the workers exchange."""

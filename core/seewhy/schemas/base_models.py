@@ -1,4 +1,4 @@
-"""Two base classes: one refuses unknown fields, the other ignores them."""
+"""The two base classes of all schemas: one refuses unknown fields, one ignores them."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -10,6 +10,6 @@ class StrictModel(BaseModel):
 
 
 class StoredModel(BaseModel):
-    """Data that one version writes and another version reads. Unknown fields are ignored."""
+    """Data that one version writes and another version may read. Unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)

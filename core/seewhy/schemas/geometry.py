@@ -1,4 +1,4 @@
-"""Parts of an image, in pixels, and the ways in which an image meets a model's input."""
+"""Rectangles of an image in pixels, and how an image is fitted to a model's input."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ Interpolation = Literal["nearest", "bilinear", "cubic", "area"]
 
 
 class Rectangle(StoredModel):
-    """A part of the original picture, in pixels, origin top left."""
+    """A part of the original image, in pixels, with the origin at the top left."""
 
     x: float
     y: float
@@ -19,16 +19,16 @@ class Rectangle(StoredModel):
     height: float
 
 
-_Place = Annotated[float, Field(allow_inf_nan=False)]
+_Coordinate = Annotated[float, Field(allow_inf_nan=False)]
 _Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Box(Rectangle):
-    """Where a person sees what the picture is to be explained for, in pixels, upright."""
+    """A person's annotation of the evidence, in pixels of the upright image."""
 
     model_config = ConfigDict(extra="forbid")
 
-    x: _Place
-    y: _Place
+    x: _Coordinate
+    y: _Coordinate
     width: _Length
     height: _Length

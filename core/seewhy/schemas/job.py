@@ -1,4 +1,4 @@
-"""A job: one accepted request, as the worker runs it, and its states."""
+"""A job: one accepted request in the form that a worker runs, and its states."""
 
 from enum import StrEnum
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from seewhy.schemas.targets import TargetOrIndex
 
 
 class JobState(StrEnum):
-    """Where a job stands. Terminal states never change."""
+    """The state of a job. Terminal states never change."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -23,29 +23,31 @@ class JobState(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether the job has its outcome."""
+        """Whether the job has an outcome."""
         return self not in {JobState.QUEUED, JobState.RUNNING}
 
 
 class Priority(StrEnum):
-    """Interactive jobs go before batch jobs of the same model."""
+    """Interactive jobs run before batch jobs of the same model."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
 
 
 class MethodOptions(StrictModel):
-    """How the maps of one picture are to be made; pictures of one recipe go together."""
+    """The options that shape the maps of one image. Images with equal options share a batch."""
 
     method: str = "gradcam"
     fallback: tuple[str, ...] = ()
     score: ScoreKind = "logit"
-    layers: tuple[str, ...] = Field((), description="Several are fused; none: the target layer.")
-    trust: bool = Field(False, description="Whether the maps are put to the test.")
+    layers: tuple[str, ...] = Field(
+        (), description="The maps of several layers are fused. Empty: the target layer."
+    )
+    trust: bool = Field(False, description="Whether to compute trust scores.")
 
 
 class Job(StoredModel):
-    """What a worker needs to run an accepted request: names resolved, defaults filled in."""
+    """All that a worker needs to run a request, with names resolved and defaults filled in."""
 
     model: str
     method: str
@@ -64,7 +66,7 @@ class Job(StoredModel):
 
     @property
     def method_options(self) -> MethodOptions:
-        """How its maps are to be made."""
+        """The options that shape the maps of this job."""
         return MethodOptions(
             method=self.method,
             fallback=self.fallback,

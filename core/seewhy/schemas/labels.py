@@ -9,7 +9,7 @@ from seewhy.errors import UnknownClass
 
 
 class Labels:
-    """Class names in index order. A name need not be unique: ImageNet has two cranes."""
+    """The class names in index order. Names may repeat: ImageNet has two classes named crane."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
@@ -32,28 +32,28 @@ class Labels:
         return self._names[index]
 
     def index_of(self, wanted: str | int) -> int:
-        """Find a class by its name (letter case aside) or its index (also written as digits).
+        """Return the index of a class given by name, in any letter case, or by index.
 
-        Raises `UnknownClass` for a name that is unknown or shared by several classes, and for an
-        index outside the model's range.
+        The index may be a string of digits. Raises `UnknownClass` when the name is unknown or
+        ambiguous, or when the index is out of range.
         """
         if isinstance(wanted, int):
-            return self._checked(wanted)
+            return self._check_range(wanted)
         found = self._indices.get(wanted.strip().casefold(), [])
         if len(found) == 1:
             return found[0]
         if found:
-            listed = " and ".join(str(index) for index in found)
-            raise UnknownClass(f"the class name {wanted!r} is ambiguous: use the index, {listed}")
+            listed = " or ".join(str(index) for index in found)
+            raise UnknownClass(f"the class name {wanted!r} is ambiguous; use the index: {listed}")
         if re.fullmatch(r"[0-9]{1,9}", wanted):
-            return self._checked(int(wanted))
+            return self._check_range(int(wanted))
         raise UnknownClass(f"the model has no class {wanted!r}{self._suggestion(wanted)}")
 
-    def _checked(self, index: int) -> int:
+    def _check_range(self, index: int) -> int:
         if 0 <= index < len(self):
             return index
         raise UnknownClass(f"the model has no class {index}: indices run from 0 to {len(self) - 1}")
 
     def _suggestion(self, wanted: str) -> str:
         close = difflib.get_close_matches(wanted.casefold(), self._indices, n=3)
-        return f"; close to it: {', '.join(close)}" if close else ""
+        return f"; similar names: {', '.join(close)}" if close else ""

@@ -1,4 +1,4 @@
-"""What is known of each explanation method, apart from its maths."""
+"""The properties of each explanation method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,23 +15,24 @@ Normalization = (
 
 @dataclass(frozen=True, slots=True)
 class MethodInfo:
-    """What a client chooses a method by."""
+    """The properties by which a client chooses a method."""
 
     paper: str
+    """An arXiv id or a DOI."""
     linear: bool
     """Whether the difference of two maps explains the difference of their scores."""
     forward_passes: float
-    """About what one picture with one target costs, all in all, of VGG16."""
+    """The approximate cost of one image with one target, in forward passes of VGG16."""
     chooses_rivals: bool = False
-    """Whether it chooses by itself what to compare a class with."""
+    """Whether the method itself chooses the classes to compare with."""
     class_specific: bool = True
-    """Whether the map depends on the class at all."""
+    """Whether the map depends on the class."""
     uses_layer: bool = True
-    """Whether it looks into the network at a layer, which can be chosen."""
+    """Whether the map is computed at a layer, which a request may choose."""
     pixel_level: bool = False
-    """Whether the map has the resolution of the network's input, not of a layer."""
+    """Whether the map has the resolution of the network's input instead of a layer."""
     fusable: bool = True
-    """Whether maps of several layers can be fused."""
+    """Whether the maps of several layers can be fused."""
 
 
 METHOD_INFO: Mapping[str, MethodInfo] = MappingProxyType(
@@ -88,7 +89,7 @@ METHOD_INFO: Mapping[str, MethodInfo] = MappingProxyType(
         "classic": MethodInfo("arXiv:1610.02391", linear=True, forward_passes=1.0, fusable=False),
     }
 )
-"""Every method by name; `classic` is asked for as a preset only."""
+"""Every method by name. `classic` is available as a preset only."""
 
 CLASSIC = "classic"
 METHODS = tuple(name for name in METHOD_INFO if name != CLASSIC)

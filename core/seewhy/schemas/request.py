@@ -1,4 +1,4 @@
-"""The request: what a client asks for."""
+"""The body of a request for an explanation."""
 
 import json
 from typing import Annotated, Literal, Self
@@ -18,77 +18,85 @@ METADATA_LIMIT_BYTES = 4_096
 
 
 class ExplanationRequest(StrictModel):
-    """What a client asks for. Fields that are not named here are refused."""
+    """A request for an explanation. Unknown fields are refused."""
 
-    model: str | None = Field(None, description="A name from /v1/models; unset: the default.")
-    method: str = Field("gradcam", description="How the map is made.")
+    model: str | None = Field(
+        None, description="A model name from /v1/models. Default: the server's default model."
+    )
+    method: str = Field("gradcam", description="The explanation method.")
     fallback: tuple[str, ...] = Field(
         (),
         max_length=MAX_FALLBACKS,
-        description="Methods to try in turn while no map of the picture has the verdict `ok`.",
+        description="Methods to try in this order until a map of the image has the verdict `ok`.",
     )
     score: ScoreKind = Field(
-        "logit", description="What is explained: the class's logit or its probability."
+        "logit", description="The explained score of a class: its logit or its probability."
     )
     layer: str | tuple[str, ...] | None = Field(
         None,
-        description="One of the model's layers, or up to four, whose maps are fused; unset: its "
-        "target layer.",
+        description="A layer of the model, or up to four layers, whose maps are fused. Default: "
+        "the model's target layer.",
     )
     targets: RequestedTargets = Field(
         "predicted",
-        description="`predicted`, `top:N`, or one or a list of: a class name or index; "
-        '`{"why": X, "not": [Y]}`, what speaks for X more than for Y; `{"against": X}`.',
+        description="The classes to explain: `predicted`, `top:N`, a target, or a list of targets. "
+        "A target is a class name or index; "
+        '`{"why": X, "not": [Y]}`, the evidence for X beyond that for Y; or `{"against": X}`, '
+        "the evidence against X.",
     )
     preset: Literal["classic"] | None = Field(
         None,
-        description="`classic`: the original recipe, which settles method, score and drawing.",
+        description="`classic`: the original Grad-CAM recipe. It fixes method, score and drawing.",
     )
     normalize: Normalization = Field(
         "image",
-        description="What is drawn as full heat: the strongest evidence of the `image`, 1 for "
-        "`none`, or a number, so that pictures can be compared. The numbers stay as they are.",
+        description="The evidence drawn with the strongest color: the maximum of the `image`, 1 "
+        "for `none`, or a number, which makes images comparable. The stored map does not change.",
     )
     outputs: tuple[Literal["overlay", "trust"], ...] = Field(
         ("overlay",),
         max_length=2,
-        description="What is made ahead of demand. An overlay can be drawn later, too; `trust`, "
-        "which puts the maps to the test, cannot.",
+        description="The outputs to compute with the explanation. An overlay can also be rendered "
+        "later; the trust scores (`trust`) cannot.",
     )
     box: Box | None = Field(
-        None, description="With `trust` in outputs: what the maps ought to lie in."
+        None, description="The box that the evidence should lie in. Requires `trust` in outputs."
     )
     cache: bool = Field(
-        True, description="Whether the outcome may be that of another request that asked the same."
+        True, description="Whether the outcome of an identical request may be reused."
     )
-    priority: Priority = Priority.INTERACTIVE
-    deadline_s: float | None = Field(None, gt=0, le=86_400)
+    priority: Priority = Field(
+        Priority.INTERACTIVE, description="Interactive jobs run before batch jobs."
+    )
+    deadline_s: float | None = Field(
+        None, gt=0, le=86_400, description="Seconds until an unfinished job expires."
+    )
     webhook: Annotated[str, AfterValidator(validate_webhook_url)] | None = Field(
-        None, description="A URL that is told of the outcome, signed: docs/webhooks.md."
+        None, description="A URL that receives the outcome as a signed POST request."
     )
     metadata: dict[str, JsonValue] = Field(
-        default_factory=dict, description="Returned as it came; 4,096 bytes of JSON at most."
+        default_factory=dict, description="Returned unchanged. At most 4,096 bytes of JSON."
     )
 
     @field_validator("metadata")
     @classmethod
-    def _small(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    def _check_size(cls, metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
         if len(json.dumps(metadata)) > METADATA_LIMIT_BYTES:
             raise ValueError(f"has more than {METADATA_LIMIT_BYTES} bytes of JSON")
         return metadata
 
     @model_validator(mode="after")
-    def _of_one_mind(self) -> Self:
+    def _check_consistency(self) -> Self:
         methods = (self.method, *self.fallback)
         if len(set(methods)) < len(methods):
-            raise ValueError("fallback names a method that is tried before")
-        settled = {"method", "fallback", "score", "normalize"} & self.model_fields_set
-        if self.preset and settled:
+            raise ValueError("fallback repeats a method; name each method once")
+        fixed = {"method", "fallback", "score", "normalize"} & self.model_fields_set
+        if self.preset and fixed:
             raise ValueError(
-                f"preset {self.preset} leaves no choice of {', '.join(sorted(settled))}"
+                f"preset {self.preset} fixes {', '.join(sorted(fixed))}; remove these fields"
             )
         if self.box and "trust" not in self.outputs:
-            raise ValueError("box is for trust: name it in outputs")
+            raise ValueError("box requires trust; add `trust` to outputs")
         _check_layers(self.preset, methods, self.layers)
         if has_comparison(self.targets):
             _check_targets(self.preset, methods, self.targets)
@@ -96,27 +104,29 @@ class ExplanationRequest(StrictModel):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """The layers asked for; none for the model's own choice."""
+        """The requested layers. Empty: the model's target layer."""
         return (self.layer,) if isinstance(self.layer, str) else self.layer or ()
 
 
 def _check_layers(preset: str | None, methods: tuple[str, ...], layers: tuple[str, ...]) -> None:
     if preset and layers:
-        raise ValueError(f"preset {preset} leaves no choice of layer")
+        raise ValueError(f"preset {preset} fixes the layer; remove layer")
     if len(set(layers)) < len(layers) or len(layers) > MAX_LAYERS:
-        raise ValueError(f"layer names up to {MAX_LAYERS} different layers")
-    for name, facts in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
-        if layers and not facts.uses_layer:
-            raise ValueError(f"{name} explains the picture's pixels: it knows no layer")
-        if len(layers) > 1 and not facts.fusable:
-            raise ValueError(f"{name} explains one layer at a time")
+        raise ValueError(f"layer takes at most {MAX_LAYERS} layers, each once")
+    for name, info in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
+        if layers and not info.uses_layer:
+            raise ValueError(f"{name} explains pixels, not a layer; remove layer")
+        if len(layers) > 1 and not info.fusable:
+            raise ValueError(f"{name} cannot fuse layers; name one layer")
 
 
 def _check_targets(preset: str | None, methods: tuple[str, ...], targets: RequestedTargets) -> None:
     if preset:
-        raise ValueError(f"preset {preset} explains plain classes alone")
-    for name, facts in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
-        if facts.chooses_rivals and has_contrast(targets):
-            raise ValueError(f"{name} chooses what to compare with: name plain classes")
-        if not facts.class_specific:
-            raise ValueError(f"{name} is the same for every class: it shows no contrast")
+        raise ValueError(f"preset {preset} cannot explain contrasts; name plain classes")
+    for name, info in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
+        if info.chooses_rivals and has_contrast(targets):
+            raise ValueError(f"{name} chooses the rivals itself; name plain classes")
+        if not info.class_specific:
+            raise ValueError(
+                f"{name} is not class-specific and cannot show a contrast; choose another method"
+            )

@@ -17,11 +17,11 @@ def _finite_or_none(value: float | None) -> float | None:
 
 
 FiniteOrNone = Annotated[float | None, AfterValidator(_finite_or_none)]
-"""JSON has no NaN: a number that is not finite is None, and the verdict says why."""
+"""JSON has no NaN: a number that is not finite becomes None, and the verdict gives the reason."""
 
 
 class ClassScore(StoredModel):
-    """One class of one picture."""
+    """The score of one class of one image."""
 
     index: int
     label: str
@@ -30,7 +30,7 @@ class ClassScore(StoredModel):
 
 
 class Verdict(StrEnum):
-    """What can be said of a map's health."""
+    """The health of a map."""
 
     OK = "ok"
     ALL_NEGATIVE = "all_negative"
@@ -40,16 +40,20 @@ class Verdict(StrEnum):
 
 
 class TargetResult(StoredModel):
-    """One explained class: its score and the state of its map (`map.npy`, same order)."""
+    """One explained target: its score and the health of its map, in the order of `map.npy`."""
 
     score: ClassScore
     verdict: Verdict
     minimum: FiniteOrNone
     maximum: FiniteOrNone
-    rivals: tuple[ClassScore, ...] = Field((), description="What the class was compared with.")
-    against: bool = Field(False, description="Whether the map shows what speaks against it.")
+    rivals: tuple[ClassScore, ...] = Field(
+        (), description="The classes that this one is compared with."
+    )
+    against: bool = Field(
+        False, description="Whether the map shows the evidence against the class."
+    )
     trust: TrustScores | None = Field(
-        None, description="What putting the map to the test has shown."
+        None, description="The trust scores of the map, if requested."
     )
 
 
@@ -58,8 +62,8 @@ class Result(StoredModel):
 
     model: str
     model_digest: str
-    method: str = Field(description="The one that made the maps: a fallback, if one was needed.")
-    tried: tuple[str, ...] = Field((), description="The methods run, in order.")
+    method: str = Field(description="The method of the maps: the requested one or a fallback.")
+    tried: tuple[str, ...] = Field((), description="The methods that ran, in order.")
     score: ScoreKind = "logit"
     layer: str
     linear: bool

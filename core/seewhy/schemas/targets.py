@@ -1,75 +1,67 @@
-"""Targets: what a map speaks for. A class, a contrast of classes, or what speaks against one."""
+"""Targets: the class, the contrast of classes, or the counter-evidence that a map explains."""
 
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictInt,
-    StrictStr,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import ConfigDict, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from seewhy.errors import InvalidRequest
+from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.labels import Labels
 
 MAX_TARGETS = 20
 MAX_RIVALS = 5
 
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
+ClassNameOrIndex = StrictInt | StrictStr
 
 
-ClassName = StrictInt | StrictStr
+class Contrast(StrictModel):
+    """The evidence for a class beyond the mean of its rivals: why this class and not those?"""
 
+    model_config = ConfigDict(serialize_by_alias=True)
 
-class Contrast(_Frozen):
-    """Why this class and not those: what speaks for it more than for the mean of its rivals."""
-
-    why: ClassName = Field(description="A class name or index, or `predicted`.")
-    rivals: tuple[ClassName, ...] = Field(
-        alias="not", min_length=1, max_length=MAX_RIVALS, description="Likewise, one to five."
+    why: ClassNameOrIndex = Field(description="A class name or index, or `predicted`.")
+    rivals: tuple[ClassNameOrIndex, ...] = Field(
+        alias="not", min_length=1, max_length=MAX_RIVALS, description="One to five rival classes."
     )
 
 
-class Against(_Frozen):
-    """What speaks against a class: evidence that its absence would raise the score."""
+class Against(StrictModel):
+    """The evidence against a class: pixels that lower its score."""
 
-    against: ClassName = Field(description="A class name or index, or `predicted`.")
+    against: ClassNameOrIndex = Field(description="A class name or index, or `predicted`.")
 
 
 RequestedTargets = (
     Literal["predicted"]
     | Annotated[str, Field(pattern=r"^top:([1-9]|1[0-9]|20)$")]
-    | Annotated[list[ClassName | Contrast | Against], Field(min_length=1, max_length=MAX_TARGETS)]
+    | Annotated[
+        list[ClassNameOrIndex | Contrast | Against], Field(min_length=1, max_length=MAX_TARGETS)
+    ]
     | Contrast
     | Against
 )
-"""As a request has them."""
+"""The `targets` field of a request."""
 
 _TARGETS: TypeAdapter[RequestedTargets] = TypeAdapter(RequestedTargets)
 
 
-class Target(_Frozen):
-    """One target, resolved: the score that is explained is ±(class - mean of its rivals)."""
+class Target(StrictModel):
+    """A resolved target. The explained score is ±(class - mean of its rivals)."""
 
     index: int
     """A class index, or -r for the r-th most probable class."""
     rivals: tuple[int, ...] = ()
-    """In the same form; nothing for a plain class."""
+    """In the same form; empty for a plain class."""
     against: bool = False
-    """Whether the score's sign is turned."""
+    """Whether the sign of the score is reversed."""
 
 
 TargetOrIndex = int | Target
-"""A plain class is written as its index alone."""
+"""A plain class is stored as its index alone."""
 
 
 def as_target(target: TargetOrIndex) -> Target:
-    """Spell a target out."""
+    """Return the target as a `Target`."""
     return target if isinstance(target, Target) else Target(index=target)
 
 
@@ -86,24 +78,24 @@ def has_contrast(targets: RequestedTargets) -> bool:
 
 
 def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOrIndex, ...]:
-    """Turn a request's targets into class indices; -r stands for the r-th most probable class.
+    """Resolve a request's targets to class indices; -r is the r-th most probable class.
 
-    Raises `UnknownClass` for what the model does not have, and `InvalidRequest` when a target is
-    asked for twice, a contrast names a class twice or more classes are asked for than there are.
+    Raises `UnknownClass` when the model has no such class. Raises `InvalidRequest` when a target
+    or a class of a contrast is repeated, or when the model has too few classes.
     """
     try:
         targets = _TARGETS.validate_python(targets)
     except ValidationError as error:
         message = (
             "targets must be 'predicted', 'top:1' to 'top:20', {'why': X, 'not': [Y]}, "
-            f"{{'against': X}}, or a list of classes and such, not {targets!r}"
+            f"{{'against': X}}, or a list of classes and such objects, not {targets!r}"
         )
         raise InvalidRequest(message) from error
     if isinstance(targets, str):
         count = 1 if targets == "predicted" else int(targets.removeprefix("top:"))
         resolved: tuple[TargetOrIndex, ...] = tuple(-rank for rank in range(1, count + 1))
         if count > len(labels):
-            message = f"{count} classes were asked for, but the model has only {len(labels)}"
+            message = f"targets asks for {count} classes, but the model has only {len(labels)}"
             raise InvalidRequest(message)
         return resolved
     each = targets if isinstance(targets, list) else [targets]
@@ -112,21 +104,21 @@ def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOr
         if resolved.count(target) > 1:
             index = as_target(target).index
             named = labels[index] if index >= 0 else "predicted"
-            raise InvalidRequest(f"targets name a class more than once: {index} ({named})")
+            raise InvalidRequest(f"targets names a class more than once: {index} ({named})")
     return resolved
 
 
-def _resolve(target: ClassName | Contrast | Against, labels: Labels) -> TargetOrIndex:
+def _resolve(target: ClassNameOrIndex | Contrast | Against, labels: Labels) -> TargetOrIndex:
     if isinstance(target, Contrast):
-        why = _named(target.why, labels)
-        rivals = tuple(_named(rival, labels) for rival in target.rivals)
+        why = _class_index(target.why, labels)
+        rivals = tuple(_class_index(rival, labels) for rival in target.rivals)
         if len({why, *rivals}) <= len(rivals):
-            raise InvalidRequest("targets name a class more than once in `why` and `not`")
+            raise InvalidRequest("targets names a class more than once in `why` and `not`")
         return Target(index=why, rivals=rivals)
     if isinstance(target, Against):
-        return Target(index=_named(target.against, labels), against=True)
-    return _named(target, labels)
+        return Target(index=_class_index(target.against, labels), against=True)
+    return _class_index(target, labels)
 
 
-def _named(wanted: ClassName, labels: Labels) -> int:
-    return -1 if wanted == "predicted" else labels.index_of(wanted)
+def _class_index(name: ClassNameOrIndex, labels: Labels) -> int:
+    return -1 if name == "predicted" else labels.index_of(name)

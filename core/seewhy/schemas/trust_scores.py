@@ -1,32 +1,37 @@
-"""Trust: what putting a map to the test has shown. docs/trust.md says what each number means."""
+"""Trust scores: the faithfulness and localization metrics of a map."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from seewhy.schemas.base_models import StoredModel
 
 
-class TrustScores(BaseModel):
-    """How far a class's probability follows its map, and how well the map lies in a box.
+class TrustScores(StoredModel):
+    """How well a map predicts the class's probability, and how well it fits a box.
 
-    None where it was not asked for or cannot be said.
+    A metric is None when it was not requested or is not defined for the map.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     insertion: float | None = Field(
         None,
-        description="Area under the probability while pixels come in, strongest first: 0 to 1, "
-        "more is better.",
+        description="Area under the curve of the class's probability while pixels are inserted, "
+        "strongest evidence first. 0 to 1; higher is better.",
     )
-    deletion: float | None = Field(None, description="Likewise while they go: less is better.")
+    deletion: float | None = Field(
+        None, description="The same area while pixels are deleted. 0 to 1; lower is better."
+    )
     drop: float | None = Field(
-        None, description="The part of the probability lost when the evidence alone is shown."
+        None,
+        description="The share of the probability that is lost when only the evidence is visible.",
     )
-    increase: bool | None = Field(None, description="Whether the probability is higher then.")
+    increase: bool | None = Field(
+        None, description="Whether the probability rises when only the evidence is visible."
+    )
     times_better_than_chance: float | None = Field(
-        None, description="By insertion and deletion: 1 is what random maps get."
+        None, description="Insertion and deletion relative to random maps, which score 1."
     )
     pointing_hit: bool | None = Field(
-        None, description="Whether the strongest cell's centre is in the box."
+        None, description="Whether the center of the strongest cell lies in the box."
     )
     energy_in_box: float | None = Field(
-        None, description="The part of the positive evidence that is in the box."
+        None, description="The share of the positive evidence that lies in the box. 0 to 1."
     )

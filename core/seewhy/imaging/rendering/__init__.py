@@ -1,0 +1,1 @@
+"""Render maps as heatmaps and overlays."""

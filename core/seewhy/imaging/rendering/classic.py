@@ -6,13 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.imaging.arrays import ImageArray, MapArray
 from seewhy.imaging.geometry import pixel_slices
 from seewhy.schemas.geometry import Rectangle
 
-Pixels = NDArray[np.uint8]
 
-
-def classic_overlay(image: Pixels, signed: NDArray[np.float32], *, rectangle: Rectangle) -> Pixels:
+def classic_overlay(image: ImageArray, signed: MapArray, *, rectangle: Rectangle) -> ImageArray:
     """Lay a map `(map_height, map_width)` over an RGB image `(height, width, 3)`.
 
     The image and the map are each stretched to 0 to 255 by their own minimum and maximum. The
@@ -36,7 +35,7 @@ def classic_overlay(image: Pixels, signed: NDArray[np.float32], *, rectangle: Re
     return drawn.astype(np.uint8, copy=False)
 
 
-def _stretch(values: NDArray[Any]) -> Pixels:
+def _stretch(values: NDArray[Any]) -> ImageArray:
     """Map the minimum to 0 and the maximum to 255, rounded; a constant array becomes 0."""
     stretched = cv2.normalize(values, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8U)
     return stretched.astype(np.uint8, copy=False)

@@ -1,20 +1,19 @@
-"""How strong is full heat?"""
+"""The color scale: the evidence that the strongest color of a heatmap stands for."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seewhy.imaging.arrays import AnyMapArray
 from seewhy.imaging.maps import Polarity, evidence
 from seewhy.schemas.methods import METHOD_INFO, Normalization
 from seewhy.schemas.result import TargetResult
 
-_OF_PIXELS = 0.99
+_PIXEL_LEVEL_QUANTILE = 0.99
 
 
 def color_scale(
-    maps: NDArray[Any],
+    maps: AnyMapArray,
     chosen: int,
     *,
     targets: Sequence[TargetResult],
@@ -22,22 +21,23 @@ def color_scale(
     polarity: Polarity,
     normalize: Normalization = "image",
 ) -> float:
-    """Return the value to draw as full heat on one of the maps `(targets, height, width)`.
+    """Return the evidence drawn with the strongest color on one of the maps `(targets, h, w)`.
 
-    For an image it is the strongest evidence of all maps that may be compared with the chosen one,
-    so that a weak class looks weak: plain classes have one scale, and contrasts and what speaks
-    against a class, whose numbers are much smaller, another. A map of pixels has a few that outdo
-    all others, so there it is what one pixel in a hundred exceeds. It is 0 where there is no
-    evidence. For `none` it is 1; and a number is itself.
+    For `image` it is the strongest evidence of all comparable maps, so that a weak class looks
+    weak. Plain classes share one scale; contrasts and counter-evidence, which have much smaller
+    values, share another. Pixel-level maps have a few outliers, so their scale is the value that
+    1 % of the pixels exceed. The scale is 0 without evidence, 1 for `none`, and a given number
+    itself.
     """
     if normalize != "image":
         return 1.0 if normalize == "none" else normalize
-    alike = [place for place, one in enumerate(targets) if _plain(one) == _plain(targets[chosen])]
-    strengths = np.abs(evidence(maps[alike], polarity=polarity))
+    plain = _is_plain(targets[chosen])
+    comparable = [n for n, target in enumerate(targets) if _is_plain(target) == plain]
+    strengths = np.abs(evidence(maps[comparable], polarity=polarity))
     if METHOD_INFO[method].pixel_level:
-        return float(np.quantile(strengths, _OF_PIXELS))
+        return float(np.quantile(strengths, _PIXEL_LEVEL_QUANTILE))
     return float(strengths.max(initial=0.0))
 
 
-def _plain(target: TargetResult) -> bool:
+def _is_plain(target: TargetResult) -> bool:
     return not (target.rivals or target.against)

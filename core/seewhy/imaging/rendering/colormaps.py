@@ -1,4 +1,4 @@
-"""Colours for numbers, 256 steps each."""
+"""Colormaps of 256 steps."""
 
 from functools import cache
 from types import MappingProxyType
@@ -20,7 +20,7 @@ _OPENCV = MappingProxyType(
         "jet": cv2.COLORMAP_JET,
     }
 )
-# Ends of equal lightness (CIE L* 45), so that neither sign looks the stronger.
+# Both ends have the same lightness (CIE L* 45), so neither sign looks stronger.
 _BLUE, _WHITE, _RED = (33, 102, 172), (247, 247, 247), (202, 0, 32)
 
 COLORMAPS = (*_OPENCV, DIVERGING)
@@ -28,28 +28,30 @@ COLORMAPS = (*_OPENCV, DIVERGING)
 
 @cache
 def color_table(name: str) -> NDArray[np.uint8]:
-    """Return a colormap as `(256, 3)` RGB, read-only. Raises `InvalidRequest` for other names.
+    """Return a colormap as a read-only array, `(256, 3)` RGB.
 
-    Sequential ones run from no heat to full heat. The diverging one has zero at step 128, and
-    full heat at step 1 (against) and step 255 (for).
+    Step 0 of a sequential colormap is no evidence and step 255 the strongest. The diverging
+    colormap has no evidence at step 128, the strongest evidence against a class at step 1 and
+    the strongest evidence for it at step 255. Raises `InvalidRequest` when the name is unknown.
     """
     if name == DIVERGING:
-        colours = _diverging()
+        colors = _diverging_table()
     elif name in _OPENCV:
         steps = np.arange(256, dtype=np.uint8)[:, np.newaxis]
-        colours = np.asarray(cv2.applyColorMap(steps, _OPENCV[name])[:, 0, ::-1], dtype=np.uint8)
+        colors = np.asarray(cv2.applyColorMap(steps, _OPENCV[name])[:, 0, ::-1], dtype=np.uint8)
     else:
-        raise InvalidRequest(f"the colormap {name!r} is not one of {', '.join(COLORMAPS)}")
-    colours.setflags(write=False)
-    return colours
+        raise InvalidRequest(f"unknown colormap {name!r}; choose one of {', '.join(COLORMAPS)}")
+    colors.setflags(write=False)
+    return colors
 
 
 def zero_step(name: str) -> int:
-    """Return the step that stands for no evidence."""
+    """Return the step that means no evidence."""
     return 128 if name == DIVERGING else 0
 
 
-def _diverging() -> NDArray[np.uint8]:
-    heat = (np.arange(256) - 128) / 127
-    channels = [np.interp(heat, (-1, 0, 1), ends) for ends in zip(_BLUE, _WHITE, _RED, strict=True)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
+def _diverging_table() -> NDArray[np.uint8]:
+    position = (np.arange(256) - 128) / 127
+    channels = zip(_BLUE, _WHITE, _RED, strict=True)
+    table = np.stack([np.interp(position, (-1, 0, 1), values) for values in channels], axis=-1)
+    return np.asarray(table.round(), dtype=np.uint8)
