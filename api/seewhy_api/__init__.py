@@ -1,1 +1,1 @@
-"""The HTTP door: Flask over the ledger and the object store."""
+"""The HTTP API of seewhy: a Flask application over the ledger and the object store."""

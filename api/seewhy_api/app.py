@@ -1,4 +1,4 @@
-"""The one place where an API process is put together."""
+"""Composition root of an API process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,64 +18,66 @@ from seewhy_api.background.sweeper import Sweeper
 from seewhy_api.dependencies import Dependencies
 from seewhy_api.http import problems
 from seewhy_api.http.lookup import JobLookup
-from seewhy_api.http.parsing import body_limit_bytes
-from seewhy_api.routes.events import create_events
-from seewhy_api.routes.explanations import create_explanations
-from seewhy_api.routes.health import create_health
-from seewhy_api.routes.models import create_models
-from seewhy_api.routes.results import create_results
+from seewhy_api.http.parsing import max_body_bytes
+from seewhy_api.routes.events import create_events_blueprint
+from seewhy_api.routes.explanations import create_explanations_blueprint
+from seewhy_api.routes.health import create_health_blueprint
+from seewhy_api.routes.models import create_models_blueprint
+from seewhy_api.routes.results import create_results_blueprint
 from seewhy_api.streaming.event_feed import EventFeed
 from seewhy_api.streaming.long_poll import LongPoll
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A Flask application and the threads beside it."""
+    """A Flask application and its background threads."""
 
     flask: Flask
-    tail: EventFeed
+    event_feed: EventFeed
     sweeper: Sweeper
-    forgetter: RetentionTask | None
-    """None where the object store expires objects by itself."""
+    retention: RetentionTask | None
+    """None when the object store expires objects itself."""
 
-    def start(self, *, going: Callable[[], bool] = lambda: True) -> None:
-        """Start the threads; after the fork, where a server forks.
+    def start(self, *, is_running: Callable[[], bool] = lambda: True) -> None:
+        """Start the threads; a server that forks must call this after the fork.
 
-        Whoever waits is sent home once `going` says that the process is to end.
+        Blocked requests return once `is_running` returns False.
         """
-        self.tail.start(going=going)
+        self.event_feed.start(is_running=is_running)
         self.sweeper.start()
-        if self.forgetter:
-            self.forgetter.start()
+        if self.retention:
+            self.retention.start()
 
     def stop(self) -> None:
-        """Stop them."""
-        self.tail.stop()
+        """Stop the threads."""
+        self.event_feed.stop()
         self.sweeper.stop()
-        if self.forgetter:
-            self.forgetter.stop()
+        if self.retention:
+            self.retention.stop()
 
 
 def create_api(settings: Settings) -> Api:
-    """Wire an API to the servers that the settings name. Nothing is contacted yet."""
+    """Build an API for the servers in `settings`, without connecting to any of them."""
     catalog = Catalog.load(settings)
-    catalog.get(settings.default_model)
+    catalog.get(settings.default_model)  # refuse an unknown default model at start-up
     ledger = open_ledger(settings)
     lanes = [lane for name in catalog.names() for lane in lanes_of(name)]
     wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=lanes))
-    tail = EventFeed(ledger=ledger)
+    event_feed = EventFeed(ledger=ledger)
     store = open_store(settings)
     recovery = Recovery(ledger=ledger, store=store, retention_s=settings.retention_s)
-    parts = Dependencies(
+    deps = Dependencies(
         settings=settings,
         catalog=catalog,
         ledger=ledger,
         outbox=ledger.outbox,
         store=store,
         wakeups=wakeups,
-        tail=tail,
-        long_poll=LongPoll(ledger=ledger, tail=tail, waiters=settings.api_threads // 2),
-        lookup=JobLookup(recovery=recovery, retention_s=settings.retention_s),
+        event_feed=event_feed,
+        long_poll=LongPoll(
+            ledger=ledger, event_feed=event_feed, max_waiting=settings.api_threads // 2
+        ),
+        lookup=JobLookup(ledger=ledger, recovery=recovery, retention_s=settings.retention_s),
     )
     sweeper = Sweeper(
         ledger=ledger,
@@ -85,30 +87,33 @@ def create_api(settings: Settings) -> Api:
         recovery=recovery,
         interval_s=settings.sweep_interval_s,
     )
-    expiry = open_retention(settings, job_exists=lambda job_id: ledger.read(job_id) is not None)
-    forgetter = RetentionTask(expiry=expiry) if expiry else None
-    return Api(create_app(parts), tail, sweeper, forgetter)
+    retention = open_retention(settings, job_exists=lambda job_id: ledger.read(job_id) is not None)
+    return Api(
+        flask=_create_flask(deps),
+        event_feed=event_feed,
+        sweeper=sweeper,
+        retention=RetentionTask(retention=retention) if retention else None,
+    )
 
 
-def create_app(parts: Dependencies) -> Flask:
-    """Make the Flask application over these parts."""
-    app = Flask("seewhy_api")
-    app.config["MAX_CONTENT_LENGTH"] = body_limit_bytes(parts.settings.max_upload_bytes)
-    app.config["MAX_FORM_PARTS"] = 4
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    problems.install(app)
-    for blueprint in (
-        create_explanations(parts),
-        create_events(parts),
-        create_results(parts),
-        create_models(parts),
-        create_health(parts),
+def _create_flask(deps: Dependencies) -> Flask:
+    flask = Flask("seewhy_api")
+    flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
+    flask.config["MAX_FORM_PARTS"] = 4
+    flask.json.sort_keys = False  # type: ignore[attr-defined]
+    problems.install(flask)
+    for create_blueprint in (
+        create_explanations_blueprint,
+        create_events_blueprint,
+        create_results_blueprint,
+        create_models_blueprint,
+        create_health_blueprint,
     ):
-        app.register_blueprint(blueprint)
+        flask.register_blueprint(create_blueprint(deps))
 
-    @app.after_request
-    def nosniff(response: Response) -> Response:
+    @flask.after_request
+    def forbid_content_sniffing(response: Response) -> Response:
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    return app
+    return flask

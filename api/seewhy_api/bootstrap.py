@@ -1,4 +1,4 @@
-"""How the processes of this package start: with settings, or one sentence on what is wrong."""
+"""Process start-up shared by the API and the webhook dispatcher: logging and settings."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from seewhy.settings import Settings, load
 
 
 def run_with_settings(name: str, run: Callable[[Settings], None]) -> None:
-    """Run a process with the settings of the environment; exit with 1 when they are wrong."""
+    """Run a process with settings from the environment; exit with 1 and a message on failure."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         run(load())

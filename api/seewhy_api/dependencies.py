@@ -1,4 +1,4 @@
-"""What one API process is made of."""
+"""The dependencies of the routes."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from seewhy_api.streaming.long_poll import LongPoll
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dependencies:
-    """The collaborators that the routes are handed; built in `seewhy_api.app` alone."""
+    """Everything that the routes use. Built only in `seewhy_api.app`."""
 
     settings: Settings
     catalog: Catalog
@@ -23,6 +23,6 @@ class Dependencies:
     outbox: Outbox
     store: ObjectStore
     wakeups: WakeupPublisher
-    tail: EventFeed
+    event_feed: EventFeed
     long_poll: LongPoll
     lookup: JobLookup

@@ -12,7 +12,7 @@ from seewhy.client.sse import read_messages
 from seewhy.ledger.types import JobEvent
 from seewhy.schemas.job import JobState
 from seewhy_api.streaming.event_feed import parse_position
-from seewhy_api.streaming.event_stream import OUTCOME
+from seewhy_api.streaming.event_stream import OUTCOME_ID
 
 DISCONNECT_PROBABILITY = 0.5
 MAX_RECONNECT_DELAY_S = 0.3
@@ -38,7 +38,7 @@ def follow(url: str, job_id: str, *, seed: float) -> list[ReceivedEvent]:
     received: list[ReceivedEvent] = []
     path = f"{url}/v1/explanations/{job_id}/events"
     with httpx2.Client(timeout=30) as client:
-        while not (received and received[-1].id == OUTCOME):
+        while not (received and received[-1].id == OUTCOME_ID):
             resume = {"Last-Event-ID": received[-1].id} if received else {}
             with client.stream("GET", path, headers=resume) as response:
                 assert response.status_code == 200, response.status_code
@@ -50,7 +50,7 @@ def follow(url: str, job_id: str, *, seed: float) -> list[ReceivedEvent]:
                     if rng.random() < DISCONNECT_PROBABILITY:
                         break
             time.sleep(rng.uniform(0, MAX_RECONNECT_DELAY_S))
-        again = client.get(path, headers={"Last-Event-ID": OUTCOME})
+        again = client.get(path, headers={"Last-Event-ID": OUTCOME_ID})
         assert again.status_code == 204, "the outcome would have been sent twice"
     return received
 
@@ -61,7 +61,7 @@ def expected_states(
     """Return the states that a client must receive, from its first message on."""
     states = [first.state]
     for event in events:
-        if event.job_id != job_id or first.id == OUTCOME:
+        if event.job_id != job_id or first.id == OUTCOME_ID:
             continue
         is_later = parse_position(event.position) > parse_position(first.id)
         if is_later and event.state is not states[-1]:

@@ -55,9 +55,9 @@ def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Iterator[Api]:
     api = create_api(settings)
-    api.tail.start()
+    api.event_feed.start()
     yield api
-    api.tail.stop()
+    api.event_feed.stop()
 
 
 @pytest.fixture
@@ -441,13 +441,13 @@ def test_what_the_store_has_forgotten_is_gone_though_the_ledger_remembers(client
     (picture,) = store.list_keys("images/")
     store.delete(picture)
     said = refused(client.get(f"{here}/overlay"), 410, "explanation_gone")
-    assert said == "the picture is no longer in the object store"
+    assert said == "The image is past its retention and was deleted."
     assert client.get(f"{here}/map.npy").status_code == 200
     for key in list(store.list_keys("results/")):
         store.delete(key)
     for name in ("overlay", "heatmap", "map.npy"):
         said = refused(client.get(f"{here}/{name}"), 410, "explanation_gone")
-        assert said == "the result is no longer in the object store"
+        assert said == "The result is past its retention and was deleted."
 
 
 def test_a_result_is_drawn_on_demand_for_labelling_tools_on_other_origins(client, settings, cat):

@@ -40,9 +40,9 @@ def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def client(settings: Settings) -> Iterator[FlaskClient]:
     api = create_api(settings)
-    api.tail.start()
+    api.event_feed.start()
     yield api.flask.test_client()
-    api.tail.stop()
+    api.event_feed.stop()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from seewhy.settings import PREFIX, Settings, load
-from seewhy_api.webhooks.client import EXCHANGE_S
+from seewhy_api.webhooks.client import REQUEST_TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 OVERLAYS = sorted((ROOT / "infra").glob("compose.*.yml"))
@@ -179,7 +179,7 @@ def test_a_dispatcher_runs_where_webhooks_are_wanted_and_nowhere_else(
     assert "ports" not in dispatcher
     assert load({k: v for k, v in dispatcher["environment"].items() if k.startswith(PREFIX)})
     grace_s = float(dispatcher["stop_grace_period"].removesuffix("s"))
-    assert grace_s > EXCHANGE_S, "the posts under way could not be finished"
+    assert grace_s > REQUEST_TIMEOUT_S, "the posts under way could not be finished"
 
 
 @pytest.mark.parametrize("file", DOCKERFILES, ids=lambda file: str(file.parent.name))

@@ -22,8 +22,8 @@ from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Claim, JobFailure, lanes_of
 from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
-from seewhy_api.routes.events import READS_AT_ONCE
-from seewhy_api.server import STOP_WITHIN_S
+from seewhy_api.server import GRACEFUL_TIMEOUT_S
+from seewhy_api.streaming.sse_writer import CONCURRENT_READS
 from servers.listeners import Listeners
 from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
@@ -180,14 +180,14 @@ def test_hundreds_of_streams_cost_redis_no_connection_each_and_hold_up_nobody(
         for _ in range(STREAMS):
             clients.open(path_of(job_id))
         clients.read_until(holds("queued"), what="all listen")
-        assert connections() <= before + READS_AT_ONCE
+        assert connections() <= before + CONCURRENT_READS
         refused = httpx2.get(cluster.url + path_of(job_id))
         assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
         assert int(refused.headers["retry-after"]) > 0
         other = submit(cluster, photos)
         fail(ledger, claim(ledger))
         clients.read_until(lambda text: text.endswith(END), what="all have the outcome")
-        assert connections() <= before + READS_AT_ONCE
+        assert connections() <= before + CONCURRENT_READS
         assert all(text.count(b"id: end\n") == 1 for text in clients.received.values())
     assert ledger.read(other).state is JobState.QUEUED
 
@@ -235,9 +235,9 @@ def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_b
         clients.read_until(holds("queued"), what="it listens")
         thread.start()
         assert heard.get(timeout=60) is JobState.QUEUED
-        (api,) = cluster.children
+        (api,) = cluster.processes
         api.send_signal(signal.SIGTERM)
-        patience_s = STOP_WITHIN_S - 1  # of the server, which then gives up on whoever is left
+        patience_s = GRACEFUL_TIMEOUT_S - 1  # of the server, which then gives up on whoever is left
         clients.read_until(
             lambda text: text.endswith(END), what="the stream is ended", limit_s=patience_s
         )

@@ -197,9 +197,9 @@ def test_the_retention_task_survives_an_unavailable_ledger(aged: AgedStore) -> N
     aged.put_manifest(new_job_id(), age_s=30 * DAY_S)
     aged.put(IMAGE, age_s=30 * DAY_S)
     task = RetentionTask(
-        expiry=LocalRetention(root=aged.root, retention_s=DAY_S, job_exists=job_exists),
+        retention=LocalRetention(root=aged.root, retention_s=DAY_S, job_exists=job_exists),
         interval_s=0.01,
-        pause_s=0,
+        step_pause_s=0,
     )
     task.start()
     wait_until(lambda: not aged.keys(), what="all files are removed", limit_s=10)

@@ -77,7 +77,7 @@ def test_the_receiver_is_told_what_the_page_says_and_can_verify_it(
         "url": url,
         "status": "delivered",
         "attempts": 1,
-        "detail": "answered 204",
+        "detail": "The receiver answered 204.",
     }
     assert message.path == "/seewhy?a=b"
     assert message.headers["webhook-id"] == f"msg_{ticket.id}"

@@ -42,9 +42,9 @@ def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
 @pytest.fixture
 def client(settings: Settings) -> Iterator[FlaskClient]:
     api = create_api(settings)
-    api.tail.start()
+    api.event_feed.start()
     yield api.flask.test_client()
-    api.tail.stop()
+    api.event_feed.stop()
 
 
 @pytest.fixture
@@ -84,14 +84,14 @@ def test_where_no_secret_is_set_a_webhook_is_refused_and_nothing_is_promised(
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("ftp://hooks.test/", "is not of the form https://host/path"),
-        ("hooks.test/x", "is not of the form https://host/path"),
-        ("https://", "names no host"),
-        ("https://me:secret@hooks.test/", "names a user"),
+        ("ftp://hooks.test/", "does not have the form https://host/path"),
+        ("hooks.test/x", "does not have the form https://host/path"),
+        ("https://", "no valid host"),
+        ("https://me:secret@hooks.test/", "holds credentials"),
         ("https://hooks.test/#part", "has a fragment"),
         ("https://käfer.test/", "xn--"),
-        ("https://hooks.test:99999/", "names a port that does not exist"),
-        ("https://[::1/", "not an IPv6 address"),
+        ("https://hooks.test:99999/", "a port outside 1 to 65535"),
+        ("https://[::1/", "not a valid IPv6 address"),
         ("https://hooks.test/" + "x" * 2_100, "more than 2,048 characters"),
         (7, "string"),
     ],

@@ -72,8 +72,8 @@ class ProcessCluster:
         return self._start("dispatcher", ["-m", "seewhy_api.webhooks"])
 
     def start_fast_dispatcher(self) -> Process:
-        """Start the dispatcher of `servers.hasty_courier`, which has short retry delays."""
-        return self._start("dispatcher", ["-m", "servers.hasty_courier"])
+        """Start the dispatcher of `servers.fast_dispatcher`, which has short retry delays."""
+        return self._start("dispatcher", ["-m", "servers.fast_dispatcher"])
 
     def is_ready(self) -> bool:
         """Whether the API answers `/readyz` with 200."""

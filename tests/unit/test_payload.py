@@ -1,4 +1,4 @@
-"""What a webhook says of an explanation."""
+"""The webhook payload."""
 
 import json
 from dataclasses import replace
@@ -30,7 +30,7 @@ RECORD = JobRecord(
 )
 
 
-def test_a_success_is_told_with_all_that_leads_to_it_and_nothing_secret() -> None:
+def test_the_payload_of_a_success_has_links_and_no_secrets() -> None:
     assert json.loads(webhook_body(RECORD)) == {
         "type": "explanation.succeeded",
         "timestamp": "2026-09-21T14:13:21.234Z",
@@ -50,7 +50,7 @@ def test_a_success_is_told_with_all_that_leads_to_it_and_nothing_secret() -> Non
     }
 
 
-def test_a_failure_is_told_with_its_reason() -> None:
+def test_the_payload_of_a_failure_has_its_error() -> None:
     failed = replace(
         RECORD,
         state=JobState.FAILED,
@@ -58,13 +58,13 @@ def test_a_failure_is_told_with_its_reason() -> None:
         error_code="broken_image",
         error_detail="cut off",
     )
-    told = json.loads(webhook_body(failed))
-    assert told["type"] == "explanation.failed"
-    assert told["data"]["error"] == {"code": "broken_image", "detail": "cut off"}
+    payload = json.loads(webhook_body(failed))
+    assert payload["type"] == "explanation.failed"
+    assert payload["data"]["error"] == {"code": "broken_image", "detail": "cut off"}
 
 
 @pytest.mark.parametrize("state", JobState)
-def test_every_end_has_its_type_and_what_has_not_ended_is_not_told(state: JobState) -> None:
+def test_every_outcome_has_a_type_and_an_unfinished_job_has_no_payload(state: JobState) -> None:
     record = replace(RECORD, state=state)
     if state.terminal:
         assert json.loads(webhook_body(record))["type"] == f"explanation.{state.value}"
@@ -73,6 +73,6 @@ def test_every_end_has_its_type_and_what_has_not_ended_is_not_told(state: JobSta
             webhook_body(record)
 
 
-def test_the_bytes_are_the_same_at_every_attempt_and_keep_the_order_of_metadata() -> None:
+def test_the_bytes_are_stable_and_keep_the_order_of_metadata() -> None:
     assert webhook_body(RECORD) == webhook_body(replace(RECORD))
     assert b'"metadata":{"z":1,"task":"K\\u00e4fer \\ud800"}' in webhook_body(RECORD)

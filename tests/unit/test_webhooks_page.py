@@ -14,9 +14,9 @@ from seewhy.ledger.types import DeliveryState, JobRecord, LedgerPolicy, lane_of
 from seewhy.schemas.job import JobState
 from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.schemas.webhook_url import URL_LIMIT
-from seewhy_api.webhooks.app import TURNS
-from seewhy_api.webhooks.client import _ASKS_TO_WAIT, EXCHANGE_S
-from seewhy_api.webhooks.dispatcher import AT_ONCE
+from seewhy_api.webhooks.app import CONCURRENT_ORIGINS
+from seewhy_api.webhooks.client import REQUEST_TIMEOUT_S, RETRY_AFTER_STATUSES
+from seewhy_api.webhooks.dispatcher import REQUESTS_PER_ORIGIN
 from seewhy_api.webhooks.payload import webhook_body
 from seewhy_api.webhooks.retry_policy import DELAYS_S
 from seewhy_api.webhooks.signing import Signer
@@ -96,11 +96,11 @@ def test_the_schedule_on_the_page_is_the_one_that_is_kept() -> None:
 
 
 def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
-    assert f"may take {EXCHANGE_S:g} s in all" in PAGE
+    assert f"may take {REQUEST_TIMEOUT_S:g} s in all" in PAGE
     (statuses,) = re.findall(r"With ([\d, or]+), `Retry-After`", PAGE)
-    assert {int(status) for status in re.findall(r"\d{3}", statuses)} == set(_ASKS_TO_WAIT)
+    assert {int(status) for status in re.findall(r"\d{3}", statuses)} == set(RETRY_AFTER_STATUSES)
     assert f"more than {URL_LIMIT:,} characters" in PAGE
-    assert (AT_ONCE, TURNS) == (8, 8)
+    assert (REQUESTS_PER_ORIGIN, CONCURRENT_ORIGINS) == (8, 8)
     assert "calls eight origins at a time, and posts eight messages at a time" in PAGE
     assert LedgerPolicy().webhook_ms == 4 * 86_400_000
     assert LedgerPolicy().turn_ms == 120_000

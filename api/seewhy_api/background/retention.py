@@ -1,4 +1,4 @@
-"""Forgetting: one thread per API process removes what a local store has kept long enough."""
+"""Retention: a thread per API process deletes expired files from a local store."""
 
 import logging
 
@@ -6,21 +6,25 @@ from seewhy.periodic import PeriodicTask
 from seewhy.storage.retention import LocalRetention
 
 INTERVAL_S = 3600.0
-PAUSE_S = 0.05
+STEP_PAUSE_S = 0.05
 
 _log = logging.getLogger(__name__)
 
 
 class RetentionTask:
-    """Makes one pass of the expiry after another, at a pace that nobody notices."""
+    """Deletes expired files in small steps, so that requests are not slowed down."""
 
     def __init__(
-        self, *, expiry: LocalRetention, interval_s: float = INTERVAL_S, pause_s: float = PAUSE_S
+        self,
+        *,
+        retention: LocalRetention,
+        interval_s: float = INTERVAL_S,
+        step_pause_s: float = STEP_PAUSE_S,
     ) -> None:
-        """Rest `interval_s` between passes and `pause_s` between the steps of one."""
-        self._task = PeriodicTask("retention", self.forget, interval_s=interval_s)
-        self._expiry = expiry
-        self._pause_s = pause_s
+        """Pause `interval_s` between passes and `step_pause_s` between the steps of a pass."""
+        self._task = PeriodicTask("retention", self.delete_expired, interval_s=interval_s)
+        self._retention = retention
+        self._step_pause_s = step_pause_s
 
     def start(self) -> None:
         """Start the thread."""
@@ -30,12 +34,12 @@ class RetentionTask:
         """Stop after the current step."""
         self._task.stop()
 
-    def forget(self) -> None:
-        """Make one pass, unless it is stopped. Raises `LedgerUnavailable`."""
-        removed = 0
-        for step in self._expiry.steps():
-            removed += step
-            if self._task.wait(self._pause_s):
+    def delete_expired(self) -> None:
+        """Make one pass over the store. Raises `LedgerUnavailable`."""
+        deleted = 0
+        for step in self._retention.steps():
+            deleted += step
+            if self._task.wait(self._step_pause_s):
                 return
-        if removed:
-            _log.info("removed %d files past their retention", removed)
+        if deleted:
+            _log.info("Deleted %d expired files", deleted)

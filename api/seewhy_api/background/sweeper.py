@@ -1,6 +1,6 @@
-"""The sweep: one thread per API process looks after lost and overdue jobs and unfiled outcomes.
+"""The sweep: a thread per API process rebuilds, re-examines and archives jobs.
 
-Any number may run at once.
+Any number of sweepers may run at the same time.
 """
 
 import time
@@ -13,12 +13,12 @@ from seewhy.ledger.ports.outbox import Outbox
 from seewhy.periodic import PeriodicTask
 from seewhy.storage.port import ObjectStore
 
-LIMIT = 500
-FILED_AT_ONCE = 50
+SWEEP_LIMIT = 500
+ARCHIVE_LIMIT = 50
 
 
 class Sweeper:
-    """Re-examines overdue jobs at a steady pace and wakeups the lanes that need it."""
+    """Re-examines overdue jobs at a fixed interval and wakes the lanes that have work."""
 
     def __init__(
         self,
@@ -30,16 +30,16 @@ class Sweeper:
         recovery: Recovery,
         interval_s: float,
     ) -> None:
-        """Sweep every `interval_s` once started, the first time at once."""
+        """Sweep every `interval_s` once started, first without delay."""
         self._task = PeriodicTask(
-            "sweeper", self.recover, self.sweep, self.file, interval_s=interval_s
+            "sweeper", self.recover, self.sweep, self.archive, interval_s=interval_s
         )
-        self._interval_s = interval_s
         self._ledger = ledger
         self._outbox = outbox
         self._store = store
         self._wakeups = wakeups
         self._recovery = recovery
+        self._archive_limit_s = interval_s
 
     def start(self) -> None:
         """Start the thread."""
@@ -50,27 +50,27 @@ class Sweeper:
         self._task.stop()
 
     def recover(self) -> None:
-        """Bring back what Redis may have lost."""
+        """Restore jobs that Redis may have lost. Raises `Unavailable`."""
         self._recovery.recover(should_stop=lambda: self._task.stopped)
 
     def sweep(self) -> None:
-        """Make one whole pass: until nothing is overdue, then ring."""
+        """Re-examine all overdue jobs, then publish wakeups. Raises `LedgerUnavailable`."""
         wakeups: dict[str, int] = {}
-        examined = LIMIT
-        while examined == LIMIT and not self._task.stopped:
-            swept = self._ledger.sweep(limit=LIMIT)
-            wakeups |= swept.wakeups
-            examined = swept.examined
+        examined = SWEEP_LIMIT
+        while examined == SWEEP_LIMIT and not self._task.stopped:
+            result = self._ledger.sweep(limit=SWEEP_LIMIT)
+            wakeups |= result.wakeups
+            examined = result.examined
         for lane, times in wakeups.items():
             self._wakeups.notify(lane, times=times)
-        if wanted := self._outbox.wakeups_needed():
-            self._wakeups.notify_dispatchers(times=wanted)
+        if times := self._outbox.wakeups_needed():
+            self._wakeups.notify_dispatchers(times=times)
 
-    def file(self) -> None:
-        """File outcomes until none is left, or until overdue jobs want to be looked at again."""
-        enough_at = time.monotonic() + self._interval_s
-        filed = FILED_AT_ONCE
-        while filed == FILED_AT_ONCE and time.monotonic() < enough_at:
+    def archive(self) -> None:
+        """Archive outcomes until none is left or the next sweep is due. Raises `Unavailable`."""
+        ends_at = time.monotonic() + self._archive_limit_s
+        archived = ARCHIVE_LIMIT
+        while archived == ARCHIVE_LIMIT and time.monotonic() < ends_at:
             if self._task.stopped:
                 return
-            filed = archive_outcomes(ledger=self._ledger, store=self._store, limit=FILED_AT_ONCE)
+            archived = archive_outcomes(ledger=self._ledger, store=self._store, limit=ARCHIVE_LIMIT)

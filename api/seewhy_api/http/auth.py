@@ -1,4 +1,4 @@
-"""Whose request it is: what the gateway in front says, where there is one."""
+"""Authentication: builds the context of each request from its headers."""
 
 import re
 
@@ -6,20 +6,21 @@ from flask import Request
 
 from seewhy.errors import InvalidRequest
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
+from seewhy.settings import Settings
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def request_context(request: Request, *, tenant_header: str | None) -> RequestContext:
-    """Build the context of a request; without a tenant header all requests are one tenant's.
+def request_context(request: Request, settings: Settings) -> RequestContext:
+    """Build the context of a request; every route that touches a job calls this once.
 
-    Raises `InvalidRequest` for a name that is none.
+    A gateway in front authenticates clients and names their tenant in `settings.tenant_header`.
+    Without that header all requests share one tenant. Raises `InvalidRequest` for an invalid name.
     """
-    name = request.headers.get(tenant_header) if tenant_header else None
-    if name is None:
+    header = settings.tenant_header
+    tenant = request.headers.get(header) if header else None
+    if tenant is None:
         return DEFAULT_CONTEXT
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest(
-            f"{tenant_header} names a tenant: letters, digits, `.`, `_`, `-`, up to 64"
-        )
-    return RequestContext(tenant=name)
+    if not _TENANT.fullmatch(tenant):
+        raise InvalidRequest(f"{header} must have 1 to 64 letters, digits, `.`, `_` or `-`.")
+    return RequestContext(tenant=tenant)

@@ -1,4 +1,4 @@
-"""Errors as the client sees them: RFC 9457 problem details, from one table."""
+"""Error responses: RFC 9457 problem details, with one table of statuses."""
 
 import logging
 from http import HTTPStatus
@@ -29,15 +29,15 @@ _log = logging.getLogger(__name__)
 
 
 def install(app: Flask) -> None:
-    """Turn every error that leaves a route into a problem; none becomes a traceback."""
-    app.register_error_handler(errors.SeewhyError, _from_ours)
-    app.register_error_handler(ValidationError, _from_validation)
-    app.register_error_handler(HTTPException, _from_http)
-    app.register_error_handler(Exception, _from_bug)
+    """Convert every error that a route raises into a problem response."""
+    app.register_error_handler(errors.SeewhyError, _from_seewhy_error)
+    app.register_error_handler(ValidationError, _from_validation_error)
+    app.register_error_handler(HTTPException, _from_http_exception)
+    app.register_error_handler(Exception, _from_unexpected_error)
 
 
 def problem(status: HTTPStatus, code: str, detail: str, **members: object) -> Response:
-    """Make the response. `code` is stable; `detail` is for people."""
+    """Build a problem response. `code` is stable; `detail` is a sentence for people."""
     body = {
         "type": "about:blank",
         "title": status.phrase,
@@ -55,26 +55,27 @@ def problem(status: HTTPStatus, code: str, detail: str, **members: object) -> Re
 
 
 def status_of(error: errors.SeewhyError) -> HTTPStatus:
-    """Look the error's nearest named ancestor up in the table."""
-    known = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return next(known, HTTPStatus.INTERNAL_SERVER_ERROR)
+    """Return the status of the error's nearest base class in `STATUS`; 500 without one."""
+    statuses = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _from_ours(error: errors.SeewhyError) -> Response:
+def _from_seewhy_error(error: errors.SeewhyError) -> Response:
     status = status_of(error)
     if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _from_bug(error)
+        return _from_unexpected_error(error)
     if isinstance(error, errors.Overloaded):
-        answer = problem(status, error.code, str(error))
-        answer.headers["Retry-After"] = str(error.retry_after_s)
-        return answer
+        response = problem(status, error.code, str(error))
+        response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        _log.warning("answered 503: %s", error)
-        return problem(status, error.code, "A part of the service is away. Please try again.")
+        _log.warning("Answering 503: %s", error)
+        detail = "The service is temporarily unavailable. Retry the request later."
+        return problem(status, error.code, detail)
     return problem(status, error.code, str(error))
 
 
-def _from_validation(error: ValidationError) -> Response:
+def _from_validation_error(error: ValidationError) -> Response:
     mistakes = [
         {"field": ".".join(str(part) for part in mistake["loc"]), "message": mistake["msg"]}
         for mistake in error.errors(include_url=False, include_input=False, include_context=False)
@@ -82,28 +83,28 @@ def _from_validation(error: ValidationError) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     if any(mistake["type"] == "json_invalid" for mistake in error.errors(include_url=False)):
         status = HTTPStatus.BAD_REQUEST
-    listed = "; ".join(
+    detail = "; ".join(
         f"{m['field']}: {m['message']}" if m["field"] else m["message"] for m in mistakes
     )
-    return problem(status, errors.InvalidRequest.code, listed, errors=mistakes)
+    return problem(status, errors.InvalidRequest.code, detail, errors=mistakes)
 
 
-def _from_http(error: HTTPException) -> Response:
+def _from_http_exception(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         code = errors.ImageTooLarge.code
-    answer = problem(status, code, error.description or status.phrase)
+    response = problem(status, code, error.description or status.phrase)
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
-def _from_bug(error: Exception) -> Response:
-    _log.error("a request failed", exc_info=error)
+def _from_unexpected_error(error: Exception) -> Response:
+    _log.error("Unexpected error in a request", exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         errors.SeewhyError.code,
-        "The service made a mistake; it has been logged.",
+        "Internal error. The server's log has the details.",
     )

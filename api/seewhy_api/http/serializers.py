@@ -1,4 +1,4 @@
-"""Records as JSON: what a client is told of an explanation."""
+"""JSON views of jobs, as clients see them."""
 
 import json
 from datetime import UTC, datetime
@@ -9,22 +9,28 @@ from seewhy.schemas.job import Priority
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
 
-LINK_LIFE_S = 3600
+DOWNLOAD_LINK_TTL_S = 3600
 
 
-def explanation(record: JobRecord, *, position: int | None, store: ObjectStore) -> dict[str, Any]:
-    """Show a job. `links` are lasting paths of this API; `downloads` go to the store and expire."""
+def serialize_explanation(
+    record: JobRecord, *, position: int | None, store: ObjectStore
+) -> dict[str, Any]:
+    """Return the full view of a job.
+
+    `links` are permanent paths of this API; `downloads` are links to the store and expire after
+    `DOWNLOAD_LINK_TTL_S`.
+    """
     result = Result.model_validate_json(record.result) if record.result else None
-    here = f"/v1/explanations/{record.job_id}"
+    path = f"/v1/explanations/{record.job_id}"
     return {
-        **headline(record),
+        **serialize_summary(record),
         "cached": record.cached,
         "queue_position": position,
         "cancel_requested": record.cancel_requested,
-        "submitted_at": time_text(record.submitted_ms),
-        "started_at": time_text(record.started_ms),
-        "finished_at": time_text(record.finished_ms),
-        "error": error_of(record),
+        "submitted_at": format_time(record.submitted_ms),
+        "started_at": format_time(record.started_ms),
+        "finished_at": format_time(record.finished_ms),
+        "error": serialize_error(record),
         "result": result
         and result.model_dump(mode="json", exclude={"objects", "digests", "model"}),
         "webhook": record.webhook
@@ -35,18 +41,18 @@ def explanation(record: JobRecord, *, position: int | None, store: ObjectStore) 
             "detail": record.webhook.detail,
         },
         "links": {
-            "self": here,
-            "events": f"{here}/events",
-            "cancel": None if record.state.terminal else f"{here}/cancel",
-            "overlay": f"{here}/overlay" if result else None,
-            "map": f"{here}/map.npy" if result else None,
+            "self": path,
+            "events": f"{path}/events",
+            "cancel": None if record.state.terminal else f"{path}/cancel",
+            "overlay": f"{path}/overlay" if result else None,
+            "map": f"{path}/map.npy" if result else None,
         },
-        "downloads": _downloads(result, store) if result else {},
+        "downloads": _download_links(result, store) if result else {},
     }
 
 
-def headline(record: JobRecord) -> dict[str, Any]:
-    """Show what was asked for, for whom, and how far it has come."""
+def serialize_summary(record: JobRecord) -> dict[str, Any]:
+    """Return the fields that the full view and the webhook payload share."""
     job = json.loads(record.job)
     return {
         "id": record.job_id,
@@ -59,24 +65,24 @@ def headline(record: JobRecord) -> dict[str, Any]:
     }
 
 
-def error_of(record: JobRecord) -> dict[str, str] | None:
-    """Show why a job did not succeed; None of one that did, or has no outcome yet."""
+def serialize_error(record: JobRecord) -> dict[str, str] | None:
+    """Return why a job did not succeed; None if it succeeded or has no outcome yet."""
     if not record.error_code:
         return None
     return {"code": record.error_code, "detail": record.error_detail or ""}
 
 
-def time_text(at_ms: int | None) -> str | None:
-    """Write ms since 1970 as ISO 8601 in UTC."""
+def format_time(at_ms: int | None) -> str | None:
+    """Format ms since 1970 as ISO 8601 in UTC."""
     if at_ms is None:
         return None
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _downloads(result: Result, store: ObjectStore) -> dict[str, str]:
-    signed = {
-        name: store.presigned_url(key, expires_s=LINK_LIFE_S)
+def _download_links(result: Result, store: ObjectStore) -> dict[str, str]:
+    links = {
+        name: store.presigned_url(key, expires_s=DOWNLOAD_LINK_TTL_S)
         for name, key in result.objects.items()
     }
-    return {name: link for name, link in signed.items() if link}
+    return {name: link for name, link in links.items() if link}

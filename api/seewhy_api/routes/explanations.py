@@ -1,84 +1,85 @@
-"""The routes of an explanation's life: submit, look, wait, cancel."""
+"""The routes of an explanation: submit, get, cancel, redeliver its webhook."""
 
 from flask import Blueprint, Response, jsonify, request
 
-from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.jobs.submit_service import SubmitService
-from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.types import DeliveryState, JobRecord
 from seewhy_api.dependencies import Dependencies
-from seewhy_api.http import serializers as views
 from seewhy_api.http.auth import request_context
-from seewhy_api.http.parsing import idempotency_key, read_upload, wait_wanted
+from seewhy_api.http.parsing import parse_idempotency_key, parse_upload, parse_wait_s
+from seewhy_api.http.serializers import serialize_explanation
 
 POLL_AFTER_S = 1
 
 
-def create_explanations(parts: Dependencies) -> Blueprint:
-    """Make the blueprint."""
-    routes = Blueprint("explanations", __name__, url_prefix="/v1/explanations")
-    acceptance = SubmitService(
-        settings=parts.settings,
-        catalog=parts.catalog,
-        ledger=parts.ledger,
-        store=parts.store,
-        wakeups=parts.wakeups,
+def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
+    """Create the blueprint of `/v1/explanations`."""
+    blueprint = Blueprint("explanations", __name__, url_prefix="/v1/explanations")
+    submit_service = SubmitService(
+        settings=deps.settings,
+        catalog=deps.catalog,
+        ledger=deps.ledger,
+        store=deps.store,
+        wakeups=deps.wakeups,
     )
 
-    def show(record: JobRecord) -> Response:
-        position = _position(parts.ledger, record)
-        answer = jsonify(views.explanation(record, position=position, store=parts.store))
-        answer.headers["Cache-Control"] = "no-store"
-        if not record.state.terminal:
-            answer.headers["Retry-After"] = str(POLL_AFTER_S)
-        return answer
-
-    @routes.post("")
+    @blueprint.post("")
     def submit() -> Response:
-        wait_s, key = wait_wanted(request), idempotency_key(request)
-        body, wanted = read_upload(request)
-        context = request_context(request, tenant_header=parts.settings.tenant_header)
-        manifest = acceptance.accept(body, wanted, key=key, context=context)
-        # Redis may have lost the job since. It was promised, and its manifest brings it back:
-        # another answer would have the client ask anew, for a second job.
-        record = parts.long_poll.outcome(manifest.job_id, wait_s=wait_s) or manifest.accepted
-        _wake_courier(parts.wakeups, record)
-        answer = show(record)
-        done = record.state.terminal and (wait_s > 0 or record.cached)
-        answer.status_code = 200 if done else 202
-        answer.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
-        return answer
+        wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
+        body, explanation_request = parse_upload(request)
+        context = request_context(request, deps.settings)
+        manifest = submit_service.accept(body, explanation_request, key=key, context=context)
+        # Redis may have lost the job since. It is durable and its manifest restores it; an error
+        # here would make the client submit a second job.
+        record = deps.long_poll.read_job(manifest.job_id, wait_s=wait_s) or manifest.accepted
+        _wake_dispatcher(deps, record)
+        response = _explanation_response(deps, record)
+        finished = record.state.terminal and (wait_s > 0 or record.cached)
+        response.status_code = 200 if finished else 202
+        response.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
+        return response
 
-    @routes.get("/<job_id>")
-    def look(job_id: str) -> Response:
-        record = parts.long_poll.outcome(job_id, wait_s=wait_wanted(request))
-        return show(parts.lookup.require_job(record, job_id))
+    @blueprint.get("/<job_id>")
+    def get(job_id: str) -> Response:
+        context = request_context(request, deps.settings)
+        record = deps.long_poll.read_job(job_id, wait_s=parse_wait_s(request))
+        return _explanation_response(deps, deps.lookup.require_job(record, job_id, context=context))
 
-    @routes.post("/<job_id>/cancel")
+    @blueprint.post("/<job_id>/cancel")
     def cancel(job_id: str) -> Response:
-        record = parts.lookup.require_job(parts.ledger.cancel(job_id), job_id)
-        _wake_courier(parts.wakeups, record)
-        return show(record)
+        context = request_context(request, deps.settings)
+        deps.lookup.read_job(job_id, context=context)
+        record = deps.lookup.require_job(deps.ledger.cancel(job_id), job_id, context=context)
+        _wake_dispatcher(deps, record)
+        return _explanation_response(deps, record)
 
-    @routes.post("/<job_id>/redeliver")
+    @blueprint.post("/<job_id>/redeliver")
     def redeliver(job_id: str) -> Response:
-        record = parts.lookup.require_job(parts.ledger.read(job_id), job_id)
+        context = request_context(request, deps.settings)
+        record = deps.lookup.read_job(job_id, context=context)
         if record.webhook is None:
-            raise InvalidRequest("nobody asked to be told of this explanation: it has no webhook")
-        if not parts.outbox.redeliver(job_id):
-            raise ResultNotReady(f"the explanation is {record.state}: there is nothing to tell yet")
-        parts.wakeups.notify_dispatchers(times=1)
-        return show(parts.lookup.require_job(parts.ledger.read(job_id), job_id))
+            raise InvalidRequest("This explanation has no webhook.")
+        if not deps.outbox.redeliver(job_id):
+            raise ResultNotReady(
+                f"The explanation is {record.state}; its webhook is sent when it has ended."
+            )
+        deps.wakeups.notify_dispatchers(times=1)
+        return _explanation_response(deps, deps.lookup.read_job(job_id, context=context))
 
-    return routes
-
-
-def _position(ledger: Ledger, record: JobRecord) -> int | None:
-    return None if record.state.terminal else ledger.queue_position(record)
+    return blueprint
 
 
-def _wake_courier(wakeups: WakeupPublisher, record: JobRecord) -> None:
-    """Ring for an outcome that no worker had a hand in."""
+def _explanation_response(deps: Dependencies, record: JobRecord) -> Response:
+    position = None if record.state.terminal else deps.ledger.queue_position(record)
+    response = jsonify(serialize_explanation(record, position=position, store=deps.store))
+    response.headers["Cache-Control"] = "no-store"
+    if not record.state.terminal:
+        response.headers["Retry-After"] = str(POLL_AFTER_S)
+    return response
+
+
+def _wake_dispatcher(deps: Dependencies, record: JobRecord) -> None:
+    """Publish a wakeup for an outcome that no worker produced: cancelled, or coalesced."""
     if record.webhook and record.webhook.state is DeliveryState.PENDING:
-        wakeups.notify_dispatchers(times=1)
+        deps.wakeups.notify_dispatchers(times=1)

@@ -8,23 +8,23 @@ from seewhy.errors import Unavailable
 from seewhy_api.dependencies import Dependencies
 
 
-def create_health(parts: Dependencies) -> Blueprint:
+def create_health_blueprint(deps: Dependencies) -> Blueprint:
     """Make the blueprint."""
-    routes = Blueprint("health", __name__)
+    blueprint = Blueprint("health", __name__)
 
-    @routes.get("/healthz")
+    @blueprint.get("/healthz")
     def alive() -> Response:
         return jsonify({"status": "ok"})
 
-    @routes.get("/readyz")
+    @blueprint.get("/readyz")
     def ready() -> Response:
-        checks = {"ledger": _answer(parts.ledger.check), "store": _answer(parts.store.check)}
-        well = all(answer == "ok" for answer in checks.values())
-        response = jsonify({"status": "ok" if well else "unavailable", "checks": checks})
-        response.status_code = 200 if well else 503
+        checks = {"ledger": _answer(deps.ledger.check), "store": _answer(deps.store.check)}
+        ok = all(answer == "ok" for answer in checks.values())
+        response = jsonify({"status": "ok" if ok else "unavailable", "checks": checks})
+        response.status_code = 200 if ok else 503
         return response
 
-    return routes
+    return blueprint
 
 
 def _answer(check: Callable[[], None]) -> str:

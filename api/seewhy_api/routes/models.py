@@ -1,4 +1,4 @@
-"""The routes of the catalogue."""
+"""The routes of the model catalog."""
 
 from http import HTTPStatus
 from typing import Any
@@ -12,26 +12,26 @@ from seewhy_api.dependencies import Dependencies
 from seewhy_api.http.problems import problem
 
 
-def create_models(parts: Dependencies) -> Blueprint:
-    """Make the blueprint."""
-    routes = Blueprint("models", __name__, url_prefix="/v1/models")
+def create_models_blueprint(deps: Dependencies) -> Blueprint:
+    """Create the blueprint of `/v1/models`."""
+    blueprint = Blueprint("models", __name__, url_prefix="/v1/models")
 
-    @routes.get("")
-    def everything() -> Response:
-        models = [_view(parts.catalog.get(name)) for name in parts.catalog.names()]
-        return jsonify({"models": models, "default": parts.settings.default_model})
+    @blueprint.get("")
+    def list_models() -> Response:
+        models = [_serialize_model(deps.catalog.get(name)) for name in deps.catalog.names()]
+        return jsonify({"models": models, "default": deps.settings.default_model})
 
-    @routes.get("/<name>")
-    def one(name: str) -> Response:
+    @blueprint.get("/<name>")
+    def get_model(name: str) -> Response:
         try:
-            return jsonify(_view(parts.catalog.get(name)))
-        except UnknownModel as error:
+            return jsonify(_serialize_model(deps.catalog.get(name)))
+        except UnknownModel as error:  # in a path it is a 404; in a request body a 422
             return problem(HTTPStatus.NOT_FOUND, error.code, str(error))
 
-    return routes
+    return blueprint
 
 
-def _view(spec: ModelSpec) -> dict[str, Any]:
+def _serialize_model(spec: ModelSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "source": spec.source,
@@ -41,17 +41,17 @@ def _view(spec: ModelSpec) -> dict[str, Any]:
         "layer": spec.layer,
         "layers": spec.offered_layers,
         "classes": len(spec.labels),
-        "methods": [_method(name) for name in spec.methods],
+        "methods": [_serialize_method(name) for name in spec.methods],
     }
 
 
-def _method(name: str) -> dict[str, Any]:
-    facts = METHOD_INFO[name]
+def _serialize_method(name: str) -> dict[str, Any]:
+    info = METHOD_INFO[name]
     return {
         "name": name,
-        "forward_passes": facts.forward_passes,
-        "linear": facts.linear,
-        "has_layer": facts.uses_layer,
-        "fuses": facts.fusable,
-        "paper": facts.paper,
+        "forward_passes": info.forward_passes,
+        "linear": info.linear,
+        "has_layer": info.uses_layer,
+        "fuses": info.fusable,
+        "paper": info.paper,
     }

@@ -1,4 +1,4 @@
-"""The routes of a result: its map, and pictures of it."""
+"""The routes of a result: the map, and images rendered from it."""
 
 from typing import Annotated, Literal
 
@@ -15,134 +15,135 @@ from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
 from seewhy_api.dependencies import Dependencies
+from seewhy_api.http.auth import request_context
 
-_Heat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_ScaleMaximum = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class RenderOptions(BaseModel):
-    """How a map is to be drawn."""
+    """The query parameters of a rendered map."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    target: str | None = Field(None, description="A class that was explained; unset: the first.")
+    target: str | None = Field(None, description="An explained class; default: the first.")
     map: int | None = Field(
-        None, ge=0, description="A place among the result's targets, where a class is not enough."
+        None, ge=0, description="An index into the result's targets, instead of `target`."
     )
     colormap: str | None = None
     alpha: float = Field(0.6, ge=0, le=1)
     polarity: Literal["positive", "negative", "signed"] = "positive"
-    normalize: Literal["image", "none"] | _Heat | None = Field(
-        None, description="What is drawn as full heat; unset: as the request said."
+    normalize: Literal["image", "none"] | _ScaleMaximum | None = Field(
+        None, description="The value drawn with full intensity; default: the request's."
     )
 
 
-def create_results(parts: Dependencies) -> Blueprint:
-    """Make the blueprint."""
-    routes = Blueprint("results", __name__, url_prefix="/v1/explanations/<job_id>")
+def create_results_blueprint(deps: Dependencies) -> Blueprint:
+    """Create the blueprint of `/v1/explanations/{id}/{map.npy,overlay,heatmap}`."""
+    blueprint = Blueprint("results", __name__, url_prefix="/v1/explanations/<job_id>")
 
-    def succeeded(job_id: str) -> tuple[Job, Result]:
-        record = parts.lookup.require_job(parts.ledger.read(job_id), job_id)
+    def require_result(job_id: str) -> tuple[Job, Result]:
+        context = request_context(request, deps.settings)
+        record = deps.lookup.read_job(job_id, context=context)
         if record.result is None:
-            raise ResultNotReady(f"the explanation is {record.state}: it has no result")
+            raise ResultNotReady(f"The explanation is {record.state}; it has no result.")
         return Job.model_validate_json(record.job), Result.model_validate_json(record.result)
 
-    @routes.get("/map.npy")
-    def numbers(job_id: str) -> Response:
-        _, result = succeeded(job_id)
-        body = _fetch(parts.store, result.objects["map"])
-        return _served(body, "application/octet-stream", f"{job_id}.npy")
+    @blueprint.get("/map.npy")
+    def get_map(job_id: str) -> Response:
+        _, result = require_result(job_id)
+        body = _read_object(deps.store, result.objects["map"])
+        return _file_response(body, "application/octet-stream", f"{job_id}.npy")
 
-    @routes.get("/overlay")
-    def picture(job_id: str) -> Response:
-        job, result = succeeded(job_id)
-        drawing = RenderOptions.model_validate(request.args.to_dict())
-        if drawing == RenderOptions() and "overlay" in result.objects:
-            body = _fetch(parts.store, result.objects["overlay"])
+    @blueprint.get("/overlay")
+    def get_overlay(job_id: str) -> Response:
+        job, result = require_result(job_id)
+        options = RenderOptions.model_validate(request.args.to_dict())
+        if options == RenderOptions() and "overlay" in result.objects:
+            body = _read_object(deps.store, result.objects["overlay"])
         else:
-            body = _draw_overlay(parts, job, result, drawing)
-        return _served(body, "image/jpeg", f"{job_id}.jpg")
+            body = _render_overlay(deps, job, result, options)
+        return _file_response(body, "image/jpeg", f"{job_id}.jpg")
 
-    @routes.get("/heatmap")
-    def heat(job_id: str) -> Response:
-        job, result = succeeded(job_id)
-        drawing = RenderOptions.model_validate(request.args.to_dict())
-        signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
-        chosen = _chosen(parts, result, drawing)
-        drawn = heatmap(
-            signed[chosen],
+    @blueprint.get("/heatmap")
+    def get_heatmap(job_id: str) -> Response:
+        job, result = require_result(job_id)
+        options = RenderOptions.model_validate(request.args.to_dict())
+        stored = maps.decode_npy(_read_object(deps.store, result.objects["map"]))
+        index = _map_index(deps, result, options)
+        rendered = heatmap(
+            stored[index],
             rectangle=result.covers,
             width_px=result.image_width_px,
             height_px=result.image_height_px,
-            scale=_scale(signed, chosen, result, job, drawing),
-            colormap=drawing.colormap,
-            polarity=drawing.polarity,
+            scale=_scale(stored, index, result, job, options),
+            colormap=options.colormap,
+            polarity=options.polarity,
         )
-        return _served(codecs.encode_png(drawn), "image/png", f"{job_id}.png")
+        return _file_response(codecs.encode_png(rendered), "image/png", f"{job_id}.png")
 
-    @routes.after_request
-    def open_to_labelling_tools(response: Response) -> Response:
+    @blueprint.after_request
+    def allow_any_origin(response: Response) -> Response:
         response.headers["Access-Control-Allow-Origin"] = "*"
         return response
 
-    return routes
+    return blueprint
 
 
-def _fetch(store: ObjectStore, key: str, *, what: str = "result") -> bytes:
+def _read_object(store: ObjectStore, key: str, *, what: str = "result") -> bytes:
     try:
         return store.get(key)
     except ObjectNotFound as error:
-        raise ExplanationGone(f"the {what} is no longer in the object store") from error
+        raise ExplanationGone(f"The {what} is past its retention and was deleted.") from error
 
 
-def _chosen(parts: Dependencies, result: Result, drawing: RenderOptions) -> int:
-    if drawing.map is not None:
-        if drawing.target is not None or drawing.map >= len(result.targets):
+def _map_index(deps: Dependencies, result: Result, options: RenderOptions) -> int:
+    """Return the index of the requested map. Raises `InvalidRequest` and `UnknownClass`."""
+    if options.map is not None:
+        if options.target is not None or options.map >= len(result.targets):
             last = len(result.targets) - 1
-            raise InvalidRequest(f"map is a place from 0 to {last}, without a target beside it")
-        return drawing.map
-    if drawing.target is None:
+            raise InvalidRequest(f"map must be an index from 0 to {last}, without target.")
+        return options.map
+    if options.target is None:
         return 0
-    index = parts.catalog.get(result.model).labels.index_of(drawing.target)
+    class_index = deps.catalog.get(result.model).labels.index_of(options.target)
     explained = [target.score.index for target in result.targets]
-    if index not in explained:
-        listed = ", ".join(f"{t.score.index} ({t.score.label})" for t in result.targets)
-        raise InvalidRequest(f"class {index} was not explained here; these were: {listed}")
-    return explained.index(index)
+    if class_index not in explained:
+        names = ", ".join(f"{t.score.index} ({t.score.label})" for t in result.targets)
+        raise InvalidRequest(f"Class {class_index} was not explained. Explained classes: {names}.")
+    return explained.index(class_index)
 
 
-def _scale(
-    signed: MapArray, chosen: int, result: Result, job: Job, drawing: RenderOptions
-) -> float:
+def _scale(stored: MapArray, index: int, result: Result, job: Job, options: RenderOptions) -> float:
     return color_scale(
-        signed,
-        chosen,
+        stored,
+        index,
         targets=result.targets,
         method=result.method,
-        polarity=drawing.polarity,
-        normalize=drawing.normalize or job.normalize,
+        polarity=options.polarity,
+        normalize=options.normalize or job.normalize,
     )
 
 
-def _draw_overlay(parts: Dependencies, job: Job, result: Result, drawing: RenderOptions) -> bytes:
-    signed = maps.decode_npy(_fetch(parts.store, result.objects["map"]))
-    picture = _fetch(parts.store, job.image_key, what="picture")
-    photo = codecs.decode(picture, max_pixels=parts.settings.max_pixels)
-    chosen = _chosen(parts, result, drawing)
-    if job.preset and drawing.model_fields_set <= {"target", "map"}:
-        return codecs.encode_jpeg(classic_overlay(photo, signed[chosen], rectangle=result.covers))
-    drawn = overlay(
-        photo,
-        signed[chosen],
+def _render_overlay(deps: Dependencies, job: Job, result: Result, options: RenderOptions) -> bytes:
+    stored = maps.decode_npy(_read_object(deps.store, result.objects["map"]))
+    encoded = _read_object(deps.store, job.image_key, what="image")
+    image = codecs.decode(encoded, max_pixels=deps.settings.max_pixels)
+    index = _map_index(deps, result, options)
+    if job.preset and options.model_fields_set <= {"target", "map"}:
+        return codecs.encode_jpeg(classic_overlay(image, stored[index], rectangle=result.covers))
+    rendered = overlay(
+        image,
+        stored[index],
         rectangle=result.covers,
-        scale=_scale(signed, chosen, result, job, drawing),
-        colormap=drawing.colormap,
-        alpha=drawing.alpha,
-        polarity=drawing.polarity,
+        scale=_scale(stored, index, result, job, options),
+        colormap=options.colormap,
+        alpha=options.alpha,
+        polarity=options.polarity,
     )
-    return codecs.encode_jpeg(drawn)
+    return codecs.encode_jpeg(rendered)
 
 
-def _served(body: bytes, media_type: str, name: str) -> Response:
+def _file_response(body: bytes, media_type: str, name: str) -> Response:
     response = Response(body, content_type=media_type)
     response.headers["Content-Disposition"] = f'inline; filename="{name}"'
     response.headers["Cache-Control"] = "private, max-age=3600"

@@ -1,4 +1,4 @@
-"""The ledger's events, read once per process for everyone who waits there."""
+"""The event feed: one reader of the ledger's events per process, shared by all subscriptions."""
 
 import logging
 import threading
@@ -12,85 +12,88 @@ from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.types import JobEvent
 
-READ_MS = 250
-KEPT = 10_000
+READ_WAIT_MS = 250
+BUFFER_SIZE = 10_000
+RETRY_S = 1.0
 
 EventPosition = tuple[int, int]
-"""A position in the ledger's stream of events, in a form that can be compared."""
+"""A comparable position in the ledger's event stream: ms since 1970, sequence number."""
 
 _log = logging.getLogger(__name__)
 
 
 def parse_position(position: str) -> EventPosition:
-    """Read a position as the ledger writes it, milliseconds and a number."""
-    at_ms, _, number = position.partition("-")
-    return int(at_ms), int(number)
+    """Parse a position in the ledger's form, `milliseconds-sequence`."""
+    at_ms, _, sequence = position.partition("-")
+    return int(at_ms), int(sequence)
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What one waiter hears of one job. Nothing falls between `missed` and `heard`."""
+    """The events of one job. No event is lost between `missed` and `events`."""
 
     position: str
-    """The latest event of any job when it began to listen."""
+    """The position of the latest event of any job when the subscription began."""
     missed: tuple[JobEvent, ...] | None
-    """The job's events after the place asked for; None where they are no longer all known."""
-    heard: SimpleQueue[JobEvent | None]
-    """What came since, in order; None says that something may have been missed: look yourself."""
+    """The job's events after the requested position; None when some have left the buffer."""
+    events: SimpleQueue[JobEvent | None]
+    """New events in order; None means that events may be missing and the record must be read."""
 
 
 class EventFeed:
-    """One thread and one connection read the events; any number of threads hear of them."""
+    """Reads events on one thread and one connection, and hands them to any number of threads."""
 
-    def __init__(self, *, ledger: Ledger, kept: int = KEPT) -> None:
-        """Read `ledger` once started, and remember the last `kept` events."""
+    def __init__(self, *, ledger: Ledger, buffer_size: int = BUFFER_SIZE) -> None:
+        """Read `ledger` once started, and buffer the last `buffer_size` events."""
         self._ledger = ledger
-        self._recent: deque[JobEvent] = deque(maxlen=kept)
-        self._whole_from: EventPosition | None = None
+        self._buffer: deque[JobEvent] = deque(maxlen=buffer_size)
+        self._complete_since: EventPosition | None = None
         self._position = "0-0"
-        self._ears: defaultdict[str, set[SimpleQueue[JobEvent | None]]] = defaultdict(set)
+        self._queues: defaultdict[str, set[SimpleQueue[JobEvent | None]]] = defaultdict(set)
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._going: Callable[[], bool] = lambda: True
-        self._thread = threading.Thread(target=self._run, name="tail", daemon=True)
+        self._is_running: Callable[[], bool] = lambda: True
+        self._thread = threading.Thread(target=self._run, name="event-feed", daemon=True)
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing more will be heard: whoever waits should go home."""
+        """Whether the feed has ended, so that blocked requests must return."""
         return self._stopped.is_set()
 
-    def start(self, *, going: Callable[[], bool] = lambda: True) -> None:
-        """Begin to read; stop, too, when `going` says that the process is to end."""
-        self._going = going
+    def start(self, *, is_running: Callable[[], bool] = lambda: True) -> None:
+        """Start reading; stop when `is_running` returns False."""
+        self._is_running = is_running
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop reading and wake everyone."""
+        """Stop reading and wake every subscriber."""
         self._stopped.set()
-        self._wake()
+        self._wake_subscribers()
         if self._thread.ident is not None:
-            self._thread.join(timeout=2 * READ_MS / 1000)
+            self._thread.join(timeout=2 * READ_WAIT_MS / 1000)
 
     @contextmanager
-    def listen(self, job_id: str, *, after: EventPosition | None = None) -> Iterator[Subscription]:
-        """Hear of a job from now on, and of what came `after` a place as far as it is known."""
-        heard: SimpleQueue[JobEvent | None] = SimpleQueue()
+    def subscribe(
+        self, job_id: str, *, after: EventPosition | None = None
+    ) -> Iterator[Subscription]:
+        """Subscribe to a job's events, including buffered ones `after` a position."""
+        events: SimpleQueue[JobEvent | None] = SimpleQueue()
         with self._lock:
-            ear = Subscription(self._position, self._missed(job_id, after), heard)
-            self._ears[job_id].add(heard)
+            subscription = Subscription(self._position, self._missed(job_id, after), events)
+            self._queues[job_id].add(events)
         try:
-            yield ear
+            yield subscription
         finally:
             with self._lock:
-                self._ears[job_id].discard(heard)
-                if not self._ears[job_id]:
-                    del self._ears[job_id]
+                self._queues[job_id].discard(events)
+                if not self._queues[job_id]:
+                    del self._queues[job_id]
 
     def _missed(self, job_id: str, after: EventPosition | None) -> tuple[JobEvent, ...] | None:
-        if after is None or self._whole_from is None or after < self._whole_from:
+        if after is None or self._complete_since is None or after < self._complete_since:
             return None
         missed: list[JobEvent] = []
-        for event in reversed(self._recent):
+        for event in reversed(self._buffer):
             if parse_position(event.position) <= after:
                 break
             if event.job_id == job_id:
@@ -98,56 +101,57 @@ class EventFeed:
         return tuple(reversed(missed))
 
     def _run(self) -> None:
-        while self._goes_on():
+        while self._continues():
             try:
-                self._follow()
+                self._read_events()
             except LedgerUnavailable as error:
-                _log.warning("cannot read events, trying again: %s", error)
-                self._stopped.wait(1)
-            except Exception:  # noqa: BLE001 - the thread outlives whatever one read meets
-                _log.exception("reading events failed")
-                self._stopped.wait(1)
+                _log.warning("Cannot read events; retrying in %g s: %s", RETRY_S, error)
+                self._stopped.wait(RETRY_S)
+            except Exception:  # noqa: BLE001 - the thread must survive any error
+                _log.exception("Reading events failed; retrying in %g s", RETRY_S)
+                self._stopped.wait(RETRY_S)
         self._stopped.set()
-        self._wake()
+        self._wake_subscribers()
 
-    def _goes_on(self) -> bool:
-        return not self._stopped.is_set() and self._going()
+    def _continues(self) -> bool:
+        return not self._stopped.is_set() and self._is_running()
 
-    def _follow(self) -> None:
-        """Read all that the capped stream still holds, then what comes."""
+    def _read_events(self) -> None:
+        """Read everything in the ledger's capped stream, then follow new events."""
         position = "0-0"
-        joined = False
-        while self._goes_on():
-            events = self._ledger.events(after=position, wait_ms=READ_MS if joined else 1)
-            if not joined:
-                self._join(events)
-                joined = True
+        synchronized = False
+        while self._continues():
+            wait_ms = READ_WAIT_MS if synchronized else 1
+            events = self._ledger.events(after=position, wait_ms=wait_ms)
+            if not synchronized:
+                self._synchronize(events)
+                synchronized = True
             for event in events:
                 position = event.position
-                self._hear(event)
+                self._publish(event)
 
-    def _join(self, events: list[JobEvent]) -> None:
-        """Find out whether what is read next continues what is known."""
+    def _synchronize(self, events: list[JobEvent]) -> None:
+        """Clear the buffer if `events` do not continue it, and let all subscribers read again."""
         with self._lock:
             oldest = parse_position(events[0].position) if events else (0, 0)
-            if self._whole_from is None or oldest > parse_position(self._position):
-                self._recent.clear()
-                self._whole_from = oldest
-        self._wake()
+            if self._complete_since is None or oldest > parse_position(self._position):
+                self._buffer.clear()
+                self._complete_since = oldest
+        self._wake_subscribers()
 
-    def _hear(self, event: JobEvent) -> None:
+    def _publish(self, event: JobEvent) -> None:
         with self._lock:
             if parse_position(event.position) <= parse_position(self._position):
                 return
-            if len(self._recent) == self._recent.maxlen:
-                self._whole_from = parse_position(self._recent[0].position)
-            self._recent.append(event)
+            if len(self._buffer) == self._buffer.maxlen:
+                self._complete_since = parse_position(self._buffer[0].position)
+            self._buffer.append(event)
             self._position = event.position
-            for ear in self._ears.get(event.job_id, ()):
-                ear.put(event)
+            for queue in self._queues.get(event.job_id, ()):
+                queue.put(event)
 
-    def _wake(self) -> None:
+    def _wake_subscribers(self) -> None:
         with self._lock:
-            for ears in self._ears.values():
-                for ear in ears:
-                    ear.put(None)
+            for queues in self._queues.values():
+                for queue in queues:
+                    queue.put(None)

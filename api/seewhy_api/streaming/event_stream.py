@@ -1,4 +1,7 @@
-"""What a client that listens to a job is still to be told: pure, without a clock or a server."""
+"""Server-sent events of one job: which messages a client still needs, and how they are written.
+
+Pure functions and state, without a clock or a server.
+"""
 
 import json
 import re
@@ -11,8 +14,8 @@ from seewhy.ledger.types import JobEvent
 from seewhy.schemas.job import JobState
 from seewhy_api.streaming.event_feed import EventPosition, parse_position
 
-OUTCOME = "end"
-"""The id of the outcome. Whoever has it has everything: it needs no place to resume from."""
+OUTCOME_ID = "end"
+"""The id of the outcome's message. Nothing follows it, so it needs no position to resume from."""
 
 HEARTBEAT = ": still here\n\n"
 
@@ -21,75 +24,79 @@ _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 
 @dataclass(frozen=True, slots=True)
 class SseMessage:
-    """One message: the state, and the id by which a client resumes after it."""
+    """One message: a state, and the id to resume after."""
 
     id: str
     state: JobState
 
 
-def resume_point(last_event_id: str) -> EventPosition:
-    """Read the id of a message that was not the outcome. Raises `InvalidRequest`."""
-    if not _POSITION.fullmatch(last_event_id):
-        raise InvalidRequest(f"no event has the id {last_event_id[:50]!r}")
-    return parse_position(last_event_id)
+def parse_last_event_id(text: str) -> EventPosition:
+    """Parse the id of a message other than the outcome's. Raises `InvalidRequest`."""
+    if not _POSITION.fullmatch(text):
+        raise InvalidRequest(
+            f"Last-Event-ID must be the id of an event of this stream, not {text[:50]!r}."
+        )
+    return parse_position(text)
 
 
-def message(told: SseMessage, body: Mapping[str, Any]) -> str:
-    """Write one server-sent event."""
-    return f"id: {told.id}\ndata: {json.dumps(body, allow_nan=False)}\n\n"
+def format_message(message: SseMessage, body: Mapping[str, Any]) -> str:
+    """Format one server-sent event."""
+    return f"id: {message.id}\ndata: {json.dumps(body, allow_nan=False)}\n\n"
 
 
-def reconnect_after(delay_ms: int) -> str:
-    """Write how long a client is to wait before it comes back."""
+def format_retry(delay_ms: int) -> str:
+    """Format the field that tells a client how long to wait before it reconnects."""
     return f"retry: {delay_ms}\n\n"
 
 
 class EventSequence:
-    """The story of one job for one client, in order, its outcome once and last.
+    """The messages of one job for one client: in order, without repeats, the outcome last.
 
-    Changes on the way come from events, the outcome from the record alone: events are a courtesy
-    and may be lost, the record is the truth.
+    Intermediate states come from events, which may be lost. The outcome comes only from the record,
+    which is authoritative.
     """
 
     def __init__(self, *, after: EventPosition | None = None) -> None:
-        """Tell what came `after` the last message that the client has, or all of it."""
-        self._place = after or (0, 0)
+        """Continue `after` the client's last message, or start from the beginning."""
+        self._position = after or (0, 0)
         self._state: JobState | None = None
 
     @property
-    def over(self) -> bool:
-        """Whether the outcome has been told."""
+    def finished(self) -> bool:
+        """Whether the outcome has been emitted."""
         return self._state is not None and self._state.terminal
 
-    def begin(
+    def start(
         self, state: JobState, *, position: str, missed: Sequence[JobEvent] | None
     ) -> list[SseMessage]:
-        """Tell what was missed, or the present state where that is not known; `position` is now.
+        """Return the missed changes, or the current state when `missed` is None.
 
-        `state` was read after `position`, and so is never behind it.
+        `state` must be read after `position`, the current end of the event stream.
         """
         if missed is None and not state.terminal:
-            self._place = max(self._place, parse_position(position))
-            return self._tell(state)
-        told = [part for event in missed or () for part in self.hear(event)]
-        return told + (self.look(state) if state.terminal else [])
+            self._position = max(self._position, parse_position(position))
+            return self._emit(state)
+        messages = [message for event in missed or () for message in self.on_event(event)]
+        return messages + (self.on_state(state) if state.terminal else [])
 
-    def hear(self, event: JobEvent) -> list[SseMessage]:
-        """Tell a change, unless it is the end, which `look` tells, or has been told already."""
-        place = parse_position(event.position)
-        if self.over or event.state.terminal or place <= self._place:
+    def on_event(self, event: JobEvent) -> list[SseMessage]:
+        """Return the message for an event; empty for an outcome or a state already emitted."""
+        position = parse_position(event.position)
+        if self.finished or event.state.terminal or position <= self._position:
             return []
-        self._place = place
-        return [] if event.state is self._state else self._tell(event.state)
+        self._position = position
+        return [] if event.state is self._state else self._emit(event.state)
 
-    def look(self, state: JobState) -> list[SseMessage]:
-        """Tell what the record says, unless that is what the client has been told last."""
-        if self.over or state is self._state:
+    def on_state(self, state: JobState) -> list[SseMessage]:
+        """Return the message for the record's state; empty if it was emitted already."""
+        if self.finished or state is self._state:
             return []
         if self._state is None and not state.terminal:
             return []  # resumed, and nothing has changed since
-        return self._tell(state)
+        return self._emit(state)
 
-    def _tell(self, state: JobState) -> list[SseMessage]:
+    def _emit(self, state: JobState) -> list[SseMessage]:
         self._state = state
-        return [SseMessage(OUTCOME if state.terminal else "{}-{}".format(*self._place), state)]
+        return [
+            SseMessage(OUTCOME_ID if state.terminal else "{}-{}".format(*self._position), state)
+        ]

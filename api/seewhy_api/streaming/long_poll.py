@@ -1,4 +1,4 @@
-"""Long polls: request threads that wait for a job's outcome, a bounded number of them at once."""
+"""Long polls: requests that wait for a job's outcome, with a limit on blocked threads."""
 
 import threading
 import time
@@ -8,47 +8,54 @@ from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.types import JobRecord
 from seewhy_api.streaming.event_feed import EventFeed, Subscription
 
-FALLBACK_S = 5.0
-"""A waiter looks for itself this often: an event is a courtesy, the record is the truth."""
+READ_INTERVAL_S = 5.0
+"""How often a waiting request reads the record, because an event may be lost."""
 
 
 class LongPoll:
-    """Lets request threads wait for a job's outcome."""
+    """Waits for outcomes on request threads."""
 
-    def __init__(self, *, ledger: Ledger, tail: EventFeed, waiters: int) -> None:
-        """Wait for what `tail` hears of `ledger`; at most `waiters` threads may be parked here."""
+    def __init__(self, *, ledger: Ledger, event_feed: EventFeed, max_waiting: int) -> None:
+        """Wait for the events of `event_feed` in at most `max_waiting` threads."""
         self._ledger = ledger
-        self._tail = tail
-        self._seats = threading.BoundedSemaphore(waiters)
+        self._event_feed = event_feed
+        self._slots = threading.BoundedSemaphore(max_waiting)
 
-    def outcome(self, job_id: str, *, wait_s: float) -> JobRecord | None:
-        """Read the job, waiting up to `wait_s` for it to end.
+    def read_job(self, job_id: str, *, wait_s: float) -> JobRecord | None:
+        """Read a record, waiting up to `wait_s` for its outcome.
 
-        Answers at once when every seat is taken: the other requests need threads, too.
+        Returns at once when `max_waiting` threads wait already: other requests need threads, too.
         """
-        if wait_s <= 0 or not self._seats.acquire(blocking=False):
+        if wait_s <= 0 or not self._slots.acquire(blocking=False):
             return self._ledger.read(job_id)
         try:
-            with self._tail.listen(job_id) as ear:
-                return self._await(job_id, ear, deadline=time.monotonic() + wait_s)
+            with self._event_feed.subscribe(job_id) as subscription:
+                return self._wait(job_id, subscription, deadline=time.monotonic() + wait_s)
         finally:
-            self._seats.release()
+            self._slots.release()
 
-    def _await(self, job_id: str, ear: Subscription, *, deadline: float) -> JobRecord | None:
+    def _wait(
+        self, job_id: str, subscription: Subscription, *, deadline: float
+    ) -> JobRecord | None:
         while True:
             record = self._ledger.read(job_id)
-            left_s = deadline - time.monotonic()
-            if record is None or record.state.terminal or left_s <= 0 or self._tail.stopped:
+            remaining_s = deadline - time.monotonic()
+            if (
+                record is None
+                or record.state.terminal
+                or remaining_s <= 0
+                or self._event_feed.stopped
+            ):
                 return record
-            _doze(ear, limit_s=min(left_s, FALLBACK_S))
+            _wait_for_outcome_event(subscription, limit_s=min(remaining_s, READ_INTERVAL_S))
 
 
-def _doze(ear: Subscription, *, limit_s: float) -> None:
-    """Return when the job ends, when something may have been missed, or after `limit_s`."""
-    wakes_at = time.monotonic() + limit_s
-    while (left_s := wakes_at - time.monotonic()) > 0:
+def _wait_for_outcome_event(subscription: Subscription, *, limit_s: float) -> None:
+    """Return on the job's outcome, on events that may be missing, or after `limit_s`."""
+    ends_at = time.monotonic() + limit_s
+    while (remaining_s := ends_at - time.monotonic()) > 0:
         try:
-            event = ear.heard.get(timeout=left_s)
+            event = subscription.events.get(timeout=remaining_s)
         except Empty:
             return
         if event is None or event.state.terminal:

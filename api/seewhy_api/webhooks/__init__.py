@@ -1,1 +1,1 @@
-"""The courier: webhooks to receivers nobody here has chosen, and none of whom is trusted."""
+"""The webhook dispatcher: delivers outcomes to untrusted receivers."""

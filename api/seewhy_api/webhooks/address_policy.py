@@ -1,7 +1,7 @@
-"""Which addresses a webhook may be sent to: the public internet, and what the operator allows.
+"""The addresses that a webhook may reach: the public internet and the operator's own networks.
 
-A client chooses the URL, and this process stands inside the operator's network: without this list
-it would knock on any door there for whoever asks (server-side request forgery, SSRF).
+Clients choose webhook URLs, and the dispatcher runs inside the operator's network. Without this
+policy a client could reach internal services through it (server-side request forgery, SSRF).
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,25 +20,25 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _IPV6_UNICAST = IPv6Network("2000::/3")
-"""All that IANA gives out. ::/96, 64:ff9b::/96 and 64:ff9b:1::/48 (NAT64), 100::/64, fc00::/7,
-fe80::/10, fec0::/10 and ff00::/8 lie outside of it."""
+"""The global unicast range. ::/96, 64:ff9b::/96 and 64:ff9b:1::/48 (NAT64),
+100::/64, fc00::/7, fe80::/10, fec0::/10 and ff00::/8 lie outside it."""
 
-# `ipaddress.is_global` is True of most of these, depending on the version of Python.
+# `ipaddress.is_global` is True for most of these, depending on the Python version.
 _SPECIAL = [
     ip_network(text)
     for text in (
-        "168.63.129.16/32",  # Azure's wire server: public by its number, local by its function
+        "168.63.129.16/32",  # Azure's WireServer: a public address with a local function
         "192.0.0.0/24",  # IETF protocol assignments, RFC 6890; Oracle's metadata at .192
-        "192.88.99.0/24",  # relays of 6to4, RFC 7526
+        "192.88.99.0/24",  # 6to4 relays, RFC 7526
         "224.0.0.0/4",  # multicast, RFC 5771
         "2001::/23",  # IETF protocol assignments, RFC 2928; Teredo, RFC 4380, is 2001::/32
         "2001:db8::/32",  # documentation, RFC 3849
-        "2002::/16",  # 6to4, RFC 3056: carries any IPv4 address
+        "2002::/16",  # 6to4, RFC 3056: embeds any IPv4 address
         "3fff::/20",  # documentation, RFC 9637
     )
 ]
 
-# Clouds tell credentials to whoever asks there: no network that an operator allows opens these.
+# Cloud metadata services hand out credentials, so `networks` cannot allow them.
 _METADATA = {
     ip_address(text)
     for text in (
@@ -53,52 +53,52 @@ _METADATA = {
 
 
 class AddressNotAllowed(SeewhyError):
-    """A host leads, by one of its addresses at least, to where no webhook may go.
+    """At least one address of a host is not allowed.
 
-    The sentence names no address: who asked could be told of the inside of the network by it.
+    The message contains no address: clients can read it, and an address would reveal the network.
     """
 
-    code = "address_refused"
+    code = "address_not_allowed"
 
 
 def check_addresses(
-    addresses: Iterable[str], *, networks: Sequence[Network], encrypted: bool
+    addresses: Iterable[str], *, networks: Sequence[Network], tls: bool
 ) -> list[Address]:
-    """Return the addresses of one host when a webhook may go to every one of them.
+    """Return the addresses of one host if a webhook may reach all of them.
 
-    Public ones need TLS (`encrypted`); the operator's `networks` do not. Raises `AddressRefused`
-    when there is one that may not be reached, or none at all: a mixed answer is refused whole.
+    Public addresses require `tls`; addresses in `networks` do not. Raises `AddressNotAllowed` when
+    one address is not allowed, even among allowed ones, or when there is none.
     """
-    found = [plain(ip_address(address)) for address in addresses]
-    if not found:
-        raise AddressNotAllowed("the host has no address")
-    for address in found:
+    checked = [unmap_ipv4(ip_address(address)) for address in addresses]
+    if not checked:
+        raise AddressNotAllowed("The host name has no address.")
+    for address in checked:
         if is_allowed(address, networks):
             continue
         if not is_public(address):
-            raise AddressNotAllowed("the host leads to an address that is not public")
-        if not encrypted:
-            raise AddressNotAllowed("plain http is for the operator's own networks: use https")
-    return found
+            raise AddressNotAllowed("The host name resolves to an address that is not public.")
+        if not tls:
+            raise AddressNotAllowed("Plain HTTP is allowed only in private networks: use https.")
+    return checked
 
 
 def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
-    """Whether the operator lets webhooks reach this address, public or not."""
+    """Whether the operator allows this address, public or not."""
     if address in _METADATA or getattr(address, "scope_id", None):
         return False
     return any(address in network for network in networks)
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address is one host of the public internet, reached as it is written.
+    """Whether the address is a host on the public internet.
 
-    What merely carries an IPv4 address (NAT64, 6to4, Teredo) is not: it leads wherever that does.
+    Addresses that embed an IPv4 address (NAT64, 6to4, Teredo) are not: they may lead anywhere.
     """
     if isinstance(address, IPv6Address) and address not in _IPV6_UNICAST:
         return False
     return address.is_global and not any(address in network for network in _SPECIAL)
 
 
-def plain(address: Address) -> Address:
-    """Unwrap an IPv4 address that is written as IPv6, ::ffff:0:0/96 (RFC 4291, 2.5.5.2)."""
+def unmap_ipv4(address: Address) -> Address:
+    """Convert an IPv4-mapped IPv6 address, ::ffff:0:0/96 (RFC 4291, 2.5.5.2), to IPv4."""
     return getattr(address, "ipv4_mapped", None) or address

@@ -1,4 +1,4 @@
-"""The one place where a courier process is put together."""
+"""Composition root of a webhook dispatcher process."""
 
 import logging
 from collections.abc import Sequence
@@ -16,64 +16,68 @@ from seewhy.ledger.types import DISPATCHER_QUEUE
 from seewhy.schemas.webhook_secrets import parse_secrets
 from seewhy.settings import Settings
 from seewhy_api.webhooks.client import WebhookClient
-from seewhy_api.webhooks.dispatcher import AT_ONCE, WebhookDispatcher
+from seewhy_api.webhooks.dispatcher import REQUESTS_PER_ORIGIN, WebhookDispatcher
 from seewhy_api.webhooks.retry_policy import DELAYS_S
 from seewhy_api.webhooks.signing import Signer
 
-TURNS = 8
-"""Origins that one process calls at the same time."""
+CONCURRENT_ORIGINS = 8
+"""How many origins one process delivers to at the same time."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherProcess:
-    """A Celery application whose one task takes turns at webhooks."""
+    """A Celery application with one task: deliver webhooks."""
 
     celery: Celery
-    courier: WebhookDispatcher
+    dispatcher: WebhookDispatcher
 
     def run(self) -> None:
-        """Deliver until SIGTERM, then finish the posts under way and give the others back."""
-        signals.worker_shutting_down.connect(self._shutting_down, weak=False)
-        run_consumer(self.celery, [DISPATCHER_QUEUE], threads=TURNS)
+        """Deliver until SIGTERM, then finish open requests and return the other deliveries."""
+        signals.worker_shutting_down.connect(self._on_shutdown, weak=False)
+        run_consumer(self.celery, [DISPATCHER_QUEUE], threads=CONCURRENT_ORIGINS)
 
-    def _shutting_down(self, **_: Any) -> None:
-        self.courier.stop()
+    def _on_shutdown(self, **_: Any) -> None:
+        self.dispatcher.stop()
 
 
 def create_dispatcher(
     settings: Settings,
     *,
     outbox: Outbox | None = None,
-    postman: WebhookClient | None = None,
+    client: WebhookClient | None = None,
     delays_s: Sequence[float] = DELAYS_S,
 ) -> DispatcherProcess:
-    """Wire a courier to the servers that the settings name. Nothing is contacted yet.
+    """Build a dispatcher for the servers in `settings`, without connecting to any of them.
 
-    Raises `SettingsError` when there is nothing to sign with.
+    Raises `SettingsError` when no signing secret is configured.
     """
     if settings.webhook_secrets is None:
-        raise SettingsError("SEEWHY_WEBHOOK_SECRETS is not set: `seewhy webhooks secret` makes one")
-    courier = WebhookDispatcher(
+        raise SettingsError(
+            "SEEWHY_WEBHOOK_SECRETS is not set. Generate a secret with `seewhy webhooks secret`."
+        )
+    dispatcher = WebhookDispatcher(
         outbox=outbox or open_ledger(settings).outbox,
-        postman=postman or WebhookClient(networks=settings.webhook_allowed_networks),
+        client=client or WebhookClient(networks=settings.webhook_allowed_networks),
         signer=Signer(parse_secrets(settings.webhook_secrets.get_secret_value())),
-        helpers=ThreadPoolExecutor(TURNS * AT_ONCE, thread_name_prefix="post"),
+        executor=ThreadPoolExecutor(
+            CONCURRENT_ORIGINS * REQUESTS_PER_ORIGIN, thread_name_prefix="webhook"
+        ),
         delays_s=delays_s,
     )
     celery = create_celery(settings.redis_url, lanes=[])
-    _register(celery, courier)
-    return DispatcherProcess(celery, courier)
+    _register_task(celery, dispatcher)
+    return DispatcherProcess(celery, dispatcher)
 
 
-def _register(celery: Celery, courier: WebhookDispatcher) -> None:
+def _register_task(celery: Celery, dispatcher: WebhookDispatcher) -> None:
     @celery.task(name=DELIVER_WEBHOOKS_TASK)
     def deliver() -> None:
         try:
-            courier.deliver()
+            dispatcher.deliver()
         except LedgerUnavailable as error:
-            _log.warning("left webhooks, the sweep will ring again: %s", error)
+            _log.warning("Webhook delivery stopped; it resumes after the next sweep: %s", error)
         except MemoryError:
-            # Celery 5.7 never acknowledges a task that ends so, and the slot is lost for good.
-            _log.exception("out of memory while delivering webhooks; they are due again")
+            # Celery 5.7 never acknowledges a task that raises MemoryError and loses its slot.
+            _log.exception("Out of memory while delivering webhooks; they will be retried")

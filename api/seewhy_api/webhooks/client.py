@@ -1,47 +1,35 @@
-"""One message to one receiver, once: what comes of it is told, never raised."""
+"""Sends one webhook request. Every failure becomes a `WebhookResponse`; none is raised."""
 
-import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from http import HTTPStatus
 from importlib.metadata import version
 
 import httpcore2
 
+from seewhy.ledger.ports.outbox import DeliveryResult
 from seewhy.schemas.webhook_url import WebhookUrl, parse_webhook_url
 from seewhy_api.webhooks.address_policy import AddressNotAllowed, Network
-from seewhy_api.webhooks.checked_network import CheckedNetwork
 from seewhy_api.webhooks.deadline import Deadline
 from seewhy_api.webhooks.dns import Resolve, resolve
+from seewhy_api.webhooks.network_backend import CheckedNetworkBackend
+from seewhy_api.webhooks.retry_policy import parse_retry_after_s
 
-EXCHANGE_S = 15.0
+REQUEST_TIMEOUT_S = 15.0
 
-_ASKS_TO_WAIT = {
+RETRY_AFTER_STATUSES = {
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 }
-
-
-class ResponseKind(StrEnum):
-    """What became of one attempt."""
-
-    DELIVERED = "delivered"
-    """2xx."""
-    UNWANTED = "unwanted"
-    """410: this receiver is never to be sent anything again."""
-    AGAIN = "again"
-    """Anything else, redirections among it: they are not followed."""
+"""The statuses whose Retry-After header is honored."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """What is to be sent where. `headers` are those of the signature."""
+    """One request to send. `headers` are the signature's."""
 
     url: str
     body: bytes
@@ -50,116 +38,114 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class WebhookResponse:
-    """What became of a post. `reason` is one sentence for people, in our words alone."""
+    """The result of one request."""
 
-    fate: ResponseKind
-    reason: str
+    result: DeliveryResult
+    """DELIVERED for 2xx, REFUSED for 410 (send nothing more to this receiver), RETRY for all else.
+    Redirects are not followed."""
+    detail: str
+    """One sentence for people. It contains nothing that the receiver sent."""
     status: int | None = None
-    """None when no HTTP answer came."""
+    """The HTTP status; None when there was no HTTP answer."""
     retry_after_s: float | None = None
-    """How long the receiver asks to be left alone, however long that is."""
+    """The receiver's Retry-After, unlimited."""
 
     @property
     def unreachable(self) -> bool:
-        """Whether the way there is at fault: then it is for every post to the same origin."""
+        """Whether the receiver could not be reached: then its whole origin cannot."""
         return self.status is None
 
 
 class WebhookClient:
-    """Posts to the public internet by https, and to `networks` by either scheme.
+    """Sends requests to the public internet over https, and to `networks` over http or https.
 
-    May be shared by threads. Each post has a connection of its own; no redirection is followed, no
-    cookie kept, no proxy asked, and nothing read of an answer beyond its head.
+    Thread-safe. Each request uses its own connection. The client follows no redirects, keeps no
+    cookies, uses no proxy, and reads nothing of an answer beyond its headers.
     """
 
     def __init__(
         self,
         *,
         networks: Sequence[Network] = (),
-        exchange_s: float = EXCHANGE_S,
-        trust: ssl.SSLContext | None = None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        ssl_context: ssl.SSLContext | None = None,
         resolve: Resolve = resolve,
     ) -> None:
-        """Let an exchange, from name to status line, take `exchange_s`.
+        """Limit each request, from name lookup to answer, to `timeout_s`.
 
-        `trust` says whose certificates are good; unless given, the system does.
+        `ssl_context` verifies certificates; the default trusts the system's authorities.
         """
         self._networks = tuple(networks)
-        self._exchange_s = exchange_s
-        self._trust = trust or httpcore2.default_ssl_context()
+        self._timeout_s = timeout_s
+        self._ssl_context = ssl_context or httpcore2.default_ssl_context()
         self._resolve = resolve
-        self._agent = f"seewhy/{version('seewhy')}"
+        self._user_agent = f"seewhy/{version('seewhy')}"
 
-    def post(self, post: WebhookRequest) -> WebhookResponse:
-        """Send it and tell what came of it, within about `exchange_s`."""
+    def send(self, request: WebhookRequest) -> WebhookResponse:
+        """Send a request and return its result, within about `timeout_s`."""
         try:
-            place = parse_webhook_url(post.url)
+            url = parse_webhook_url(request.url)
         except ValueError as error:
-            return WebhookResponse(ResponseKind.AGAIN, f"the URL {error}")
+            return WebhookResponse(DeliveryResult.RETRY, f"The URL {error}.")
         try:
-            status, retry_after = self._exchange(post, place)
+            status, retry_after = self._exchange(request, url)
         except (AddressNotAllowed, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
-            return WebhookResponse(ResponseKind.AGAIN, str(error))
+            return WebhookResponse(DeliveryResult.RETRY, str(error))
         except httpcore2.RemoteProtocolError:
-            return WebhookResponse(
-                ResponseKind.AGAIN, "what came back, if anything, is not an HTTP answer"
-            )
-        return _told(status, retry_after)
+            return WebhookResponse(DeliveryResult.RETRY, "The answer is not valid HTTP.")
+        return _interpret(status, retry_after)
 
-    def _exchange(self, post: WebhookRequest, place: WebhookUrl) -> tuple[int, str | None]:
-        network = CheckedNetwork(
+    def _exchange(self, request: WebhookRequest, url: WebhookUrl) -> tuple[int, str | None]:
+        """Return the answer's status and Retry-After header."""
+        backend = CheckedNetworkBackend(
             networks=self._networks,
-            encrypted=place.scheme == "https",
-            trust=self._trust,
-            deadline=Deadline(self._exchange_s),
+            tls=url.scheme == "https",
+            ssl_context=self._ssl_context,
+            deadline=Deadline(self._timeout_s),
             resolve=self._resolve,
         )
-        url = httpcore2.URL(
-            scheme=place.scheme.encode(),
-            host=place.host.encode(),
-            port=place.port,
-            target=place.target.encode(),
-        )
         headers = {
-            **post.headers,
-            "Host": place.authority,
-            "User-Agent": self._agent,
+            **request.headers,
+            "Host": url.authority,
+            "User-Agent": self._user_agent,
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
             "Connection": "close",
         }
-        # httpcore2 writes to the context it is given, at each connection: `trust`, which threads
-        # share, is not for it. This one trusts nobody, and the network does not use it.
-        unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # httpcore2 modifies the SSL context that it is given, so the shared one must not be passed.
+        # The backend ignores this one.
+        unused_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         with (
-            httpcore2.ConnectionPool(ssl_context=unused, network_backend=network) as pool,
-            pool.stream("POST", url, headers=list(headers.items()), content=post.body) as response,
+            httpcore2.ConnectionPool(ssl_context=unused_context, network_backend=backend) as pool,
+            pool.stream(
+                "POST",
+                httpcore2.URL(
+                    scheme=url.scheme.encode(),
+                    host=url.host.encode(),
+                    port=url.port,
+                    target=url.target.encode(),
+                ),
+                headers=list(headers.items()),
+                content=request.body,
+            ) as response,
         ):
-            given = {name.lower(): value for name, value in response.headers}
-            return response.status, given.get(b"retry-after", b"").decode("latin-1") or None
+            answer = {name.lower(): value for name, value in response.headers}
+            return response.status, answer.get(b"retry-after", b"").decode("latin-1") or None
 
 
-def retry_after_s(text: str, *, now: datetime | None = None) -> float | None:
-    """Read a Retry-After header, seconds or a date (RFC 9110, 10.2.3); None when it is neither."""
-    if re.fullmatch(r"[0-9]{1,12}", text.strip()):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
-    except (ValueError, OverflowError):
-        return None
-
-
-def _told(status: int, retry_after: str | None) -> WebhookResponse:
-    reason = f"answered {status}"
+def _interpret(status: int, retry_after: str | None) -> WebhookResponse:
+    answered = f"The receiver answered {status}"
     if 200 <= status < 300:
-        return WebhookResponse(ResponseKind.DELIVERED, reason, status)
+        return WebhookResponse(DeliveryResult.DELIVERED, f"{answered}.", status)
     if status == HTTPStatus.GONE:
-        return WebhookResponse(ResponseKind.UNWANTED, f"{reason}: it wants nothing more", status)
+        return WebhookResponse(
+            DeliveryResult.REFUSED, f"{answered}: it accepts no more webhooks.", status
+        )
     if 300 <= status < 400:
         return WebhookResponse(
-            ResponseKind.AGAIN, f"{reason}: redirections are not followed", status
+            DeliveryResult.RETRY, f"{answered}: redirects are not followed.", status
         )
-    wait_s = retry_after_s(retry_after) if retry_after and status in _ASKS_TO_WAIT else None
-    return WebhookResponse(ResponseKind.AGAIN, reason, status, wait_s)
+    wait_s = None
+    if retry_after and status in RETRY_AFTER_STATUSES:
+        wait_s = parse_retry_after_s(retry_after)
+    return WebhookResponse(DeliveryResult.RETRY, f"{answered}.", status, wait_s)

@@ -1,4 +1,4 @@
-"""Taking turns at origins: post what is due there, and report what came of it."""
+"""The webhook dispatcher: leases an origin, sends the deliveries due there, reports the results."""
 
 import logging
 import threading
@@ -7,138 +7,139 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from seewhy.ledger.ports.outbox import Attempt, Delivery, DeliveryResult, OriginLease, Outbox
-from seewhy_api.webhooks.client import ResponseKind, WebhookClient, WebhookRequest, WebhookResponse
+from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.payload import webhook_body
-from seewhy_api.webhooks.retry_policy import DELAYS_S, delay_ms
+from seewhy_api.webhooks.retry_policy import DELAYS_S, retry_delay_ms
 from seewhy_api.webhooks.signing import Signer
 
-AT_ONCE = 8
-"""Posts to one origin at the same time."""
+REQUESTS_PER_ORIGIN = 8
+"""How many requests are sent to one origin at the same time."""
 
-TURN = 4 * AT_ONCE
-LONGEST_PAUSE_MS = 60_000
+LEASE_LIMIT = 4 * REQUESTS_PER_ORIGIN
+"""How many deliveries one lease holds at most."""
+
+MAX_PAUSE_MS = 60_000
 
 _log = logging.getLogger(__name__)
 
-_Call = tuple[Attempt, WebhookResponse | None]
-"""What is to be reported of a notice, and what its receiver said: None when nothing was sent."""
+_Result = tuple[Attempt, WebhookResponse | None]
+"""An attempt to report, and the response; None when no request was sent."""
 
 
 class WebhookDispatcher:
-    """Delivers what the outbox holds. One per process, used by all its threads."""
+    """Delivers the outbox. One per process, used by many threads."""
 
     def __init__(
         self,
         *,
         outbox: Outbox,
-        postman: WebhookClient,
+        client: WebhookClient,
         signer: Signer,
-        helpers: ThreadPoolExecutor,
+        executor: ThreadPoolExecutor,
         delays_s: Sequence[float] = DELAYS_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        """Post on the threads of `helpers`; `delays_s` are the waits before each attempt.
+        """Send requests on the threads of `executor`.
 
-        A message is given up after as many attempts as there are delays.
+        `delays_s` holds the delay before each attempt, and so the number of attempts.
         """
         self._outbox = outbox
-        self._postman = postman
+        self._client = client
         self._signer = signer
-        self._helpers = helpers
+        self._executor = executor
         self._delays_s = delays_s
         self._now_ms = now_ms
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Take no further turn, and give back what has not been posted."""
+        """Lease no more origins and return the deliveries that have not been sent."""
         self._stopping.set()
 
     def deliver(self) -> int:
-        """Take turns until nothing is due; return how many posts were made.
+        """Lease origins until nothing is due; return the number of attempts.
 
-        Raises `LedgerUnavailable`: what was not reported by then is due again.
+        Raises `LedgerUnavailable`; attempts that could not be reported become due again.
         """
-        posts = 0
+        attempts = 0
         while not self._stopping.is_set():
-            turn = self._outbox.lease_origin(limit=TURN)
-            if turn is None:
+            lease = self._outbox.lease_origin(limit=LEASE_LIMIT)
+            if lease is None:
                 break
-            posts += self._take(turn)
-        return posts
+            attempts += self._deliver_to_origin(lease)
+        return attempts
 
-    def _take(self, turn: OriginLease) -> int:
-        """Post in rounds; an origin where nobody answers, or that asks to wait, is left alone."""
-        tried: list[Attempt] = []
+    def _deliver_to_origin(self, lease: OriginLease) -> int:
+        """Send requests in batches until the origin needs a pause; count the attempts."""
+        attempts: list[Attempt] = []
         pause_ms = 0
-        for start in range(0, len(turn.notices), AT_ONCE):
+        for start in range(0, len(lease.notices), REQUESTS_PER_ORIGIN):
             if pause_ms or self._stopping.is_set():
                 break
-            calls = list(self._helpers.map(self._call, turn.notices[start : start + AT_ONCE]))
-            tried += [one for one, _ in calls]
-            pause_ms = self._pause_ms(calls)
-        untried = [Attempt(notice, DeliveryResult.UNTRIED) for notice in turn.notices[len(tried) :]]
-        self._outbox.report(turn, tried + untried, pause_ms=pause_ms)
-        return len(tried)
+            batch = lease.notices[start : start + REQUESTS_PER_ORIGIN]
+            results = list(self._executor.map(self._attempt, batch))
+            attempts += [attempt for attempt, _ in results]
+            pause_ms = self._pause_ms(results)
+        unsent = [
+            Attempt(delivery, DeliveryResult.UNTRIED) for delivery in lease.notices[len(attempts) :]
+        ]
+        self._outbox.report(lease, attempts + unsent, pause_ms=pause_ms)
+        return len(attempts)
 
-    def _call(self, notice: Delivery) -> _Call:
-        """Post one notice and judge. What goes wrong with it costs no other notice its report."""
-        job_id = notice.record.job_id
-        if notice.attempt > len(self._delays_s):
-            # Attempts are charged when a turn is taken: so many couriers have died of this one.
-            return Attempt(
-                notice, DeliveryResult.EXHAUSTED, "no courier has lived to report on it"
-            ), None
+    def _attempt(self, delivery: Delivery) -> _Result:
+        """Send one delivery. Never raises: the other deliveries of the lease must be reported."""
+        job_id = delivery.record.job_id
+        if delivery.attempt > len(self._delays_s):
+            # A lease charges its attempts, so every dispatcher that tried this one died.
+            detail = "Delivery was interrupted on every attempt."
+            return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
         try:
-            post = self._write(notice)
+            request = self._build_request(delivery)
         except (ValueError, LookupError, TypeError):
-            _log.exception("the outcome of %s will not be told: its record cannot be read", job_id)
-            return Attempt(
-                notice, DeliveryResult.EXHAUSTED, "the job's record cannot be read"
-            ), None
+            _log.exception("Cannot deliver the webhook of job %s: its record is invalid", job_id)
+            detail = "The job's record cannot be read."
+            return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
         try:
-            answer = self._postman.post(post)
-        except Exception:  # noqa: BLE001 - whatever it is, the others of the turn are to be reported
-            _log.exception("the outcome of %s could not be posted", job_id)
-            answer = WebhookResponse(
-                ResponseKind.AGAIN, "it could not be posted: the courier's log says why"
+            response = self._client.send(request)
+        except Exception:  # noqa: BLE001
+            _log.exception("Cannot send the webhook of job %s", job_id)
+            response = WebhookResponse(
+                DeliveryResult.RETRY, "The request could not be sent; see the dispatcher's log."
             )
-        return self._judge(notice, answer), answer
+        return self._to_attempt(delivery, response), response
 
-    def _write(self, notice: Delivery) -> WebhookRequest:
-        """Raises `ValueError`, `LookupError` and `TypeError` when the record is broken."""
-        webhook = notice.record.webhook
+    def _build_request(self, delivery: Delivery) -> WebhookRequest:
+        """Raises `ValueError`, `LookupError` or `TypeError` when the record is invalid."""
+        webhook = delivery.record.webhook
         if webhook is None:
-            raise ValueError("it has no webhook")
-        body = webhook_body(notice.record)
-        message = f"msg_{notice.record.job_id}"
-        headers = self._signer.headers(message, body, now_ms=self._now_ms())
+            raise ValueError("The job has no webhook.")
+        body = webhook_body(delivery.record)
+        message_id = f"msg_{delivery.record.job_id}"
+        headers = self._signer.headers(message_id, body, now_ms=self._now_ms())
         return WebhookRequest(webhook.url, body, headers)
 
-    def _judge(self, notice: Delivery, answer: WebhookResponse) -> Attempt:
-        if answer.fate is ResponseKind.DELIVERED:
-            return Attempt(notice, DeliveryResult.DELIVERED, answer.reason)
-        if answer.fate is ResponseKind.UNWANTED:
-            return Attempt(notice, DeliveryResult.REFUSED, answer.reason)
-        wait_ms = delay_ms(
-            notice.attempt, retry_after_s=answer.retry_after_s, delays_s=self._delays_s
+    def _to_attempt(self, delivery: Delivery, response: WebhookResponse) -> Attempt:
+        """Schedule the next attempt, or give up after the last."""
+        if response.result is not DeliveryResult.RETRY:
+            return Attempt(delivery, response.result, response.detail)
+        delay_ms = retry_delay_ms(
+            delivery.attempt, retry_after_s=response.retry_after_s, delays_s=self._delays_s
         )
-        if wait_ms is None:
-            return Attempt(notice, DeliveryResult.EXHAUSTED, answer.reason)
-        return Attempt(notice, DeliveryResult.RETRY, answer.reason, retry_in_ms=wait_ms)
+        if delay_ms is None:
+            return Attempt(delivery, DeliveryResult.EXHAUSTED, response.detail)
+        return Attempt(delivery, DeliveryResult.RETRY, response.detail, retry_in_ms=delay_ms)
 
-    def _pause_ms(self, calls: Sequence[_Call]) -> int:
-        """How long nobody is to call at the origin: it asks for that, or nobody there answers.
+    def _pause_ms(self, results: Sequence[_Result]) -> int:
+        """Return how long to leave the origin alone: it asks for a pause, or it is unreachable.
 
-        One answer of a round is enough to go on: many clients' receivers may share an origin, and
-        one that hangs is not to hold up the others. Whose last attempt it was would have waited
-        as long as before.
+        One answer is enough to continue: clients may share an origin, and a receiver that hangs
+        must not stop the others. An exhausted delivery counts with the last delay of the schedule.
         """
-        last_ms = round(1000 * self._delays_s[-1])
-        heard = [(tried, answer) for tried, answer in calls if answer]
-        silent = all(answer.unreachable for _, answer in heard)
-        waits_ms = [
-            tried.retry_in_ms if tried.verdict is DeliveryResult.RETRY else last_ms
-            for tried, answer in heard
-            if silent or answer.retry_after_s is not None
+        last_delay_ms = round(1000 * self._delays_s[-1])
+        answered = [(attempt, response) for attempt, response in results if response]
+        unreachable = all(response.unreachable for _, response in answered)
+        pauses_ms = [
+            attempt.retry_in_ms if attempt.verdict is DeliveryResult.RETRY else last_delay_ms
+            for attempt, response in answered
+            if unreachable or response.retry_after_s is not None
         ]
-        return min(max(waits_ms, default=0), LONGEST_PAUSE_MS)
+        return min(max(pauses_ms, default=0), MAX_PAUSE_MS)

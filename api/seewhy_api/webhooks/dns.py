@@ -1,4 +1,4 @@
-"""Host names into addresses, within a time that the resolver itself does not promise."""
+"""Name resolution with a timeout, which the system's resolver does not offer."""
 
 import socket
 import threading
@@ -6,26 +6,27 @@ from collections.abc import Callable
 from contextlib import suppress
 
 Resolve = Callable[[str, int, float], list[str]]
-"""(host, port, limit in s) -> the host's addresses, each once and the preferred first. None when it
-has none. Raises `TimeoutError`."""
+"""(host, port, limit in s) -> the host's distinct addresses, preferred first; empty if it has none.
+Raises `TimeoutError`."""
 
 
 def resolve(host: str, port: int, limit_s: float) -> list[str]:
-    """Ask the system's resolver.
+    """Resolve a host with the system's resolver.
 
-    It cannot be told how long it may take, and who serves the zone can make it wait: so a thread
-    asks, which is left behind when the time is over and ends when the resolver gives up.
+    The lookup runs in a daemon thread, because the resolver has no timeout and a slow name server
+    can block it. After `limit_s` the thread is abandoned and ends when the resolver gives up.
+    Raises `TimeoutError` after `limit_s`.
     """
-    found: list[str] = []
-    asking = threading.Thread(target=_look_up, args=(host, port, found), daemon=True)
-    asking.start()
-    asking.join(limit_s)
-    if asking.is_alive():
+    addresses: list[str] = []
+    lookup = threading.Thread(target=_look_up, args=(host, port, addresses), daemon=True)
+    lookup.start()
+    lookup.join(limit_s)
+    if lookup.is_alive():
         raise TimeoutError
-    return found
+    return addresses
 
 
-def _look_up(host: str, port: int, found: list[str]) -> None:
-    with suppress(OSError, UnicodeError):  # no such name, or one that cannot be a name
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        found += dict.fromkeys(str(answer[4][0]) for answer in answers)
+def _look_up(host: str, port: int, addresses: list[str]) -> None:
+    with suppress(OSError, UnicodeError):  # an unknown or an invalid name
+        results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses += dict.fromkeys(str(result[4][0]) for result in results)

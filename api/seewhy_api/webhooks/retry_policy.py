@@ -1,7 +1,10 @@
-"""When a message that was not delivered is tried again: the Standard Webhooks schedule."""
+"""When a failed delivery is retried: the Standard Webhooks schedule and `Retry-After`."""
 
 import random
+import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 MINUTE_S = 60
 HOUR_S = 3_600
@@ -18,25 +21,37 @@ DELAYS_S: Sequence[float] = (
     20 * HOUR_S,
     24 * HOUR_S,
 )
-"""Before each attempt, since the one before: ten attempts over three days and four hours."""
+"""The delay before each attempt: ten attempts in three days and four hours."""
 
-LONGEST_WAIT_S = 24 * HOUR_S
+MAX_RETRY_AFTER_S = 24 * HOUR_S
 JITTER = 0.1
 
 
-def delay_ms(
+def retry_delay_ms(
     attempts: int,
     *,
     retry_after_s: float | None = None,
     delays_s: Sequence[float] = DELAYS_S,
-    chance: Callable[[], float] = random.random,
+    jitter: Callable[[], float] = random.random,
 ) -> int | None:
-    """Return how long to wait after so many attempts, in ms; None when there is to be no other.
+    """Return the delay after `attempts` attempts, in ms; None when no attempt remains.
 
-    Up to a tenth is added by `chance`, in [0, 1), so that what failed together does not come back
-    together. `retry_after_s`, what the receiver asked for, can lengthen the wait, to a day at most.
+    A longer `retry_after_s` replaces the scheduled delay, up to one day. Adds up to a tenth, scaled
+    by `jitter` in [0, 1), so that deliveries that failed together do not retry together.
     """
     if attempts >= len(delays_s):
         return None
-    asked_s = min(retry_after_s or 0.0, LONGEST_WAIT_S)
-    return round(max(delays_s[attempts], asked_s) * 1000 * (1 + JITTER * chance()))
+    requested_s = min(retry_after_s or 0.0, MAX_RETRY_AFTER_S)
+    return round(max(delays_s[attempts], requested_s) * 1000 * (1 + JITTER * jitter()))
+
+
+def parse_retry_after_s(text: str, *, now: datetime | None = None) -> float | None:
+    """Parse a Retry-After header, seconds or a date (RFC 9110, 10.2.3); None if it is invalid."""
+    if re.fullmatch(r"[0-9]{1,12}", text.strip()):
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())
+    except (ValueError, OverflowError):
+        return None

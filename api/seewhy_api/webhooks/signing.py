@@ -1,4 +1,4 @@
-"""The headers of the Standard Webhooks specification, by which a receiver knows who wrote."""
+"""Request signatures after the Standard Webhooks specification."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,27 +7,32 @@ from standardwebhooks import Webhook
 
 
 class Signer:
-    """Signs with each of its secrets, so that one can be exchanged for another in peace.
+    """Signs with every configured secret, so that secrets can be rotated.
 
-    While receivers change over, old and new are both given; a receiver knows one and finds its
-    signature among the others.
+    During a rotation each request carries signatures for the old and the new secret; a receiver
+    accepts it when one of them matches its own secret.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        """Take `whsec_…` secrets that `seewhy.schemas.webhook_url.secrets_in` has checked, one at least."""
+        """Use `whsec_…` secrets as `seewhy.schemas.webhook_secrets.parse_secrets` returns them.
+
+        Raises `ValueError` when there are none.
+        """
         if not secrets:
-            raise ValueError("there is nothing to sign with")
+            raise ValueError("At least one webhook secret is required.")
         self._keys = [Webhook(secret) for secret in secrets]
 
     def headers(self, message_id: str, body: bytes, *, now_ms: int) -> dict[str, str]:
-        """Return webhook-id, webhook-timestamp and webhook-signature of this attempt.
+        """Return webhook-id, webhook-timestamp and webhook-signature for one attempt.
 
-        The id is the message's and the same at every attempt; the time (ms since 1970) is the
-        attempt's, because receivers refuse what was signed more than five minutes ago.
+        `message_id` is the same for every attempt. `now_ms` (ms since 1970) is the time of this
+        attempt: receivers refuse signatures that are more than five minutes old.
         """
-        at = datetime.fromtimestamp(now_ms // 1000, UTC)
+        timestamp = datetime.fromtimestamp(now_ms // 1000, UTC)
         text = body.decode()
-        signatures = [key.sign(msg_id=message_id, timestamp=at, data=text) for key in self._keys]
+        signatures = [
+            key.sign(msg_id=message_id, timestamp=timestamp, data=text) for key in self._keys
+        ]
         return {
             "webhook-id": message_id,
             "webhook-timestamp": str(now_ms // 1000),

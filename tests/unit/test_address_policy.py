@@ -1,4 +1,4 @@
-"""No webhook knocks on a door inside, however its address is written."""
+"""Webhooks cannot reach private addresses, however these are written."""
 
 import socket
 from collections.abc import Callable
@@ -9,11 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seewhy.schemas.webhook_url import parse_webhook_url
-from seewhy_api.webhooks.address_policy import AddressNotAllowed, check_addresses, is_public, plain
+from seewhy_api.webhooks.address_policy import (
+    AddressNotAllowed,
+    check_addresses,
+    is_public,
+    unmap_ipv4,
+)
 
 PUBLIC = ["8.8.8.8", "93.184.215.14", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e"]
 
-INSIDE = [
+PRIVATE = [
     "0.0.0.0",
     "10.0.0.1",
     "100.64.0.1",
@@ -59,8 +64,8 @@ INSIDE = [
     "ff02::1",
 ]
 
-# How a URL can write an address inside without writing it: the system reads them all.
-DISGUISED = [
+# Spellings of private addresses that the system resolver accepts in a URL.
+DISGUISED_URLS = [
     "https://127.1/",
     "https://0x7f.1/",
     "https://2130706433/",
@@ -79,69 +84,67 @@ DISGUISED = [
 ]
 
 
-def refuses(*addresses: str, networks: tuple[str, ...] = (), encrypted: bool = True) -> str:
+def refusal(*addresses: str, networks: tuple[str, ...] = (), tls: bool = True) -> str:
     allowed = [ip_network(network) for network in networks]
     with pytest.raises(AddressNotAllowed) as caught:
-        check_addresses(addresses, networks=allowed, encrypted=encrypted)
+        check_addresses(addresses, networks=allowed, tls=tls)
     return str(caught.value)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_the_public_internet_is_reached_over_tls_alone(address: str) -> None:
-    assert check_addresses([address], networks=(), encrypted=True) == [ip_address(address)]
-    assert "use https" in refuses(address, encrypted=False)
+def test_public_addresses_require_tls(address: str) -> None:
+    assert check_addresses([address], networks=(), tls=True) == [ip_address(address)]
+    assert "use https" in refusal(address, tls=False)
 
 
-@pytest.mark.parametrize("address", INSIDE)
-def test_what_is_not_public_is_refused_alone_and_among_others(address: str) -> None:
-    assert "not public" in refuses(address)
-    assert "not public" in refuses(PUBLIC[0], address)
-    assert "not public" in refuses(address, PUBLIC[0])
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_private_address_is_refused_alone_and_among_public_ones(address: str) -> None:
+    assert "not public" in refusal(address)
+    assert "not public" in refusal(PUBLIC[0], address)
+    assert "not public" in refusal(address, PUBLIC[0])
 
 
-@pytest.mark.parametrize("url", DISGUISED)
-def test_an_address_in_disguise_is_refused(url: str) -> None:
-    place = parse_webhook_url(url)
-    found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
-    assert "not public" in refuses(*(str(answer[4][0]) for answer in found))
+@pytest.mark.parametrize("url", DISGUISED_URLS)
+def test_a_disguised_private_address_is_refused(url: str) -> None:
+    target = parse_webhook_url(url)
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    assert "not public" in refusal(*(str(answer[4][0]) for answer in found))
 
 
-def test_the_reason_names_no_address() -> None:
-    assert "10.1.2.3" not in refuses("10.1.2.3")
+def test_the_error_does_not_reveal_the_address() -> None:
+    assert "10.1.2.3" not in refusal("10.1.2.3")
 
 
 def test_a_host_without_an_address_is_refused() -> None:
-    assert "no address" in refuses()
+    assert "no address" in refusal()
 
 
-def test_a_network_of_the_operators_is_reached_with_and_without_tls() -> None:
-    for encrypted in (True, False):
+def test_an_allowed_network_is_reached_with_and_without_tls() -> None:
+    for tls in (True, False):
         for address in ("10.0.0.1", "::ffff:10.0.0.1"):
-            found = check_addresses(
-                [address], networks=[ip_network("10.0.0.0/8")], encrypted=encrypted
-            )
+            found = check_addresses([address], networks=[ip_network("10.0.0.0/8")], tls=tls)
             assert found == [ip_address("10.0.0.1")]
 
 
-def test_a_network_of_the_operators_opens_nothing_beside_it() -> None:
-    assert "not public" in refuses("10.0.0.1", "192.168.0.1", networks=("10.0.0.0/8",))
-    assert "use https" in refuses("10.0.0.1", "8.8.8.8", networks=("10.0.0.0/8",), encrypted=False)
+def test_an_allowed_network_allows_no_other_addresses() -> None:
+    assert "not public" in refusal("10.0.0.1", "192.168.0.1", networks=("10.0.0.0/8",))
+    assert "use https" in refusal("10.0.0.1", "8.8.8.8", networks=("10.0.0.0/8",), tls=False)
 
 
 @pytest.mark.parametrize(
     "address", ["169.254.169.254", "::ffff:169.254.169.254", "100.100.100.200", "fd00:ec2::254"]
 )
-def test_no_network_of_the_operators_opens_the_metadata_of_a_cloud(address: str) -> None:
-    assert "not public" in refuses(address, networks=("0.0.0.0/0", "::/0"))
+def test_an_allowed_network_never_includes_cloud_metadata_services(address: str) -> None:
+    assert "not public" in refusal(address, networks=("0.0.0.0/0", "::/0"))
 
 
 @given(st.ip_addresses(v=6))
-def test_of_ipv6_nothing_outside_global_unicast_is_public(address: IPv6Address) -> None:
+def test_no_ipv6_address_outside_global_unicast_is_public(address: IPv6Address) -> None:
     if address not in IPv6Network("2000::/3"):
         assert not is_public(address)
 
 
-CARRIERS: dict[str, Callable[[int], int]] = {
+EMBEDDINGS: dict[str, Callable[[int], int]] = {
     "mapped": lambda number: 0xFFFF << 32 | number,
     "compatible": lambda number: number,
     "NAT64": lambda number: 0x64FF9B << 96 | number,
@@ -151,10 +154,10 @@ CARRIERS: dict[str, Callable[[int], int]] = {
 }
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("embedding", EMBEDDINGS)
 @given(address=st.ip_addresses(v=4))
-def test_what_carries_an_ipv4_address_is_no_way_around_the_check_of_it(
-    carrier: str, address: IPv4Address
+def test_an_embedded_ipv4_address_cannot_bypass_the_check(
+    embedding: str, address: IPv4Address
 ) -> None:
-    carried = plain(IPv6Address(CARRIERS[carrier](int(address))))
-    assert not is_public(carried) or (carrier == "mapped" and carried == address)
+    embedded = unmap_ipv4(IPv6Address(EMBEDDINGS[embedding](int(address))))
+    assert not is_public(embedded) or (embedding == "mapped" and embedded == address)

@@ -1,6 +1,6 @@
-"""A courier for whom three days are half a minute: `python hasty_courier.py`.
+"""A webhook dispatcher with short delays: `python -m servers.fast_dispatcher`.
 
-Waits, the time of an exchange and the time of a turn are cut; all else is the real one's.
+The retry delays, the request timeout and the origin lease are short; all else is the real one's.
 """
 
 import logging
@@ -13,17 +13,18 @@ from seewhy_api.webhooks.app import create_dispatcher
 from seewhy_api.webhooks.client import WebhookClient
 
 DELAYS_S = (0, 0.25, 0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3)
-EXCHANGE_S = 1.5
+REQUEST_TIMEOUT_S = 1.5
 TURN_MS = 6_000
-"""Longer than any turn of these exchanges: a round that nobody answers is a turn's last."""
+"""Longer than one lease needs: it ends after the first batch of requests without an answer."""
 
 
 def main() -> None:
+    """Deliver until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load()
     ledger = RedisLedger(connect(settings.redis_url), policy=LedgerPolicy(turn_ms=TURN_MS))
-    postman = WebhookClient(networks=settings.webhook_allowed_networks, exchange_s=EXCHANGE_S)
-    create_dispatcher(settings, outbox=ledger.outbox, postman=postman, delays_s=DELAYS_S).run()
+    client = WebhookClient(networks=settings.webhook_allowed_networks, timeout_s=REQUEST_TIMEOUT_S)
+    create_dispatcher(settings, outbox=ledger.outbox, client=client, delays_s=DELAYS_S).run()
 
 
 if __name__ == "__main__":
