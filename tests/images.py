@@ -1,4 +1,4 @@
-"""Pictures made on the spot, good and bad."""
+"""Generate valid and invalid image files."""
 
 import struct
 import zlib
@@ -15,14 +15,14 @@ FORMATS = ("JPEG", "PNG", "WEBP")
 
 
 def gradient(width_px: int = 40, height_px: int = 24) -> Image.Image:
-    """Smooth and without any symmetry, so that every turn of it is another picture."""
+    """Return a smooth image without symmetry, which differs in each orientation."""
     y, x = np.mgrid[0:height_px, 0:width_px]
     channels = (x * 255 / width_px, y * 255 / height_px, (x + 2 * y) * 255 / (width_px * 3))
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """Encode with Pillow; JPEG at a quality that keeps colours."""
+    """Encode with Pillow; JPEG with high quality, WebP lossless."""
     file = BytesIO()
     defaults: dict[str, Any] = {
         "JPEG": {"quality": 95, "subsampling": 0},
@@ -32,15 +32,15 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
-def turned(orientation: int, kind: str) -> bytes:
-    """Return the gradient with an EXIF orientation."""
+def with_orientation(orientation: int, kind: str) -> bytes:
+    """Encode the gradient with an EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encoded(gradient(), kind, exif=exif.tobytes())
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """Build one chunk with its checksum."""
+    """Build a PNG chunk with its checksum."""
     checksum = zlib.crc32(kind + data)
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
@@ -50,12 +50,12 @@ def png(
     height_px: int,
     *,
     depth: int,
-    colour: int,
+    color_type: int,
     rows: bytes,
     extra: bytes = b"",
 ) -> bytes:
     """Build a PNG from filtered rows; `extra` goes between IHDR and IDAT."""
-    header = struct.pack(">IIBBBBB", width_px, height_px, depth, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width_px, height_px, depth, color_type, 0, 0, 0)
     chunks = [
         png_chunk(b"IHDR", header),
         extra,
@@ -66,34 +66,36 @@ def png(
 
 
 def jpeg_segment(marker: int, payload: bytes) -> bytes:
-    """Build one marker segment."""
+    """Build a JPEG marker segment."""
     return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
 
 
-def claiming(jpeg: bytes, width_px: int, height_px: int) -> bytes:
-    """Return a baseline JPEG whose frame header lies about its size."""
+def with_claimed_size(jpeg: bytes, width_px: int, height_px: int) -> bytes:
+    """Replace the size in the frame header of a baseline JPEG."""
     frame = jpeg.index(b"\xff\xc0")
     return jpeg[: frame + 5] + struct.pack(">HH", height_px, width_px) + jpeg[frame + 9 :]
 
 
-def pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """Return `(height, width, 3)` RGB."""
+def to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """Convert to an array, `(height, width, 3)` RGB."""
     return np.asarray(image.convert("RGB"))
 
 
-WHOLE = {kind: encoded(gradient(), kind) for kind in FORMATS}
+ENCODED = {kind: encoded(gradient(), kind) for kind in FORMATS}
 
 
-def look(body: bytes, *, max_bytes: int = 10_000_000, max_pixels: int = 25_000_000) -> ImageHeader:
-    """Inspect with the limits of a service."""
+def header_of(
+    body: bytes, *, max_bytes: int = 10_000_000, max_pixels: int = 25_000_000
+) -> ImageHeader:
+    """Read the header with the default limits of the service."""
     return read_header(body, max_bytes=max_bytes, max_pixels=max_pixels)
 
 
-def read(body: bytes) -> NDArray[np.uint8]:
-    """Decode, and hold `read_header` to its word on the size."""
-    picture = decode(body, max_pixels=25_000_000)
-    info = look(body)
-    assert picture.shape == (info.height_px, info.width_px, 3)
-    assert picture.dtype == np.uint8
-    assert picture.flags.c_contiguous
-    return picture
+def decode_checked(body: bytes) -> NDArray[np.uint8]:
+    """Decode, and check that the size is that of the header."""
+    image = decode(body, max_pixels=25_000_000)
+    header = header_of(body)
+    assert image.shape == (header.height_px, header.width_px, 3)
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    return image

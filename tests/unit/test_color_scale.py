@@ -1,4 +1,4 @@
-"""How strong full heat is, so that what is drawn alike is alike."""
+"""The color scale makes the maps of an image comparable."""
 
 import numpy as np
 import pytest
@@ -10,17 +10,19 @@ from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 SIGNED = np.array([[-2, 0, 1], [3, -4, 0]], np.float32)
 SCORE = ClassScore(index=0, label="cat", logit=1, probability=0.5)
 PLAIN = TargetResult(score=SCORE, verdict=Verdict.OK, minimum=0, maximum=1)
-WHY = PLAIN.model_copy(update={"rivals": (SCORE,)})
+CONTRAST = PLAIN.model_copy(update={"rivals": (SCORE,)})
 AGAINST = PLAIN.model_copy(update={"against": True})
 
 
-def scale(maps, chosen=0, *, targets=None, method="gradcam", **how):
-    how = {"polarity": "positive", **how}
+def scale(maps, chosen=0, *, targets=None, method="gradcam", **options):
+    options = {"polarity": "positive", **options}
     targets = targets or [PLAIN] * len(maps)
-    return color_scale(np.asarray(maps, np.float32), chosen, targets=targets, method=method, **how)
+    return color_scale(
+        np.asarray(maps, np.float32), chosen, targets=targets, method=method, **options
+    )
 
 
-def test_one_scale_serves_every_class_of_a_picture() -> None:
+def test_all_classes_of_an_image_share_one_scale() -> None:
     maps = np.stack([SIGNED, SIGNED / 2])
     for chosen in (0, 1):
         assert scale(maps, chosen) == 3
@@ -30,14 +32,14 @@ def test_one_scale_serves_every_class_of_a_picture() -> None:
     assert scale(np.full((1, 2, 2), np.nan), polarity="signed") == 0
 
 
-def test_what_is_compared_has_a_scale_of_its_own() -> None:
+def test_contrasts_and_counter_evidence_share_another_scale() -> None:
     maps = np.stack([SIGNED, SIGNED / 10, SIGNED / 100])
-    targets = [PLAIN, WHY, AGAINST]
+    targets = [PLAIN, CONTRAST, AGAINST]
     found = [scale(maps, chosen, targets=targets) for chosen in range(3)]
     assert found == pytest.approx([3, 0.3, 0.3])
 
 
-def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
+def test_the_scale_is_the_maximum_of_the_image_unless_fixed() -> None:
     maps = np.stack([SIGNED, 2 * SIGNED])
     assert scale(maps) == 6
     assert scale(maps, polarity="negative", normalize="image") == 8
@@ -45,10 +47,8 @@ def test_the_scale_is_the_strongest_of_the_image_unless_it_is_fixed() -> None:
     assert scale(maps, normalize=0.5) == 0.5
 
 
-@pytest.mark.parametrize(
-    "method", [name for name, facts in METHOD_INFO.items() if facts.pixel_level]
-)
-def test_a_few_pixels_do_not_outshine_a_map_of_pixels(method: str) -> None:
+@pytest.mark.parametrize("method", [name for name, info in METHOD_INFO.items() if info.pixel_level])
+def test_outliers_do_not_set_the_scale_of_a_pixel_level_map(method: str) -> None:
     pixels = np.ones((1, 100, 100), np.float32)
     pixels[0, :5, 0] = 1000
     assert scale(pixels, method=method) == 1

@@ -1,4 +1,4 @@
-""".env.example says what the settings are: the same names, defaults and descriptions."""
+""".env.example repeats the names, defaults and descriptions of the settings."""
 
 import re
 from pathlib import Path
@@ -10,12 +10,12 @@ LINE = re.compile(r"^(?:# )?(SEEWHY_[A-Z0-9_]+)=(.*)$")
 
 
 def settings_in(text: str) -> dict[str, tuple[str, str]]:
-    """Name → (value, the comment lines right above it, joined)."""
+    """Return name → (value, the joined comment lines above it)."""
     found: dict[str, tuple[str, str]] = {}
     comment: list[str] = []
     for line in text.splitlines():
         if match := LINE.match(line):
-            assert match[1] not in found, f"{match[1]} stands twice"
+            assert match[1] not in found, f"{match[1]} is listed twice"
             found[match[1]] = (match[2], " ".join(comment))
             comment = []
         elif line.startswith("# "):
@@ -25,7 +25,7 @@ def settings_in(text: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def test_the_example_names_every_setting_and_no_other() -> None:
+def test_the_example_lists_exactly_the_settings() -> None:
     names = {PREFIX + field.upper() for field in Settings.model_fields}
     assert set(settings_in(EXAMPLE.read_text())) == names
 

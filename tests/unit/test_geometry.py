@@ -1,4 +1,4 @@
-"""Where a picture meets a model's input."""
+"""Fitting an image to a model's input."""
 
 import numpy as np
 import pytest
@@ -17,18 +17,18 @@ def ramp(width_px: int, height_px: int) -> np.ndarray:
     return np.stack([x, y, x + y], axis=-1).astype(np.uint8)
 
 
-def test_stretch_covers_the_whole_picture() -> None:
+def test_stretch_covers_the_whole_image() -> None:
     whole = covered_rectangle(640, 427, rule="stretch", fraction=0.5)
     assert whole == Rectangle(x=0, y=0, width=640, height=427)
 
 
-def test_crop_covers_a_centred_square_of_the_shorter_side() -> None:
+def test_crop_covers_a_centered_square() -> None:
     square = covered_rectangle(640, 427, rule="crop", fraction=0.875)
     assert square == Rectangle(x=134, y=27, width=373, height=373)
 
 
 @given(width=SIDES, height=SIDES, fraction=st.floats(0.01, 1))
-def test_a_crop_is_square_inside_and_centred(width: int, height: int, fraction: float) -> None:
+def test_a_crop_is_square_and_centered(width: int, height: int, fraction: float) -> None:
     part = covered_rectangle(width, height, rule="crop", fraction=fraction)
     assert part.width == part.height >= 1
     assert part.width <= max(1, fraction * min(width, height))
@@ -39,9 +39,7 @@ def test_a_crop_is_square_inside_and_centred(width: int, height: int, fraction: 
 
 
 @given(width=SIDES, height=SIDES, rule=st.sampled_from(["stretch", "crop"]))
-def test_the_pixels_within_are_exactly_those_covered(
-    width: int, height: int, rule: ResizeRule
-) -> None:
+def test_the_slices_select_the_covered_pixels(width: int, height: int, rule: ResizeRule) -> None:
     part = covered_rectangle(width, height, rule=rule, fraction=0.875)
     rows, columns = pixel_slices(part, width_px=width, height_px=height)
     assert (columns.start, columns.stop) == (part.x, part.x + part.width)
@@ -51,7 +49,7 @@ def test_the_pixels_within_are_exactly_those_covered(
 @given(
     x=st.floats(-20, 120), y=st.floats(-20, 120), width=st.floats(0, 200), height=st.floats(0, 200)
 )
-def test_a_rectangle_that_leaves_the_picture_is_kept_inside(
+def test_a_rectangle_is_clipped_to_the_image(
     x: float, y: float, width: float, height: float
 ) -> None:
     rectangle = Rectangle(x=x, y=y, width=width, height=height)
@@ -61,38 +59,38 @@ def test_a_rectangle_that_leaves_the_picture_is_kept_inside(
 
 
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.01, float("nan")])
-def test_a_fraction_that_makes_no_sense_is_refused(fraction: float) -> None:
+def test_an_invalid_fraction_is_refused(fraction: float) -> None:
     with pytest.raises(ValueError, match="fraction"):
         covered_rectangle(10, 10, rule="crop", fraction=fraction)
 
 
-def test_fitting_to_the_own_size_changes_nothing() -> None:
-    picture = ramp(30, 20)
+def test_a_crop_of_the_requested_size_is_not_resampled() -> None:
+    image = ramp(30, 20)
     rectangle = Rectangle(x=10, y=5, width=12, height=12)
-    part = crop_and_resize(picture, rectangle, height_px=12, width_px=12, interpolation="cubic")
-    assert np.array_equal(part, picture[5:17, 10:22])
+    part = crop_and_resize(image, rectangle, height_px=12, width_px=12, interpolation="cubic")
+    assert np.array_equal(part, image[5:17, 10:22])
     assert part.flags.c_contiguous
 
 
 @pytest.mark.parametrize("size_px", [(7, 5), (64, 96), (40, 20)])
-def test_nearest_takes_the_pixels_that_pillow_and_so_keras_take(size_px: tuple[int, int]) -> None:
-    picture = ramp(41, 29)
+def test_nearest_selects_the_same_pixels_as_pillow(size_px: tuple[int, int]) -> None:
+    image = ramp(41, 29)
     whole = covered_rectangle(41, 29, rule="stretch", fraction=1)
     fitted = crop_and_resize(
-        picture, whole, height_px=size_px[1], width_px=size_px[0], interpolation="nearest"
+        image, whole, height_px=size_px[1], width_px=size_px[0], interpolation="nearest"
     )
-    expected = Image.fromarray(picture).resize(size_px, Image.Resampling.NEAREST)
+    expected = Image.fromarray(image).resize(size_px, Image.Resampling.NEAREST)
     assert np.array_equal(fitted, np.asarray(expected))
 
 
 def test_bilinear_interpolates_between_pixel_centres() -> None:
-    picture = np.array([[[0, 0, 0], [100, 100, 100]]], np.uint8)
+    image = np.array([[[0, 0, 0], [100, 100, 100]]], np.uint8)
     whole = covered_rectangle(2, 1, rule="stretch", fraction=1)
-    fitted = crop_and_resize(picture, whole, height_px=1, width_px=4, interpolation="bilinear")
+    fitted = crop_and_resize(image, whole, height_px=1, width_px=4, interpolation="bilinear")
     assert fitted[0, :, 0].tolist() == [0, 25, 75, 100]
 
 
-def test_area_averages_what_the_others_would_skip() -> None:
+def test_area_averages_all_pixels() -> None:
     stripes = np.zeros((16, 16, 3), np.uint8)
     stripes[:, ::4] = 200
     whole = covered_rectangle(16, 16, rule="stretch", fraction=1)
@@ -101,7 +99,7 @@ def test_area_averages_what_the_others_would_skip() -> None:
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "cubic", "area"])
-def test_every_interpolation_keeps_a_flat_picture_flat(interpolation: Interpolation) -> None:
+def test_every_interpolation_keeps_a_constant_image_constant(interpolation: Interpolation) -> None:
     flat = np.full((31, 17, 3), (10, 120, 250), np.uint8)
     whole = covered_rectangle(17, 31, rule="stretch", fraction=1)
     fitted = crop_and_resize(flat, whole, height_px=24, width_px=48, interpolation=interpolation)

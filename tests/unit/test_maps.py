@@ -1,4 +1,4 @@
-"""Signed maps: storing them, judging them, reading evidence from them."""
+"""Storing signed maps, assessing their health, and reading evidence from them."""
 
 from io import BytesIO
 
@@ -24,20 +24,20 @@ def square(*values: float) -> np.ndarray:
 
 
 @given(maps=MAPS)
-def test_maps_come_back_bit_for_bit(maps: np.ndarray) -> None:
-    again = decode_npy(encode_npy(maps))
-    assert again.dtype == np.float32
-    assert again.shape == maps.shape
-    assert again.tobytes() == maps.tobytes()
+def test_maps_round_trip_bit_for_bit(maps: np.ndarray) -> None:
+    decoded = decode_npy(encode_npy(maps))
+    assert decoded.dtype == np.float32
+    assert decoded.shape == maps.shape
+    assert decoded.tobytes() == maps.tobytes()
 
 
-def test_numpy_itself_can_read_what_is_written() -> None:
+def test_numpy_reads_the_encoded_file() -> None:
     maps = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     assert np.array_equal(np.load(BytesIO(encode_npy(maps)), allow_pickle=False), maps)
 
 
 @pytest.mark.parametrize("maps", [SIGNED, SIGNED[np.newaxis].astype(np.float64)])
-def test_only_three_dimensional_float32_is_written(maps: np.ndarray) -> None:
+def test_only_three_dimensional_float32_is_encoded(maps: np.ndarray) -> None:
     with pytest.raises(ValueError, match="float32"):
         encode_npy(maps)
 
@@ -65,15 +65,15 @@ def saved(array: np.ndarray, *, allow_pickle: bool = False) -> bytes:
         encode_npy(SIGNED[np.newaxis]).replace(b"(1, 2, 3)", b"(1, 2, 3 "),
     ],
 )
-def test_anything_else_is_refused(body: bytes) -> None:
+def test_other_files_are_refused(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"npy|size|shape"):
         decode_npy(body)
 
 
-@given(maps=MAPS, place=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
-def test_a_damaged_file_raises_only_value_error(maps: np.ndarray, place: float, value: int) -> None:
+@given(maps=MAPS, position=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
+def test_a_damaged_file_raises_value_error(maps: np.ndarray, position: float, value: int) -> None:
     body = bytearray(encode_npy(maps))
-    body[int(place * len(body))] = value
+    body[int(position * len(body))] = value
     try:
         assert decode_npy(bytes(body)).ndim == 3
     except ValueError:
@@ -98,20 +98,20 @@ def test_a_damaged_file_raises_only_value_error(maps: np.ndarray, place: float, 
         (square(0, 1, -1, 2), float("nan"), Verdict.NOT_FINITE),
     ],
 )
-def test_the_gravest_fault_of_a_map_is_its_verdict(
+def test_the_most_severe_problem_is_the_verdict(
     signed: np.ndarray, gradient_peak: float, expected: Verdict
 ) -> None:
     assert map_verdict(signed, gradient_peak=gradient_peak) is expected
 
 
-def test_evidence_is_read_by_polarity() -> None:
+def test_evidence_depends_on_polarity() -> None:
     assert evidence(SIGNED, polarity="positive").tolist() == [[0, 0, 1], [3, 0, 0]]
     assert evidence(SIGNED, polarity="negative").tolist() == [[2, 0, 0], [0, 4, 0]]
     assert evidence(SIGNED, polarity="signed").tolist() == SIGNED.tolist()
 
 
 @given(maps=MAPS)
-def test_evidence_for_less_evidence_against_is_the_signed_evidence(maps: np.ndarray) -> None:
+def test_evidence_for_minus_evidence_decodedst_is_the_signed_evidence(maps: np.ndarray) -> None:
     positive = evidence(maps, polarity="positive")
     negative = evidence(maps, polarity="negative")
     assert np.array_equal(positive - negative, evidence(maps, polarity="signed"))

@@ -1,4 +1,4 @@
-"""Maps against boxes: by hand on four cells, and the laws of shares."""
+"""Localization metrics: hand-computed cases and properties."""
 
 import numpy as np
 import pytest
@@ -14,9 +14,9 @@ COVERS = Rectangle(x=10, y=20, width=30, height=40)
 """Each cell is 10 pixels wide and 20 high."""
 
 lengths = st.floats(0.5, 500)
-places = st.floats(-100, 500)
-rectangles = st.builds(Rectangle, x=places, y=places, width=lengths, height=lengths)
-boxes = st.builds(Box, x=places, y=places, width=lengths, height=lengths)
+coordinates = st.floats(-100, 500)
+rectangles = st.builds(Rectangle, x=coordinates, y=coordinates, width=lengths, height=lengths)
+boxes = st.builds(Box, x=coordinates, y=coordinates, width=lengths, height=lengths)
 maps = arrays.arrays(
     np.float32,
     st.tuples(st.integers(1, 6), st.integers(1, 6)),
@@ -29,7 +29,7 @@ def box(x: float, y: float, width: float, height: float) -> Box:
 
 
 @pytest.mark.parametrize(
-    ("framed", "hit", "energy"),
+    ("annotated", "hit", "energy"),
     [
         (box(10, 20, 10, 20), True, 0.4),
         (box(20, 20, 10, 20), False, 0.0),
@@ -40,15 +40,13 @@ def box(x: float, y: float, width: float, height: float) -> Box:
         (box(0, 0, 15.1, 200), True, (4 + 1) * 0.51 / 10),
     ],
 )
-def test_a_box_holds_the_peak_and_a_part_of_the_evidence(
-    framed: Box, hit: bool, energy: float
-) -> None:
-    assert pointing_hit(MAP, covers=COVERS, box=framed) is hit
-    assert energy_in_box(MAP, covers=COVERS, box=framed) == pytest.approx(energy, abs=1e-12)
+def test_metrics_match_values_computed_by_hand(annotated: Box, hit: bool, energy: float) -> None:
+    assert pointing_hit(MAP, covers=COVERS, box=annotated) is hit
+    assert energy_in_box(MAP, covers=COVERS, box=annotated) == pytest.approx(energy, abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("signed", "framed"),
+    ("signed", "annotated"),
     [
         (-np.abs(MAP), box(10, 20, 30, 40)),
         (np.zeros((2, 3), np.float32), box(10, 20, 30, 40)),
@@ -59,21 +57,21 @@ def test_a_box_holds_the_peak_and_a_part_of_the_evidence(
     ],
     ids=["all negative", "empty", "nan", "infinite", "beside", "above"],
 )
-def test_nothing_is_said_without_evidence_or_of_a_box_that_was_not_seen(
-    signed: np.ndarray, framed: Box
+def test_metrics_are_none_without_evidence_or_outside_the_map(
+    signed: np.ndarray, annotated: Box
 ) -> None:
-    assert pointing_hit(signed, covers=COVERS, box=framed) is None
-    assert energy_in_box(signed, covers=COVERS, box=framed) is None
+    assert pointing_hit(signed, covers=COVERS, box=annotated) is None
+    assert energy_in_box(signed, covers=COVERS, box=annotated) is None
 
 
-def test_of_equal_cells_the_first_in_reading_order_is_the_peak() -> None:
+def test_the_first_of_equal_cells_is_the_peak() -> None:
     signed = np.array([[1, 7, 1], [7, 7, 1]], np.float32)
     assert pointing_hit(signed, covers=COVERS, box=box(20, 20, 10, 20)) is True
     assert pointing_hit(signed, covers=COVERS, box=box(10, 40, 20, 20)) is False
 
 
 @given(maps, rectangles)
-def test_the_whole_picture_holds_all_evidence_and_the_peak(
+def test_the_whole_rectangle_holds_all_evidence_and_the_peak(
     signed: np.ndarray, covers: Rectangle
 ) -> None:
     whole = Box(**covers.model_dump())
@@ -82,11 +80,11 @@ def test_the_whole_picture_holds_all_evidence_and_the_peak(
 
 
 @given(maps, rectangles, st.floats(0.01, 0.99), st.booleans())
-def test_the_two_parts_of_a_cut_picture_hold_all_evidence_and_one_of_them_the_peak(
-    signed: np.ndarray, covers: Rectangle, cut: float, upright: bool
+def test_two_halves_share_the_evidence_and_one_has_the_peak(
+    signed: np.ndarray, covers: Rectangle, cut: float, vertical: bool
 ) -> None:
     left, top, width, height = covers.x, covers.y, covers.width, covers.height
-    if upright:
+    if vertical:
         x = left + cut * width
         first, other = box(left, top, x - left, height), box(x, top, left + width - x, height)
     else:
@@ -103,17 +101,17 @@ def test_the_two_parts_of_a_cut_picture_hold_all_evidence_and_one_of_them_the_pe
 
 
 @given(maps, rectangles, boxes, st.floats(1e-3, 1e3))
-def test_neither_depends_on_the_maps_scale_and_energy_is_a_share(
-    signed: np.ndarray, covers: Rectangle, framed: Box, factor: float
+def test_metrics_do_not_depend_on_the_scale_of_the_map(
+    signed: np.ndarray, covers: Rectangle, annotated: Box, factor: float
 ) -> None:
-    energy = energy_in_box(signed, covers=covers, box=framed)
+    energy = energy_in_box(signed, covers=covers, box=annotated)
     assume(energy is not None)
     scaled = signed.astype(np.float64) * factor
     assert -1e-9 <= energy <= 1 + 1e-9
-    assert energy_in_box(scaled, covers=covers, box=framed) == pytest.approx(energy)
+    assert energy_in_box(scaled, covers=covers, box=annotated) == pytest.approx(energy)
 
 
-def test_maps_of_any_magnitude_are_measured() -> None:
+def test_very_large_and_very_small_maps_are_measured() -> None:
     for peak in (1e38, 1e-38):
         signed = (MAP / 9 * peak).astype(np.float32)
         energy = energy_in_box(signed, covers=COVERS, box=box(10, 20, 10, 20))

@@ -1,4 +1,4 @@
-"""Settings come from the environment once, and every mistake is told at once."""
+"""Settings are read from the environment, and all mistakes are reported together."""
 
 from ipaddress import ip_network
 
@@ -10,13 +10,13 @@ from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
 
 
-def test_without_variables_the_defaults_hold():
+def test_defaults_apply_without_variables():
     settings = load({})
     assert settings.default_model == "vgg16"
     assert settings.resident_models == ("vgg16",)
 
 
-def test_only_our_variables_are_read():
+def test_only_variables_with_the_prefix_are_read():
     settings = load({"SEEWHY_API_PORT": "9", "API_PORT": "10", "PATH": "/bin"})
     assert settings.api_port == 9
     assert settings.model_fields_set == {"api_port"}
@@ -26,11 +26,11 @@ def test_an_empty_variable_counts_as_unset():
     assert load({"SEEWHY_S3_ENDPOINT": ""}).s3_endpoint is None
 
 
-def test_what_the_caller_gives_wins_over_the_environment():
+def test_overrides_take_precedence_over_the_environment():
     assert load({"SEEWHY_API_PORT": "9"}, api_port=10).api_port == 10
 
 
-def test_all_mistakes_are_reported_together_by_the_names_an_operator_wrote():
+def test_all_mistakes_are_reported_together_with_their_variables():
     environment = {
         "SEEWHY_MAX_BATCH": "99",
         "SEEWHY_STORE_URL": "ftp://x",
@@ -43,27 +43,27 @@ def test_all_mistakes_are_reported_together_by_the_names_an_operator_wrote():
     assert "unknown setting" in str(caught.value)
 
 
-def test_keys_for_s3_come_in_pairs():
+def test_one_s3_key_without_the_other_is_refused():
     with pytest.raises(SettingsError, match="set both"):
         load({"SEEWHY_S3_ACCESS_KEY_ID": "a"})
 
 
-def test_a_list_of_models_is_written_with_commas():
+def test_worker_models_are_split_at_commas():
     assert load({"SEEWHY_WORKER_MODELS": "a, b,"}).resident_models == ("a", "b")
 
 
-def test_a_secret_is_not_shown():
+def test_the_s3_secret_is_not_in_the_repr():
     settings = load({"SEEWHY_S3_ACCESS_KEY_ID": "a", "SEEWHY_S3_SECRET_ACCESS_KEY": "hush"})
     assert settings.s3_secret_access_key == SecretStr("hush")
     assert "hush" not in repr(settings)
 
 
-def test_settings_do_not_change():
+def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         load({}).api_port = 1
 
 
-def test_networks_of_webhooks_are_written_with_commas():
+def test_allowed_networks_are_split_at_commas():
     networks = load(
         {"SEEWHY_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8, fd12::/16,"}
     ).webhook_allowed_networks
@@ -71,18 +71,18 @@ def test_networks_of_webhooks_are_written_with_commas():
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/33", "example.com"])
-def test_what_is_not_a_network_is_named(text):
+def test_an_invalid_network_is_reported(text):
     with pytest.raises(SettingsError, match=f"SEEWHY_WEBHOOK_ALLOWED_NETWORKS.*{text}"):
         load({"SEEWHY_WEBHOOK_ALLOWED_NETWORKS": f"127.0.0.0/8,{text}"})
 
 
-def test_a_webhook_secret_that_is_none_is_refused_and_not_shown():
+def test_an_invalid_webhook_secret_is_refused_and_not_repeated():
     with pytest.raises(SettingsError, match=r"SEEWHY_WEBHOOK_SECRETS.*whsec_") as caught:
         load({"SEEWHY_WEBHOOK_SECRETS": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
-def test_webhook_secrets_are_kept_but_not_shown():
+def test_webhook_secrets_are_not_in_the_repr():
     secret = generate_secret()
     settings = load({"SEEWHY_WEBHOOK_SECRETS": secret})
     assert settings.webhook_secrets == SecretStr(secret)
