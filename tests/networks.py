@@ -10,7 +10,7 @@ import pytest
 from seewhy.catalog.catalog import InputSize, ModelSpec, ScalePreprocessing
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ImageExplanation
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 CLASSES = 5
 SIDE_PX = 12

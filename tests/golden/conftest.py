@@ -2,13 +2,13 @@
 
 import pytest
 
-from golden import subjects as real
-from golden.subjects import Subject
+from golden import reference_models
+from golden.reference_models import Subject
 
 
 @pytest.fixture(scope="session")
 def subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
     return {
-        "brain-tumour": real.brain_tumour(tmp_path_factory.mktemp("labels")),
-        "efficientnet-lite0": real.efficientnet_lite0(),
+        "brain-tumour": reference_models.brain_tumour(tmp_path_factory.mktemp("labels")),
+        "efficientnet-lite0": reference_models.efficientnet_lite0(),
     }

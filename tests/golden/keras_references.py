@@ -14,7 +14,7 @@ from tf_keras_vis.scorecam import Scorecam
 from tf_keras_vis.utils.model_modifiers import GuidedBackpropagation, ReplaceToLinear
 from tf_keras_vis.utils.scores import CategoricalScore
 
-from golden.entries import Entries, Targets, collect, compact
+from golden.reference_entries import Entries, Targets, collect, compact
 
 # Grad-CAM++ clips within its formula by the same argument that clips the map: left alone there.
 ONE_PASS = {

@@ -99,7 +99,7 @@ MODELS: tuple[Callable[[], tf_keras.Model], ...] = (
 )
 
 
-def draw(model: tf_keras.Model) -> None:
+def initialize_weights(model: tf_keras.Model) -> None:
     """Give every weight a value of its own, so that no two can be taken for each other."""
     generator = np.random.default_rng(0)
     for variable in model.weights:
@@ -120,7 +120,7 @@ def main() -> None:
     for build in MODELS:
         tf_keras.backend.clear_session()
         model = build()
-        draw(model)
+        initialize_weights(model)
         known[build.__name__] = model.predict(pixels, verbose=0)
         model.save(FOLDER / f"{build.__name__}.h5")
     np.savez_compressed(FOLDER / "predictions.npz", **known)

@@ -17,8 +17,8 @@ import fine_tuned_vgg16  # noqa: E402
 import keras  # noqa: E402
 
 from golden import keras_references, torch_references  # noqa: E402
-from golden.entries import Entries  # noqa: E402
-from golden.reference_pictures import brain_tumour_pictures, imagenet_pictures  # noqa: E402
+from golden.reference_entries import Entries  # noqa: E402
+from golden.reference_images import brain_tumour_pictures, imagenet_pictures  # noqa: E402
 
 EFFICIENTNET_FILE = ROOT / "models" / "seewhy_models" / "efficientnet-lite0.keras"
 BRAIN_TUMOUR_TARGETS = ((0, 1, 2, 3),) * 3

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from golden.reference_pictures import PHOTOS, brain_tumour_pictures
+from golden.reference_images import PHOTOS, brain_tumour_pictures
 from original_recipe import assert_drawn_as_the_recipe
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
@@ -22,7 +22,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.settings import Settings, load
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fine_tuned_vgg16.py"
 LOGITS = "functional_1/dense_3_1/BiasAdd:0"

@@ -13,7 +13,7 @@ from keras import layers
 import networks
 from seewhy.errors import UnsupportedModel
 from seewhy_worker.model_check import check
-from seewhy_worker.models.keras2 import modernised
+from seewhy_worker.models.keras2.config import convert_config
 from seewhy_worker.models.loading import load_file
 
 FOLDER = Path(__file__).parent / "keras2"
@@ -142,7 +142,7 @@ def test_each_of_two_outputs_of_a_model_called_twice_is_its_own_call(
         {"class_name": "Add", "name": "add", "config": {}, "inbound_nodes": [ends]},
     ]
     config = {"layers": layers_, "input_layers": [["a", 0, 0]], "output_layers": ends}
-    made = modernised({"class_name": "Functional", "config": config})["config"]
+    made = convert_config({"class_name": "Functional", "config": config})["config"]
     assert [number for _, number, _ in made["output_layers"]] == outputs
     assert made["layers"][1]["inbound_nodes"] == [[["body", 0, 0], ["body", 1, 0]]]
 

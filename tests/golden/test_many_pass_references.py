@@ -12,7 +12,15 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from golden.subjects import REFERENCES, TOLERANCE, Maps, Subject, distance, normalised, targets_of
+from golden.reference_models import (
+    REFERENCES,
+    TOLERANCE,
+    Maps,
+    Subject,
+    distance,
+    normalised,
+    targets_of,
+)
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.steps import compile_step
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
@@ -123,7 +131,7 @@ def every_channel(subject: Subject) -> tuple[Maps, Maps]:
 
 
 def seen_through(subject: Subject, activation: Maps) -> Maps:
-    """Score the first picture times each channel, as the libraries enlarge it: (C, classes)."""
+    """Score the first picture times each channel, as the libraries resize_maps it: (C, classes)."""
     picture = subject.pixels[0]
     down, across = (
         between(few, many)

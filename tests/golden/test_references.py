@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from golden.subjects import REFERENCES, TOLERANCE, Maps, Subject, distance, targets_of
+from golden.reference_models import REFERENCES, TOLERANCE, Maps, Subject, distance, targets_of
 from seewhy_worker.cam.methods import find_method
 
 OVER_SPACE = (-3, -2)

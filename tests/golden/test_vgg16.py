@@ -11,7 +11,7 @@ from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 PICTURES = np.random.default_rng(8).integers(0, 256, (2, 300, 200, 3), np.uint8)
 

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from golden.entries import Entries, Targets, collect, compact
 from golden.no_torchvision import without_torchvision
+from golden.reference_entries import Entries, Targets, collect, compact
 
 without_torchvision()
 

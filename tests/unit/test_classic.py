@@ -20,7 +20,7 @@ from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.models.loading import load_model
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 IMAGE = np.random.default_rng(4).integers(0, 256, (90, 120, 3), np.uint8)

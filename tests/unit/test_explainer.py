@@ -22,7 +22,7 @@ from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplaine
 from seewhy_worker.explain.types import PreparedImage
 from seewhy_worker.keras_backend.steps import compile_step
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 PICTURES = networks.random_pictures(7)
 
@@ -226,7 +226,10 @@ def test_the_gradient_is_right_however_a_matrix_product_is_written(
     explainer: KerasExplainer, product: str
 ) -> None:
     plain = split(networks.two_layer_cnn())
-    parts = replace(plain, through=lambda a: [a, PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4)))])
+    parts = replace(
+        plain,
+        head_with_activations=lambda a: [a, PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4)))],
+    )
     step = compile_step(parts, find_method("gradcam"), batch=2, targets=5, rivals=0)
     pixels = np.stack([explainer.prepare(picture).pixels for picture in PICTURES[:2]])
     classes = np.tile(np.arange(5, dtype=np.int32), (2, 1))

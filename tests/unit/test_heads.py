@@ -11,8 +11,8 @@ from keras import layers
 import networks
 from seewhy_worker.models import heads
 from seewhy_worker.models.loading import load_file
-from seewhy_worker.models.splitting import split
-from seewhy_worker.training.regression import Head
+from seewhy_worker.models.splitting.split_model import split
+from seewhy_worker.training.regression import LinearHead
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -60,16 +60,16 @@ def channels_first() -> keras.Model:
     return keras.Model(picture, networks.classified(conv(picture)))
 
 
-def head_for(channels: int) -> Head:
+def head_for(channels: int) -> LinearHead:
     generator = np.random.default_rng(1)
     kernel = generator.standard_normal((channels, 3)).astype(np.float32)
-    return Head(kernel, np.float32([0.5, -1, 0]))
+    return LinearHead(kernel, np.float32([0.5, -1, 0]))
 
 
 def fitted(base: keras.Model, path: Path, layer: str | None = None) -> keras.Model:
-    network = heads.pooled(base, split(base, layer))
+    network = heads.build_feature_extractor(base, split(base, layer))
     head = head_for(network.output.shape[-1])
-    heads.save(heads.with_head(network, head.kernel, head.bias), path)
+    heads.save_model(heads.attach_head(network, head.kernel, head.bias), path)
     return load_file(path)
 
 
@@ -85,7 +85,7 @@ def test_the_saved_model_explains_the_same_activation(
     found = split(model)
     np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), expected)
     assert (found.map_shape, found.classes) == (parts.map_shape, 3)
-    assert (found.activation, found.scoring) == ("softmax", "softmax")
+    assert (found.removed_activation, found.probability_function) == ("softmax", "softmax")
     head = head_for(expected.shape[-1])
     logits = np.asarray(found.head(found.body(PIXELS)))
     np.testing.assert_allclose(
@@ -129,8 +129,8 @@ def test_grad_cam_is_the_cam_of_zhou_et_al(tmp_path: Path) -> None:
 def test_features_are_the_mean_of_the_activation_over_space() -> None:
     base = networks.two_layer_cnn()
     activation = keras.Model(base.input, base.get_layer("conv2").output)(PIXELS)
-    network = heads.pooled(base, split(base))
-    found = heads.features(network, PIXELS)
+    network = heads.build_feature_extractor(base, split(base))
+    found = heads.predict_features(network, PIXELS)
     np.testing.assert_allclose(found, np.asarray(activation).mean(axis=(1, 2)), rtol=1e-5)
     assert found.dtype == np.float32
 
@@ -139,6 +139,6 @@ def test_mixed_precision_gives_float32_features(tmp_path: Path) -> None:
     picture = networks.picture_input()
     conv = layers.Conv2D(4, 3, dtype="mixed_float16", kernel_initializer=networks.drawn(1))
     base = keras.Model(picture, layers.Dense(2)(layers.Flatten()(conv(picture))))
-    network = heads.pooled(base, split(base))
-    assert heads.features(network, PIXELS).dtype == np.float32
+    network = heads.build_feature_extractor(base, split(base))
+    assert heads.predict_features(network, PIXELS).dtype == np.float32
     assert network.output.dtype == "float32"

@@ -12,7 +12,7 @@ from by_hand import ByHand, gradcam
 from seewhy.errors import UnsupportedModel
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import KerasExplainer
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 PICTURES = networks.random_pictures(2)
 BOTH = ("conv1", "conv2")

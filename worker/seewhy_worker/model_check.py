@@ -1,5 +1,6 @@
-"""`python -m seewhy_worker.model_check FILE`: whether and how a model file can be explained."""
+"""Check whether and how a model file can be explained: `seewhy models check FILE`."""
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,92 +11,104 @@ from numpy.typing import NDArray
 from seewhy.errors import SeewhyError
 from seewhy.imaging.maps import map_verdict
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.keras_backend.steps import StepOutput, compile_step, use_memory_as_needed
+from seewhy_worker.keras_backend.steps import StepOutput, compile_step, enable_memory_growth
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.graph import output_names
 from seewhy_worker.models.loading import load_file
-from seewhy_worker.models.randomness import scramble
-from seewhy_worker.models.splitting import SplitModel, split
+from seewhy_worker.models.random_weights import shuffle_weights
+from seewhy_worker.models.splitting.graph import output_names
+from seewhy_worker.models.splitting.split_model import SplitModel, split
 
-OPEN_SIZE = (224, 224)
-"""The (height, width) that a network of open size is tried at, in pixels."""
-ALIKE = 0.9
-"""Two maps with at least this correlation show the same."""
+DEFAULT_SIZE_PX = (224, 224)
+"""(height, width) for networks that leave their input size open."""
+SAME_MAP_CORRELATION = 0.9
+"""Maps with at least this correlation count as the same."""
 
 
 def check(path: Path, *, layer: str | None = None, output: str | None = None) -> list[str]:
-    """Explain noise by the model in the file, and again with its weights scrambled.
+    """Explain noise with the model in the file, then again with its weights shuffled.
 
-    Returns lines to read. A map that survives the scrambling does not come from what the network
-    has learned: Adebayo et al. 2018, arXiv 1810.03292. Raises `UnsupportedModel`.
+    Returns the lines of the report. A map that survives the shuffling does not depend on what the
+    network has learned (Adebayo et al. 2018, arXiv 1810.03292). Raises `UnsupportedModel` when the
+    model cannot be explained.
     """
     model = load_file(path)
-    parts = split(model, layer, output=output, size=OPEN_SIZE)
-    pixels = np.random.default_rng(0).standard_normal((1, *parts.input_shape), np.float32)
-    raw = _explain(parts, pixels, target=-1)
-    target = int(raw.targets[0, 0])
-    lines = [*_described(model, parts), _explained(raw)]
-    scramble(model, seed=1)
-    scrambled = split(model, layer, output=output, size=OPEN_SIZE)
-    return [*lines, _compared(raw.maps, _explain(scrambled, pixels, target=target).maps)]
+    split_model = split(model, layer, output=output, size=DEFAULT_SIZE_PX)
+    noise = np.random.default_rng(0).standard_normal((1, *split_model.input_shape), np.float32)
+    result = _explain(split_model, noise, target=-1)
+    target = int(result.targets[0, 0])
+    lines = [*_describe(model, split_model), _describe_result(result)]
+    shuffle_weights(model, seed=1)
+    shuffled_model = split(model, layer, output=output, size=DEFAULT_SIZE_PX)
+    shuffled_maps = _explain(shuffled_model, noise, target=target).maps
+    return [*lines, _compare(result.maps, shuffled_maps)]
 
 
 def main() -> None:
-    """Check the file named on the command line; a refusal is one sentence and status 1."""
-    file, *names = sys.argv[1:]
-    layer, output = (*names, "", "")[:2]
-    use_memory_as_needed()
+    """Check the file named on the command line; print an error and exit with 1 if it fails."""
+    options = _parse_arguments()
+    enable_memory_growth()
     try:
-        lines = check(Path(file), layer=layer or None, output=output or None)
+        lines = check(options.file, layer=options.layer, output=options.output)
     except SeewhyError as error:
         sys.exit(f"seewhy: {error}")
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _described(model: Any, parts: SplitModel) -> list[str]:
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m seewhy_worker.model_check",
+        description="Check whether and how a model file can be explained.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a .keras or .h5 file")
+    parser.add_argument("--layer", help="the target layer; by default seewhy chooses one")
+    parser.add_argument("--output", help="the output to explain, if the model has several")
+    return parser.parse_args()
+
+
+def _describe(model: Any, split_model: SplitModel) -> list[str]:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     outputs = zip(output_names(model), shapes, strict=True)
     return [
-        f"input: {tuple(model.inputs[0].shape)}, explained at {parts.input_shape}",
+        f"input: {tuple(model.inputs[0].shape)}, explained at {split_model.input_shape}",
         *(f"output: {name} {shape}" for name, shape in outputs),
-        *(f"candidate: {one.call.path} {one.shape}" for one in parts.candidates),
-        f"layer: {parts.layer}",
-        f"activation cut off: {parts.activation}",
-        f"classes: {parts.classes}, probabilities by {parts.scoring}",
+        *(f"candidate: {one.path} {one.shape}" for one in split_model.candidates),
+        f"target layer: {split_model.layer}",
+        f"reason: {split_model.layer_reason}",
+        f"removed activation: {split_model.removed_activation}",
+        f"classes: {split_model.classes}, probabilities by {split_model.probability_function}",
     ]
 
 
-def _explained(raw: StepOutput) -> str:
-    health = map_verdict(raw.maps[0, 0], gradient_peak=float(raw.gradient_peak[0, 0]))
+def _describe_result(result: StepOutput) -> str:
+    health = map_verdict(result.maps[0, 0], gradient_peak=float(result.gradient_peak[0, 0]))
     return (
-        f"explanation of noise: class {raw.targets[0, 0]}, {health}, from "
-        f"{raw.maps.min():.3g} to {raw.maps.max():.3g}"
+        f"explanation of noise: class {result.targets[0, 0]}, verdict {health}, values from "
+        f"{result.maps.min():.3g} to {result.maps.max():.3g}"
     )
 
 
-def _explain(parts: SplitModel, pixels: NDArray[np.float32], *, target: int) -> StepOutput:
-    step = compile_step(parts, find_method("gradcam"), batch=1, targets=1, rivals=0)
-    return step(
-        pixels,
-        TargetTensors(
-            np.array([[target]], np.int32),
-            np.zeros((1, 1, 0), np.int32),
-            np.ones((1, 1), np.float32),
-        ),
+def _explain(split_model: SplitModel, pixels: NDArray[np.float32], *, target: int) -> StepOutput:
+    step = compile_step(split_model, find_method("gradcam"), batch=1, targets=1, rivals=0)
+    targets = TargetTensors(
+        classes=np.array([[target]], np.int32),
+        rivals=np.zeros((1, 1, 0), np.int32),
+        signs=np.ones((1, 1), np.float32),
     )
+    return step(pixels, targets)
 
 
-def _compared(map_: NDArray[np.float32], scrambled: NDArray[np.float32]) -> str:
-    spread = float(map_.std() * scrambled.std())
+def _compare(map_: NDArray[np.float32], shuffled: NDArray[np.float32]) -> str:
+    spread = float(map_.std() * shuffled.std())
     if spread == 0 or not np.isfinite(spread):
-        return "weights scrambled: a map is constant or not finite, and cannot be compared"
-    together = float(np.corrcoef(map_.ravel(), scrambled.ravel())[0, 1])
-    if together >= ALIKE:
+        return "shuffled weights: cannot compare, because a map is constant or not finite"
+    correlation = float(np.corrcoef(map_.ravel(), shuffled.ravel())[0, 1])
+    if correlation >= SAME_MAP_CORRELATION:
         return (
-            f"WARNING: with its weights scrambled the map stays (correlation {together:.2f}): it "
-            "does not show what the network has learned; choose another layer"
+            "WARNING: the map stays the same with shuffled weights (correlation "
+            f"{correlation:.2f}), so it does not show what the network has learned: choose "
+            "another layer."
         )
-    return f"weights scrambled: the map changes (correlation {together:.2f})"
+    return f"shuffled weights: the map changes (correlation {correlation:.2f})"
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from seewhy_worker.explain.postprocess import probabilities, read
 from seewhy_worker.explain.step_cache import StepCache, StepSpec
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import ImageExplanation, PreparedImage
-from seewhy_worker.keras_backend.steps import compile_forward, use_memory_as_needed
+from seewhy_worker.keras_backend.steps import compile_forward, enable_memory_growth
 from seewhy_worker.keras_backend.target_tensors import PADDING, TargetTensors
-from seewhy_worker.models.candidates import named
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
-from seewhy_worker.models.splitting import SplitModel, split
+from seewhy_worker.models.splitting.candidates import find_layer
+from seewhy_worker.models.splitting.split_model import SplitModel, split
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 TARGET_COUNTS = (1, 5, MAX_TARGETS)
@@ -43,7 +43,7 @@ def load_explainer(
     `weights_path` is None for random weights. Raises `UnsupportedModel` (also when the catalogue's
     input size or labels do not fit the network) and `OutOfMemory`.
     """
-    use_memory_as_needed()
+    enable_memory_growth()
     model = load_model(spec, weights_path=weights_path)
     size = (spec.input.height_px, spec.input.width_px)
 
@@ -52,7 +52,7 @@ def load_explainer(
 
     parts = split_at(spec.layer)
     for layer in spec.layers:
-        named(parts.candidates, layer)
+        find_layer(parts.candidates, layer)
     return KerasExplainer(spec=spec, parts=parts, max_batch=max_batch, elsewhere=split_at)
 
 
@@ -160,7 +160,9 @@ class KerasExplainer:
         batch = _at_least(len(pixels), self._batch_sizes)
         padded = np.zeros((batch, *self._parts.input_shape), np.float32)
         padded[: len(pixels)] = pixels
-        return probabilities(self._forward(batch)(padded)[: len(pixels)], self._parts.scoring)
+        return probabilities(
+            self._forward(batch)(padded)[: len(pixels)], self._parts.probability_function
+        )
 
     def _explain_all(self, asks: Sequence[_Ask], methods: Sequence[str]) -> list[ImageExplanation]:
         """Explain each by its method, those of one compiled step together."""

@@ -10,7 +10,7 @@ from seewhy_worker.cam.methods import Method
 from seewhy_worker.explain.types import ImageExplanation, PreparedImage
 from seewhy_worker.keras_backend.steps import StepOutput
 from seewhy_worker.keras_backend.target_tensors import PADDING
-from seewhy_worker.models.splitting import SplitModel
+from seewhy_worker.models.splitting.split_model import SplitModel
 
 TOP = 5
 
@@ -27,7 +27,7 @@ def read(
 ) -> ImageExplanation:
     """Read one picture's row; `against` says of each of its targets whether the sign is turned."""
     logits = raw.logits[row]
-    odds = probabilities(logits, parts.scoring)
+    odds = probabilities(logits, parts.probability_function)
 
     def score(index: int) -> ClassScore:
         return ClassScore(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.keras_backend.steps import Step, compile_step
-from seewhy_worker.models.splitting import SplitModel
+from seewhy_worker.models.splitting.split_model import SplitModel
 
 LARGEST = 96
 """A step of VGG16 takes about 2 MB; one method at all batch sizes is six steps."""
@@ -61,6 +61,6 @@ class StepCache:
             batch=order.batch,
             targets=order.targets,
             rivals=order.rivals,
-            rows=order.rows,
+            chunk_size=order.rows,
             black=self._black,
         )

@@ -1,4 +1,4 @@
-"""The backend: gradients, compilation, devices and memory, in TensorFlow's words.
+"""The TensorFlow backend: gradients, compilation, devices and memory.
 
-The one package that would be written anew for another Keras backend.
+This is the only package to rewrite for another Keras backend.
 """

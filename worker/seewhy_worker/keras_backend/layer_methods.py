@@ -1,4 +1,4 @@
-"""Methods of one pass: the body once, then the head, forward and back, for all targets at once."""
+"""Methods with one pass: the body once, then the head forward and backward for all targets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,58 +9,61 @@ import tensorflow as tf
 
 from seewhy_worker.cam.fusion import fuse
 from seewhy_worker.cam.methods import Method
-from seewhy_worker.keras_backend.gradient_overrides import overriding
-from seewhy_worker.keras_backend.step_types import MethodOutput, StepContext
+from seewhy_worker.keras_backend.gradient_overrides import override_gradients
+from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 
-def explain_layers(asked: StepContext, pixels: Any, aims: TargetTensors) -> MethodOutput:
-    """Explain (N, H, W, 3) at the target layer, or at several and fuse their maps."""
-    batch, count, _ = aims.rivals.shape
-    parts, method = asked.parts, asked.method
-    # Each picture's activation once per target, so that one pass through the head, forward and
-    # back, serves all targets of all pictures and reads its weights once.
+def explain_layers(context: StepContext, pixels: Any, targets: TargetTensors) -> MethodOutput:
+    """Explain pixels (N, H, W, 3) at the target layer, or fuse the maps of several layers."""
+    batch, count, _ = targets.rivals.shape
+    model, method = context.model, context.method
+    # Repeat each image's activation once per target: one pass through the head, forward and
+    # backward, then serves all targets of all images and reads the head's weights once.
     copies = 1 if method.needs == "activation" else count
-    activation = tf.repeat(parts.body(pixels), copies, axis=0)
-    with overriding():
-        *activations, rows = parts.through(activation)
-    rows = tf.cast(rows, tf.float32)
-    logits = rows[::copies]
-    aims = aims.resolved(logits)
+    activation = tf.repeat(model.body(pixels), copies, axis=0)
+    with override_gradients():
+        *activations, repeated_logits = model.head_with_activations(activation)
+    repeated_logits = tf.cast(repeated_logits, tf.float32)
+    logits = repeated_logits[::copies]
+    targets = targets.resolve_ranks(logits)
     if method.needs == "activation":
-        maps = _fused([method.maps(tf.cast(a, tf.float32), xp=keras.ops) for a in activations])
-        return MethodOutput(tf.repeat(maps, count, axis=0), tf.ones((batch * count,)), aims, logits)
+        maps = _fuse([method.maps(tf.cast(a, tf.float32), xp=keras.ops) for a in activations])
+        peaks = tf.ones((batch * count,))
+        return MethodOutput(tf.repeat(maps, count, axis=0), peaks, targets, logits)
     if method.rivals is not None:
-        chosen = tf.cast(method.rivals(rows, aims.rows().classes, xp=keras.ops), tf.int32)
-        aims = replace(aims, rivals=tf.reshape(chosen, (batch, count, chosen.shape[1])))
-    # Rows do not touch each other, so the gradient of the sum is each row's own gradient.
-    total = tf.reduce_sum(asked.values(rows, aims.rows()))
-    arrays = _derivatives(total, activations, method)
-    maps = _fused([method.maps(*of_layer, xp=keras.ops) for of_layer in arrays])
-    peaks = [tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3)) for _, gradient, *_ in arrays]
-    return MethodOutput(maps, tf.reduce_max(tf.stack(peaks), axis=0), aims, logits)
+        classes = targets.flatten().classes
+        rivals = tf.cast(method.rivals(repeated_logits, classes, xp=keras.ops), tf.int32)
+        targets = replace(targets, rivals=tf.reshape(rivals, (batch, count, rivals.shape[1])))
+    # Rows are independent, so the gradient of their sum holds the gradient of each row.
+    total = tf.reduce_sum(context.target_scores(repeated_logits, targets.flatten()))
+    layer_arrays = _derivatives(total, activations, method)
+    maps = _fuse([method.maps(*arrays, xp=keras.ops) for arrays in layer_arrays])
+    peaks = [tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3)) for _, gradient, *_ in layer_arrays]
+    return MethodOutput(maps, tf.reduce_max(tf.stack(peaks), axis=0), targets, logits)
 
 
-def enlarge(maps: Any, size: tuple[int, int]) -> Any:
+def resize_maps(maps: Any, size: tuple[int, int]) -> Any:
     """Interpolate maps (M, h, w) bilinearly to (M, *size), as rendering does."""
     return tf.image.resize(maps[..., tf.newaxis], size)[..., 0]
 
 
 def _derivatives(total: Any, activations: Sequence[Any], method: Method) -> list[list[Any]]:
-    """Return what `method` needs of each layer, float32: activation, gradient, curvature."""
+    """Return the method's float32 inputs per layer: activation, gradient and curvature."""
     gradients = tf.gradients(total, activations, unconnected_gradients="zero")
     arrays = [activations, gradients]
     if method.needs == "curvature":
+        curvatures = []
         for activation, gradient in zip(activations, gradients, strict=True):
-            along = tf.reduce_sum(gradient * tf.stop_gradient(activation))
-            arrays.append(tf.gradients(along, activation, unconnected_gradients="zero"))
-        arrays[2:] = [[curvature for (curvature,) in arrays[2:]]]
+            along_activation = tf.reduce_sum(gradient * tf.stop_gradient(activation))
+            curvatures += tf.gradients(along_activation, activation, unconnected_gradients="zero")
+        arrays.append(curvatures)
     exact = [[tf.cast(array, tf.float32) for array in kind] for kind in arrays]
-    return [list(of_layer) for of_layer in zip(*exact, strict=True)]
+    return [list(layer_arrays) for layer_arrays in zip(*exact, strict=True)]
 
 
-def _fused(maps: Sequence[Any]) -> Any:
+def _fuse(maps: Sequence[Any]) -> Any:
     if len(maps) == 1:
         return maps[0]
     size = maps[0].shape[1:]
-    return fuse(maps, lambda map_: enlarge(map_, size), xp=keras.ops)
+    return fuse(maps, lambda map_: resize_maps(map_, size), xp=keras.ops)

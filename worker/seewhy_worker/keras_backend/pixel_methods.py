@@ -1,4 +1,4 @@
-"""Methods of the gradient with respect to the picture: back through the whole network."""
+"""Methods that take the gradient with respect to the pixels, back through the whole network."""
 
 from typing import Any
 
@@ -8,64 +8,79 @@ import tensorflow as tf
 from seewhy.errors import UnsupportedModel
 from seewhy_worker.cam.gradcam import gradcam
 from seewhy_worker.cam.methods import Method
-from seewhy_worker.keras_backend.gradient_overrides import has_relus, overriding
-from seewhy_worker.keras_backend.layer_methods import enlarge, explain_layers
-from seewhy_worker.keras_backend.step_types import MethodOutput, StepContext, even
+from seewhy_worker.keras_backend.gradient_overrides import has_relus, override_gradients
+from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
+from seewhy_worker.keras_backend.step_context import (
+    MethodOutput,
+    StepContext,
+    balanced_chunk_size,
+)
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
-
-
-def explain_pixels(asked: StepContext, pixels: Any, aims: TargetTensors) -> MethodOutput:
-    """Explain one picture, (1, H, W, 3), at its own size."""
-    plain = StepContext(asked.parts, _GRADCAM, asked.score, asked.black, asked.rows)
-    cam = explain_layers(plain, pixels, aims)
-    gradient = _mean_gradient(asked, pixels[0], cam.aims)
-    if asked.method.needs == "guided":
-        other = enlarge(cam.maps, pixels.shape[1:3])
-    else:
-        other = tf.repeat(pixels - asked.black, gradient.shape[0], axis=0)
-    maps = asked.method.maps(gradient, other, xp=keras.ops)
-    return MethodOutput(maps, tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3)), cam.aims, cam.logits)
-
 
 _GRADCAM = Method("gradcam", gradcam)
 
 
-def _mean_gradient(asked: StepContext, picture: Any, aims: TargetTensors) -> Any:
-    """Weigh and sum each target's gradients at the method's points: (H, W, 3) → (K, H, W, 3)."""
-    points = asked.method.points
-    places = points.of(picture, asked.black, xp=keras.ops)
-    count = len(points.weights)
-    size = even(count, asked.rows)
-    chunks = -(-count // size)
-    # The last chunk is filled up with points that count nothing.
-    weights = tf.pad(tf.constant(points.weights), [[0, chunks * size - count]])
-    turns = tf.reshape(tf.range(chunks * size) % count, (chunks, size))
-    shares = tf.reshape(weights, (chunks, size, 1, 1, 1))
+def explain_pixels(context: StepContext, pixels: Any, targets: TargetTensors) -> MethodOutput:
+    """Explain one image, pixels (1, H, W, 3), with maps of its own size."""
+    cam_context = StepContext(
+        context.model, _GRADCAM, context.score, context.black, context.chunk_size
+    )
+    cam = explain_layers(cam_context, pixels, targets)
+    gradient = _mean_gradient(context, pixels[0], cam.targets)
+    if context.method.needs == "guided":
+        factor = resize_maps(cam.maps, pixels.shape[1:3])
+    else:
+        factor = tf.repeat(pixels - context.black, gradient.shape[0], axis=0)
+    maps = context.method.maps(gradient, factor, xp=keras.ops)
+    peaks = tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3))
+    return MethodOutput(maps, peaks, cam.targets, cam.logits)
 
-    def of_target(target: Any) -> Any:
-        def added(total: Any, chunk: Any) -> Any:
-            chosen, share = chunk
-            repeated = aims.rows().at(tf.repeat(target, size))
-            gradient = _gradient(asked, tf.gather(places, chosen), repeated)
-            return total + tf.reduce_sum(tf.where(share > 0, share * gradient, 0), axis=0)
+
+def _mean_gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:
+    """Average each target's gradient over the method's points: (H, W, 3) → (K, H, W, 3)."""
+    points = context.method.points
+    point_pixels = points.of(pixels, context.black, xp=keras.ops)
+    count = len(points.weights)
+    size = balanced_chunk_size(count, context.chunk_size)
+    chunks = -(-count // size)
+    # The last chunk is padded with points of weight 0.
+    weights = tf.pad(tf.constant(points.weights), [[0, chunks * size - count]])
+    chunk_indices = tf.reshape(tf.range(chunks * size) % count, (chunks, size))
+    chunk_weights = tf.reshape(weights, (chunks, size, 1, 1, 1))
+
+    def gradient_of_target(target: Any) -> Any:
+        repeated = targets.flatten().gather(tf.repeat(target, size))
+
+        def add_chunk(total: Any, chunk: Any) -> Any:
+            indices, weight = chunk
+            gradient = _gradient(context, tf.gather(point_pixels, indices), repeated)
+            return total + tf.reduce_sum(tf.where(weight > 0, weight * gradient, 0), axis=0)
 
         return tf.foldl(
-            added, (turns, shares), initializer=tf.zeros(picture.shape), parallel_iterations=1
+            add_chunk,
+            (chunk_indices, chunk_weights),
+            initializer=tf.zeros(pixels.shape),
+            parallel_iterations=1,
         )
 
-    targets = tf.range(aims.classes.shape[1])
-    return tf.map_fn(of_target, targets, fn_output_signature=tf.float32, parallel_iterations=1)
+    return tf.map_fn(
+        gradient_of_target,
+        tf.range(targets.classes.shape[1]),
+        fn_output_signature=tf.float32,
+        parallel_iterations=1,
+    )
 
 
-def _gradient(asked: StepContext, pictures: Any, aims: TargetTensors) -> Any:
-    """Take the gradient with respect to each picture: (M, H, W, 3) → the same."""
-    with overriding(guided=asked.method.guided):
-        logits = asked.parts.head(asked.parts.body(pictures))
-        total = tf.reduce_sum(asked.values(logits, aims))
-        if asked.method.guided and not has_relus():
+def _gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:
+    """Compute the gradient of each row's score with respect to its pixels (M, H, W, 3)."""
+    method = context.method
+    with override_gradients(guided=method.guided):
+        logits = context.model.head(context.model.body(pixels))
+        total = tf.reduce_sum(context.target_scores(logits, targets))
+        if method.guided and not has_relus():
             raise UnsupportedModel(
-                f"{asked.method.name} has nothing to guide: this network has no ReLU. Ask for "
-                "smoothgrad or gradcam."
+                f"{method.name} needs a network with ReLU activations, and this one has none: use "
+                "smoothgrad or gradcam instead."
             )
-        (gradient,) = tf.gradients(total, pictures, unconnected_gradients="zero")
+        (gradient,) = tf.gradients(total, pixels, unconnected_gradients="zero")
     return tf.cast(gradient, tf.float32)

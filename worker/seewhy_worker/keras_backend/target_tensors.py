@@ -1,4 +1,4 @@
-"""What a step is to explain: classes, their rivals and a sign, as tensors."""
+"""The targets of a step as tensors: classes, their rivals and a sign."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,68 +7,78 @@ import tensorflow as tf
 
 from seewhy.schemas.methods import ScoreKind
 from seewhy.schemas.targets import MAX_TARGETS
+from seewhy_worker.models.splitting.output_activation import ProbabilityFunction
 
 PADDING = -1_000_000
-"""Fills the places of rivals that are not there."""
+"""Fills unused entries of `TargetTensors.rivals`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetTensors:
-    """K targets for each of N pictures; arrays outside of a step, tensors inside."""
+    """K targets for each of N images: NumPy arrays outside a step, tensors inside."""
 
     classes: Any
-    """(N, K) int32; -r asks for the r-th most probable class."""
+    """(N, K) int32 class indices; -r is the r-th most probable class."""
     rivals: Any
-    """(N, K, R) int32, likewise, or `NOBODY`: their mean is taken off the class's score."""
+    """(N, K, R) int32, likewise, or `PADDING`. Their mean score is subtracted from the class's."""
     signs: Any
-    """(N, K) float32; -1 asks what speaks against."""
+    """(N, K) float32; 1 explains what supports the target, -1 what opposes it."""
 
-    def resolved(self, logits: Any) -> "TargetTensors":
-        """Replace ranks by class indices; `logits` are (N, classes)."""
+    def resolve_ranks(self, logits: Any) -> "TargetTensors":
+        """Replace ranks by class indices; `logits` is (N, classes)."""
         batch, count, width = self.rivals.shape
-        rivals = _resolve(tf.reshape(self.rivals, (batch, count * width)), logits)
+        rivals = _resolve_ranks(tf.reshape(self.rivals, (batch, count * width)), logits)
         return TargetTensors(
-            _resolve(self.classes, logits), tf.reshape(rivals, (batch, count, width)), self.signs
+            classes=_resolve_ranks(self.classes, logits),
+            rivals=tf.reshape(rivals, (batch, count, width)),
+            signs=self.signs,
         )
 
-    def rows(self) -> "TargetTensors":
-        """One row for each target: (N·K,), (N·K, R), (N·K,)."""
+    def flatten(self) -> "TargetTensors":
+        """Return one row per target: (N·K,), (N·K, R), (N·K,)."""
         batch, count, width = self.rivals.shape
         return TargetTensors(
-            tf.reshape(self.classes, [-1]),
-            tf.reshape(self.rivals, (batch * count, width)),
-            tf.reshape(self.signs, [-1]),
+            classes=tf.reshape(self.classes, [-1]),
+            rivals=tf.reshape(self.rivals, (batch * count, width)),
+            signs=tf.reshape(self.signs, [-1]),
         )
 
-    def at(self, places: Any) -> "TargetTensors":
-        """Choose rows of `rows()`, in this order."""
+    def gather(self, rows: Any) -> "TargetTensors":
+        """Select rows of flattened targets in the order of `rows`."""
         return TargetTensors(
-            *(tf.gather(one, places) for one in (self.classes, self.rivals, self.signs))
+            classes=tf.gather(self.classes, rows),
+            rivals=tf.gather(self.rivals, rows),
+            signs=tf.gather(self.signs, rows),
         )
 
 
-def values(logits: Any, aims: TargetTensors, score: ScoreKind, scoring: str) -> Any:
-    """Return what each row is explained by: logits (M, classes) and M rows of aims → (M,)."""
-    scores = _scores(logits, score, scoring)
-    own = tf.gather(scores, aims.classes, batch_dims=1)
-    if not aims.rivals.shape[1]:
-        return aims.signs * own
-    there = tf.cast(aims.rivals >= 0, tf.float32)
-    shares = there / tf.maximum(tf.reduce_sum(there, axis=1, keepdims=True), 1)
-    others = tf.gather(scores, tf.maximum(aims.rivals, 0), batch_dims=1)
-    return aims.signs * (own - tf.reduce_sum(shares * others, axis=1))
+def target_scores(
+    logits: Any,
+    targets: TargetTensors,
+    score: ScoreKind,
+    probability_function: ProbabilityFunction,
+) -> Any:
+    """Compute the explained score of each row: logits (M, classes), M flat targets → (M,)."""
+    scores = _class_scores(logits, score, probability_function)
+    class_scores = tf.gather(scores, targets.classes, batch_dims=1)
+    if not targets.rivals.shape[1]:
+        return targets.signs * class_scores
+    is_present = tf.cast(targets.rivals >= 0, tf.float32)
+    weights = is_present / tf.maximum(tf.reduce_sum(is_present, axis=1, keepdims=True), 1)
+    rival_scores = tf.gather(scores, tf.maximum(targets.rivals, 0), batch_dims=1)
+    return targets.signs * (class_scores - tf.reduce_sum(weights * rival_scores, axis=1))
 
 
-def _scores(logits: Any, score: ScoreKind, scoring: str) -> Any:
+def _class_scores(logits: Any, score: ScoreKind, probability_function: ProbabilityFunction) -> Any:
     if score == "logit":
         return logits
-    return tf.sigmoid(logits) if scoring == "sigmoid" else tf.nn.softmax(logits)
+    return tf.sigmoid(logits) if probability_function == "sigmoid" else tf.nn.softmax(logits)
 
 
-def _resolve(wanted: Any, logits: Any) -> Any:
+def _resolve_ranks(classes: Any, logits: Any) -> Any:
     """Replace ranks by class indices: (N, K) int32 and (N, classes) → (N, K) int32."""
     depth = min(MAX_TARGETS, logits.shape[-1])
-    ranked = tf.math.top_k(logits, depth).indices
-    places = tf.clip_by_value(-wanted - 1, 0, depth - 1)
-    resolved = tf.where(wanted >= 0, wanted, tf.gather(ranked, places, batch_dims=1))
-    return tf.where(wanted == PADDING, PADDING, resolved)
+    by_rank = tf.math.top_k(logits, depth).indices
+    ranks = tf.clip_by_value(-classes - 1, 0, depth - 1)
+    resolved = tf.where(classes >= 0, classes, tf.gather(by_rank, ranks, batch_dims=1))
+    return tf.where(classes == PADDING, PADDING, resolved)

@@ -1,1 +1,1 @@
-"""Keras models: built from the catalogue, and cut where the explanation looks."""
+"""Keras models: load them, check their files, and split them at the target layer."""

@@ -1,4 +1,4 @@
-"""A new head over the frozen body of a network."""
+"""Put a new head on the frozen body of a network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,73 +8,75 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy_worker.models.graph import has_graph
-from seewhy_worker.models.splitting import SplitModel
+from seewhy_worker.models.splitting.graph import has_graph
+from seewhy_worker.models.splitting.split_model import SplitModel
 
-_PICTURE, _POOLED, _SCORES = "picture", "pooled", "scores"
+_INPUT_NAME, _POOLING_NAME, _SCORES_NAME = "image", "pooled", "scores"
 
 
-def pooled(model: keras.Model, parts: SplitModel) -> keras.Model:
-    """Make the flat network of `parts.body` and a mean over space: (N, H, W, 3) → (N, C) float32.
+def build_feature_extractor(model: keras.Model, split_model: SplitModel) -> keras.Model:
+    """Build a flat network of `split_model.body` and a mean over space: (N, H, W, 3) → (N, C).
 
-    It shares the weights of `model`, of which `parts` was split. Where nested models have layers
-    of the same name, which one flat network cannot have, some of the model's layers get others.
+    The output is float32. `split_model` must come from `model`, whose weights the new network
+    shares. Layers of `model` whose names occur twice are renamed, because a flat network needs
+    unique names.
     """
-    _tell_apart(model)
-    picture = keras.Input(parts.input_shape, name=_PICTURE)
-    layer = keras.layers.GlobalAveragePooling2D(
-        data_format="channels_last", dtype="float32", name=_POOLED
+    _make_names_unique(model)
+    pixels = keras.Input(split_model.input_shape, name=_INPUT_NAME)
+    pooling = keras.layers.GlobalAveragePooling2D(
+        data_format="channels_last", dtype="float32", name=_POOLING_NAME
     )
-    return keras.Model(picture, layer(parts.body(picture)), name="features")
+    return keras.Model(pixels, pooling(split_model.body(pixels)), name="features")
 
 
-def features(network: keras.Model, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the output (N, C) of a network made by `pooled`, in inference."""
-    return np.asarray(network.predict_on_batch(pixels), np.float32)
+def predict_features(extractor: keras.Model, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the features (N, C) of pixels (N, H, W, 3) in inference mode."""
+    return np.asarray(extractor.predict_on_batch(pixels), np.float32)
 
 
-def with_head(
-    network: keras.Model, kernel: NDArray[np.float32], bias: NDArray[np.float32]
+def attach_head(
+    extractor: keras.Model, kernel: NDArray[np.float32], bias: NDArray[np.float32]
 ) -> keras.Model:
-    """Put a softmax of `features @ kernel + bias` on top: (C, classes) and (classes,).
+    """Add a softmax of `features @ kernel + bias`, with shapes (C, classes) and (classes,).
 
-    The network is one that `pooled` made, and shares its weights with the one returned.
+    The returned network shares the weights of the extractor.
     """
-    head = keras.layers.Dense(len(bias), activation="softmax", dtype="float32", name=_SCORES)
-    scores = head(network.output)
+    head = keras.layers.Dense(len(bias), activation="softmax", dtype="float32", name=_SCORES_NAME)
+    scores = head(extractor.output)
     head.set_weights([kernel, bias])
-    return keras.Model(network.input, scores, name="classifier")
+    return keras.Model(extractor.input, scores, name="classifier")
 
 
-def save(model: keras.Model, path: Path) -> None:
-    """Write a `.keras` file, over one that is there."""
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file, replacing an existing one."""
     model.save(path)
 
 
-def _tell_apart(model: keras.Model) -> None:
-    taken = {_PICTURE, _POOLED, _SCORES}
+def _make_names_unique(model: keras.Model) -> None:
+    used = {_INPUT_NAME, _POOLING_NAME, _SCORES_NAME}
     for operation in _operations(model, set()):
-        # Operations that are no layers, such as a cast, are named by Keras itself in each process:
-        # those of a file would meet the new ones.
         name = operation.name
+        # Keras numbers operations other than layers, such as a cast, anew in each process. The
+        # prefix keeps the names in the file apart from those.
         if not isinstance(operation, keras.layers.Layer):
             name = f"base_{name}"
-        free = name
+        unique = name
         count = 1
-        while free in taken:
+        while unique in used:
             count += 1
-            free = f"{name}_{count}"
-        operation.name = free
-        taken.add(free)
+            unique = f"{name}_{count}"
+        operation.name = unique
+        used.add(unique)
 
 
 def _operations(model: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield each operation of the model and of those nested in it, once."""
-    for one in model.layers if isinstance(model, keras.Sequential) else model.operations:
-        if id(one) in seen:
+    """Yield each operation of the model and of its nested models once."""
+    operations = model.layers if isinstance(model, keras.Sequential) else model.operations
+    for operation in operations:
+        if id(operation) in seen:
             continue
-        seen.add(id(one))
-        if has_graph(one):
-            yield from _operations(one, seen)
+        seen.add(id(operation))
+        if has_graph(operation):
+            yield from _operations(operation, seen)
         else:
-            yield one
+            yield operation

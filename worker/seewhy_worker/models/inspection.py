@@ -1,7 +1,7 @@
-"""What a saved model is made of, read before Keras builds anything of it.
+"""Inspect a saved model before Keras builds anything from it.
 
-Keras' safe mode guards `.keras` files and has not always guarded `.h5` ones; this looks at both
-with the same eyes, and its refusals say what to do.
+The safe mode of Keras covers `.keras` files but has not always covered `.h5` files. This module
+applies the same rules to both and explains what to do about a refusal.
 """
 
 import json
@@ -14,12 +14,12 @@ import h5py
 import keras
 
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.keras2 import is_by_keras_2, modernised
+from seewhy_worker.models.keras2.config import convert_config, is_keras2_version
 
-_MODELS = {"Functional", "Model", "Sequential"}
-# The parts of Keras that a network is made of. What is elsewhere, files and downloads among it,
-# has no place in a network.
-_MODULES = (
+_MODEL_CLASSES = {"Functional", "Model", "Sequential"}
+# The Keras modules that networks consist of. Others, such as downloads and file access, are
+# refused.
+_ALLOWED_MODULES = (
     "activations",
     "constraints",
     "dtype_policies",
@@ -34,40 +34,39 @@ _MODULES = (
 )
 
 
-def inspect(path: Path) -> dict[str, Any] | None:
-    """Refuse a file with Python code or with layers that Keras does not have.
+def inspect_file(path: Path) -> dict[str, Any] | None:
+    """Refuse a file that holds Python code or layers that Keras does not have.
 
-    Returns None where Keras reads the file as it is, and the network's definition in the words of
-    Keras 3 for an `.h5` file that Keras 2 wrote. Raises `UnsupportedModel`, also for a file without
-    a network.
+    Returns the definition converted to Keras 3 for an `.h5` file from Keras 2, and None for files
+    that Keras reads unchanged. Raises `UnsupportedModel`, also for a file without a network.
     """
-    config, version = _read(path)
-    modern = _modernised(config, path) if is_by_keras_2(version) else None
-    for part in _parts(modern or config):
-        _check(part, path.name)
-    return modern
+    config, version = _read_config(path)
+    converted = _convert(config, path) if is_keras2_version(version) else None
+    for definition in _definitions(converted or config):
+        _check_definition(definition, path.name)
+    return converted
 
 
-def _modernised(config: Any, path: Path) -> dict[str, Any]:
+def _convert(config: Any, path: Path) -> dict[str, Any]:
     if path.suffix == ".keras":
         raise UnsupportedModel(
-            f"{path.name} was written by Keras 2, whose `.keras` files Keras 3 does not read: load "
-            "it with Keras 2 and save it as an `.h5` file, by `model.save(...)`."
+            f"{path.name} was written by Keras 2, and Keras 3 cannot read its `.keras` files: load "
+            "it with Keras 2 and save it as an `.h5` file with `model.save(...)`."
         )
     try:
-        modern: dict[str, Any] = modernised(config)
-        modern["config"]["layers"]  # a class of the user's own may have none
-    except UnsupportedModel as refusal:
-        raise UnsupportedModel(f"{path.name}: {refusal}") from refusal
+        converted: dict[str, Any] = convert_config(config)
+        converted["config"]["layers"]  # missing in some custom model classes
+    except UnsupportedModel as error:
+        raise UnsupportedModel(f"{path.name}: {error}") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise UnsupportedModel(
-            f"{path.name} is no functional or Sequential model saved by Keras 2: {error!r}"
+            f"{path.name} is not a functional or Sequential model saved by Keras 2: {error!r}"
         ) from error
-    return modern
+    return converted
 
 
-def _read(path: Path) -> tuple[Any, str | None]:
-    """Return the network's definition and the version of Keras that wrote it, where it is named."""
+def _read_config(path: Path) -> tuple[Any, str | None]:
+    """Read the network's definition and, if the file states it, the Keras version."""
     try:
         if path.suffix == ".keras":
             with zipfile.ZipFile(path) as archive:
@@ -79,52 +78,53 @@ def _read(path: Path) -> tuple[Any, str | None]:
                 version = file.attrs.get("keras_version")
     except KeyError:
         raise UnsupportedModel(
-            f"{path.name} holds weights without a network: save the whole model, by "
+            f"{path.name} holds weights without a network: save the whole model with "
             "`model.save(...)`."
         ) from None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise UnsupportedModel(f"{path.name} is no model saved by Keras: {error}") from error
-    # How the whole was trained is not read: it is loaded for inference.
+        raise UnsupportedModel(f"{path.name} is not a model saved by Keras: {error}") from error
+    # Inference does not need the training configuration.
     config = {key: value for key, value in config.items() if key != "compile_config"}
     return config, None if version is None else str(version)
 
 
-def _parts(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield every object that Keras would make, the outermost first."""
-    waiting = [config]
-    while waiting:
-        value = waiting.pop()
+def _definitions(config: Any) -> Iterator[dict[str, Any]]:
+    """Yield the definition of every object that Keras would build, the outermost first."""
+    pending = [config]
+    while pending:
+        value = pending.pop()
         if isinstance(value, list):
-            waiting += value
+            pending += value
         if isinstance(value, dict):
             if "class_name" in value:
                 yield value
-            waiting += value.values()
+            pending += value.values()
 
 
-def _check(part: dict[str, Any], file_name: str) -> None:
-    kind = str(part["class_name"])
-    config = part.get("config")
-    name = part.get("name") or (config.get("name") if isinstance(config, dict) else None) or kind
-    if kind in {"Lambda", "__lambda__"}:
+def _check_definition(definition: dict[str, Any], file_name: str) -> None:
+    class_name = str(definition["class_name"])
+    config = definition.get("config")
+    config_name = config.get("name") if isinstance(config, dict) else None
+    name = definition.get("name") or config_name or class_name
+    if class_name in {"Lambda", "__lambda__"}:
         raise UnsupportedModel(
-            f"{file_name} holds Python code (the Lambda {name!r}), which is never run from a "
-            "file: put one of Keras' own layers in its place and save the model again."
+            f"{file_name} contains Python code (the Lambda {name!r}), and seewhy never runs code "
+            "from a file: replace it by a Keras layer and save the model again."
         )
-    if kind.startswith("__") or _is_of_keras(kind, part.get("module")):
+    if class_name.startswith("__") or _is_keras_class(class_name, definition.get("module")):
         return
     raise UnsupportedModel(
-        f"{file_name} holds {name!r} of the class {kind}, which Keras does not have: rebuild the "
-        "model as a functional or Sequential one of Keras' own layers and save it again."
+        f"{file_name} contains {name!r} of the class {class_name}, which Keras does not have: "
+        "rebuild the model as a functional or Sequential model of Keras layers and save it again."
     )
 
 
-def _is_of_keras(kind: str, module: Any) -> bool:
-    if module is None:  # .h5 files name the class alone
-        return kind in _MODELS or any(
-            hasattr(getattr(keras, name), kind) for name in _MODULES if name != "ops"
+def _is_keras_class(class_name: str, module: Any) -> bool:
+    if module is None:  # .h5 files state no module
+        return class_name in _MODEL_CLASSES or any(
+            hasattr(getattr(keras, name), class_name) for name in _ALLOWED_MODULES if name != "ops"
         )
     if module == "builtins":
-        return kind == "function"
+        return class_name == "function"
     first = str(module).removeprefix("keras.src.").removeprefix("keras.").split(".")[0]
-    return module == "keras" or (str(module).startswith("keras.") and first in _MODULES)
+    return module == "keras" or (str(module).startswith("keras.") and first in _ALLOWED_MODULES)

@@ -1,4 +1,4 @@
-"""From the pixels of a picture to the numbers a network was trained on."""
+"""Turn an image into the input that a network was trained on."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,30 @@ from seewhy.schemas.geometry import Rectangle
 _IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
 
-def prepare(picture: NDArray[np.uint8], spec: ModelSpec) -> tuple[NDArray[np.float32], Rectangle]:
-    """Bring an RGB picture (H, W, 3) to the input of `spec`; also say which part of it is seen."""
-    height_px, width_px, _ = picture.shape
+def prepare(image: NDArray[np.uint8], spec: ModelSpec) -> tuple[NDArray[np.float32], Rectangle]:
+    """Crop, resize and preprocess an RGB image (H, W, 3) for the network of `spec`.
+
+    Returns the network's input (h, w, 3) and the part of the image that it covers.
+    """
+    height_px, width_px, _ = image.shape
     covers = geometry.covered_rectangle(
         width_px, height_px, rule=spec.geometry.rule, fraction=spec.geometry.fraction
     )
-    fitted = geometry.crop_and_resize(
-        picture,
+    resized = geometry.crop_and_resize(
+        image,
         covers,
         height_px=spec.input.height_px,
         width_px=spec.input.width_px,
         interpolation=spec.interpolation,
     )
-    return preprocess(fitted, spec.preprocessing), covers
+    return preprocess(resized, spec.preprocessing), covers
 
 
-def preprocess(pixels: NDArray[np.uint8], rule: Preprocessing) -> NDArray[np.float32]:
-    """Return a new (H, W, 3) float32 array made from (H, W, 3) RGB pixels, 0 to 255."""
-    floats = pixels.astype(np.float32)
+def preprocess(image: NDArray[np.uint8], rule: Preprocessing) -> NDArray[np.float32]:
+    """Convert an RGB image (H, W, 3), 0 to 255, to a new float32 array of the same shape."""
+    pixels = image.astype(np.float32)
     if isinstance(rule, VggPreprocessing):
-        return floats[..., ::-1] - _IMAGENET_MEAN_BGR
-    floats -= np.asarray(rule.mean, np.float32)
-    floats /= np.asarray(rule.std, np.float32)
-    return floats
+        return pixels[..., ::-1] - _IMAGENET_MEAN_BGR
+    pixels -= np.asarray(rule.mean, np.float32)
+    pixels /= np.asarray(rule.std, np.float32)
+    return pixels

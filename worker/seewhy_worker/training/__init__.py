@@ -1,1 +1,1 @@
-"""`seewhy fit`: a head trained on a folder of pictures, over the frozen body of a model."""
+"""Train a head on a folder of images, over the frozen body of a model: `seewhy fit`."""

@@ -1,5 +1,6 @@
-"""`python -m seewhy_worker.training FOLDER BASE OUT HELD_OUT SEED OVERWRITE`."""
+"""Train a head from the command line: `python -m seewhy_worker.training FOLDER --out FILE`."""
 
+import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,17 +10,18 @@ from seewhy.catalog.weights import obtain_weights
 from seewhy.errors import SeewhyError
 from seewhy.settings import load
 from seewhy_worker.training import report
-from seewhy_worker.training.catalog_entry import choose_place
+from seewhy_worker.training.catalog_entry import choose_output_files
 from seewhy_worker.training.dataset import read_folder
-from seewhy_worker.training.errors import FitRefused
+from seewhy_worker.training.errors import TrainingError
 
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Fit as the command line says; a refusal is one sentence and status 1."""
+    """Train as the command line says; print an error and exit with 1 if that fails."""
+    options = _parse_arguments()
     try:
-        _run(*sys.argv[1:])
+        _run(options)
     except SeewhyError as error:
         sys.exit(f"seewhy: {error}")
     except KeyboardInterrupt:
@@ -27,28 +29,59 @@ def main() -> None:
         sys.exit(_INTERRUPTED)
 
 
-def _run(folder: str, base: str, out: str, held_out: str, seed: str, overwrite: str) -> None:
-    """Refuse what can be refused at once, then fit. `overwrite` is empty for no."""
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m seewhy_worker.training",
+        description="Train a head on a folder of images, over the frozen body of a model.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="a folder with one subfolder of images per class",
+    )
+    parser.add_argument("--base", required=True, help="the catalog name of the model to build on")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="the .keras file to write; labels and catalog go beside it",
+    )
+    parser.add_argument(
+        "--held-out",
+        type=float,
+        default=0.2,
+        help="the fraction of each class held out for testing",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="selects the held-out images")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    return parser.parse_args()
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Check everything that needs no model first, then train."""
     if find_spec("sklearn") is None:
-        raise FitRefused("scikit-learn is missing: pip install 'seewhy[fit]'")
+        raise TrainingError("scikit-learn is not installed: pip install 'seewhy[fit]'")
     settings = load()
     shipped = Catalog.load(settings.model_copy(update={"models_file": None}))
-    place = choose_place(Path(out), overwrite=bool(overwrite), taken=shipped.names())
-    listed = read_folder(Path(folder))
-    spec = Catalog.load(settings).get(base)
-    with report.bar(report.notes(), f"fetching {base}") as progress:
+    files = choose_output_files(
+        options.out, overwrite=options.overwrite, reserved_names=shipped.names()
+    )
+    folder = read_folder(options.folder)
+    spec = Catalog.load(settings).get(options.base)
+    with report.progress_bar(report.notes_console(), f"downloading {spec.name}") as progress:
         weights_path = obtain_weights(spec, settings, progress=progress)
-    # Keras takes seconds to import: a mistake above is told before.
-    from seewhy_worker.training.fit import Plan, fit  # noqa: PLC0415
+    # Imported late because Keras takes seconds to import: report mistakes before that.
+    from seewhy_worker.training.fit import TrainingPlan, fit  # noqa: PLC0415
 
     fit(
-        Plan(
-            folder=listed,
+        TrainingPlan(
+            folder=folder,
             base=spec,
             weights_path=weights_path,
-            place=place,
-            held_out=float(held_out),
-            seed=int(seed),
+            files=files,
+            held_out=options.held_out,
+            seed=options.seed,
             max_batch=settings.max_batch,
             max_pixels=settings.max_pixels,
         )

@@ -1,4 +1,4 @@
-"""A fitted model on disk: the model file, its labels, and a catalogue that names both."""
+"""Write a trained model to disk: the model file, its labels, and a catalog with its entry."""
 
 import hashlib
 import json
@@ -11,101 +11,129 @@ from pathlib import Path
 from typing import Any
 
 from seewhy.catalog.catalog import ModelSpec
-from seewhy_worker.training.errors import FitRefused
+from seewhy_worker.training.errors import TrainingError
 
-# All else is the base's: how a picture becomes the network's input has to stay as it was.
-_OWN = {"name", "folder", "source", "sha256", "weights", "labels_file", "layer", "layers", "output"}
+# The new entry inherits all other fields, so that images are preprocessed as for the base model.
+_NOT_INHERITED = {
+    "name",
+    "folder",
+    "source",
+    "sha256",
+    "weights",
+    "labels_file",
+    "layer",
+    "layers",
+    "output",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the three files go."""
+class ModelFiles:
+    """The paths of the three files that a trained model consists of."""
 
     model: Path
 
     @property
     def labels(self) -> Path:
-        """The class names, one a line."""
+        """The class names, one per line."""
         return self.model.with_suffix(".labels.txt")
 
     @property
-    def catalogue(self) -> Path:
-        """A catalogue of this model alone, for `SEEWHY_MODELS_FILE`."""
+    def catalog(self) -> Path:
+        """A catalog with this model only, for `SEEWHY_MODELS_FILE`."""
         return self.model.with_suffix(".toml")
 
     @property
     def name(self) -> str:
-        """The model's name in the catalogue: that of the file, as far as a name can be."""
+        """The model's name in the catalog, derived from the file name."""
         allowed = re.sub(r"[^a-z0-9_-]+", "-", self.model.stem.lower()).strip("-_")
         return allowed[:64] or "model"
 
 
-def choose_place(out: Path, *, overwrite: bool, taken: Collection[str] = ()) -> Place:
-    """Check that a model can be saved as `out`, under a name not `taken`; raise `FitRefused`."""
+def choose_output_files(
+    out: Path, *, overwrite: bool, reserved_names: Collection[str] = ()
+) -> ModelFiles:
+    """Derive the output paths from `out`, the path of the model file.
+
+    Raises `TrainingError` when `out` is not a `.keras` path, when a file exists and `overwrite`
+    is false, or when the name is one of `reserved_names`.
+    """
     if not re.fullmatch(r"[^:]+\.keras", out.name):
-        raise FitRefused(f"{out.name!r} is no name for a model: it has to end in .keras.")
-    place = Place(out)
-    if place.name in taken:
-        raise FitRefused(f"a model named {place.name} ships with seewhy: choose another --out.")
-    for path in (place.model, place.labels, place.catalogue):
+        raise TrainingError(
+            f"{out.name!r} is not a valid model file name: use a name that ends in .keras."
+        )
+    files = ModelFiles(out)
+    if files.name in reserved_names:
+        raise TrainingError(
+            f"seewhy already ships a model named {files.name}: choose another --out."
+        )
+    for path in (files.model, files.labels, files.catalog):
         if path.exists() and not overwrite:
-            raise FitRefused(f"{path} exists: choose another --out, or add --overwrite.")
-    return place
+            raise TrainingError(f"{path} exists: choose another --out, or add --overwrite.")
+    return files
 
 
 @contextmanager
-def draft(place: Place) -> Iterator[Place]:
-    """Yield a place to write the three files to, which take their names when the block is done.
+def staged_files(files: ModelFiles) -> Iterator[ModelFiles]:
+    """Yield temporary paths to write the three files to; move them to `files` on success.
 
-    A block that raises leaves nothing behind. Raises `FitRefused` where nothing can be written.
+    If the block raises, nothing is left behind. Raises `TrainingError` when the folder is not
+    writable.
     """
-    folder = place.model.parent
+    folder = files.model.parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fitting-") as temporary:
-            drafted = Place(Path(temporary) / place.model.name)
-            yield drafted
-            # The catalogue last: it names the digest of the model, and so completes the set.
-            drafted.labels.replace(place.labels)
-            drafted.model.replace(place.model)
-            drafted.catalogue.replace(place.catalogue)
+            staged = ModelFiles(Path(temporary) / files.model.name)
+            yield staged
+            # Move the catalog last: it holds the digest of the model, so it completes the set.
+            staged.labels.replace(files.labels)
+            staged.model.replace(files.model)
+            staged.catalog.replace(files.catalog)
     except OSError as error:
-        raise FitRefused(f"{place.model} cannot be written: {error}") from error
+        raise TrainingError(f"cannot write {files.model}: {error}") from error
 
 
-def write_entry(
-    place: Place, *, base: ModelSpec, layer: str, paths: Collection[str], labels: Sequence[str]
+def write_catalog_entry(
+    files: ModelFiles,
+    *,
+    base: ModelSpec,
+    layer: str,
+    layer_paths: Collection[str],
+    labels: Sequence[str],
 ) -> None:
-    """Write the labels and the catalogue of the model file that is at the place.
+    """Write the labels and the catalog for the model file that exists at `files.model`.
 
-    What the catalogue says of the base, and is not about its file or its end, holds of this too;
-    further `layers` as far as they are among `paths`, which the fitted network has.
+    The entry inherits the fields of `base` that do not concern its file or its head. It keeps
+    those of the base's additional `layers` that are among `layer_paths`, the spatial layers of
+    the new model.
     """
-    place.labels.write_text("".join(f"{label}\n" for label in labels), "utf-8")
-    with place.model.open("rb") as file:
+    files.labels.write_text("".join(f"{label}\n" for label in labels), "utf-8")
+    with files.model.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    inherited = base.model_dump(mode="json", exclude=_OWN, exclude_unset=True)
+    inherited = base.model_dump(mode="json", exclude=_NOT_INHERITED, exclude_unset=True)
     fields: dict[str, Any] = {
-        "source": place.model.name,
+        "source": files.model.name,
         "sha256": digest,
         **inherited,
-        "labels_file": place.labels.name,
+        "labels_file": files.labels.name,
         "layer": layer,
     }
-    if layers := [path for path in base.layers if path in paths]:
+    if layers := [path for path in base.layers if path in layer_paths]:
         fields["layers"] = layers
     lines = [
-        f"# A head over the body of {base.name}, fitted by `seewhy fit`.",
-        f"[{place.name}]",
-        *(f"{name} = {_toml(value)}" for name, value in fields.items()),
+        f"# A head trained by `seewhy fit` over the body of {base.name}.",
+        f"[{files.name}]",
+        *(f"{name} = {_to_toml(value)}" for name, value in fields.items()),
     ]
-    place.catalogue.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    files.catalog.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def _toml(value: Any) -> str:
-    """Write a value as TOML 1.0; of strings, JSON's escapes are TOML's too."""
+def _to_toml(value: Any) -> str:
+    """Format a value as TOML 1.0, whose string escapes include those of JSON."""
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{name} = {_toml(part)}' for name, part in value.items())} }}"
+        items = ", ".join(f"{name} = {_to_toml(item)}" for name, item in value.items())
+        return f"{{ {items} }}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_toml, value))}]"
+        return f"[{', '.join(map(_to_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)

@@ -1,73 +1,84 @@
-"""A folder of pictures, one sub-folder for each class."""
+"""Read a folder of images with one subfolder per class."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from seewhy_worker.training.errors import FitRefused
+from seewhy_worker.training.errors import TrainingError
 
-FEWEST = 2
-"""Pictures of a class, at least: one to learn from, and one to be tested on."""
+MIN_IMAGES_PER_CLASS = 2
+"""One image to train on and one to test on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
-    """A file and its class, as an index into the labels."""
+class LabeledFile:
+    """A file and the index of its class."""
 
     path: Path
     label: int
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """The files of a folder, by class. Whether they are pictures is not known yet."""
+class ImageFolder:
+    """The files of a folder by class. They have not been decoded, so some may not be images."""
 
     labels: tuple[str, ...]
-    """The names of the sub-folders, sorted."""
-    files: tuple[Labelled, ...]
+    """The names of the subfolders, sorted."""
+    files: tuple[LabeledFile, ...]
     """Sorted by class, then by path."""
 
 
-def read_folder(path: Path) -> Folder:
-    """List the files in each sub-folder, at any depth; those whose name begins with a dot are not.
+def read_folder(path: Path) -> ImageFolder:
+    """List the files in each subfolder at any depth, except hidden ones.
 
-    Raises `FitRefused` unless there are two classes, of two files each.
+    Raises `TrainingError` unless there are two classes with `MIN_IMAGES_PER_CLASS` files each.
     """
     try:
-        classes = sorted(one for one in path.iterdir() if one.is_dir() and _is_shown(one, path))
+        folders = sorted(
+            one for one in path.iterdir() if one.is_dir() and not _is_hidden(one, path)
+        )
         files = [
-            Labelled(file, label)
-            for label, folder in enumerate(classes)
+            LabeledFile(file, label)
+            for label, folder in enumerate(folders)
             for file in sorted(folder.rglob("*"))
-            if file.is_file() and _is_shown(file, folder)
+            if file.is_file() and not _is_hidden(file, folder)
         ]
     except OSError as error:
-        raise FitRefused(f"the folder {path} cannot be read: {error.strerror}") from error
-    labels = tuple(folder.name for folder in classes)
+        raise TrainingError(f"cannot read the folder {path}: {error.strerror}") from error
+    labels = tuple(folder.name for folder in folders)
     if len(labels) < 2:
-        found = f"one class only, {labels[0]!r}" if labels else "no sub-folder"
-        raise FitRefused(f"{path} has {found}: make one sub-folder of pictures for each class.")
+        found = f"only one subfolder, {labels[0]!r}" if labels else "no subfolders"
+        raise TrainingError(f"{path} has {found}: create one subfolder of images per class.")
     for name in labels:
-        if not _is_one_line(name):
-            raise FitRefused(f"{path} has a sub-folder {name!r}, which is no class name: rename it")
+        if not _is_valid_label(name):
+            raise TrainingError(
+                f"the subfolder {name!r} of {path} is not a valid class name: rename it to one "
+                "line of text without spaces at either end."
+            )
     check_counts(labels, (file.label for file in files))
-    return Folder(labels=labels, files=tuple(files))
+    return ImageFolder(labels=labels, files=tuple(files))
 
 
-def check_counts(labels: tuple[str, ...], found: Iterable[int]) -> None:
-    """Raise `FitRefused`, which names them, where classes have fewer than `FEWEST` pictures."""
-    counts = Counter(found)
-    poor = [f"{name!r} has {counts[i]}" for i, name in enumerate(labels) if counts[i] < FEWEST]
-    if poor:
-        raise FitRefused(f"each class needs {FEWEST} pictures or more, and {', '.join(poor)}.")
+def check_counts(labels: tuple[str, ...], file_labels: Iterable[int]) -> None:
+    """Raise `TrainingError` when a class has fewer than `MIN_IMAGES_PER_CLASS` images."""
+    counts = Counter(file_labels)
+    too_small = [
+        f"{name!r} has {counts[label]}"
+        for label, name in enumerate(labels)
+        if counts[label] < MIN_IMAGES_PER_CLASS
+    ]
+    if too_small:
+        raise TrainingError(
+            f"each class needs at least {MIN_IMAGES_PER_CLASS} images, but {', '.join(too_small)}."
+        )
 
 
-def _is_shown(file: Path, folder: Path) -> bool:
-    return not any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _is_one_line(name: str) -> bool:
-    """Whether a labels file, UTF-8, one name a line, gives the name back."""
+def _is_valid_label(name: str) -> bool:
+    """Return whether the name survives a round trip through a labels file (UTF-8, by line)."""
     written = name.encode("utf-8", "ignore").decode("utf-8")
     return name == written.strip() and len(name.splitlines()) == 1

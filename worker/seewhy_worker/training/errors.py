@@ -1,9 +1,9 @@
-"""What can be wrong with what `seewhy fit` is given."""
+"""Errors of `seewhy fit`."""
 
 from seewhy.errors import SeewhyError
 
 
-class FitRefused(SeewhyError):
-    """No head can be trained from this folder, or saved to this place."""
+class TrainingError(SeewhyError):
+    """The folder, the output path or the installation does not allow training."""
 
-    code = "fit_refused"
+    code = "training_error"

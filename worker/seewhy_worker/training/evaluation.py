@@ -1,4 +1,4 @@
-"""How good a head is on pictures that it has not seen, and how sure one can be of that."""
+"""Measure how well a head classifies held-out images, and how certain that measurement is."""
 
 import math
 from dataclasses import dataclass
@@ -6,57 +6,56 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FEW = 10
-"""Held-out pictures of a class, below which its share of right answers says next to nothing."""
-_Z = 1.959964
+SMALL_CLASS_SIZE = 10
+"""With fewer held-out images than this, the recall of a class means little."""
+_Z_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What became of the held-out pictures."""
+    """The classification of the held-out images."""
 
     confusion: NDArray[np.int64]
-    """(classes, classes): pictures of the class of the row that were taken for that of the column.
-    """
+    """(classes, classes): the number of images of the row's class predicted as the column's."""
 
     @property
     def count(self) -> int:
-        """The pictures held out."""
+        """The number of held-out images."""
         return int(self.confusion.sum())
 
     @property
-    def right(self) -> int:
-        """How many were recognised."""
+    def correct(self) -> int:
+        """The number of correct predictions."""
         return int(np.trace(self.confusion))
 
     @property
-    def commonest(self) -> int:
-        """How many would be by always answering with the commonest class."""
+    def majority(self) -> int:
+        """The number of correct predictions if the answer were always the most common class."""
         return int(self.confusion.sum(axis=1).max())
 
     @property
     def recalls(self) -> NDArray[np.float64]:
-        """Each class's share of right answers (classes,); every class has held-out pictures."""
+        """The recall of each class (classes,). Every class must have held-out images."""
         return np.asarray(np.diagonal(self.confusion) / self.confusion.sum(axis=1))
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """Between what shares of right answers the true one lies, with 95 %: Wilson 1927."""
-        n, share = self.count, self.right / self.count
-        middle = share + _Z**2 / (2 * n)
-        reach = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-        # In exact arithmetic both ends lie within 0 and 1.
-        low, high = ((middle + sign * reach) / (1 + _Z**2 / n) for sign in (-1, 1))
+    def confidence_interval(self) -> tuple[float, float]:
+        """The 95 % Wilson score interval of the accuracy (Wilson 1927)."""
+        n, accuracy = self.count, self.correct / self.count
+        center = accuracy + _Z_95**2 / (2 * n)
+        margin = _Z_95 * math.sqrt(accuracy * (1 - accuracy) / n + _Z_95**2 / (4 * n**2))
+        low, high = ((center + sign * margin) / (1 + _Z_95**2 / n) for sign in (-1, 1))
+        # Rounding may exceed the bounds by an ulp.
         return max(low, 0.0), min(high, 1.0)
 
     @property
-    def is_small(self) -> bool:
-        """Whether some class has fewer than `FEW` held-out pictures."""
-        return bool(self.confusion.sum(axis=1).min() < FEW)
+    def has_small_class(self) -> bool:
+        """Whether some class has fewer than `SMALL_CLASS_SIZE` held-out images."""
+        return bool(self.confusion.sum(axis=1).min() < SMALL_CLASS_SIZE)
 
 
 def evaluate(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Evaluation:
-    """Compare the best of (N, classes) with the class indices (N,); N is at least 1."""
+    """Compare the highest logits of (N, classes) with class indices (N,); N must not be 0."""
     classes = logits.shape[1]
     confusion = np.zeros((classes, classes), np.int64)
     np.add.at(confusion, (labels, logits.argmax(axis=1)), 1)

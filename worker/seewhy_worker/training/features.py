@@ -1,4 +1,4 @@
-"""What the frozen body makes of each picture, computed once and kept in memory."""
+"""Compute the features of every image once and keep them in memory."""
 
 import hashlib
 from collections import deque
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.errors import BadImage, ImageTooLarge
-from seewhy_worker.training.dataset import Labelled
+from seewhy_worker.training.dataset import LabeledFile
 
-_READERS = 4
-Numbers = NDArray[np.float32]
-_Read = tuple[str, Numbers]
+_READER_THREADS = 4
+FloatArray = NDArray[np.float32]
+_DigestAndPixels = tuple[str, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file that is not learned from, and why."""
+class SkippedFile:
+    """A file that is not used for training, and the reason."""
 
     path: Path
     reason: str
@@ -28,77 +28,77 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The features of N pictures, and what was left out."""
+    """The features of N images, and the files that were skipped."""
 
-    rows: Numbers
+    rows: FloatArray
     """(N, C)."""
     labels: NDArray[np.int64]
     """(N,)."""
-    left_out: tuple[LeftOut, ...]
+    skipped: tuple[SkippedFile, ...]
 
 
 def compute_features(
-    files: Sequence[Labelled],
+    files: Sequence[LabeledFile],
     *,
-    prepare: Callable[[bytes], Numbers],
-    compute: Callable[[Numbers], Numbers],
+    prepare: Callable[[bytes], FloatArray],
+    compute: Callable[[FloatArray], FloatArray],
     batch: int,
     max_bytes: int,
     progress: Callable[[int, int | None], None],
 ) -> Features:
-    """Read, prepare and compute, `batch` pictures at a time; pictures are not kept.
+    """Read and prepare the files and compute their features, `batch` images at a time.
 
-    `prepare` makes (H, W, 3) of a file's bytes, in several threads, and raises `BadImage` for a
-    file to be left out; `compute` makes (n, C) of (n, H, W, 3). A file of more than `max_bytes`,
-    such as a film among the pictures, is left out unread. A copy of a file seen before is left out
-    too: on both sides of a hold-out it would praise the head for its memory. `progress` is told
-    the files done and the files in all.
+    `prepare` decodes a file's bytes to pixels (H, W, 3); it runs in several threads and raises
+    `BadImage` for a file to skip. `compute` maps pixels (n, H, W, 3) to features (n, C).
+    `progress` receives the number of files done and the total. Files over `max_bytes`, such as
+    videos, are skipped without reading them. Duplicates are skipped, because copies on both sides
+    of the hold-out would inflate the accuracy.
     """
-    first: dict[str, Path] = {}
-    left_out: list[LeftOut] = []
-    waiting: list[Numbers] = []
-    rows: list[Numbers] = []
+    first_paths: dict[str, Path] = {}
+    skipped: list[SkippedFile] = []
+    pending: list[FloatArray] = []
+    rows: list[FloatArray] = []
     labels: list[int] = []
 
-    def read(path: Path) -> _Read:
+    def read(path: Path) -> _DigestAndPixels:
         size_bytes = path.stat().st_size
         if size_bytes > max_bytes:
-            raise ImageTooLarge(f"the file has {size_bytes} bytes; {max_bytes} are allowed")
+            raise ImageTooLarge(f"the file has {size_bytes} bytes; the limit is {max_bytes}")
         body = path.read_bytes()
         return hashlib.sha256(body).hexdigest(), prepare(body)
 
-    for done, (file, reading) in enumerate(_reading(files, read, ahead=2 * batch), start=1):
+    for done, (file, future) in enumerate(_read_ahead(files, read, limit=2 * batch), start=1):
         try:
-            digest, pixels = reading.result()
+            digest, pixels = future.result()
         except (BadImage, OSError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            left_out.append(LeftOut(file.path, reason))
+            skipped.append(SkippedFile(file.path, reason))
         else:
-            original = first.setdefault(digest, file.path)
-            if original is file.path:
-                waiting.append(pixels)
+            first_path = first_paths.setdefault(digest, file.path)
+            if first_path is file.path:
+                pending.append(pixels)
                 labels.append(file.label)
             else:
-                left_out.append(LeftOut(file.path, f"the same file as {original}"))
-        if len(waiting) == batch or (waiting and done == len(files)):
-            rows.append(compute(np.stack(waiting)))
-            waiting.clear()
+                skipped.append(SkippedFile(file.path, f"a duplicate of {first_path}"))
+        if len(pending) == batch or (pending and done == len(files)):
+            rows.append(compute(np.stack(pending)))
+            pending.clear()
         progress(done, len(files))
     return Features(
         rows=np.concatenate(rows) if rows else np.zeros((0, 0), np.float32),
         labels=np.array(labels, np.int64),
-        left_out=tuple(left_out),
+        skipped=tuple(skipped),
     )
 
 
-def _reading(
-    files: Iterable[Labelled], read: Callable[[Path], _Read], *, ahead: int
-) -> Iterator[tuple[Labelled, Future[_Read]]]:
-    """Yield the files in order while threads read on, `ahead` files at most."""
-    started: deque[tuple[Labelled, Future[_Read]]] = deque()
-    with ThreadPoolExecutor(_READERS) as threads:
+def _read_ahead(
+    files: Iterable[LabeledFile], read: Callable[[Path], _DigestAndPixels], *, limit: int
+) -> Iterator[tuple[LabeledFile, Future[_DigestAndPixels]]]:
+    """Yield the files in order while threads read at most `limit` files ahead."""
+    pending: deque[tuple[LabeledFile, Future[_DigestAndPixels]]] = deque()
+    with ThreadPoolExecutor(_READER_THREADS) as threads:
         for file in files:
-            started.append((file, threads.submit(read, file.path)))
-            if len(started) > ahead:
-                yield started.popleft()
-        yield from started
+            pending.append((file, threads.submit(read, file.path)))
+            if len(pending) > limit:
+                yield pending.popleft()
+        yield from pending

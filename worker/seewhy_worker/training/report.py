@@ -1,4 +1,4 @@
-"""What `seewhy fit` says to people: results on stdout, everything else on stderr."""
+"""The output of `seewhy fit`: results on stdout, progress and warnings on stderr."""
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
@@ -9,28 +9,28 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from seewhy_worker.training.catalog_entry import Place
-from seewhy_worker.training.evaluation import FEW, Evaluation
+from seewhy_worker.training.catalog_entry import ModelFiles
+from seewhy_worker.training.evaluation import SMALL_CLASS_SIZE, Evaluation
 from seewhy_worker.training.features import Features
 
-WIDEST = 12
-"""Classes of the largest confusion matrix that is shown whole."""
-_WORST = 10
+MAX_MATRIX_CLASSES = 12
+"""With more classes, the report lists the most frequent mistakes instead of the full matrix."""
+_MAX_MISTAKES = 10
 
 
-def results() -> Console:
-    """The console for what was asked for."""
+def results_console() -> Console:
+    """Return the console for results (stdout)."""
     return Console(highlight=False, markup=False, soft_wrap=True)
 
 
-def notes() -> Console:
-    """The console for progress, notes and mistakes."""
+def notes_console() -> Console:
+    """Return the console for progress, notes and warnings (stderr)."""
     return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
-def bar(console: Console, title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show a bar from the first thing done; the function yielded is told done and in all."""
+def progress_bar(console: Console, title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Yield `update(done, total)`, whose first call shows a progress bar."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -40,70 +40,71 @@ def bar(console: Console, title: str) -> Iterator[Callable[[int, int | None], No
     progress = Progress(*columns, console=console)
     task = progress.add_task(title, total=None)
 
-    def show(done: int, total: int | None) -> None:
+    def update(done: int, total: int | None) -> None:
         progress.start()
         progress.update(task, completed=done, total=total)
 
     try:
-        yield show
+        yield update
     finally:
         if progress.live.is_started:
             progress.stop()
 
 
-def left_out_lines(features: Features) -> list[str]:
-    """Name each file that is not learned from, with the reason."""
-    return [f"left out {one.path}: {one.reason}" for one in features.left_out]
+def skipped_lines(features: Features) -> list[str]:
+    """Name each skipped file with the reason."""
+    return [f"skipped {file.path}: {file.reason}" for file in features.skipped]
 
 
 def memory_line(features: Features) -> str:
-    """Say what is kept in memory."""
+    """State the size of the features in memory."""
     count, width = features.rows.shape
-    return f"features: {count} pictures, {width} numbers each, {features.rows.nbytes / 1e6:.1f} MB"
+    size_mb = features.rows.nbytes / 1e6
+    return f"features: {count} images with {width} values each, {size_mb:.1f} MB"
 
 
 def accuracy_lines(evaluation: Evaluation) -> list[str]:
-    """Say how good the head is, and how little that says where there are few pictures."""
-    count, right = evaluation.count, evaluation.right
-    low, high = (f"{end:.0%}" for end in evaluation.interval)
+    """State the accuracy, with a warning when there are too few images to rely on it."""
+    count, correct = evaluation.count, evaluation.correct
+    low, high = (f"{bound:.0%}" for bound in evaluation.confidence_interval)
     lines = [
-        f"held-out accuracy: {right / count:.1%} ({right} of {count}; always answering with the "
-        f"commonest class, {evaluation.commonest / count:.1%})"
+        f"held-out accuracy: {correct / count:.1%} ({correct} of {count}; always predicting the "
+        f"most common class: {evaluation.majority / count:.1%})"
     ]
-    if evaluation.is_small:
+    if evaluation.has_small_class:
         lines.append(
-            f"WARNING: fewer than {FEW} held-out pictures of a class are too few to mean much: "
-            f"the true accuracy may be anything from {low} to {high}."
+            f"WARNING: some class has fewer than {SMALL_CLASS_SIZE} held-out images, so this "
+            f"accuracy is uncertain: the true value is probably between {low} and {high}."
         )
     return lines
 
 
 def confusion_table(evaluation: Evaluation, labels: Sequence[str]) -> Table:
-    """Show the confusion matrix, or what was most often mistaken for what, of many classes."""
+    """Show the confusion matrix or, for many classes, the most frequent mistakes."""
     confusion = evaluation.confusion
-    if len(labels) > WIDEST:
-        wrong = confusion - np.diag(np.diagonal(confusion))
-        worst = np.argsort(-wrong, axis=None, kind="stable")[:_WORST]
-        table = _table("is", "was taken for", "pictures")
-        for row, column in zip(*np.unravel_index(worst, wrong.shape), strict=True):
-            if wrong[row, column]:
-                table.add_row(labels[row], labels[column], str(wrong[row, column]))
+    if len(labels) > MAX_MATRIX_CLASSES:
+        mistakes = confusion - np.diag(np.diagonal(confusion))
+        most_frequent = np.argsort(-mistakes, axis=None, kind="stable")[:_MAX_MISTAKES]
+        table = _new_table("actual", "predicted", "images")
+        for row, column in zip(*np.unravel_index(most_frequent, mistakes.shape), strict=True):
+            if mistakes[row, column]:
+                table.add_row(labels[row], labels[column], str(mistakes[row, column]))
         return table
-    table = _table("is \\ was taken for", *labels, "right")
-    for label, row, recall in zip(labels, confusion, evaluation.recalls, strict=True):
-        table.add_row(label, *map(str, row), f"{recall:.0%}")
+    table = _new_table("actual \\ predicted", *labels, "recall")
+    for label, counts, recall in zip(labels, confusion, evaluation.recalls, strict=True):
+        table.add_row(label, *map(str, counts), f"{recall:.0%}")
     return table
 
 
-def next_lines(place: Place) -> list[str]:
-    """Return the two lines that the user types next."""
+def next_lines(files: ModelFiles) -> list[str]:
+    """Return the two commands that explain a photo with the new model."""
     return [
-        f"export SEEWHY_MODELS_FILE={shlex.quote(str(place.catalogue.absolute()))}",
-        f"seewhy explain PHOTO --model {place.name}",
+        f"export SEEWHY_MODELS_FILE={shlex.quote(str(files.catalog.absolute()))}",
+        f"seewhy explain PHOTO --model {files.name}",
     ]
 
 
-def _table(first: str, *others: str) -> Table:
+def _new_table(first: str, *others: str) -> Table:
     table = Table(box=None)
     table.add_column(first)
     for title in others:

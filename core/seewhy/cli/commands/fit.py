@@ -33,5 +33,7 @@ def fit(
     """Train a classifier on your own images: a new head on the frozen body of a model."""
     from seewhy.embedded.commands import exec_module
 
-    words = (str(folder), base, str(out), str(held_out), str(seed), "yes" if overwrite else "")
-    exec_module("seewhy_worker.training", *words)
+    options = [f"--base={base}", f"--out={out}", f"--held-out={held_out}", f"--seed={seed}"]
+    if overwrite:
+        options.append("--overwrite")
+    exec_module("seewhy_worker.training", *options, "--", str(folder))

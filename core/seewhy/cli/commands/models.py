@@ -20,7 +20,7 @@ def check(
         Path, typer.Argument(exists=True, dir_okay=False, help="A .keras or .h5 file.")
     ],
     layer: Annotated[
-        str, typer.Option(help="The target layer. Default: the last layer with spatial output.")
+        str, typer.Option(help="The target layer. Default: seewhy chooses one and says why.")
     ] = "",
     output: Annotated[
         str, typer.Option(help="The output that holds the class scores, if the model has several.")
@@ -29,7 +29,9 @@ def check(
     """Check whether a model file can be explained, by explaining a random image."""
     from seewhy.embedded.commands import exec_module
 
-    exec_module("seewhy_worker.model_check", str(file), layer, output)
+    options = [f"--layer={layer}"] if layer else []
+    options += [f"--output={output}"] if output else []
+    exec_module("seewhy_worker.model_check", *options, "--", str(file))
 
 
 def _print_catalog() -> None:
@@ -55,7 +57,7 @@ def _print_catalog() -> None:
             f"{name} (default)" if name == settings.default_model else name,
             spec.source,
             f"{spec.input.height_px} x {spec.input.width_px}",
-            spec.layer or "last spatial",
+            spec.layer or "automatic",
             weights,
         )
     output_console().print(table)

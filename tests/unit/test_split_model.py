@@ -6,7 +6,7 @@ import pytest
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 PIXELS = np.random.default_rng(5).normal(size=(3, 12, 12, 3)).astype(np.float32)
 
@@ -20,14 +20,14 @@ def test_however_the_softmax_is_written_the_head_gives_logits(ending: str) -> No
     parts = split(networks.two_layer_cnn(ending))
     np.testing.assert_allclose(parts.head(parts.body(PIXELS)), expected, rtol=1e-5, atol=1e-6)
     assert (parts.layer, parts.map_shape, parts.classes) == ("conv2", (8, 8), 5)
-    assert (parts.input_shape, parts.scoring) == ((12, 12, 3), "softmax")
+    assert (parts.input_shape, parts.probability_function) == ((12, 12, 3), "softmax")
 
 
 def test_a_sigmoid_is_cut_off_and_remembered() -> None:
     parts = split(networks.two_layer_cnn("fused sigmoid"))
     expected = networks.two_layer_cnn().predict(PIXELS, verbose=0)
     np.testing.assert_allclose(parts.head(parts.body(PIXELS)), expected, rtol=1e-5, atol=1e-6)
-    assert parts.scoring == "sigmoid"
+    assert parts.probability_function == "sigmoid"
 
 
 def test_the_model_is_left_as_it_was() -> None:

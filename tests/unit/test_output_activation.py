@@ -9,7 +9,7 @@ from keras import layers
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 
 def binary(ending: str | None) -> keras.Model:

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.codecs import decode, encode_png
 from seewhy.settings import load
-from seewhy_worker.training.catalog_entry import choose_place, draft, write_entry
-from seewhy_worker.training.dataset import Labelled, read_folder
-from seewhy_worker.training.errors import FitRefused
+from seewhy_worker.training.catalog_entry import (
+    choose_output_files,
+    staged_files,
+    write_catalog_entry,
+)
+from seewhy_worker.training.dataset import LabeledFile, read_folder
+from seewhy_worker.training.errors import TrainingError
 from seewhy_worker.training.evaluation import evaluate
 from seewhy_worker.training.features import compute_features
 from seewhy_worker.training.holdout import hold_out
-from seewhy_worker.training.regression import Head, train
+from seewhy_worker.training.regression import LinearHead, train_head
 
 
 def folder_of(path: Path, **counts: int) -> Path:
@@ -64,7 +68,7 @@ def test_classes_are_the_sub_folders_by_name_with_the_files_at_any_depth(tmp_pat
 def test_a_folder_that_nothing_can_be_learned_from_is_refused(
     tmp_path: Path, counts: dict[str, int], reason: str
 ) -> None:
-    with pytest.raises(FitRefused, match=reason.replace("\\", "\\\\")):
+    with pytest.raises(TrainingError, match=reason.replace("\\", "\\\\")):
         read_folder(folder_of(tmp_path, **counts))
 
 
@@ -75,7 +79,7 @@ def test_broken_files_and_copies_are_left_out_and_named(
     pictures = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
     bodies = [encode_png(picture) for picture in pictures]
     bodies[2:3] = [bodies[2][:40], b"words", bodies[0], bytes(501)]
-    files = [Labelled(tmp_path / f"{n}.png", n % 2) for n in range(len(bodies) + 1)]
+    files = [LabeledFile(tmp_path / f"{n}.png", n % 2) for n in range(len(bodies) + 1)]
     for file, body in zip(files, bodies, strict=False):
         file.path.write_bytes(body)
     told: list[tuple[int, int | None]] = []
@@ -97,7 +101,7 @@ def test_broken_files_and_copies_are_left_out_and_named(
     assert found.labels.tolist() == [0, 1, 0, 1]
     assert sizes == batches
     assert told == [(n, 9) for n in range(1, 10)]
-    reasons = {one.path.name: one.reason for one in found.left_out}
+    reasons = {one.path.name: one.reason for one in found.skipped}
     assert sorted(reasons) == ["2.png", "3.png", "4.png", "5.png", "8.png"]
     assert reasons["4.png"] == f"the same file as {tmp_path / '0.png'}"
     assert reasons["5.png"] == "the file has 501 bytes; 500 are allowed"
@@ -129,7 +133,7 @@ def test_another_seed_holds_out_others_and_a_part_of_nothing_none() -> None:
     assert not hold_out(labels, fraction=0.0, seed=1).any()
 
 
-def penalised_loss(head: Head, features: np.ndarray, labels: np.ndarray) -> float:
+def penalised_loss(head: LinearHead, features: np.ndarray, labels: np.ndarray) -> float:
     """The loss that `train` documents, written down once more."""
     logits = features.astype(np.float64) @ head.kernel.astype(np.float64) + head.bias
     chosen = np.take_along_axis(logits, labels[:, np.newaxis], axis=1)[:, 0]
@@ -144,21 +148,21 @@ def penalised_loss(head: Head, features: np.ndarray, labels: np.ndarray) -> floa
 @settings(max_examples=30, deadline=None)
 def test_no_head_nearby_has_a_lower_loss(seed: int) -> None:
     features, labels = clouds(12)
-    head = train(features, labels, classes=3)
+    head = train_head(features, labels, classes=3)
     lowest = penalised_loss(head, features, labels)
     generator = np.random.default_rng(seed)
     kernel = head.kernel + 0.05 * generator.standard_normal(head.kernel.shape, np.float32)
     bias = head.bias + 0.05 * generator.standard_normal(head.bias.shape, np.float32)
-    assert penalised_loss(Head(kernel, bias), features, labels) > lowest
+    assert penalised_loss(LinearHead(kernel, bias), features, labels) > lowest
 
 
 def test_the_biases_are_free() -> None:
     features, labels = clouds(12)
-    head = train(features, labels, classes=3)
+    head = train_head(features, labels, classes=3)
     step = 0.01
     for turn in np.float32(step * np.eye(3)):
         up, down = (
-            penalised_loss(Head(head.kernel, head.bias + sign * turn), features, labels)
+            penalised_loss(LinearHead(head.kernel, head.bias + sign * turn), features, labels)
             for sign in (1, -1)
         )
         assert abs(up - down) / (2 * step) < 0.001
@@ -167,27 +171,27 @@ def test_the_biases_are_free() -> None:
 def test_the_scale_and_the_origin_of_the_features_do_not_matter() -> None:
     features, labels = clouds(12)
     moved = features * np.float32([3, 0.01, 200, 1]) + np.float32([0, 5, -90, 2])
-    expected = train(features, labels, classes=3).logits(features)
-    found = train(moved, labels, classes=3).logits(moved)
+    expected = train_head(features, labels, classes=3).logits(features)
+    found = train_head(moved, labels, classes=3).logits(moved)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_a_class_with_many_pictures_has_no_more_say_than_one_with_few() -> None:
     features = np.tile(np.float32([[0, 1], [1, 0]]), (10, 1))
     labels = np.repeat([0, 1], [18, 2])
-    logits = train(features, labels, classes=2).logits(features)
+    logits = train_head(features, labels, classes=2).logits(features)
     np.testing.assert_allclose(logits, 0, atol=1e-3)
 
 
 def test_the_same_features_give_the_same_head_and_dead_channels_weigh_nothing() -> None:
     features, labels = clouds(10)
     features = np.column_stack([features, np.full(30, 7, np.float32)])
-    first, second = (train(features, labels, classes=3) for _ in range(2))
+    first, second = (train_head(features, labels, classes=3) for _ in range(2))
     np.testing.assert_array_equal(first.kernel, second.kernel)
     np.testing.assert_array_equal(first.bias, second.bias)
     np.testing.assert_array_equal(first.kernel[-1], 0)
     with pytest.raises(ValueError, match=r"\[10, 10, 10, 0\]"):
-        train(features, labels, classes=4)
+        train_head(features, labels, classes=4)
 
 
 def test_more_channels_than_pictures_are_learned_from() -> None:
@@ -196,8 +200,8 @@ def test_more_channels_than_pictures_are_learned_from() -> None:
     centres = generator.standard_normal((4, 800))
     features = (centres[labels] + 2 * generator.standard_normal((20, 800))).astype(np.float32)
     fresh = (centres[labels] + 2 * generator.standard_normal((20, 800))).astype(np.float32)
-    head = train(features, labels, classes=4)
-    assert evaluate(head.logits(fresh), labels).right == 20
+    head = train_head(features, labels, classes=4)
+    assert evaluate(head.logits(fresh), labels).correct == 20
 
 
 def test_the_confusion_matrix_says_what_was_taken_for_what() -> None:
@@ -205,67 +209,70 @@ def test_the_confusion_matrix_says_what_was_taken_for_what() -> None:
     logits = np.float32([[2, 1], [2, 1], [1, 2], [1, 2], [1, 2]])
     found = evaluate(logits, labels)
     assert found.confusion.tolist() == [[2, 1], [0, 2]]
-    assert (found.right, found.count, found.commonest, found.is_small) == (4, 5, 3, True)
+    assert (found.correct, found.count, found.majority, found.has_small_class) == (4, 5, 3, True)
     assert found.recalls.tolist() == [pytest.approx(2 / 3), 1.0]
     # Wilson's score interval of 4 in 5, as tables have it.
-    assert found.interval == (pytest.approx(0.3755, abs=1e-4), pytest.approx(0.9638, abs=1e-4))
+    assert found.confidence_interval == (
+        pytest.approx(0.3755, abs=1e-4),
+        pytest.approx(0.9638, abs=1e-4),
+    )
     large = evaluate(np.repeat(np.float32([[2, 1], [1, 2]]), 10, axis=0), np.repeat([0, 1], 10))
-    assert not large.is_small
-    assert large.interval == (pytest.approx(0.8389, abs=1e-4), 1.0)
+    assert not large.has_small_class
+    assert large.confidence_interval == (pytest.approx(0.8389, abs=1e-4), 1.0)
 
 
 @pytest.mark.parametrize("name", ["model", "model.h5", "a:b.keras", ".keras"])
 def test_a_file_that_the_catalogue_could_not_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(FitRefused, match=r"has to end in \.keras"):
-        choose_place(tmp_path / name, overwrite=True)
+    with pytest.raises(TrainingError, match=r"has to end in \.keras"):
+        choose_output_files(tmp_path / name, overwrite=True)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.labels.txt", "model.toml"])
 def test_none_of_the_files_is_replaced_unless_asked(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
-    with pytest.raises(FitRefused, match=f"{name} exists"):
-        choose_place(tmp_path / "model.keras", overwrite=False)
-    assert choose_place(tmp_path / "model.keras", overwrite=True).name == "model"
+    with pytest.raises(TrainingError, match=f"{name} exists"):
+        choose_output_files(tmp_path / "model.keras", overwrite=False)
+    assert choose_output_files(tmp_path / "model.keras", overwrite=True).name == "model"
 
 
 @pytest.mark.parametrize(
     ("file", "name"), [("My Flowers.v2.keras", "my-flowers-v2"), ("Ärzte.keras", "rzte")]
 )
 def test_the_model_is_called_as_its_file(file: str, name: str) -> None:
-    assert choose_place(Path(file), overwrite=True).name == name
+    assert choose_output_files(Path(file), overwrite=True).name == name
 
 
 def test_an_interruption_leaves_what_was_there_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_text("before")
-    place = choose_place(tmp_path / "model.keras", overwrite=True)
+    files = choose_output_files(tmp_path / "model.keras", overwrite=True)
 
     def interrupted() -> None:
-        with draft(place) as drafted:
-            drafted.model.write_text("half")
+        with staged_files(files) as staged:
+            staged.model.write_text("half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
-    assert place.model.read_text() == "before"
+    assert files.model.read_text() == "before"
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    place = choose_place(tmp_path / "file" / "model.keras", overwrite=True)
-    with pytest.raises(FitRefused, match="cannot be written"), draft(place):
+    files = choose_output_files(tmp_path / "file" / "model.keras", overwrite=True)
+    with pytest.raises(TrainingError, match="cannot be written"), staged_files(files):
         pass
 
 
 @pytest.mark.parametrize("base", ["vgg16", "efficientnet-lite0"])
 def test_the_entry_is_the_bases_but_for_its_file_and_its_end(tmp_path: Path, base: str) -> None:
     spec = Catalog.load(load({})).get(base)
-    place = choose_place(tmp_path / 'a "quoted" näme.keras', overwrite=False)
-    with draft(place) as drafted:
-        drafted.model.write_bytes(b"weights")
+    files = choose_output_files(tmp_path / 'a "quoted" näme.keras', overwrite=False)
+    with staged_files(files) as staged:
+        staged.model.write_bytes(b"weights")
         labels = ("coffee cup", "käse")
-        write_entry(drafted, base=spec, layer="there", paths=["there"], labels=labels)
-    found = Catalog.load(load({}, models_file=place.catalogue)).get(place.name)
+        write_catalog_entry(staged, base=spec, layer="there", layer_paths=["there"], labels=labels)
+    found = Catalog.load(load({}, models_file=files.catalog)).get(files.name)
     own = {"name", "folder", "source", "sha256", "weights", "labels_file", "layer", "layers"}
     assert found.model_dump(exclude=own) == spec.model_dump(exclude=own)
     assert (found.folder / found.source).read_bytes() == b"weights"

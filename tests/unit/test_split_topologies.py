@@ -10,7 +10,7 @@ from keras import layers
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 SIDE = networks.SIDE_PX
 
@@ -160,7 +160,7 @@ def test_normalisation_within_the_model_is_no_layer_to_explain(tmp_path: Path) -
     scaled = layers.Rescaling(2.0, offset=-1.0)(layers.RandomFlip()(picture))
     normalised = layers.Normalization(mean=[-1.0, -1.0, -1.0], variance=[4.0, 4.0, 4.0])(scaled)
     model = keras.Model(picture, networks.classified(networks.backbone()(normalised)))
-    paths = [candidate.call.path for candidate in split(model).candidates]
+    paths = [candidate.path for candidate in split(model).candidates]
     assert paths == ["backbone/conv1", "backbone/conv2"]
     networks.assert_same_maps(
         networks.explained(model, tmp_path), networks.explained(networks.two_layer_cnn(), tmp_path)

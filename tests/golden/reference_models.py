@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.reference_pictures import brain_tumour_pictures, imagenet_pictures
+from golden.reference_images import brain_tumour_pictures, imagenet_pictures
 from seewhy.catalog.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
 from seewhy.catalog.weights import obtain_weights
 from seewhy.schemas.geometry import Rectangle
@@ -19,7 +19,7 @@ from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import PreparedImage
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
-from seewhy_worker.models.splitting import SplitModel, split
+from seewhy_worker.models.splitting.split_model import SplitModel, split
 
 HERE = Path(__file__).parent
 EXAMPLE = HERE.parents[1] / "examples" / "fine_tuned_vgg16.py"

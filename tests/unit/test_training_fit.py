@@ -14,12 +14,12 @@ from seewhy.imaging.codecs import encode_png
 from seewhy.settings import load
 from seewhy_worker.models.loading import load_file, load_model
 from seewhy_worker.models.preprocessing import prepare
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 from seewhy_worker.training.__main__ import main
-from seewhy_worker.training.catalog_entry import choose_place
+from seewhy_worker.training.catalog_entry import choose_output_files
 from seewhy_worker.training.dataset import read_folder
-from seewhy_worker.training.errors import FitRefused
-from seewhy_worker.training.fit import Plan, fit
+from seewhy_worker.training.errors import TrainingError
+from seewhy_worker.training.fit import TrainingPlan, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -60,12 +60,12 @@ def base(tmp_path: Path) -> ModelSpec:
     )
 
 
-def plan(base: ModelSpec, pictures: Path, out: Path, *, held_out: float = 0.2) -> Plan:
-    return Plan(
+def plan(base: ModelSpec, pictures: Path, out: Path, *, held_out: float = 0.2) -> TrainingPlan:
+    return TrainingPlan(
         folder=read_folder(pictures),
         base=base,
         weights_path=None if base.is_application else base.folder / base.source,
-        place=choose_place(out, overwrite=False),
+        files=choose_output_files(out, overwrite=False),
         held_out=held_out,
         seed=0,
         max_batch=8,
@@ -142,7 +142,7 @@ def test_too_few_whole_pictures_leave_nothing_behind(
 ) -> None:
     for file in sorted((pictures / "green").iterdir())[1:]:
         file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(FitRefused, match="'green' has 1"):
+    with pytest.raises(TrainingError, match="'green' has 1"):
         fit(plan(base, pictures, tmp_path / "new" / "colours.keras"))
     assert list((tmp_path / "new").iterdir()) == []
 

@@ -9,7 +9,7 @@ from keras import layers
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.splitting import split
+from seewhy_worker.models.splitting.split_model import split
 
 SIDE = networks.SIDE_PX
 
@@ -112,7 +112,7 @@ def test_a_functional_model_with_a_call_of_its_own_is_not_unrolled() -> None:
     picture = networks.picture_input()
     model = keras.Model(picture, networks.classified(layers.ReLU(name="after")(own(picture))))
     parts = split(model)
-    assert [candidate.call.path for candidate in parts.candidates] == ["own", "after"]
+    assert [candidate.path for candidate in parts.candidates] == ["own", "after"]
     with pytest.raises(UnsupportedModel, match="no graph"):
         split(own)
 

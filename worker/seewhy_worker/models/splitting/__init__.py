@@ -1,0 +1,1 @@
+"""Split a network at its target layer into a body and a head."""

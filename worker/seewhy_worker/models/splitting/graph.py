@@ -1,0 +1,179 @@
+"""Represent a network, nested models included, as one flat list of layer calls."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+
+from seewhy.errors import UnsupportedModel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One application of an operation. A shared layer has one call per application."""
+
+    path: str
+    """`backbone/block5_conv3`: the names of the enclosing models and of the operation."""
+    operation: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: tuple[Any, ...]
+    """Symbolic tensors, in `keras.tree` order."""
+
+    @property
+    def inputs(self) -> list[Any]:
+        """The symbolic tensors among the arguments."""
+        return [leaf for leaf in keras.tree.flatten((self.args, self.kwargs)) if is_symbolic(leaf)]
+
+    @property
+    def kind(self) -> str:
+        """The operation's class name in lower case."""
+        return type(self.operation).__name__.lower()
+
+
+class BypassError(Exception):
+    """The target also depends on the input along a path that bypasses the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A static network. Its operations belong to the model, so they share its weights."""
+
+    input: Any
+    """The symbolic input."""
+    calls: tuple[Call, ...]
+    """In execution order."""
+    outputs: Mapping[str, Any]
+    """Symbolic outputs by name."""
+
+    def calls_between(self, source: Any, target: Any) -> tuple[Call, ...]:
+        """Return the calls that compute `target` from `source` alone, in execution order.
+
+        Raises `BypassError` when the source does not suffice.
+        """
+        missing = {id(target)} - {id(source)}
+        needed = []
+        for call in reversed(self.calls):
+            if any(id(output) in missing for output in call.outputs):
+                missing -= {id(output) for output in call.outputs}
+                missing |= {id(tensor) for tensor in call.inputs} - {id(source)}
+                needed.append(call)
+        if missing:
+            raise BypassError
+        return tuple(reversed(needed))
+
+    def producer(self, tensor: Any) -> Call | None:
+        """Return the call that outputs the tensor, or None for the input."""
+        return next((call for call in self.calls if _contains(call.outputs, tensor)), None)
+
+    def with_operation(self, call: Call, operation: Callable[..., Any]) -> "Graph":
+        """Return a graph in which `operation` replaces the operation of `call`."""
+        replacement = replace(call, operation=operation)
+        return replace(self, calls=tuple(replacement if c is call else c for c in self.calls))
+
+
+def is_symbolic(value: Any) -> bool:
+    """Return whether the value is a placeholder for a tensor."""
+    return isinstance(value, keras.KerasTensor)
+
+
+def run(calls: Collection[Call], source: Any, value: Any, target: Any) -> Any:
+    """Execute the calls with `value` for the tensor `source`; return the value of `target`."""
+    values = {id(source): value}
+
+    def lookup(leaf: Any) -> Any:
+        return values[id(leaf)] if is_symbolic(leaf) else leaf
+
+    for call in calls:
+        args, kwargs = keras.tree.map_structure(lookup, (call.args, call.kwargs))
+        results = keras.tree.flatten(call.operation(*args, **kwargs))
+        values.update(zip(map(id, call.outputs), results, strict=True))
+    return values[id(target)]
+
+
+def flatten(model: keras.Model, input_shape: tuple[int, ...]) -> Graph:
+    """Flatten a model with a static graph, and every such model inside it, for one input shape.
+
+    `input_shape` excludes the batch axis. The model is not changed. Layers run in inference mode,
+    even those that were called with `training=True`. Raises `UnsupportedModel` when the network
+    does not accept the shape.
+    """
+    symbolic_input = keras.KerasTensor((None, *input_shape), dtype=model.inputs[0].dtype)
+    recorder = _Recorder()
+    try:
+        results = recorder.record_model(model, [symbolic_input], prefix="")
+    except (ValueError, TypeError) as error:
+        raise UnsupportedModel(
+            f"the model {model.name!r} does not accept images of shape {input_shape}: {error}"
+        ) from error
+    outputs = dict(zip(output_names(model), results, strict=True))
+    return Graph(input=symbolic_input, calls=tuple(recorder.calls), outputs=outputs)
+
+
+def output_names(model: keras.Model) -> list[str]:
+    """Name the outputs by the keys of an output dict, else by the layers that produce them."""
+    if isinstance(model, keras.Sequential):
+        return [model.layers[-1].name]
+    if isinstance(model.output, dict):
+        return ["/".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(model.output)]
+    return list(model.output_names)
+
+
+def has_graph(operation: Any) -> bool:
+    """Return whether the operation is a model with readable layers and connections."""
+    return (
+        isinstance(operation, keras.Model)
+        and bool(getattr(operation, "inputs", None))
+        and type(operation).call.__module__.split(".")[0] == "keras"
+    )
+
+
+class _Recorder:
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._path_counts: dict[str, int] = {}
+
+    def record_model(self, model: keras.Model, inputs: Any, *, prefix: str) -> list[Any]:
+        def record(operation: Any, *args: Any, **kwargs: Any) -> Any:
+            if has_graph(operation):
+                inputs = args[0] if args else kwargs["inputs"]
+                return self.record_model(operation, inputs, prefix=f"{prefix}{operation.name}/")
+            return self._record_call(f"{prefix}{operation.name}", operation, args, kwargs)
+
+        return list(keras.tree.flatten(_run_with(model, inputs, record)))
+
+    def _record_call(
+        self, path: str, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if "training" in kwargs:
+            kwargs = {**kwargs, "training": False}
+        specs = operation.compute_output_spec(*args, **kwargs)
+        # Create new tensors: the output spec of an operation may be its input tensor itself.
+        outputs = keras.tree.map_structure(
+            lambda spec: keras.KerasTensor(spec.shape, dtype=spec.dtype), specs
+        )
+        self._path_counts[path] = count = self._path_counts.get(path, 0) + 1
+        self.calls.append(
+            Call(
+                path=path if count == 1 else f"{path}#{count}",
+                operation=operation,
+                args=args,
+                kwargs=kwargs,
+                outputs=tuple(keras.tree.flatten(outputs)),
+            )
+        )
+        return outputs
+
+
+def _run_with(model: keras.Model, inputs: Any, call: Callable[..., Any]) -> Any:
+    """Run a model's graph, replacing each call by `call(operation, *args, **kwargs)`."""
+    # The only private Keras API in this module; Functional.call uses it too.
+    return keras.Function(model.inputs, model.outputs)._run_through_graph(  # noqa: SLF001
+        keras.tree.flatten(inputs), call_fn=call
+    )
+
+
+def _contains(tensors: Collection[Any], tensor: Any) -> bool:
+    # KerasTensor overloads ==, so compare identities.
+    return any(one is tensor for one in tensors)
