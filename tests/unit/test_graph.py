@@ -83,7 +83,7 @@ def test_a_network_that_does_not_take_the_size_says_so() -> None:
     model = keras.Model(
         picture, networks.dense(2, "scores", 2)(layers.GlobalMaxPooling2D()(hidden))
     )
-    with pytest.raises(UnsupportedModel, match=r"does not take pictures of \(8, 8, 3\)"):
+    with pytest.raises(UnsupportedModel, match=r"does not accept images of shape \(8, 8, 3\)"):
         split(model, size=(8, 8))
 
 
@@ -98,7 +98,9 @@ def test_a_model_without_a_static_graph_is_refused() -> None:
 
     model = Dynamic()
     model(np.zeros((1, SIDE, SIDE, 3), np.float32))
-    with pytest.raises(UnsupportedModel, match="no graph to split: build it as a functional"):
+    with pytest.raises(
+        UnsupportedModel, match="no static graph to split: build it as a functional"
+    ):
         split(model)
 
 
@@ -113,7 +115,7 @@ def test_a_functional_model_with_a_call_of_its_own_is_not_unrolled() -> None:
     model = keras.Model(picture, networks.classified(layers.ReLU(name="after")(own(picture))))
     parts = split(model)
     assert [candidate.path for candidate in parts.candidates] == ["own", "after"]
-    with pytest.raises(UnsupportedModel, match="no graph"):
+    with pytest.raises(UnsupportedModel, match="no static graph"):
         split(own)
 
 

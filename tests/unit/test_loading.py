@@ -124,7 +124,7 @@ class Own(layers.Layer):
 @pytest.mark.parametrize(
     ("start", "complaint"),
     [
-        (with_lambda, r"Python code \(the Lambda 'trick'\).*put one of Keras' own layers"),
+        (with_lambda, r"Python code \(the Lambda 'trick'\).*replace it by a Keras layer"),
         (with_lambda_in_a_nested_model, r"Python code \(the Lambda 'trick'\)"),
         (Own(name="mine"), r"'mine' of the class (tests>)?Own, which Keras does not have: rebuild"),
     ],
@@ -174,7 +174,9 @@ def test_what_is_planted_deep_in_a_config_is_found(
         with zipfile.ZipFile(path, "w") as archive:
             for name, body in members.items():
                 archive.writestr(name, body)
-    with pytest.raises(UnsupportedModel, match=r"never run from a file|which Keras does not have"):
+    with pytest.raises(
+        UnsupportedModel, match=r"never runs code from a file|which Keras does not have"
+    ):
         load_file(path)
 
 
@@ -189,7 +191,7 @@ def test_weights_alone_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_model_is_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"model.{suffix}"
     path.write_bytes(np.arange(100, dtype=np.uint8).tobytes())
-    with pytest.raises(UnsupportedModel, match="is no model saved by Keras"):
+    with pytest.raises(UnsupportedModel, match="is not a model saved by Keras"):
         load_file(path)
 
 

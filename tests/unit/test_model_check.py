@@ -31,13 +31,15 @@ def test_a_model_is_described_and_tried(tmp_path: Path) -> None:
         "output: scores (None, 5)",
         "candidate: backbone/conv1 (10, 10, 6)",
         "candidate: backbone/conv2 (8, 8, 4)",
-        "layer: backbone/conv2",
-        "activation cut off: softmax",
+        "target layer: backbone/conv2",
+        "reason: it is the last layer at the highest resolution, 8 x 8, that is followed only by "
+        "pooling, activation, dropout and dense layers",
+        "removed activation: softmax",
         "classes: 5, probabilities by softmax",
     ]
     assert explained.startswith("explanation of noise: class ")
-    assert ", ok, from " in explained
-    assert scrambled.startswith("weights scrambled: the map changes (correlation ")
+    assert ", verdict ok, values from " in explained
+    assert scrambled.startswith("shuffled weights: the map changes (correlation ")
     assert shown.returncode == 0
 
 
@@ -47,14 +49,15 @@ def test_a_map_that_survives_scrambled_weights_is_a_warning(tmp_path: Path) -> N
     blind = layers.Conv2D(2, 3, kernel_initializer="ones", name="blind")(picture)
     scores = layers.Dense(2, kernel_initializer="ones")(layers.GlobalAveragePooling2D()(blind))
     shown = checked(keras.Model(picture, scores), tmp_path)
-    assert shown.stdout.splitlines()[-1].startswith("WARNING: with its weights scrambled the map")
+    assert shown.stdout.splitlines()[-1].startswith("WARNING: the map stays the same with shuffled")
 
 
 def test_a_refusal_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     shown = checked(networks.two_layer_cnn(), tmp_path, "--layer", "conv3")
     assert shown.returncode == 1
     assert shown.stderr.splitlines()[-1] == (
-        "seewhy: the model has no layer 'conv3' with a spatial output; its last are: conv1, conv2."
+        "seewhy: the model has no layer 'conv3' with a spatial output. Its last spatial "
+        "layers are: conv1, conv2."
     )
     assert shown.stdout == ""
 

@@ -75,7 +75,7 @@ def test_one_of_several_outputs_is_explained_by_its_name(
 
 
 def test_several_outputs_without_a_choice_are_refused_with_their_names() -> None:
-    with pytest.raises(UnsupportedModel, match=r"2 outputs, box, scores: say which"):
+    with pytest.raises(UnsupportedModel, match=r"2 outputs, box, scores: choose one with `output`"):
         split(two_outputs(None))
     with pytest.raises(UnsupportedModel, match=r"no output 'class'; its outputs are: box, scores"):
         split(two_outputs(None), output="class")
@@ -88,7 +88,7 @@ def test_an_output_that_the_target_layer_does_not_feed_does_not_matter() -> None
     model = keras.Model(picture, [networks.classified(hidden), mask])
     parts = split(model, output="scores")
     assert parts.layer == "backbone/conv2"
-    with pytest.raises(UnsupportedModel, match=r"'mask' gives .* only classifiers"):
+    with pytest.raises(UnsupportedModel, match=r"'mask' has the shape .* only classifiers"):
         split(model, output="mask")
 
 
@@ -101,5 +101,5 @@ def test_a_mean_of_probabilities_is_refused_and_a_mean_of_logits_is_explained() 
         return keras.Model(picture, layers.Average(name="mean")(members))
 
     assert split(ensemble(None)).layer == "backbone/conv2"
-    with pytest.raises(UnsupportedModel, match=r"made of probabilities.*'mean' after 'member1'"):
+    with pytest.raises(UnsupportedModel, match=r"combines probabilities.*'mean' follows 'member1'"):
         split(ensemble("softmax"))

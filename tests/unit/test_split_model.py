@@ -83,7 +83,7 @@ def test_a_layer_that_a_skip_connection_goes_around_is_refused() -> None:
     inside = keras.layers.Conv2D(4, 3, padding="same", name="inside")(entry)
     joined = keras.layers.Add()([entry, inside])
     scores = keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(joined))
-    with pytest.raises(UnsupportedModel, match=r"'inside'.*go around it.*Choose a layer"):
+    with pytest.raises(UnsupportedModel, match=r"'inside'.*bypasses it.*Choose a layer"):
         split(keras.Model(picture, scores), "inside")
 
 
@@ -121,7 +121,7 @@ def test_a_model_with_two_outputs_is_refused() -> None:
 def test_a_model_that_takes_no_rgb_picture_is_refused() -> None:
     picture = keras.Input((None, None, 3))
     scores = keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(picture))
-    with pytest.raises(UnsupportedModel, match="RGB pictures of a fixed size"):
+    with pytest.raises(UnsupportedModel, match="RGB images of a fixed size"):
         split(keras.Model(picture, scores))
 
 

@@ -58,17 +58,17 @@ def test_classes_are_the_sub_folders_by_name_with_the_files_at_any_depth(tmp_pat
 @pytest.mark.parametrize(
     ("counts", "reason"),
     [
-        ({}, "no sub-folder"),
-        ({"cat": 3}, "one class only, 'cat'"),
+        ({}, "no subfolders: create one"),
+        ({"cat": 3}, "only one subfolder, 'cat'"),
         ({"cat": 3, "dog": 1, "emu": 0}, "'dog' has 1, 'emu' has 0"),
-        ({"cat": 3, " dog": 3}, "' dog', which is no class name"),
-        ({"cat": 3, "hot\ndog": 3}, "which is no class name"),
+        ({"cat": 3, " dog": 3}, "' dog' of .* is not a valid class name"),
+        ({"cat": 3, "hot\ndog": 3}, "is not a valid class name"),
     ],
 )
 def test_a_folder_that_nothing_can_be_learned_from_is_refused(
     tmp_path: Path, counts: dict[str, int], reason: str
 ) -> None:
-    with pytest.raises(TrainingError, match=reason.replace("\\", "\\\\")):
+    with pytest.raises(TrainingError, match=reason):
         read_folder(folder_of(tmp_path, **counts))
 
 
@@ -103,8 +103,8 @@ def test_broken_files_and_copies_are_left_out_and_named(
     assert told == [(n, 9) for n in range(1, 10)]
     reasons = {one.path.name: one.reason for one in found.skipped}
     assert sorted(reasons) == ["2.png", "3.png", "4.png", "5.png", "8.png"]
-    assert reasons["4.png"] == f"the same file as {tmp_path / '0.png'}"
-    assert reasons["5.png"] == "the file has 501 bytes; 500 are allowed"
+    assert reasons["4.png"] == f"a duplicate of {tmp_path / '0.png'}"
+    assert reasons["5.png"] == "the file has 501 bytes; the limit is 500"
     assert reasons["8.png"] == "No such file or directory"
 
 
@@ -223,7 +223,7 @@ def test_the_confusion_matrix_says_what_was_taken_for_what() -> None:
 
 @pytest.mark.parametrize("name", ["model", "model.h5", "a:b.keras", ".keras"])
 def test_a_file_that_the_catalogue_could_not_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(TrainingError, match=r"has to end in \.keras"):
+    with pytest.raises(TrainingError, match=r"use a name that ends in \.keras"):
         choose_output_files(tmp_path / name, overwrite=True)
 
 
@@ -260,7 +260,7 @@ def test_an_interruption_leaves_what_was_there_as_it_was(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     files = choose_output_files(tmp_path / "file" / "model.keras", overwrite=True)
-    with pytest.raises(TrainingError, match="cannot be written"), staged_files(files):
+    with pytest.raises(TrainingError, match="cannot write"), staged_files(files):
         pass
 
 

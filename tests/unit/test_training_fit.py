@@ -81,21 +81,21 @@ def test_colours_are_learned_and_the_model_is_ready_to_serve(
     fit(plan(base, pictures, out))
     said = capsys.readouterr()
     assert said.out.splitlines() == [
-        "held-out accuracy: 100.0% (9 of 9; always answering with the commonest class, 33.3%)",
-        "WARNING: fewer than 10 held-out pictures of a class are too few to mean much: the true "
-        "accuracy may be anything from 70% to 100%.",
-        " is \\ was taken for  blue  green  red  right ",
-        " blue                   3      0    0   100% ",
-        " green                  0      3    0   100% ",
-        " red                    0      0    3   100% ",
+        "held-out accuracy: 100.0% (9 of 9; always predicting the most common class: 33.3%)",
+        "WARNING: some class has fewer than 10 held-out images, so this accuracy is uncertain: the "
+        "true value is probably between 70% and 100%.",
+        " actual \\ predicted  blue  green  red  recall ",
+        " blue                   3      0    0    100% ",
+        " green                  0      3    0    100% ",
+        " red                    0      0    3    100% ",
         f"wrote {out}, {out.with_suffix('.labels.txt')} and {out.with_suffix('.toml')}; next:",
         f"export SEEWHY_MODELS_FILE={out.with_suffix('.toml')}",
         "seewhy explain PHOTO --model colours",
     ]
     words = pictures / "red" / "words.png"
-    assert f"left out {words}: the image is not JPEG, PNG or WebP" in said.err
-    assert "features: 45 pictures, 4 numbers each, 0.0 MB" in said.err
-    assert "trained on 36 pictures of 3 classes, 9 held out" in said.err
+    assert f"skipped {words}: the image is not JPEG, PNG or WebP" in said.err
+    assert "features: 45 images with 4 values each, 0.0 MB" in said.err
+    assert "trained on 36 images of 3 classes; 9 held out" in said.err
 
     settings = load({}, models_file=out.with_suffix(".toml"))
     spec = Catalog.load(settings).get("colours")
@@ -131,7 +131,7 @@ def test_random_weights_are_allowed_and_said(
     out = tmp_path / "colours.keras"
     fit(plan(random, pictures, out, held_out=0))
     said = capsys.readouterr()
-    assert "WARNING: the weights of small are random" in said.err
+    assert "WARNING: small has random weights" in said.err
     assert "accuracy" not in said.out
     found = Catalog.load(load({}, models_file=out.with_suffix(".toml"))).get("colours")
     assert split(load_file(out), found.layer).layer == "conv_pw_13_relu"
@@ -150,7 +150,7 @@ def test_too_few_whole_pictures_leave_nothing_behind(
 def refusal(
     monkeypatch: pytest.MonkeyPatch, pictures: Path, *, base: str = "efficientnet-lite0", out: Path
 ) -> str:
-    monkeypatch.setattr(sys, "argv", ["fit", str(pictures), base, str(out), "0.2", "0", ""])
+    monkeypatch.setattr(sys, "argv", ["fit", str(pictures), "--base", base, "--out", str(out)])
     with pytest.raises(SystemExit) as ended:
         main()
     assert isinstance(ended.value.code, str)
@@ -165,11 +165,13 @@ def test_a_mistake_is_one_sentence_and_status_1(
     (tmp_path / "old.keras").touch()
     (tmp_path / "empty").mkdir()
     assert refusal(monkeypatch, tmp_path / "empty", out=out).startswith(
-        f"seewhy: {tmp_path / 'empty'} has no sub-folder"
+        f"seewhy: {tmp_path / 'empty'} has no subfolders"
     )
-    assert "'old.h5' is no name" in refusal(monkeypatch, pictures, out=tmp_path / "old.h5")
+    assert "'old.h5' is not a valid model file name" in refusal(
+        monkeypatch, pictures, out=tmp_path / "old.h5"
+    )
     assert "old.keras exists" in refusal(monkeypatch, pictures, out=tmp_path / "old.keras")
-    assert "a model named vgg16 ships" in refusal(
+    assert "seewhy already ships a model named vgg16" in refusal(
         monkeypatch, pictures, out=tmp_path / "vgg16.keras"
     )
     assert "no model 'vgg61'" in refusal(monkeypatch, pictures, base="vgg61", out=out)
