@@ -84,7 +84,7 @@ def test_the_model_passes_the_check(fitted: subprocess.CompletedProcess[str], fo
     shown = seewhy("models", "check", folder.with_name("things.keras"))
     assert shown.returncode == 0, shown.stderr
     assert fitted.returncode == 0
-    assert "layer: top_relu" in shown.stdout.splitlines()
+    assert "target layer: top_relu" in shown.stdout.splitlines()
     assert "classes: 3, probabilities by softmax" in shown.stdout.splitlines()
     assert "WARNING" not in shown.stdout
 
