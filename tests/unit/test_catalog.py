@@ -98,9 +98,15 @@ def test_all_mistakes_of_a_file_are_reported_together(tmp_path: Path) -> None:
             '"keras.applications:VGG16"',
             "applications source needs `weights`",
         ),
-        ('"flowers.keras"', '"flowers.onnx"', "flowers.source"),
+        (
+            '"flowers.keras"',
+            '"flowers.onnx"',
+            "flowers.source: not valid; give `keras.applications:NAME`",
+        ),
         ('"flowers.txt"', '"leaves.txt"', "flowers.labels_file: cannot read"),
-        ("std = 2.0", "std = 0.0", "flowers.preprocessing.scale: std must not be zero"),
+        ("std = 2.0", "std = 0.0", "flowers.preprocessing: std must not be zero"),
+        ('sha256 = "', 'sha256 = "X', "flowers.sha256: not valid; give the SHA-256"),
+        ("height_px", "hight_px", "flowers.input.hight_px: unknown field; remove it"),
         ("[flowers]", "[flowers", "cannot read the catalog"),
         ("[flowers]", "['Flow ers']", "Flow ers: not a valid model name; use"),
         (

@@ -13,7 +13,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from seewhy.errors import SettingsError, UnknownModel
@@ -29,6 +36,8 @@ _RESERVED = {
     "name": "not a field; the title of the table is the name, so remove this line",
     "folder": "not a field; paths start at the folder of the catalog file, so remove this line",
 }
+_UNION_TAGS = {"published", "random", "scale", "vgg16"}
+"""Parts of Pydantic's error locations that are not fields."""
 _NAME_RULE = (
     "not a valid model name; use at most 64 lower-case letters, digits, dots, underscores and "
     "hyphens, with a letter or digit first"
@@ -93,6 +102,19 @@ class RandomWeights(StrictModel):
     random_seed: int = Field(ge=0)
 
 
+def _weights_kind(weights: object) -> str:
+    is_random = isinstance(weights, RandomWeights) or (
+        isinstance(weights, Mapping) and "random_seed" in weights
+    )
+    return "random" if is_random else "published"
+
+
+Weights = Annotated[
+    Annotated[WeightsFile, Tag("published")] | Annotated[RandomWeights, Tag("random")],
+    Discriminator(_weights_kind),
+]
+
+
 class ModelSpec(StrictModel):
     """One model of the catalog: the name of a table and its fields."""
 
@@ -103,9 +125,11 @@ class ModelSpec(StrictModel):
         description="`keras.applications:NAME`, or a .keras or .h5 file.",
     )
     sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="The SHA-256 of the model file."
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="The SHA-256 of the model file, in lower-case hexadecimal.",
     )
-    weights: WeightsFile | RandomWeights | None = Field(
+    weights: Weights | None = Field(
         None, description="The weights for a keras.applications source."
     )
     input: InputSize
@@ -252,11 +276,15 @@ def _check_labels(where: str, path: Path) -> list[str]:
 
 
 def _describe(name: str, mistake: ErrorDetails) -> str:
-    where = ".".join([name, *(str(part) for part in mistake["loc"])])
-    if mistake["loc"] == ("name",):
+    location = mistake["loc"]
+    where = ".".join([name, *(str(part) for part in location if part not in _UNION_TAGS)])
+    if location == ("name",):
         return f"{name}: {_NAME_RULE}"
     if mistake["type"] == "extra_forbidden":
-        field = str(mistake["loc"][-1])
-        close = difflib.get_close_matches(field, ModelSpec.model_fields, n=1)
+        known = ModelSpec.model_fields if len(location) == 1 else ()
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
         return f"{where}: unknown field; " + (f"did you mean {close[0]}?" if close else "remove it")
+    if mistake["type"] == "string_pattern_mismatch" and len(location) == 1:
+        expected = ModelSpec.model_fields[str(location[0])].description or ""
+        return f"{where}: not valid; give {expected[:1].lower()}{expected[1:]}"
     return f"{where}: {mistake['msg'].removeprefix('Value error, ')}"

@@ -35,7 +35,7 @@ class Priority(StrEnum):
 
 
 class MethodOptions(StrictModel):
-    """The options that shape the maps of one image. Images with equal options share a batch."""
+    """The options that shape the maps of one image."""
 
     method: str = "gradcam"
     fallback: tuple[str, ...] = ()
