@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from seewhy.catalog.catalog import InputSize, ModelSpec, ScalePreprocessing
+from seewhy.catalog.model_spec import InputSize, ModelSpec, ScalePreprocessing
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ImageExplanation
 from seewhy_worker.models.splitting.split_model import split

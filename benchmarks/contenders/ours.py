@@ -2,7 +2,8 @@
 
 from answering import LAYER, Run, answer, pixels
 
-from seewhy.catalog.catalog import Catalog, RandomWeights
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import RandomWeights
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from golden.reference_images import brain_tumour_pictures, imagenet_pictures
-from seewhy.catalog.catalog import Catalog, InputSize, ModelSpec, ScalePreprocessing
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import InputSize, ModelSpec, ScalePreprocessing
 from seewhy.catalog.weights import obtain_weights
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from seewhy.catalog.catalog import Catalog, ModelSpec
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import SettingsError, UnknownClass, UnknownModel
 from seewhy.schemas.labels import Labels
 from seewhy.settings import load

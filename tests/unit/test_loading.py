@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 import networks
-from seewhy.catalog.catalog import InputSize
+from seewhy.catalog.model_spec import InputSize
 from seewhy.errors import UnsupportedModel
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import load_explainer

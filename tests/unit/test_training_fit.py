@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import networks
-from seewhy.catalog.catalog import Catalog, ModelSpec
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.catalog.weights import obtain_weights
 from seewhy.imaging.codecs import encode_png
 from seewhy.settings import load

@@ -7,7 +7,8 @@ import httpx2
 import pytest
 
 from seewhy.catalog import weights
-from seewhy.catalog.catalog import Catalog, ModelSpec, RandomWeights, WeightsFile
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import ModelSpec, RandomWeights, WeightsFile
 from seewhy.errors import WeightsCorrupt, WeightsNotFound
 from seewhy.settings import Settings, load
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from seewhy.catalog.catalog import ModelSpec
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnknownModel
 from seewhy.schemas.methods import METHOD_INFO
 from seewhy_api.dependencies import Dependencies

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 
-from seewhy.catalog.catalog import ModelSpec, RandomWeights, WeightsFile
+from seewhy.catalog.model_spec import ModelSpec, RandomWeights, WeightsFile
 from seewhy.errors import WeightsCorrupt, WeightsNotFound
 from seewhy.settings import Settings
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from seewhy.broker.wakeups import WakeupPublisher
-from seewhy.catalog.catalog import Catalog, ModelSpec
+from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import (
     IdempotencyKeyBusy,
     IdempotencyKeyReused,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.catalog.catalog import ModelSpec
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import Verdict

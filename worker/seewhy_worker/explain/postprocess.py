@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.catalog.catalog import ModelSpec
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.imaging.maps import map_verdict
 from seewhy.schemas.result import ClassScore, TargetResult
 from seewhy_worker.cam.methods import Method

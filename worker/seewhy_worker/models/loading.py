@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from seewhy.catalog.catalog import APPLICATIONS, ModelSpec, RandomWeights
+from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
 from seewhy_worker.models.inspection import inspect_file
 from seewhy_worker.models.random_weights import initialize_weights

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.catalog.catalog import ModelSpec, Preprocessing, VggPreprocessing
+from seewhy.catalog.model_spec import ModelSpec, Preprocessing, VggPreprocessing
 from seewhy.imaging import geometry
 from seewhy.schemas.geometry import Rectangle
 

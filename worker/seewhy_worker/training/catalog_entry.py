@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seewhy.catalog.catalog import ModelSpec
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy_worker.training.errors import TrainingError
 
 # The new entry inherits all other fields, so that images are preprocessed as for the base model.

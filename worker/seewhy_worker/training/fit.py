@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.catalog.catalog import ModelSpec
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnsupportedModel
 from seewhy.imaging import codecs
 from seewhy_worker.keras_backend.steps import enable_memory_growth

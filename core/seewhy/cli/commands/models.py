@@ -37,7 +37,8 @@ def check(
 def _print_catalog() -> None:
     from rich.table import Table
 
-    from seewhy.catalog.catalog import Catalog, RandomWeights
+    from seewhy.catalog.catalog import Catalog
+    from seewhy.catalog.model_spec import RandomWeights
     from seewhy.catalog.weights import find_weights
     from seewhy.cli.console import output_console
     from seewhy.settings import load
