@@ -7,9 +7,11 @@ from flask import Flask, Response
 
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
+from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
+from seewhy.schemas.job import Job
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.retention import open_retention
@@ -87,13 +89,22 @@ def create_api(settings: Settings) -> Api:
         recovery=recovery,
         interval_s=settings.sweep_interval_s,
     )
-    retention = open_retention(settings, job_exists=lambda job_id: ledger.read(job_id) is not None)
+    retention = open_retention(
+        settings,
+        job_exists=lambda job_id: ledger.read(job_id) is not None,
+        image_key_of=_image_key_of,
+    )
     return Api(
         flask=_create_flask(deps),
         event_feed=event_feed,
         sweeper=sweeper,
         retention=RetentionTask(retention=retention) if retention else None,
     )
+
+
+def _image_key_of(manifest: bytes) -> str:
+    submission = Manifest.model_validate_json(manifest).submission
+    return Job.model_validate_json(submission.job).image_key
 
 
 def _create_flask(deps: Dependencies) -> Flask:

@@ -84,14 +84,12 @@ def hour_prefix(hour: datetime) -> str:
 def parse_job_key(key: str) -> JobKey | None:
     """Parse a key made by `manifest_key` or `outcome_key`."""
     job_id = key.rpartition("/")[2].partition(".")[0]
+    kind = JobObject.OUTCOME if key.endswith(_OUTCOME_SUFFIX) else JobObject.MANIFEST
+    make_key = outcome_key if kind is JobObject.OUTCOME else manifest_key
     try:
-        if key == manifest_key(job_id):
-            return JobKey(job_id, JobObject.MANIFEST)
-        if key == outcome_key(job_id):
-            return JobKey(job_id, JobObject.OUTCOME)
+        return JobKey(job_id, kind) if key == make_key(job_id) else None
     except ValueError:
-        pass
-    return None
+        return None
 
 
 def result_key(job_id: str, fence: int, name: str) -> str:

@@ -9,14 +9,13 @@ An hour is added for clock differences and writes in progress. Symbolic links ar
 nothing outside the three folders is touched.
 """
 
-import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from seewhy.schemas.job import Job
 from seewhy.settings import Settings
 from seewhy.storage.keys import (
     IMAGES_FOLDER,
@@ -30,6 +29,8 @@ from seewhy.storage.obstore_adapter import path_of_file_url
 MARGIN_S = 3600.0
 FILES_PER_STEP = 200
 
+_log = logging.getLogger(__name__)
+
 
 class LocalRetention:
     """Removes expired files. Any number of processes and threads may run it at once."""
@@ -41,17 +42,20 @@ class LocalRetention:
         retention_s: float,
         cache_ttl_s: float = 0,
         job_exists: Callable[[str], bool],
+        image_key_of: Callable[[bytes], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Expire files under `root`, the directory of a store.
 
         Results are kept for `retention_s + cache_ttl_s`, all other files for `retention_s`.
-        `job_exists` says whether the ledger has a job id; `clock` returns seconds since 1970.
+        `job_exists` says whether the ledger has a job id. `image_key_of` reads the key of the
+        image from a manifest and raises `ValueError`. `clock` returns seconds since 1970.
         """
         self._root = root
         self._retention_s = retention_s
         self._cache_ttl_s = cache_ttl_s
         self._job_exists = job_exists
+        self._image_key_of = image_key_of
         self._clock = clock
 
     def steps(self) -> Iterator[int]:
@@ -86,14 +90,24 @@ class LocalRetention:
         if key is None or not self._job_exists(key.job_id):
             return False
         if key.kind is JobObject.MANIFEST:
-            with suppress(FileNotFoundError, KeyError, ValueError):
-                job = Job.model_validate_json(json.loads(path.read_bytes())["job"])
-                os.utime(self._root / job.image_key, follow_symlinks=False)
+            self._renew_image(path)
         return True
+
+    def _renew_image(self, manifest: Path) -> None:
+        try:
+            image_key = self._image_key_of(manifest.read_bytes())
+            os.utime(self._root / image_key, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        except ValueError as error:
+            _log.warning("Cannot read %s; its image may expire early: %s", manifest, error)
 
 
 def open_retention(
-    settings: Settings, *, job_exists: Callable[[str], bool]
+    settings: Settings,
+    *,
+    job_exists: Callable[[str], bool],
+    image_key_of: Callable[[bytes], str],
 ) -> LocalRetention | None:
     """Create the retention of the configured store; None for S3, where lifecycle rules apply."""
     if not settings.store_url.startswith("file://"):
@@ -103,6 +117,7 @@ def open_retention(
         retention_s=settings.retention_s,
         cache_ttl_s=settings.effective_cache_ttl_s,
         job_exists=job_exists,
+        image_key_of=image_key_of,
     )
 
 
