@@ -9,7 +9,7 @@ import pytest
 
 from seewhy.catalog.model_spec import InputSize, ModelSpec, ScalePreprocessing
 from seewhy_worker.explain.keras_explainer import KerasExplainer
-from seewhy_worker.explain.types import ImageExplanation
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.models.splitting.split_model import split
 
 CLASSES = 5
@@ -60,9 +60,9 @@ def explainer_of(
     parts = split(model, layer, output=output)
     return KerasExplainer(
         spec=spec_of(folder, classes=parts.classes),
-        parts=parts,
+        model=parts,
         max_batch=max_batch,
-        elsewhere=lambda layers: split(model, layers, output=output),
+        split_at=lambda layers: split(model, layers, output=output),
     )
 
 
@@ -98,8 +98,8 @@ def explained(
 ) -> list[ImageExplanation]:
     """Explain three seeded pictures; by default every class of five, and the predicted one."""
     explainer = explainer_of(model, folder, layer=layer, output=output)
-    prepared = [explainer.prepare(picture) for picture in random_pictures(3, seed=4)]
-    return explainer.explain(prepared, [targets] * len(prepared))
+    images = map(explainer.prepare, random_pictures(3, seed=4))
+    return explainer.explain([ExplanationTask.create(image, targets) for image in images])
 
 
 def assert_same_maps(

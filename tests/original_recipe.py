@@ -9,6 +9,7 @@ from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.types import ExplanationTask
 
 CLASSIC = MethodOptions(method="classic", score="probability")
 
@@ -53,7 +54,7 @@ def assert_drawn_as_the_recipe(
 ) -> None:
     """Assert that `preset: classic` draws `image` (H, W, 3) as the recipe does, pixel for pixel."""
     prepared = explainer.prepare(image)
-    (found,) = explainer.explain([prepared], [(-1,)], [CLASSIC])
+    (found,) = explainer.explain([ExplanationTask.create(prepared, [-1], CLASSIC)])
     expected = recipe_map(model, explainer.layer, prepared.pixels)
     span = float(expected.max() - expected.min())
     np.testing.assert_allclose(found.maps[0], expected, rtol=0, atol=1e-5 * span)

@@ -8,7 +8,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import load_explainer
-from seewhy_worker.explain.types import PreparedImage
+from seewhy_worker.explain.types import ExplanationTask, PreparedImage
 
 SPEC = (
     Catalog.load(load({}))
@@ -20,9 +20,12 @@ WHOLE = Rectangle(x=0, y=0, width=224, height=224)
 
 
 def make(batch: int, classes: int, method: str = "gradcam") -> Run:
-    prepared = [PreparedImage(pixels=picture, covers=WHOLE) for picture in pixels(batch)]
-    targets = [tuple(range(classes))] * batch
-    return lambda: EXPLAINER.explain(prepared, targets, [MethodOptions(method=method)] * batch)
+    options = MethodOptions(method=method)
+    tasks = [
+        ExplanationTask.create(PreparedImage(pixels=image, covers=WHOLE), range(classes), options)
+        for image in pixels(batch)
+    ]
+    return lambda: EXPLAINER.explain(tasks)
 
 
 answer(make)

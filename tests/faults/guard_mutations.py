@@ -96,7 +96,7 @@ MUTATIONS = (
     Mutation(
         guard="release of claims at SIGTERM",
         file="worker/seewhy_worker/pipeline/batch_runner.py",
-        old="self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))",
+        old="self._retry_report(lambda: self._deps.ledger.release([job.claim for job in batch]))",
         new="pass",
         fault="F3",
         seen=r"a stopped worker charged an attempt",
@@ -120,7 +120,7 @@ MUTATIONS = (
     Mutation(
         guard="one map per image",
         file="worker/seewhy_worker/pipeline/device.py",
-        old="if len(explained) != len(pictures):",
+        old="if len(explanations) != len(tasks):",
         new="if False:",
         fault="F11",
         seen=r"every job has ended: not within|a healthy job failed|a whole batch was retried",
@@ -128,7 +128,7 @@ MUTATIONS = (
     Mutation(
         guard="reduction of the batch size",
         file="worker/seewhy_worker/pipeline/device.py",
-        old="self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))",
+        old="self.max_batch = max(1, min(self.max_batch, len(tasks) // 2))",
         new="",
         fault="F12",
         seen=r"the batch size was not reduced",
@@ -161,7 +161,7 @@ MUTATIONS = (
     Mutation(
         guard="uncharged store outages",
         file="worker/seewhy_worker/pipeline/batch_runner.py",
-        old="return spoilt",
+        old="return store_failures",
         new="return []",
         fault="F20",
         seen=r"a store outage failed \d+ jobs",

@@ -17,7 +17,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import KerasExplainer
-from seewhy_worker.explain.types import PreparedImage
+from seewhy_worker.explain.types import ExplanationTask, PreparedImage
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
 from seewhy_worker.models.splitting.split_model import SplitModel, split
@@ -44,12 +44,12 @@ class Subject:
         """Explain the first pictures, one per row of targets: (pictures, targets, h, w)."""
         height, width, _ = self.pixels.shape[1:]
         whole = Rectangle(x=0, y=0, width=width, height=height)
-        prepared = [
-            PreparedImage(pixels=picture, covers=whole) for picture in self.pixels[: len(targets)]
+        options = MethodOptions(method=method, layers=tuple(layers))
+        tasks = [
+            ExplanationTask.create(PreparedImage(pixels=pixels, covers=whole), row, options)
+            for pixels, row in zip(self.pixels[: len(targets)], targets.tolist(), strict=True)
         ]
-        wanted = [tuple(row) for row in targets.tolist()]
-        recipe = MethodOptions(method=method, layers=tuple(layers))
-        explained = self.explainer.explain(prepared, wanted, [recipe] * len(prepared))
+        explained = self.explainer.explain(tasks)
         return np.stack([one.maps for one in explained])
 
 
@@ -108,6 +108,6 @@ def _subject(spec: ModelSpec, model: keras.Model, pictures: NDArray[np.uint8]) -
     parts = split(model, spec.layer)
     pixels = np.stack([preprocess(picture, spec.preprocessing) for picture in pictures])
     explainer = KerasExplainer(
-        spec=spec, parts=parts, max_batch=4, elsewhere=lambda layers: split(model, layers)
+        spec=spec, model=parts, max_batch=4, split_at=lambda layers: split(model, layers)
     )
     return Subject(explainer, parts, pixels)

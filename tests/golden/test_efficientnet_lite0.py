@@ -16,7 +16,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer, load_explainer
-from seewhy_worker.explain.types import ImageExplanation
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
 HERE = Path(__file__).parent
 PHOTOS = HERE.parents[1] / "examples" / "photos"
@@ -47,7 +47,7 @@ def explainer() -> KerasExplainer:
 @pytest.fixture(scope="module")
 def explained(explainer: KerasExplainer) -> dict[str, ImageExplanation]:
     prepared = [explainer.prepare(photo(name)) for name in NAMES]
-    results = explainer.explain(prepared, [(-1,)] * len(NAMES))
+    results = explainer.explain([ExplanationTask.create(image, [-1]) for image in prepared])
     return dict(zip(NAMES, results, strict=True))
 
 
@@ -85,7 +85,7 @@ def test_a_photo_explained_alone_has_the_map_it_has_in_company(
     explainer: KerasExplainer, explained: dict[str, ImageExplanation]
 ) -> None:
     for name, company in explained.items():
-        (alone,) = explainer.explain([explainer.prepare(photo(name))], [(-1,)])
+        (alone,) = explainer.explain([ExplanationTask.create(explainer.prepare(photo(name)), [-1])])
         limit = BATCH_TOLERANCE * np.abs(alone.maps).max()
         np.testing.assert_allclose(company.maps, alone.maps, rtol=0, atol=limit)
 

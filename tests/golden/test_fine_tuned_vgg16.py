@@ -22,6 +22,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.settings import Settings, load
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
+from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.models.splitting.split_model import split
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fine_tuned_vgg16.py"
@@ -92,7 +93,7 @@ def test_the_catalogue_that_the_example_writes_explains_a_picture(
     explainer: KerasExplainer, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
-    explained = explainer.explain(prepared, [(-1,)] * 3)
+    explained = explainer.explain([ExplanationTask.create(image, [-1]) for image in prepared])
     assert (explainer.layer, explainer.map_shape) == ("block5_conv3", (15, 15))
     labels = ("glioma", "meningioma", "notumor", "pituitary")
     for one, probabilities in zip(explained, judged[1], strict=True):

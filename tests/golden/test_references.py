@@ -90,7 +90,7 @@ DEPARTURES = {
 NAMES = sorted(
     name
     for name in REFERENCES
-    if name.count("/") == 2 and find_method(name.split("/")[-1]).in_one_pass
+    if name.count("/") == 2 and find_method(name.split("/")[-1]).single_pass
 )
 DEPARTING = [name for name in NAMES if tuple(name.split("/")[1:]) in DEPARTURES]
 

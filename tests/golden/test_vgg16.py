@@ -10,6 +10,7 @@ from seewhy.catalog.model_spec import ModelSpec, RandomWeights, VggPreprocessing
 from seewhy.schemas.geometry import Rectangle
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
+from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
 from seewhy_worker.models.splitting.split_model import split
@@ -31,7 +32,7 @@ def model(spec: ModelSpec) -> keras.Model:
 @pytest.fixture(scope="module")
 def explainer(spec: ModelSpec, model: keras.Model) -> KerasExplainer:
     parts = split(model, spec.layer)
-    return KerasExplainer(spec=spec, parts=parts, max_batch=2)
+    return KerasExplainer(spec=spec, model=parts, max_batch=2)
 
 
 def test_vgg16_is_explained_at_its_last_convolution(explainer: KerasExplainer) -> None:
@@ -43,7 +44,8 @@ def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
     explainer: KerasExplainer, model: keras.Model
 ) -> None:
     prepared = [explainer.prepare(picture) for picture in PICTURES]
-    explained = explainer.explain(prepared, [(7, -1), (-2, 999)])
+    tasks = map(ExplanationTask.create, prepared, [(7, -1), (-2, 999)])
+    explained = explainer.explain(list(tasks))
     for picture, result in zip(prepared, explained, strict=True):
         for target, found in zip(result.targets, result.maps, strict=True):
             expected, logits = whole_network(model, picture.pixels, target.score.index)

@@ -24,11 +24,9 @@ from numpy.typing import NDArray
 from seewhy.errors import OutOfMemory
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
-from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.targets import TargetOrIndex
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
-from seewhy_worker.explain.types import ImageExplanation, PreparedImage
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.stub import StubExplainer
 from servers.fault_counter import FaultCounter
@@ -51,12 +49,7 @@ class FaultyExplainer(StubExplainer):
         self._fault = fault
         self._counter = counter
 
-    def explain(
-        self,
-        prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[TargetOrIndex, ...]],
-        recipes: Sequence[MethodOptions] | None = None,
-    ) -> list[ImageExplanation]:
+    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
         """Explain a batch like `StubExplainer.explain`, subject to the fault."""
         if self._fault == "hang" and not self._counter.increment():
             threading.Event().wait()
@@ -65,15 +58,15 @@ class FaultyExplainer(StubExplainer):
         if self._fault == "hold":
             self._counter.increment()
             self._counter.wait()
-        if self._fault == "small-device" and len(prepared) > MAX_IMAGES:
+        if self._fault == "small-device" and len(tasks) > MAX_IMAGES:
             self._counter.increment()
-            raise OutOfMemory(f"no memory for {len(prepared)} images")
-        poisons = [poison_of(image.pixels) for image in prepared]
+            raise OutOfMemory(f"no memory for {len(tasks)} images")
+        poisons = [poison_of(task.image.pixels) for task in tasks]
         if Poison.KILL in poisons:
             os.kill(os.getpid(), signal.SIGKILL)
         if Poison.RAISE in poisons:
             raise ValueError("poison image")
-        explained = super().explain(prepared, targets, recipes)
+        explained = super().explain(tasks)
         paired = zip(explained, poisons, strict=True)
         return [_with_nan(e, poison) for e, poison in paired if poison is not Poison.SHORT]
 
@@ -89,21 +82,21 @@ def _with_nan(explained: ImageExplanation, poison: Poison | None) -> ImageExplan
     return replace(explained, maps=maps, targets=targets)
 
 
-def exhaust_task_memory(drain: BatchRunner, counter: FaultCounter) -> None:
+def exhaust_task_memory(runner: BatchRunner, counter: FaultCounter) -> None:
     """Raise `MemoryError` in the first tasks, outside the batch runner's own error handling."""
-    original = drain.drain
+    original = runner.run_lane
 
-    def drain_without_memory(lane: str) -> int:
+    def run_lane_without_memory(lane: str) -> int:
         if counter.increment() < MEMORY_ERRORS:
             raise MemoryError
         return original(lane)
 
-    drain.drain = drain_without_memory  # type: ignore[method-assign]
+    runner.run_lane = run_lane_without_memory  # type: ignore[method-assign]
 
 
-def delay_report(drain: BatchRunner, counter: FaultCounter, *, deadly: bool) -> None:
+def delay_report(runner: BatchRunner, counter: FaultCounter, *, deadly: bool) -> None:
     """Stop between storing results and reporting them: wait, or die `DEATHS` times."""
-    ledger: Any = drain._at.ledger
+    ledger: Any = runner._deps.ledger
     complete = ledger.complete
 
     def complete_late(completions: Sequence[Any]) -> list[bool]:
@@ -140,9 +133,9 @@ def main(fault: str, folder: str, batch_ms: str) -> None:
     worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))
     patch_decoder()
     if fault == "exhaust-task-memory":
-        exhaust_task_memory(worker.drain, counter)
+        exhaust_task_memory(worker.runner, counter)
     if fault in {"die-before-report", "hold-before-report"}:
-        delay_report(worker.drain, counter, deadly=fault == "die-before-report")
+        delay_report(worker.runner, counter, deadly=fault == "die-before-report")
     worker.run()
 
 

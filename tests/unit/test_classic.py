@@ -20,6 +20,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.splitting.split_model import split
 
@@ -53,7 +54,7 @@ def test_vgg16_is_drawn_as_by_the_original_recipe() -> None:
     spec = shipped.model_copy(update={"weights": RandomWeights(random_seed=16)})
     model = load_model(spec, weights_path=None)
     with_softmax = keras.Model(model.input, keras.layers.Softmax()(model.output))
-    explainer = KerasExplainer(spec=spec, parts=split(model, spec.layer), max_batch=1)
+    explainer = KerasExplainer(spec=spec, model=split(model, spec.layer), max_batch=1)
     assert_drawn_as_the_recipe(explainer, with_softmax, IMAGE)
 
 
@@ -108,7 +109,10 @@ def test_negative_evidence_is_not_cut_off(tmp_path: Path) -> None:
     explainer = networks.explainer_of(networks.two_layer_cnn(), tmp_path)
     prepared = explainer.prepare(IMAGE)
     plain, classic = explainer.explain(
-        [prepared] * 2, [(0, 1, 2, 3, 4)] * 2, [MethodOptions(score="probability"), CLASSIC]
+        [
+            ExplanationTask.create(prepared, range(5), options)
+            for options in (MethodOptions(score="probability"), CLASSIC)
+        ]
     )
     np.testing.assert_allclose(4 * classic.maps, plain.maps, rtol=1e-4, atol=1e-7)
     assert classic.maps.min() < 0

@@ -16,6 +16,7 @@ from seewhy.catalog.model_spec import InputSize
 from seewhy.errors import UnsupportedModel
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import load_explainer
+from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.models.loading import load_file, load_model
 
 FORMATS = ("keras", "h5")
@@ -89,10 +90,11 @@ def test_the_catalogue_s_precision_reaches_every_layer_and_keeps_the_map(
     inner = model.get_layer("backbone").get_layer("conv2")
     assert (inner.compute_dtype, inner.variable_dtype) == (precision[6:], "float32")
     first, second = (load_explainer(s, weights_path=path, max_batch=1) for s in (plain, mixed))
-    prepared = [first.prepare(networks.random_pictures(1)[0])]
+    image = first.prepare(networks.random_pictures(1)[0])
     for method in ("gradcam", "scorecam", "integrated-gradients", "guided-gradcam"):
-        (exact,) = first.explain(prepared, [(0, 1)], [MethodOptions(method=method)])
-        (found,) = second.explain(prepared, [(0, 1)], [MethodOptions(method=method)])
+        task = ExplanationTask.create(image, (0, 1), MethodOptions(method=method))
+        (exact,) = first.explain([task])
+        (found,) = second.explain([task])
         assert found.maps.dtype == np.float32
         assert np.corrcoef(found.maps.ravel(), exact.maps.ravel())[0, 1] > 0.98
         assert not np.array_equal(found.maps, exact.maps)

@@ -1,1 +1,1 @@
-"""The room with the model: Celery hints in, explanations out."""
+"""The worker: receives wakeups from Celery, runs jobs and publishes explanations."""

@@ -1,4 +1,4 @@
-"""`python -m seewhy_worker`: load the models that the settings name, and explain."""
+"""`python -m seewhy_worker`: load the models named in the settings and run their jobs."""
 
 import logging
 import sys
@@ -10,7 +10,7 @@ from seewhy_worker.model_loader import load_models
 
 
 def main() -> None:
-    """Work until SIGTERM, or say what is wrong with the settings or the model and exit with 1."""
+    """Run until SIGTERM; exit with status 1 and a message if the settings or a model are wrong."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""The one place where a worker process is put together."""
+"""Composition root of a worker process."""
 
 import logging
 import os
@@ -32,83 +32,83 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A Celery application whose one task drains lanes, and what runs beside it."""
+    """A Celery consumer that runs lanes, with its background threads."""
 
     celery: Celery
-    drain: BatchRunner
+    runner: BatchRunner
     leases: Leases
     watchdog: Watchdog
     lanes: tuple[str, ...]
     in_flight: int
 
     def run(self) -> None:
-        """Consume hints until SIGTERM, then finish what is on the device and give the rest back.
+        """Consume wakeups until SIGTERM; finish the batch on the device and release the others.
 
-        Ends the process with `seewhy_worker.pipeline.watchdog.HUNG` when the device does not answer.
+        Exits the process with `EXIT_DEVICE_HUNG` when the device stops responding.
         """
         tune_process()
         self.leases.start()
         self.watchdog.start()
-        signals.worker_shutting_down.connect(self._shutting_down, weak=False)
+        signals.worker_shutting_down.connect(self._shut_down, weak=False)
         try:
             run_consumer(self.celery, list(map(wakeup_queue, self.lanes)), threads=self.in_flight)
         finally:
             self.watchdog.stop()
             self.leases.stop()
 
-    def _shutting_down(self, **_: Any) -> None:
-        self.drain.stop()
+    def _shut_down(self, **_: Any) -> None:
+        self.runner.stop()
 
 
 def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) -> Worker:
-    """Wire a worker around resident explainers, by model name. Nothing is contacted yet."""
+    """Build a worker for loaded models, by model name. Opens no connection."""
     ledger = open_ledger(settings)
     store = open_store(settings)
     lanes = tuple(lane for name in explainers for lane in lanes_of(name))
     celery = create_celery(settings.redis_url, lanes=lanes)
     leases = Leases(ledger=ledger, lease_s=settings.lease_s)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
-    stations = PipelineDeps(
+    deps = PipelineDeps(
         ledger=ledger,
         outbox=ledger.outbox,
         wakeups=WakeupPublisher(celery),
         store=store,
         leases=leases,
-        intake=ImageFetcher(store=store, max_pixels=settings.max_pixels),
+        fetcher=ImageFetcher(store=store, max_pixels=settings.max_pixels),
         devices={
             name: Device(explainer, max_batch=settings.max_batch, watchdog=watchdog)
             for name, explainer in explainers.items()
         },
-        publication=ResultPublisher(store=store, versions=_versions()),
+        publisher=ResultPublisher(store=store, versions=_versions()),
     )
-    drain = BatchRunner(
-        stations,
+    runner = BatchRunner(
+        deps,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
-        helpers=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="side"),
-        report_within_s=settings.lease_s,
+        io_threads=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="io"),
+        report_timeout_s=settings.lease_s,
     )
-    _register(celery, drain)
-    return Worker(celery, drain, leases, watchdog, lanes, settings.worker_concurrency)
+    _register_task(celery, runner)
+    return Worker(celery, runner, leases, watchdog, lanes, settings.worker_concurrency)
 
 
-def _register(celery: Celery, drain: BatchRunner) -> None:
+def _register_task(celery: Celery, runner: BatchRunner) -> None:
     @celery.task(name=RUN_JOBS_TASK)
-    def work(lane: str, **_added_later: Any) -> None:
+    def run_jobs(lane: str, **_future_arguments: Any) -> None:
         try:
-            drain.drain(lane)
+            runner.run_lane(lane)
         except LedgerUnavailable as error:
-            _log.warning("left %s, the sweep will ring again: %s", lane, error)
+            _log.warning("Cannot claim jobs of %s; the next sweep retries: %s", lane, error)
         except MemoryError:
-            # Celery 5.7 never acknowledges a task that ends so, and the slot is lost for good.
-            _log.exception("out of memory while draining %s; its leases will run out", lane)
+            # Celery 5.7 never acknowledges a task that raises it, and loses the slot for good.
+            _log.exception("Out of memory in %s; its jobs run again when their leases expire", lane)
 
 
 def _versions() -> dict[str, str]:
     names = ("seewhy", "keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless")
-    found = {}
+    versions = {}
     for name in names:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

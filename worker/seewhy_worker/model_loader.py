@@ -1,4 +1,4 @@
-"""Residence: the models of a worker are loaded and warm before its first hint."""
+"""Model loading: a worker's models are loaded and warmed up before it receives a wakeup."""
 
 import logging
 import time
@@ -11,30 +11,31 @@ from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
 _log = logging.getLogger(__name__)
 
 PROGRESS_STEP = 0.05
+"""Progress between two log lines of a download, as a fraction."""
 
 
 def load_models(settings: Settings) -> dict[str, KerasExplainer]:
-    """Load and warm every model that the settings name.
+    """Load and warm up every model named in the settings.
 
     Raises `UnknownModel`, `WeightsNotFound`, `WeightsCorrupt` or `UnsupportedModel`: a worker
-    never serves another model than the one it was asked for.
+    never replaces a model that it cannot load.
     """
     catalog = Catalog.load(settings)
     explainers = {}
     for name in settings.resident_models:
         started = time.perf_counter()
         spec = catalog.get(name)
-        path = obtain_weights(spec, settings, progress=_Progress(name))
+        path = obtain_weights(spec, settings, progress=_DownloadLog(name))
         explainer = load_explainer(spec, weights_path=path, max_batch=settings.max_batch)
         explainer.warm_up()
         explainers[name] = explainer
         elapsed_s = time.perf_counter() - started
-        _log.info("%s is resident, target layer %s (%.1f s)", name, explainer.layer, elapsed_s)
+        _log.info("Loaded %s in %.1f s; target layer %s", name, elapsed_s, explainer.layer)
     return explainers
 
 
-class _Progress:
-    """Logs a download every few percent: a worker has no terminal."""
+class _DownloadLog:
+    """Logs the progress of a download; a worker has no terminal for a progress bar."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -42,5 +43,5 @@ class _Progress:
 
     def __call__(self, done: int, total: int | None) -> None:
         if total and done / total >= self._next:
-            _log.info("fetching the weights of %s: %d %%", self._name, 100 * done // total)
+            _log.info("Downloading the weights of %s: %d %%", self._name, 100 * done // total)
             self._next = done / total + PROGRESS_STEP

@@ -1,7 +1,7 @@
-"""An explainer without a network: it explains brightness, at a speed of your choice.
+"""An explainer without a network: it explains brightness and takes as long as configured.
 
-For tests and load tests of everything around the model: `python -m seewhy_worker.stub` is a whole
-worker that answers for every model of its settings, and needs neither weights nor Keras.
+For tests and load tests of everything except the model. `python -m seewhy_worker.stub` runs a
+complete worker that serves every model of the settings without weights or Keras.
 """
 
 import argparse
@@ -14,72 +14,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.schemas.geometry import Rectangle
-from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
-from seewhy.schemas.targets import TargetOrIndex, as_target
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
-from seewhy_worker.explain.types import ImageExplanation, PreparedImage
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 
 MAP_SIZE = 7
 CLASSES = 5
 
 
 class StubExplainer:
-    """Implements `seewhy_worker.explain.types.ExplainerPort`: a map is the picture, tiny and grey."""
+    """Implements `seewhy_worker.explain.types.Explainer`: each map is the image, small and grey."""
 
     digest = "stub"
 
     def __init__(self, *, batch_s: float = 0.0) -> None:
-        """Take `batch_s` for each batch, as a device would."""
+        """Sleep `batch_s` in each batch, to simulate a device."""
         self._batch_s = batch_s
 
-    def prepare(self, picture: NDArray[np.uint8]) -> PreparedImage:
-        """Shrink the picture to the map's size."""
-        height_px, width_px, _ = picture.shape
-        small = cv2.resize(picture, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_NEAREST)
+    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
+        """Shrink the image (H, W, 3) to the size of the map."""
+        height_px, width_px, _ = image.shape
+        small = cv2.resize(image, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_NEAREST)
         covers = Rectangle(x=0, y=0, width=width_px, height=height_px)
         return PreparedImage(pixels=small.astype(np.float32), covers=covers)
 
-    def explain(
-        self,
-        prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[TargetOrIndex, ...]],
-        recipes: Sequence[MethodOptions] | None = None,
-    ) -> list[ImageExplanation]:
-        """Call the mean over the channels the evidence, whatever the target and the method."""
+    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+        """Return the mean over the colours as every map, for all targets and options."""
         time.sleep(self._batch_s)
-        return [
-            self._explain(*asked)
-            for asked in zip(
-                prepared, targets, recipes or [MethodOptions()] * len(prepared), strict=True
-            )
-        ]
+        return [_explain(task) for task in tasks]
 
     def warm_up(self) -> None:
-        """Nothing needs warming."""
+        """Do nothing."""
 
-    def _explain(
-        self, picture: PreparedImage, wanted: tuple[TargetOrIndex, ...], recipe: MethodOptions
-    ) -> ImageExplanation:
-        grey = picture.pixels.mean(axis=2)
-        maps = np.repeat(grey[np.newaxis], len(wanted), axis=0)
-        low, high = float(grey.min()), float(grey.max())
-        ranks = [as_target(target).index for target in wanted]
-        indices = [rank if rank >= 0 else -rank - 1 for rank in ranks]
-        return ImageExplanation(
-            maps=maps,
-            targets=tuple(
-                TargetResult(score=_score(i), verdict=Verdict.OK, minimum=low, maximum=high)
-                for i in indices
-            ),
-            top=tuple(_score(index) for index in range(CLASSES)),
-            covers=picture.covers,
-            tried=(recipe.method,),
-            method=recipe.method,
-            layer="brightness",
-            linear=True,
-        )
+
+def _explain(task: ExplanationTask) -> ImageExplanation:
+    grey = task.image.pixels.mean(axis=2)
+    low, high = float(grey.min()), float(grey.max())
+    classes = [t.index if t.index >= 0 else -t.index - 1 for t in task.targets]
+    return ImageExplanation(
+        maps=np.repeat(grey[np.newaxis], len(classes), axis=0),
+        targets=tuple(
+            TargetResult(score=_score(index), verdict=Verdict.OK, minimum=low, maximum=high)
+            for index in classes
+        ),
+        top=tuple(map(_score, range(CLASSES))),
+        covers=task.image.covers,
+        tried=(task.options.method,),
+        method=task.options.method,
+        layer="brightness",
+        linear=True,
+    )
 
 
 def _score(index: int) -> ClassScore:
@@ -87,9 +72,9 @@ def _score(index: int) -> ClassScore:
 
 
 def main() -> None:
-    """Run a worker that needs no model."""
+    """Run a worker with the stub in place of every model."""
     parser = argparse.ArgumentParser(prog="python -m seewhy_worker.stub", description=__doc__)
-    parser.add_argument("--batch-ms", type=float, default=0, help="time that each batch takes")
+    parser.add_argument("--batch-ms", type=float, default=0, help="duration of each batch in ms")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load()

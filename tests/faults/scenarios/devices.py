@@ -2,7 +2,7 @@
 
 from faults.environment import Environment
 from faults.scenario import scenario
-from seewhy_worker.pipeline.watchdog import HUNG
+from seewhy_worker.pipeline.watchdog import EXIT_DEVICE_HUNG
 from servers.faulty_worker import MEMORY_ERRORS
 from servers.waiting import wait_until
 
@@ -29,7 +29,7 @@ def exhaust_task_memory(env: Environment) -> None:
 )
 def hang_device(env: Environment) -> None:
     """Check the watchdog's exit statuses, its stack traces, and that jobs are retried."""
-    for fault, status in (("hang", HUNG), ("hang-holding-gil", 1)):
+    for fault, status in (("hang", EXIT_DEVICE_HUNG), ("hang-holding-gil", 1)):
         worker = env.workers.start(fault=fault)
         assert env.workers.wait_for_exit(worker) == status
         env.record_fault()

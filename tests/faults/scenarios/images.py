@@ -79,7 +79,7 @@ def break_explainer(env: Environment) -> None:
     env.await_accepted(len(env.submitter.keys))
     worker = env.workers.start(fault="none", batch_ms=20)
     wait_until(
-        lambda: "failed on 8 picture(s)" in env.workers.cluster.read_log("worker"),
+        lambda: "failed on 8 image(s)" in env.workers.cluster.read_log("worker"),
         what="a batch has failed",
     )
     env.await_all_ended()

@@ -1,4 +1,4 @@
-"""The methods by name."""
+"""The explanation methods by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,73 +6,73 @@ from typing import Any, Literal
 
 from seewhy.errors import UnknownMethod
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy_worker.cam.ablationcam import ablationcam
-from seewhy_worker.cam.classic import classic
-from seewhy_worker.cam.eigencam import eigencam
-from seewhy_worker.cam.eigengradcam import eigengradcam
-from seewhy_worker.cam.finercam import nearest_rivals
-from seewhy_worker.cam.gradcam import gradcam
-from seewhy_worker.cam.gradcam_plus_plus import gradcam_plus_plus
-from seewhy_worker.cam.guided import guided_backprop, guided_gradcam
-from seewhy_worker.cam.hirescam import hirescam
-from seewhy_worker.cam.integrated_gradients import WEIGHTS, integrated_gradients, on_the_way
-from seewhy_worker.cam.layercam import layercam
-from seewhy_worker.cam.scorecam import FASTER_CHANNELS, scorecam
-from seewhy_worker.cam.shapleycam import shapleycam
-from seewhy_worker.cam.smoothgrad import SAMPLES, noisy, smoothgrad
-from seewhy_worker.cam.xgradcam import xgradcam
+from seewhy_worker.cam.layer.classic import classic
+from seewhy_worker.cam.layer.eigencam import eigencam
+from seewhy_worker.cam.layer.eigengradcam import eigengradcam
+from seewhy_worker.cam.layer.finercam import nearest_rivals
+from seewhy_worker.cam.layer.gradcam import gradcam
+from seewhy_worker.cam.layer.gradcam_plus_plus import gradcam_plus_plus
+from seewhy_worker.cam.layer.hirescam import hirescam
+from seewhy_worker.cam.layer.layercam import layercam
+from seewhy_worker.cam.layer.shapleycam import shapleycam
+from seewhy_worker.cam.layer.xgradcam import xgradcam
+from seewhy_worker.cam.perturbation.ablationcam import ablationcam
+from seewhy_worker.cam.perturbation.scorecam import FASTER_CHANNELS, scorecam
+from seewhy_worker.cam.pixel.guided import guided_backprop, guided_gradcam
+from seewhy_worker.cam.pixel.integrated_gradients import WEIGHTS, integrated_gradients, path_images
+from seewhy_worker.cam.pixel.smoothgrad import SAMPLES, noisy_copies, smoothgrad
 
 
 @dataclass(frozen=True, slots=True)
 class GradientPoints:
-    """Where the gradient with respect to the picture is taken, and what each place counts."""
+    """The images at which a pixel method takes gradients, and the weight of each."""
 
-    of: Callable[..., Any]
-    """`of(picture, black, *, xp)` → (n, H, W, 3), from two pictures (H, W, 3) of the network."""
+    images: Callable[..., Any]
+    """`images(image, black, *, xp)` → (n, H, W, 3), from two network inputs (H, W, 3)."""
     weights: tuple[float, ...]
-    """n numbers; together 1."""
+    """n weights that sum to 1."""
 
 
-_PICTURE = GradientPoints(lambda picture, black, xp: picture[None], (1.0,))
+_IMAGE_ONLY = GradientPoints(lambda image, black, xp: image[None], (1.0,))
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way to make maps. What it is given comes in rows, one for each target of a picture."""
+    """An explanation method. Its arrays have M rows, one per target of each image."""
 
     name: str
-    maps: Callable[..., Any]
-    """`maps(…, *, xp)` → (M, h, w), signed; of the arrays that `needs` says."""
+    formula: Callable[..., Any]
+    """`formula(…, *, xp)` → signed maps (M, h, w), from the arrays that `needs` names."""
     needs: Literal[
         "activation",  # A (M, h, w, C)
-        "gradient",  # A, and the score's gradient there
+        "gradient",  # A and the gradient of the score with respect to A
         "curvature",  # A, the gradient, and the Hessian times A
-        "masked",  # A, and the scores (M, C) of the picture seen through each channel
-        "ablated",  # A, and the losses (M, C) of the score without each channel
-        "pixels",  # the gradient (M, H, W, 3) with respect to the picture, and picture less black
-        "guided",  # that gradient, guided, and Grad-CAM's map (M, H, W)
+        "masked",  # A and the scores (M, C) of the image masked with each channel
+        "ablated",  # A and the drops (M, C) of the score without each channel
+        "pixels",  # the gradient (M, H, W, 3) with respect to the image, and image minus black
+        "guided",  # the guided gradient and the Grad-CAM map (M, H, W)
     ] = "gradient"
-    rivals: Callable[..., Any] | None = None
-    """`rivals(scores, classes, *, xp)` → the classes whose mean is taken off a class's score."""
-    channels: int | None = None
-    """How many channels are tried, those that vary most over space; None: all."""
-    points: GradientPoints = _PICTURE
+    choose_rivals: Callable[..., Any] | None = None
+    """`choose_rivals(scores, classes, *, xp)` → the classes to contrast each class with."""
+    max_channels: int | None = None
+    """Channels to perturb, those with the largest variance over space; None for all."""
+    gradient_points: GradientPoints = _IMAGE_ONLY
     guided: bool = False
-    """Whether every ReLU lets only positive gradients through."""
+    """Whether every ReLU passes only positive gradients."""
 
     @property
     def linear(self) -> bool:
-        """Whether the map is linear in the score, so that maps may be subtracted."""
+        """Whether the map is linear in the score, so that maps can be subtracted."""
         return METHOD_INFO[self.name].linear
 
     @property
     def has_layer(self) -> bool:
-        """Whether it looks into the network at a layer."""
+        """Whether the method explains a layer that the client can choose."""
         return METHOD_INFO[self.name].uses_layer
 
     @property
-    def in_one_pass(self) -> bool:
-        """Whether one pass over many pictures serves all of them."""
+    def single_pass(self) -> bool:
+        """Whether one pass explains a whole batch, rather than one image."""
         return self.needs in {"activation", "gradient", "curvature"}
 
 
@@ -87,23 +87,25 @@ _METHODS = {
         Method("eigencam", eigencam, needs="activation"),
         Method("eigengradcam", eigengradcam),
         Method("shapleycam", shapleycam, needs="curvature"),
-        Method("finercam", gradcam, rivals=nearest_rivals),
+        Method("finercam", gradcam, choose_rivals=nearest_rivals),
         Method("ablationcam", ablationcam, needs="ablated"),
         Method("scorecam", scorecam, needs="masked"),
-        Method("faster-scorecam", scorecam, needs="masked", channels=FASTER_CHANNELS),
+        Method("faster-scorecam", scorecam, needs="masked", max_channels=FASTER_CHANNELS),
         Method(
             "smoothgrad",
             smoothgrad,
             needs="pixels",
-            points=GradientPoints(
-                lambda picture, black, xp: noisy(picture, xp=xp), (1 / SAMPLES,) * SAMPLES
+            gradient_points=GradientPoints(
+                lambda image, black, xp: noisy_copies(image, xp=xp), (1 / SAMPLES,) * SAMPLES
             ),
         ),
         Method(
             "integrated-gradients",
             integrated_gradients,
             needs="pixels",
-            points=GradientPoints(lambda picture, black, xp: on_the_way(picture, black), WEIGHTS),
+            gradient_points=GradientPoints(
+                lambda image, black, xp: path_images(image, black), WEIGHTS
+            ),
         ),
         Method("guided-backprop", guided_backprop, needs="pixels", guided=True),
         Method("guided-gradcam", guided_gradcam, needs="guided", guided=True),
@@ -113,9 +115,9 @@ _METHODS = {
 
 
 def find_method(name: str) -> Method:
-    """Look a method up; raises `UnknownMethod`, which lists what there is."""
+    """Return the method with this name. Raises `UnknownMethod`, which lists all names."""
     try:
         return _METHODS[name]
     except KeyError:
         known = ", ".join(_METHODS)
-        raise UnknownMethod(f"there is no method {name!r}; there are: {known}") from None
+        raise UnknownMethod(f"unknown method {name!r}; choose one of: {known}") from None

@@ -1,10 +1,10 @@
-"""Faithfulness: does the score follow the pixels that a map marks?
+"""Faithfulness: whether the class probability follows the pixels that a map marks.
 
-A map is put to the test on its own picture. Pixels are brought in, or taken away, in the order of
-the map, and the class's probability is watched. What is not (or no longer) there is shown as the
-heavily blurred picture, in both directions: a flat colour would add edges, and with one stand-in
-for both, bringing in by a map is taking away by its negative read backwards, so that chance needs
-no measuring. See `times_better_than_chance`, and docs/trust.md for what was compared.
+Each map is tested on its own image. Insertion adds pixels to a blurred image, deletion replaces
+pixels by blurred ones, both in the order of the map, while the probability of the class is
+recorded. A flat colour as replacement would add edges. Both directions use the same blurred image,
+so insertion by a map equals deletion by its negative, and chance needs no measurement; see
+`times_better_than_chance`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +20,16 @@ Pixels = NDArray[np.float32]
 Curve = NDArray[np.float64]
 
 STEPS = 8
-AT_ONCE = 32
-"""Pictures handed over to be scored together, at most."""
-_BLUR = 1 / 8
-"""The blur's standard deviation, as a part of the picture's shorter side."""
-_PER_MAP = 2 * (STEPS - 1) + 1
+MAX_BATCH = 32
+"""The most images passed to `probabilities` together."""
+_BLUR_SIGMA = 1 / 8
+"""Standard deviation of the blur, as a fraction of the image's shorter side."""
+_IMAGES_PER_MAP = 2 * (STEPS - 1) + 1
 
 
 def forward_passes(targets: int) -> int:
-    """How many pictures are scored for one explained picture with so many targets."""
-    return 1 + _PER_MAP * targets
+    """Return how many forward passes the test of one image with `targets` targets takes."""
+    return 1 + _IMAGES_PER_MAP * targets
 
 
 def faithfulness(
@@ -37,42 +37,46 @@ def faithfulness(
     maps: NDArray[np.float32],
     classes: Sequence[int],
     *,
-    whole: Sequence[float],
+    baseline: Sequence[float],
     probabilities: Callable[[Pixels], NDArray[np.float64]],
 ) -> list[TrustScores]:
-    """Put each target's map (K, h, w), signed, to the test on the network's input (H, W, 3).
+    """Test each target's signed map (K, h, w) on the network's input (H, W, 3).
 
-    `whole` is what each target's class has of probability on the picture as it is, and
-    `probabilities` scores pictures (M, H, W, 3), M ≤ `AT_ONCE`, as (M, classes). It is called for
-    `forward_passes(K)` pictures in all, as few times as that allows; a map that is constant or
-    not finite has nothing to test, and costs nothing.
+    `baseline` is the probability of each target's class for the unchanged image. `probabilities`
+    maps images (M, H, W, 3), M ≤ `MAX_BATCH`, to (M, classes); it receives `forward_passes(K)`
+    images in as few calls as possible. A constant or non-finite map has no order to test: its
+    scores are None, and it costs no forward pass.
     """
-    places = [place for place, map_ in enumerate(maps) if _has_an_order(map_)]
-    found = [TrustScores()] * len(maps)
-    if not places:
-        return found
-    blurred = blur(pixels)
-    pictures = _pictures(pixels, blurred, [maps[place] for place in places])
-    scored = np.concatenate([probabilities(batch) for batch in _batches(pictures)])
-    for row, place in enumerate(places):
-        start = 1 + row * _PER_MAP
-        own = scored[[0, *range(start, start + _PER_MAP)], classes[place]]
-        found[place] = _judge(own, float(whole[place]), shows_evidence=bool(maps[place].max() > 0))
-    return found
+    ranked = [index for index, map_ in enumerate(maps) if _has_order(map_)]
+    scores = [TrustScores()] * len(maps)
+    if not ranked:
+        return scores
+    images = _perturbed_images(pixels, blur(pixels), [maps[index] for index in ranked])
+    predicted = np.concatenate([probabilities(batch) for batch in _batches(images)])
+    for position, index in enumerate(ranked):
+        start = 1 + position * _IMAGES_PER_MAP
+        rows = [0, *range(start, start + _IMAGES_PER_MAP)]
+        scores[index] = _score(
+            predicted[rows, classes[index]],
+            baseline=float(baseline[index]),
+            has_evidence=bool(maps[index].max() > 0),
+        )
+    return scores
 
 
 def blur(pixels: Pixels) -> Pixels:
-    """Blur a picture (H, W, 3) until only its colours' rough places are left."""
-    spread_px = _BLUR * min(pixels.shape[:2])
+    """Blur an image (H, W, 3) until only a coarse layout of its colours is left."""
+    sigma_px = _BLUR_SIGMA * min(pixels.shape[:2])
     return np.asarray(
-        cv2.GaussianBlur(pixels, (0, 0), spread_px, borderType=cv2.BORDER_REFLECT_101), np.float32
+        cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101), np.float32
     )
 
 
-def stretched(map_: NDArray[np.float32], height_px: int, width_px: int) -> NDArray[np.float32]:
-    """Interpolate a map (h, w) bilinearly to (height_px, width_px), as it is drawn.
+def resize_map(map_: NDArray[np.float32], height_px: int, width_px: int) -> NDArray[np.float32]:
+    """Interpolate a map (h, w) bilinearly to (height_px, width_px), as rendering does.
 
-    It is scaled to magnitudes of 1 first, so that no number is too large or small to interpolate.
+    The map is first scaled to a largest magnitude of 1, so that interpolation neither overflows
+    nor underflows.
     """
     peak = np.abs(map_).max()
     scaled = (map_.astype(np.float64) / (peak or 1)).astype(np.float32)
@@ -81,54 +85,53 @@ def stretched(map_: NDArray[np.float32], height_px: int, width_px: int) -> NDArr
     )
 
 
-def shares(heat: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Say how much of each pixel (H, W) is there after each step but the first and the last.
+def visible_fractions(heat: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Yield how much of each pixel (H, W) is visible after each step except the first and last.
 
-    After step k of `STEPS`, k / `STEPS` of the picture is there: the pixels with the highest
-    values. Of pixels with one value that do not all have room, each is there in part, so that no
-    order is made up where the map has none.
+    After step k, k / `STEPS` of the image is visible, starting with the highest values. Pixels of
+    equal value that do not all fit are partly visible, so that ties get no arbitrary order.
     """
     ordered = np.sort(heat, axis=None)[::-1]
     for step in range(1, STEPS):
-        room = heat.size * step / STEPS
-        last = ordered[int(np.ceil(room)) - 1]
-        above, level = heat > last, heat == last
-        part = (room - above.sum()) / level.sum()
-        yield above + level * np.float32(part)
+        visible = heat.size * step / STEPS
+        threshold = ordered[int(np.ceil(visible)) - 1]
+        above, equal = heat > threshold, heat == threshold
+        fraction = (visible - above.sum()) / equal.sum()
+        yield above + equal * np.float32(fraction)
 
 
-def area(curve: Curve) -> float:
-    """Return the area under evenly spaced values, the first and the last included, by trapezia."""
+def area_under_curve(curve: Curve) -> float:
+    """Integrate evenly spaced values over 0 … 1 by the trapezoidal rule."""
     return float((curve[0] / 2 + curve[1:-1].sum() + curve[-1] / 2) / (len(curve) - 1))
 
 
 def times_better_than_chance(insertion: float, deletion: float) -> float | None:
-    """Return √(insertion ÷ chance's · chance's ÷ deletion): 1 is chance, its inverse the worst.
+    """Return √(insertion / chance's insertion · chance's deletion / deletion); 1 is chance.
 
-    Chance is random maps, and the negative of a random map is one as well. Its insertion is the
-    map's deletion, so over each such pair, and over all random maps, the geometric means of
-    chance's insertion and deletion are equal, and fall out. None where an area is 0.
+    Chance is a random map. The negative of a random map is also random, and its insertion is the
+    map's deletion. So the geometric means of chance's insertion and deletion are equal and cancel.
+    None if an area is 0.
     """
     if not (insertion > 0 and deletion > 0):
         return None
     return float(np.sqrt(insertion / deletion))
 
 
-def _has_an_order(map_: NDArray[np.float32]) -> bool:
+def _has_order(map_: NDArray[np.float32]) -> bool:
     return bool(np.isfinite(map_).all() and map_.min() < map_.max())
 
 
-def _pictures(
+def _perturbed_images(
     pixels: Pixels, blurred: Pixels, maps: Sequence[NDArray[np.float32]]
 ) -> Iterator[Pixels]:
-    """Make the pictures to be scored, in the order that `_judge` reads."""
+    """Yield the blurred image, then for each map insertion and deletion in turn, and evidence."""
     yield blurred
     difference = pixels - blurred
     for map_ in maps:
-        heat = stretched(map_, *pixels.shape[:2])
-        for there in shares(heat):
-            yield blurred + there[..., np.newaxis] * difference
-            yield pixels - there[..., np.newaxis] * difference
+        heat = resize_map(map_, *pixels.shape[:2])
+        for visible in visible_fractions(heat):
+            yield blurred + visible[..., np.newaxis] * difference
+            yield pixels - visible[..., np.newaxis] * difference
         yield pixels * _opacity(heat)[..., np.newaxis]
 
 
@@ -137,23 +140,23 @@ def _opacity(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(evidence / (evidence.max() or 1), np.float32)
 
 
-def _batches(pictures: Iterator[Pixels]) -> Iterator[Pixels]:
-    while batch := list(islice(pictures, AT_ONCE)):
+def _batches(images: Iterator[Pixels]) -> Iterator[Pixels]:
+    while batch := list(islice(images, MAX_BATCH)):
         yield np.stack(batch)
 
 
-def _judge(scored: Curve, whole: float, *, shows_evidence: bool) -> TrustScores:
-    """Read the probabilities of one class, in the order of `_pictures`."""
-    if not (np.isfinite(scored).all() and np.isfinite(whole)):
+def _score(predicted: Curve, *, baseline: float, has_evidence: bool) -> TrustScores:
+    """Score one map from its class's probabilities, in the order of `_perturbed_images`."""
+    if not (np.isfinite(predicted).all() and np.isfinite(baseline)):
         return TrustScores()
-    blurred, *steps, evidence = scored.tolist()
-    insertion = area(np.array([blurred, *steps[0::2], whole]))
-    deletion = area(np.array([whole, *steps[1::2], blurred]))
-    comparable = shows_evidence and whole > 0
+    blurred, *steps, evidence = predicted.tolist()
+    insertion = area_under_curve(np.array([blurred, *steps[0::2], baseline]))
+    deletion = area_under_curve(np.array([baseline, *steps[1::2], blurred]))
+    comparable = has_evidence and baseline > 0
     return TrustScores(
         insertion=insertion,
         deletion=deletion,
-        drop=max(0.0, whole - evidence) / whole if comparable else None,
-        increase=evidence > whole if shows_evidence else None,
+        drop=max(0.0, baseline - evidence) / baseline if comparable else None,
+        increase=evidence > baseline if has_evidence else None,
         times_better_than_chance=times_better_than_chance(insertion, deletion),
     )

@@ -1,4 +1,4 @@
-"""The explainer: a resident model, compiled for fixed batch sizes."""
+"""The explainer of a Keras model, compiled for fixed batch sizes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
-from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import Verdict
-from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target, TargetOrIndex, as_target
+from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
 from seewhy_worker.cam.methods import Method, find_method
-from seewhy_worker.explain.postprocess import probabilities, read
+from seewhy_worker.explain.postprocess import build_explanation, probabilities
 from seewhy_worker.explain.step_cache import StepCache, StepSpec
 from seewhy_worker.explain.trust_scores import with_faithfulness
-from seewhy_worker.explain.types import ImageExplanation, PreparedImage
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 from seewhy_worker.keras_backend.steps import compile_forward, enable_memory_growth
 from seewhy_worker.keras_backend.target_tensors import PADDING, TargetTensors
 from seewhy_worker.models.loading import load_model
@@ -27,242 +26,227 @@ from seewhy_worker.models.splitting.split_model import SplitModel, split
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 TARGET_COUNTS = (1, 5, MAX_TARGETS)
+"""Targets per image that single-pass steps are compiled for; shorter lists are padded."""
 BATCH_TOLERANCE = 1e-4
-"""How far a map's values may move with its batch, as a part of the map's largest magnitude."""
-
-
-_Ask = tuple[PreparedImage, tuple[Target, ...], MethodOptions]
-"""A picture, its targets and its recipe."""
+"""How much a map may change with its batch, relative to the map's largest magnitude."""
 
 
 def load_explainer(
     spec: ModelSpec, *, weights_path: Path | None, max_batch: int
 ) -> "KerasExplainer":
-    """Build the model of `spec` from a file whose digest has been checked, ready to explain.
+    """Load the model of `spec` from a file with a verified digest.
 
-    `weights_path` is None for random weights. Raises `UnsupportedModel` (also when the catalogue's
-    input size or labels do not fit the network) and `OutOfMemory`.
+    `weights_path` is None for random weights. Raises `UnsupportedModel`, also when the catalogue's
+    input size or labels do not match the network, and `OutOfMemory`.
     """
     enable_memory_growth()
-    model = load_model(spec, weights_path=weights_path)
+    keras_model = load_model(spec, weights_path=weights_path)
     size = (spec.input.height_px, spec.input.width_px)
 
     def split_at(layers: tuple[str, ...] | str | None) -> SplitModel:
-        return split(model, layers, output=spec.output, size=size)
+        return split(keras_model, layers, output=spec.output, size=size)
 
-    parts = split_at(spec.layer)
+    model = split_at(spec.layer)
     for layer in spec.layers:
-        find_layer(parts.candidates, layer)
-    return KerasExplainer(spec=spec, parts=parts, max_batch=max_batch, elsewhere=split_at)
+        find_layer(model.candidates, layer)
+    return KerasExplainer(spec=spec, model=model, max_batch=max_batch, split_at=split_at)
 
 
 class KerasExplainer:
-    """Explains pictures, many at a time. A map does not depend on what else is in its batch."""
+    """Explains batches of images. A map does not depend on the other images of its batch."""
 
     def __init__(
         self,
         *,
         spec: ModelSpec,
-        parts: SplitModel,
+        model: SplitModel,
         max_batch: int,
-        elsewhere: Callable[[tuple[str, ...]], SplitModel] | None = None,
+        split_at: Callable[[tuple[str, ...]], SplitModel] | None = None,
     ) -> None:
-        """Explain at the layer of `parts`, and at others by what `elsewhere` makes of them."""
-        _check_fit(spec, parts)
+        """Explain at the layer of `model`; `split_at` splits the model at other layers."""
+        _check_against_catalog(spec, model)
         limit = min(max_batch, spec.max_batch)
         self.spec = spec
         self.digest = spec.digest
-        self.layer = parts.layer
-        self.map_shape = parts.map_shape
+        self.layer = model.layer
+        self.map_shape = model.map_shape
+        self._model = model
         self._batch_sizes = tuple(size for size in BATCH_SIZES if size <= limit)
-        self._parts = parts
-        self._rows = self._batch_sizes[-1]
-        self._forward = lru_cache(lambda batch: compile_forward(parts, batch=batch))
+        self._chunk_size = self._batch_sizes[-1]
+        """Images that a multi-pass method sends through the network together."""
+        self._forward = lru_cache(lambda batch: compile_forward(model, batch=batch))
         black = np.zeros((spec.input.height_px, spec.input.width_px, 3), np.uint8)
-        self._stock = StepCache(
-            parts=parts, elsewhere=elsewhere, black=preprocess(black, spec.preprocessing)
+        self._steps = StepCache(
+            model=model, split_at=split_at, black=preprocess(black, spec.preprocessing)
         )
 
-    def prepare(self, picture: NDArray[np.uint8]) -> PreparedImage:
-        """Bring an RGB picture (H, W, 3) to the network's input. Safe from many threads."""
-        pixels, covers = prepare(picture, self.spec)
+    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
+        """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
+        pixels, covers = prepare(image, self.spec)
         return PreparedImage(pixels=pixels, covers=covers)
 
-    def explain(
-        self,
-        prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[TargetOrIndex, ...]],
-        recipes: Sequence[MethodOptions] | None = None,
-    ) -> list[ImageExplanation]:
-        """Explain each picture's targets by its recipe, in order; one thread at a time.
+    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+        """Explain each task, in order. Not thread-safe.
 
-        A target may be a class index, or -r for the r-th most probable class; 20 per picture at
-        most. Without recipes, all are explained by Grad-CAM of the logit. A picture none of whose
-        maps is `ok` is explained again by its fallbacks in turn; when none helps, the first
-        stands. Raises `UnknownClass` for one the model does not have, `UnknownMethod`,
-        `UnsupportedModel` for a layer or a method that it cannot be explained by, `OutOfMemory`.
+        If no map of an image has the verdict `ok`, its fallback methods run in turn; if none of
+        them helps, the first explanation is returned. Raises `UnknownClass` and `UnknownMethod`
+        for what does not exist, `UnsupportedModel` when the network has no such layer or does not
+        suit the method, `ValueError` for more than 20 targets, and `OutOfMemory`.
         """
-        recipes = [MethodOptions()] * len(prepared) if recipes is None else recipes
-        if not len(prepared) == len(targets) == len(recipes):
-            raise ValueError(
-                f"{len(prepared)} pictures came with {len(targets)} lists of targets and "
-                f"{len(recipes)} recipes"
-            )
-        wanted = [tuple(map(as_target, each)) for each in targets]
-        self._check_targets(wanted)
-        asks = list(zip(prepared, wanted, recipes, strict=True))
-        explained = self._explain_all(asks, [recipe.method for recipe in recipes])
-        for turn in range(max((len(recipe.fallback) for recipe in recipes), default=0)):
-            places = [
-                place
-                for place, recipe in enumerate(recipes)
-                if turn < len(recipe.fallback) and not _shows_something(explained[place])
+        self._check_targets(tasks)
+        explanations = self._run(tasks)
+        for position in range(max((len(task.options.fallback) for task in tasks), default=0)):
+            unusable = [
+                index
+                for index, task in enumerate(tasks)
+                if position < len(task.options.fallback) and not _is_usable(explanations[index])
             ]
-            again = self._explain_all(
-                [asks[place] for place in places],
-                [recipes[place].fallback[turn] for place in places],
-            )
-            for place, other in zip(places, again, strict=True):
-                explained[place] = _better(explained[place], other)
+            retried = self._run([_fallback(tasks[index], position) for index in unusable])
+            for index, other in zip(unusable, retried, strict=True):
+                explanations[index] = _merge(explanations[index], other)
         return [
-            with_faithfulness(one, picture.pixels, probabilities=self.probabilities)
-            if recipe.trust
-            else one
-            for one, (picture, _, recipe) in zip(explained, asks, strict=True)
+            with_faithfulness(explanation, task.image.pixels, probabilities=self.probabilities)
+            if task.options.trust
+            else explanation
+            for explanation, task in zip(explanations, tasks, strict=True)
         ]
 
     def warm_up(self) -> None:
-        """Compile and run every batch size for one target, by Grad-CAM of the logit.
+        """Compile and run Grad-CAM of one logit at every batch size.
 
-        All else shares the weights, and is compiled when it is first asked for.
+        Other steps share the weights and are compiled on first use.
         """
         for batch in self._batch_sizes:
-            pixels = np.zeros((batch, *self._parts.input_shape), np.float32)
-            step = self._stock.step(StepSpec("gradcam", "logit", (), batch, 1, 0, 1))
-            step(pixels, _aims([(Target(index=-1),)] * batch, batch, 1, 0))
+            pixels = np.zeros((batch, *self._model.input_shape), np.float32)
+            step = self._steps.step(StepSpec("gradcam", "logit", (), batch, 1, 0, 1))
+            step(pixels, _target_tensors([(Target(index=-1),)] * batch, batch, 1, 0))
 
     def probabilities(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Score pictures as the network takes them: (M, H, W, 3) → (M, classes).
+        """Compute class probabilities from the network's input: (M, H, W, 3) → (M, classes).
 
         Raises `OutOfMemory`.
         """
-        starts = range(0, len(pixels), self._rows)
+        starts = range(0, len(pixels), self._chunk_size)
         try:
-            scored = [self._score(pixels[start : start + self._rows]) for start in starts]
+            return np.concatenate(
+                [self._probabilities(pixels[start : start + self._chunk_size]) for start in starts]
+            )
         except OutOfMemory:
-            if self._rows == 1:
+            if self._chunk_size == 1:
                 raise
-            self._rows //= 2
+            self._chunk_size //= 2
             return self.probabilities(pixels)
-        return np.concatenate(scored)
 
-    def _score(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
-        batch = _at_least(len(pixels), self._batch_sizes)
-        padded = np.zeros((batch, *self._parts.input_shape), np.float32)
+    def _probabilities(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        batch = _round_up(len(pixels), self._batch_sizes)
+        padded = np.zeros((batch, *self._model.input_shape), np.float32)
         padded[: len(pixels)] = pixels
         return probabilities(
-            self._forward(batch)(padded)[: len(pixels)], self._parts.probability_function
+            self._forward(batch)(padded)[: len(pixels)], self._model.probability_function
         )
 
-    def _explain_all(self, asks: Sequence[_Ask], methods: Sequence[str]) -> list[ImageExplanation]:
-        """Explain each by its method, those of one compiled step together."""
+    def _run(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+        """Explain each task with its method; tasks that share a compiled step run together."""
         groups: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
-        for place, ((_, _, recipe), name) in enumerate(zip(asks, methods, strict=True)):
-            groups.setdefault((name, recipe.score, recipe.layers), []).append(place)
-        explained: dict[int, ImageExplanation] = {}
-        for (name, _, _), places in groups.items():
+        for index, task in enumerate(tasks):
+            key = (task.options.method, task.options.score, task.options.layers)
+            groups.setdefault(key, []).append(index)
+        explanations: dict[int, ImageExplanation] = {}
+        for (name, _, _), indices in groups.items():
             method = find_method(name)
-            largest = self._batch_sizes[-1] if method.in_one_pass else 1
-            for start in range(0, len(places), largest):
-                chunk = places[start : start + largest]
-                made = self._explain_chunk([asks[place] for place in chunk], method)
-                explained.update(zip(chunk, made, strict=True))
-        return [explained[place] for place in range(len(asks))]
+            limit = self._batch_sizes[-1] if method.single_pass else 1
+            for start in range(0, len(indices), limit):
+                chunk = indices[start : start + limit]
+                found = self._run_step([tasks[index] for index in chunk], method)
+                explanations.update(zip(chunk, found, strict=True))
+        return [explanations[index] for index in range(len(tasks))]
 
-    def _explain_chunk(self, asks: Sequence[_Ask], method: Method) -> list[ImageExplanation]:
-        """Explain what shares method, score and layers, in one step."""
-        recipe = asks[0][2]
-        batch = _at_least(len(asks), self._batch_sizes)
-        wanted = [targets for _, targets, _ in asks]
-        count = max(map(len, wanted))
-        if method.in_one_pass:  # where another target costs next to nothing
-            count = _at_least(count, TARGET_COUNTS)
-        width = MAX_RIVALS if any(one.rivals for each in wanted for one in each) else 0
-        pixels = np.zeros((batch, *self._parts.input_shape), np.float32)
-        pixels[: len(asks)] = [picture.pixels for picture, _, _ in asks]
-        aims = _aims(wanted, batch, count, width)
-        layers = recipe.layers if method.has_layer else ()
-        rows = 1 if method.in_one_pass else self._rows
-        order = StepSpec(method.name, recipe.score, layers, batch, count, width, rows)
+    def _run_step(self, tasks: Sequence[ExplanationTask], method: Method) -> list[ImageExplanation]:
+        """Run one compiled step for tasks that share method, score and layers."""
+        options = tasks[0].options
+        targets = [task.targets for task in tasks]
+        batch = _round_up(len(tasks), self._batch_sizes)
+        count = max(map(len, targets))
+        if method.single_pass:  # an extra target costs next to nothing
+            count = _round_up(count, TARGET_COUNTS)
+        rivals = MAX_RIVALS if any(target.rivals for each in targets for target in each) else 0
+        pixels = np.zeros((batch, *self._model.input_shape), np.float32)
+        pixels[: len(tasks)] = [task.image.pixels for task in tasks]
+        layers = options.layers if method.has_layer else ()
+        chunk_size = 1 if method.single_pass else self._chunk_size
+        spec = StepSpec(method.name, options.score, layers, batch, count, rivals, chunk_size)
         try:
-            raw = self._stock.step(order)(pixels, aims)
+            output = self._steps.step(spec)(pixels, _target_tensors(targets, batch, count, rivals))
         except OutOfMemory:
-            if rows == 1:
+            if chunk_size == 1:
                 raise
-            self._rows //= 2
-            return self._explain_chunk(asks, method)
+            self._chunk_size //= 2
+            return self._run_step(tasks, method)
+        model = self._steps.model_at(layers)
         return [
-            read(
-                raw,
-                row,
-                picture=picture,
-                against=tuple(target.against for target in targets),
-                method=method,
-                spec=self.spec,
-                parts=self._stock.parts(layers),
-            )
-            for row, (picture, targets, _) in enumerate(asks)
+            build_explanation(output, row, task, method=method, spec=self.spec, model=model)
+            for row, task in enumerate(tasks)
         ]
 
-    def _check_targets(self, targets: Sequence[tuple[Target, ...]]) -> None:
-        classes = self._parts.classes
-        for wanted in targets:
-            if len(wanted) > MAX_TARGETS:
-                raise ValueError(f"{len(wanted)} targets; at most {MAX_TARGETS} go together")
-            for index in (i for target in wanted for i in (target.index, *target.rivals)):
+    def _check_targets(self, tasks: Sequence[ExplanationTask]) -> None:
+        classes = self._model.classes
+        for task in tasks:
+            if len(task.targets) > MAX_TARGETS:
+                raise ValueError(
+                    f"{len(task.targets)} targets in one task; at most {MAX_TARGETS} are allowed"
+                )
+            for index in (i for target in task.targets for i in (target.index, *target.rivals)):
                 if not -min(classes, MAX_TARGETS) <= index < classes:
-                    raise UnknownClass(f"{self.spec.name} has {classes} classes, not {index}")
+                    raise UnknownClass(
+                        f"{self.spec.name} has {classes} classes; class {index} does not exist"
+                    )
 
 
-def _aims(
+def _target_tensors(
     targets: Sequence[tuple[Target, ...]], batch: int, count: int, rivals: int
 ) -> TargetTensors:
-    """Fill the places up with the predicted class."""
-    aims = TargetTensors(
+    """Pad to (batch, count) targets of `rivals` rivals, with the predicted class."""
+    tensors = TargetTensors(
         np.full((batch, count), -1, np.int32),
         np.full((batch, count, rivals), PADDING, np.int32),
         np.ones((batch, count), np.float32),
     )
-    for row, wanted in enumerate(targets):
-        for place, target in enumerate(wanted):
-            aims.classes[row, place] = target.index
-            aims.rivals[row, place, : len(target.rivals)] = target.rivals
-            aims.signs[row, place] = -1 if target.against else 1
-    return aims
+    for row, image_targets in enumerate(targets):
+        for column, target in enumerate(image_targets):
+            tensors.classes[row, column] = target.index
+            tensors.rivals[row, column, : len(target.rivals)] = target.rivals
+            tensors.signs[row, column] = -1 if target.against else 1
+    return tensors
 
 
-def _check_fit(spec: ModelSpec, parts: SplitModel) -> None:
+def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:
     expected = (spec.input.height_px, spec.input.width_px, 3)
-    if parts.input_shape != expected:
+    if model.input_shape != expected:
         raise UnsupportedModel(
-            f"{spec.name} takes pictures of {parts.input_shape}, not {expected}: correct `input` "
-            "in the catalogue."
+            f"{spec.name} takes images of shape {model.input_shape}, but the catalogue says "
+            f"{expected}: correct `input` in the catalogue."
         )
-    if parts.classes != len(spec.labels):
+    if model.classes != len(spec.labels):
         raise UnsupportedModel(
-            f"{spec.name} knows {parts.classes} classes, but {spec.labels_file} names "
+            f"{spec.name} has {model.classes} classes, but {spec.labels_file} lists "
             f"{len(spec.labels)}: correct `labels_file` in the catalogue."
         )
 
 
-def _shows_something(explained: ImageExplanation) -> bool:
-    return any(target.verdict is Verdict.OK for target in explained.targets)
+def _is_usable(explanation: ImageExplanation) -> bool:
+    return any(target.verdict is Verdict.OK for target in explanation.targets)
 
 
-def _better(first: ImageExplanation, other: ImageExplanation) -> ImageExplanation:
-    chosen = other if _shows_something(other) else first
+def _fallback(task: ExplanationTask, position: int) -> ExplanationTask:
+    method = task.options.fallback[position]
+    return replace(task, options=task.options.model_copy(update={"method": method}))
+
+
+def _merge(first: ImageExplanation, other: ImageExplanation) -> ImageExplanation:
+    """Choose the fallback's explanation if it is usable, and record both methods as tried."""
+    chosen = other if _is_usable(other) else first
     return replace(chosen, tried=first.tried + other.tried)
 
 
-def _at_least(number: int, sizes: Sequence[int]) -> int:
+def _round_up(number: int, sizes: Sequence[int]) -> int:
     return next(size for size in sizes if size >= number)

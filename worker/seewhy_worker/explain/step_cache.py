@@ -1,4 +1,4 @@
-"""The stock of compiled steps: made when first asked for, and as many as memory can bear."""
+"""A cache of compiled steps: compiled on first use, bounded by memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,55 +12,65 @@ from seewhy_worker.cam.methods import find_method
 from seewhy_worker.keras_backend.steps import Step, compile_step
 from seewhy_worker.models.splitting.split_model import SplitModel
 
-LARGEST = 96
-"""A step of VGG16 takes about 2 MB; one method at all batch sizes is six steps."""
+MAX_STEPS = 96
+"""A step of VGG16 takes about 2 MB; one method at all batch sizes needs six steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """What a step is compiled for."""
+    """The parameters that a step is compiled for."""
 
     method: str
     score: ScoreKind
     layers: tuple[str, ...]
+    """Empty for the model's target layer."""
     batch: int
     targets: int
+    """Targets per image."""
     rivals: int
-    rows: int
+    """Rivals per target."""
+    chunk_size: int
+    """Images that a multi-pass method sends through the network together."""
 
 
 class StepCache:
-    """Keeps the steps asked for most recently, and the network's splits."""
+    """Keeps the most recently used steps, and the model's splits."""
 
     def __init__(
         self,
         *,
-        parts: SplitModel,
-        elsewhere: Callable[[tuple[str, ...]], SplitModel] | None,
+        model: SplitModel,
+        split_at: Callable[[tuple[str, ...]], SplitModel] | None,
         black: NDArray[np.float32],
     ) -> None:
-        """Split at the target layer; `elsewhere` splits at other layers."""
-        self._splits = {(): parts, parts.layers: parts}
-        self._elsewhere = elsewhere
+        """Compile steps of `model`, and of the splits that `split_at` makes at other layers.
+
+        `black` is a black image after preprocessing, (H, W, 3).
+        """
+        self._models = {(): model, model.layers: model}
+        self._split_at = split_at
         self._black = black
-        self.step = lru_cache(maxsize=LARGEST)(self._compile)
+        self.step = lru_cache(maxsize=MAX_STEPS)(self._compile)
 
-    def parts(self, layers: tuple[str, ...]) -> SplitModel:
-        """Return the network split at these layers; raise `UnsupportedModel`."""
-        if layers not in self._splits:
-            if self._elsewhere is None:
-                raise ValueError(f"this explainer splits at {self._splits[()].layer} only")
-            self._splits[layers] = self._elsewhere(layers)
-        return self._splits[layers]
+    def model_at(self, layers: tuple[str, ...]) -> SplitModel:
+        """Return the model split at these layers. Raises `UnsupportedModel`."""
+        if layers not in self._models:
+            if self._split_at is None:
+                raise ValueError(
+                    f"this explainer splits at {self._models[()].layer} only: create it with "
+                    "`split_at` to explain other layers"
+                )
+            self._models[layers] = self._split_at(layers)
+        return self._models[layers]
 
-    def _compile(self, order: StepSpec) -> Step:
+    def _compile(self, spec: StepSpec) -> Step:
         return compile_step(
-            self.parts(order.layers),
-            find_method(order.method),
-            score=order.score,
-            batch=order.batch,
-            targets=order.targets,
-            rivals=order.rivals,
-            chunk_size=order.rows,
+            self.model_at(spec.layers),
+            find_method(spec.method),
+            score=spec.score,
+            batch=spec.batch,
+            targets=spec.targets,
+            rivals=spec.rivals,
+            chunk_size=spec.chunk_size,
             black=self._black,
         )

@@ -1,4 +1,4 @@
-"""Putting an explanation to the test: which of its maps, by which class, and against which box."""
+"""Trust scores of an explanation: faithfulness and localization of each of its maps."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,51 +14,44 @@ from seewhy_worker.explain.types import ImageExplanation
 
 
 def with_faithfulness(
-    explained: ImageExplanation,
+    explanation: ImageExplanation,
     pixels: Pixels,
     *,
     probabilities: Callable[[Pixels], NDArray[np.float64]],
 ) -> ImageExplanation:
-    """Judge each map by its class's probability, on the network's own input (H, W, 3).
+    """Add faithfulness scores to each map, measured on the network's input (H, W, 3).
 
-    A contrast is judged by the class that it speaks for. What speaks against a class is not to be
-    had by showing more of it, so such maps are left without.
+    A contrast is scored by the probability of its own class. A map of the evidence against a class
+    has no faithfulness scores: showing more of that evidence cannot raise the probability.
     """
-    places = [place for place, target in enumerate(explained.targets) if not target.against]
-    scores = [explained.targets[place].score for place in places]
-    known = [np.nan if score.probability is None else score.probability for score in scores]
-    trusts = faithfulness(
+    columns = [i for i, target in enumerate(explanation.targets) if not target.against]
+    scores = [explanation.targets[column].score for column in columns]
+    trust = faithfulness(
         pixels,
-        explained.maps[places],
+        explanation.maps[columns],
         [score.index for score in scores],
-        whole=known,
+        baseline=[np.nan if s.probability is None else s.probability for s in scores],
         probabilities=probabilities,
     )
-    found = dict(zip(places, trusts, strict=True))
+    by_column = dict(zip(columns, trust, strict=True))
     return replace(
-        explained,
+        explanation,
         targets=tuple(
-            target.model_copy(update={"trust": found.get(place)})
-            for place, target in enumerate(explained.targets)
+            target.model_copy(update={"trust": by_column.get(column)})
+            for column, target in enumerate(explanation.targets)
         ),
     )
 
 
-def with_localization(explained: ImageExplanation, box: Box) -> ImageExplanation:
-    """Say of each map how well it lies in a box, in pixels of the upright original."""
-    return replace(
-        explained,
-        targets=tuple(
-            target.model_copy(
-                update={
-                    "trust": (target.trust or TrustScores()).model_copy(
-                        update={
-                            "pointing_hit": pointing_hit(map_, covers=explained.covers, box=box),
-                            "energy_in_box": energy_in_box(map_, covers=explained.covers, box=box),
-                        }
-                    )
-                }
-            )
-            for target, map_ in zip(explained.targets, explained.maps, strict=True)
-        ),
-    )
+def with_localization(explanation: ImageExplanation, box: Box) -> ImageExplanation:
+    """Add to each map how well it points at a box, in pixels of the upright original."""
+    covers = explanation.covers
+    targets = []
+    for target, map_ in zip(explanation.targets, explanation.maps, strict=True):
+        localization = {
+            "pointing_hit": pointing_hit(map_, covers=covers, box=box),
+            "energy_in_box": energy_in_box(map_, covers=covers, box=box),
+        }
+        trust = (target.trust or TrustScores()).model_copy(update=localization)
+        targets.append(target.model_copy(update={"trust": trust}))
+    return replace(explanation, targets=tuple(targets))

@@ -1,10 +1,10 @@
-"""What the explainer takes and gives, and the port through which the worker uses it.
+"""The explainer's input and output types, and the `Explainer` port.
 
-Nothing here needs a tensor library, so a stub of three methods can stand in for a model.
+Nothing here imports a tensor library, so the stub can implement the port without one.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,65 +13,82 @@ from numpy.typing import NDArray
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import ClassScore, TargetResult
-from seewhy.schemas.targets import TargetOrIndex
+from seewhy.schemas.targets import Target, TargetOrIndex, as_target
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
-    """A picture as the network takes it."""
+    """An image at the network's input size, preprocessed."""
 
     pixels: NDArray[np.float32]
-    """(H, W, 3), preprocessed."""
+    """(H, W, 3), the network's input."""
     covers: Rectangle
-    """The part of the original picture that `pixels` shows."""
+    """The part of the original image that `pixels` shows, in pixels of the original."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationTask:
+    """One image, the targets to explain in it and the options to explain them with."""
+
+    image: PreparedImage
+    targets: tuple[Target, ...]
+    options: MethodOptions = field(default_factory=MethodOptions)
+
+    @classmethod
+    def create(
+        cls,
+        image: PreparedImage,
+        targets: Iterable[TargetOrIndex],
+        options: MethodOptions | None = None,
+    ) -> "ExplanationTask":
+        """Create a task; a target may be a class index, or -r for the r-th most probable class.
+
+        The default options ask for Grad-CAM of the logit at the model's target layer.
+        """
+        return cls(image, tuple(map(as_target, targets)), options or MethodOptions())
 
 
 @dataclass(frozen=True, slots=True)
 class ImageExplanation:
-    """The explanation of one picture."""
+    """The explanation of one image."""
 
     maps: NDArray[np.float32]
-    """(K, h, w), one signed map per target, in the order they were asked for."""
+    """(K, h, w), one signed map per target, in the order of the task's targets."""
     targets: tuple[TargetResult, ...]
-    """K scores and verdicts, same order."""
+    """K scores and verdicts, in the same order."""
     top: tuple[ClassScore, ...]
-    """The most probable classes, best first; five, or all of a smaller model."""
+    """The five most probable classes, best first; all classes if the model has fewer."""
     covers: Rectangle
+    """The part of the original image that the maps cover, in pixels of the original."""
     tried: tuple[str, ...]
-    """The methods run, in order; more than one when a fallback was needed."""
+    """The methods that ran, in order; more than one if a fallback was needed."""
     method: str
-    """The one that made the maps."""
+    """The method that produced the maps."""
     layer: str
-    """The layer they are of; several, fused, with a + between; none for maps of the pixels."""
+    """The explained layer; fused layers are joined with ` + `; empty for maps of the pixels."""
     linear: bool
     """Whether the difference of two maps explains the difference of their scores."""
 
 
 class Explainer(Protocol):
-    """A resident model that explains pictures."""
+    """A loaded model that explains images."""
 
     @property
     def digest(self) -> str:
-        """What identifies the weights."""
+        """The digest of the weights."""
         ...
 
-    def prepare(self, picture: NDArray[np.uint8]) -> PreparedImage:
-        """Bring an RGB picture (H, W, 3) to the network's input. Safe from many threads."""
+    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
+        """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
         ...
 
-    def explain(
-        self,
-        prepared: Sequence[PreparedImage],
-        targets: Sequence[tuple[TargetOrIndex, ...]],
-        recipes: Sequence[MethodOptions] | None = None,
-    ) -> list[ImageExplanation]:
-        """Explain each picture's targets by its recipe, in order; one thread at a time.
+    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+        """Explain each task, in order. Not thread-safe.
 
-        A target may be a class index, or -r for the r-th most probable class. Raises
-        `OutOfMemory`. Without recipes, all are explained by Grad-CAM of the logit.
+        Raises `OutOfMemory` when the batch does not fit into memory.
         """
         ...
 
     def warm_up(self) -> None:
-        """Compile what most requests need, so that the first are as quick as the rest."""
+        """Compile what most requests need, so that the first requests are not slower."""
         ...

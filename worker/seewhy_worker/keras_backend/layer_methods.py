@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seewhy_worker.cam.fusion import fuse
+from seewhy_worker.cam.layer.fusion import fuse
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.gradient_overrides import override_gradients
 from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext
@@ -28,17 +28,17 @@ def explain_layers(context: StepContext, pixels: Any, targets: TargetTensors) ->
     logits = repeated_logits[::copies]
     targets = targets.resolve_ranks(logits)
     if method.needs == "activation":
-        maps = _fuse([method.maps(tf.cast(a, tf.float32), xp=keras.ops) for a in activations])
+        maps = _fuse([method.formula(tf.cast(a, tf.float32), xp=keras.ops) for a in activations])
         peaks = tf.ones((batch * count,))
         return MethodOutput(tf.repeat(maps, count, axis=0), peaks, targets, logits)
-    if method.rivals is not None:
+    if method.choose_rivals is not None:
         classes = targets.flatten().classes
-        rivals = tf.cast(method.rivals(repeated_logits, classes, xp=keras.ops), tf.int32)
+        rivals = tf.cast(method.choose_rivals(repeated_logits, classes, xp=keras.ops), tf.int32)
         targets = replace(targets, rivals=tf.reshape(rivals, (batch, count, rivals.shape[1])))
     # Rows are independent, so the gradient of their sum holds the gradient of each row.
     total = tf.reduce_sum(context.target_scores(repeated_logits, targets.flatten()))
     layer_arrays = _derivatives(total, activations, method)
-    maps = _fuse([method.maps(*arrays, xp=keras.ops) for arrays in layer_arrays])
+    maps = _fuse([method.formula(*arrays, xp=keras.ops) for arrays in layer_arrays])
     peaks = [tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3)) for _, gradient, *_ in layer_arrays]
     return MethodOutput(maps, tf.reduce_max(tf.stack(peaks), axis=0), targets, logits)
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seewhy_worker.cam.scorecam import masks
+from seewhy_worker.cam.perturbation.scorecam import channel_masks
 from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext, map_in_chunks
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
@@ -19,7 +19,7 @@ def explain_perturbed(context: StepContext, pixels: Any, targets: TargetTensors)
     full_activation = model.body(pixels)
     logits = tf.cast(model.head(full_activation), tf.float32)
     targets = targets.resolve_ranks(logits)
-    activation = _select_channels(tf.cast(full_activation, tf.float32), method.channels)
+    activation = _select_channels(tf.cast(full_activation, tf.float32), method.max_channels)
     count = targets.classes.shape[1]
     if method.needs == "masked":
         scores = _scores_masked(context, pixels, activation, targets)
@@ -28,7 +28,7 @@ def explain_perturbed(context: StepContext, pixels: Any, targets: TargetTensors)
         full_scores = context.target_scores(tf.repeat(logits, count, axis=0), targets.flatten())
         scores = full_scores[:, tf.newaxis] - _scores_ablated(context, full_activation, targets)
         peaks = tf.reduce_max(tf.abs(scores), axis=1)
-    maps = method.maps(tf.repeat(activation, count, axis=0), scores, xp=keras.ops)
+    maps = method.formula(tf.repeat(activation, count, axis=0), scores, xp=keras.ops)
     return MethodOutput(maps, peaks, targets, logits)
 
 
@@ -51,7 +51,8 @@ def _scores_masked(
     def score(channels: Any) -> Any:
         selected = tf.gather(activation, channels, axis=3)
         # (1, H, W, n) → (n, H, W, 1)
-        mask = tf.transpose(masks(tf.image.resize(selected, size), xp=keras.ops), (3, 1, 2, 0))
+        masks = channel_masks(tf.image.resize(selected, size), xp=keras.ops)
+        mask = tf.transpose(masks, (3, 1, 2, 0))
         logits = context.model.head(context.model.body(pixels * mask))
         return _scores_of_all_targets(context, logits, targets)
 

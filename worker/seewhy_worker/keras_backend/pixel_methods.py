@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.cam.gradcam import gradcam
+from seewhy_worker.cam.layer.gradcam import gradcam
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.gradient_overrides import has_relus, override_gradients
 from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
@@ -31,15 +31,15 @@ def explain_pixels(context: StepContext, pixels: Any, targets: TargetTensors) ->
         factor = resize_maps(cam.maps, pixels.shape[1:3])
     else:
         factor = tf.repeat(pixels - context.black, gradient.shape[0], axis=0)
-    maps = context.method.maps(gradient, factor, xp=keras.ops)
+    maps = context.method.formula(gradient, factor, xp=keras.ops)
     peaks = tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3))
     return MethodOutput(maps, peaks, cam.targets, cam.logits)
 
 
 def _mean_gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:
     """Average each target's gradient over the method's points: (H, W, 3) → (K, H, W, 3)."""
-    points = context.method.points
-    point_pixels = points.of(pixels, context.black, xp=keras.ops)
+    points = context.method.gradient_points
+    point_pixels = points.images(pixels, context.black, xp=keras.ops)
     count = len(points.weights)
     size = balanced_chunk_size(count, context.chunk_size)
     chunks = -(-count // size)

@@ -1,0 +1,1 @@
+"""The worker's pipeline: claim, fetch, explain, publish, report."""

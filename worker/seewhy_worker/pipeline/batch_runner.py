@@ -1,8 +1,8 @@
-"""Draining a lane: claim, prepare, explain, publish, settle, until nothing is left.
+"""The batch runner: claims jobs of a lane, explains them and reports their outcomes.
 
-Several threads drain at once, so that one batch is fetched and another uploaded while a third is
-on the device. The batch is what is waiting: no timer, so a lone job runs at once and a full lane
-runs full batches.
+Several threads run batches at once, so that one batch is fetched and another published while a
+third is on the device. A batch is the jobs that are ready now: no timer waits for more, so a
+single job runs at once and a full lane runs full batches.
 """
 
 import contextlib
@@ -34,105 +34,107 @@ from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.publish import ResultPublisher
 
 Item = TypeVar("Item")
-Made = TypeVar("Made")
+Output = TypeVar("Output")
 
 RETRY_BASE_MS = 500
 RETRY_LIMIT_MS = 30_000
-STORE_AWAY_MS = 2_000
+STORE_RETRY_MS = 2_000
+REPORT_RETRY_S = 0.5
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineDeps:
-    """Where a batch passes by on its way."""
+    """What the batch runner works with. `devices` are by model name."""
 
     ledger: Ledger
     outbox: Outbox
     wakeups: WakeupPublisher
     store: ObjectStore
     leases: Leases
-    intake: ImageFetcher
+    fetcher: ImageFetcher
     devices: Mapping[str, Device]
-    publication: ResultPublisher
+    publisher: ResultPublisher
 
 
 class BatchRunner:
-    """Empties lanes. One per worker process, used by all its threads."""
+    """Runs the jobs of lanes in batches. Thread-safe; one per worker process."""
 
     def __init__(
         self,
-        stations: PipelineDeps,
+        deps: PipelineDeps,
         *,
         owner: str,
-        helpers: ThreadPoolExecutor,
-        report_within_s: float,
+        io_threads: ThreadPoolExecutor,
+        report_timeout_s: float,
     ) -> None:
-        """Claim as `owner`; fetch and upload on the threads of `helpers`.
+        """Claim jobs as `owner`; fetch images and publish results on `io_threads`.
 
-        An outcome that the ledger does not take is offered again for `report_within_s`.
+        While the ledger is unavailable, an outcome is reported again for `report_timeout_s`.
         """
-        self._at = stations
+        self._deps = deps
         self._owner = owner
-        self._helpers = helpers
-        self._report_within_s = report_within_s
+        self._io_threads = io_threads
+        self._report_timeout_s = report_timeout_s
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Claim nothing more, and give back what has not reached the device."""
+        """Stop claiming jobs, and release the claimed jobs that are not on the device yet."""
         self._stopping.set()
 
-    def drain(self, lane: str) -> int:
+    def run_lane(self, lane: str) -> int:
         """Run the jobs of the lane's model until none is ready; return how many were claimed.
 
-        Raises `LedgerUnavailable` when nothing can be claimed.
+        Raises `LedgerUnavailable` when no jobs can be claimed.
         """
         model = lane.rpartition(":")[0]
-        device = self._at.devices[model]
+        device = self._deps.devices[model]
         lanes = lanes_of(model)
         count = 0
         while not self._stopping.is_set():
-            claims = self._at.ledger.claim(lanes, owner=self._owner, limit=device.max_batch)
+            claims = self._deps.ledger.claim(lanes, owner=self._owner, limit=device.max_batch)
             if not claims:
                 break
             count += len(claims)
-            with self._at.leases.holding(claims):
-                well = self._run(claims, device)
-            if not well:
-                break  # the sweep will ring again
+            with self._deps.leases.holding(claims):
+                ok = self._run_batch(claims, device)
+            if not ok:
+                break  # The next batch would fail too; the sweep sends a wakeup later.
         return count
 
-    def _run(self, claims: Sequence[Claim], device: Device) -> bool:
-        """Run a batch; False when the object store is away, and others would fare no better."""
-        fetched = _side_by_side(
-            self._helpers, lambda claim: self._at.intake.fetch(claim, device.explainer), claims
+    def _run_batch(self, claims: Sequence[Claim], device: Device) -> bool:
+        """Run a batch; return False when the object store is unavailable."""
+        fetched = _in_parallel(
+            self._io_threads,
+            lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
+            claims,
         )
-        failures = [_failure(c, f) for c, f in zip(claims, fetched, strict=True) if _failed(f)]
-        well = self._report([], failures)
-        batch = self._still_wanted([ready for ready in fetched if isinstance(ready, FetchedJob)])
+        failures = [
+            _failure(claim, error)
+            for claim, error in zip(claims, fetched, strict=True)
+            if isinstance(error, BaseException)
+        ]
+        ok = self._report([], failures)
+        batch = self._drop_cancelled([job for job in fetched if isinstance(job, FetchedJob)])
         if not batch:
-            return well
-        explained = device.explain(
-            [ready.prepared for ready in batch],
-            [ready.job.targets for ready in batch],
-            [ready.job.method_options for ready in batch],
-            unless=self._stopping,
-        )
+            return ok
+        explained = device.explain([job.task for job in batch], unless=self._stopping)
         if explained is None:
-            self._tell(lambda: self._at.ledger.release([ready.claim for ready in batch]))
-            return well
+            self._retry_report(lambda: self._deps.ledger.release([job.claim for job in batch]))
+            return ok
         outcomes, explain_ms = explained
-        return self._finish(batch, outcomes, device, {"explain": explain_ms}) and well
+        return self._publish(batch, outcomes, device, {"explain": explain_ms}) and ok
 
-    def _still_wanted(self, batch: list[FetchedJob]) -> list[FetchedJob]:
-        """Leave out what was cancelled or lost."""
-        holds = [(ready, self._at.leases.of(ready.claim)) for ready in batch]
-        cancelled = [ready.claim for ready, hold in holds if hold is LeaseStatus.CANCEL]
+    def _drop_cancelled(self, batch: list[FetchedJob]) -> list[FetchedJob]:
+        """Keep the jobs with a valid lease; confirm the cancellation of those cancelled."""
+        statuses = [(job, self._deps.leases.status(job.claim)) for job in batch]
+        cancelled = [job.claim for job, status in statuses if status is LeaseStatus.CANCEL]
         if cancelled:
-            self._tell(lambda: self._at.ledger.cancel_claimed(cancelled))
-        return [ready for ready, hold in holds if hold is LeaseStatus.HELD]
+            self._retry_report(lambda: self._deps.ledger.cancel_claimed(cancelled))
+        return [job for job, status in statuses if status is LeaseStatus.HELD]
 
-    def _finish(
+    def _publish(
         self,
         batch: Sequence[FetchedJob],
         outcomes: Sequence[ImageExplanation | SeewhyError],
@@ -140,95 +142,107 @@ class BatchRunner:
         timings_ms: Mapping[str, float],
     ) -> bool:
         def publish(pair: tuple[FetchedJob, ImageExplanation | SeewhyError]) -> Completion:
-            ready, outcome = pair
+            job, outcome = pair
             if isinstance(outcome, SeewhyError):
                 raise outcome
-            result = self._at.publication.publish(
-                ready, outcome, device.explainer, timings_ms=timings_ms
+            result = self._deps.publisher.publish(
+                job, outcome, device.explainer, timings_ms=timings_ms
             )
-            return Completion(ready.claim, result.model_dump_json())
+            return Completion(job.claim, result.model_dump_json())
 
-        published = _side_by_side(self._helpers, publish, list(zip(batch, outcomes, strict=True)))
+        published = _in_parallel(self._io_threads, publish, list(zip(batch, outcomes, strict=True)))
         return self._report(
             [done for done in published if isinstance(done, Completion)],
-            [_failure(r.claim, f) for r, f in zip(batch, published, strict=True) if _failed(f)],
+            [
+                _failure(job.claim, error)
+                for job, error in zip(batch, published, strict=True)
+                if isinstance(error, BaseException)
+            ],
         )
 
     def _report(self, completions: list[Completion], failures: list[JobFailure]) -> bool:
-        """Report outcomes; False when the store is away, and with it some of them."""
-        away = self._failed_by_the_store_alone(failures)
-        own = [failure for failure in failures if failure not in away]
+        """Report outcomes to the ledger; return False when the object store is unavailable.
+
+        Jobs that failed because of an outage of the store are released instead.
+        """
+        outage = self._store_outage_failures(failures)
+        failed = [failure for failure in failures if failure not in outage]
         if completions:
-            self._tell(lambda: self._at.ledger.complete(completions))
-        for failure in own:
-            _log.warning("job %s: %s: %s", failure.claim.job_id, failure.code, failure.detail)
-        if own:
-            self._tell(lambda: self._at.ledger.fail(own))
-        if away:
-            _log.warning("gave %d jobs back: %s", len(away), away[0].detail)
-            claims = [failure.claim for failure in away]
-            self._tell(lambda: self._at.ledger.release(claims, retry_in_ms=STORE_AWAY_MS))
-        if completions or own:
-            self._wake_couriers()
-        return not away
+            self._retry_report(lambda: self._deps.ledger.complete(completions))
+        for failure in failed:
+            _log.warning(
+                "Job %s failed: %s: %s", failure.claim.job_id, failure.code, failure.detail
+            )
+        if failed:
+            self._retry_report(lambda: self._deps.ledger.fail(failed))
+        if outage:
+            _log.warning(
+                "Object store unavailable; released %d jobs, retrying in %g s: %s",
+                len(outage),
+                STORE_RETRY_MS / 1000,
+                outage[0].detail,
+            )
+            claims = [failure.claim for failure in outage]
+            self._retry_report(
+                lambda: self._deps.ledger.release(claims, retry_in_ms=STORE_RETRY_MS)
+            )
+        if completions or failed:
+            self._notify_dispatchers()
+        return not outage
 
-    def _failed_by_the_store_alone(self, failures: list[JobFailure]) -> list[JobFailure]:
-        """Pick what an outage of the whole store has spoilt: it costs no job an attempt."""
-        spoilt = [failure for failure in failures if failure.code == StoreUnavailable.code]
-        if spoilt:
+    def _store_outage_failures(self, failures: list[JobFailure]) -> list[JobFailure]:
+        """Return the failures caused by an outage of the whole store: they cost no attempt."""
+        store_failures = [f for f in failures if f.code == StoreUnavailable.code]
+        if store_failures:
             with contextlib.suppress(StoreUnavailable):
-                self._at.store.check()
-                return []  # it is one object that cannot be had
-        return spoilt
+                self._deps.store.check()
+                return []  # The store works; only single objects cannot be read or written.
+        return store_failures
 
-    def _wake_couriers(self) -> None:
-        with contextlib.suppress(LedgerUnavailable):  # the sweep will wake them
-            if wanted := self._at.outbox.wakeups_needed():
-                self._at.wakeups.notify_dispatchers(times=wanted)
+    def _notify_dispatchers(self) -> None:
+        with contextlib.suppress(LedgerUnavailable):  # The sweep also notifies them.
+            if times := self._deps.outbox.wakeups_needed():
+                self._deps.wakeups.notify_dispatchers(times=times)
 
-    def _tell(self, report: Callable[[], object]) -> None:
-        """Report an outcome; a ledger that is away for a moment must not cost the work done."""
-        deadline = time.monotonic() + self._report_within_s
+    def _retry_report(self, report: Callable[[], object]) -> None:
+        """Report until the ledger accepts it: a short outage must not discard finished work."""
+        deadline = time.monotonic() + self._report_timeout_s
         while True:
             try:
                 report()
             except LedgerUnavailable as error:
                 if time.monotonic() >= deadline:
-                    _log.error("gave up reporting, the jobs will run again: %s", error)
+                    _log.error("Cannot report outcomes; the jobs will run again: %s", error)
                     return
-                time.sleep(0.5)
+                time.sleep(REPORT_RETRY_S)
             else:
                 return
 
 
-def _side_by_side(
-    helpers: ThreadPoolExecutor, step: Callable[[Item], Made], items: Sequence[Item]
-) -> list[Made | BaseException]:
-    """Run a step on every item in parallel; an exception stands where the result would."""
-    futures = [helpers.submit(step, item) for item in items]
+def _in_parallel(
+    threads: ThreadPoolExecutor, step: Callable[[Item], Output], items: Sequence[Item]
+) -> list[Output | BaseException]:
+    """Run a step on every item in parallel; return its result, or its exception, in order."""
+    futures = [threads.submit(step, item) for item in items]
     return [future.exception() or future.result() for future in futures]
 
 
-def _failed(outcome: object) -> bool:
-    return isinstance(outcome, BaseException)
-
-
-def _failure(claim: Claim, error: object) -> JobFailure:
-    """Say what went wrong so that the client and the ledger can act on it."""
+def _failure(claim: Claim, error: BaseException) -> JobFailure:
+    """Describe an error for the client, and whether the ledger should retry the job."""
     if isinstance(error, MemoryError):
-        error = OutOfMemory("the worker ran out of memory on this picture")
+        error = OutOfMemory("the worker ran out of memory on this image")
     if not isinstance(error, SeewhyError):
-        _log.error("job %s failed in an unforeseen way", claim.job_id, exc_info=error)  # type: ignore[arg-type]
-        error = ExplainerFailed("the worker failed on this picture in an unforeseen way")
+        _log.error("Job %s failed with an unexpected error", claim.job_id, exc_info=error)
+        error = ExplainerFailed("an unexpected error occurred in the worker")
     return JobFailure(
         claim=claim,
         code=error.code,
         detail=str(error),
-        retry_in_ms=_delay_ms(claim.attempt) if error.retryable else None,
+        retry_in_ms=_backoff_ms(claim.attempt) if error.retryable else None,
     )
 
 
-def _delay_ms(attempt: int) -> int:
-    """Double the wait with each attempt, between half and all of it at random."""
+def _backoff_ms(attempt: int) -> int:
+    """Double the delay with each attempt, up to a limit; jitter takes off up to half of it."""
     longest = min(RETRY_LIMIT_MS, RETRY_BASE_MS * 2**attempt)
     return int(longest * (0.5 + random.random() / 2))  # noqa: S311 - jitter, not a secret

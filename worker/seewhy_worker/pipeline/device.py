@@ -1,4 +1,4 @@
-"""The device: one explainer, used by one thread at a time; a bad picture fails alone."""
+"""The device: runs one explainer in one thread at a time and isolates failing images."""
 
 import logging
 import threading
@@ -6,12 +6,8 @@ import time
 from collections.abc import Sequence
 
 from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
-from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.targets import TargetOrIndex
-from seewhy_worker.explain.types import Explainer, ImageExplanation, PreparedImage
+from seewhy_worker.explain.types import Explainer, ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.watchdog import Watchdog, passes_of
-
-Targets = tuple[TargetOrIndex, ...]
 
 STOP_CHECK_S = 0.1
 
@@ -19,12 +15,12 @@ _log = logging.getLogger(__name__)
 
 
 class Device:
-    """Guards an explainer and finds the guilty picture when a batch fails."""
+    """Serialises the calls of an explainer. If a batch fails, only the failing images fail."""
 
     def __init__(self, explainer: Explainer, *, max_batch: int, watchdog: Watchdog) -> None:
-        """Explain batches of up to `max_batch`, and of fewer once memory has run out.
+        """Explain batches of up to `max_batch`; running out of memory lowers the limit.
 
-        `watchdog` is told of every call and what it costs.
+        `watchdog` supervises every call.
         """
         self.explainer = explainer
         self.max_batch = max_batch
@@ -32,18 +28,13 @@ class Device:
         self._lock = threading.Lock()
 
     def explain(
-        self,
-        pictures: Sequence[PreparedImage],
-        targets: Sequence[Targets],
-        recipes: Sequence[MethodOptions],
-        *,
-        unless: threading.Event,
+        self, tasks: Sequence[ExplanationTask], *, unless: threading.Event
     ) -> tuple[list[ImageExplanation | SeewhyError], float] | None:
-        """Explain each picture, in order, and say how many ms of the device that took.
+        """Explain each task, in order; also return the device time in ms.
 
-        A failure stands where the explanation would. On an exception the batch is halved until
-        the guilty picture stands alone. Running out of memory also halves `max_batch` for good.
-        None, and nothing done, when `unless` is set before the device is free.
+        A failed task has its error in place of an explanation. If a batch fails, its halves run
+        again, down to single images. Running out of memory also halves `max_batch` permanently.
+        Returns None, without running anything, when `unless` is set before the device is free.
         """
         while not self._lock.acquire(timeout=STOP_CHECK_S):
             if unless.is_set():
@@ -52,48 +43,43 @@ class Device:
             if unless.is_set():
                 return None
             started = time.perf_counter()
-            outcomes = self._halving(pictures, targets, recipes)
+            outcomes = self._explain(tasks)
             return outcomes, (time.perf_counter() - started) * 1000
         finally:
             self._lock.release()
 
-    def _halving(
-        self,
-        pictures: Sequence[PreparedImage],
-        targets: Sequence[Targets],
-        recipes: Sequence[MethodOptions],
-    ) -> list[ImageExplanation | SeewhyError]:
-        if not pictures:
+    def _explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation | SeewhyError]:
+        if not tasks:
             return []
         try:
-            with self._watchdog.watching(passes=passes_of(targets, recipes)):
-                return _one_each(self.explainer.explain(pictures, targets, recipes), pictures)
+            with self._watchdog.watching(passes=passes_of(tasks)):
+                return _one_per_task(self.explainer.explain(tasks), tasks)
         except (OutOfMemory, MemoryError) as error:
-            failure: SeewhyError = OutOfMemory(f"out of memory with {len(pictures)} picture(s)")
+            failure: SeewhyError = OutOfMemory(
+                f"the device ran out of memory with {len(tasks)} image(s)"
+            )
             failure.__cause__ = error
-            self.max_batch = max(1, min(self.max_batch, len(pictures) // 2))
-            _log.warning("%s; batches of %d from now on", failure, self.max_batch)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must cost one picture only
-            failure = error if isinstance(error, SeewhyError) else _failed(error)
-            _log.warning("the explainer failed on %d picture(s)", len(pictures), exc_info=error)
-        if len(pictures) == 1:
+            self.max_batch = max(1, min(self.max_batch, len(tasks) // 2))
+            _log.warning("%s; reducing the batch size to %d", failure, self.max_batch)
+        except Exception as error:  # noqa: BLE001 - any error may fail one image only
+            failure = error if isinstance(error, SeewhyError) else _explainer_failed(error)
+            _log.warning("The explainer failed on %d image(s)", len(tasks), exc_info=error)
+        if len(tasks) == 1:
             return [failure]
-        half = len(pictures) // 2
-        return self._halving(pictures[:half], targets[:half], recipes[:half]) + self._halving(
-            pictures[half:], targets[half:], recipes[half:]
-        )
+        half = len(tasks) // 2
+        return self._explain(tasks[:half]) + self._explain(tasks[half:])
 
 
-def _one_each(
-    explained: Sequence[ImageExplanation], pictures: Sequence[PreparedImage]
+def _one_per_task(
+    explanations: Sequence[ImageExplanation], tasks: Sequence[ExplanationTask]
 ) -> list[ImageExplanation | SeewhyError]:
-    """Return them; a batch that lacks one does not say whose it is, and so has failed."""
-    if len(explained) != len(pictures):
-        raise ExplainerFailed("the explainer left a picture out")
-    return list(explained)
+    """Reject an incomplete batch: nothing says which image has no explanation."""
+    if len(explanations) != len(tasks):
+        raise ExplainerFailed("the explainer returned no explanation for an image")
+    return list(explanations)
 
 
-def _failed(error: Exception) -> ExplainerFailed:
-    failure = ExplainerFailed("the explainer failed on this picture")
+def _explainer_failed(error: Exception) -> ExplainerFailed:
+    failure = ExplainerFailed("the explainer failed on this image")
     failure.__cause__ = error
     return failure

@@ -1,4 +1,4 @@
-"""Intake: from a claim to a picture that the network takes."""
+"""Fetching: from a claim to an explanation task."""
 
 import time
 from dataclasses import dataclass
@@ -11,38 +11,38 @@ from seewhy.imaging import codecs
 from seewhy.ledger.types import Claim
 from seewhy.schemas.job import Job
 from seewhy.storage.port import ObjectStore
-from seewhy_worker.explain.types import Explainer, PreparedImage
+from seewhy_worker.explain.types import Explainer, ExplanationTask
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedJob:
-    """A claimed job with its picture fetched, decoded and brought to the network's input."""
+    """A claimed job with its image fetched, decoded and prepared for the network."""
 
     claim: Claim
     job: Job
-    photo: NDArray[np.uint8]
-    """(height, width, 3) RGB, upright, at its own size."""
-    prepared: PreparedImage
+    image: NDArray[np.uint8]
+    """(H, W, 3) RGB, upright, at its original size."""
+    task: ExplanationTask
     prepare_ms: float
 
 
 class ImageFetcher:
-    """Fetches and decodes pictures; many threads at once."""
+    """Fetches, decodes and prepares the images of claimed jobs. Thread-safe."""
 
     def __init__(self, *, store: ObjectStore, max_pixels: int) -> None:
-        """Fetch from this store."""
+        """Fetch from `store` and refuse images of more than `max_pixels`."""
         self._store = store
         self._max_pixels = max_pixels
 
     def fetch(self, claim: Claim, explainer: Explainer) -> FetchedJob:
-        """Make one claim ready. Raises `BadImage`, `ImageGone` and `StoreUnavailable`."""
+        """Fetch and prepare an image. Raises `BadImage`, `ImageGone` and `StoreUnavailable`."""
         started = time.perf_counter()
         job = Job.model_validate_json(claim.job)
         try:
             body = self._store.get(job.image_key)
         except ObjectNotFound as error:
             raise ImageGone("The image expired before the job ran; submit it again.") from error
-        photo = codecs.decode(body, max_pixels=self._max_pixels)
-        prepared = explainer.prepare(photo)
+        image = codecs.decode(body, max_pixels=self._max_pixels)
+        task = ExplanationTask.create(explainer.prepare(image), job.targets, job.method_options)
         elapsed_ms = (time.perf_counter() - started) * 1000
-        return FetchedJob(claim, job, photo, prepared, prepare_ms=elapsed_ms)
+        return FetchedJob(claim, job, image, task, prepare_ms=elapsed_ms)

@@ -1,4 +1,4 @@
-"""Leases: one thread per worker process renews every claim the process holds."""
+"""Leases: one thread per worker process renews the leases of all claims it holds."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from seewhy.periodic import PeriodicTask
 
 
 class Leases:
-    """Keeps claims alive while they are worked on, and hears what the ledger says of them."""
+    """Renews the leases of claims in progress and records their status. Thread-safe."""
 
     def __init__(self, *, ledger: Ledger, lease_s: float) -> None:
-        """Renew three times per lease once started, so that one missed call loses nothing."""
+        """Renew three times per lease, so that one failed call loses no lease."""
         self._task = PeriodicTask("leases", self.renew, interval_s=lease_s / 3, wait_first=True)
         self._ledger = ledger
-        self._holds: dict[Claim, LeaseStatus] = {}
+        self._statuses: dict[Claim, LeaseStatus] = {}
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -29,29 +29,29 @@ class Leases:
 
     @contextmanager
     def holding(self, claims: Sequence[Claim]) -> Iterator[None]:
-        """Renew these claims for the length of the block."""
+        """Renew the leases of these claims while the block runs."""
         with self._lock:
-            self._holds.update(dict.fromkeys(claims, LeaseStatus.HELD))
+            self._statuses.update(dict.fromkeys(claims, LeaseStatus.HELD))
         try:
             yield
         finally:
             with self._lock:
                 for claim in claims:
-                    self._holds.pop(claim, None)
+                    self._statuses.pop(claim, None)
 
-    def of(self, claim: Claim) -> LeaseStatus:
-        """What the ledger said of the claim when its lease was last renewed."""
+    def status(self, claim: Claim) -> LeaseStatus:
+        """Return the claim's status as of the last renewal."""
         with self._lock:
-            return self._holds.get(claim, LeaseStatus.LOST)
+            return self._statuses.get(claim, LeaseStatus.LOST)
 
     def renew(self) -> None:
-        """Renew all now. Raises `LedgerUnavailable`."""
+        """Renew all leases now. Raises `LedgerUnavailable`."""
         with self._lock:
-            claims = list(self._holds)
+            claims = list(self._statuses)
         if not claims:
             return
-        answers = self._ledger.renew(claims)
+        statuses = self._ledger.renew(claims)
         with self._lock:
-            for claim, answer in zip(claims, answers, strict=True):
-                if claim in self._holds:
-                    self._holds[claim] = answer
+            for claim, status in zip(claims, statuses, strict=True):
+                if claim in self._statuses:
+                    self._statuses[claim] = status

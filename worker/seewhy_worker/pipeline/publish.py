@@ -1,4 +1,4 @@
-"""Publication: an explanation becomes objects, all of them before the ledger hears of it."""
+"""Publishing: writes an explanation to the object store before the ledger records it."""
 
 import hashlib
 import json
@@ -21,85 +21,89 @@ FILES = {
     "overlay": ("overlay.jpg", "image/jpeg"),
     "result": (RESULT_DOCUMENT, "application/json"),
 }
+"""Name and content type of each object."""
 
 
 class ResultPublisher:
-    """Writes results under `results/<job id>/<fence>/`; many threads at once.
+    """Writes results under `results/<job id>/<fence>/`. Thread-safe.
 
-    The fence is in the key, so a worker that lost its claim cannot touch the winner's objects.
+    The fence is part of the key, so a worker that lost its claim cannot overwrite the objects of
+    the worker that holds it now.
     """
 
     def __init__(self, *, store: ObjectStore, versions: Mapping[str, str]) -> None:
-        """Write into this store, and say which versions made it."""
+        """Write to `store`; `versions` of the software become part of each result."""
         self._store = store
         self._versions = dict(versions)
 
     def publish(
         self,
-        ready: FetchedJob,
-        explained: ImageExplanation,
+        fetched: FetchedJob,
+        explanation: ImageExplanation,
         explainer: Explainer,
         *,
         timings_ms: Mapping[str, float],
     ) -> Result:
-        """Render and write everything. Raises `StoreUnavailable`."""
+        """Render and store everything the job asks for. Raises `StoreUnavailable`."""
         started = time.perf_counter()
-        if ready.job.box:
-            explained = with_localization(explained, ready.job.box)
-        bodies = {"map": maps.encode_npy(explained.maps)}
-        if "overlay" in ready.job.outputs:
-            bodies["overlay"] = _draw(ready, explained)
+        job, claim = fetched.job, fetched.claim
+        if job.box:
+            explanation = with_localization(explanation, job.box)
+        bodies = {"map": maps.encode_npy(explanation.maps)}
+        if "overlay" in job.outputs:
+            bodies["overlay"] = _render(fetched, explanation)
         render_ms = (time.perf_counter() - started) * 1000
         for name, body in bodies.items():
-            self._put(ready, name, body)
+            self._put(fetched, name, body)
         result = Result(
-            model=ready.job.model,
+            model=job.model,
             model_digest=explainer.digest,
-            method=explained.method,
-            tried=explained.tried,
-            score=ready.job.score,
-            layer=explained.layer,
-            linear=explained.linear,
-            targets=explained.targets,
-            top=explained.top,
-            map_height=explained.maps.shape[1],
-            map_width=explained.maps.shape[2],
-            covers=explained.covers,
-            image_width_px=ready.photo.shape[1],
-            image_height_px=ready.photo.shape[0],
-            objects={name: self._key(ready, name) for name in (*bodies, "result")},
+            method=explanation.method,
+            tried=explanation.tried,
+            score=job.score,
+            layer=explanation.layer,
+            linear=explanation.linear,
+            targets=explanation.targets,
+            top=explanation.top,
+            map_height=explanation.maps.shape[1],
+            map_width=explanation.maps.shape[2],
+            covers=explanation.covers,
+            image_width_px=fetched.image.shape[1],
+            image_height_px=fetched.image.shape[0],
+            objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
-            timings_ms={**timings_ms, "prepare": ready.prepare_ms, "render": render_ms},
+            timings_ms={**timings_ms, "prepare": fetched.prepare_ms, "render": render_ms},
             versions=self._versions,
         )
-        whole = {
-            "job_id": ready.claim.job_id,
-            "attempt": ready.claim.attempt,
-            "metadata": ready.job.metadata,
+        document = {
+            "job_id": claim.job_id,
+            "attempt": claim.attempt,
+            "metadata": job.metadata,
             **result.model_dump(mode="json"),
         }
-        self._put(ready, "result", json.dumps(whole).encode())
+        self._put(fetched, "result", json.dumps(document).encode())
         return result
 
-    def _key(self, ready: FetchedJob, name: str) -> str:
-        return result_key(ready.claim.job_id, ready.claim.fence, FILES[name][0])
+    def _key(self, fetched: FetchedJob, name: str) -> str:
+        return result_key(fetched.claim.job_id, fetched.claim.fence, FILES[name][0])
 
-    def _put(self, ready: FetchedJob, name: str, body: bytes) -> None:
-        self._store.put(self._key(ready, name), body, content_type=FILES[name][1])
+    def _put(self, fetched: FetchedJob, name: str, body: bytes) -> None:
+        self._store.put(self._key(fetched, name), body, content_type=FILES[name][1])
 
 
-def _draw(ready: FetchedJob, explained: ImageExplanation) -> bytes:
-    job = ready.job
-    if job.preset:
-        drawn = classic_overlay(ready.photo, explained.maps[0], rectangle=explained.covers)
+def _render(fetched: FetchedJob, explanation: ImageExplanation) -> bytes:
+    """Draw the first target's map on the image, as a JPEG."""
+    first, covers = explanation.maps[0], explanation.covers
+    if fetched.job.preset:
+        drawn = classic_overlay(fetched.image, first, rectangle=covers)
     else:
         scale = color_scale(
-            explained.maps,
+            explanation.maps,
             0,
-            targets=explained.targets,
-            method=explained.method,
+            targets=explanation.targets,
+            method=explanation.method,
             polarity="positive",
-            normalize=job.normalize,
+            normalize=fetched.job.normalize,
         )
-        drawn = overlay(ready.photo, explained.maps[0], rectangle=explained.covers, scale=scale)
+        drawn = overlay(fetched.image, first, rectangle=covers, scale=scale)
     return codecs.encode_jpeg(drawn)

@@ -1,15 +1,15 @@
-"""The watchdog: a device that never answers ends the process, and the jobs resume elsewhere.
+"""The watchdog: ends the process when the device hangs, so that its jobs run elsewhere.
 
-Nothing in Python can end a thread that waits inside a driver, and Celery's time limits do not
-reach its threads. While such a call hangs, the leases of its jobs are renewed for ever, so the
-process has to go. Two guards look out for that:
+Python cannot interrupt a thread that waits inside a driver, and Celery's time limits do not apply
+to its threads. While such a call hangs, the leases of its jobs are still renewed, so the process
+has to exit. Two mechanisms detect a hung call:
 
-- A thread counts how long each call has lasted. It counts its own ticks and not a clock, so that a
-  machine that was suspended, or a process that was stopped and continued, does not look hung.
-  Calls into TensorFlow let go of the interpreter, so this thread sees them hang.
-- A call that keeps hold of the interpreter stops that thread too. So each tick also postpones a
-  timer of `faulthandler`, which needs no interpreter and goes off when the ticks stay away. It
-  goes by the clock that rests while the machine is suspended. It cannot choose the exit status: 1.
+- A thread counts the time of each call. It adds up its own ticks rather than clock time, so a
+  suspended machine or a stopped process does not look hung. Calls into TensorFlow release the
+  interpreter lock, so the thread keeps running while they hang.
+- A call that holds the interpreter lock stops that thread as well. Therefore each tick also
+  postpones a timer of `faulthandler`, which fires without the interpreter when the ticks stop. Its
+  clock pauses while the machine is suspended. It always exits with status 1.
 
 Both write the stacks of all threads to standard error.
 """
@@ -23,16 +23,15 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy.schemas.targets import TargetOrIndex
 from seewhy_worker.explain.faithfulness import forward_passes
+from seewhy_worker.explain.types import ExplanationTask
 
-HUNG = 75
-"""The exit status of a worker whose device hung: EX_TEMPFAIL of sysexits.h, try again."""
+EXIT_DEVICE_HUNG = 75
+"""Exit status of a worker with a hung device: EX_TEMPFAIL of sysexits.h, try again."""
 
-PASSES_IN_TIME = 100
-"""How many forward passes have to fit into the time limit; a longer call has longer."""
+PASSES_WITHIN_TIMEOUT = 100
+"""Forward passes that fit into the timeout; longer calls get proportionally more time."""
 
 _STDERR = 2  # not sys.stderr, which Celery replaces by a logger
 
@@ -40,83 +39,88 @@ _log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """Ends the process when a call outlasts its time. One per process, used by all its threads."""
+    """Ends the process when a call exceeds its time limit. Thread-safe; one per process."""
 
     def __init__(self, *, timeout_s: float, tick_s: float = 1.0) -> None:
-        """Allow a call `timeout_s` for up to `PASSES_IN_TIME` forward passes."""
+        """Allow `timeout_s` for a call of up to `PASSES_WITHIN_TIMEOUT` forward passes."""
         self._timeout_s = timeout_s
         self._tick_s = min(tick_s, timeout_s / 4)
-        self._left_s: dict[int, float] = {}
-        self._numbers = itertools.count()
+        self._remaining_s: dict[int, float] = {}
+        self._call_ids = itertools.count()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._postpone()
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=5)
 
     @contextmanager
     def watching(self, *, passes: float) -> Iterator[None]:
-        """Allow the block the time of so many forward passes."""
-        number = next(self._numbers)
+        """Limit the time of the block to what `passes` forward passes may take."""
+        call_id = next(self._call_ids)
         with self._lock:
-            self._left_s[number] = self._timeout_s * max(1.0, passes / PASSES_IN_TIME)
+            self._remaining_s[call_id] = self._timeout_s * max(1.0, passes / PASSES_WITHIN_TIMEOUT)
         try:
             yield
         finally:
             with self._lock:
-                del self._left_s[number]
+                del self._remaining_s[call_id]
 
     def tick(self, elapsed_s: float) -> bool:
-        """Count `elapsed_s` against every call under way; whether one has outlasted its time.
+        """Charge `elapsed_s` to every call in progress; return whether one has run out of time.
 
-        A tick that came late counts as two: where the process stood still, so did its calls.
+        A late tick is charged as two ticks at most: while the process is stopped, so are its calls.
         """
-        counted_s = min(elapsed_s, 2 * self._tick_s)
+        charged_s = min(elapsed_s, 2 * self._tick_s)
         with self._lock:
-            for number in self._left_s:
-                self._left_s[number] -= counted_s
-            return any(left_s <= 0 for left_s in self._left_s.values())
+            for call_id in self._remaining_s:
+                self._remaining_s[call_id] -= charged_s
+            return any(remaining_s <= 0 for remaining_s in self._remaining_s.values())
 
     def _run(self) -> None:
-        before_s = time.monotonic()
+        previous_s = time.monotonic()
         while not self._stopped.wait(self._tick_s):
             self._postpone()
             now_s = time.monotonic()
-            if self.tick(now_s - before_s):
-                _end()
-            before_s = now_s
+            if self.tick(now_s - previous_s):
+                _exit()
+            previous_s = now_s
         faulthandler.cancel_dump_traceback_later()
 
     def _postpone(self) -> None:
         faulthandler.dump_traceback_later(self._timeout_s, exit=True, file=_STDERR)
 
 
-def passes_of(
-    targets: Sequence[tuple[TargetOrIndex, ...]], recipes: Sequence[MethodOptions]
-) -> float:
-    """Return about how many forward passes pictures take at most, with every fallback tried."""
-    return sum(
-        len(wanted) * sum(_passes(method) for method in (recipe.method, *recipe.fallback))
-        + (forward_passes(len(wanted)) if recipe.trust else 0)
-        for wanted, recipe in zip(targets, recipes, strict=True)
-    )
+def passes_of(tasks: Sequence[ExplanationTask]) -> float:
+    """Estimate the most forward passes that the tasks can take, with every fallback tried."""
+    return sum(map(_passes_of_task, tasks))
 
 
-def _passes(method: str) -> float:
-    # An unknown method is for the explainer to refuse.
-    return METHOD_INFO[method].forward_passes if method in METHOD_INFO else 1.0
+def _passes_of_task(task: ExplanationTask) -> float:
+    options = task.options
+    per_target = sum(_passes_of_method(name) for name in (options.method, *options.fallback))
+    trust = forward_passes(len(task.targets)) if options.trust else 0
+    return len(task.targets) * per_target + trust
 
 
-def _end() -> None:
+def _passes_of_method(name: str) -> float:
+    # The explainer refuses an unknown method.
+    return METHOD_INFO[name].forward_passes if name in METHOD_INFO else 1.0
+
+
+def _exit() -> None:
     faulthandler.dump_traceback(file=_STDERR, all_threads=True)
-    _log.critical("the device does not answer: ending this worker, its jobs will run again")
-    os._exit(HUNG)
+    _log.critical(
+        "The device is not responding; exiting with status %d so that the jobs run elsewhere. "
+        "Restart the worker.",
+        EXIT_DEVICE_HUNG,
+    )
+    os._exit(EXIT_DEVICE_HUNG)

@@ -1,0 +1,103 @@
+"""A worker without Celery, Redis or a network: in-memory ledger and store, stub explainer."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.types import LedgerPolicy, Submission, lanes_of
+from seewhy.schemas.job import Job, JobState
+from seewhy.schemas.result import Result
+from seewhy.storage.keys import image_key
+from seewhy.storage.obstore_adapter import memory_store
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
+from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
+from seewhy_worker.pipeline.device import Device
+from seewhy_worker.pipeline.fetch import ImageFetcher
+from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.publish import ResultPublisher
+from seewhy_worker.pipeline.watchdog import Watchdog
+from seewhy_worker.stub import StubExplainer
+
+LANE = lanes_of("m")[0]
+IMAGE_KEY = image_key("0" * 64)
+
+
+class HookedExplainer(StubExplainer):
+    """Calls `before_batch` before each batch and records the batch sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_batch: Callable[[Sequence[ExplanationTask]], object] = lambda _: None
+        self.batch_sizes: list[int] = []
+
+    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+        self.batch_sizes.append(len(tasks))
+        self.before_batch(tasks)
+        return super().explain(tasks)
+
+
+class InMemoryWorker:
+    """One model `m`, batches of up to 4, and a clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now_ms = 0
+        self.explainer = HookedExplainer()
+        self.store = memory_store()
+        self.io_threads = ThreadPoolExecutor(4)
+        self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
+        self.leases = Leases(ledger=self.ledger, lease_s=30)
+        self.runner = BatchRunner(
+            PipelineDeps(
+                ledger=self.ledger,
+                outbox=self.ledger.outbox,
+                wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
+                store=self.store,
+                leases=self.leases,
+                fetcher=ImageFetcher(store=self.store, max_pixels=1_000_000),
+                devices={"m": Device(self.explainer, max_batch=4, watchdog=Watchdog(timeout_s=60))},
+                publisher=ResultPublisher(store=self.store, versions={"seewhy": "test"}),
+            ),
+            owner="w",
+            io_threads=self.io_threads,
+            report_timeout_s=0,
+        )
+
+    def submit(self, *job_ids: str, key: str = IMAGE_KEY, **fields: object) -> None:
+        for job_id in job_ids:
+            job = Job(
+                model="m", method="gradcam", targets=(-1,), outputs=("overlay",), image_key=key,
+                image_width_px=451, image_height_px=300,
+            ).model_copy(update=fields)  # fmt: skip
+            self.ledger.submit(Submission(job_id, LANE, job.model_dump_json()))
+
+    def run(self) -> int:
+        """Run the lane until no job is ready; return how many jobs were claimed."""
+        return self.runner.run_lane(LANE)
+
+    def advance(self, ms: int = 60_000) -> None:
+        """Move the clock, by more than any retry delay unless told otherwise, and sweep."""
+        self.now_ms += ms
+        self.ledger.sweep()
+
+    def outcome(self, job_id: str) -> tuple[JobState, str | None]:
+        """Return a job's state and error code."""
+        record = self.ledger.read(job_id)
+        assert record is not None
+        return record.state, record.error_code
+
+    def outcomes(self, job_ids: Sequence[str]) -> list[tuple[JobState, str | None]]:
+        return [self.outcome(job_id) for job_id in job_ids]
+
+    def states(self, job_ids: Sequence[str]) -> list[JobState]:
+        return [state for state, _ in self.outcomes(job_ids)]
+
+    def result(self, job_id: str) -> Result:
+        record = self.ledger.read(job_id)
+        assert record is not None
+        assert record.result is not None
+        return Result.model_validate_json(record.result)
+
+
+def job_ids(count: int) -> list[str]:
+    return [f"01a20000-0000-7000-8000-{n:012d}" for n in range(count)]

@@ -1,0 +1,1 @@
+"""Methods computed from the activation at the target layer and its gradient."""
