@@ -1,4 +1,4 @@
-"""One webhook to real servers, most of which misbehave."""
+"""The webhook client against real servers, most of which misbehave."""
 
 import ssl
 import time
@@ -15,9 +15,9 @@ from seewhy.ledger.ports.outbox import DeliveryResult
 from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.signing import Signer
-from servers.certificates import Authority
+from servers.certificates import CertificateAuthority
 from servers.receivers import (
-    Behaviour,
+    Behavior,
     answer,
     drip,
     flood,
@@ -30,41 +30,41 @@ from servers.receivers import (
 )
 from servers.scripted import Response, scripted
 
-NEAR = [ip_network("127.0.0.0/8")]
+LOOPBACK = [ip_network("127.0.0.0/8")]
 BODY = b'{"type":"explanation.succeeded"}'
 HOST = "receiver.example"
-PATIENT_S = 30.0
-SHORT_S = 0.5
+LONG_TIMEOUT_S = 30.0
+SHORT_TIMEOUT_S = 0.5
 
 
-def here(host: str, port: int, limit_s: float) -> list[str]:
+def resolve_to_loopback(host: str, port: int, limit_s: float) -> list[str]:
     return ["127.0.0.1"]
 
 
-def post_to(url: str, *, timeout_s: float = PATIENT_S, body: bytes = BODY) -> WebhookResponse:
-    client = WebhookClient(networks=NEAR, timeout_s=timeout_s)
+def send_to(url: str, *, timeout_s: float = LONG_TIMEOUT_S, body: bytes = BODY) -> WebhookResponse:
+    client = WebhookClient(networks=LOOPBACK, timeout_s=timeout_s)
     return client.send(WebhookRequest(url, body, {"webhook-id": "m"}))
 
 
 @pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
+def authority() -> CertificateAuthority:
+    return CertificateAuthority()
 
 
 @contextmanager
-def soon() -> Iterator[None]:
-    """Fail when the block takes as long as a server of these tests would hold a thread."""
-    began = time.monotonic()
+def finishes_early() -> Iterator[None]:
+    """Fail when the block takes nearly as long as the servers of these tests block a connection."""
+    started = time.monotonic()
     yield
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - started < 20
 
 
-def test_a_message_arrives_as_it_is_with_a_signature_that_its_receiver_verifies() -> None:
+def test_a_request_arrives_unchanged_and_its_signature_verifies() -> None:
     secret = generate_secret()
     headers = Signer([secret]).headers("msg_1", BODY, now_ms=round(time.time() * 1000))
 
     with scripted(Response(200, {"thanks": True})) as server:
-        response = WebhookClient(networks=NEAR).send(
+        response = WebhookClient(networks=LOOPBACK).send(
             WebhookRequest(f"{server.url}/hook?a=b%20c", BODY, headers)
         )
         [request] = server.requests
@@ -79,103 +79,110 @@ def test_a_message_arrives_as_it_is_with_a_signature_that_its_receiver_verifies(
 
 
 @pytest.mark.parametrize("status", [201, 202, 204, 299])
-def test_every_2xx_is_a_delivery(status: int) -> None:
+def test_every_2xx_is_delivered(status: int) -> None:
     with scripted(Response(status, b"")) as server:
-        assert post_to(server.url) == WebhookResponse(
+        assert send_to(server.url) == WebhookResponse(
             DeliveryResult.DELIVERED, f"The receiver answered {status}.", status
         )
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 500, 501])
-def test_a_failure_is_tried_again_and_is_not_the_ways_fault(status: int) -> None:
-    with scripted(Response(status, b"secret of the receiver", {"Retry-After": "7"})) as server:
-        response = post_to(server.url)
+def test_an_error_status_is_retried_and_the_origin_is_reachable(status: int) -> None:
+    with scripted(
+        Response(status, b"private data of the receiver", {"Retry-After": "7"})
+    ) as server:
+        response = send_to(server.url)
     assert response == WebhookResponse(
         DeliveryResult.RETRY, f"The receiver answered {status}.", status
     )
     assert not response.unreachable
 
 
-def test_gone_means_never_again() -> None:
+def test_a_410_is_refused() -> None:
     with scripted(Response(410)) as server:
-        assert post_to(server.url).result is DeliveryResult.REFUSED
+        assert send_to(server.url).result is DeliveryResult.REFUSED
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_receiver_may_ask_to_be_left_alone(status: int) -> None:
+def test_retry_after_is_returned(status: int) -> None:
     with scripted(Response(status, headers={"Retry-After": "120"})) as server:
-        assert post_to(server.url) == WebhookResponse(
+        assert send_to(server.url) == WebhookResponse(
             DeliveryResult.RETRY, f"The receiver answered {status}.", status, 120.0
         )
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirection_is_not_followed(status: int) -> None:
-    with scripted(Response(200)) as trap:
-        for target in ("http://169.254.169.254/latest/meta-data/", trap.url, "/again", "file:///"):
+def test_a_redirect_is_not_followed(status: int) -> None:
+    with scripted(Response(200)) as redirect_target:
+        for target in (
+            "http://169.254.169.254/latest/meta-data/",
+            redirect_target.url,
+            "/again",
+            "file:///",
+        ):
             with scripted(Response(status, headers={"Location": target})) as server:
-                response = post_to(server.url)
+                response = send_to(server.url)
                 assert len(server.requests) == 1
             assert (response.result, response.status) == (DeliveryResult.RETRY, status)
-        assert trap.requests == []
+        assert redirect_target.requests == []
 
 
 def test_a_cookie_is_not_kept() -> None:
-    client = WebhookClient(networks=NEAR)
+    client = WebhookClient(networks=LOOPBACK)
     with scripted(Response(200, headers={"Set-Cookie": "a=b"}), Response(200)) as server:
         for _ in range(2):
             client.send(WebhookRequest(server.url, BODY, {}))
         assert "cookie" not in server.requests[1].headers
 
 
-def test_no_proxy_is_asked(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
+def test_no_proxy_is_used(monkeypatch: pytest.MonkeyPatch, unused_port: int) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port}")
     with scripted(Response(200)) as server:
-        assert post_to(server.url).result is DeliveryResult.DELIVERED
+        assert send_to(server.url).result is DeliveryResult.DELIVERED
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 @pytest.mark.parametrize(
-    "behaviour",
+    "behavior",
     [hang, drip(b""), drip(HEAD + b"X: "), drip(b"HTTP/1.1 100 C\r\n\r\n" + HEAD + b"X: ")],
-    ids=["hang", "drip a status", "drip headers", "drip after a promise"],
+    ids=["hang", "drip a status", "drip headers", "drip after 100 Continue"],
 )
-def test_an_answer_that_does_not_come_holds_nobody(behaviour: Behaviour) -> None:
-    with receiving(behaviour) as receiver, soon():
-        response = post_to(f"http://127.0.0.1:{receiver.port}/", timeout_s=SHORT_S)
+def test_a_missing_answer_times_out(behavior: Behavior) -> None:
+    with receiving(behavior) as receiver, finishes_early():
+        response = send_to(f"http://127.0.0.1:{receiver.port}/", timeout_s=SHORT_TIMEOUT_S)
         assert response == WebhookResponse(DeliveryResult.RETRY, "No answer in time.")
         assert response.unreachable
 
 
-def test_a_receiver_that_does_not_read_holds_nobody() -> None:
-    with receiving(ignore) as receiver, soon():
+def test_a_receiver_that_does_not_read_times_out() -> None:
+    with receiving(ignore) as receiver, finishes_early():
         url = f"http://127.0.0.1:{receiver.port}/"
-        assert post_to(url, timeout_s=SHORT_S, body=bytes(50_000_000)).unreachable
+        assert send_to(url, timeout_s=SHORT_TIMEOUT_S, body=bytes(50_000_000)).unreachable
 
 
-def test_a_handshake_that_does_not_come_holds_nobody() -> None:
-    with receiving(ignore) as receiver, soon():
-        response = post_to(f"https://127.0.0.1:{receiver.port}/", timeout_s=SHORT_S)
+def test_a_missing_tls_handshake_times_out() -> None:
+    with receiving(ignore) as receiver, finishes_early():
+        response = send_to(f"https://127.0.0.1:{receiver.port}/", timeout_s=SHORT_TIMEOUT_S)
         assert response == WebhookResponse(DeliveryResult.RETRY, "No answer in time.")
 
 
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 10000000000000\r\n"])
-def test_a_body_is_not_read_however_long_it_is(length: bytes) -> None:
-    with receiving(flood(HEAD + length + b"\r\n")) as receiver, soon():
-        assert post_to(f"http://127.0.0.1:{receiver.port}/").result is DeliveryResult.DELIVERED
+def test_an_endless_body_is_not_read(length: bytes) -> None:
+    with receiving(flood(HEAD + length + b"\r\n")) as receiver, finishes_early():
+        assert send_to(f"http://127.0.0.1:{receiver.port}/").result is DeliveryResult.DELIVERED
     assert receiver.sent_bytes < 50_000_000
 
 
-def test_a_body_that_drips_is_not_waited_for() -> None:
-    with receiving(drip(HEAD + b"Content-Length: 1000000\r\n\r\n")) as receiver, soon():
-        assert post_to(f"http://127.0.0.1:{receiver.port}/").result is DeliveryResult.DELIVERED
+def test_a_dripping_body_is_not_awaited() -> None:
+    with receiving(drip(HEAD + b"Content-Length: 1000000\r\n\r\n")) as receiver, finishes_early():
+        assert send_to(f"http://127.0.0.1:{receiver.port}/").result is DeliveryResult.DELIVERED
 
 
 @pytest.mark.parametrize(
-    "behaviour",
+    "behavior",
     [
         hang_up,
         reset,
@@ -186,21 +193,21 @@ def test_a_body_that_drips_is_not_waited_for() -> None:
     ],
     ids=["hang up", "reset", "SSH", "Redis", "endless header", "no length"],
 )
-def test_what_is_no_http_answer_is_the_ways_fault(behaviour: Behaviour) -> None:
-    with receiving(behaviour) as receiver, soon():
-        response = post_to(f"http://127.0.0.1:{receiver.port}/")
+def test_an_invalid_http_answer_means_unreachable(behavior: Behavior) -> None:
+    with receiving(behavior) as receiver, finishes_early():
+        response = send_to(f"http://127.0.0.1:{receiver.port}/")
     assert response.result is DeliveryResult.RETRY
     assert response.unreachable
     assert "SSH" not in response.detail
 
 
-def test_where_nobody_listens_the_way_is_at_fault(unused_port: int) -> None:
-    response = post_to(f"http://127.0.0.1:{unused_port}/")
+def test_a_refused_connection_means_unreachable(unused_port: int) -> None:
+    response = send_to(f"http://127.0.0.1:{unused_port}/")
     assert response == WebhookResponse(DeliveryResult.RETRY, "The connection was refused.")
     assert response.unreachable
 
 
-def test_an_address_inside_is_not_connected_to_unless_the_operator_allows_it() -> None:
+def test_a_private_address_is_not_connected_to_by_default() -> None:
     with scripted() as server:
         for url in (server.url, server.url.replace("http:", "https:")):
             response = WebhookClient().send(WebhookRequest(url, BODY, {}))
@@ -210,53 +217,60 @@ def test_an_address_inside_is_not_connected_to_unless_the_operator_allows_it() -
         assert server.requests == []
 
 
-def test_a_url_that_no_webhook_goes_to_is_told_and_not_raised() -> None:
-    response = post_to("https://user@127.0.0.1/")
+def test_an_invalid_url_is_returned_as_a_retry() -> None:
+    response = send_to("https://user@127.0.0.1/")
     assert response == WebhookResponse(
         DeliveryResult.RETRY, "The URL holds credentials; remove them."
     )
 
 
-def test_tls_and_host_header_keep_the_name_though_the_address_is_what_was_checked(
-    authority: Authority, tmp_path: Path
+def test_tls_and_host_header_use_the_host_name(
+    authority: CertificateAuthority, tmp_path: Path
 ) -> None:
-    client = WebhookClient(networks=NEAR, ssl_context=authority.trust, resolve=here)
+    client = WebhookClient(
+        networks=LOOPBACK, ssl_context=authority.client_context, resolve=resolve_to_loopback
+    )
     with receiving(
-        answer(HEAD + b"Content-Length: 0\r\n\r\n"), tls=authority.server(HOST, tmp_path)
+        answer(HEAD + b"Content-Length: 0\r\n\r\n"), tls=authority.server_context(HOST, tmp_path)
     ) as receiver:
         response = client.send(WebhookRequest(f"https://{HOST}:{receiver.port}/", BODY, {}))
     assert response.result is DeliveryResult.DELIVERED
-    assert receiver.names == [HOST]
+    assert receiver.server_names == [HOST]
     assert f"Host: {HOST}:{receiver.port}\r\n".encode() in receiver.heads[0]
 
 
 @pytest.mark.parametrize(
-    ("host", "valid", "known", "why"),
+    ("host", "valid", "trusted", "reason"),
     [
         (HOST, True, False, "unable to get local issuer certificate"),
         (HOST, False, True, "certificate has expired"),
         ("other.example", True, True, "Hostname mismatch"),
     ],
-    ids=["unknown authority", "expired", "of another host"],
+    ids=["unknown authority", "expired", "another host"],
 )
-def test_a_bad_certificate_is_sent_nothing(
-    authority: Authority, tmp_path: Path, host: str, valid: bool, known: bool, why: str
+def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
+    authority: CertificateAuthority,
+    tmp_path: Path,
+    host: str,
+    valid: bool,
+    trusted: bool,
+    reason: str,
 ) -> None:
-    trust = authority.trust if known else ssl.create_default_context()
-    client = WebhookClient(networks=NEAR, ssl_context=trust, resolve=here)
-    tls = authority.server(host, tmp_path, valid=valid)
+    ssl_context = authority.client_context if trusted else ssl.create_default_context()
+    client = WebhookClient(networks=LOOPBACK, ssl_context=ssl_context, resolve=resolve_to_loopback)
+    server_context = authority.server_context(host, tmp_path, valid=valid)
 
-    with receiving(hang, tls=tls) as receiver:
+    with receiving(hang, tls=server_context) as receiver:
         response = client.send(WebhookRequest(f"https://{HOST}:{receiver.port}/", BODY, {}))
 
     assert response.detail.startswith("The certificate is not valid: ")
-    assert why in response.detail
+    assert reason in response.detail
     assert response.unreachable
     assert receiver.heads == []
 
 
-def test_who_does_not_speak_tls_is_sent_nothing() -> None:
+def test_nothing_is_sent_to_a_server_without_tls() -> None:
     with receiving(greet(b"220 mail.example ESMTP\r\n")) as receiver:
-        response = post_to(f"https://127.0.0.1:{receiver.port}/")
+        response = send_to(f"https://127.0.0.1:{receiver.port}/")
     assert response == WebhookResponse(DeliveryResult.RETRY, "The TLS handshake failed.")
     assert receiver.heads == []

@@ -1,4 +1,4 @@
-"""Certificates for servers of tests: an authority of their own, and what it signs."""
+"""A certificate authority for test servers."""
 
 import datetime
 import ssl
@@ -12,8 +12,8 @@ from cryptography.x509.oid import NameOID
 _DAY = datetime.timedelta(days=1)
 
 
-class Authority:
-    """Signs certificates; who trusts `trust` believes them."""
+class CertificateAuthority:
+    """Issues server certificates that `client_context` trusts."""
 
     def __init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -36,12 +36,12 @@ class Authority:
         self._certificate = builder.sign(self._key, hashes.SHA256())
 
     @property
-    def trust(self) -> ssl.SSLContext:
-        """A client's context that believes this authority alone."""
+    def client_context(self) -> ssl.SSLContext:
+        """A client's SSL context that trusts only this authority."""
         return ssl.create_default_context(cadata=_pem(self._certificate))
 
-    def server(self, host: str, folder: Path, *, valid: bool = True) -> ssl.SSLContext:
-        """Make the context of a server that proves to be `host`, or once was (not `valid`)."""
+    def server_context(self, host: str, folder: Path, *, valid: bool = True) -> ssl.SSLContext:
+        """Create a server's SSL context for `host`; its certificate has expired unless `valid`."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(host), self._name, key, valid=valid)
         names = x509.SubjectAlternativeName([x509.DNSName(host)])

@@ -1,4 +1,4 @@
-"""Receivers of webhooks that behave as badly as they are told to, on real sockets."""
+"""Webhook receivers on real sockets, with configurable misbehavior."""
 
 import socket
 import ssl
@@ -14,7 +14,7 @@ _LIMIT_S = 60.0
 
 @dataclass(frozen=True)
 class Message:
-    """A request that came whole, and when, in s since 1970."""
+    """A complete request, and its time in s since 1970."""
 
     path: str
     headers: Mapping[str, str]
@@ -24,86 +24,88 @@ class Message:
 
 @dataclass
 class Receiver:
-    """`port`, and what came of each connection: heads, whole messages, the names asked for.
+    """A listening port and its records: request heads, complete messages, TLS server server_names.
 
-    `thanked` has the messages that were answered with 2xx.
+    `acknowledged` holds the messages that were answered with 2xx.
     """
 
     port: int
     heads: list[bytes] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    thanked: list[Message] = field(default_factory=list)
-    names: list[str | None] = field(default_factory=list)
+    acknowledged: list[Message] = field(default_factory=list)
+    server_names: list[str | None] = field(default_factory=list)
     sent_bytes: int = 0
-    over: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
 
-Behaviour = Callable[[socket.socket, Receiver], None]
-THANKS = b"HTTP/1.1 204 No Content\r\n\r\n"
+Behavior = Callable[[socket.socket, Receiver], None]
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
-def answer(raw: bytes) -> Behaviour:
-    """Read a request and send these bytes."""
+def answer(raw: bytes) -> Behavior:
+    """Read a request and send `raw`."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
         message = _read(connection, receiver)
         connection.sendall(raw)
-        _note(receiver, message, raw)
+        _record(receiver, message, raw)
 
     return behave
 
 
-def thank(connection: socket.socket, receiver: Receiver) -> None:
+def acknowledge(connection: socket.socket, receiver: Receiver) -> None:
     """Read a request and answer 204."""
-    answer(THANKS)(connection, receiver)
+    answer(NO_CONTENT)(connection, receiver)
 
 
-def until(over: threading.Event, bad: Behaviour, good: Behaviour = thank) -> Behaviour:
-    """Be bad to those who connect before it is over, and good to the others."""
+def misbehave_until(
+    recovered: threading.Event, bad: Behavior, good: Behavior = acknowledge
+) -> Behavior:
+    """Use the `bad` behavior until the event is set, then the `good` one."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
-        chosen = good if over.is_set() else bad
-        chosen(connection, receiver)
+        behavior = good if recovered.is_set() else bad
+        behavior(connection, receiver)
 
     return behave
 
 
-def in_turn(*behaviours: Behaviour) -> Behaviour:
-    """Behave towards each connection as the next of these says, and for ever as the last."""
-    left = list(behaviours)
+def in_turn(*behaviors: Behavior) -> Behavior:
+    """Use one behavior per connection, in order, and repeat the last."""
+    remaining = list(behaviors)
     lock = threading.Lock()
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
         with lock:
-            chosen = left.pop(0) if len(left) > 1 else left[0]
-        chosen(connection, receiver)
+            behavior = remaining.pop(0) if len(remaining) > 1 else remaining[0]
+        behavior(connection, receiver)
 
     return behave
 
 
-def greet(raw: bytes) -> Behaviour:
-    """Send these bytes before anything is asked."""
+def greet(raw: bytes) -> Behavior:
+    """Send `raw` before any request."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
         connection.sendall(raw)
-        receiver.over.wait(_LIMIT_S)
+        receiver.stopped.wait(_LIMIT_S)
 
     return behave
 
 
 def hang(connection: socket.socket, receiver: Receiver) -> None:
-    """Read a request and say nothing until the test is over."""
+    """Read a request and send nothing until the receiver stops."""
     _read(connection, receiver)
-    receiver.over.wait(_LIMIT_S)
+    receiver.stopped.wait(_LIMIT_S)
 
 
 def ignore(_: socket.socket, receiver: Receiver) -> None:
-    """Accept the connection and do nothing at all."""
-    receiver.over.wait(_LIMIT_S)
+    """Accept the connection and do nothing."""
+    receiver.stopped.wait(_LIMIT_S)
 
 
 def hang_up(connection: socket.socket, receiver: Receiver) -> None:
-    """Read a request and close."""
+    """Read a request and close the connection."""
     _read(connection, receiver)
 
 
@@ -113,28 +115,28 @@ def reset(connection: socket.socket, receiver: Receiver) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def drip(start: bytes, *, every_s: float = 0.05) -> Behaviour:
-    """Read a request and send `start`, then a byte now and then, always soon, for a minute."""
+def drip(start: bytes, *, every_s: float = 0.05) -> Behavior:
+    """Read a request, send `start`, then one byte every `every_s` for a minute."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
         _read(connection, receiver)
         connection.sendall(start)
         for _ in range(round(_LIMIT_S / every_s)):
-            if receiver.over.wait(every_s):
+            if receiver.stopped.wait(every_s):
                 return
             connection.sendall(b"x")
 
     return behave
 
 
-def flood(start: bytes) -> Behaviour:
-    """Read a request, send `start`, and then as much as the other side takes."""
+def flood(start: bytes) -> Behavior:
+    """Read a request, send `start`, then an endless body."""
 
     def behave(connection: socket.socket, receiver: Receiver) -> None:
         message = _read(connection, receiver)
         connection.sendall(start)
-        _note(receiver, message, start)
-        while not receiver.over.is_set():
+        _record(receiver, message, start)
+        while not receiver.stopped.is_set():
             receiver.sent_bytes += connection.send(bytes(65_536))
 
     return behave
@@ -142,17 +144,17 @@ def flood(start: bytes) -> Behaviour:
 
 @contextmanager
 def receiving(
-    behaviour: Behaviour,
+    behavior: Behavior,
     *,
     tls: ssl.SSLContext | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
 ) -> Iterator[Receiver]:
-    """Behave so towards every connection to a loopback port, a free one unless it is given."""
+    """Serve every connection to a loopback port with a behavior; by default on a free port."""
     listener = socket.create_server((host, port))
     receiver = Receiver(listener.getsockname()[1])
     if tls:
-        tls.sni_callback = lambda _socket, name, _context: receiver.names.append(name)
+        tls.sni_callback = lambda _socket, name, _context: receiver.server_names.append(name)
     threads: list[threading.Thread] = []
 
     def serve(connection: socket.socket) -> None:
@@ -160,14 +162,14 @@ def receiving(
         with connection, suppress(OSError):
             if tls:
                 with tls.wrap_socket(connection, server_side=True) as encrypted:
-                    behaviour(encrypted, receiver)
+                    behavior(encrypted, receiver)
             else:
-                behaviour(connection, receiver)
+                behavior(connection, receiver)
 
     def accept() -> None:
         while True:
             connection, _ = listener.accept()
-            if receiver.over.is_set():
+            if receiver.stopped.is_set():
                 connection.close()
                 return
             threads.append(threading.Thread(target=serve, args=(connection,)))
@@ -178,7 +180,7 @@ def receiving(
     try:
         yield receiver
     finally:
-        receiver.over.set()
+        receiver.stopped.set()
         socket.create_connection(listener.getsockname(), timeout=_LIMIT_S).close()
         for thread in (accepting, *threads):
             thread.join()
@@ -188,26 +190,26 @@ def receiving(
 def _read(connection: socket.socket, receiver: Receiver) -> Message:
     received = b""
     while b"\r\n\r\n" not in received:
-        piece = connection.recv(65_536)
-        if not piece:
+        chunk = connection.recv(65_536)
+        if not chunk:
             raise ConnectionError
-        received += piece
+        received += chunk
     head, _, body = received.partition(b"\r\n\r\n")
     receiver.heads.append(head)
     length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
     while len(body) < length:
-        piece = connection.recv(65_536)
-        if not piece:
+        chunk = connection.recv(65_536)
+        if not chunk:
             raise ConnectionError
-        body += piece
+        body += chunk
     message = _message(head, body)
     receiver.messages.append(message)
     return message
 
 
-def _note(receiver: Receiver, message: Message, told: bytes) -> None:
-    if told.startswith(b"HTTP/1.1 2"):
-        receiver.thanked.append(message)
+def _record(receiver: Receiver, message: Message, raw: bytes) -> None:
+    if raw.startswith(b"HTTP/1.1 2"):
+        receiver.acknowledged.append(message)
 
 
 def _message(head: bytes, body: bytes) -> Message:

@@ -11,7 +11,7 @@ from faults.event_stream_client import ReceivedEvent, expected_states, follow
 from faults.scenario import scenario
 from faults.submitter import Submission
 from seewhy.schemas.job import JobState
-from servers.listeners import Listeners
+from servers.event_stream_clients import EventStreamClients
 from servers.waiting import wait_until
 
 IDLE_CLIENTS = 200
@@ -31,7 +31,7 @@ def follow_event_streams(env: Environment) -> None:
     waiting = env.submitter.submit_extra("waiting job", request=UNSERVED_REQUEST)
     path = f"/v1/explanations/{waiting}/events"
     host, port = env.api.settings.api_host, env.api.settings.api_port
-    with Listeners(host, port) as idle, Listeners(host, port) as not_reading:
+    with EventStreamClients(host, port) as idle, EventStreamClients(host, port) as not_reading:
         for _ in range(IDLE_CLIENTS):
             idle.open(path)
         idle.read_until(lambda text: b'"queued"' in text, what="every stream has started")

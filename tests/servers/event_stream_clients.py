@@ -1,4 +1,4 @@
-"""Many clients of event streams on one thread: plain sockets, and what came over each."""
+"""Many event stream clients on one thread, over plain sockets."""
 
 import selectors
 import socket
@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self
 
 
-class Listeners:
-    """Opens streams of one server and reads them all."""
+class EventStreamClients:
+    """Opens streams of one server and reads them all; `received` holds the bytes of each."""
 
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
@@ -28,7 +28,7 @@ class Listeners:
         self._stack.close()
 
     def open(self, path: str) -> socket.socket:
-        """Ask for a stream; nothing is read yet."""
+        """Request a stream without reading it."""
         client = self._stack.enter_context(socket.create_connection(self._address, timeout=30))
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
         client.setblocking(False)
@@ -37,16 +37,18 @@ class Listeners:
         return client
 
     def drop(self, client: socket.socket) -> None:
-        """Hang up."""
+        """Close a client's connection."""
         self._selector.unregister(client)
         del self.received[client]
         client.close()
 
-    def read_until(self, met: Callable[[bytes], bool], *, what: str, limit_s: float = 60) -> None:
-        """Return when everything received by each client meets a condition."""
+    def read_until(
+        self, condition: Callable[[bytes], bool], *, what: str, limit_s: float = 60
+    ) -> None:
+        """Read until the bytes of every client satisfy a condition."""
         deadline = time.monotonic() + limit_s
-        while waiting := [c for c, text in self.received.items() if not met(text)]:
-            assert time.monotonic() < deadline, f"{what}: {len(waiting)} still wait"
+        while unsatisfied := [c for c, text in self.received.items() if not condition(text)]:
+            assert time.monotonic() < deadline, f"{what}: {len(unsatisfied)} clients still wait"
             for key, _ in self._selector.select(timeout=0.1):
                 client = key.fileobj
                 assert isinstance(client, socket.socket)

@@ -1,4 +1,4 @@
-"""Event streams of a real API over a real Valkey: no worker runs, the test moves the jobs."""
+"""Event streams of an API process over a real Valkey; the tests act as the worker."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
 from seewhy_api.server import GRACEFUL_TIMEOUT_S
 from seewhy_api.streaming.sse_writer import CONCURRENT_READS
-from servers.listeners import Listeners
+from servers.event_stream_clients import EventStreamClients
 from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
@@ -32,7 +32,7 @@ from servers.waiting import wait_until
 MODEL = "efficientnet-lite0"
 STREAMS = 500
 END = b"0\r\n\r\n"
-"""How a chunked answer says that it is whole."""
+"""The end of a complete chunked response."""
 
 
 def settings_for(server: RedisServer, tmp_path: Path, **changes: Any) -> Settings:
@@ -72,44 +72,42 @@ def submit(cluster: ProcessCluster, photos: Path) -> str:
 
 
 def claim(ledger: RedisLedger) -> Claim:
-    (taken,) = ledger.claim(lanes_of(MODEL), owner="a test", limit=1)
-    return taken
+    (claimed,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
+    return claimed
 
 
-def fail(ledger: RedisLedger, taken: Claim) -> None:
-    assert ledger.fail([JobFailure(taken, "explainer_failed", "It was a test.")]) == [True]
+def fail(ledger: RedisLedger, claimed: Claim) -> None:
+    assert ledger.fail([JobFailure(claimed, "explainer_failed", "It was a test.")]) == [True]
 
 
-def path_of(job_id: str) -> str:
+def events_path(job_id: str) -> str:
     return f"/v1/explanations/{job_id}/events"
 
 
 def read_all(cluster: ProcessCluster, job_id: str, *, after: str = "") -> list[Message]:
-    """Read a stream to its end, which comes at once when the job has its outcome."""
+    """Read a stream to its end, which follows the outcome at once."""
     headers = {"Last-Event-ID": after} if after else {}
-    answer = httpx2.get(cluster.url + path_of(job_id), headers=headers, timeout=60)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    return list(read_messages(answer.text.splitlines()))
+    response = httpx2.get(cluster.url + events_path(job_id), headers=headers, timeout=60)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("text/event-stream")
+    return list(read_messages(response.text.splitlines()))
 
 
 def statuses(messages: list[Message]) -> list[str]:
     return [json.loads(message.data)["status"] for message in messages if message.data]
 
 
-def holds(status: str) -> Any:
+def contains_status(status: str) -> Any:
     return lambda text: f'"status": "{status}"'.encode() in text
 
 
-def test_a_stream_tells_the_present_state_each_change_and_the_outcome_and_ends(
-    cluster, ledger, job_id
-):
-    with Listeners("127.0.0.1", cluster.settings.api_port) as clients:
-        clients.open(path_of(job_id))
-        clients.read_until(holds("queued"), what="the present state")
-        taken = claim(ledger)
-        clients.read_until(holds("running"), what="the claim")
-        fail(ledger, taken)
+def test_a_stream_sends_the_current_state_each_change_and_the_outcome(cluster, ledger, job_id):
+    with EventStreamClients("127.0.0.1", cluster.settings.api_port) as clients:
+        clients.open(events_path(job_id))
+        clients.read_until(contains_status("queued"), what="the current state")
+        claimed = claim(ledger)
+        clients.read_until(contains_status("running"), what="the claim")
+        fail(ledger, claimed)
         clients.read_until(lambda text: text.endswith(END), what="the end of the stream")
         (text,) = clients.received.values()
     order = [text.index(f'"status": "{s}"'.encode()) for s in ("queued", "running", "failed")]
@@ -120,15 +118,17 @@ def test_a_stream_tells_the_present_state_each_change_and_the_outcome_and_ends(
     assert b"Access-Control-Allow-Origin: *" in text
 
 
-def test_the_outcome_carries_the_whole_explanation(cluster, ledger, job_id):
+def test_the_outcome_contains_the_full_explanation(cluster, ledger, job_id):
     fail(ledger, claim(ledger))
     outcome = json.loads(read_all(cluster, job_id)[-1].data)
     assert outcome == httpx2.get(f"{cluster.url}/v1/explanations/{job_id}").json()
     assert outcome["error"] == {"code": "explainer_failed", "detail": "It was a test."}
-    assert outcome["links"]["events"] == path_of(job_id)
+    assert outcome["links"]["events"] == events_path(job_id)
 
 
-def test_who_comes_late_gets_the_outcome_though_its_event_is_gone(cluster, ledger, job_id, valkey):
+def test_a_late_client_receives_the_outcome_even_if_its_event_is_gone(
+    cluster, ledger, job_id, valkey
+):
     fail(ledger, claim(ledger))
     with valkey.client() as client:
         client.delete("seewhy:events")
@@ -137,13 +137,13 @@ def test_who_comes_late_gets_the_outcome_though_its_event_is_gone(cluster, ledge
     assert (outcome.id, statuses([outcome])) == ("end", ["failed"])
 
 
-def test_who_resumes_gets_what_was_missed_once_and_in_order(cluster, ledger, photos):
+def test_a_resumed_stream_sends_missed_changes_once_and_in_order(cluster, ledger, photos):
     assert ledger.cancel(submit(cluster, photos)) is not None
     before = latest(ledger)
     job_id = submit(cluster, photos)
-    taken = claim(ledger)
+    claimed = claim(ledger)
     ran = latest(ledger)
-    assert ledger.fail([JobFailure(taken, "c", "d", retry_in_ms=0)]) == [True]
+    assert ledger.fail([JobFailure(claimed, "c", "d", retry_in_ms=0)]) == [True]
     assert ledger.cancel(job_id) is not None
     wait_until(
         lambda: len(statuses(read_all(cluster, job_id, after=before))) == 3,
@@ -152,15 +152,15 @@ def test_who_resumes_gets_what_was_missed_once_and_in_order(cluster, ledger, pho
     assert statuses(read_all(cluster, job_id, after=before)) == ["running", "queued", "cancelled"]
     assert statuses(read_all(cluster, job_id, after=ran)) == ["queued", "cancelled"]
     assert statuses(read_all(cluster, job_id)) == ["cancelled"]
-    answer = httpx2.get(cluster.url + path_of(job_id), headers={"Last-Event-ID": "end"})
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = httpx2.get(cluster.url + events_path(job_id), headers={"Last-Event-ID": "end"})
+    assert (response.status_code, response.content) == (204, b"")
 
 
-def test_what_cannot_be_listened_to_is_said_before_the_stream(cluster, job_id):
+def test_errors_are_sent_before_the_stream_starts(cluster, job_id):
     def status(job_id: str, **headers: str) -> tuple[int, str]:
-        answer = httpx2.get(cluster.url + path_of(job_id), headers=headers)
-        assert answer.headers["access-control-allow-origin"] == "*"
-        return answer.status_code, answer.json()["code"]
+        response = httpx2.get(cluster.url + events_path(job_id), headers=headers)
+        assert response.headers["access-control-allow-origin"] == "*"
+        return response.status_code, response.json()["code"]
 
     assert status("no-such-job") == (404, "unknown_explanation")
     past_ms = int((datetime.now(UTC) - timedelta(days=8)).timestamp() * 1000)
@@ -168,7 +168,7 @@ def test_what_cannot_be_listened_to_is_said_before_the_stream(cluster, job_id):
     assert status(job_id, **{"Last-Event-ID": "yesterday"}) == (422, "invalid_request")
 
 
-def test_hundreds_of_streams_cost_redis_no_connection_each_and_hold_up_nobody(
+def test_hundreds_of_streams_share_few_redis_connections_and_block_no_request(
     cluster, ledger, job_id, valkey, photos
 ):
     def connections() -> int:
@@ -176,25 +176,23 @@ def test_hundreds_of_streams_cost_redis_no_connection_each_and_hold_up_nobody(
             return len(client.client_list())
 
     before = connections()
-    with Listeners("127.0.0.1", cluster.settings.api_port) as clients:
+    with EventStreamClients("127.0.0.1", cluster.settings.api_port) as clients:
         for _ in range(STREAMS):
-            clients.open(path_of(job_id))
-        clients.read_until(holds("queued"), what="all listen")
+            clients.open(events_path(job_id))
+        clients.read_until(contains_status("queued"), what="all clients receive the current state")
         assert connections() <= before + CONCURRENT_READS
-        refused = httpx2.get(cluster.url + path_of(job_id))
-        assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
-        assert int(refused.headers["retry-after"]) > 0
+        response = httpx2.get(cluster.url + events_path(job_id))
+        assert (response.status_code, response.json()["code"]) == (503, "too_many_streams")
+        assert int(response.headers["retry-after"]) > 0
         other = submit(cluster, photos)
         fail(ledger, claim(ledger))
-        clients.read_until(lambda text: text.endswith(END), what="all have the outcome")
+        clients.read_until(lambda text: text.endswith(END), what="all clients receive the outcome")
         assert connections() <= before + CONCURRENT_READS
         assert all(text.count(b"id: end\n") == 1 for text in clients.received.values())
     assert ledger.read(other).state is JobState.QUEUED
 
 
-def test_a_client_that_never_reads_holds_up_nobody_and_one_that_hangs_up_frees_its_place(
-    valkey, tmp_path, photos
-):
+def test_an_idle_client_blocks_no_other_and_a_closed_one_frees_its_slot(valkey, tmp_path, photos):
     with valkey.client() as client:
         client.flushdb()
     settings = settings_for(valkey, tmp_path, api_streams=2)
@@ -202,53 +200,51 @@ def test_a_client_that_never_reads_holds_up_nobody_and_one_that_hangs_up_frees_i
     with start_cluster(settings, tmp_path) as cluster:
         cluster.start_api()
         job_id = submit(cluster, photos)
-        with Listeners("127.0.0.1", settings.api_port) as idle:
-            idle.open(path_of(job_id))
-            with Listeners("127.0.0.1", settings.api_port) as clients:
-                dropped = clients.open(path_of(job_id))
-                clients.read_until(holds("queued"), what="the other one is served")
-                assert httpx2.get(cluster.url + path_of(job_id)).status_code == 503
+        with EventStreamClients("127.0.0.1", settings.api_port) as idle:
+            idle.open(events_path(job_id))
+            with EventStreamClients("127.0.0.1", settings.api_port) as clients:
+                dropped = clients.open(events_path(job_id))
+                clients.read_until(contains_status("queued"), what="the second client is served")
+                assert httpx2.get(cluster.url + events_path(job_id)).status_code == 503
                 clients.drop(dropped)
 
                 def served() -> bool:
-                    # What is written to a closed connection tells the API that it is closed.
+                    # The API notices a closed connection when it writes to it.
                     ledger.release([claim(ledger)])
-                    with httpx2.stream("GET", cluster.url + path_of(job_id)) as answer:
-                        return answer.status_code == 200
+                    with httpx2.stream("GET", cluster.url + events_path(job_id)) as response:
+                        return response.status_code == 200
 
-                wait_until(served, what="the place is free")
+                wait_until(served, what="the slot is free")
 
 
-def test_a_stream_ends_whole_when_the_api_is_told_to_stop_and_the_client_comes_back(
-    cluster, ledger, job_id
-):
-    heard: SimpleQueue[JobState] = SimpleQueue()
+def test_a_stream_ends_cleanly_at_shutdown_and_the_client_reconnects(cluster, ledger, job_id):
+    received: SimpleQueue[JobState] = SimpleQueue()
 
-    def listen() -> None:
+    def follow() -> None:
         with Client(cluster.url) as client:
             for event in client.events(job_id):
-                heard.put(event.status)
+                received.put(event.status)
 
-    thread = Thread(target=listen)
-    with Listeners("127.0.0.1", cluster.settings.api_port) as clients:
-        clients.open(path_of(job_id))
-        clients.read_until(holds("queued"), what="it listens")
+    thread = Thread(target=follow)
+    with EventStreamClients("127.0.0.1", cluster.settings.api_port) as clients:
+        clients.open(events_path(job_id))
+        clients.read_until(contains_status("queued"), what="the client is connected")
         thread.start()
-        assert heard.get(timeout=60) is JobState.QUEUED
+        assert received.get(timeout=60) is JobState.QUEUED
         (api,) = cluster.processes
         api.send_signal(signal.SIGTERM)
-        patience_s = GRACEFUL_TIMEOUT_S - 1  # of the server, which then gives up on whoever is left
+        limit_s = GRACEFUL_TIMEOUT_S - 1
         clients.read_until(
-            lambda text: text.endswith(END), what="the stream is ended", limit_s=patience_s
+            lambda text: text.endswith(END), what="the stream has ended", limit_s=limit_s
         )
         assert api.wait(timeout=60) == 0
-    taken = claim(ledger)
+    claimed = claim(ledger)
     cluster.start_api()
-    assert heard.get(timeout=60) is JobState.RUNNING
-    fail(ledger, taken)
-    assert heard.get(timeout=60) is JobState.FAILED
+    assert received.get(timeout=60) is JobState.RUNNING
+    fail(ledger, claimed)
+    assert received.get(timeout=60) is JobState.FAILED
     thread.join(timeout=60)
-    assert heard.empty()
+    assert received.empty()
 
 
 def test_the_outcome_survives_a_restart_of_redis(tmp_path, photos):

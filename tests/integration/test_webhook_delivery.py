@@ -1,4 +1,4 @@
-"""The path of a webhook, by real processes: submitted, explained, told, verified."""
+"""Webhooks delivered by real processes and verified by a receiver."""
 
 import json
 import re
@@ -17,18 +17,18 @@ from seewhy.embedded.tcp_ports import free_port
 from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
 from servers.process_cluster import ProcessCluster, start_cluster
-from servers.receivers import THANKS, answer, in_turn, receiving
+from servers.receivers import NO_CONTENT, answer, in_turn, receiving
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
 SECRET = generate_secret()
-BUSY = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+SERVER_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 @pytest.fixture
 def cluster(valkey: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
-    """An API, a stub worker and a courier."""
+    """An API, a stub worker and a dispatcher."""
     with valkey.client() as client:
         client.flushdb()
     settings = load(
@@ -48,29 +48,29 @@ def cluster(valkey: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
         yield cluster
 
 
-def await_telling(client: Client, job_id: str, status: str) -> Explanation:
-    def told() -> bool:
+def wait_for_webhook(client: Client, job_id: str, status: str) -> Explanation:
+    def reached() -> bool:
         webhook = client.get(job_id).webhook
         return webhook is not None and webhook.status == status
 
-    wait_until(told, what=f"the webhook is {status}")
+    wait_until(reached, what=f"the webhook is {status}")
     return client.get(job_id)
 
 
 def shape(value: Any) -> Any:
-    """The names and kinds of a message, without its values."""
+    """Return the field names and types of a payload, without its values."""
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     return type(value).__name__
 
 
-def test_the_receiver_is_told_what_the_page_says_and_can_verify_it(
+def test_a_delivery_matches_the_documentation_and_verifies(
     cluster: ProcessCluster, photos: Path
 ) -> None:
-    with receiving(answer(THANKS)) as receiver, Client(cluster.url) as client:
+    with receiving(answer(NO_CONTENT)) as receiver, Client(cluster.url) as client:
         url = f"http://127.0.0.1:{receiver.port}/seewhy?a=b"
         ticket = client.submit(photos / "cat.jpg", webhook=url, metadata={"task": 7})
-        explanation = await_telling(client, ticket.id, "delivered")
+        explanation = wait_for_webhook(client, ticket.id, "delivered")
         (message,) = receiver.messages
     assert explanation.webhook is not None
     assert explanation.webhook.model_dump() == {
@@ -82,44 +82,46 @@ def test_the_receiver_is_told_what_the_page_says_and_can_verify_it(
     assert message.path == "/seewhy?a=b"
     assert message.headers["webhook-id"] == f"msg_{ticket.id}"
     assert message.headers["content-type"] == "application/json"
-    told = Webhook(SECRET).verify(message.body, dict(message.headers))
+    payload = Webhook(SECRET).verify(message.body, dict(message.headers))
     (example, *_) = re.findall(r"```json\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert shape(told) == shape(json.loads(example))
-    assert (told["type"], told["data"]["id"]) == ("explanation.succeeded", ticket.id)
-    assert told["data"]["metadata"] == {"task": 7}
+    assert shape(payload) == shape(json.loads(example))
+    assert (payload["type"], payload["data"]["id"]) == ("explanation.succeeded", ticket.id)
+    assert payload["data"]["metadata"] == {"task": 7}
     assert explanation.finished_at is not None
-    assert told["timestamp"] == explanation.finished_at.isoformat().replace("000+00:00", "Z")
-    assert told["data"]["links"]["self"] == f"/v1/explanations/{ticket.id}"
+    assert payload["timestamp"] == explanation.finished_at.isoformat().replace("000+00:00", "Z")
+    assert payload["data"]["links"]["self"] == f"/v1/explanations/{ticket.id}"
 
 
-def test_what_failed_is_told_again_by_the_schedule_and_then_on_demand(
+def test_a_failed_delivery_is_retried_on_schedule_and_redelivered_on_request(
     cluster: ProcessCluster, photos: Path
 ) -> None:
-    behaviour = in_turn(answer(BUSY), answer(THANKS))
-    with receiving(behaviour) as receiver, Client(cluster.url) as client:
+    behavior = in_turn(answer(SERVER_ERROR), answer(NO_CONTENT))
+    with receiving(behavior) as receiver, Client(cluster.url) as client:
         url = f"http://127.0.0.1:{receiver.port}/"
         ticket = client.submit(photos / "cat.jpg", webhook=url)
-        explanation = await_telling(client, ticket.id, "delivered")
+        explanation = wait_for_webhook(client, ticket.id, "delivered")
         assert explanation.webhook is not None
         assert explanation.webhook.attempts == 2
         httpx2.post(f"{cluster.url}/v1/explanations/{ticket.id}/redeliver").raise_for_status()
-        wait_until(lambda: len(receiver.messages) == 3, what="it is told once more")
+        wait_until(lambda: len(receiver.messages) == 3, what="it is redelivered")
         first, second, third = receiver.messages
     assert {m.body for m in (first, second, third)} == {first.body}
     assert {m.headers["webhook-id"] for m in (first, second, third)} == {f"msg_{ticket.id}"}
-    assert second.at - first.at >= 5, "the schedule's first wait"
+    assert second.at - first.at >= 5, "the first retry delay"
     for message in (first, second, third):
         Webhook(SECRET).verify(message.body, dict(message.headers))
 
 
-def test_a_courier_that_is_asked_to_stop_ends_well(cluster: ProcessCluster) -> None:
-    courier = cluster.processes[1]
-    wait_until(lambda: "ready." in cluster.read_log("dispatcher"), what="the courier consumes")
-    courier.send_signal(signal.SIGTERM)
-    assert courier.wait(timeout=30) == 0
+def test_a_dispatcher_exits_cleanly_on_sigterm(cluster: ProcessCluster) -> None:
+    dispatcher = cluster.processes[1]
+    wait_until(
+        lambda: "ready." in cluster.read_log("dispatcher"), what="the dispatcher consumes wakeups"
+    )
+    dispatcher.send_signal(signal.SIGTERM)
+    assert dispatcher.wait(timeout=30) == 0
 
 
-def test_a_courier_without_a_secret_says_so_and_does_not_start(
+def test_a_dispatcher_without_a_secret_exits_with_an_error(
     valkey: RedisServer, tmp_path: Path
 ) -> None:
     settings = load({}, redis_url=valkey.url, store_url=f"file://{tmp_path}/objects")

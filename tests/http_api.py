@@ -1,0 +1,78 @@
+"""Requests to an API under test, checks of its responses, and jobs finished without a worker."""
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from seewhy.imaging import maps
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import Completion, lanes_of
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
+from seewhy.settings import Settings
+from seewhy.storage.keys import result_key
+from seewhy.storage.obstore_adapter import open_store
+
+MODEL = "efficientnet-lite0"
+
+
+def submit_image(
+    client: FlaskClient, image: bytes, *, name: str = "a.jpg", headers: Any = None, **fields: Any
+) -> TestResponse:
+    """Submit an explanation as multipart; `fields` are the explanation request."""
+    form = {"image": (io.BytesIO(image), name)}
+    if fields:
+        form["request"] = json.dumps(fields)
+    return client.post("/v1/explanations", data=form, headers=headers or {})
+
+
+def assert_problem(response: TestResponse, status: int, code: str) -> str:
+    """Check an error response and return its detail."""
+    assert response.status_code == status, response.get_data(as_text=True)
+    assert response.content_type == "application/problem+json"
+    assert (response.json["code"], response.json["status"]) == (code, status)
+    assert "Traceback" not in response.get_data(as_text=True)
+    return response.json["detail"]
+
+
+def stored_keys(settings: Settings) -> list[str]:
+    """List the keys of images, manifests and results in the store."""
+    store = open_store(settings)
+    return sorted(
+        key for prefix in ("images/", "jobs/", "results/") for key in store.list_keys(prefix)
+    )
+
+
+MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)
+
+
+def finish_next_job(settings: Settings) -> None:
+    """Claim the next job and complete it with `MAP`, as a worker would."""
+    ledger, store = open_ledger(settings), open_store(settings)
+    (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
+    key = result_key(claim.job_id, claim.fence, "map.npy")
+    store.put(key, maps.encode_npy(MAP), content_type="application/octet-stream")
+    score = ClassScore(index=282, label="tiger cat", logit=1.0, probability=0.5)
+    result = Result(
+        model=MODEL,
+        model_digest="d",
+        method="gradcam",
+        layer="l",
+        linear=True,
+        targets=(TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1),),
+        top=(score,),
+        map_height=7,
+        map_width=7,
+        covers=Rectangle(x=100, y=0, width=300, height=300),
+        image_width_px=451,
+        image_height_px=300,
+        objects={"map": key},
+        digests={},
+        timings_ms={},
+        versions={},
+    )
+    assert ledger.complete([Completion(claim, result.model_dump_json())]) == [True]

@@ -1,0 +1,99 @@
+"""Results over HTTP: the map, overlays and heatmaps."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from http_api import MAP, assert_problem, finish_next_job, submit_image
+from seewhy.imaging import codecs
+from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.schemas.geometry import Rectangle
+from seewhy.storage.obstore_adapter import open_store
+
+
+def test_a_missing_result_is_a_conflict(client, cat):
+    job_id = submit_image(client, cat).json["id"]
+    for name in ("overlay", "heatmap", "map.npy"):
+        assert_problem(client.get(f"/v1/explanations/{job_id}/{name}"), 409, "result_not_ready")
+
+
+def test_deleted_objects_are_gone_even_if_the_ledger_has_the_job(client, settings, cat):
+    path = f"/v1/explanations/{submit_image(client, cat).json['id']}"
+    finish_next_job(settings)
+    store = open_store(settings)
+    (key,) = store.list_keys("images/")
+    store.delete(key)
+    detail = assert_problem(client.get(f"{path}/overlay"), 410, "explanation_gone")
+    assert detail == "The image is past its retention and was deleted."
+    assert client.get(f"{path}/map.npy").status_code == 200
+    for key in list(store.list_keys("results/")):
+        store.delete(key)
+    for name in ("overlay", "heatmap", "map.npy"):
+        detail = assert_problem(client.get(f"{path}/{name}"), 410, "explanation_gone")
+        assert detail == "The result is past its retention and was deleted."
+
+
+def test_results_are_rendered_on_demand_for_any_origin(client, settings, cat):
+    path = f"/v1/explanations/{submit_image(client, cat).json['id']}"
+    finish_next_job(settings)
+    numbers = client.get(f"{path}/map.npy")
+    np.testing.assert_array_equal(np.load(io.BytesIO(numbers.data)), MAP)
+    plain = client.get(f"{path}/overlay")
+    signed = client.get(f"{path}/overlay?target=tiger cat&polarity=signed&alpha=0.9")
+    heat = client.get(f"{path}/heatmap?colormap=viridis")
+    assert [a.content_type for a in (plain, signed, heat)] == ["image/jpeg"] * 2 + ["image/png"]
+    assert plain.data != signed.data
+    for response in (numbers, plain, signed, heat):
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    pixels = np.asarray(Image.open(io.BytesIO(heat.data)))
+    assert pixels.shape == (300, 451, 4)
+    assert (pixels[:, :100, 3] == 0).all(), "the model did not see this part"
+
+
+def test_a_map_is_rendered_with_the_requested_scale_and_preset(client, settings, cat):
+    rendered = {}
+    for name, fields in {
+        "image": {},
+        "fixed": {"normalize": 0.25},
+        "classic": {"preset": "classic"},
+    }.items():
+        path = f"/v1/explanations/{submit_image(client, cat, **fields).json['id']}/overlay"
+        finish_next_job(settings)
+        rendered[name] = client.get(path).data
+        rendered[name, "query"] = client.get(f"{path}?normalize=0.25").data
+    assert len({rendered["image"], rendered["fixed"], rendered["classic"]}) == 3
+    assert {rendered[name, "query"] for name in ("image", "fixed", "classic")} == {
+        rendered["fixed"]
+    }
+    decoded = codecs.decode(cat, max_pixels=1_000_000)
+    covers = Rectangle(x=100, y=0, width=300, height=300)
+    assert rendered["classic"] == codecs.encode_jpeg(
+        classic_overlay(decoded, MAP[0], rectangle=covers)
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "normalize=0",
+        "normalize=inf",
+        "alpha=nan",
+        "alpha=2",
+        "polarity=up",
+        "color=red",
+        "colormap=pink",
+        "target=cta",
+        "target=281",
+        "map=1",
+        "map=-1",
+        "map=0&target=282",
+    ],
+)
+def test_invalid_render_options_are_refused(client, settings, cat, query):
+    job_id = submit_image(client, cat).json["id"]
+    finish_next_job(settings)
+    response = client.get(f"/v1/explanations/{job_id}/overlay?{query}")
+    assert assert_problem(response, 422, "unknown_class" if "cta" in query else "invalid_request")

@@ -1,0 +1,122 @@
+"""Submitting explanations over HTTP; no worker runs."""
+
+import base64
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+from http_api import MODEL, assert_problem, finish_next_job, stored_keys, submit_image
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import wakeup_queue
+from seewhy.storage.obstore_adapter import open_store
+
+
+def test_a_submission_is_stored_and_its_lane_is_woken(client, settings, cat, valkey):
+    response = submit_image(client, cat, targets=["tiger cat", 285], metadata={"task": 7})
+    assert response.status_code == 202
+    explanation = response.json
+    assert (
+        response.headers["Location"]
+        == explanation["links"]["self"]
+        == f"/v1/explanations/{explanation['id']}"
+    )
+    assert response.headers["Retry-After"] == "1"
+    assert (explanation["status"], explanation["queue_position"]) == ("queued", 1)
+    assert (explanation["model"], explanation["metadata"]) == (MODEL, {"task": 7})
+
+    image, manifest = stored_keys(settings)
+    assert open_store(settings).get(image) == cat
+    assert json.loads(open_store(settings).get(manifest))["job_id"] == explanation["id"]
+    record = open_ledger(settings).read(explanation["id"])
+    assert json.loads(record.job)["targets"] == [282, 285]
+    with valkey.client() as redis:
+        assert redis.llen(wakeup_queue(record.lane)) == 1
+
+
+def test_base64_json_is_equivalent_to_multipart(client, settings, cat):
+    body = {"image_base64": base64.b64encode(cat).decode(), "targets": "top:3"}
+    response = client.post("/v1/explanations", json=body)
+    assert response.status_code == 202
+    record = open_ledger(settings).read(response.json["id"])
+    assert json.loads(record.job)["targets"] == [-1, -2, -3]
+    assert json.loads(record.job)["image_width_px"] == 451
+
+
+def test_method_options_reach_the_worker(client, settings, cat):
+    targets = {"why": "predicted", "not": ["tiger cat", 285]}
+    fields = {"method": "layercam", "fallback": ["hirescam"], "score": "probability"}
+    both = [targets, {"against": "tabby"}, 7]
+    layers = ["block6a_expand_relu", "top_relu"]
+    response = submit_image(client, cat, **fields, targets=both, normalize=2.5, layer=layers)
+    job = json.loads(open_ledger(settings).read(response.json["id"]).job)
+    assert {name: job[name] for name in fields} == fields
+    why = {"index": -1, "rivals": [282, 285], "against": False}
+    assert job["targets"] == [why, {"index": 281, "rivals": [], "against": True}, 7]
+    assert job["layers"] == layers
+    assert (job["preset"], job["normalize"]) == (None, 2.5)
+    response = submit_image(client, cat, preset="classic", targets="top:2")
+    job = json.loads(open_ledger(settings).read(response.json["id"]).job)
+    assert (job["preset"], job["method"], job["score"]) == ("classic", "classic", "probability")
+    assert (job["targets"], response.json["method"]) == ([-1, -2], "classic")
+
+
+def test_the_file_name_is_ignored(client, settings, cat):
+    assert submit_image(client, cat, name="../../etc/passwd").status_code == 202
+    assert submit_image(client, cat, name="a.txt").status_code == 202
+
+
+def test_a_repeated_request_returns_the_cached_result(client, settings, cat):
+    first = submit_image(client, cat).json["id"]
+    finish_next_job(settings)
+    again = submit_image(client, cat, metadata={"task": 8})
+    assert (again.status_code, again.json["status"], again.json["cached"]) == (
+        200,
+        "succeeded",
+        True,
+    )
+    assert (again.json["metadata"], again.json["attempts"]) == ({"task": 8}, 0)
+    assert again.json["id"] != first
+    numbers = [client.get(f"/v1/explanations/{i}/map.npy").data for i in (first, again.json["id"])]
+    assert numbers[0] == numbers[1]
+    assert client.get(f"{again.json['links']['self']}/overlay").status_code == 200
+    assert submit_image(client, cat, cache=False).json["status"] == "queued"
+
+
+def test_a_submission_that_prefers_to_wait_answers_200_when_done(client, settings, cat):
+    headers = {"Prefer": "respond-async, wait=30"}
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(submit_image, client, cat, headers=headers)
+        ledger = open_ledger(settings)
+        while not ledger.counts().accepted:
+            assert not waiting.done()
+        finish_next_job(settings)
+        response = waiting.result(timeout=20)
+    assert (response.status_code, response.json["status"]) == (200, "succeeded")
+
+
+def test_a_repeated_idempotency_key_returns_the_same_job_even_when_finished(client, settings, cat):
+    headers = {"Idempotency-Key": "order 1"}
+    first = submit_image(client, cat, headers=headers).json["id"]
+    assert submit_image(client, cat, headers=headers).json["id"] == first
+    finish_next_job(settings)
+    again = submit_image(client, cat, headers=headers)
+    assert (again.json["id"], again.json["status"]) == (first, "succeeded")
+    assert open_ledger(settings).counts().accepted == 1
+
+
+def test_an_idempotency_key_with_another_request_is_refused(client, cat):
+    headers = {"Idempotency-Key": "order 1"}
+    submit_image(client, cat, headers=headers)
+    assert_problem(
+        submit_image(client, cat, headers=headers, targets="top:2"), 422, "idempotency_key_reused"
+    )
+
+
+def test_concurrent_requests_with_one_key_create_one_job(client, settings, cat):
+    headers = {"Idempotency-Key": "order 1"}
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(pool.map(lambda _: submit_image(client, cat, headers=headers), range(24)))
+    assert {response.status_code for response in responses} <= {202, 409}
+    assert len({a.json["id"] for a in responses if a.status_code == 202}) == 1
+    assert {a.json["code"] for a in responses if a.status_code == 409} <= {"idempotency_key_busy"}
+    assert open_ledger(settings).counts().accepted == 1
+    assert len(stored_keys(settings)) == 2
