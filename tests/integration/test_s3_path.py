@@ -48,5 +48,5 @@ def test_results_are_stored_in_s3_and_served_by_presigned_urls(
         assert httpx2.get(tampered).status_code == 403
         for key in open_store(settings).list_keys(f"results/{explanation.id}/"):
             open_store(settings).delete(key)
-        with pytest.raises(RequestRejected, match="no longer in the object store"):
+        with pytest.raises(RequestRejected, match="past its retention"):
             client.map(explanation)
