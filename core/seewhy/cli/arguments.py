@@ -14,8 +14,8 @@ UrlOption = Annotated[
     str | None,
     typer.Option(
         "--url",
-        help="URL of the service. If unset and nothing answers there, a temporary service runs "
-        "until the command ends.",
+        help="URL of the service. If you omit it and no service runs at the default URL, the "
+        "command starts a temporary one.",
         show_default=DEFAULT_URL,
     ),
 ]

@@ -79,7 +79,8 @@ def retry(
 @dead.command()
 def purge(
     older_than: Annotated[
-        float | None, typer.Option(min=0, help="Remove jobs that failed this many hours ago.")
+        float | None,
+        typer.Option(min=0, help="Remove jobs that failed more than this many hours ago."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all failed jobs.")] = False,
 ) -> None:
