@@ -54,7 +54,7 @@ def test_what_is_held_out_is_recognised(
     right, count = map(int, found.groups())
     assert count == 6
     assert right / count >= 0.9
-    assert f"left out {folder / 'cat' / 'short.jpg'}: the image is truncated" in fitted.stderr
+    assert f"skipped {folder / 'cat' / 'short.jpg'}: the image is truncated" in fitted.stderr
 
 
 def test_the_two_lines_at_the_end_explain_a_picture_it_has_not_seen(
