@@ -16,39 +16,45 @@ CLASSES = 5
 SIDE_PX = 12
 
 
-def picture_input() -> keras.KerasTensor:
+def image_input() -> keras.KerasTensor:
     return keras.Input((SIDE_PX, SIDE_PX, 3))
 
 
-def drawn(seed: int) -> keras.initializers.Initializer:
+def seeded_initializer(seed: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=0.3, seed=seed)
 
 
 def conv(filters: int, name: str, seed: int) -> keras.layers.Layer:
     return keras.layers.Conv2D(
-        filters, 3, activation="relu", name=name, kernel_initializer=drawn(seed)
+        filters, 3, activation="relu", name=name, kernel_initializer=seeded_initializer(seed)
     )
 
 
-def two_layer_cnn(ending: str = "none") -> keras.Model:
-    """Two convolutions and two dense layers; `ending` is how the softmax is written, if at all."""
-    picture = picture_input()
-    hidden = conv(6, "conv1", 1)(picture)
+def two_layer_cnn(output_activation: str = "none") -> keras.Model:
+    """Build two convolutions and two dense layers; `output_activation` says how it ends."""
+    image = image_input()
+    hidden = conv(6, "conv1", 1)(image)
     hidden = conv(4, "conv2", 2)(hidden)
     hidden = keras.layers.Flatten(name="flatten")(hidden)
-    hidden = keras.layers.Dense(8, "relu", name="fc", kernel_initializer=drawn(3))(hidden)
-    fused = ending.removeprefix("fused ") if ending.startswith("fused ") else None
-    scores = keras.layers.Dense(CLASSES, fused, name="scores", kernel_initializer=drawn(4))(hidden)
-    if ending == "softmax layer":
+    hidden = keras.layers.Dense(8, "relu", name="fc", kernel_initializer=seeded_initializer(3))(
+        hidden
+    )
+    fused = (
+        output_activation.removeprefix("fused ") if output_activation.startswith("fused ") else None
+    )
+    scores = keras.layers.Dense(
+        CLASSES, fused, name="scores", kernel_initializer=seeded_initializer(4)
+    )(hidden)
+    if output_activation == "softmax layer":
         scores = keras.layers.Softmax(name="softmax")(scores)
-    if ending == "activation layer":
+    if output_activation == "activation layer":
         scores = keras.layers.Activation("softmax", name="softmax")(scores)
-    if ending == "softmax operation":
+    if output_activation == "softmax operation":
         scores = keras.ops.softmax(scores)
-    return keras.Model(picture, scores, name="small")
+    return keras.Model(image, scores, name="small")
 
 
-def explainer_of(
+def make_explainer(
     model: keras.Model,
     folder: Path,
     *,
@@ -57,16 +63,16 @@ def explainer_of(
     output: str | None = None,
 ) -> KerasExplainer:
     """Make an explainer of a small network, with classes named c0, c1 and so on."""
-    parts = split(model, layer, output=output)
+    split_model = split(model, layer, output=output)
     return KerasExplainer(
-        spec=spec_of(folder, classes=parts.classes),
-        model=parts,
+        spec=make_spec(folder, classes=split_model.classes),
+        model=split_model,
         max_batch=max_batch,
         split_at=lambda layers: split(model, layers, output=output),
     )
 
 
-def spec_of(folder: Path, *, classes: int = CLASSES, **fields: Any) -> ModelSpec:
+def make_spec(folder: Path, *, classes: int = CLASSES, **fields: Any) -> ModelSpec:
     """Describe a small network, whose classes are named c0, c1 and so on."""
     (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(classes)))
     spec = ModelSpec(
@@ -81,14 +87,14 @@ def spec_of(folder: Path, *, classes: int = CLASSES, **fields: Any) -> ModelSpec
     return spec.model_copy(update=fields)
 
 
-def random_pictures(count: int, *, seed: int = 0) -> list[np.ndarray]:
-    """RGB pictures of several sizes, (H, W, 3) uint8."""
+def random_images(count: int, *, seed: int = 0) -> list[np.ndarray]:
+    """RGB images of several sizes, (H, W, 3) uint8."""
     generator = np.random.default_rng(seed)
     sides = generator.integers(9, 30, (count, 2))
     return [generator.integers(0, 256, (h, w, 3), np.uint8) for h, w in sides]
 
 
-def explained(
+def explain_images(
     model: keras.Model,
     folder: Path,
     *,
@@ -96,9 +102,9 @@ def explained(
     output: str | None = None,
     targets: tuple[int, ...] = (0, 1, 2, 3, 4, -1),
 ) -> list[ImageExplanation]:
-    """Explain three seeded pictures; by default every class of five, and the predicted one."""
-    explainer = explainer_of(model, folder, layer=layer, output=output)
-    images = map(explainer.prepare, random_pictures(3, seed=4))
+    """Explain three seeded images; by default every class of five, and the predicted one."""
+    explainer = make_explainer(model, folder, layer=layer, output=output)
+    images = map(explainer.prepare, random_images(3, seed=4))
     return explainer.explain([ExplanationTask.create(image, targets) for image in images])
 
 
@@ -116,17 +122,19 @@ def assert_same_maps(
 
 
 def dense(units: int, name: str, seed: int, activation: str | None = None) -> keras.layers.Layer:
-    return keras.layers.Dense(units, activation, name=name, kernel_initializer=drawn(seed))
+    return keras.layers.Dense(
+        units, activation, name=name, kernel_initializer=seeded_initializer(seed)
+    )
 
 
 def backbone(name: str = "backbone") -> keras.Model:
     """Make the convolutions of `two_layer_cnn`."""
-    picture = picture_input()
-    hidden = conv(6, "conv1", 1)(picture)
-    return keras.Model(picture, conv(4, "conv2", 2)(hidden), name=name)
+    image = image_input()
+    hidden = conv(6, "conv1", 1)(image)
+    return keras.Model(image, conv(4, "conv2", 2)(hidden), name=name)
 
 
-def classified(hidden: keras.KerasTensor, activation: str | None = None) -> keras.KerasTensor:
+def add_classifier(hidden: keras.KerasTensor, activation: str | None = None) -> keras.KerasTensor:
     """Put the dense layers of `two_layer_cnn` on top."""
     hidden = dense(8, "fc", 3, "relu")(keras.layers.Flatten(name="flatten")(hidden))
     return dense(CLASSES, "scores", 4, activation)(hidden)

@@ -1,4 +1,4 @@
-"""`seewhy fit`: pictures in a folder become a model, and `seewhy explain` explains with it."""
+"""`seewhy fit`: images in a folder become a model, and `seewhy explain` explains with it."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def seewhy(*arguments: str | Path, **variables: str) -> subprocess.CompletedProc
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Path:
-    """Twelve pictures of each class, and one cut short."""
+    """Twelve images of each class, and one cut short."""
     folder = tmp_path_factory.mktemp("fit") / "things"
     make_set(photos, folder, names=NAMES, each=12)
     (folder / "cat" / "short.jpg").write_bytes((photos / "cat.jpg").read_bytes()[:900])
@@ -45,7 +45,7 @@ def fitted(folder: Path) -> subprocess.CompletedProcess[str]:
     return seewhy("fit", folder, "--base", "efficientnet-lite0", "--out", out)
 
 
-def test_what_is_held_out_is_recognised(
+def test_held_out_images_are_classified_correctly(
     fitted: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
     assert fitted.returncode == 0, fitted.stderr
@@ -61,14 +61,14 @@ def test_the_two_lines_at_the_end_explain_a_picture_it_has_not_seen(
     fitted: subprocess.CompletedProcess[str], photos: Path, tmp_path: Path
 ) -> None:
     export, explain = fitted.stdout.splitlines()[-2:]
-    variable, _, catalogue = export.removeprefix("export ").partition("=")
+    variable, _, catalog = export.removeprefix("export ").partition("=")
     for place, name in enumerate(NAMES):
         fresh = varied(photos / f"{name}.jpg", seed=100 * place + 99)
         (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(fresh))
     command = explain.removeprefix("seewhy ").split()
     at = command.index("PHOTO")
     command[at : at + 1] = [str(tmp_path / f"{name}.jpg") for name in NAMES]
-    shown = seewhy(*command, **{variable: catalogue})
+    shown = seewhy(*command, **{variable: catalog})
 
     assert shown.returncode == 0, shown.stderr
     rows = [line.split() for line in shown.stdout.splitlines()[1:]]
@@ -89,7 +89,7 @@ def test_the_model_passes_the_check(fitted: subprocess.CompletedProcess[str], fo
     assert "WARNING" not in shown.stdout
 
 
-def test_an_interruption_leaves_no_half_of_a_model(folder: Path, tmp_path: Path) -> None:
+def test_an_interruption_leaves_no_files(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "things.keras"
     command = ["fit", str(folder), "--base", "efficientnet-lite0", "--out", str(out)]
     with subprocess.Popen(
@@ -111,7 +111,7 @@ def test_an_interruption_leaves_no_half_of_a_model(folder: Path, tmp_path: Path)
     assert list(out.parent.iterdir()) == []
 
 
-def test_a_model_that_is_there_is_kept(
+def test_an_existing_model_is_not_overwritten(
     fitted: subprocess.CompletedProcess[str], folder: Path, tmp_path: Path
 ) -> None:
     kept = tmp_path / "things.keras"

@@ -3,11 +3,11 @@
 import pytest
 
 from golden import reference_models
-from golden.reference_models import Subject
+from golden.reference_models import ReferenceModel
 
 
 @pytest.fixture(scope="session")
-def subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
+def reference_model_by_name(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ReferenceModel]:
     return {
         "brain-tumour": reference_models.brain_tumour(tmp_path_factory.mktemp("labels")),
         "efficientnet-lite0": reference_models.efficientnet_lite0(),

@@ -55,13 +55,13 @@ def maps(
 
 
 def input_gradient(model: keras.Model, pixels: NDArray[np.float32], target: int) -> Entries:
-    """The logit's gradient with respect to the first picture."""
+    """The logit's gradient with respect to the first image."""
     found = saliency(model, ReplaceToLinear(), pixels, target)
     return compact("tf-keras-vis/input-gradient", found)
 
 
 def guided_gradient(model: keras.Model, pixels: NDArray[np.float32], target: int) -> Entries:
-    """Guided backpropagation to the first picture. Every activation must be a layer's own ReLU."""
+    """Guided backpropagation to the first image. Every activation must be a layer's own ReLU."""
     found = saliency(model, [ReplaceToLinear(), GuidedBackpropagation()], pixels, target)
     return compact("tf-keras-vis/guided-backprop", found)
 
@@ -69,7 +69,7 @@ def guided_gradient(model: keras.Model, pixels: NDArray[np.float32], target: int
 def saliency(
     model: keras.Model, modifiers: Any, pixels: NDArray[np.float32], target: int
 ) -> NDArray[np.float32]:
-    """Return the signed gradient (H, W, 3) of the first picture."""
+    """Return the signed gradient (H, W, 3) of the first image."""
     method = Saliency(model, model_modifier=modifiers, clone=True)
     found = method(
         CategoricalScore(target),

@@ -1,4 +1,4 @@
-"""Make `keras2/`: small model files of Keras 2 with pictures and what Keras 2 predicts of them.
+"""Make `keras2/`: small model files of Keras 2 with images and what Keras 2 predicts of them.
 
 Runs where tf_keras and TensorFlow are installed; nothing of seewhy is imported.
 """
@@ -27,7 +27,7 @@ def classified(hidden: tf.Tensor) -> tf.Tensor:
 
 
 def body(name: str = "body") -> tf_keras.Model:
-    """Two convolutions, normalised, as a Sequential model."""
+    """Two convolutions, normalized, as a Sequential model."""
     return tf_keras.Sequential(
         [
             layers.InputLayer(SHAPE),
@@ -43,25 +43,25 @@ def sequential_inside() -> tf_keras.Model:
     """A frozen Sequential model as a layer, then a batch normalisation outside."""
     inner = body()
     inner.trainable = False
-    picture = tf_keras.Input(SHAPE)
-    hidden = layers.BatchNormalization(name="outer_norm")(inner(picture))
-    return tf_keras.Model(picture, classified(hidden))
+    image = tf_keras.Input(SHAPE)
+    hidden = layers.BatchNormalization(name="outer_norm")(inner(image))
+    return tf_keras.Model(image, classified(hidden))
 
 
 def functional_inside_twice() -> tf_keras.Model:
     """A model in a model, called twice, and a head that is a model, too."""
-    picture = tf_keras.Input(SHAPE)
-    inner = tf_keras.Model(picture, body()(layers.Normalization()(picture)), name="outer")
+    image = tf_keras.Input(SHAPE)
+    inner = tf_keras.Model(image, body()(layers.Normalization()(image)), name="outer")
     features = tf_keras.Input((8, 8, 4))
     head = tf_keras.Model(features, classified(features), name="head")
-    picture = tf_keras.Input(SHAPE)
-    return tf_keras.Model(picture, head(inner(picture) + inner(layers.ReLU()(picture))))
+    image = tf_keras.Input(SHAPE)
+    return tf_keras.Model(image, head(inner(image) + inner(layers.ReLU()(image))))
 
 
 def backbone_in_sequential() -> tf_keras.Model:
     """A functional backbone as the first layer of a Sequential model."""
-    picture = tf_keras.Input(SHAPE)
-    inner = tf_keras.Model(picture, layers.BatchNormalization()(conv(4, "conv1")(picture)))
+    image = tf_keras.Input(SHAPE)
+    inner = tf_keras.Model(image, layers.BatchNormalization()(conv(4, "conv1")(image)))
     return tf_keras.Sequential(
         [inner, layers.GlobalAveragePooling2D(), layers.Dropout(0.5), layers.Dense(5, "softmax")]
     )
@@ -70,24 +70,24 @@ def backbone_in_sequential() -> tf_keras.Model:
 def keywords() -> tf_keras.Model:
     """Layers with keywords, names and classes that Keras 3 no longer takes."""
     augmented = tf_keras.Sequential([layers.RandomFlip()], name="aug")
-    picture = tf_keras.Input(SHAPE)
-    hidden = layers.DepthwiseConv2D(3, name="block/depthwise")(augmented(picture))
+    image = tf_keras.Input(SHAPE)
+    hidden = layers.DepthwiseConv2D(3, name="block/depthwise")(augmented(image))
     hidden = layers.SeparableConv2D(4, 3, name="block/separable")(layers.LeakyReLU(0.1)(hidden))
     hidden = layers.SpatialDropout2D(0.2)(layers.ThresholdedReLU(0.1)(hidden))
     hidden = layers.Conv2DTranspose(4, 2, activation=layers.LeakyReLU(0.2), name="up")(hidden)
-    return tf_keras.Model(picture, classified(hidden))
+    return tf_keras.Model(image, classified(hidden))
 
 
 def operations() -> tf_keras.Model:
     """Operations of TensorFlow's between the layers, softmax at the end."""
-    picture = tf_keras.Input(SHAPE)
-    scaled = tf.image.resize((picture + 1.0) / 2.0 - [0.1, 0.2, 0.3], (14, 14))
+    image = tf_keras.Input(SHAPE)
+    scaled = tf.image.resize((image + 1.0) / 2.0 - [0.1, 0.2, 0.3], (14, 14))
     first = tf.nn.relu(layers.Conv2D(6, 3, padding="same", name="conv1")(1.0 - scaled))
     gate = tf.sigmoid(tf.reduce_mean(first, [1, 2], keepdims=True))
     both = tf.concat([first * gate, -first], axis=-1)
     hidden = layers.Conv2D(6, 1, name="conv2")(both) + first
     pooled = tf.reduce_max(hidden, [1, 2])
-    return tf_keras.Model(picture, tf.nn.softmax(layers.Dense(5, name="scores")(pooled)))
+    return tf_keras.Model(image, tf.nn.softmax(layers.Dense(5, name="scores")(pooled)))
 
 
 MODELS: tuple[Callable[[], tf_keras.Model], ...] = (

@@ -18,7 +18,7 @@ import keras  # noqa: E402
 
 from golden import keras_references, torch_references  # noqa: E402
 from golden.reference_entries import Entries  # noqa: E402
-from golden.reference_images import brain_tumour_pictures, imagenet_pictures  # noqa: E402
+from golden.reference_images import brain_tumour_images, imagenet_images  # noqa: E402
 
 EFFICIENTNET_FILE = ROOT / "models" / "seewhy_models" / "efficientnet-lite0.keras"
 BRAIN_TUMOUR_TARGETS = ((0, 1, 2, 3),) * 3
@@ -27,7 +27,7 @@ IMAGENET_TARGETS = ((281, 282), (504, 967), (759, 872))
 
 def brain_tumour() -> Entries:
     """Everything but Score-CAM of all channels, on the fine-tuned VGG16."""
-    pixels = brain_tumour_pictures().astype(np.float32) / 255
+    pixels = brain_tumour_images().astype(np.float32) / 255
     network, ends, head = torch_references.vgg16(fine_tuned_vgg16.ONNX_FILE)
     model, layer = fine_tuned_vgg16.build(), "block5_conv3"
     targets = BRAIN_TUMOUR_TARGETS
@@ -46,7 +46,7 @@ def brain_tumour() -> Entries:
 
 def efficientnet_lite0() -> Entries:
     """Everything on EfficientNet-Lite0 but what needs layers that end in a ReLU."""
-    pixels = (imagenet_pictures().astype(np.float32) - 127) / 128
+    pixels = (imagenet_images().astype(np.float32) - 127) / 128
     network, end, head = torch_references.efficientnet()
     model, layer = keras.saving.load_model(EFFICIENTNET_FILE), "top_relu"
     targets = IMAGENET_TARGETS

@@ -1,4 +1,4 @@
-"""The pictures that other libraries explained, drawn and cut without any library for resizing."""
+"""The images that other libraries explained, drawn and cut without any library for resizing."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
-# Shepp and Logan 1974, with Toft's contrast: grey value, half axes, centre, turn in degrees.
+# Shepp and Logan 1974, with Toft's contrast: gray value, half axes, center, turn in degrees.
 ELLIPSES = (
     (1.0, 0.69, 0.92, 0.0, 0.0, 0),
     (-0.8, 0.6624, 0.874, 0.0, -0.0184, 0),
@@ -23,31 +23,31 @@ ELLIPSES = (
 )
 
 
-def brain_tumour_pictures() -> NDArray[np.uint8]:
+def brain_tumour_images() -> NDArray[np.uint8]:
     """Return (3, 240, 240, 3) RGB: the head phantom, the cat and the tripod."""
-    return np.stack([head_phantom(240), centre("cat", 240), centre("tripod", 240)])
+    return np.stack([head_phantom(240), center("cat", 240), center("tripod", 240)])
 
 
-def imagenet_pictures() -> NDArray[np.uint8]:
+def imagenet_images() -> NDArray[np.uint8]:
     """Return (3, 224, 224, 3) RGB: the cat, the coffee and the tripod."""
-    return np.stack([centre(name, 224) for name in ("cat", "coffee", "tripod")])
+    return np.stack([center(name, 224) for name in ("cat", "coffee", "tripod")])
 
 
 def head_phantom(side_px: int) -> NDArray[np.uint8]:
     """Draw the head that tomographs are tested with, (side, side, 3)."""
     steps = (np.arange(side_px) + 0.5) / side_px * 2 - 1
     x, y = np.meshgrid(steps, -steps)
-    grey = np.zeros((side_px, side_px))
+    gray = np.zeros((side_px, side_px))
     for value, across, along, x0, y0, degrees in ELLIPSES:
         turn = np.deg2rad(degrees)
         u = (x - x0) * np.cos(turn) + (y - y0) * np.sin(turn)
         v = (y - y0) * np.cos(turn) - (x - x0) * np.sin(turn)
-        grey[(u / across) ** 2 + (v / along) ** 2 <= 1] += value
-    levels = np.round(255 * np.clip(grey, 0, 1)).astype(np.uint8)
+        gray[(u / across) ** 2 + (v / along) ** 2 <= 1] += value
+    levels = np.round(255 * np.clip(gray, 0, 1)).astype(np.uint8)
     return np.repeat(levels[..., None], 3, axis=2)
 
 
-def centre(name: str, side_px: int) -> NDArray[np.uint8]:
+def center(name: str, side_px: int) -> NDArray[np.uint8]:
     """Cut the middle out of a shipped photo, (side, side, 3), without resizing."""
     with Image.open(PHOTOS / f"{name}.jpg") as opened:
         pixels = np.asarray(opened.convert("RGB"))

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from golden.reference_images import brain_tumour_pictures, imagenet_pictures
+from golden.reference_images import brain_tumour_images, imagenet_images
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import InputSize, ModelSpec, ScalePreprocessing
 from seewhy.catalog.weights import obtain_weights
@@ -33,15 +33,15 @@ with np.load(HERE / "references.npz") as stored:
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """A model that the libraries explained, and the pictures as it takes them."""
+class ReferenceModel:
+    """A model that the libraries explained, and the images as it takes them."""
 
     explainer: KerasExplainer
-    parts: SplitModel
+    split_model: SplitModel
     pixels: NDArray[np.float32]
 
     def maps(self, method: str, targets: NDArray[np.integer], layers: Sequence[str] = ()) -> Maps:
-        """Explain the first pictures, one per row of targets: (pictures, targets, h, w)."""
+        """Explain the first images, one per row of targets: (images, targets, h, w)."""
         height, width, _ = self.pixels.shape[1:]
         whole = Rectangle(x=0, y=0, width=width, height=height)
         options = MethodOptions(method=method, layers=tuple(layers))
@@ -53,7 +53,7 @@ class Subject:
         return np.stack([one.maps for one in explained])
 
 
-def brain_tumour(folder: Path) -> Subject:
+def brain_tumour(folder: Path) -> ReferenceModel:
     """The fine-tuned VGG16; its labels are written to `folder`."""
     (folder / "labels.txt").write_text("glioma\nmeningioma\nnotumor\npituitary\n")
     spec = ModelSpec(
@@ -66,24 +66,24 @@ def brain_tumour(folder: Path) -> Subject:
         labels_file="labels.txt",
         layer="block5_conv3",
     )
-    return _subject(spec, _fine_tuned_vgg16(), brain_tumour_pictures())
+    return _subject(spec, _fine_tuned_vgg16(), brain_tumour_images())
 
 
-def efficientnet_lite0() -> Subject:
+def efficientnet_lite0() -> ReferenceModel:
     """The model that is shipped."""
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
     path = obtain_weights(spec, settings, progress=lambda done, total: None)
-    return _subject(spec, load_model(spec, weights_path=path), imagenet_pictures())
+    return _subject(spec, load_model(spec, weights_path=path), imagenet_images())
 
 
 def targets_of(name: str) -> NDArray[np.integer]:
-    """Return the classes (pictures, targets) that an entry of maps explains."""
-    pictures, targets = REFERENCES[name].shape[:2]
-    return REFERENCES[f"{name.split('/', maxsplit=1)[0]}/targets"][:pictures, :targets]
+    """Return the classes (images, targets) that an entry of maps explains."""
+    images, targets = REFERENCES[name].shape[:2]
+    return REFERENCES[f"{name.split('/', maxsplit=1)[0]}/targets"][:images, :targets]
 
 
-def normalised(maps: Maps) -> Maps:
+def normalized(maps: Maps) -> Maps:
     """Clip at 0 and stretch each map to 0 … 1, as both libraries do."""
     positive = np.maximum(maps, 0)
     above = positive - positive.min(axis=(-2, -1), keepdims=True)
@@ -91,8 +91,8 @@ def normalised(maps: Maps) -> Maps:
 
 
 def distance(found: Maps, reference: Maps) -> Maps:
-    """Return the largest difference of each normalised map, (pictures, targets)."""
-    return np.abs(normalised(found) - normalised(reference)).max(axis=(-2, -1))
+    """Return the largest difference of each normalized map, (images, targets)."""
+    return np.abs(normalized(found) - normalized(reference)).max(axis=(-2, -1))
 
 
 def _fine_tuned_vgg16() -> keras.Model:
@@ -104,10 +104,10 @@ def _fine_tuned_vgg16() -> keras.Model:
     return example.build()
 
 
-def _subject(spec: ModelSpec, model: keras.Model, pictures: NDArray[np.uint8]) -> Subject:
-    parts = split(model, spec.layer)
-    pixels = np.stack([preprocess(picture, spec.preprocessing) for picture in pictures])
+def _subject(spec: ModelSpec, model: keras.Model, images: NDArray[np.uint8]) -> ReferenceModel:
+    split_model = split(model, spec.layer)
+    pixels = np.stack([preprocess(image, spec.preprocessing) for image in images])
     explainer = KerasExplainer(
-        spec=spec, model=parts, max_batch=4, split_at=lambda layers: split(model, layers)
+        spec=spec, model=split_model, max_batch=4, split_at=lambda layers: split(model, layers)
     )
-    return Subject(explainer, parts, pixels)
+    return ReferenceModel(explainer, split_model, pixels)

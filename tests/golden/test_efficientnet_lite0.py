@@ -62,7 +62,7 @@ def test_the_photo_is_recognised(explained: dict[str, ImageExplanation], name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_heat_peaks_on_what_is_named(explained: dict[str, ImageExplanation], name: str) -> None:
+def test_the_heat_peaks_on_the_object(explained: dict[str, ImageExplanation], name: str) -> None:
     x, y = peak(explained[name].maps[0], explained[name].covers)
     left, top, right, bottom = BOXES[name]
     assert left <= x <= right
@@ -70,7 +70,7 @@ def test_the_heat_peaks_on_what_is_named(explained: dict[str, ImageExplanation],
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_map_is_the_one_on_record(explained: dict[str, ImageExplanation], name: str) -> None:
+def test_the_map_equals_the_recorded_one(explained: dict[str, ImageExplanation], name: str) -> None:
     recorded = np.load(HERE / "efficientnet_lite0_maps.npy")[NAMES.index(name)]
     np.testing.assert_allclose(
         explained[name].maps[0], recorded, rtol=0, atol=2e-3 * np.abs(recorded).max()
@@ -81,7 +81,7 @@ def test_the_layer_is_the_last_with_a_spatial_output(explainer: KerasExplainer) 
     assert (explainer.layer, explainer.map_shape) == ("top_relu", (7, 7))
 
 
-def test_a_photo_explained_alone_has_the_map_it_has_in_company(
+def test_a_photo_has_the_same_map_alone_and_in_a_batch(
     explainer: KerasExplainer, explained: dict[str, ImageExplanation]
 ) -> None:
     for name, company in explained.items():
@@ -91,7 +91,7 @@ def test_a_photo_explained_alone_has_the_map_it_has_in_company(
 
 
 def peak(map_: np.ndarray, covers: Rectangle) -> tuple[float, float]:
-    """Return the centre of the hottest cell, (x, y) in pixels of the original photo."""
+    """Return the center of the hottest cell, (x, y) in pixels of the original photo."""
     row, column = np.unravel_index(map_.argmax(), map_.shape)
     height, width = map_.shape
     x = covers.x + covers.width * (column + 0.5) / width

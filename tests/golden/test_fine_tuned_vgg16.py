@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from golden.reference_images import PHOTOS, brain_tumour_pictures
+from golden.reference_images import PHOTOS, brain_tumour_images
 from original_recipe import assert_drawn_as_the_recipe
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
@@ -27,7 +27,7 @@ from seewhy_worker.models.splitting.split_model import split
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fine_tuned_vgg16.py"
 LOGITS = "functional_1/dense_3_1/BiasAdd:0"
-PICTURES = brain_tumour_pictures()
+IMAGES = brain_tumour_images()
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def settings(
     with warnings.catch_warnings():
         # Keras 3.15 reads its own variables in a way that NumPy 2 deprecates.
         warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-        catalogue = example.save(model, tmp_path_factory.mktemp("own"))
-    yield load({"SEEWHY_MODELS_FILE": str(catalogue)})
-    catalogue.with_name("brain-tumour.keras").unlink()  # 65 MB
+        catalog = example.save(model, tmp_path_factory.mktemp("own"))
+    yield load({"SEEWHY_MODELS_FILE": str(catalog)})
+    catalog.with_name("brain-tumour.keras").unlink()  # 65 MB
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def judged(example: ModuleType) -> tuple[NDArray[np.float32], NDArray[np.float32
         original.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     (name,) = (taken.name for taken in session.get_inputs())
-    pixels = PICTURES.astype(np.float32) / 255
+    pixels = IMAGES.astype(np.float32) / 255
     logits, probabilities = session.run([LOGITS, session.get_outputs()[0].name], {name: pixels})
     return logits, probabilities
 
@@ -83,8 +83,8 @@ def judged(example: ModuleType) -> tuple[NDArray[np.float32], NDArray[np.float32
 def test_the_converted_network_gives_the_logits_of_the_original(
     model: keras.Model, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
-    parts = split(model, "block5_conv3")
-    found = np.asarray(parts.head(parts.body(PICTURES.astype(np.float32) / 255)))
+    split_model = split(model, "block5_conv3")
+    found = np.asarray(split_model.head(split_model.body(IMAGES.astype(np.float32) / 255)))
     np.testing.assert_allclose(found, judged[0], rtol=0, atol=1e-4)
     assert np.ptp(judged[0]) > 10
 
@@ -92,7 +92,7 @@ def test_the_converted_network_gives_the_logits_of_the_original(
 def test_the_catalogue_that_the_example_writes_explains_a_picture(
     explainer: KerasExplainer, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
-    prepared = [explainer.prepare(picture) for picture in PICTURES]
+    prepared = [explainer.prepare(image) for image in IMAGES]
     explained = explainer.explain([ExplanationTask.create(image, [-1]) for image in prepared])
     assert (explainer.layer, explainer.map_shape) == ("block5_conv3", (15, 15))
     labels = ("glioma", "meningioma", "notumor", "pituitary")

@@ -1,4 +1,4 @@
-"""Files that Keras 2 wrote (`make_keras2_files.py`) predict here what they predicted there."""
+"""Model files from Keras 2 (see `make_keras2_files.py`) give the predictions of Keras 2."""
 
 import json
 import zipfile
@@ -41,13 +41,13 @@ def config_of(path: Path) -> str:
         return str(file.attrs["model_config"])
 
 
-def test_there_are_files_and_each_has_predictions(known: dict[str, np.ndarray]) -> None:
+def test_each_file_has_predictions(known: dict[str, np.ndarray]) -> None:
     assert sorted(set(known) - {"pixels"}) == FILES
     assert len(FILES) == 5
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_of_keras_2_predicts_what_it_predicted_in_keras_2(
+def test_a_file_of_keras_2_gives_the_predictions_of_keras_2(
     name: str, known: dict[str, np.ndarray]
 ) -> None:
     model = load_file(FOLDER / f"{name}.h5")
@@ -57,7 +57,7 @@ def test_a_file_of_keras_2_predicts_what_it_predicted_in_keras_2(
     assert not np.allclose(first, second, rtol=1e-2)
 
 
-# Reading a variable goes through an `__array__` of TensorFlow's that NumPy warns of.
+# Keras reads variables through TensorFlow's `__array__`, which NumPy warns about.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_keras_2_passes_the_check(name: str) -> None:
@@ -67,7 +67,7 @@ def test_a_file_of_keras_2_passes_the_check(name: str) -> None:
 
 def plain_sequential_inside(loaded: keras.Model) -> keras.Model:
     """Write the network of `sequential_inside.h5` in Keras 3, flat, with the same weights."""
-    pixels = networks.picture_input()
+    pixels = networks.image_input()
     hidden = layers.Conv2D(6, 3, activation="relu", name="conv1")(pixels)
     hidden = layers.BatchNormalization(name="norm")(hidden)
     hidden = layers.Conv2D(4, 3, activation="relu", name="conv2")(hidden)
@@ -81,12 +81,12 @@ def plain_sequential_inside(loaded: keras.Model) -> keras.Model:
 def test_maps_equal_those_of_the_network_written_in_keras_3(tmp_path: Path) -> None:
     loaded = load_file(FOLDER / "sequential_inside.h5")
     networks.assert_same_maps(
-        networks.explained(loaded, tmp_path, layer="body/conv2"),
-        networks.explained(plain_sequential_inside(loaded), tmp_path, layer="conv2"),
+        networks.explain_images(loaded, tmp_path, layer="body/conv2"),
+        networks.explain_images(plain_sequential_inside(loaded), tmp_path, layer="conv2"),
     )
 
 
-def test_a_file_that_names_no_version_is_read_as_one_of_keras_2(
+def test_a_file_without_a_version_is_read_as_keras_2(
     tmp_path: Path, known: dict[str, np.ndarray]
 ) -> None:
     path = with_config(FOLDER / "keywords.h5", tmp_path)
@@ -96,7 +96,7 @@ def test_a_file_that_names_no_version_is_read_as_one_of_keras_2(
     np.testing.assert_allclose(predicted, known["keywords"], rtol=1e-4)
 
 
-def test_a_file_of_keras_3_is_not_mended(tmp_path: Path) -> None:
+def test_a_file_of_keras_3_is_not_converted(tmp_path: Path) -> None:
     path = with_config(FOLDER / "keywords.h5", tmp_path, keras_version="3.15.1")
     with pytest.raises(UnsupportedModel, match=r"Keras cannot read|which Keras does not have"):
         load_file(path)
@@ -110,7 +110,7 @@ def test_a_file_of_keras_3_is_not_mended(tmp_path: Path) -> None:
             '"activation": "hard_sigmoid"',
             r"operations\.h5: 'conv1' uses the activation hard_sigmoid",
         ),
-        ('"math.sigmoid"', '"math.erf"', r"'tf.math.sigmoid' is the TensorFlow operation math.erf in"),
+        ('"math.sigmoid"', '"math.erf"', "'tf.math.sigmoid' is the TensorFlow operation math.erf"),
         ('"math.truediv"', '"math.pow"', "is the TensorFlow operation math.pow"),
         ('"function": "image.resize"', '"function": "io.read_file"', "io.read_file"),
         ('"TFOpLambda"', '"Lambda"', r"Python code \(the Lambda"),
@@ -122,7 +122,7 @@ def test_a_file_of_keras_3_is_not_mended(tmp_path: Path) -> None:
         ('"layers"', '"strata"', "is not a functional or Sequential model saved by Keras 2"),
     ],
 )
-def test_what_cannot_be_mended_is_refused_before_anything_is_built(
+def test_a_file_that_cannot_be_converted_is_refused_before_anything_is_built(
     old: str, new: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = FOLDER / "operations.h5"
@@ -133,7 +133,7 @@ def test_what_cannot_be_mended_is_refused_before_anything_is_built(
 
 
 @pytest.mark.parametrize(("kind", "outputs"), [("Functional", [1, 2]), ("Sequential", [0, 1])])
-def test_each_of_two_outputs_of_a_model_called_twice_is_its_own_call(
+def test_two_outputs_of_a_model_called_twice_refer_to_different_calls(
     kind: str, outputs: list[int]
 ) -> None:
     """Keras 3 takes one off the calls of functional models at the output, and there alone."""
@@ -149,7 +149,7 @@ def test_each_of_two_outputs_of_a_model_called_twice_is_its_own_call(
     assert made["layers"][1]["inbound_nodes"] == [[["body", 0, 0], ["body", 1, 0]]]
 
 
-def test_a_keras_archive_of_keras_2_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_a_keras_archive_of_keras_2_is_refused_with_a_remedy(tmp_path: Path) -> None:
     path = tmp_path / "old.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps({"class_name": "Functional", "config": {}}))

@@ -1,4 +1,4 @@
-"""What other libraries compute in many passes, on the same weights and pictures.
+"""What other libraries compute in many passes, on the same weights and images.
 
 Where a library departs from the method's paper, its own formula on our network must give its map.
 """
@@ -16,9 +16,9 @@ from golden.reference_models import (
     REFERENCES,
     TOLERANCE,
     Maps,
-    Subject,
+    ReferenceModel,
     distance,
-    normalised,
+    normalized,
     targets_of,
 )
 from seewhy_worker.cam.methods import Method
@@ -31,31 +31,31 @@ CHUNK = 32
 
 @pytest.mark.parametrize("model", BOTH)
 def test_ablationcam_is_that_of_pytorch_grad_cam_times_the_score(
-    subjects: dict[str, Subject], model: str
+    reference_model_by_name: dict[str, ReferenceModel], model: str
 ) -> None:
     name = f"{model}/pytorch-grad-cam/ablationcam"
     targets = targets_of(name)
     scores = np.take_along_axis(REFERENCES[f"{model}/logits"][: len(targets)], targets, axis=1)
     expected = REFERENCES[name] * scores[..., None, None]
-    found = subjects[model].maps("ablationcam", targets)
+    found = reference_model_by_name[model].maps("ablationcam", targets)
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("model", BOTH)
-@pytest.mark.parametrize("colour", range(3))
+@pytest.mark.parametrize("color", range(3))
 def test_the_gradient_at_the_picture_is_that_of_tf_keras_vis(
-    subjects: dict[str, Subject], model: str, colour: int
+    reference_model_by_name: dict[str, ReferenceModel], model: str, color: int
 ) -> None:
-    def of_colour(gradient: tf.Tensor, moved: tf.Tensor, *, xp: object) -> tf.Tensor:
-        return gradient[..., colour]
+    def of_color(gradient: tf.Tensor, moved: tf.Tensor, *, xp: object) -> tf.Tensor:
+        return gradient[..., color]
 
-    subject = subjects[model]
-    method = Method("one colour", of_colour, needs="pixels")
-    step = compile_step(subject.parts, method, batch=1, targets=1, rivals=0)
+    reference_model = reference_model_by_name[model]
+    method = Method("one color", of_color, needs="pixels")
+    step = compile_step(reference_model.split_model, method, batch=1, targets=1, rivals=0)
     target = REFERENCES[f"{model}/targets"][:1, :1].astype(np.int32)
-    aims = TargetTensors(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
-    found = step(subject.pixels[:1], aims).maps[0, 0]
-    expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., colour]
+    targets_ = TargetTensors(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
+    found = step(reference_model.pixels[:1], targets_).maps[0, 0]
+    expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., color]
     distances = np.abs(found - expected) / np.abs(expected).max()
     # Where two inputs of a max-pool are equal but for rounding, another processor takes the other.
     assert (distances > TOLERANCE).mean() <= 1e-4
@@ -64,10 +64,10 @@ def test_the_gradient_at_the_picture_is_that_of_tf_keras_vis(
 
 @pytest.mark.parametrize("library", ["pytorch-grad-cam", "tf-keras-vis"])
 def test_guided_backpropagation_is_that_of_both_libraries(
-    subjects: dict[str, Subject], library: str
+    reference_model_by_name: dict[str, ReferenceModel], library: str
 ) -> None:
     first = REFERENCES["brain-tumour/targets"][:1, :1]
-    (found,) = subjects["brain-tumour"].maps("guided-backprop", first)[0]
+    (found,) = reference_model_by_name["brain-tumour"].maps("guided-backprop", first)[0]
     expected = np.abs(stored(f"brain-tumour/{library}/guided-backprop")).max(axis=2)
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE * expected.max())
 
@@ -78,40 +78,43 @@ def stored(name: str) -> NDArray[np.float32]:
 
 
 def test_fused_by_the_formula_of_pytorch_grad_cam_our_maps_are_the_librarys(
-    subjects: dict[str, Subject],
+    reference_model_by_name: dict[str, ReferenceModel],
 ) -> None:
     """It clips each layer's map and stretches it to 0 … 1 first, which leaves no sign."""
-    subject = subjects["brain-tumour"]
+    reference_model = reference_model_by_name["brain-tumour"]
     first = REFERENCES["brain-tumour/targets"][:1, :1]
-    height, width, _ = subject.pixels.shape[1:]
-    enlarged = [
-        cv2.resize(normalised(subject.maps("gradcam", first, [layer])[0, 0]), (width, height))
-        for layer in ("block4_conv3", "block5_conv3")
+    height, width, _ = reference_model.pixels.shape[1:]
+    resized = [
+        cv2.resize(normalized(map_), (width, height))
+        for map_ in (
+            reference_model.maps("gradcam", first, [layer])[0, 0]
+            for layer in ("block4_conv3", "block5_conv3")
+        )
     ]
-    found = normalised(np.mean(enlarged, axis=0))
+    found = normalized(np.mean(resized, axis=0))
     expected = REFERENCES["brain-tumour/pytorch-grad-cam/gradcam/fused"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("library", ["pytorch-grad-cam", "tf-keras-vis"])
 def test_the_libraries_formulas_of_scorecam_give_their_maps(
-    subjects: dict[str, Subject], library: str
+    reference_model_by_name: dict[str, ReferenceModel], library: str
 ) -> None:
     name = f"efficientnet-lite0/{library}/scorecam"
-    subject = subjects["efficientnet-lite0"]
-    activation, logits = every_channel(subject)
+    reference_model = reference_model_by_name["efficientnet-lite0"]
+    activation, logits = every_channel(reference_model)
     assert_weighed_as(library, activation, logits, name)
 
 
 @pytest.mark.parametrize("model", BOTH)
 def test_the_formula_of_tf_keras_vis_of_the_faster_scorecam_gives_its_maps(
-    subjects: dict[str, Subject], model: str
+    reference_model_by_name: dict[str, ReferenceModel], model: str
 ) -> None:
-    subject = subjects[model]
-    activation = np.asarray(subject.parts.body(subject.pixels[:1]))[0]
+    reference_model = reference_model_by_name[model]
+    activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1]))[0]
     varied = np.argsort(-activation.std(axis=(0, 1)), kind="stable")[:10]
     chosen = activation[..., varied]
-    logits = seen_through(subject, chosen)
+    logits = seen_through(reference_model, chosen)
     assert_weighed_as("tf-keras-vis", chosen, logits, f"{model}/tf-keras-vis/faster-scorecam")
 
 
@@ -124,25 +127,26 @@ def assert_weighed_as(library: str, activation: Maps, logits: Maps, name: str) -
 
 
 @cache
-def every_channel(subject: Subject) -> tuple[Maps, Maps]:
-    """Return the first picture's activation (h, w, C), and the logits seen through each channel."""
-    activation = np.asarray(subject.parts.body(subject.pixels[:1]))[0]
-    return activation, seen_through(subject, activation)
+def every_channel(reference_model: ReferenceModel) -> tuple[Maps, Maps]:
+    """Return the first image's activation (h, w, C), and the logits seen through each channel."""
+    activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1]))[0]
+    return activation, seen_through(reference_model, activation)
 
 
-def seen_through(subject: Subject, activation: Maps) -> Maps:
-    """Score the first picture times each channel, as the libraries resize_maps it: (C, classes)."""
-    picture = subject.pixels[0]
+def seen_through(reference_model: ReferenceModel, activation: Maps) -> Maps:
+    """Score the first image times each channel, as the libraries resize it: (C, classes)."""
+    image = reference_model.pixels[0]
     down, across = (
-        between(few, many)
-        for few, many in zip(activation.shape[:2], picture.shape[:2], strict=True)
+        between(few, many) for few, many in zip(activation.shape[:2], image.shape[:2], strict=True)
     )
-    score = tf.function(lambda pictures: subject.parts.head(subject.parts.body(pictures)))
+    score = tf.function(
+        lambda images: reference_model.split_model.head(reference_model.split_model.body(images))
+    )
     logits = []
     for start in range(0, activation.shape[2], CHUNK):
         channels = activation[..., start : start + CHUNK]
-        masks = normalised(np.einsum("yi,ijc,xj->cyx", down, channels, across, optimize=True))
-        logits.append(score((picture * masks[..., None]).astype(np.float32)).numpy())
+        masks = normalized(np.einsum("yi,ijc,xj->cyx", down, channels, across, optimize=True))
+        logits.append(score((image * masks[..., None]).astype(np.float32)).numpy())
     return np.concatenate(logits)
 
 

@@ -1,4 +1,4 @@
-"""Maps of one pass by other libraries, on the same weights and pictures.
+"""Maps of one pass by other libraries, on the same weights and images.
 
 Where a library departs from the method's paper, or a sign means nothing, `DEPARTURES` has the
 library's own formula: ours need not agree with the library there, but the formula must.
@@ -12,7 +12,14 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from golden.reference_models import REFERENCES, TOLERANCE, Maps, Subject, distance, targets_of
+from golden.reference_models import (
+    REFERENCES,
+    TOLERANCE,
+    Maps,
+    ReferenceModel,
+    distance,
+    targets_of,
+)
 from seewhy_worker.cam.methods import find_method
 
 OVER_SPACE = (-3, -2)
@@ -41,9 +48,9 @@ def weighted(weights: Maps, activation: Maps) -> Maps:
 def first_component(values: Maps) -> Maps:
     """Project (…, h, w, C), each channel less its mean, on what varies most; of either sign."""
     flat = values.reshape(*values.shape[:-3], -1, values.shape[-1])
-    centred = flat - flat.mean(axis=-2, keepdims=True)
-    directions = np.linalg.svd(centred, full_matrices=False).Vh[..., 0, :]
-    return np.einsum("ptsc,ptc->pts", centred, directions).reshape(values.shape[:-1])
+    centered = flat - flat.mean(axis=-2, keepdims=True)
+    directions = np.linalg.svd(centered, full_matrices=False).Vh[..., 0, :]
+    return np.einsum("ptsc,ptc->pts", centered, directions).reshape(values.shape[:-1])
 
 
 def logit(scores: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
@@ -67,7 +74,7 @@ class Departure:
     """How a library computes what it calls by a method's name."""
 
     formula: Callable[[Maps, Maps], Maps]
-    """(pictures, targets, h, w, C) activation and gradient → (pictures, targets, h, w)."""
+    """(images, targets, h, w, C) activation and gradient → (images, targets, h, w)."""
     score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = logit
     either_sign: bool = False
     tolerance: float = TOLERANCE
@@ -96,28 +103,35 @@ DEPARTING = [name for name in NAMES if tuple(name.split("/")[1:]) in DEPARTURES]
 
 
 @pytest.mark.parametrize("model", ["brain-tumour", "efficientnet-lite0"])
-def test_pytorch_gives_the_same_logits(subjects: dict[str, Subject], model: str) -> None:
-    parts, pixels = subjects[model].parts, subjects[model].pixels
-    found = np.asarray(parts.head(parts.body(pixels)))
+def test_pytorch_gives_the_same_logits(
+    reference_model_by_name: dict[str, ReferenceModel], model: str
+) -> None:
+    split_model, pixels = (
+        reference_model_by_name[model].split_model,
+        reference_model_by_name[model].pixels,
+    )
+    found = np.asarray(split_model.head(split_model.body(pixels)))
     np.testing.assert_allclose(found, REFERENCES[f"{model}/logits"], rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in DEPARTING])
 def test_a_method_agrees_with_the_libraries_that_have_it(
-    subjects: dict[str, Subject], name: str
+    reference_model_by_name: dict[str, ReferenceModel], name: str
 ) -> None:
     model, _, method = name.split("/")
-    found = subjects[model].maps(method, targets_of(name))
+    found = reference_model_by_name[model].maps(method, targets_of(name))
     assert distance(found, REFERENCES[name]).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("name", DEPARTING)
 def test_where_a_library_departs_its_own_formula_gives_its_maps(
-    subjects: dict[str, Subject], name: str
+    reference_model_by_name: dict[str, ReferenceModel], name: str
 ) -> None:
     model, library, method = name.split("/")
     departure = DEPARTURES[library, method]
-    found = departure.formula(*arrays(subjects[model], targets_of(name), departure.score))
+    found = departure.formula(
+        *arrays(reference_model_by_name[model], targets_of(name), departure.score)
+    )
     far = distance(found, REFERENCES[name])
     if departure.either_sign:
         far = np.minimum(far, distance(-found, REFERENCES[name]))
@@ -125,17 +139,19 @@ def test_where_a_library_departs_its_own_formula_gives_its_maps(
 
 
 def arrays(
-    subject: Subject,
+    reference_model: ReferenceModel,
     targets: NDArray[np.integer],
     score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tuple[Maps, Maps]:
-    """Take each target's gradient: both (pictures, targets, h, w, C), float64."""
-    activation = tf.convert_to_tensor(subject.parts.body(subject.pixels))
+    """Take each target's gradient: both (images, targets, h, w, C), float64."""
+    activation = tf.convert_to_tensor(reference_model.split_model.body(reference_model.pixels))
     gradients = []
     for column in targets.T:
         with tf.GradientTape() as tape:
             tape.watch(activation)
-            total = tf.reduce_sum(score(subject.parts.head(activation), tf.constant(column)))
+            total = tf.reduce_sum(
+                score(reference_model.split_model.head(activation), tf.constant(column))
+            )
         gradients.append(tape.gradient(total, activation).numpy())
     gradient = np.stack(gradients, axis=1).astype(np.float64)
     return np.broadcast_to(activation.numpy()[:, None], gradient.shape).astype(np.float64), gradient

@@ -15,7 +15,7 @@ from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import preprocess
 from seewhy_worker.models.splitting.split_model import split
 
-PICTURES = np.random.default_rng(8).integers(0, 256, (2, 300, 200, 3), np.uint8)
+IMAGES = np.random.default_rng(8).integers(0, 256, (2, 300, 200, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +31,24 @@ def model(spec: ModelSpec) -> keras.Model:
 
 @pytest.fixture(scope="module")
 def explainer(spec: ModelSpec, model: keras.Model) -> KerasExplainer:
-    parts = split(model, spec.layer)
-    return KerasExplainer(spec=spec, model=parts, max_batch=2)
+    split_model = split(model, spec.layer)
+    return KerasExplainer(spec=spec, model=split_model, max_batch=2)
 
 
 def test_vgg16_is_explained_at_its_last_convolution(explainer: KerasExplainer) -> None:
     assert (explainer.layer, explainer.map_shape) == ("block5_conv3", (14, 14))
-    assert explainer.prepare(PICTURES[0]).covers == Rectangle(x=0, y=0, width=200, height=300)
+    assert explainer.prepare(IMAGES[0]).covers == Rectangle(x=0, y=0, width=200, height=300)
 
 
 def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
     explainer: KerasExplainer, model: keras.Model
 ) -> None:
-    prepared = [explainer.prepare(picture) for picture in PICTURES]
+    prepared = [explainer.prepare(image) for image in IMAGES]
     tasks = map(ExplanationTask.create, prepared, [(7, -1), (-2, 999)])
     explained = explainer.explain(list(tasks))
-    for picture, result in zip(prepared, explained, strict=True):
+    for image, result in zip(prepared, explained, strict=True):
         for target, found in zip(result.targets, result.maps, strict=True):
-            expected, logits = whole_network(model, picture.pixels, target.score.index)
+            expected, logits = whole_network(model, image.pixels, target.score.index)
             limit = BATCH_TOLERANCE * np.abs(expected).max()
             np.testing.assert_allclose(found, expected, rtol=0, atol=limit)
             nearby = float(1e-4 * np.abs(logits).max())
@@ -57,7 +57,7 @@ def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
 
 
 def test_the_preprocessing_is_keras_own(explainer: KerasExplainer) -> None:
-    pixels = PICTURES[0]
+    pixels = IMAGES[0]
     expected = keras.applications.vgg16.preprocess_input(pixels.astype(np.float32))
     found = preprocess(pixels, VggPreprocessing(kind="vgg16"))
     np.testing.assert_allclose(found, expected, rtol=1e-6)

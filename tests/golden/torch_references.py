@@ -114,7 +114,7 @@ def tensor_of(pixels: NDArray[np.float32]) -> torch.Tensor:
 def one_pass_maps(
     network: torch.nn.Module, layer: torch.nn.Module, pixels: NDArray[np.float32], targets: Targets
 ) -> Entries:
-    """Explain the pictures by each method of one pass; `logits` are (pictures, classes)."""
+    """Explain the images by each method of one pass; `logits` are (images, classes)."""
     inputs = tensor_of(pixels)
     entries = {"logits": network(inputs).detach().numpy()}
     entries |= {
@@ -135,7 +135,7 @@ def one_pass_maps(
 def scorecam_maps(
     network: torch.nn.Module, layer: torch.nn.Module, pixels: NDArray[np.float32], targets: Targets
 ) -> Entries:
-    """Explain the first pictures by Score-CAM, which runs the network once per channel."""
+    """Explain the first images by Score-CAM, which runs the network once per channel."""
     found = maps(torch_cams.ScoreCAM(network, [layer]), tensor_of(pixels), targets)
     return {"pytorch-grad-cam/scorecam": found}
 
@@ -147,7 +147,7 @@ def ablationcam_maps(
     pixels: NDArray[np.float32],
     targets: Targets,
 ) -> Entries:
-    """Explain the first pictures by Ablation-CAM, on the network's head alone.
+    """Explain the first images by Ablation-CAM, on the network's head alone.
 
     The library would run the body for every channel, too, and throw its result away. `layer` is a
     ReLU, which leaves its own result as it is, and is the head's first layer here.
@@ -161,7 +161,7 @@ def ablationcam_maps(
 
 
 def maps(cam: Any, inputs: torch.Tensor, targets: Targets) -> NDArray[np.float32]:
-    """Explain every target of every picture, (pictures, targets, h, w), and take the hooks off."""
+    """Explain every target of every image, (images, targets, h, w), and take the hooks off."""
     kept = keep_raw(cam)
 
     def explain(index: int, target: int) -> Any:
@@ -193,7 +193,7 @@ def fused_maps(
     pixels: NDArray[np.float32],
     target: int,
 ) -> Entries:
-    """Explain the first picture at several layers together: (H, W) float16 from 0 to 1."""
+    """Explain the first image at several layers together: (H, W) float16 from 0 to 1."""
     cam = torch_cams.GradCAM(network, layers)
     (found,) = cam(tensor_of(pixels[:1]), [ClassifierOutputTarget(target)])
     cam.activations_and_grads.release()
@@ -201,6 +201,6 @@ def fused_maps(
 
 
 def guided_gradient(network: torch.nn.Module, pixels: NDArray[np.float32], target: int) -> Entries:
-    """Guided backpropagation to the first picture. Every activation must be a `torch.nn.ReLU`."""
+    """Guided backpropagation to the first image. Every activation must be a `torch.nn.ReLU`."""
     guided = torch_cams.GuidedBackpropReLUModel(copy.deepcopy(network))
     return compact("pytorch-grad-cam/guided-backprop", guided(tensor_of(pixels[:1]), target))

@@ -46,7 +46,7 @@ def dimmed_blue(image: np.ndarray) -> np.ndarray:
 
 def test_a_small_network_is_drawn_as_by_the_original_recipe(tmp_path: Path) -> None:
     model = networks.two_layer_cnn("fused softmax")
-    assert_drawn_as_the_recipe(networks.explainer_of(model, tmp_path), model, IMAGE // 2 + 20)
+    assert_drawn_as_the_recipe(networks.make_explainer(model, tmp_path), model, IMAGE // 2 + 20)
 
 
 def test_vgg16_is_drawn_as_by_the_original_recipe() -> None:
@@ -106,7 +106,7 @@ def test_a_constant_image_is_black_as_in_the_recipe(value: int) -> None:
 
 
 def test_negative_evidence_is_not_cut_off(tmp_path: Path) -> None:
-    explainer = networks.explainer_of(networks.two_layer_cnn(), tmp_path)
+    explainer = networks.make_explainer(networks.two_layer_cnn(), tmp_path)
     prepared = explainer.prepare(IMAGE)
     plain, classic = explainer.explain(
         [

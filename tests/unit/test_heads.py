@@ -1,4 +1,4 @@
-"""New heads over frozen bodies: the activation that is explained stays the base's own."""
+"""New heads on frozen bodies: the explained activation stays that of the base."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,44 +20,50 @@ PIXELS = np.random.default_rng(0).standard_normal((3, 12, 12, 3)).astype(np.floa
 
 
 def nested() -> keras.Model:
-    picture = networks.picture_input()
-    scaled = layers.Rescaling(2.0, name="conv1")(picture)
+    image = networks.image_input()
+    scaled = layers.Rescaling(2.0, name="conv1")(image)
     hidden = networks.backbone()(scaled)
-    return keras.Model(picture, networks.classified(hidden, "softmax"))
+    return keras.Model(image, networks.add_classifier(hidden, "softmax"))
 
 
 def twice_nested() -> keras.Model:
     """Two models with a layer of the same name, which is also one of the new head's."""
 
     def block(shape: tuple[int, ...], seed: int) -> keras.Model:
-        picture = keras.Input(shape)
-        return keras.Model(picture, networks.conv(4, "scores", seed)(picture), name=f"block{seed}")
+        image = keras.Input(shape)
+        return keras.Model(image, networks.conv(4, "scores", seed)(image), name=f"block{seed}")
 
-    picture = networks.picture_input()
-    hidden = block((10, 10, 4), 2)(block((12, 12, 3), 1)(picture))
-    return keras.Model(picture, layers.Dense(5, name="fc")(layers.Flatten()(hidden)))
+    image = networks.image_input()
+    hidden = block((10, 10, 4), 2)(block((12, 12, 3), 1)(image))
+    return keras.Model(image, layers.Dense(5, name="fc")(layers.Flatten()(hidden)))
 
 
 def shared() -> keras.Model:
-    picture = networks.picture_input()
-    conv = layers.Conv2D(3, 3, activation="relu", kernel_initializer=networks.drawn(1), name="conv")
-    hidden = keras.ops.relu(conv(conv(picture)) - 0.1)
-    return keras.Model(picture, networks.classified(hidden))
+    image = networks.image_input()
+    conv = layers.Conv2D(
+        3, 3, activation="relu", kernel_initializer=networks.seeded_initializer(1), name="conv"
+    )
+    hidden = keras.ops.relu(conv(conv(image)) - 0.1)
+    return keras.Model(image, networks.add_classifier(hidden))
 
 
 def augmented() -> keras.Model:
-    picture = networks.picture_input()
+    image = networks.image_input()
     steps = [layers.RandomFlip(), layers.Dropout(0.5), networks.conv(4, "conv", 3)]
-    hidden = keras.Sequential(steps, name="steps")(picture, training=True)
-    return keras.Model(picture, networks.classified(layers.BatchNormalization()(hidden)))
+    hidden = keras.Sequential(steps, name="steps")(image, training=True)
+    return keras.Model(image, networks.add_classifier(layers.BatchNormalization()(hidden)))
 
 
 def channels_first() -> keras.Model:
-    picture = keras.Input((3, 12, 12))
+    image = keras.Input((3, 12, 12))
     conv = layers.Conv2D(
-        4, 3, data_format="channels_first", kernel_initializer=networks.drawn(1), name="conv"
+        4,
+        3,
+        data_format="channels_first",
+        kernel_initializer=networks.seeded_initializer(1),
+        name="conv",
     )
-    return keras.Model(picture, networks.classified(conv(picture)))
+    return keras.Model(image, networks.add_classifier(conv(image)))
 
 
 def head_for(channels: int) -> LinearHead:
@@ -79,12 +85,12 @@ def fitted(base: keras.Model, path: Path, layer: str | None = None) -> keras.Mod
 def test_the_saved_model_explains_the_same_activation(
     build: Callable[[], keras.Model], tmp_path: Path
 ) -> None:
-    parts = split(build())
-    expected = np.asarray(parts.body(PIXELS))
+    split_model = split(build())
+    expected = np.asarray(split_model.body(PIXELS))
     model = fitted(build(), tmp_path / "model.keras")
     found = split(model)
     np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), expected)
-    assert (found.map_shape, found.classes) == (parts.map_shape, 3)
+    assert (found.map_shape, found.classes) == (split_model.map_shape, 3)
     assert (found.removed_activation, found.probability_function) == ("softmax", "softmax")
     head = head_for(expected.shape[-1])
     logits = np.asarray(found.head(found.body(PIXELS)))
@@ -93,7 +99,7 @@ def test_the_saved_model_explains_the_same_activation(
     )
 
 
-def test_the_body_ends_at_the_layer_asked_for_under_another_name_where_its_own_is_taken(
+def test_the_body_ends_at_the_named_layer_which_is_renamed_if_its_name_is_taken(
     tmp_path: Path,
 ) -> None:
     found = split(fitted(nested(), tmp_path / "model.keras", "backbone/conv1"))
@@ -103,7 +109,7 @@ def test_the_body_ends_at_the_layer_asked_for_under_another_name_where_its_own_i
     np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), np.asarray(expected))
 
 
-def test_a_fitted_model_is_a_base_as_any_other(tmp_path: Path) -> None:
+def test_a_fitted_model_can_be_the_base_of_another(tmp_path: Path) -> None:
     model = networks.two_layer_cnn()
     for name in ("first", "second", "third"):
         # As in a process of its own, where Keras gives out the names it gave before.
@@ -117,12 +123,12 @@ def test_a_fitted_model_is_a_base_as_any_other(tmp_path: Path) -> None:
 
 def test_grad_cam_is_the_cam_of_zhou_et_al(tmp_path: Path) -> None:
     model = fitted(networks.two_layer_cnn(), tmp_path / "model.keras")
-    parts, kernel = split(model), head_for(4).kernel
-    explainer = networks.explainer_of(model, tmp_path)
-    pictures = [explainer.prepare(picture) for picture in networks.random_pictures(3, seed=4)]
-    activation = np.asarray(parts.body(np.stack([picture.pixels for picture in pictures])))
+    split_model, kernel = split(model), head_for(4).kernel
+    explainer = networks.make_explainer(model, tmp_path)
+    images = [explainer.prepare(image) for image in networks.random_images(3, seed=4)]
+    activation = np.asarray(split_model.body(np.stack([image.pixels for image in images])))
     expected = np.moveaxis(activation @ kernel, -1, 1) / activation[0, :, :, 0].size
-    found = networks.explained(model, tmp_path, targets=(0, 1, 2))
+    found = networks.explain_images(model, tmp_path, targets=(0, 1, 2))
     np.testing.assert_allclose([one.maps for one in found], expected, atol=1e-6)
 
 
@@ -136,9 +142,11 @@ def test_features_are_the_mean_of_the_activation_over_space() -> None:
 
 
 def test_mixed_precision_gives_float32_features(tmp_path: Path) -> None:
-    picture = networks.picture_input()
-    conv = layers.Conv2D(4, 3, dtype="mixed_float16", kernel_initializer=networks.drawn(1))
-    base = keras.Model(picture, layers.Dense(2)(layers.Flatten()(conv(picture))))
+    image = networks.image_input()
+    conv = layers.Conv2D(
+        4, 3, dtype="mixed_float16", kernel_initializer=networks.seeded_initializer(1)
+    )
+    base = keras.Model(image, layers.Dense(2)(layers.Flatten()(conv(image))))
     network = heads.build_feature_extractor(base, split(base))
     assert heads.predict_features(network, PIXELS).dtype == np.float32
     assert network.output.dtype == "float32"

@@ -1,4 +1,4 @@
-"""Model files: what is loaded, and what is refused before Keras builds anything of it."""
+"""Which model files are loaded, and which are refused before Keras builds anything."""
 
 import json
 import zipfile
@@ -20,7 +20,7 @@ from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.models.loading import load_file, load_model
 
 FORMATS = ("keras", "h5")
-# Keras saves variables through an `__array__` of TensorFlow's that NumPy warns of.
+# Keras saves variables through TensorFlow's `__array__`, which NumPy warns about.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
@@ -31,30 +31,30 @@ def saved(model: keras.Model, folder: Path, suffix: str) -> Path:
 
 
 def nested() -> keras.Model:
-    picture = networks.picture_input()
-    scaled = layers.Rescaling(1.0)(picture)
+    image = networks.image_input()
+    scaled = layers.Rescaling(1.0)(image)
     hidden = networks.backbone()(scaled)
-    return keras.Model(picture, networks.classified(hidden, "softmax"))
+    return keras.Model(image, networks.add_classifier(hidden, "softmax"))
 
 
 def residual() -> keras.Model:
-    picture = networks.picture_input()
-    hidden = networks.backbone()(picture)
+    image = networks.image_input()
+    hidden = networks.backbone()(image)
     hidden = layers.Add()(
         [hidden, layers.SeparableConv2D(4, 1, depthwise_regularizer="l2")(hidden)]
     )
-    return keras.Model(picture, networks.classified(layers.BatchNormalization()(hidden)))
+    return keras.Model(image, networks.add_classifier(layers.BatchNormalization()(hidden)))
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("build", [networks.two_layer_cnn, nested, residual])
-def test_a_saved_model_is_explained_as_the_one_that_was_saved(
+def test_a_saved_model_has_the_maps_of_the_original(
     build: Callable[[], keras.Model], suffix: str, tmp_path: Path
 ) -> None:
     model = build()
     loaded = load_file(saved(model, tmp_path, suffix))
-    expected = networks.explained(model, tmp_path)
-    networks.assert_same_maps(networks.explained(loaded, tmp_path), expected)
+    expected = networks.explain_images(model, tmp_path)
+    networks.assert_same_maps(networks.explain_images(loaded, tmp_path), expected)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -64,13 +64,13 @@ def test_a_compiled_model_is_loaded_for_inference(suffix: str, tmp_path: Path) -
     assert not load_file(saved(model, tmp_path, suffix)).compiled
 
 
-def test_the_catalogue_chooses_the_output_and_the_size(tmp_path: Path) -> None:
-    picture = keras.Input((None, None, 3))
-    hidden = layers.GlobalMaxPooling2D()(networks.conv(4, "conv", 1)(picture))
+def test_the_catalog_selects_the_output_and_the_size(tmp_path: Path) -> None:
+    image = keras.Input((None, None, 3))
+    hidden = layers.GlobalMaxPooling2D()(networks.conv(4, "conv", 1)(image))
     outputs = [networks.dense(4, "box", 2)(hidden), networks.dense(2, "kind", 3)(hidden)]
-    path = saved(keras.Model(picture, outputs), tmp_path, "h5")
+    path = saved(keras.Model(image, outputs), tmp_path, "h5")
     size = InputSize(height_px=16, width_px=24)
-    spec = networks.spec_of(tmp_path, classes=2, input=size, output="kind")
+    spec = networks.make_spec(tmp_path, classes=2, input=size, output="kind")
     explainer = load_explainer(spec, weights_path=path, max_batch=1)
     assert (explainer.layer, explainer.map_shape) == ("conv", (14, 22))
     with pytest.raises(UnsupportedModel, match="2 outputs, box, kind"):
@@ -78,19 +78,19 @@ def test_the_catalogue_chooses_the_output_and_the_size(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
-def test_the_catalogue_s_precision_reaches_every_layer_and_keeps_the_map(
+def test_the_catalog_precision_reaches_every_layer_and_keeps_the_map(
     precision: str, tmp_path: Path
 ) -> None:
-    picture = networks.picture_input()
-    nested = keras.Model(picture, networks.classified(networks.backbone()(picture), "softmax"))
+    image = networks.image_input()
+    nested = keras.Model(image, networks.add_classifier(networks.backbone()(image), "softmax"))
     path = saved(nested, tmp_path, "keras")
-    plain = networks.spec_of(tmp_path)
+    plain = networks.make_spec(tmp_path)
     mixed = plain.model_copy(update={"precision": precision})
     model = load_model(mixed, weights_path=path)
     inner = model.get_layer("backbone").get_layer("conv2")
     assert (inner.compute_dtype, inner.variable_dtype) == (precision[6:], "float32")
     first, second = (load_explainer(s, weights_path=path, max_batch=1) for s in (plain, mixed))
-    image = first.prepare(networks.random_pictures(1)[0])
+    image = first.prepare(networks.random_images(1)[0])
     for method in ("gradcam", "scorecam", "integrated-gradients", "guided-gradcam"):
         task = ExplanationTask.create(image, (0, 1), MethodOptions(method=method))
         (exact,) = first.explain([task])
@@ -100,20 +100,20 @@ def test_the_catalogue_s_precision_reaches_every_layer_and_keeps_the_map(
         assert not np.array_equal(found.maps, exact.maps)
 
 
-def test_a_layer_of_the_catalogue_that_is_not_there_is_refused_at_load(tmp_path: Path) -> None:
+def test_a_catalog_layer_that_does_not_exist_is_refused_at_load(tmp_path: Path) -> None:
     path = saved(networks.two_layer_cnn(), tmp_path, "keras")
-    spec = networks.spec_of(tmp_path, layers=("conv1", "conv3"))
+    spec = networks.make_spec(tmp_path, layers=("conv1", "conv3"))
     with pytest.raises(UnsupportedModel, match="no layer 'conv3'"):
         load_explainer(spec, weights_path=path, max_batch=1)
 
 
-def with_lambda(picture: keras.KerasTensor) -> keras.KerasTensor:
-    return layers.Lambda(lambda tensor: tensor * 2, name="trick")(picture)
+def with_lambda(image: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.Lambda(lambda tensor: tensor * 2, name="trick")(image)
 
 
-def with_lambda_in_a_nested_model(picture: keras.KerasTensor) -> keras.KerasTensor:
-    inner = networks.picture_input()
-    return keras.Model(inner, with_lambda(inner), name="inner")(picture)
+def with_lambda_in_a_nested_model(image: keras.KerasTensor) -> keras.KerasTensor:
+    inner = networks.image_input()
+    return keras.Model(inner, with_lambda(inner), name="inner")(image)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -131,15 +131,15 @@ class Own(layers.Layer):
         (Own(name="mine"), r"'mine' of the class (tests>)?Own, which Keras does not have: rebuild"),
     ],
 )
-def test_code_and_layers_of_one_s_own_are_refused_before_anything_is_built(
+def test_code_and_custom_layers_are_refused_before_anything_is_built(
     start: Callable[[keras.KerasTensor], keras.KerasTensor],
     complaint: str,
     suffix: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    picture = networks.picture_input()
-    path = saved(keras.Model(picture, networks.classified(start(picture))), tmp_path, suffix)
+    image = networks.image_input()
+    path = saved(keras.Model(image, networks.add_classifier(start(image))), tmp_path, suffix)
     monkeypatch.delattr("keras.saving.load_model")
     with pytest.raises(UnsupportedModel, match=complaint):
         load_file(path)
@@ -157,7 +157,7 @@ def test_code_and_layers_of_one_s_own_are_refused_before_anything_is_built(
     ],
 )
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_what_is_planted_deep_in_a_config_is_found(
+def test_foreign_classes_deep_in_a_config_are_refused(
     planted: dict[str, object], suffix: str, tmp_path: Path
 ) -> None:
     path = saved(networks.two_layer_cnn(), tmp_path, suffix)
@@ -190,7 +190,7 @@ def test_weights_alone_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_file_that_is_no_model_is_refused(suffix: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_refused(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"model.{suffix}"
     path.write_bytes(np.arange(100, dtype=np.uint8).tobytes())
     with pytest.raises(UnsupportedModel, match="is not a model saved by Keras"):

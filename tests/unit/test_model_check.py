@@ -21,11 +21,11 @@ def checked(model: keras.Model, folder: Path, *options: str) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_model_is_described_and_tried(tmp_path: Path) -> None:
-    picture = networks.picture_input()
-    hidden = networks.backbone()(picture)
-    shown = checked(keras.Model(picture, networks.classified(hidden, "softmax")), tmp_path)
-    *described, explained, scrambled = shown.stdout.splitlines()
+def test_a_model_is_described_and_explained(tmp_path: Path) -> None:
+    image = networks.image_input()
+    hidden = networks.backbone()(image)
+    shown = checked(keras.Model(image, networks.add_classifier(hidden, "softmax")), tmp_path)
+    *described, explained, shuffled = shown.stdout.splitlines()
     assert described == [
         "input: (None, 12, 12, 3), explained at (12, 12, 3)",
         "output: scores (None, 5)",
@@ -39,20 +39,20 @@ def test_a_model_is_described_and_tried(tmp_path: Path) -> None:
     ]
     assert explained.startswith("explanation of noise: class ")
     assert ", verdict ok, values from " in explained
-    assert scrambled.startswith("shuffled weights: the map changes (correlation ")
+    assert shuffled.startswith("shuffled weights: the map changes (correlation ")
     assert shown.returncode == 0
 
 
-def test_a_map_that_survives_scrambled_weights_is_a_warning(tmp_path: Path) -> None:
-    # A kernel of equal weights is itself however it is scrambled: the map shows the pixels alone.
-    picture = networks.picture_input()
-    blind = layers.Conv2D(2, 3, kernel_initializer="ones", name="blind")(picture)
+def test_a_map_that_survives_shuffled_weights_is_a_warning(tmp_path: Path) -> None:
+    # Shuffling a kernel of equal weights has no effect, so the map shows only the pixels.
+    image = networks.image_input()
+    blind = layers.Conv2D(2, 3, kernel_initializer="ones", name="blind")(image)
     scores = layers.Dense(2, kernel_initializer="ones")(layers.GlobalAveragePooling2D()(blind))
-    shown = checked(keras.Model(picture, scores), tmp_path)
+    shown = checked(keras.Model(image, scores), tmp_path)
     assert shown.stdout.splitlines()[-1].startswith("WARNING: the map stays the same with shuffled")
 
 
-def test_a_refusal_is_one_sentence_and_status_1(tmp_path: Path) -> None:
+def test_a_refusal_is_reported_in_one_sentence_with_status_1(tmp_path: Path) -> None:
     shown = checked(networks.two_layer_cnn(), tmp_path, "--layer", "conv3")
     assert shown.returncode == 1
     assert shown.stderr.splitlines()[-1] == (
@@ -62,7 +62,7 @@ def test_a_refusal_is_one_sentence_and_status_1(tmp_path: Path) -> None:
     assert shown.stdout == ""
 
 
-def test_the_check_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+def test_the_check_does_not_change_the_file(tmp_path: Path) -> None:
     checked(networks.two_layer_cnn(), tmp_path)
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     for found, expected in zip(loaded.weights, networks.two_layer_cnn().weights, strict=True):

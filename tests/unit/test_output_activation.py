@@ -1,4 +1,4 @@
-"""However a classifier ends, each class is explained by its logit."""
+"""Every class is explained by its logit, whatever output activation a classifier has."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from seewhy_worker.models.splitting.split_model import split
 
 
 def binary(ending: str | None) -> keras.Model:
-    picture = networks.picture_input()
-    hidden = networks.dense(8, "fc", 3, "relu")(layers.Flatten()(networks.backbone()(picture)))
-    return keras.Model(picture, networks.dense(1, "scores", 4, ending)(hidden))
+    image = networks.image_input()
+    hidden = networks.dense(8, "fc", 3, "relu")(layers.Flatten()(networks.backbone()(image)))
+    return keras.Model(image, networks.dense(1, "scores", 4, ending)(hidden))
 
 
 @pytest.mark.parametrize("ending", ["sigmoid", None])
-def test_one_sigmoid_is_two_classes_scored_minus_z_and_z(
+def test_one_sigmoid_becomes_two_classes_with_logits_minus_z_and_z(
     ending: str | None, tmp_path: Path
 ) -> None:
     model = binary(ending)
@@ -28,12 +28,12 @@ def test_one_sigmoid_is_two_classes_scored_minus_z_and_z(
     wide = networks.dense(2, "wide", 0)
     both = keras.Model(two.input, wide(two.get_layer("fc").output))
     wide.set_weights([np.concatenate([-kernel, kernel], axis=1), np.concatenate([-bias, bias])])
-    found = networks.explained(model, tmp_path, targets=(0, 1, -1))
-    networks.assert_same_maps(found, networks.explained(both, tmp_path, targets=(0, 1, -1)))
-    explainer = networks.explainer_of(binary("sigmoid"), tmp_path)
-    for one, picture in zip(found, networks.random_pictures(3, seed=4), strict=True):
+    found = networks.explain_images(model, tmp_path, targets=(0, 1, -1))
+    networks.assert_same_maps(found, networks.explain_images(both, tmp_path, targets=(0, 1, -1)))
+    explainer = networks.make_explainer(binary("sigmoid"), tmp_path)
+    for one, image in zip(found, networks.random_images(3, seed=4), strict=True):
         negative, positive, best = one.targets
-        (expected,) = binary("sigmoid").predict(explainer.prepare(picture).pixels[None], verbose=0)
+        (expected,) = binary("sigmoid").predict(explainer.prepare(image).pixels[None], verbose=0)
         assert positive.score.probability == pytest.approx(expected[0], rel=1e-4)
         assert negative.score.probability == pytest.approx(1 - expected[0], rel=1e-4)
         assert positive.score.logit == -negative.score.logit
@@ -47,21 +47,20 @@ def test_a_softmax_over_one_class_is_refused() -> None:
         split(binary("softmax"))
 
 
-def test_labels_with_several_sigmoids_have_the_maps_of_their_logits(tmp_path: Path) -> None:
+def test_a_multi_label_classifier_has_the_maps_of_its_logits(tmp_path: Path) -> None:
     model = networks.two_layer_cnn("fused sigmoid")
     networks.assert_same_maps(
-        networks.explained(model, tmp_path), networks.explained(networks.two_layer_cnn(), tmp_path)
+        networks.explain_images(model, tmp_path),
+        networks.explain_images(networks.two_layer_cnn(), tmp_path),
     )
 
 
 def two_outputs(names: tuple[str, str] | None) -> keras.Model:
-    picture = networks.picture_input()
-    hidden = networks.backbone()(picture)
+    image = networks.image_input()
+    hidden = networks.backbone()(image)
     box = networks.dense(4, "box", 8)(layers.GlobalAveragePooling2D()(hidden))
-    scores = networks.classified(hidden, "softmax")
-    return keras.Model(
-        picture, [box, scores] if names is None else {names[0]: box, names[1]: scores}
-    )
+    scores = networks.add_classifier(hidden, "softmax")
+    return keras.Model(image, [box, scores] if names is None else {names[0]: box, names[1]: scores})
 
 
 @pytest.mark.parametrize(
@@ -70,8 +69,8 @@ def two_outputs(names: tuple[str, str] | None) -> keras.Model:
 def test_one_of_several_outputs_is_explained_by_its_name(
     names: tuple[str, str] | None, output: str, tmp_path: Path
 ) -> None:
-    found = networks.explained(two_outputs(names), tmp_path, output=output)
-    networks.assert_same_maps(found, networks.explained(networks.two_layer_cnn(), tmp_path))
+    found = networks.explain_images(two_outputs(names), tmp_path, output=output)
+    networks.assert_same_maps(found, networks.explain_images(networks.two_layer_cnn(), tmp_path))
 
 
 def test_several_outputs_without_a_choice_are_refused_with_their_names() -> None:
@@ -81,24 +80,24 @@ def test_several_outputs_without_a_choice_are_refused_with_their_names() -> None
         split(two_outputs(None), output="class")
 
 
-def test_an_output_that_the_target_layer_does_not_feed_does_not_matter() -> None:
-    picture = networks.picture_input()
-    hidden = networks.backbone()(picture)
+def test_outputs_that_are_not_explained_do_not_affect_the_split() -> None:
+    image = networks.image_input()
+    hidden = networks.backbone()(image)
     mask = layers.Conv2D(1, 1, activation="sigmoid", name="mask")(hidden)
-    model = keras.Model(picture, [networks.classified(hidden), mask])
-    parts = split(model, output="scores")
-    assert parts.layer == "backbone/conv2"
+    model = keras.Model(image, [networks.add_classifier(hidden), mask])
+    split_model = split(model, output="scores")
+    assert split_model.layer == "backbone/conv2"
     with pytest.raises(UnsupportedModel, match=r"'mask' has the shape .* only classifiers"):
         split(model, output="mask")
 
 
-def test_a_mean_of_probabilities_is_refused_and_a_mean_of_logits_is_explained() -> None:
+def test_a_mean_of_probabilities_is_refused_but_a_mean_of_logits_is_explained() -> None:
     def ensemble(ending: str | None) -> keras.Model:
-        picture = networks.picture_input()
-        hidden = networks.backbone()(picture)
+        image = networks.image_input()
+        hidden = networks.backbone()(image)
         pooled = layers.GlobalAveragePooling2D()(hidden)
         members = [networks.dense(3, f"member{seed}", seed, ending)(pooled) for seed in (1, 2)]
-        return keras.Model(picture, layers.Average(name="mean")(members))
+        return keras.Model(image, layers.Average(name="mean")(members))
 
     assert split(ensemble(None)).layer == "backbone/conv2"
     with pytest.raises(UnsupportedModel, match=r"combines probabilities.*'mean' follows 'member1'"):

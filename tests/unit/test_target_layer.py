@@ -123,7 +123,7 @@ def test_a_dense_head_written_as_convolutions_counts_as_a_head() -> None:
 
 
 def test_a_residual_network_with_pooling_is_explained_at_the_sum() -> None:
-    image = networks.picture_input()
+    image = networks.image_input()
     entry = conv("entry")(image)
     total = layers.Add(name="sum")([entry, conv("inside")(entry)])
     hidden = layers.MaxPooling2D(name="pool")(total)
@@ -133,7 +133,7 @@ def test_a_residual_network_with_pooling_is_explained_at_the_sum() -> None:
 
 
 def test_a_bottleneck_before_parallel_branches_is_chosen_for_being_one() -> None:
-    image = networks.picture_input()
+    image = networks.image_input()
     entry = conv("entry")(image)
     branches = [
         layers.GlobalAveragePooling2D(name=f"pool{n}")(conv(f"branch{n}")(entry)) for n in (1, 2)
@@ -144,7 +144,7 @@ def test_a_bottleneck_before_parallel_branches_is_chosen_for_being_one() -> None
 
 
 def test_parallel_pooling_branches_share_the_layer_before_them() -> None:
-    image = networks.picture_input()
+    image = networks.image_input()
     hidden = conv("conv")(image)
     pooled = layers.MaxPooling2D(name="pool")(hidden)
     vectors = [

@@ -1,4 +1,4 @@
-"""What `seewhy fit` does around the network: the folder, the maths, the numbers, the files."""
+"""The split_model of `seewhy fit` that need no network: folder, regression, evaluation, files."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def folder_of(path: Path, **counts: int) -> Path:
     for name, count in counts.items():
         (path / name).mkdir(parents=True)
         for n in range(count):
-            (path / name / f"{n}.png").write_bytes(b"picture")
+            (path / name / f"{n}.png").write_bytes(b"image")
     return path
 
 
@@ -35,13 +35,13 @@ def clouds(count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Three clouds of `count` points that overlap, (3 * count, 4) and (3 * count,)."""
     generator = np.random.default_rng(seed)
     labels = np.repeat(np.arange(3), count)
-    centres = generator.standard_normal((3, 4))
-    return (centres[labels] + generator.standard_normal((len(labels), 4))).astype(
+    centers = generator.standard_normal((3, 4))
+    return (centers[labels] + generator.standard_normal((len(labels), 4))).astype(
         np.float32
     ), labels
 
 
-def test_classes_are_the_sub_folders_by_name_with_the_files_at_any_depth(tmp_path: Path) -> None:
+def test_classes_are_the_subfolders_by_name_with_files_at_any_depth(tmp_path: Path) -> None:
     folder_of(tmp_path, dog=2, cat=2)
     (tmp_path / "cat" / "more").mkdir()
     (tmp_path / "cat" / "more" / "9.png").touch()
@@ -65,7 +65,7 @@ def test_classes_are_the_sub_folders_by_name_with_the_files_at_any_depth(tmp_pat
         ({"cat": 3, "hot\ndog": 3}, "is not a valid class name"),
     ],
 )
-def test_a_folder_that_nothing_can_be_learned_from_is_refused(
+def test_a_folder_without_two_valid_classes_is_refused(
     tmp_path: Path, counts: dict[str, int], reason: str
 ) -> None:
     with pytest.raises(TrainingError, match=reason):
@@ -73,16 +73,16 @@ def test_a_folder_that_nothing_can_be_learned_from_is_refused(
 
 
 @pytest.mark.parametrize(("batch", "batches"), [(3, [3, 1]), (2, [2, 2])])
-def test_broken_files_and_copies_are_left_out_and_named(
+def test_broken_files_and_duplicates_are_skipped_with_a_reason(
     tmp_path: Path, batch: int, batches: list[int]
 ) -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
-    bodies = [encode_png(picture) for picture in pictures]
+    images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), np.uint8)
+    bodies = [encode_png(image) for image in images]
     bodies[2:3] = [bodies[2][:40], b"words", bodies[0], bytes(501)]
     files = [LabeledFile(tmp_path / f"{n}.png", n % 2) for n in range(len(bodies) + 1)]
     for file, body in zip(files, bodies, strict=False):
         file.path.write_bytes(body)
-    told: list[tuple[int, int | None]] = []
+    updates: list[tuple[int, int | None]] = []
     sizes: list[int] = []
 
     def compute(pixels: np.ndarray) -> np.ndarray:
@@ -95,12 +95,12 @@ def test_broken_files_and_copies_are_left_out_and_named(
         compute=compute,
         batch=batch,
         max_bytes=500,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: updates.append((done, total)),
     )
-    np.testing.assert_allclose(found.rows, pictures[[0, 1, 3, 4]].mean(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(found.rows, images[[0, 1, 3, 4]].mean(axis=(1, 2)), rtol=1e-6)
     assert found.labels.tolist() == [0, 1, 0, 1]
     assert sizes == batches
-    assert told == [(n, 9) for n in range(1, 10)]
+    assert updates == [(n, 9) for n in range(1, 10)]
     reasons = {one.path.name: one.reason for one in found.skipped}
     assert sorted(reasons) == ["2.png", "3.png", "4.png", "5.png", "8.png"]
     assert reasons["4.png"] == f"a duplicate of {tmp_path / '0.png'}"
@@ -114,7 +114,7 @@ def test_broken_files_and_copies_are_left_out_and_named(
     st.integers(0, 1000),
 )
 @settings(deadline=None)
-def test_the_same_part_of_every_class_is_held_out(
+def test_the_same_fraction_of_every_class_is_held_out(
     counts: list[int], fraction: float, seed: int
 ) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
@@ -126,22 +126,22 @@ def test_the_same_part_of_every_class_is_held_out(
     np.testing.assert_array_equal(held, hold_out(labels, fraction=fraction, seed=seed))
 
 
-def test_another_seed_holds_out_others_and_a_part_of_nothing_none() -> None:
+def test_the_seed_changes_the_held_out_images_and_fraction_0_holds_out_none() -> None:
     labels = np.repeat([0, 1], 20)
     first, second = (hold_out(labels, fraction=0.3, seed=seed) for seed in (1, 2))
     assert (first != second).any()
     assert not hold_out(labels, fraction=0.0, seed=1).any()
 
 
-def penalised_loss(head: LinearHead, features: np.ndarray, labels: np.ndarray) -> float:
-    """The loss that `train` documents, written down once more."""
+def penalized_loss(head: LinearHead, features: np.ndarray, labels: np.ndarray) -> float:
+    """The loss that `train_head` documents, written independently."""
     logits = features.astype(np.float64) @ head.kernel.astype(np.float64) + head.bias
     chosen = np.take_along_axis(logits, labels[:, np.newaxis], axis=1)[:, 0]
     counts = np.bincount(labels)
     entropy = np.log(np.exp(logits).sum(axis=1)) - chosen
-    standardised = head.kernel * features.std(axis=0)[:, np.newaxis]
+    standardized = head.kernel * features.std(axis=0)[:, np.newaxis]
     shares = len(labels) / (len(counts) * counts[labels])
-    return float(shares @ entropy + 0.5 * np.sum(standardised**2))
+    return float(shares @ entropy + 0.5 * np.sum(standardized**2))
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -149,26 +149,26 @@ def penalised_loss(head: LinearHead, features: np.ndarray, labels: np.ndarray) -
 def test_no_head_nearby_has_a_lower_loss(seed: int) -> None:
     features, labels = clouds(12)
     head = train_head(features, labels, classes=3)
-    lowest = penalised_loss(head, features, labels)
+    lowest = penalized_loss(head, features, labels)
     generator = np.random.default_rng(seed)
     kernel = head.kernel + 0.05 * generator.standard_normal(head.kernel.shape, np.float32)
     bias = head.bias + 0.05 * generator.standard_normal(head.bias.shape, np.float32)
-    assert penalised_loss(LinearHead(kernel, bias), features, labels) > lowest
+    assert penalized_loss(LinearHead(kernel, bias), features, labels) > lowest
 
 
-def test_the_biases_are_free() -> None:
+def test_the_biases_are_not_penalized() -> None:
     features, labels = clouds(12)
     head = train_head(features, labels, classes=3)
     step = 0.01
     for turn in np.float32(step * np.eye(3)):
         up, down = (
-            penalised_loss(LinearHead(head.kernel, head.bias + sign * turn), features, labels)
+            penalized_loss(LinearHead(head.kernel, head.bias + sign * turn), features, labels)
             for sign in (1, -1)
         )
         assert abs(up - down) / (2 * step) < 0.001
 
 
-def test_the_scale_and_the_origin_of_the_features_do_not_matter() -> None:
+def test_scaling_and_shifting_the_features_does_not_change_the_logits() -> None:
     features, labels = clouds(12)
     moved = features * np.float32([3, 0.01, 200, 1]) + np.float32([0, 5, -90, 2])
     expected = train_head(features, labels, classes=3).logits(features)
@@ -176,14 +176,14 @@ def test_the_scale_and_the_origin_of_the_features_do_not_matter() -> None:
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_a_class_with_many_pictures_has_no_more_say_than_one_with_few() -> None:
+def test_classes_have_equal_weight_whatever_their_size() -> None:
     features = np.tile(np.float32([[0, 1], [1, 0]]), (10, 1))
     labels = np.repeat([0, 1], [18, 2])
     logits = train_head(features, labels, classes=2).logits(features)
     np.testing.assert_allclose(logits, 0, atol=1e-3)
 
 
-def test_the_same_features_give_the_same_head_and_dead_channels_weigh_nothing() -> None:
+def test_training_is_deterministic_and_constant_channels_get_no_weight() -> None:
     features, labels = clouds(10)
     features = np.column_stack([features, np.full(30, 7, np.float32)])
     first, second = (train_head(features, labels, classes=3) for _ in range(2))
@@ -194,17 +194,17 @@ def test_the_same_features_give_the_same_head_and_dead_channels_weigh_nothing() 
         train_head(features, labels, classes=4)
 
 
-def test_more_channels_than_pictures_are_learned_from() -> None:
+def test_training_works_with_more_channels_than_images() -> None:
     generator = np.random.default_rng(3)
     labels = np.repeat(np.arange(4), 5)
-    centres = generator.standard_normal((4, 800))
-    features = (centres[labels] + 2 * generator.standard_normal((20, 800))).astype(np.float32)
-    fresh = (centres[labels] + 2 * generator.standard_normal((20, 800))).astype(np.float32)
+    centers = generator.standard_normal((4, 800))
+    features = (centers[labels] + 2 * generator.standard_normal((20, 800))).astype(np.float32)
+    fresh = (centers[labels] + 2 * generator.standard_normal((20, 800))).astype(np.float32)
     head = train_head(features, labels, classes=4)
     assert evaluate(head.logits(fresh), labels).correct == 20
 
 
-def test_the_confusion_matrix_says_what_was_taken_for_what() -> None:
+def test_the_confusion_matrix_counts_predictions_per_class() -> None:
     labels = np.array([0, 0, 0, 1, 1])
     logits = np.float32([[2, 1], [2, 1], [1, 2], [1, 2], [1, 2]])
     found = evaluate(logits, labels)
@@ -222,13 +222,13 @@ def test_the_confusion_matrix_says_what_was_taken_for_what() -> None:
 
 
 @pytest.mark.parametrize("name", ["model", "model.h5", "a:b.keras", ".keras"])
-def test_a_file_that_the_catalogue_could_not_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_an_output_path_that_does_not_end_in_keras_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(TrainingError, match=r"use a name that ends in \.keras"):
         choose_output_files(tmp_path / name, overwrite=True)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "model.labels.txt", "model.toml"])
-def test_none_of_the_files_is_replaced_unless_asked(tmp_path: Path, name: str) -> None:
+def test_existing_files_are_replaced_only_with_overwrite(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     with pytest.raises(TrainingError, match=f"{name} exists"):
         choose_output_files(tmp_path / "model.keras", overwrite=False)
@@ -238,11 +238,11 @@ def test_none_of_the_files_is_replaced_unless_asked(tmp_path: Path, name: str) -
 @pytest.mark.parametrize(
     ("file", "name"), [("My Flowers.v2.keras", "my-flowers-v2"), ("Ärzte.keras", "rzte")]
 )
-def test_the_model_is_called_as_its_file(file: str, name: str) -> None:
+def test_the_model_is_named_after_its_file(file: str, name: str) -> None:
     assert choose_output_files(Path(file), overwrite=True).name == name
 
 
-def test_an_interruption_leaves_what_was_there_as_it_was(tmp_path: Path) -> None:
+def test_an_interruption_leaves_existing_files_unchanged(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_text("before")
     files = choose_output_files(tmp_path / "model.keras", overwrite=True)
 
@@ -257,7 +257,7 @@ def test_an_interruption_leaves_what_was_there_as_it_was(tmp_path: Path) -> None
     assert files.model.read_text() == "before"
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     files = choose_output_files(tmp_path / "file" / "model.keras", overwrite=True)
     with pytest.raises(TrainingError, match="cannot write"), staged_files(files):
@@ -265,7 +265,9 @@ def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("base", ["vgg16", "efficientnet-lite0"])
-def test_the_entry_is_the_bases_but_for_its_file_and_its_end(tmp_path: Path, base: str) -> None:
+def test_the_entry_inherits_everything_but_file_and_head_from_the_base(
+    tmp_path: Path, base: str
+) -> None:
     spec = Catalog.load(load({})).get(base)
     files = choose_output_files(tmp_path / 'a "quoted" näme.keras', overwrite=False)
     with staged_files(files) as staged:

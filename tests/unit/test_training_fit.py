@@ -1,4 +1,4 @@
-"""`seewhy fit` over small bases, and what it refuses before Keras is imported."""
+"""`seewhy fit` on small bases, and the mistakes it reports before importing Keras."""
 
 import subprocess
 import sys
@@ -24,25 +24,25 @@ from seewhy_worker.training.fit import TrainingPlan, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-COLOURS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
+COLORS = {"blue": (40, 40, 200), "green": (40, 200, 40), "red": (200, 40, 40)}
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Fifteen noisy pictures of each of three colours."""
+def images(tmp_path: Path) -> Path:
+    """Fifteen noisy images of each of three colors."""
     generator = np.random.default_rng(0)
-    folder = tmp_path / "pictures"
-    for name, colour in COLOURS.items():
+    folder = tmp_path / "images"
+    for name, color in COLORS.items():
         (folder / name).mkdir(parents=True)
         for n in range(15):
             noise = generator.integers(-40, 40, (20, 24, 3))
-            (folder / name / f"{n}.png").write_bytes(encode_png(np.uint8(colour + noise)))
+            (folder / name / f"{n}.png").write_bytes(encode_png(np.uint8(color + noise)))
     return folder
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> ModelSpec:
-    """`networks.two_layer_cnn` in a catalogue."""
+    """`networks.two_layer_cnn` in a catalog."""
     networks.two_layer_cnn().save(tmp_path / "base.keras")
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\ne\n")
     return ModelSpec.model_validate(
@@ -61,9 +61,9 @@ def base(tmp_path: Path) -> ModelSpec:
     )
 
 
-def plan(base: ModelSpec, pictures: Path, out: Path, *, held_out: float = 0.2) -> TrainingPlan:
+def plan(base: ModelSpec, images: Path, out: Path, *, held_out: float = 0.2) -> TrainingPlan:
     return TrainingPlan(
-        folder=read_folder(pictures),
+        folder=read_folder(images),
         base=base,
         weights_path=None if base.is_application else base.folder / base.source,
         files=choose_output_files(out, overwrite=False),
@@ -75,11 +75,11 @@ def plan(base: ModelSpec, pictures: Path, out: Path, *, held_out: float = 0.2) -
 
 
 def test_colours_are_learned_and_the_model_is_ready_to_serve(
-    base: ModelSpec, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    base: ModelSpec, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "new" / "colours.keras"
-    (pictures / "red" / "words.png").write_text("words")
-    fit(plan(base, pictures, out))
+    out = tmp_path / "new" / "colors.keras"
+    (images / "red" / "words.png").write_text("words")
+    fit(plan(base, images, out))
     said = capsys.readouterr()
     assert said.out.splitlines() == [
         "held-out accuracy: 100.0% (9 of 9; always predicting the most common class: 33.3%)",
@@ -91,37 +91,37 @@ def test_colours_are_learned_and_the_model_is_ready_to_serve(
         " red                    0      0    3    100% ",
         f"wrote {out}, {out.with_suffix('.labels.txt')} and {out.with_suffix('.toml')}; next:",
         f"export SEEWHY_MODELS_FILE={out.with_suffix('.toml')}",
-        "seewhy explain PHOTO --model colours",
+        "seewhy explain PHOTO --model colors",
     ]
-    words = pictures / "red" / "words.png"
+    words = images / "red" / "words.png"
     assert f"skipped {words}: the image is not JPEG, PNG or WebP" in said.err
     assert "features: 45 images with 4 values each, 0.0 MB" in said.err
     assert "trained on 36 images of 3 classes; 9 held out" in said.err
 
     settings = load({}, models_file=out.with_suffix(".toml"))
-    spec = Catalog.load(settings).get("colours")
+    spec = Catalog.load(settings).get("colors")
     path = obtain_weights(spec, settings, progress=lambda done, total: None)
-    parts = split(load_model(spec, weights_path=path), spec.layer)
-    assert (spec.layer, spec.layers, parts.map_shape) == ("conv2", ("conv1",), (8, 8))
+    split_model = split(load_model(spec, weights_path=path), spec.layer)
+    assert (spec.layer, spec.layers, split_model.map_shape) == ("conv2", ("conv1",), (8, 8))
     noise = np.random.default_rng(9).integers(-40, 40, (20, 20, 3))
-    for index, colour in enumerate(COLOURS.values()):
-        pixels, _ = prepare(np.uint8(colour + noise), spec)
-        assert np.asarray(parts.head(parts.body(pixels[None]))).argmax() == index
+    for index, color in enumerate(COLORS.values()):
+        pixels, _ = prepare(np.uint8(color + noise), spec)
+        assert np.asarray(split_model.head(split_model.body(pixels[None]))).argmax() == index
 
 
-def test_the_same_pictures_and_seed_give_the_same_weights(
-    base: ModelSpec, pictures: Path, tmp_path: Path
+def test_the_same_images_and_seed_give_the_same_weights(
+    base: ModelSpec, images: Path, tmp_path: Path
 ) -> None:
     outs = [tmp_path / "first.keras", tmp_path / "second.keras"]
     for out in outs:
-        fit(plan(base, pictures, out))
+        fit(plan(base, images, out))
     first, second = (load_file(out).weights for out in outs)
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
 
 
-def test_random_weights_are_allowed_and_said(
-    base: ModelSpec, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_random_weights_are_allowed_with_a_warning(
+    base: ModelSpec, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changes = {"source": "keras.applications:MobileNet", "sha256": None}
     size = {"height_px": 64, "width_px": 64}
@@ -129,29 +129,29 @@ def test_random_weights_are_allowed_and_said(
     random = ModelSpec.model_validate(
         {**fields, "weights": {"random_seed": 1}, "input": size, "layers": []}
     )
-    out = tmp_path / "colours.keras"
-    fit(plan(random, pictures, out, held_out=0))
+    out = tmp_path / "colors.keras"
+    fit(plan(random, images, out, held_out=0))
     said = capsys.readouterr()
     assert "WARNING: small has random weights" in said.err
     assert "accuracy" not in said.out
-    found = Catalog.load(load({}, models_file=out.with_suffix(".toml"))).get("colours")
+    found = Catalog.load(load({}, models_file=out.with_suffix(".toml"))).get("colors")
     assert split(load_file(out), found.layer).layer == "conv_pw_13_relu"
 
 
-def test_too_few_whole_pictures_leave_nothing_behind(
-    base: ModelSpec, pictures: Path, tmp_path: Path
+def test_too_few_decodable_images_leave_no_files_behind(
+    base: ModelSpec, images: Path, tmp_path: Path
 ) -> None:
-    for file in sorted((pictures / "green").iterdir())[1:]:
+    for file in sorted((images / "green").iterdir())[1:]:
         file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(TrainingError, match="'green' has 1"):
-        fit(plan(base, pictures, tmp_path / "new" / "colours.keras"))
+        fit(plan(base, images, tmp_path / "new" / "colors.keras"))
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def refusal(
-    monkeypatch: pytest.MonkeyPatch, pictures: Path, *, base: str = "efficientnet-lite0", out: Path
+    monkeypatch: pytest.MonkeyPatch, images: Path, *, base: str = "efficientnet-lite0", out: Path
 ) -> str:
-    monkeypatch.setattr(sys, "argv", ["fit", str(pictures), "--base", base, "--out", str(out)])
+    monkeypatch.setattr(sys, "argv", ["fit", str(images), "--base", base, "--out", str(out)])
     with pytest.raises(SystemExit) as ended:
         main()
     assert isinstance(ended.value.code, str)
@@ -159,8 +159,8 @@ def refusal(
     return ended.value.code
 
 
-def test_a_mistake_is_one_sentence_and_status_1(
-    monkeypatch: pytest.MonkeyPatch, pictures: Path, tmp_path: Path
+def test_a_mistake_is_reported_in_one_sentence_with_status_1(
+    monkeypatch: pytest.MonkeyPatch, images: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "new.keras"
     (tmp_path / "old.keras").touch()
@@ -169,17 +169,17 @@ def test_a_mistake_is_one_sentence_and_status_1(
         f"seewhy: {tmp_path / 'empty'} has no subfolders"
     )
     assert "'old.h5' is not a valid model file name" in refusal(
-        monkeypatch, pictures, out=tmp_path / "old.h5"
+        monkeypatch, images, out=tmp_path / "old.h5"
     )
-    assert "old.keras exists" in refusal(monkeypatch, pictures, out=tmp_path / "old.keras")
+    assert "old.keras exists" in refusal(monkeypatch, images, out=tmp_path / "old.keras")
     assert "seewhy already ships a model named vgg16" in refusal(
-        monkeypatch, pictures, out=tmp_path / "vgg16.keras"
+        monkeypatch, images, out=tmp_path / "vgg16.keras"
     )
-    assert "no model 'vgg61'" in refusal(monkeypatch, pictures, base="vgg61", out=out)
+    assert "no model 'vgg61'" in refusal(monkeypatch, images, base="vgg61", out=out)
 
 
 def test_a_base_without_weights_is_refused(
-    monkeypatch: pytest.MonkeyPatch, pictures: Path, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, images: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "labels.txt").write_text("a\nb\n")
     (tmp_path / "models.toml").write_text(
@@ -188,11 +188,11 @@ def test_a_base_without_weights_is_refused(
         'preprocessing = { kind = "scale" }\nlabels_file = "labels.txt"\n'
     )
     monkeypatch.setenv("SEEWHY_MODELS_FILE", str(tmp_path / "models.toml"))
-    said = refusal(monkeypatch, pictures, base="absent", out=tmp_path / "new.keras")
+    said = refusal(monkeypatch, images, base="absent", out=tmp_path / "new.keras")
     assert "the file absent.keras of the model absent is missing" in said
 
 
-def test_what_can_be_refused_is_refused_before_keras_is_imported() -> None:
+def test_the_command_line_is_checked_before_keras_is_imported() -> None:
     program = "import sys, seewhy_worker.training.__main__; print('keras' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert shown.stdout.decode().strip() == "False"

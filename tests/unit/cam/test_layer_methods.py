@@ -15,7 +15,7 @@ from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.models.splitting.split_model import split
 
-IMAGES = networks.random_pictures(2)
+IMAGES = networks.random_images(2)
 BOTH = ("conv1", "conv2")
 
 task = ExplanationTask.create
@@ -23,7 +23,7 @@ task = ExplanationTask.create
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
-    return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
+    return networks.make_explainer(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
 def first_layer_map(model: keras.Model, pixels: np.ndarray, c: int) -> np.ndarray:
@@ -82,8 +82,8 @@ def test_every_single_pass_method_supports_fusion(explainer: KerasExplainer, met
 
 
 def test_fusion_works_for_a_nested_channels_first_network(tmp_path: Path) -> None:
-    flat = networks.explainer_of(networks.two_layer_cnn(), tmp_path)
-    pixels = networks.picture_input()
+    flat = networks.make_explainer(networks.two_layer_cnn(), tmp_path)
+    pixels = networks.image_input()
     channels_first = keras.layers.Permute((3, 1, 2))(pixels)
     inner = keras.Input(channels_first.shape[1:])
     hidden = inner
@@ -92,8 +92,8 @@ def test_fusion_works_for_a_nested_channels_first_network(tmp_path: Path) -> Non
         conv = keras.layers.Conv2D.from_config({**layer, "data_format": "channels_first"})
         hidden = conv(hidden)
     backbone = keras.Model(inner, hidden, name="backbone")
-    scores = networks.classified(keras.layers.Permute((2, 3, 1))(backbone(channels_first)))
-    nested = networks.explainer_of(keras.Model(pixels, scores), tmp_path)
+    scores = networks.add_classifier(keras.layers.Permute((2, 3, 1))(backbone(channels_first)))
+    nested = networks.make_explainer(keras.Model(pixels, scores), tmp_path)
     tasks = [task(flat.prepare(image), (0, 4), MethodOptions(layers=BOTH)) for image in IMAGES]
     expected = flat.explain(tasks)
     found = nested.explain(tasks)
@@ -111,11 +111,11 @@ def test_an_unknown_layer_is_refused_with_the_known_layers(
 
 
 def test_a_layer_that_a_branch_bypasses_cannot_be_fused() -> None:
-    pixels = networks.picture_input()
+    pixels = networks.image_input()
     stem = networks.conv(4, "stem", 1)(pixels)
     branch = keras.layers.Conv2D(4, 3, padding="same", name="branch")(stem)
     joined = keras.layers.Add(name="joined")([stem, branch])
-    model = keras.Model(pixels, networks.classified(joined))
+    model = keras.Model(pixels, networks.add_classifier(joined))
     assert split(model, ("stem", "joined")).layers == ("stem", "joined")
     with pytest.raises(UnsupportedModel, match="'branch' cannot be explained"):
         split(model, ("stem", "branch"))

@@ -23,14 +23,14 @@ from seewhy_worker.cam.methods import find_method
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
 
-IMAGES = networks.random_pictures(4)
+IMAGES = networks.random_images(4)
 
 task = ExplanationTask.create
 
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
-    return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
+    return networks.make_explainer(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
 def assert_close(found: np.ndarray, expected: np.ndarray) -> None:
@@ -95,7 +95,7 @@ def test_a_class_contrasted_with_itself_has_the_verdict_zero_gradient(
 
 
 def test_a_sigmoid_probability_does_not_depend_on_other_classes(tmp_path: Path) -> None:
-    multi = networks.explainer_of(networks.two_layer_cnn("fused sigmoid"), tmp_path)
+    multi = networks.make_explainer(networks.two_layer_cnn("fused sigmoid"), tmp_path)
     image = multi.prepare(IMAGES[1])
     reference = ReferenceImage.of(networks.two_layer_cnn(), image.pixels)
     (explained,) = multi.explain([task(image, [2], MethodOptions(score="probability"))])
@@ -152,12 +152,12 @@ def one_cell_kernel(shape: tuple[int, ...], dtype: object = None) -> np.ndarray:
 @pytest.fixture(scope="module")
 def one_cell(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     """Grad-CAM finds no evidence for class 0 here, and no method finds any for class 1."""
-    pixels = networks.picture_input()
+    pixels = networks.image_input()
     features = keras.layers.Conv2D(4, 3, activation="sigmoid", kernel_initializer="zeros")(pixels)
     scores = keras.layers.Dense(2, kernel_initializer=one_cell_kernel)(
         keras.layers.Flatten()(features)
     )
-    return networks.explainer_of(keras.Model(pixels, scores), tmp_path_factory.mktemp("one_cell"))
+    return networks.make_explainer(keras.Model(pixels, scores), tmp_path_factory.mktemp("one_cell"))
 
 
 CHAIN = MethodOptions(method="gradcam", fallback=("xgradcam", "hirescam", "layercam"))

@@ -20,13 +20,13 @@ from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplaine
 from seewhy_worker.explain.step_cache import MAX_STEPS
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
-IMAGES = networks.random_pictures(4)
+IMAGES = networks.random_images(4)
 MULTI_PASS = [name for name in METHODS if not find_method(name).single_pass]
 
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
-    return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
+    return networks.make_explainer(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
 def explain(explainer: KerasExplainer, *targets: int | Target, **options: Any) -> ImageExplanation:
@@ -114,7 +114,7 @@ def test_a_map_of_a_multi_pass_method_does_not_depend_on_its_batch(
 def test_smaller_chunks_give_the_same_map(
     explainer: KerasExplainer, method: str, tmp_path: Path
 ) -> None:
-    narrow = networks.explainer_of(networks.two_layer_cnn(), tmp_path, max_batch=1)
+    narrow = networks.make_explainer(networks.two_layer_cnn(), tmp_path, max_batch=1)
     assert_close(
         explain(narrow, 0, 4, method=method).maps, explain(explainer, 0, 4, method=method).maps
     )
@@ -123,7 +123,7 @@ def test_smaller_chunks_give_the_same_map(
 def test_a_multi_pass_method_that_runs_out_of_memory_continues_in_smaller_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hungry = networks.explainer_of(networks.two_layer_cnn(), tmp_path)
+    hungry = networks.make_explainer(networks.two_layer_cnn(), tmp_path)
     expected = explain(hungry, 0, method="scorecam").maps
     fits, tried = 2, []
     compiled_step = hungry._steps.step
@@ -144,15 +144,15 @@ def test_a_multi_pass_method_that_runs_out_of_memory_continues_in_smaller_chunks
 
 
 def relu_network(activation: str) -> keras.Model:
-    pixels = networks.picture_input()
-    hidden = keras.layers.Conv2D(4, 3, kernel_initializer=networks.drawn(1))(pixels)
+    pixels = networks.image_input()
+    hidden = keras.layers.Conv2D(4, 3, kernel_initializer=networks.seeded_initializer(1))(pixels)
     hidden = keras.layers.Activation(activation)(hidden)
     return keras.Model(pixels, networks.dense(3, "scores", 2)(keras.layers.Flatten()(hidden)))
 
 
 @pytest.mark.parametrize("method", ["guided-backprop", "guided-gradcam"])
 def test_guided_methods_refuse_a_network_without_relus(tmp_path: Path, method: str) -> None:
-    swish = networks.explainer_of(relu_network("silu"), tmp_path)
+    swish = networks.make_explainer(relu_network("silu"), tmp_path)
     with pytest.raises(UnsupportedModel, match=r"no ReLU\. Ask for"):
         explain(swish, 0, method=method)
 
@@ -161,7 +161,7 @@ def test_guided_backpropagation_supports_relu6(tmp_path: Path) -> None:
     """The weights are scaled so that some outputs exceed 6, where no gradient passes."""
     model = relu_network("relu6")
     model.layers[1].set_weights([30 * model.layers[1].get_weights()[0], np.zeros(4)])
-    guided = networks.explainer_of(model, tmp_path)
+    guided = networks.make_explainer(model, tmp_path)
     pixels = guided.prepare(IMAGES[0]).pixels
     before = keras.ops.convert_to_numpy(model.layers[1](pixels[None]))
     assert (before > 6).any()
@@ -176,10 +176,10 @@ def test_guided_backpropagation_supports_relu6(tmp_path: Path) -> None:
 
 
 def test_faster_score_cam_uses_the_channels_with_the_largest_variance(tmp_path: Path) -> None:
-    network_input = networks.picture_input()
+    network_input = networks.image_input()
     features = networks.conv(24, "conv", 1)(network_input)
-    model = keras.Model(network_input, networks.classified(features))
-    wide = networks.explainer_of(model, tmp_path)
+    model = keras.Model(network_input, networks.add_classifier(features))
+    wide = networks.make_explainer(model, tmp_path)
     image = wide.prepare(IMAGES[1])
     activation = np.asarray(wide._model.body(image.pixels[None]))[0]
     kept = np.argsort(-activation.std(axis=(0, 1)))[:10]

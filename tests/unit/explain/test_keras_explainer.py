@@ -24,14 +24,14 @@ from seewhy_worker.keras_backend.steps import compile_step
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.splitting.split_model import split
 
-IMAGES = networks.random_pictures(7)
+IMAGES = networks.random_images(7)
 
 task = ExplanationTask.create
 
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
-    return networks.explainer_of(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
+    return networks.make_explainer(networks.two_layer_cnn(), tmp_path_factory.mktemp("small"))
 
 
 def test_maps_and_logits_equal_the_reference_formula(explainer: KerasExplainer) -> None:
@@ -88,7 +88,7 @@ def test_the_map_does_not_depend_on_how_the_softmax_is_written(
 ) -> None:
     tasks = [task(explainer.prepare(IMAGES[0]), (1, -1))]
     (expected,) = explainer.explain(tasks)
-    other = networks.explainer_of(networks.two_layer_cnn(ending), tmp_path)
+    other = networks.make_explainer(networks.two_layer_cnn(ending), tmp_path)
     (found,) = other.explain(tasks)
     np.testing.assert_array_equal(found.maps, expected.maps)
     assert found.top == expected.top
@@ -127,7 +127,7 @@ def test_a_non_finite_image_does_not_affect_the_rest_of_its_batch(
 
 
 def test_more_images_than_fit_into_a_batch_are_explained_in_order(tmp_path: Path) -> None:
-    small = networks.explainer_of(networks.two_layer_cnn(), tmp_path, max_batch=3)
+    small = networks.make_explainer(networks.two_layer_cnn(), tmp_path, max_batch=3)
     tasks = [task(small.prepare(image), [3]) for image in IMAGES]
     explained = small.explain(tasks)
     assert [one.covers for one in explained] == [one.image.covers for one in tasks]
@@ -136,9 +136,9 @@ def test_more_images_than_fit_into_a_batch_are_explained_in_order(tmp_path: Path
 
 
 def explainer_with_head(head: keras.layers.Layer, tmp_path: Path) -> KerasExplainer:
-    pixels = networks.picture_input()
+    pixels = networks.image_input()
     pooled = keras.layers.GlobalAveragePooling2D()(networks.conv(4, "conv", 1)(pixels))
-    return networks.explainer_of(keras.Model(pixels, head(pooled)), tmp_path)
+    return networks.make_explainer(keras.Model(pixels, head(pooled)), tmp_path)
 
 
 def test_a_map_without_positive_evidence_has_the_verdict_all_negative(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_map_without_a_gradient_has_the_verdict_zero_gradient(tmp_path: Path) 
 
 def test_a_sigmoid_head_gives_independent_probabilities(tmp_path: Path) -> None:
     model = networks.two_layer_cnn("fused sigmoid")
-    explainer = networks.explainer_of(model, tmp_path)
+    explainer = networks.make_explainer(model, tmp_path)
     image = explainer.prepare(IMAGES[1])
     (explained,) = explainer.explain([task(image, range(5))])
     expected = model.predict(image.pixels[None], verbose=0)[0]
@@ -239,7 +239,7 @@ def test_the_gradient_does_not_depend_on_how_a_matrix_product_is_written(
 def test_one_target_needs_no_compilation_after_warm_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm = networks.explainer_of(networks.two_layer_cnn(), tmp_path, max_batch=2)
+    warm = networks.make_explainer(networks.two_layer_cnn(), tmp_path, max_batch=2)
     warm.warm_up()
     monkeypatch.delattr("seewhy_worker.explain.step_cache.compile_step")
     tasks = [task(warm.prepare(image), [3]) for image in IMAGES]
@@ -264,10 +264,10 @@ def test_running_out_of_memory_raises_out_of_memory(tmp_path: Path) -> None:
             # More bytes than a 64-bit process can address.
             return inputs + keras.ops.sum(keras.ops.tile(inputs, (2**20, 2**26)))
 
-    pixels = networks.picture_input()
+    pixels = networks.image_input()
     hidden = keras.layers.GlobalMaxPooling2D()(networks.conv(4, "conv", 1)(pixels))
     greedy = keras.Model(pixels, keras.layers.Dense(2)(Greedy()(hidden)))
-    explainer = networks.explainer_of(greedy, tmp_path)
+    explainer = networks.make_explainer(greedy, tmp_path)
     with pytest.raises(OutOfMemory, match="smaller batches") as caught:
         explainer.explain([task(explainer.prepare(IMAGES[0]), [0])])
     assert caught.value.__cause__ is not None

@@ -14,7 +14,7 @@ from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.stub import StubExplainer
 
-IMAGES = networks.random_pictures(3, seed=4)
+IMAGES = networks.random_images(3, seed=4)
 TRUST = MethodOptions(trust=True)
 NUMBERS = ("insertion", "deletion", "drop", "times_better_than_chance")
 
@@ -22,7 +22,7 @@ NUMBERS = ("insertion", "deletion", "drop", "times_better_than_chance")
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
     model = networks.two_layer_cnn()
-    return networks.explainer_of(model, tmp_path_factory.mktemp("small"), max_batch=4)
+    return networks.make_explainer(model, tmp_path_factory.mktemp("small"), max_batch=4)
 
 
 def explain(
