@@ -1,4 +1,4 @@
-"""The real networks, loaded once for all golden tests that compare with other libraries."""
+"""Load the real networks once for all golden tests that compare with other libraries."""
 
 import pytest
 

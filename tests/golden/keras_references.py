@@ -1,4 +1,4 @@
-"""What tf-keras-vis computes, on the very networks that seewhy explains."""
+"""Compute reference maps with tf-keras-vis on the networks that seewhy explains."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tf_keras_vis.utils.scores import CategoricalScore
 
 from golden.reference_entries import Entries, Targets, collect, compact
 
-# Grad-CAM++ clips within its formula by the same argument that clips the map: left alone there.
+# In Grad-CAM++ the same argument also clips inside the formula, so keep its default.
 ONE_PASS = {
     "gradcam": (Gradcam, {"activation_modifier": None}),
     "gradcam++": (GradcamPlusPlus, {}),
@@ -55,13 +55,13 @@ def maps(
 
 
 def input_gradient(model: keras.Model, pixels: NDArray[np.float32], target: int) -> Entries:
-    """The logit's gradient with respect to the first image."""
+    """Compute the logit's gradient with respect to the first image."""
     found = saliency(model, ReplaceToLinear(), pixels, target)
     return compact("tf-keras-vis/input-gradient", found)
 
 
 def guided_gradient(model: keras.Model, pixels: NDArray[np.float32], target: int) -> Entries:
-    """Guided backpropagation to the first image. Every activation must be a layer's own ReLU."""
+    """Compute guided backpropagation for the first image. Every activation must be a ReLU."""
     found = saliency(model, [ReplaceToLinear(), GuidedBackpropagation()], pixels, target)
     return compact("tf-keras-vis/guided-backprop", found)
 

@@ -1,6 +1,6 @@
-"""Make `keras2/`: small model files of Keras 2 with images and what Keras 2 predicts of them.
+"""Make `keras2/`: small model files from Keras 2 with images and the predictions of Keras 2.
 
-Runs where tf_keras and TensorFlow are installed; nothing of seewhy is imported.
+Requires tf_keras and TensorFlow; imports nothing from seewhy.
 """
 
 from collections.abc import Callable
@@ -100,7 +100,7 @@ MODELS: tuple[Callable[[], tf_keras.Model], ...] = (
 
 
 def initialize_weights(model: tf_keras.Model) -> None:
-    """Give every weight a value of its own, so that no two can be taken for each other."""
+    """Give every weight a different value, so that swapped weights change the predictions."""
     generator = np.random.default_rng(0)
     for variable in model.weights:
         if variable.dtype == tf.float32:

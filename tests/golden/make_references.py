@@ -1,7 +1,7 @@
-"""Make `references.npz`: what pytorch-grad-cam and tf-keras-vis compute on the same weights.
+"""Make `references.npz` with the maps of pytorch-grad-cam and tf-keras-vis on the same weights.
 
-Runs in an environment of its own, made from `requirements/references.txt`: `make references`.
-Nothing of seewhy is imported. `entries.py` says what the file holds.
+Runs in a separate environment from `requirements/references.txt`: `make references`. It imports
+nothing from seewhy. `reference_entries.py` describes the file.
 """
 
 import sys

@@ -1,9 +1,9 @@
-"""pytorch-grad-cam without torchvision, which is as large as PyTorch itself."""
+"""Import pytorch-grad-cam without torchvision, which is as large as PyTorch itself."""
 
 import sys
 from types import ModuleType
 
-# The library imports these for boxes and for drawing alone.
+# The library needs these only for boxes and drawing.
 IMPORTED = {
     "torchvision": (),
     "torchvision.transforms": ("Compose", "Normalize", "ToTensor"),
@@ -12,7 +12,7 @@ IMPORTED = {
 
 
 def without_torchvision() -> None:
-    """Stand empty modules in for it. Call before pytorch_grad_cam is imported."""
+    """Install empty modules in its place. Call this before importing pytorch_grad_cam."""
     for name, attributes in IMPORTED.items():
         sys.modules[name] = ModuleType(name)
         sys.modules[name].__dict__.update(dict.fromkeys(attributes))

@@ -1,4 +1,4 @@
-"""How `references.npz` names and holds what a library computed.
+"""How The names and shapes of the entries in `references.npz`, which other libraries computed.
 
 - `MODEL/LIBRARY/METHOD`: (images, targets, h, w) float32, what the library computes before it
   clips, resizes and normalises. A costly method explains the first images and targets only.

@@ -1,4 +1,4 @@
-"""The images that other libraries explained, drawn and cut without any library for resizing."""
+"""The images that the reference libraries explained, drawn or cropped without resizing."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
-# Shepp and Logan 1974, with Toft's contrast: gray value, half axes, center, turn in degrees.
+# Shepp and Logan 1974, with Toft's contrast: gray value, half axes, center, rotation in degrees.
 ELLIPSES = (
     (1.0, 0.69, 0.92, 0.0, 0.0, 0),
     (-0.8, 0.6624, 0.874, 0.0, -0.0184, 0),
@@ -34,7 +34,7 @@ def imagenet_images() -> NDArray[np.uint8]:
 
 
 def head_phantom(side_px: int) -> NDArray[np.uint8]:
-    """Draw the head that tomographs are tested with, (side, side, 3)."""
+    """Draw the Shepp-Logan head phantom, (side, side, 3)."""
     steps = (np.arange(side_px) + 0.5) / side_px * 2 - 1
     x, y = np.meshgrid(steps, -steps)
     gray = np.zeros((side_px, side_px))
@@ -48,7 +48,7 @@ def head_phantom(side_px: int) -> NDArray[np.uint8]:
 
 
 def center(name: str, side_px: int) -> NDArray[np.uint8]:
-    """Cut the middle out of a shipped photo, (side, side, 3), without resizing."""
+    """Crop the center of a shipped photo, (side, side, 3), without resizing."""
     with Image.open(PHOTOS / f"{name}.jpg") as opened:
         pixels = np.asarray(opened.convert("RGB"))
     top, left = ((length - side_px) // 2 for length in pixels.shape[:2])

@@ -1,4 +1,4 @@
-"""The models that the libraries explained, as seewhy explains them, and what was computed."""
+"""The models that the reference libraries explained, and the maps that they computed."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ with np.load(HERE / "references.npz") as stored:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceModel:
-    """A model that the libraries explained, and the images as it takes them."""
+    """A model that the libraries explained, and its preprocessed input images."""
 
     explainer: KerasExplainer
     split_model: SplitModel
@@ -54,7 +54,7 @@ class ReferenceModel:
 
 
 def brain_tumour(folder: Path) -> ReferenceModel:
-    """The fine-tuned VGG16; its labels are written to `folder`."""
+    """Load the fine-tuned VGG16; write its labels to `folder`."""
     (folder / "labels.txt").write_text("glioma\nmeningioma\nnotumor\npituitary\n")
     spec = ModelSpec(
         name="brain-tumour",
@@ -70,7 +70,7 @@ def brain_tumour(folder: Path) -> ReferenceModel:
 
 
 def efficientnet_lite0() -> ReferenceModel:
-    """The model that is shipped."""
+    """Load the model that ships with seewhy."""
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
     path = obtain_weights(spec, settings, progress=lambda done, total: None)
@@ -84,7 +84,7 @@ def targets_of(name: str) -> NDArray[np.integer]:
 
 
 def normalized(maps: Maps) -> Maps:
-    """Clip at 0 and stretch each map to 0 … 1, as both libraries do."""
+    """Clip at 0 and scale each map to 0 … 1, as both libraries do."""
     positive = np.maximum(maps, 0)
     above = positive - positive.min(axis=(-2, -1), keepdims=True)
     return above / (above.max(axis=(-2, -1), keepdims=True) + 1e-7)

@@ -1,4 +1,4 @@
-"""The how-to for bringing your own VGG16, on real weights: ONNX Runtime is the judge."""
+"""The example for bringing your own VGG16, on real weights, compared with ONNX Runtime."""
 
 import importlib.util
 import warnings

@@ -1,4 +1,4 @@
-"""What other libraries compute in many passes, on the same weights and images.
+"""Compare methods with many passes with other libraries on the same weights and images.
 
 Where a library departs from the method's paper, its own formula on our network must give its map.
 """
@@ -80,7 +80,7 @@ def stored(name: str) -> NDArray[np.float32]:
 def test_fused_by_the_formula_of_pytorch_grad_cam_our_maps_are_the_librarys(
     reference_model_by_name: dict[str, ReferenceModel],
 ) -> None:
-    """It clips each layer's map and stretches it to 0 … 1 first, which leaves no sign."""
+    """The library clips each layer's map and scales it to 0 … 1 first, which removes the sign."""
     reference_model = reference_model_by_name["brain-tumour"]
     first = REFERENCES["brain-tumour/targets"][:1, :1]
     height, width, _ = reference_model.pixels.shape[1:]
@@ -102,7 +102,7 @@ def test_the_libraries_formulas_of_scorecam_give_their_maps(
 ) -> None:
     name = f"efficientnet-lite0/{library}/scorecam"
     reference_model = reference_model_by_name["efficientnet-lite0"]
-    activation, logits = every_channel(reference_model)
+    activation, logits = all_channels(reference_model)
     assert_weighed_as(library, activation, logits, name)
 
 
@@ -114,7 +114,7 @@ def test_the_formula_of_tf_keras_vis_of_the_faster_scorecam_gives_its_maps(
     activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1]))[0]
     varied = np.argsort(-activation.std(axis=(0, 1)), kind="stable")[:10]
     chosen = activation[..., varied]
-    logits = seen_through(reference_model, chosen)
+    logits = masked_logits(reference_model, chosen)
     assert_weighed_as("tf-keras-vis", chosen, logits, f"{model}/tf-keras-vis/faster-scorecam")
 
 
@@ -127,17 +127,18 @@ def assert_weighed_as(library: str, activation: Maps, logits: Maps, name: str) -
 
 
 @cache
-def every_channel(reference_model: ReferenceModel) -> tuple[Maps, Maps]:
+def all_channels(reference_model: ReferenceModel) -> tuple[Maps, Maps]:
     """Return the first image's activation (h, w, C), and the logits seen through each channel."""
     activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1]))[0]
-    return activation, seen_through(reference_model, activation)
+    return activation, masked_logits(reference_model, activation)
 
 
-def seen_through(reference_model: ReferenceModel, activation: Maps) -> Maps:
+def masked_logits(reference_model: ReferenceModel, activation: Maps) -> Maps:
     """Score the first image times each channel, as the libraries resize it: (C, classes)."""
     image = reference_model.pixels[0]
     down, across = (
-        between(few, many) for few, many in zip(activation.shape[:2], image.shape[:2], strict=True)
+        interpolation_matrix(few, many)
+        for few, many in zip(activation.shape[:2], image.shape[:2], strict=True)
     )
     score = tf.function(
         lambda images: reference_model.split_model.head(reference_model.split_model.body(images))
@@ -150,10 +151,10 @@ def seen_through(reference_model: ReferenceModel, activation: Maps) -> Maps:
     return np.concatenate(logits)
 
 
-def between(few: int, many: int) -> Maps:
+def interpolation_matrix(few: int, many: int) -> Maps:
     """Interpolate linearly with both ends in place: a matrix (many, few).
 
-    The method's authors, and we, put the ends half a cell inside.
+    The method's authors and seewhy place the ends half a cell inside.
     """
     places = np.linspace(0, few - 1, many)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(few)))

@@ -1,4 +1,4 @@
-"""Maps of one pass by other libraries, on the same weights and images.
+"""Compare methods with one pass with other libraries on the same weights and images.
 
 Where a library departs from the method's paper, or a sign means nothing, `DEPARTURES` has the
 library's own formula: ours need not agree with the library there, but the formula must.

