@@ -1,12 +1,12 @@
-"""Explanations beside a plain forward pass and beside other libraries: `make bench`.
+"""Compare explanations with a plain forward pass and with other libraries: `make bench`.
 
     build/references/bin/python benchmarks/comparison.py [--quick | --methods | …]
 
-VGG16 with random weights at `block5_conv3`: the work does not depend on the weights' values, and no
-download is needed. Each contender is a process of its own, kept alive. In a round each takes its
-turn at each case once, so that a machine that slows down slows all alike; a ratio is the median of
-the rounds' ratios. A case that would take longer than --limit-s is measured for as many classes as
-fit, and says so.
+VGG16 with random weights at `block5_conv3`: run time does not depend on the weights, so nothing is
+downloaded. Each contender is a separate, long-lived process. Each round runs every case of every
+contender once, so that a slower machine affects all of them; a ratio is the median of the rounds'
+ratios. A case that would take longer than --limit-s is measured for as many classes as fit, and
+marked as such.
 """
 
 import argparse
@@ -15,19 +15,26 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from asking import FIELD, OURS, PLAIN, ROOT, Contender, started
-from drawing import draw
+from comparison_plot import plot_comparison
+from contender_process import (
+    CONTENDER_SCRIPTS,
+    PLAIN,
+    ROOT,
+    SEEWHY,
+    Contender,
+    start_contenders,
+)
 
 OUT = ROOT / "build" / "benchmarks"
-SHOWN = ROOT / "docs" / "images" / "comparison.png"
-# What is divided by what, each a contender and a number of classes, and what is to be reached.
-REACH = (
-    ((OURS, 1), (PLAIN, 1), "at most 1.10"),
-    ((OURS, 5), (OURS, 1), "at most 1.15"),
-    (("tf-keras-vis", 1), (OURS, 1), "at least 3.5"),
-    (("pytorch-grad-cam", 1), (OURS, 1), "at least 3.5"),
+PLOT = ROOT / "docs" / "images" / "comparison.png"
+# Numerator and denominator, each a contender and a number of classes, and the goal.
+GOALS = (
+    ((SEEWHY, 1), (PLAIN, 1), "at most 1.10"),
+    ((SEEWHY, 5), (SEEWHY, 1), "at most 1.15"),
+    (("tf-keras-vis", 1), (SEEWHY, 1), "at least 3.5"),
+    (("pytorch-grad-cam", 1), (SEEWHY, 1), "at least 3.5"),
 )
-# What takes one pass is measured at batch 8, all else picture by picture.
+# Single-pass methods are measured at batch 8, the others image by image.
 METHODS = {
     8: (
         "gradcam",
@@ -52,56 +59,58 @@ METHODS = {
 }
 
 Case = tuple[str, int]
-"""A contender, or one of our methods, and a number of classes."""
+"""A contender and a number of classes."""
 Rounds = Sequence[Mapping[Case, float]]
-"""The seconds of each case in each round."""
+"""Seconds of each case, per round."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One contender's case. Times and ratios are medians over the rounds."""
+    """One case of one contender. Times and ratios are medians over the rounds."""
 
     batch: int
     classes: int
     contender: str
     measured: int
-    """For how many classes it was measured: fewer where all would have taken too long."""
-    ms_per_picture: float
-    by_plain: float
-    """Beside a plain forward pass of the same pictures."""
-    by_ours: float | None
-    """Beside seewhy for as many classes; None where it was measured for fewer."""
+    """Classes in the measurement; fewer than `classes` when all would have taken too long."""
+    ms_per_image: float
+    ratio_to_plain: float
+    """Ratio to a plain forward pass of the same images."""
+    ratio_to_seewhy: float | None
+    """Ratio to seewhy for the same classes; None if measured for fewer classes."""
 
 
 def main() -> None:
-    """Print the table, and draw it; or print what each method costs."""
-    arguments = parsed()
+    """Print and plot the comparison, or print the cost of each method."""
+    arguments = parse_arguments()
     if arguments.methods:
         measure_methods(arguments.rounds)
         return
     OUT.mkdir(parents=True, exist_ok=True)
     table = OUT / "comparison.json"
     rows = [Row(**row) for row in json.loads(table.read_text())] if table.exists() else []
-    with started(list(FIELD)) as contenders:
+    with start_contenders(list(CONTENDER_SCRIPTS)) as contenders:
         for batch in arguments.batch:
             rows = [row for row in rows if row.batch != batch]
             rows += measure(contenders, batch, arguments)
             if not arguments.quick:
                 table.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-                draw(rows, SHOWN)
-        for name, one in contenders.items():
-            print(f"{name:>22}: {one.peak_bytes / 2**20:6.0f} MiB at its peak, once loaded")
+                plot_comparison(rows, PLOT)
+        for name, contender in contenders.items():
+            print(f"{name:>22}: {contender.peak_bytes / 2**20:6.0f} MiB peak memory after loading")
 
 
-def parsed() -> argparse.Namespace:
-    """Read the command line; `--quick` settles the sizes."""
-    parser = argparse.ArgumentParser(description="Measure seewhy beside other libraries.")
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line; `--quick` sets the sizes."""
+    parser = argparse.ArgumentParser(description="Compare seewhy with other libraries.")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8, 32])
     parser.add_argument("--classes", type=int, nargs="+", default=[1, 5, 20])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit-s", type=float, default=120)
-    parser.add_argument("--quick", action="store_true", help="one round of a small case")
-    parser.add_argument("--methods", action="store_true", help="measure our methods instead")
+    parser.add_argument("--quick", action="store_true", help="run one round of a small case")
+    parser.add_argument(
+        "--methods", action="store_true", help="measure the methods of seewhy instead"
+    )
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.batch, arguments.classes, arguments.rounds = [1], [1, 5], 1
@@ -111,11 +120,11 @@ def parsed() -> argparse.Namespace:
 def measure(
     contenders: Mapping[str, Contender], batch: int, arguments: argparse.Namespace
 ) -> list["Row"]:
-    """Measure all contenders at one batch size, and print what was found."""
-    most = {name: most_classes(one, batch, arguments.limit_s) for name, one in contenders.items()}
-    most |= {PLAIN: 1, OURS: max(arguments.classes)}
+    """Measure all contenders at one batch size and print the rows and ratios."""
+    limits = {name: max_classes(one, batch, arguments.limit_s) for name, one in contenders.items()}
+    limits |= {PLAIN: 1, SEEWHY: max(arguments.classes)}
     wanted = [(name, classes) for classes in sorted(arguments.classes) for name in contenders]
-    measured = {case: (case[0], min(case[1], most[case[0]])) for case in wanted}
+    measured = {case: (case[0], min(case[1], limits[case[0]])) for case in wanted}
     cases = sorted(set(measured.values()) | {(name, 1) for name in contenders}, key=lambda c: c[1])
     for name, classes in cases:
         contenders[name].seconds(batch=batch, classes=classes)
@@ -123,81 +132,88 @@ def measure(
         {(name, n): contenders[name].seconds(batch=batch, classes=n) for name, n in cases}
         for _ in range(arguments.rounds)
     ]
-    rows = [row_of(rounds, batch, case, measured[case]) for case in wanted if is_new(case, wanted)]
+    rows = [
+        summarize(rounds, batch, case, measured[case]) for case in wanted if has_row(case, wanted)
+    ]
     for row in rows:
-        print(line_of(row), flush=True)
-    for upper, lower, reach in REACH:
-        if upper in cases and lower in cases:
-            found = spread(ratios(rounds, upper, lower))
-            print(f"{upper[0]}, {upper[1]} / {lower[0]}, {lower[1]}: {found}, reach {reach}")
+        print(format_row(row), flush=True)
+    for numerator, denominator, goal in GOALS:
+        if numerator in cases and denominator in cases:
+            ratio = format_ratios(ratios(rounds, numerator, denominator))
+            names = (f"{name}, {classes}" for name, classes in (numerator, denominator))
+            print(f"{' / '.join(names)}: {ratio}, goal {goal}")
     return rows
 
 
-def is_new(case: Case, wanted: Sequence[Case]) -> bool:
-    """Say whether a case has a row: a plain pass knows no classes, and has one."""
+def has_row(case: Case, wanted: Sequence[Case]) -> bool:
+    """Return whether a case has its own row; a plain pass does not depend on classes."""
     return case[0] != PLAIN or case == wanted[0]
 
 
-def most_classes(contender: Contender, batch: int, limit_s: float) -> int:
-    """Estimate for how many classes a contender explains a batch in `limit_s`; one at least."""
-    return max(1, int(limit_s / contender.warm(batch=batch, classes=1)))
+def max_classes(contender: Contender, batch: int, limit_s: float) -> int:
+    """Estimate for how many classes, at least one, a contender explains a batch in `limit_s`."""
+    return max(1, int(limit_s / contender.warm_seconds(batch=batch, classes=1)))
 
 
-def row_of(rounds: Rounds, batch: int, case: Case, measured: Case) -> "Row":
-    """Sum the rounds up for one case, which was measured as `measured`."""
+def summarize(rounds: Rounds, batch: int, case: Case, measured: Case) -> "Row":
+    """Summarise one case over the rounds; `measured` is the case that ran in its place."""
     name, classes = case
-    ours = (OURS, measured[1])
-    comparable = measured == case and ours in rounds[0]
+    reference = (SEEWHY, measured[1])
+    comparable = measured == case and reference in rounds[0]
     return Row(
         batch=batch,
         classes=classes,
         contender=name,
         measured=measured[1],
-        ms_per_picture=1000 * statistics.median(one[measured] for one in rounds) / batch,
-        by_plain=statistics.median(ratios(rounds, measured, (PLAIN, 1))),
-        by_ours=statistics.median(ratios(rounds, measured, ours)) if comparable else None,
+        ms_per_image=1000 * statistics.median(one[measured] for one in rounds) / batch,
+        ratio_to_plain=statistics.median(ratios(rounds, measured, (PLAIN, 1))),
+        ratio_to_seewhy=statistics.median(ratios(rounds, measured, reference))
+        if comparable
+        else None,
     )
 
 
-def ratios(rounds: Rounds, upper: Case, lower: Case) -> list[float]:
-    """Divide within each round; ascending."""
-    return sorted(one[upper] / one[lower] for one in rounds)
+def ratios(rounds: Rounds, numerator: Case, denominator: Case) -> list[float]:
+    """Return the ratio within each round, ascending."""
+    return sorted(seconds[numerator] / seconds[denominator] for seconds in rounds)
 
 
-def spread(found: Sequence[float]) -> str:
-    """Tell the median and the range of ascending ratios."""
-    return f"{statistics.median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f})"
+def format_ratios(values: Sequence[float]) -> str:
+    """Format the median and range of ascending ratios."""
+    return f"{statistics.median(values):.3f} ({values[0]:.3f} to {values[-1]:.3f})"
 
 
-def line_of(row: "Row") -> str:
-    """Write one line of the table."""
+def format_row(row: "Row") -> str:
+    """Format one line of the table."""
     classes = (
         ""
         if row.contender == PLAIN
         else f"{row.classes:2d} class{'' if row.classes == 1 else 'es'}"
     )
-    by_ours = "" if row.by_ours is None else f", {row.by_ours:6.2f} by {OURS}"
-    less = "" if row.measured == row.classes else f", measured for {row.measured} classes only"
+    times_seewhy = (
+        "" if row.ratio_to_seewhy is None else f", {row.ratio_to_seewhy:6.2f} times {SEEWHY}"
+    )
+    suffix = "" if row.measured == row.classes else f", measured for {row.measured} classes only"
     return (
-        f"batch {row.batch:2d} {classes:>11} {row.contender:>22}: {row.ms_per_picture:8.1f} ms per "
-        f"picture, {row.by_plain:6.2f} by a plain pass{by_ours}{less}"
+        f"batch {row.batch:2d} {classes:>11} {row.contender:>22}: {row.ms_per_image:8.1f} ms per "
+        f"image, {row.ratio_to_plain:6.2f} times a plain pass{times_seewhy}{suffix}"
     )
 
 
 def measure_methods(rounds: int) -> None:
-    """Print what each of our methods costs of one class, in plain forward passes."""
-    with started([PLAIN, OURS]) as contenders:
-        plain, ours = contenders[PLAIN], contenders[OURS]
+    """Print the cost of each method for one class, in plain forward passes."""
+    with start_contenders([PLAIN, SEEWHY]) as contenders:
+        plain, seewhy = contenders[PLAIN], contenders[SEEWHY]
         for batch, methods in METHODS.items():
-            plain.warm(batch=batch, classes=1)
+            plain.warm_seconds(batch=batch, classes=1)
             for method in methods:
                 case = {"batch": batch, "classes": 1, "method": method}
-                ours.seconds(**case)
-                found = sorted(
-                    ours.seconds(**case) / plain.seconds(batch=batch, classes=1)
+                seewhy.seconds(**case)
+                values = sorted(
+                    seewhy.seconds(**case) / plain.seconds(batch=batch, classes=1)
                     for _ in range(rounds)
                 )
-                print(f"{method:>22} / plain, batch {batch}: {spread(found)}", flush=True)
+                print(f"{method:>22} / plain, batch {batch}: {format_ratios(values)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -268,6 +268,6 @@ def test_running_out_of_memory_raises_out_of_memory(tmp_path: Path) -> None:
     hidden = keras.layers.GlobalMaxPooling2D()(networks.conv(4, "conv", 1)(pixels))
     greedy = keras.Model(pixels, keras.layers.Dense(2)(Greedy()(hidden)))
     explainer = networks.make_explainer(greedy, tmp_path)
-    with pytest.raises(OutOfMemory, match="smaller batches") as caught:
+    with pytest.raises(OutOfMemory, match="smaller batch") as caught:
         explainer.explain([task(explainer.prepare(IMAGES[0]), [0])])
     assert caught.value.__cause__ is not None

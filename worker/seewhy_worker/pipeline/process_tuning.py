@@ -1,8 +1,8 @@
 """Process-wide settings of OpenCV and the memory allocator.
 
 Measured CPU time per 640 x 427 JPEG on one core, fetched, decoded, rendered and stored: 11.0 ms
-with the libraries' defaults, 6.3 ms with both settings. `benchmarks/path.py` measures the whole
-path.
+with the libraries' defaults, 6.3 ms with both settings. `benchmarks/throughput.py` measures the
+whole service.
 """
 
 import contextlib

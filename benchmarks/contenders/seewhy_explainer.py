@@ -1,6 +1,6 @@
-"""seewhy's explainer, as a worker calls it."""
+"""The explainer of seewhy, called as in a worker."""
 
-from answering import LAYER, Run, answer, pixels
+from contender_server import LAYER, Run, random_pixels, serve
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import RandomWeights
@@ -16,16 +16,16 @@ SPEC = (
     .model_copy(update={"weights": RandomWeights(random_seed=1), "max_batch": 32, "layer": LAYER})
 )
 EXPLAINER = load_explainer(SPEC, weights_path=None, max_batch=32)
-WHOLE = Rectangle(x=0, y=0, width=224, height=224)
+COVERS = Rectangle(x=0, y=0, width=224, height=224)
 
 
-def make(batch: int, classes: int, method: str = "gradcam") -> Run:
+def prepare_run(batch: int, classes: int, method: str = "gradcam") -> Run:
     options = MethodOptions(method=method)
     tasks = [
-        ExplanationTask.create(PreparedImage(pixels=image, covers=WHOLE), range(classes), options)
-        for image in pixels(batch)
+        ExplanationTask.create(PreparedImage(pixels=image, covers=COVERS), range(classes), options)
+        for image in random_pixels(batch)
     ]
     return lambda: EXPLAINER.explain(tasks)
 
 
-answer(make)
+serve(prepare_run)

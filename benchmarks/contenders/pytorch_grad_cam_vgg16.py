@@ -1,10 +1,10 @@
-"""pytorch-grad-cam, on VGG16 built in PyTorch: all pictures together, one call per class."""
+"""pytorch-grad-cam on VGG16 in PyTorch: all images together, one call per class."""
 
 import sys
 from pathlib import Path
 
 import torch
-from answering import Run, answer, pixels
+from contender_server import Run, random_pixels, serve
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
@@ -19,7 +19,7 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
 
 def vgg16() -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the network, which gives logits, and the ReLU of `block5_conv3`."""
+    """Return the network without softmax, and the ReLU of `block5_conv3`."""
     layers: list[torch.nn.Module] = []
     width = 3
     for channels, convolutions in BLOCKS:
@@ -38,14 +38,14 @@ NETWORK, TARGET = vgg16()
 CAM = GradCAM(NETWORK, [TARGET])
 
 
-def make(batch: int, classes: int) -> Run:
-    given = torch.tensor(pixels(batch)).permute(0, 3, 1, 2).contiguous()
+def prepare_run(batch: int, classes: int) -> Run:
+    images = torch.tensor(random_pixels(batch)).permute(0, 3, 1, 2).contiguous()
 
     def run() -> None:
-        for wanted in range(classes):
-            CAM(given, [ClassifierOutputTarget(wanted)] * batch)
+        for target in range(classes):
+            CAM(images, [ClassifierOutputTarget(target)] * batch)
 
     return run
 
 
-answer(make)
+serve(prepare_run)

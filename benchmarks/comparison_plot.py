@@ -1,4 +1,4 @@
-"""The picture of a comparison: one panel per batch size."""
+"""A plot of the comparison: one panel per batch size."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,14 +8,14 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-COLOURS = ("#9aa0a6", "#d1495b", "#2e86ab", "#66a182", "#edae49")
+COLORS = ("#9aa0a6", "#d1495b", "#2e86ab", "#66a182", "#edae49")
 
 
-def draw(rows: Sequence[Any], path: Path) -> None:
-    """Draw the rows' milliseconds per picture, on a logarithmic scale, as a PNG.
+def plot_comparison(rows: Sequence[Any], path: Path) -> None:
+    """Plot milliseconds per image on logarithmic axes, as a PNG.
 
-    The first contender knows no classes: it is drawn as a level. A hollow mark was measured for
-    fewer classes, and stands where it was measured.
+    The first contender does not depend on classes and is a horizontal line. A hollow marker was
+    measured for fewer classes and stands at the number that was measured.
     """
     mpl.rcParams["font.size"] = 9
     rows = sorted(rows, key=lambda row: row.batch)
@@ -25,23 +25,23 @@ def draw(rows: Sequence[Any], path: Path) -> None:
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, (batch, panel) in zip(axes, panels.items(), strict=True):
         classes = sorted({row.classes for row in panel})
-        for name, colour in zip(names, COLOURS, strict=True):
+        for name, color in zip(names, COLORS, strict=True):
             points = sorted(
-                (row.measured, row.ms_per_picture) for row in panel if row.contender == name
+                (row.measured, row.ms_per_image) for row in panel if row.contender == name
             )
-            whole = {row.classes for row in panel if row.contender == name}
+            complete = {row.classes for row in panel if row.contender == name}
             if name == names[0]:
-                axis.axhline(points[0][1], color=colour, linestyle="--", label=name)
+                axis.axhline(points[0][1], color=color, linestyle="--", label=name)
                 continue
-            axis.plot(*zip(*points, strict=True), color=colour, label=name)
+            axis.plot(*zip(*points, strict=True), color=color, label=name)
             for count, ms in points:
-                face = colour if count in whole else "white"
-                axis.plot(count, ms, "o", color=colour, markerfacecolor=face)
+                face = color if count in complete else "white"
+                axis.plot(count, ms, "o", color=color, markerfacecolor=face)
         axis.set(xscale="log", yscale="log", title=f"batch {batch}", xlabel="classes")
         axis.set_xticks(classes, labels=[str(count) for count in classes])
         axis.minorticks_off()
         axis.grid(alpha=0.3)
-    axes[0].set_ylabel("ms per picture")
+    axes[0].set_ylabel("ms per image")
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(panels)
     )

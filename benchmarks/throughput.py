@@ -1,9 +1,9 @@
-"""What everything around the model costs: jobs per second and CPU per job, with a stub model.
+"""Throughput of the service without the model: jobs per second and CPU time per job.
 
-Runs the API and one worker as real processes over a real Valkey, submits 640 x 427 JPEGs over
-HTTP from a few threads, and reads the processes' own CPU clocks. Prints one table.
+Runs the API and a stub worker as processes with a real Valkey, submits 640 x 427 JPEGs over HTTP
+from four threads and reads the CPU clocks of the processes. Prints one table.
 
-    PYTHONPATH=tests python benchmarks/path.py --jobs 400
+    PYTHONPATH=tests python benchmarks/throughput.py --jobs 400
 """
 
 import argparse
@@ -36,8 +36,8 @@ BOUNDARY = "seewhy-benchmark"
 
 
 @dataclass(frozen=True)
-class Figures:
-    """One run. CPU in ms per job, of the process and its children."""
+class Measurement:
+    """One run: jobs per second, and CPU time per job of each process with its children."""
 
     jobs_per_s: float
     api_ms: float
@@ -45,15 +45,15 @@ class Figures:
     valkey_ms: float
 
 
-def body(request: str) -> bytes:
+def multipart_body(request: str) -> bytes:
     """Encode one 640 x 427 JPEG and the request as multipart/form-data."""
-    picture = cv2.imencode(".jpg", cv2.resize(cv2.imread(str(PHOTO)), (640, 427)))[1].tobytes()
+    image = cv2.imencode(".jpg", cv2.resize(cv2.imread(str(PHOTO)), (640, 427)))[1].tobytes()
     parts = [
-        b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n' + picture,
+        b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n' + image,
         b'Content-Disposition: form-data; name="request"\r\n\r\n' + request.encode(),
     ]
-    fence = f"--{BOUNDARY}\r\n".encode()
-    return b"".join(fence + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
+    delimiter = f"--{BOUNDARY}\r\n".encode()
+    return b"".join(delimiter + part + b"\r\n" for part in parts) + f"--{BOUNDARY}--\r\n".encode()
 
 
 def submit(cluster: ProcessCluster, upload: bytes, count: int) -> None:
@@ -62,15 +62,15 @@ def submit(cluster: ProcessCluster, upload: bytes, count: int) -> None:
     headers = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     for _ in range(count):
         connection.request("POST", "/v1/explanations", upload, headers)
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 202:
-            raise SystemExit(f"the API answered {answer.status}")
+        response = connection.getresponse()
+        response.read()
+        if response.status != 202:
+            raise SystemExit(f"the API answered {response.status}")
     connection.close()
 
 
 def cpu_s(pid: int) -> float:
-    """Read the CPU clock of a process and its children."""
+    """Return the CPU time of a process and its children, in seconds."""
     process = psutil.Process(pid)
     clocks = [p.cpu_times() for p in (process, *process.children(recursive=True))]
     return sum(clock.user + clock.system for clock in clocks)
@@ -78,11 +78,11 @@ def cpu_s(pid: int) -> float:
 
 def measure(
     cluster: ProcessCluster, pids: tuple[int, int, int], upload: bytes, jobs: int, *, backlog: bool
-) -> Figures:
-    """Submit `jobs` from four threads and wait until all have ended.
+) -> Measurement:
+    """Submit `jobs` from four threads and wait until all have finished.
 
-    With a backlog the worker is paused until all are in, so that it runs full batches and the
-    rate is its own; else it takes the jobs as they come, a few at a time.
+    With a backlog, the worker is paused until all jobs are queued, so that it runs full batches and
+    the rate is that of the worker. Without, it runs small batches as the jobs arrive.
     """
     ledger = open_ledger(cluster.settings)
     worker = psutil.Process(pids[1])
@@ -95,10 +95,12 @@ def measure(
     if backlog:
         started = time.perf_counter()
         worker.resume()
-    wait_until(lambda: ledger.counts().non_terminal == 0, what="all jobs ended", limit_s=600)
+    wait_until(
+        lambda: ledger.counts().non_terminal == 0, what="all jobs finished", limit_s=600
+    )
     elapsed_s = time.perf_counter() - started
     spent_ms = [1000 * (cpu_s(p) - b) / jobs for p, b in zip(pids, before, strict=True)]
-    return Figures(jobs / elapsed_s, *spent_ms)
+    return Measurement(jobs / elapsed_s, *spent_ms)
 
 
 @contextmanager
@@ -115,7 +117,7 @@ def running(store: str) -> Iterator[tuple[ProcessCluster, tuple[int, int, int]]]
         cluster = stack.enter_context(start_cluster(settings, directory))
         worker = cluster.start_stub_worker()
         api = cluster.start_api()
-        wait_until(lambda: "ready." in cluster.read_log("worker"), what="the worker consumes")
+        wait_until(lambda: "ready." in cluster.read_log("worker"), what="the worker is ready")
         yield cluster, (api.pid, worker.pid, server.pid)
 
 
@@ -130,7 +132,7 @@ def main() -> None:
     table = Table(*columns, title=f"median of {arguments.rounds} rounds, store: {arguments.store}")
     with running(arguments.store) as (cluster, pids):
         for outputs, backlog in itertools.product(('["overlay"]', "[]"), (True, False)):
-            upload = body(f'{{"outputs": {outputs}, "cache": false}}')
+            upload = multipart_body(f'{{"outputs": {outputs}, "cache": false}}')
             rounds = [
                 measure(cluster, pids, upload, arguments.jobs, backlog=backlog)
                 for _ in range(arguments.rounds)
@@ -140,7 +142,7 @@ def main() -> None:
                 for f in rounds
             ]
             medians = [statistics.median(column) for column in zip(*rows, strict=True)]
-            kind = "all waiting" if backlog else "as they come"
+            kind = "backlog" if backlog else "as submitted"
             table.add_row(outputs, kind, *(f"{figure:.1f}" for figure in medians))
     Console().print(table)
 

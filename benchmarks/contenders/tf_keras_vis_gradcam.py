@@ -1,8 +1,8 @@
-"""tf-keras-vis: all pictures together, one call per class. Maps are left at their own size."""
+"""tf-keras-vis: all images together, one call per class. Maps keep their native size."""
 
 import keras
 import tensorflow as tf
-from answering import LAYER, Run, answer, pixels
+from contender_server import LAYER, Run, random_pixels, serve
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.utils.model_modifiers import ReplaceToLinear
 from tf_keras_vis.utils.scores import CategoricalScore
@@ -10,14 +10,14 @@ from tf_keras_vis.utils.scores import CategoricalScore
 CAM = Gradcam(keras.applications.VGG16(weights=None), model_modifier=ReplaceToLinear(), clone=False)
 
 
-def make(batch: int, classes: int) -> Run:
-    given = tf.constant(pixels(batch))
+def prepare_run(batch: int, classes: int) -> Run:
+    images = tf.constant(random_pixels(batch))
 
     def run() -> None:
-        for wanted in range(classes):
+        for target in range(classes):
             CAM(
-                CategoricalScore([wanted] * batch),
-                given,
+                CategoricalScore([target] * batch),
+                images,
                 penultimate_layer=LAYER,
                 seek_penultimate_conv_layer=False,
                 expand_cam=False,
@@ -27,4 +27,4 @@ def make(batch: int, classes: int) -> Run:
     return run
 
 
-answer(make)
+serve(prepare_run)

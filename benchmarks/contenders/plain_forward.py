@@ -1,0 +1,20 @@
+"""A compiled forward pass without explanations, as the baseline."""
+
+import keras
+import tensorflow as tf
+from contender_server import Run, random_pixels, serve
+
+MODEL = keras.applications.VGG16(weights=None)
+
+
+def prepare_run(batch: int, classes: int) -> Run:
+    images = tf.constant(random_pixels(batch))
+
+    @tf.function(input_signature=[tf.TensorSpec(images.shape)])
+    def forward(tensor: tf.Tensor) -> tf.Tensor:
+        return MODEL(tensor, training=False)
+
+    return lambda: forward(images).numpy()
+
+
+serve(prepare_run)
