@@ -56,7 +56,7 @@ def limit_device_memory(env: Environment) -> None:
     env.record_fault()
     assert worker.poll() is None
     log = env.workers.cluster.read_log("worker")
-    assert "batches of 4 from now on" in log, "the batch size was not reduced"
+    assert "reducing the batch size to 4" in log, "the batch size was not reduced"
     errors = env.workers.fault_counter("small-device").count()
     assert 1 <= errors <= env.settings.worker_concurrency, "the limit was exceeded again"
     assert {record.attempts for record in env.records().values()} == {1}
