@@ -75,4 +75,4 @@ def finish_next_job(settings: Settings) -> None:
         timings_ms={},
         versions={},
     )
-    assert ledger.complete([Completion(claim, result.model_dump_json())]) == [True]
+    assert ledger.complete([Completion(claim, result.model_dump_json())]).applied == [True]

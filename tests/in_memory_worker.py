@@ -50,7 +50,6 @@ class InMemoryWorker:
         self.runner = BatchRunner(
             PipelineDeps(
                 ledger=self.ledger,
-                outbox=self.ledger.outbox,
                 wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
                 store=self.store,
                 leases=self.leases,

@@ -1,4 +1,4 @@
-"""Random interleavings: the Lua must do what the plain Python model does, field by field."""
+"""Random interleavings: the Lua scripts agree with the in-memory ledger, field by field."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,18 +16,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledgers.bench import POLICY, START_MS, MemoryBench, RedisBench
-from seewhy.ledger.ports.outbox import Attempt, DeliveryResult, OriginLease
+from ledger_harness import POLICY, START_MS, MemoryHarness, RedisHarness
 from seewhy.ledger.types import (
+    Attempt,
     Claim,
     Completion,
+    DeliveryResult,
     IdempotencyKey,
     JobFailure,
     JobOutcome,
     JobRestoration,
+    OriginLease,
     Submission,
     lane_of,
     lanes_of,
+    wakeup_queue,
 )
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState, Priority
@@ -50,20 +53,20 @@ CONTEXTS = st.sampled_from([RequestContext(tenant) for tenant in ("default", "a"
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
 RECENT = st.integers(0, 8)
-"""How many submissions ago: most operations are about jobs that are still alive."""
+"""How many submissions ago: most operations concern jobs that are still open."""
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Does the same to both and compares answers, records, books and due times."""
+    """Applies the same steps to both; compares answers, records, counters and due times."""
 
     server: RedisServer
     claims = Bundle("claims")
-    turns = Bundle("turns")
+    leases = Bundle("leases")
 
     @initialize()
     def open(self) -> None:
-        self.model = MemoryBench()
-        self.redis = RedisBench(self.server.client())
+        self.memory = MemoryHarness()
+        self.redis = RedisHarness(self.server.client())
         self.terminal: dict[str, Any] = {}
         self.jobs: list[str] = ["unknown"]
 
@@ -72,7 +75,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.redis.client.close()
 
     def both(self, call: Any) -> Any:
-        expected = call(self.model.ledger)
+        expected = call(self.memory.ledger)
         assert call(self.redis.ledger) == expected
         return expected
 
@@ -87,14 +90,19 @@ class LedgerMachine(RuleBasedStateMachine):
         lane=LANES,
         deadline=st.sampled_from([None, None, 50, 1_500]),
         context=CONTEXTS,
-        asks=st.sampled_from([None, None, "the same", "the same", "other"]),
+        fingerprint=st.sampled_from([None, None, "same", "same", "other"]),
         webhook=WEBHOOKS,
     )
     def submit(
-        self, lane: str, deadline: int | None, context: RequestContext, asks: Any, webhook: Any
+        self,
+        lane: str,
+        deadline: int | None,
+        context: RequestContext,
+        fingerprint: Any,
+        webhook: Any,
     ) -> None:
         job = self.new_job()
-        more = {"context": context, "fingerprint": asks, "webhook": webhook}
+        more = {"context": context, "fingerprint": fingerprint, "webhook_url": webhook}
         self.submit_this(Submission(job, lane, f"text {job}", deadline, **more))
 
     @rule(back=RECENT, lane=LANES)
@@ -104,69 +112,71 @@ class LedgerMachine(RuleBasedStateMachine):
     def submit_this(self, submission: Submission) -> None:
         receipt = self.both(lambda x: x.submit(submission))
         if receipt.notify:
-            self.model.leave_hint(submission.lane)
-            self.redis.leave_hint(submission.lane)
+            self.memory.add_unread_wakeup(wakeup_queue(submission.lane))
+            self.redis.add_unread_wakeup(wakeup_queue(submission.lane))
 
     @rule(
         lanes=st.lists(LANES, min_size=2, max_size=4),
         webhook=WEBHOOKS,
-        end=st.sampled_from(["complete", "fail", "cancel", "withdraw", "die", "wait"]),
+        end=st.sampled_from(["complete", "fail", "cancel", "cancel claimed", "crash", "wait"]),
         late=st.booleans(),
     )
-    def ask_alike(self, lanes: list[str], webhook: Any, end: str, late: bool) -> None:
-        """Several ask the same; the first comes to one end or another."""
-        asks = f"flight {len(self.jobs)}"
+    def submit_duplicates(self, lanes: list[str], webhook: Any, end: str, late: bool) -> None:
+        """Submit several jobs with one fingerprint, and finish the first in various ways."""
+        fingerprint = f"fingerprint {len(self.jobs)}"
         jobs = [self.new_job() for _ in lanes]
         for job, lane in zip(jobs, lanes, strict=True):
-            self.submit_this(Submission(job, lane, "same", fingerprint=asks, webhook=webhook))
+            self.submit_this(
+                Submission(job, lane, "same", fingerprint=fingerprint, webhook_url=webhook)
+            )
         if end == "cancel":
             self.both(lambda x: x.cancel(jobs[0]))
         elif end != "wait":
-            self.end_first(jobs[0], end)
+            self.finish_first(jobs[0], end)
         if late:
             job = self.new_job()
-            self.submit_this(Submission(job, lanes[0], "same", fingerprint=asks))
+            self.submit_this(Submission(job, lanes[0], "same", fingerprint=fingerprint))
         self.wait(POLICY.lease_ms)
         self.sweep(500)
 
-    def end_first(self, job: str, end: str) -> None:
+    def finish_first(self, job: str, end: str) -> None:
         taken: list[Claim] = self.both(lambda x: x.claim(lanes_of("m"), owner="w1", limit=20))
         mine = [claim for claim in taken if claim.job_id == job]
         if end == "complete":
             self.both(lambda x: x.complete([Completion(c, "r") for c in mine]))
         elif end == "fail":
             self.both(lambda x: x.fail([JobFailure(c, "code", "detail") for c in mine]))
-        elif end == "withdraw":
+        elif end == "cancel claimed":
             self.both(lambda x: x.cancel(job))
             self.both(lambda x: x.cancel_claimed(mine))
 
     @rule(lane=LANES, context=CONTEXTS)
-    def ask_for_room(self, lane: str, context: RequestContext) -> None:
+    def reached_limit(self, lane: str, context: RequestContext) -> None:
         self.both(lambda x: x.reached_limit(lane, context=context))
 
-    @rule(target=turns, limit=st.integers(1, 3))
+    @rule(target=leases, limit=st.integers(1, 3))
     def lease_origin(self, limit: int) -> Any:
-        turn = self.model.outbox.lease_origin(limit=limit)
-        assert self.redis.outbox.lease_origin(limit=limit) == turn
-        return multiple(turn) if turn else multiple()
+        lease = self.memory.outbox.lease_origin(limit=limit)
+        assert self.redis.outbox.lease_origin(limit=limit) == lease
+        return multiple(lease) if lease else multiple()
 
     @rule(
-        turn=turns,
-        verdicts=st.lists(st.sampled_from(DeliveryResult), min_size=3, max_size=3),
+        lease=leases,
+        results=st.lists(st.sampled_from(DeliveryResult), min_size=3, max_size=3),
         pause_ms=st.sampled_from([0, 300]),
     )
-    def report(self, turn: OriginLease, verdicts: list[DeliveryResult], pause_ms: int) -> None:
-        tried = [
-            Attempt(notice, verdict, "heard", retry_in_ms=200)
-            for notice, verdict in zip(turn.notices, verdicts, strict=False)
+    def report(self, lease: OriginLease, results: list[DeliveryResult], pause_ms: int) -> None:
+        attempts = [
+            Attempt(delivery, result, "answered 500", retry_in_ms=200)
+            for delivery, result in zip(lease.deliveries, results, strict=False)
         ]
-        for bench in (self.model, self.redis):
-            bench.outbox.report(turn, tried, pause_ms=pause_ms)
+        for harness in (self.memory, self.redis):
+            harness.outbox.report(lease, attempts, pause_ms=pause_ms)
 
     @rule(back=RECENT)
     def redeliver(self, back: int) -> None:
         job = self.recent(back)
-        answers = {bench.outbox.redeliver(job) for bench in (self.model, self.redis)}
+        answers = {harness.outbox.redeliver(job) for harness in (self.memory, self.redis)}
         assert len(answers) == 1
 
     @rule(lane=LANES, key=KEYS, context=CONTEXTS)
@@ -192,8 +202,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def claim(self, owner: str, limit: int) -> Any:
         lanes = lanes_of("m")
         for lane in lanes:
-            self.model.take_hints(lane)
-            self.redis.take_hints(lane)
+            self.memory.read_wakeups(wakeup_queue(lane))
+            self.redis.read_wakeups(wakeup_queue(lane))
         taken: list[Claim] = self.both(lambda x: x.claim(lanes, owner=owner, limit=limit))
         return multiple(*taken)
 
@@ -228,13 +238,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.both(lambda x: x.cancel(self.recent(back)))
 
     @rule(limit=st.sampled_from([1, 100]), acknowledge=st.booleans())
-    def file(self, limit: int, acknowledge: bool) -> None:
+    def archive(self, limit: int, acknowledge: bool) -> None:
         records = self.both(lambda x: x.list_unarchived(limit=limit))
         if acknowledge:
             self.both(lambda x: x.mark_archived([record.job_id for record in records]))
 
     @rule(limit=st.sampled_from([1, 100]), back=st.none() | RECENT)
-    def look_at_the_dead(self, limit: int, back: int | None) -> None:
+    def dead_letters(self, limit: int, back: int | None) -> None:
         self.both(lambda x: x.list_dead_letters(limit=limit))
         if back is not None:
             self.both(lambda x: x.dismiss([self.recent(back)]))
@@ -261,24 +271,29 @@ class LedgerMachine(RuleBasedStateMachine):
         deadline: int | None,
     ) -> None:
         job = self.new_job() if back is None else self.recent(back)
-        submission = Submission(job, lane, f"text {job}", deadline, key, context, webhook=webhook)
-        lost = JobRestoration(submission, self.model.now_ms - ago_ms, outcome)
+        submission = Submission(
+            job, lane, f"text {job}", deadline, key, context, webhook_url=webhook
+        )
+        lost = JobRestoration(submission, self.memory.now_ms - ago_ms, outcome)
         self.both(lambda x: x.restore(lost))
 
-    @rule(owner=OWNERS, again=st.booleans(), mark=st.booleans())
-    def acquire_leadership(self, owner: str, again: bool, mark: bool) -> None:
-        self.both(lambda x: x.acquire_leadership(owner, lease_ms=500, again=again))
-        if mark:
+    @rule(owner=OWNERS, renew=st.booleans(), set_epoch=st.booleans())
+    def lead_recovery(self, owner: str, renew: bool, set_epoch: bool) -> None:
+        if renew:
+            self.both(lambda x: x.renew_leadership(owner, lease_ms=500))
+        else:
+            self.both(lambda x: x.acquire_leadership(owner, lease_ms=500))
+        if set_epoch:
             self.both(lambda x: x.set_epoch("epoch", owner=owner))
 
     @rule(ms=WAITS)
     def wait(self, ms: int) -> None:
-        self.model.tick(ms)
-        self.redis.tick(ms)
+        self.memory.advance(ms)
+        self.redis.advance(ms)
 
     @rule(survivors=st.lists(claims, max_size=2, unique_by=lambda c: c.job_id), owner=OWNERS)
-    def others_die(self, survivors: list[Claim], owner: str) -> None:
-        """Only survivors are heard of before a sweep comes by; then someone claims again."""
+    def others_crash(self, survivors: list[Claim], owner: str) -> None:
+        """Only the survivors renew their leases before the sweep; then an owner claims again."""
         self.wait(POLICY.lease_ms - 1)
         self.renew(survivors)
         self.wait(1)
@@ -287,27 +302,27 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(claim=claims, owner=OWNERS)
     def late_finish(self, claim: Claim, owner: str) -> None:
-        """A worker finishes what another has claimed meanwhile: only one of them may."""
+        """A worker reports late, after another owner may have claimed the job."""
         self.claim(owner, 4)
         self.complete([claim])
 
     @rule(limit=st.sampled_from([1, 500]))
     def sweep(self, limit: int) -> None:
-        if limit == 1 and len(set(self.model.due().values())) != len(self.model.due()):
-            return  # which of two equally overdue jobs goes first is nobody's promise
+        if limit == 1 and len(set(self.memory.due().values())) != len(self.memory.due()):
+            return  # the order of equally overdue jobs is undefined
         self.both(lambda x: x.sweep(limit=limit))
 
     @invariant()
-    def same_books(self) -> None:
-        if not hasattr(self, "model"):
+    def state_agrees(self) -> None:
+        if not hasattr(self, "memory"):
             return
-        due = self.model.due()
+        due = self.memory.due()
         assert self.redis.due() == due
         counts = self.both(lambda x: x.counts())
         assert counts.drift == 0, "I5"
         assert sum(counts.open.values()) == counts.non_terminal, "I7"
-        assert self.model.outbox.list_undelivered() == self.redis.outbox.list_undelivered()
-        assert self.model.outbox.wakeups_needed() == self.redis.outbox.wakeups_needed()
+        assert self.memory.outbox.list_undelivered() == self.redis.outbox.list_undelivered()
+        assert self.memory.outbox.wakeups_needed() == self.redis.outbox.wakeups_needed()
         for job in self.jobs:
             record = self.both(lambda x, job=job: x.read(job))
             if record is None:
@@ -315,24 +330,24 @@ class LedgerMachine(RuleBasedStateMachine):
             self.both(lambda x, record=record: x.queue_position(record))
             assert (job in due) is not record.state.terminal, "I1"
             assert record.attempts <= 3, "I2"
-            ended = replace(record, webhook=None)
+            final = replace(record, webhook=None)
             if job in self.terminal:
-                assert ended == self.terminal[job], "terminal states never change"
+                assert final == self.terminal[job], "terminal states never change"
             if record.state.terminal:
-                self.terminal[job] = ended
+                self.terminal[job] = final
 
     @invariant()
-    def a_suspect_is_alone_with_its_owner(self) -> None:
-        if not hasattr(self, "model"):
+    def a_quarantined_job_runs_alone(self) -> None:
+        if not hasattr(self, "memory"):
             return
-        records = [self.model.ledger.read(job) for job in self.jobs]
+        records = [self.memory.ledger.read(job) for job in self.jobs]
         running = [r for r in records if r and r.state is JobState.RUNNING]
-        for suspect in (r for r in running if r.alone):
-            assert [r for r in running if r.owner == suspect.owner] == [suspect], "I2"
+        for job in (r for r in running if r.quarantined):
+            assert [r for r in running if r.owner == job.owner] == [job], "I2"
 
 
 @pytest.mark.parametrize("server", ["valkey", "redis_server"])
-def test_the_lua_and_the_plain_model_agree_on_random_interleavings(
+def test_the_scripts_and_the_memory_ledger_agree_on_random_interleavings(
     server: str, request: pytest.FixtureRequest
 ) -> None:
     machine = type("Machine", (LedgerMachine,), {"server": request.getfixturevalue(server)})

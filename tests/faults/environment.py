@@ -33,7 +33,7 @@ from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
 _FLUSH_WHEN_SAFE = """
-if redis.call('ZCARD', 'seewhy:unfiled') > 0 then return 0 end
+if redis.call('ZCARD', 'seewhy:unarchived') > 0 then return 0 end
 redis.call('FLUSHALL')
 return 1
 """
@@ -81,7 +81,7 @@ class Environment:
     @property
     def submit_marker(self) -> bytes:
         """The bytes that identify a submission to the ledger on the wire."""
-        return self.ledger.scripts.script("submit").sha.encode()
+        return self.ledger.scripts.script("submission/submit").sha.encode()
 
     def flush_redis(self) -> None:
         """Empty Redis at a moment when no accepted job can be lost by it (docs/ledger.md).
@@ -183,8 +183,8 @@ class Environment:
             manifest = json.loads(self.store.get(manifest_key(job_id)))
         except ObjectNotFound:
             return None
-        key = manifest["idempotency_key"]
-        return None if key is None else str(key)
+        key = manifest["submission"]["key"]
+        return None if key is None else str(key["key"])
 
     def _events(self) -> list[JobEvent]:
         events: list[JobEvent] = []

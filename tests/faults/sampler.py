@@ -16,7 +16,7 @@ for _, key in ipairs(redis.call('KEYS', 'seewhy:job:*')) do
   states[string.sub(key, 12)] = redis.call('HGET', key, 'state')
 end
 for _, id in ipairs(redis.call('ZRANGE', 'seewhy:due', 0, -1)) do due[id] = 1 end
-local totals = redis.call('HGETALL', 'seewhy:books')
+local totals = redis.call('HGETALL', 'seewhy:counters')
 local open = redis.call('HGETALL', 'seewhy:open')
 local complete = redis.call('EXISTS', 'seewhy:epoch') == 1
 return cjson.encode({

@@ -63,8 +63,8 @@ def test_jobs_that_redis_lost_on_restart_are_restored(
     with server.client() as redis:
         redis.delete(f"seewhy:job:{job_id}")
         redis.zrem("seewhy:due", job_id)
-        redis.zrem("seewhy:lane:efficientnet-lite0:interactive", job_id)
-        redis.hincrby("seewhy:books", "accepted", -1)
+        redis.zrem("seewhy:ready:efficientnet-lite0:interactive:default", job_id)
+        redis.hincrby("seewhy:counters", "accepted", -1)
     server.stop()
     server.start()
     cluster.start_stub_worker()

@@ -14,7 +14,7 @@ from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import JobFailure
+from seewhy.ledger.types import IdempotencyKey, JobFailure, Submission
 from seewhy.schemas.job import Job, JobState
 from seewhy.settings import load
 from seewhy.storage.keys import image_key, manifest_key
@@ -52,13 +52,13 @@ def fail_one(settings) -> str:
         image_width_px=1,
         image_height_px=1,
     )
-    manifest = Manifest(
+    submission = Submission(
         job_id=new_job_id(),
         lane=LANE,
         job=job.model_dump_json(),
-        idempotency_key=f"key of {new_job_id()}",
-        request_digest="digest",
+        key=IdempotencyKey(f"key of {new_job_id()}", "digest"),
     )
+    manifest = Manifest(submission=submission)
     promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
     promises.submit(manifest, UploadedImage(key, IMAGE, "image/jpeg"))
     [claim] = ledger.claim([LANE], owner="w", limit=1)
@@ -86,7 +86,8 @@ def test_a_retry_is_a_new_job_that_names_the_failed_one(settings):
     new_id = shown.output.split()[-1]
     ledger, store = open_ledger(settings), open_store(settings)
     manifest = Manifest.model_validate_json(store.get(manifest_key(new_id)))
-    assert (manifest.retry_of, manifest.idempotency_key, manifest.lane) == (job_id, None, LANE)
+    assert manifest.retry_of == job_id
+    assert (manifest.submission.key, manifest.submission.lane) == (None, LANE)
     assert ledger.read(new_id).state is JobState.QUEUED
     assert ledger.read(new_id).job == ledger.read(job_id).job
     assert ledger.read(job_id).state is JobState.FAILED, "terminal states never change"

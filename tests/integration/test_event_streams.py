@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from ledgers.positions import latest
+from ledger_harness import latest_position
 from seewhy.client import Client
 from seewhy.client.sse import Message, read_messages
 from seewhy.embedded.tcp_ports import free_port
@@ -77,7 +77,9 @@ def claim(ledger: RedisLedger) -> Claim:
 
 
 def fail(ledger: RedisLedger, claimed: Claim) -> None:
-    assert ledger.fail([JobFailure(claimed, "explainer_failed", "It was a test.")]) == [True]
+    assert ledger.fail([JobFailure(claimed, "explainer_failed", "It was a test.")]).applied == [
+        True
+    ]
 
 
 def events_path(job_id: str) -> str:
@@ -139,11 +141,11 @@ def test_a_late_client_receives_the_outcome_even_if_its_event_is_gone(
 
 def test_a_resumed_stream_sends_missed_changes_once_and_in_order(cluster, ledger, photos):
     assert ledger.cancel(submit(cluster, photos)) is not None
-    before = latest(ledger)
+    before = latest_position(ledger)
     job_id = submit(cluster, photos)
     claimed = claim(ledger)
-    ran = latest(ledger)
-    assert ledger.fail([JobFailure(claimed, "c", "d", retry_in_ms=0)]) == [True]
+    ran = latest_position(ledger)
+    assert ledger.fail([JobFailure(claimed, "c", "d", retry_in_ms=0)]).applied == [True]
     assert ledger.cancel(job_id) is not None
     wait_until(
         lambda: len(statuses(read_all(cluster, job_id, after=before))) == 3,

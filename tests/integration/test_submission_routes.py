@@ -25,7 +25,9 @@ def test_a_submission_is_stored_and_its_lane_is_woken(client, settings, cat, val
 
     image, manifest = stored_keys(settings)
     assert open_store(settings).get(image) == cat
-    assert json.loads(open_store(settings).get(manifest))["job_id"] == explanation["id"]
+    assert (
+        json.loads(open_store(settings).get(manifest))["submission"]["job_id"] == explanation["id"]
+    )
     record = open_ledger(settings).read(explanation["id"])
     assert json.loads(record.job)["targets"] == [282, 285]
     with valkey.client() as redis:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from seewhy.ledger.ports.outbox import DeliveryResult
+from seewhy.ledger.types import DeliveryResult
 from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.signing import Signer

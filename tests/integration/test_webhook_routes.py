@@ -9,9 +9,8 @@ from http_api import assert_problem, submit_image
 from seewhy.client import Explanation
 from seewhy.ids import new_job_id
 from seewhy.jobs.manifest import Manifest
-from seewhy.ledger.ports.outbox import Attempt, DeliveryResult
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import DISPATCHER_QUEUE
+from seewhy.ledger.types import DISPATCHER_QUEUE, Attempt, DeliveryResult
 from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import Settings
 from seewhy.storage.keys import manifest_key
@@ -34,7 +33,10 @@ def refuse_next(settings: Settings) -> None:
     assert lease is not None
     outbox.report(
         lease,
-        [Attempt(n, DeliveryResult.REFUSED, "The receiver answered 410.") for n in lease.notices],
+        [
+            Attempt(n, DeliveryResult.REFUSED, "The receiver answered 410.")
+            for n in lease.deliveries
+        ],
     )
 
 
@@ -84,7 +86,7 @@ def test_an_explanation_shows_the_state_of_its_webhook(
     assert webhook is not None
     assert (webhook.url, webhook.status) == (url, "waiting")
     manifest = open_store(settings).get(manifest_key(explanation["id"]))
-    assert Manifest.model_validate_json(manifest).webhook == url
+    assert Manifest.model_validate_json(manifest).submission.webhook_url == url
 
     client.post(explanation["links"]["cancel"])
     assert client.get(explanation["links"]["self"]).json["webhook"] == waiting | {
@@ -140,7 +142,7 @@ def test_redelivery_starts_from_the_first_attempt_and_wakes_a_dispatcher(
     assert (response.json["webhook"]["attempts"], response.json["webhook"]["detail"]) == (0, None)
     lease = open_ledger(settings).outbox.lease_origin(limit=10)
     assert lease is not None
-    assert [(n.record.job_id, n.attempt) for n in lease.notices] == [(explanation["id"], 1)]
+    assert [(n.record.job_id, n.attempt) for n in lease.deliveries] == [(explanation["id"], 1)]
 
 
 def test_a_cancellation_wakes_a_dispatcher(

@@ -8,9 +8,8 @@ from typer.testing import CliRunner
 
 from seewhy.cli.app import app
 from seewhy.ids import new_job_id
-from seewhy.ledger.ports.outbox import Attempt, DeliveryResult
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
-from seewhy.ledger.types import Submission
+from seewhy.ledger.types import Attempt, DeliveryResult, Submission
 from seewhy.schemas.webhook_secrets import parse_secrets
 from seewhy.settings import load
 from servers.valkey import RedisServer
@@ -35,7 +34,7 @@ def ledger(valkey: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def cancel_one(ledger: RedisLedger, webhook: str | None = URL) -> str:
     job_id = new_job_id()
-    ledger.submit(Submission(job_id, LANE, "{}", webhook=webhook))
+    ledger.submit(Submission(job_id, LANE, "{}", webhook_url=webhook))
     ledger.cancel(job_id)
     return job_id
 
@@ -46,7 +45,7 @@ def refuse_one(ledger: RedisLedger) -> str:
     turn = ledger.outbox.lease_origin(limit=1)
     assert turn is not None
     ledger.outbox.report(
-        turn, [Attempt(n, DeliveryResult.REFUSED, "answered 410") for n in turn.notices]
+        turn, [Attempt(n, DeliveryResult.REFUSED, "answered 410") for n in turn.deliveries]
     )
     return job_id
 
@@ -57,7 +56,7 @@ def webhooks(*arguments: str) -> Result:
 
 def due(ledger: RedisLedger) -> set[str]:
     turn = ledger.outbox.lease_origin(limit=10)
-    return {notice.record.job_id for notice in turn.notices} if turn else set()
+    return {notice.record.job_id for notice in turn.deliveries} if turn else set()
 
 
 def test_generated_secrets_are_valid_and_unique() -> None:

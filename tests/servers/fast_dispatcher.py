@@ -6,6 +6,7 @@ The retry delays, the request timeout and the origin lease are short; all else i
 import logging
 
 from seewhy.ledger.redis.connection import connect
+
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import LedgerPolicy
 from seewhy.settings import load
@@ -22,7 +23,7 @@ def main() -> None:
     """Deliver until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load()
-    ledger = RedisLedger(connect(settings.redis_url), policy=LedgerPolicy(turn_ms=TURN_MS))
+    ledger = RedisLedger(connect(settings.redis_url), policy=LedgerPolicy(origin_lease_ms=TURN_MS))
     client = WebhookClient(networks=settings.webhook_allowed_networks, timeout_s=REQUEST_TIMEOUT_S)
     create_dispatcher(settings, outbox=ledger.outbox, client=client, delays_s=DELAYS_S).run()
 

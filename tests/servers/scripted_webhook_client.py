@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 
-from seewhy.ledger.ports.outbox import DeliveryResult
+from seewhy.ledger.types import DeliveryResult
 from seewhy_api.webhooks.client import WebhookRequest, WebhookResponse
 
 OK = WebhookResponse(DeliveryResult.DELIVERED, "The receiver answered 200.", 200)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledgers.bench import MemoryBench
+from ledger_harness import MemoryHarness
 from seewhy.errors import StoreUnavailable
 from seewhy.ids import new_job_id
 from seewhy.jobs.archiver import archive_outcomes, parse_outcome
@@ -28,8 +28,8 @@ class FailingStore:
 
 
 @pytest.fixture
-def bench() -> MemoryBench:
-    return MemoryBench()
+def bench() -> MemoryHarness:
+    return MemoryHarness()
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def failed(bench) -> list[str]:
     for job_id in job_ids:
         bench.ledger.submit(Submission(job_id, "m:batch", "text"))
         [claim] = bench.ledger.claim(["m:batch"], owner="w", limit=1)
-        bench.tick(7)
+        bench.advance(7)
         bench.ledger.fail([JobFailure(claim, "broken_image", f"{job_id} is broken")])
     return job_ids
 

@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ledgers.bench import MemoryBench
+from ledger_harness import MemoryHarness
 from seewhy.errors import LedgerUnavailable
-from seewhy.ledger.ports.outbox import Attempt, OriginLease
 from seewhy.ledger.types import (
+    Attempt,
     Completion,
     DeliveryState,
+    OriginLease,
     Submission,
     WebhookStatus,
     lane_of,
@@ -47,7 +48,7 @@ class Bench:
     """A dispatcher over a memory ledger with a manual clock."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
-        self.ledgers = MemoryBench()
+        self.ledgers = MemoryHarness()
         self.client = ScriptedWebhookClient()
         self.dispatcher = WebhookDispatcher(
             outbox=self.ledgers.outbox,
@@ -60,7 +61,7 @@ class Bench:
 
     def finish(self, *job_ids: str, url: str = URL, job: str = JOB) -> None:
         for job_id in job_ids:
-            self.ledgers.ledger.submit(Submission(job_id, LANE, job, webhook=url))
+            self.ledgers.ledger.submit(Submission(job_id, LANE, job, webhook_url=url))
             (claim,) = self.ledgers.ledger.claim(lanes_of("vgg16"), owner="w", limit=1)
             self.ledgers.ledger.complete([Completion(claim, "r")])
 
@@ -75,7 +76,7 @@ class Bench:
 
     def wait(self, delay_s: float) -> None:
         """Advance the clock by a delay with its largest possible jitter."""
-        self.ledgers.tick(round(delay_s * 1_100) + 1)
+        self.ledgers.advance(round(delay_s * 1_100) + 1)
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def test_an_outcome_is_delivered_once_and_signed(bench: Bench) -> None:
     assert bench.webhook("a") == WebhookStatus(
         URL, DeliveryState.DELIVERED, attempts=1, detail="The receiver answered 200."
     )
-    bench.ledgers.tick(10_000_000)
+    bench.ledgers.advance(10_000_000)
     assert bench.dispatcher.deliver() == 0
 
 
@@ -104,7 +105,7 @@ def test_a_410_ends_the_delivery(bench: Bench) -> None:
     bench.finish("a")
     assert bench.dispatcher.deliver() == 1
     assert bench.webhook("a").state is DeliveryState.REFUSED
-    bench.ledgers.tick(10_000_000)
+    bench.ledgers.advance(10_000_000)
     assert bench.dispatcher.deliver() == 0
 
 
@@ -116,14 +117,14 @@ def test_a_failed_delivery_is_retried_on_schedule_and_then_exhausted(bench: Benc
         assert bench.webhook("a") == WebhookStatus(
             URL, DeliveryState.PENDING, attempt, "The receiver answered 500."
         )
-        bench.ledgers.tick(delay_s * 1_000 - 1)
+        bench.ledgers.advance(delay_s * 1_000 - 1)
         assert bench.dispatcher.deliver() == 0, "too early"
         bench.wait(delay_s)
     assert bench.dispatcher.deliver() == 1
     assert bench.webhook("a") == WebhookStatus(
         URL, DeliveryState.EXHAUSTED, 3, "The receiver answered 500."
     )
-    bench.ledgers.tick(10_000_000)
+    bench.ledgers.advance(10_000_000)
     assert bench.dispatcher.deliver() == 0
     assert [record.job_id for record in bench.ledgers.outbox.list_undelivered()] == ["a"]
 
@@ -151,7 +152,7 @@ def test_an_unreachable_origin_is_not_charged_for_the_rest_of_the_lease(bench: B
     assert bench.dispatcher.deliver() == REQUESTS_PER_ORIGIN
     assert bench.sent() == jobs[:REQUESTS_PER_ORIGIN]
     assert [bench.webhook(job).attempts for job in jobs] == [1] * REQUESTS_PER_ORIGIN + [0] * 4
-    bench.ledgers.tick(4_999)
+    bench.ledgers.advance(4_999)
     assert bench.dispatcher.deliver() == 0, "the origin is paused"
     bench.client.default = OK
     bench.wait(5)
@@ -174,7 +175,7 @@ def test_an_exhausted_delivery_pauses_its_unreachable_origin_for_the_last_delay(
         DeliveryState.PENDING,
     ]
     bench.finish("c")
-    bench.ledgers.tick(6_999)
+    bench.ledgers.advance(6_999)
     assert bench.dispatcher.deliver() == 0
     bench.wait(7)
     assert bench.dispatcher.deliver() == 2
@@ -199,9 +200,9 @@ def test_retry_after_pauses_the_origin_and_delays_the_delivery(
     bench.finish("a")
     bench.dispatcher.deliver()
     bench.finish("b")
-    bench.ledgers.tick(pause_ms - 1)
+    bench.ledgers.advance(pause_ms - 1)
     assert bench.dispatcher.deliver() == 0
-    bench.ledgers.tick(round(pause_ms * 0.1) + 1)
+    bench.ledgers.advance(round(pause_ms * 0.1) + 1)
     bench.dispatcher.deliver()
     assert bench.webhook("b").state is DeliveryState.DELIVERED
     bench.wait(retry_after_s)
@@ -221,7 +222,7 @@ def test_a_stopped_dispatcher_returns_the_deliveries_that_it_has_not_sent(bench:
     assert bench.dispatcher.deliver() == 0
     lease = bench.ledgers.outbox.lease_origin(limit=LEASE_LIMIT)
     assert lease is not None
-    assert [n.record.job_id for n in lease.notices] == jobs[REQUESTS_PER_ORIGIN:]
+    assert [n.record.job_id for n in lease.deliveries] == jobs[REQUESTS_PER_ORIGIN:]
 
 
 def test_one_call_delivers_to_several_origins(bench: Bench) -> None:
@@ -264,7 +265,7 @@ def test_a_delivery_that_kills_every_dispatcher_is_exhausted_without_being_sent(
         assert bench.ledgers.outbox.lease_origin(limit=LEASE_LIMIT), (
             "a dispatcher leased it, and died"
         )
-        bench.ledgers.tick(bench.ledgers.twin._book.policy.turn_ms)
+        bench.ledgers.advance(bench.ledgers.memory._state.policy.origin_lease_ms)
     bench.dispatcher.deliver()
     assert bench.client.requests == []
     assert bench.webhook("a").state is DeliveryState.EXHAUSTED
@@ -291,7 +292,7 @@ def test_an_unreported_delivery_is_sent_again_with_the_same_id(bench: Bench) -> 
     with pytest.raises(LedgerUnavailable):
         bench.dispatcher.deliver()
     assert bench.dispatcher.deliver() == 0, "the origin is still leased"
-    bench.ledgers.tick(bench.ledgers.twin._book.policy.turn_ms)
+    bench.ledgers.advance(bench.ledgers.memory._state.policy.origin_lease_ms)
     assert bench.dispatcher.deliver() == 1
     first, second = bench.client.requests
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
@@ -306,7 +307,7 @@ def test_the_report_of_an_expired_lease_changes_nothing(bench: Bench) -> None:
 
     def let_the_lease_expire() -> None:
         bench.client.on_send = lambda: None
-        bench.ledgers.tick(bench.ledgers.twin._book.policy.turn_ms)
+        bench.ledgers.advance(bench.ledgers.memory._state.policy.origin_lease_ms)
         leased.append(bench.ledgers.outbox.lease_origin(limit=LEASE_LIMIT))
 
     leased: list[OriginLease | None] = []

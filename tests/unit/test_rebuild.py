@@ -17,7 +17,14 @@ from seewhy.jobs.rebuild import Rebuilder, RebuildProgress
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.memory.ledger import MemoryLedger
-from seewhy.ledger.types import Claim, Completion, IdempotencyKey, JobFailure, ReservationStatus
+from seewhy.ledger.types import (
+    Claim,
+    Completion,
+    IdempotencyKey,
+    JobFailure,
+    ReservationStatus,
+    Submission,
+)
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
@@ -63,16 +70,15 @@ class Installation:
         self, *, key: str | None = None, deadline_ms: int | None = None, **more: object
     ) -> str:
         job_id = new_job_id()
-        manifest = Manifest(
+        submission = Submission(
             job_id=job_id,
             lane="m:batch",
             job=f'{{"of": "{job_id}"}}',
             deadline_ms=deadline_ms,
-            idempotency_key=key,
-            request_digest="digest",
+            key=IdempotencyKey(key, "digest") if key else None,
             **more,
         )
-        self.submitter.submit(manifest, IMAGE)
+        self.submitter.submit(Manifest(submission=submission), IMAGE)
         return job_id
 
     def claim(self) -> Claim:
@@ -257,10 +263,10 @@ def test_a_second_loss_during_a_recovery_is_detected(installation):
     installation.lose_data()
 
     def lose_again() -> bool:
-        installation.ledger._book.__init__(
-            installation.ledger._book.policy,
-            installation.ledger._book.now,
-            installation.ledger._book.hints_waiting,
+        installation.ledger._state.__init__(
+            installation.ledger._state.policy,
+            installation.ledger._state.now,
+            installation.ledger._state.unread_wakeups,
         )
         return False
 
@@ -300,7 +306,7 @@ def test_the_outcome_of_a_duplicate_is_restored_as_cached(installation):
 
 def test_tenant_webhook_and_idempotency_key_are_restored(installation):
     job_id = installation.submit(
-        context=RequestContext("a"), key="k", webhook="https://hooks.test:443/x"
+        context=RequestContext("a"), key="k", webhook_url="https://hooks.test:443/x"
     )
     installation.lose_data()
     installation.rebuild()

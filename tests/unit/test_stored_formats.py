@@ -62,6 +62,20 @@ def test_an_unknown_field_of_a_target_is_refused() -> None:
         Job.model_validate(newer)
 
 
+def test_unknown_fields_inside_a_manifest_are_ignored() -> None:
+    newer = json.loads(stored("manifest"))
+    newer["submission"] |= NEW_FIELD
+    newer["submission"]["context"] |= NEW_FIELD
+    assert Manifest.model_validate(newer) == Manifest.model_validate_json(stored("manifest"))
+
+
+def test_a_manifest_of_another_format_is_refused() -> None:
+    newer = json.loads(stored("manifest")) | {"format": 2}
+    with pytest.raises(ValueError, match="format"):
+        Manifest.model_validate(newer)
+
+
 def test_the_job_inside_a_manifest_is_a_job() -> None:
     manifest = Manifest.model_validate_json(stored("manifest"))
-    assert Job.model_validate_json(manifest.job) == Job.model_validate_json(stored("job"))
+    job = Job.model_validate_json(manifest.submission.job)
+    assert job == Job.model_validate_json(stored("job"))

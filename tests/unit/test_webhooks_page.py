@@ -102,8 +102,8 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert f"more than {URL_LIMIT:,} characters" in PAGE
     assert (REQUESTS_PER_ORIGIN, CONCURRENT_ORIGINS) == (8, 8)
     assert "calls eight origins at a time, and posts eight messages at a time" in PAGE
-    assert LedgerPolicy().webhook_ms == 4 * 86_400_000
-    assert LedgerPolicy().turn_ms == 120_000
+    assert LedgerPolicy().webhook_retention_ms == 4 * 86_400_000
+    assert LedgerPolicy().origin_lease_ms == 120_000
     assert sum(DELAYS_S) > 3 * 86_400
 
 

@@ -70,7 +70,6 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     deps = PipelineDeps(
         ledger=ledger,
-        outbox=ledger.outbox,
         wakeups=WakeupPublisher(celery),
         store=store,
         leases=leases,

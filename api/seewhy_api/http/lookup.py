@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from seewhy.errors import ExplanationGone, LedgerUnavailable, UnknownExplanation
 from seewhy.ids import job_time
 from seewhy.jobs.recovery import Recovery
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.jobs import JobReader
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.context import RequestContext
 
@@ -13,7 +13,7 @@ from seewhy.schemas.context import RequestContext
 class JobLookup:
     """The only way from a job id in a URL to a job: access rules belong here."""
 
-    def __init__(self, *, ledger: Ledger, recovery: Recovery, retention_s: int) -> None:
+    def __init__(self, *, ledger: JobReader, recovery: Recovery, retention_s: int) -> None:
         """Read `ledger`, and ask `recovery` whether it is complete."""
         self._ledger = ledger
         self._recovery = recovery

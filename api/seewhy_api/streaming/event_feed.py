@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from seewhy.errors import LedgerUnavailable
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.jobs import JobLedger
 from seewhy.ledger.types import JobEvent
 
 READ_WAIT_MS = 250
@@ -43,7 +43,7 @@ class Subscription:
 class EventFeed:
     """Reads events on one thread and one connection, and hands them to any number of threads."""
 
-    def __init__(self, *, ledger: Ledger, buffer_size: int = BUFFER_SIZE) -> None:
+    def __init__(self, *, ledger: JobLedger, buffer_size: int = BUFFER_SIZE) -> None:
         """Read `ledger` once started, and buffer the last `buffer_size` events."""
         self._ledger = ledger
         self._buffer: deque[JobEvent] = deque(maxlen=buffer_size)

@@ -4,7 +4,7 @@ import threading
 import time
 from queue import Empty
 
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.jobs import JobLedger
 from seewhy.ledger.types import JobRecord
 from seewhy_api.streaming.event_feed import EventFeed, Subscription
 
@@ -15,7 +15,7 @@ READ_INTERVAL_S = 5.0
 class LongPoll:
     """Waits for outcomes on request threads."""
 
-    def __init__(self, *, ledger: Ledger, event_feed: EventFeed, max_waiting: int) -> None:
+    def __init__(self, *, ledger: JobLedger, event_feed: EventFeed, max_waiting: int) -> None:
         """Wait for the events of `event_feed` in at most `max_waiting` threads."""
         self._ledger = ledger
         self._event_feed = event_feed

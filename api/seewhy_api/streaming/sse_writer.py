@@ -9,7 +9,7 @@ from queue import Empty
 from typing import Any
 
 from seewhy.errors import LedgerUnavailable
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.jobs import JobReader
 from seewhy.ledger.types import JobRecord
 from seewhy_api.streaming.event_feed import EventFeed, EventPosition, Subscription
 from seewhy_api.streaming.event_stream import (
@@ -38,7 +38,7 @@ class SseWriter:
     def __init__(
         self,
         *,
-        ledger: Ledger,
+        ledger: JobReader,
         event_feed: EventFeed,
         serialize: Callable[[JobRecord], dict[str, Any]],
         timing: StreamTiming | None = None,

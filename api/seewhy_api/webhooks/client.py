@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 import httpcore2
 
-from seewhy.ledger.ports.outbox import DeliveryResult
+from seewhy.ledger.types import DeliveryResult
 from seewhy.schemas.webhook_url import WebhookUrl, parse_webhook_url
 from seewhy_api.webhooks.address_policy import AddressNotAllowed, Network
 from seewhy_api.webhooks.deadline import Deadline

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from seewhy.ledger.ports.outbox import Attempt, Delivery, DeliveryResult, OriginLease, Outbox
+from seewhy.ledger.ports.outbox import Outbox
+from seewhy.ledger.types import Attempt, Delivery, DeliveryResult, OriginLease
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.payload import webhook_body
 from seewhy_api.webhooks.retry_policy import DELAYS_S, retry_delay_ms
@@ -72,15 +73,16 @@ class WebhookDispatcher:
         """Send requests in batches until the origin needs a pause; count the attempts."""
         attempts: list[Attempt] = []
         pause_ms = 0
-        for start in range(0, len(lease.notices), REQUESTS_PER_ORIGIN):
+        for start in range(0, len(lease.deliveries), REQUESTS_PER_ORIGIN):
             if pause_ms or self._stopping.is_set():
                 break
-            batch = lease.notices[start : start + REQUESTS_PER_ORIGIN]
+            batch = lease.deliveries[start : start + REQUESTS_PER_ORIGIN]
             results = list(self._executor.map(self._attempt, batch))
             attempts += [attempt for attempt, _ in results]
             pause_ms = self._pause_ms(results)
         unsent = [
-            Attempt(delivery, DeliveryResult.UNTRIED) for delivery in lease.notices[len(attempts) :]
+            Attempt(delivery, DeliveryResult.NOT_ATTEMPTED)
+            for delivery in lease.deliveries[len(attempts) :]
         ]
         self._outbox.report(lease, attempts + unsent, pause_ms=pause_ms)
         return len(attempts)
@@ -138,7 +140,7 @@ class WebhookDispatcher:
         answered = [(attempt, response) for attempt, response in results if response]
         unreachable = all(response.unreachable for _, response in answered)
         pauses_ms = [
-            attempt.retry_in_ms if attempt.verdict is DeliveryResult.RETRY else last_delay_ms
+            attempt.retry_in_ms if attempt.result is DeliveryResult.RETRY else last_delay_ms
             for attempt, response in answered
             if unreachable or response.retry_after_s is not None
         ]

@@ -1,0 +1,1 @@
+"""The Celery broker, which carries wakeups only."""

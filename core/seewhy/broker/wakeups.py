@@ -1,7 +1,7 @@
-"""Hints: Celery messages that say "lane L has work". Losing one costs seconds, never a job.
+"""Wakeups: Celery messages that say "lane L has work". A lost one delays a job, never loses it.
 
-Settings and their reasons: docs/architecture.md, and Celery 5.7's Redis transport, where a message
-can vanish between BRPOP and the `unacked` write, so that nothing may depend on one.
+Celery's Redis transport can lose a message between BRPOP and its write to `unacked`, so nothing
+depends on a message: the sweep sends another. docs/architecture.md explains the settings.
 """
 
 import logging
@@ -13,24 +13,24 @@ from kombu.exceptions import OperationalError
 
 from seewhy.ledger.types import DISPATCHER_QUEUE, wakeup_queue
 
-RUN_JOBS_TASK = "seewhy.work"
-"""The task's name. The API rings by name, so that it need not import the worker."""
+RUN_JOBS_TASK = "seewhy.run_jobs"
+"""The task of the workers. Sent by name, so that the API need not import the worker."""
 
-DELIVER_WEBHOOKS_TASK = "seewhy.deliver"
-"""The task that takes turns at webhooks, on a queue of its own: it never delays a picture."""
+DELIVER_WEBHOOKS_TASK = "seewhy.deliver_webhooks"
+"""The task of the webhook dispatchers. Its separate queue keeps deliveries from delaying jobs."""
 
 _log = logging.getLogger(__name__)
 
 
 def broker_url(redis_url: str) -> str:
-    """Spell a Redis URL the way Celery does: `unix://` is `redis+socket://` to it."""
+    """Convert a Redis URL to Celery's form, which writes `unix://` as `redis+socket://`."""
     return redis_url.replace("unix://", "redis+socket://", 1)
 
 
 def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
-    """Make the Celery application for the hints of these lanes and of couriers.
+    """Create the Celery application for wakeups of these lanes and of webhook dispatchers.
 
-    Connects on first use. Whoever consumes names its queues, for it knows them all.
+    Connects on first use. The application declares all queues, so consumers must name theirs.
     """
     app = Celery("seewhy", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
@@ -52,7 +52,7 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # Redis without memory or disk refuses writes: no reason for a worker to end.
+        # Workers keep running while Redis refuses writes for lack of memory or disk.
         broker_channel_error_retry=True,
         broker_transport_options={
             "visibility_timeout": 300,
@@ -70,9 +70,9 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
 
 
 def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None:
-    """Run the application's tasks for the messages of these queues until SIGTERM."""
-    for chatty in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    """Run the application's tasks for messages in these queues until SIGTERM."""
+    for verbose in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(verbose).setLevel(logging.WARNING)
     celery.worker_main(
         [
             "--quiet",
@@ -88,18 +88,18 @@ def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None
 
 
 class WakeupPublisher:
-    """Rings lanes. A ring that fails is logged and forgotten: the sweep rings again."""
+    """Sends wakeups. A failure is logged and otherwise ignored: the sweep sends another."""
 
     def __init__(self, celery: Celery) -> None:
-        """Ring through this application."""
+        """Send through this application."""
         self._celery = celery
 
     def notify(self, lane: str, *, times: int = 1) -> bool:
-        """Send `times` hints; False when the broker did not take one."""
+        """Send `times` wakeups for a lane; return False when the broker refused one."""
         return self._send(RUN_JOBS_TASK, [lane], queue=wakeup_queue(lane), times=times)
 
     def notify_dispatchers(self, *, times: int) -> bool:
-        """Send `times` hints to those who deliver webhooks; False as in `ring`."""
+        """Send `times` wakeups to webhook dispatchers; return False when the broker refused one."""
         return self._send(DELIVER_WEBHOOKS_TASK, [], queue=DISPATCHER_QUEUE, times=times)
 
     def _send(self, task: str, arguments: list[str], *, queue: str, times: int) -> bool:
@@ -107,6 +107,8 @@ class WakeupPublisher:
             for _ in range(times):
                 self._celery.send_task(task, args=arguments, queue=queue)
         except OperationalError as error:
-            _log.warning("could not ring %s, the sweep will: %s", queue, error)
+            _log.warning(
+                "Cannot send a wakeup to %s; the next sweep sends another: %s", queue, error
+            )
             return False
         return True

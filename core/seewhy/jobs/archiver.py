@@ -8,13 +8,13 @@ from dataclasses import asdict
 
 from pydantic import TypeAdapter
 
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.maintenance import ArchiveLedger
 from seewhy.ledger.types import JobOutcome, JobRecord
 from seewhy.storage.keys import outcome_key
 from seewhy.storage.port import ObjectStore
 
 
-def archive_outcomes(*, ledger: Ledger, store: ObjectStore, limit: int) -> int:
+def archive_outcomes(*, ledger: ArchiveLedger, store: ObjectStore, limit: int) -> int:
     """Archive up to `limit` of the oldest unarchived outcomes. Returns how many.
 
     Marks them as archived only after all are written, so an interrupted call is repeated.

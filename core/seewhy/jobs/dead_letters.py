@@ -1,13 +1,14 @@
 """Dead letters: failed jobs for the operator to inspect, retry or dismiss."""
 
 import sys
+from dataclasses import replace
 
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, UnknownExplanation
 from seewhy.ids import new_job_id
 from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.dead_letters import DeadLetterLedger
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import Job, JobState
 from seewhy.storage.keys import manifest_key
@@ -17,7 +18,9 @@ from seewhy.storage.port import ObjectStore
 class DeadLetters:
     """Retries and dismisses the dead letters of a ledger. All methods raise `Unavailable`."""
 
-    def __init__(self, *, ledger: Ledger, store: ObjectStore, submitter: JobSubmitter) -> None:
+    def __init__(
+        self, *, ledger: DeadLetterLedger, store: ObjectStore, submitter: JobSubmitter
+    ) -> None:
         """Read manifests and images from `store`; submit retries through `submitter`."""
         self._ledger = ledger
         self._store = store
@@ -36,8 +39,8 @@ class DeadLetters:
             body = self._store.get(image_key)
         except ObjectNotFound as error:
             raise ExplanationGone(f"Cannot retry {job_id}: {error}") from error
-        changes = {"job_id": new_job_id(), "idempotency_key": None, "retry_of": job_id}
-        manifest = failed.model_copy(update=changes)
+        submission = replace(failed.submission, job_id=new_job_id(), key=None)
+        manifest = Manifest(submission=submission, retry_of=job_id)
         header = codecs.read_header(body, max_bytes=len(body), max_pixels=sys.maxsize)
         self._submitter.submit(manifest, UploadedImage(image_key, body, header.media_type))
         self._ledger.dismiss([job_id])

@@ -17,7 +17,7 @@ from seewhy.errors import ObjectNotFound
 from seewhy.ids import job_time
 from seewhy.jobs.archiver import parse_outcome
 from seewhy.jobs.manifest import Manifest
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.recovery import RecoveryLedger
 from seewhy.ledger.types import JobOutcome, JobRestoration
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
@@ -63,7 +63,7 @@ class _Candidate:
 class Rebuilder:
     """Restores the jobs that have a manifest in the store and are missing in the ledger."""
 
-    def __init__(self, *, ledger: Ledger, store: ObjectStore, retention_s: int) -> None:
+    def __init__(self, *, ledger: RecoveryLedger, store: ObjectStore, retention_s: int) -> None:
         """Look back at most `retention_s`, the time for which jobs are kept."""
         self._ledger = ledger
         self._store = store

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from seewhy.errors import ObjectNotFound
 from seewhy.ids import new_job_id
 from seewhy.jobs.rebuild import Rebuilder, RebuildProgress
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.recovery import RecoveryLedger
 from seewhy.ledger.types import EpochMarker
 from seewhy.storage.keys import EPOCH_KEY
 from seewhy.storage.port import ObjectStore
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class Recovery:
     """Compares the epoch markers and rebuilds. One per API process; any number may run at once."""
 
-    def __init__(self, *, ledger: Ledger, store: ObjectStore, retention_s: int) -> None:
+    def __init__(self, *, ledger: RecoveryLedger, store: ObjectStore, retention_s: int) -> None:
         """Rebuild this ledger from this store."""
         self._ledger = ledger
         self._store = store
@@ -71,7 +71,7 @@ class Recovery:
         latest = None
         for progress in self._rebuilder.rebuild(hours=hours):
             # Without leadership, Redis may have lost the restored jobs again.
-            leads = self._ledger.acquire_leadership(self._owner, lease_ms=LEASE_MS, again=True)
+            leads = self._ledger.renew_leadership(self._owner, lease_ms=LEASE_MS)
             if not leads or should_stop():
                 return None
             latest = progress

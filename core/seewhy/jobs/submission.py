@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.errors import QueueFull, StoreUnavailable, TenantQueueFull, Unavailable
 from seewhy.jobs.manifest import Manifest
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.submission import SubmissionLedger
 from seewhy.ledger.types import LimitScope, QueueLimit
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.port import ObjectStore
@@ -29,7 +29,9 @@ class UploadedImage:
 class JobSubmitter:
     """Submits jobs. One per process, shared by its threads."""
 
-    def __init__(self, *, ledger: Ledger, store: ObjectStore, wakeups: WakeupPublisher) -> None:
+    def __init__(
+        self, *, ledger: SubmissionLedger, store: ObjectStore, wakeups: WakeupPublisher
+    ) -> None:
         """Submit to this ledger and store, and publish wakeups."""
         self._ledger = ledger
         self._store = store
@@ -41,23 +43,24 @@ class JobSubmitter:
         Raises `Overloaded` when a queue limit is reached, and `Unavailable`.
         """
         key = manifest_key(manifest.job_id)
+        submission = manifest.submission
         # A first check without side effects: a full queue costs no write to the store.
-        _raise_if_reached(self._ledger.reached_limit(manifest.lane, context=manifest.context))
+        _raise_if_reached(self._ledger.reached_limit(submission.lane, context=submission.context))
         self._store.put(image.key, image.body, content_type=image.media_type)
         self._store.put(key, manifest.model_dump_json().encode(), content_type="application/json")
         try:
-            receipt = self._ledger.submit(manifest.submission)
+            receipt = self._ledger.submit(submission)
         except Unavailable:
             # A rebuild must not revive a rejected job. With an idempotency key the manifest stays:
             # the ledger may have accepted the job, and a retry with the key then returns it.
-            if manifest.key is None:
+            if submission.key is None:
                 self._delete(key)
             raise
         if receipt.limit_reached:
             self._delete(key)
             _raise_if_reached(receipt.limit_reached)
         if receipt.notify:
-            self._wakeups.notify(manifest.lane)
+            self._wakeups.notify(submission.lane)
 
     def _delete(self, key: str) -> None:
         with contextlib.suppress(StoreUnavailable):
@@ -68,7 +71,7 @@ def _raise_if_reached(limit: QueueLimit | None) -> None:
     if limit is None:
         return
     retry_after_s = math.ceil(limit.retry_in_ms / 1000)
-    if limit.limit is LimitScope.TENANT:
+    if limit.scope is LimitScope.TENANT:
         message = "Tenant queue limit reached for this model. Retry later."
         raise TenantQueueFull(message, retry_after_s=retry_after_s)
     raise QueueFull("Queue limit reached for this model. Retry later.", retry_after_s=retry_after_s)

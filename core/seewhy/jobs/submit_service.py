@@ -1,8 +1,9 @@
-"""Accepting a job: a request is found good, its key is bound, and the job is promised."""
+"""Accept a request: validate it, reserve its idempotency key, submit the job."""
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata
 
 from seewhy.broker.wakeups import WakeupPublisher
@@ -22,8 +23,8 @@ from seewhy.ids import new_job_id
 from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
-from seewhy.ledger.ports.ledger import Ledger
-from seewhy.ledger.types import IdempotencyKey, ReservationStatus, lane_of
+from seewhy.ledger.ports.submission import SubmissionLedger
+from seewhy.ledger.types import IdempotencyKey, ReservationStatus, Submission, lane_of
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
 from seewhy.schemas.request import ExplanationRequest
@@ -36,149 +37,148 @@ from seewhy.storage.port import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class ValidatedRequest:
-    """A request that has been found good, and the picture it is about."""
+    """A valid request: the image to upload, and the job to submit for it."""
 
-    picture: UploadedImage
-    job: Job
-    lane: str
-    deadline_ms: int | None
+    image: UploadedImage
+    submission: Submission
+    """Without an idempotency key; its job id applies unless the key is bound to another."""
     digest: str
-    fingerprint: str | None
-    webhook: str | None
-    context: RequestContext
-
-    def manifest(self, job_id: str, key: str | None) -> Manifest:
-        return Manifest(
-            job_id=job_id,
-            lane=self.lane,
-            job=self.job.model_dump_json(),
-            deadline_ms=self.deadline_ms,
-            context=self.context,
-            fingerprint=self.fingerprint,
-            webhook=self.webhook,
-            idempotency_key=key,
-            request_digest=self.digest,
-        )
+    """Identifies the image and the options, for comparison with an earlier request."""
 
 
 class SubmitService:
-    """Takes jobs in. One per process, used by many threads."""
+    """Accepts requests. One per process, used by many threads."""
 
     def __init__(
         self,
         *,
         settings: Settings,
         catalog: Catalog,
-        ledger: Ledger,
+        ledger: SubmissionLedger,
         store: ObjectStore,
         wakeups: WakeupPublisher,
     ) -> None:
-        """Accept into this ledger and store."""
+        """Submit to this ledger and store."""
         self._settings = settings
         self._catalog = catalog
         self._ledger = ledger
-        self._promises = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
+        self._submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
 
     def accept(
         self,
         body: bytes,
-        wanted: ExplanationRequest,
+        request: ExplanationRequest,
         *,
         key: str | None,
         context: RequestContext,
     ) -> Manifest:
-        """Accept the picture for explanation and return the job's manifest.
+        """Accept an image for explanation and return the manifest of its job.
 
-        Raises `BadImage`, `InvalidRequest` and their kinds when the request cannot be honoured
-        (nothing is written then), `Crowded` when there is no room for it, and `Unavailable` when
-        it cannot be promised.
+        The same `key` and request return the same job again. Raises `InvalidImage`,
+        `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is
+        full, and `Unavailable` when the job cannot be stored.
         """
-        order = self._examine(body, wanted, context)
-        bound = IdempotencyKey(key, order.digest) if key else None
-        job_id = new_job_id()
-        if bound:
-            reservation = self._ledger.reserve(bound, job_id, context=context)
-            if reservation.status is ReservationStatus.REUSED:
-                raise IdempotencyKeyReused("this Idempotency-Key was used with another request")
-            if reservation.status is ReservationStatus.BUSY:
-                raise IdempotencyKeyBusy(
-                    "the first request with this Idempotency-Key is being accepted"
-                )
-            job_id = reservation.job_id
-        manifest = order.manifest(job_id, key or None)
-        if bound and reservation.status is ReservationStatus.ACCEPTED:
+        validated = self._validate(body, request, context)
+        if not key:
+            manifest = Manifest(submission=validated.submission)
+            self._submitter.submit(manifest, validated.image)
+            return manifest
+        return self._accept_once(validated, IdempotencyKey(key, validated.digest))
+
+    def _accept_once(self, validated: ValidatedRequest, key: IdempotencyKey) -> Manifest:
+        """Submit the job unless an earlier request with the same key did."""
+        submission, context = validated.submission, validated.submission.context
+        reservation = self._ledger.reserve(key, submission.job_id, context=context)
+        if reservation.status is ReservationStatus.REUSED:
+            raise IdempotencyKeyReused("This Idempotency-Key was used with a different request.")
+        if reservation.status is ReservationStatus.BUSY:
+            raise IdempotencyKeyBusy("A request with this Idempotency-Key is in progress.")
+        job_id = reservation.job_id
+        manifest = Manifest(submission=replace(submission, job_id=job_id, key=key))
+        if reservation.status is ReservationStatus.ACCEPTED:
             return manifest
         try:
-            self._promises.submit(manifest, order.picture)
+            self._submitter.submit(manifest, validated.image)
         except (Unavailable, Overloaded):
-            if bound:
-                with contextlib.suppress(LedgerUnavailable):
-                    self._ledger.release_reservation(bound, job_id, context=context)
+            with contextlib.suppress(LedgerUnavailable):
+                self._ledger.release_reservation(key, job_id, context=context)
             raise
         return manifest
 
-    def _examine(
-        self, body: bytes, wanted: ExplanationRequest, context: RequestContext
+    def _validate(
+        self, body: bytes, request: ExplanationRequest, context: RequestContext
     ) -> ValidatedRequest:
-        spec = self._catalog.get(wanted.model or self._settings.default_model)
-        for method in (wanted.method, *wanted.fallback):
-            if method not in spec.methods and not wanted.preset:
-                known = ", ".join(spec.methods)
-                raise UnknownMethod(f"{spec.name} has no method {method!r}; it has: {known}")
-        for layer in wanted.layers:
-            if layer not in spec.offered_layers:
-                offered = ", ".join(spec.offered_layers) or "its target layer alone"
-                raise UnknownLayer(f"{spec.name} offers no layer {layer!r}; it offers: {offered}")
-        targets = resolve_targets(wanted.targets, spec.labels)
-        info = codecs.read_header(
+        spec = self._catalog.get(request.model or self._settings.default_model)
+        _check_names(request, spec)
+        targets = resolve_targets(request.targets, spec.labels)
+        header = codecs.read_header(
             body,
             max_bytes=self._settings.max_upload_bytes,
             max_pixels=self._settings.max_pixels,
         )
-        picture = hashlib.sha256(body).hexdigest()
-        asked = picture + wanted.model_dump_json()
+        image_digest = hashlib.sha256(body).hexdigest()
+        image = UploadedImage(image_key(image_digest), body, header.media_type)
         job = Job(
             model=spec.name,
-            method=wanted.preset or wanted.method,
-            fallback=wanted.fallback,
-            score="probability" if wanted.preset else wanted.score,
+            method=request.preset or request.method,
+            fallback=request.fallback,
+            score="probability" if request.preset else request.score,
             targets=targets,
-            layers=wanted.layers,
-            preset=wanted.preset,
-            normalize=wanted.normalize,
-            outputs=wanted.outputs,
-            box=wanted.box,
-            image_key=image_key(picture),
-            image_width_px=info.width_px,
-            image_height_px=info.height_px,
-            metadata=wanted.metadata,
+            layers=request.layers,
+            preset=request.preset,
+            normalize=request.normalize,
+            outputs=request.outputs,
+            box=request.box,
+            image_key=image.key,
+            image_width_px=header.width_px,
+            image_height_px=header.height_px,
+            metadata=request.metadata,
         )
-        return ValidatedRequest(
-            picture=UploadedImage(image_key(picture), body, info.media_type),
-            job=job,
+        submission = Submission(
+            job_id=new_job_id(),
+            lane=lane_of(spec.name, request.priority),
+            job=job.model_dump_json(),
+            deadline_ms=None if request.deadline_s is None else round(request.deadline_s * 1000),
             context=context,
-            fingerprint=_fingerprint(job, spec, context) if wanted.cache else None,
-            webhook=self._webhook(wanted.webhook),
-            lane=lane_of(spec.name, wanted.priority),
-            deadline_ms=None if wanted.deadline_s is None else round(wanted.deadline_s * 1000),
-            digest=hashlib.sha256(asked.encode()).hexdigest(),
+            fingerprint=_fingerprint(job, spec, context) if request.cache else None,
+            webhook_url=self._webhook_url(request.webhook),
         )
+        digest = hashlib.sha256((image_digest + request.model_dump_json()).encode()).hexdigest()
+        return ValidatedRequest(image, submission, digest)
 
-    def _webhook(self, url: str | None) -> str | None:
-        """Spell the URL so that the same receiver always reads the same."""
+    def _webhook_url(self, url: str | None) -> str | None:
+        """Return the canonical form of a webhook URL, so that one receiver has one origin."""
         if url is None:
             return None
         if self._settings.webhook_secrets is None:
-            raise InvalidRequest("webhooks are off here: their operator has set no secret to sign")
-        place = parse_webhook_url(url)
-        return place.origin + place.target
+            raise InvalidRequest(
+                "Webhooks are off on this server: its operator has set no signing secret."
+            )
+        parsed = parse_webhook_url(url)
+        return parsed.origin + parsed.target
+
+
+def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
+    for method in (request.method, *request.fallback):
+        if method not in spec.methods and not request.preset:
+            known = ", ".join(spec.methods)
+            raise UnknownMethod(f"Model {spec.name} has no method {method!r}; choose from: {known}")
+    for layer in request.layers:
+        if layer not in spec.offered_layers:
+            offered = ", ".join(spec.offered_layers) or "its target layer only"
+            raise UnknownLayer(f"Model {spec.name} has no layer {layer!r}; choose from: {offered}")
 
 
 def _fingerprint(job: Job, spec: ModelSpec, context: RequestContext) -> str:
-    """Stand for all that an outcome depends on.
+    """Digest everything that the outcome depends on.
 
-    Nobody is to learn from an answer that came at once what another tenant has asked.
+    The tenant is part of it: a fast answer must not reveal what another tenant requested.
     """
-    asked = job.model_dump_json(exclude={"metadata"})
-    parts = (context.tenant, metadata.version("seewhy"), spec.fingerprint, asked)
+    options = job.model_dump_json(exclude={"metadata"})
+    parts = (context.tenant, _version(), spec.fingerprint, options)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def _version() -> str:
+    return metadata.version("seewhy")

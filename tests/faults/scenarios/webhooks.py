@@ -137,7 +137,7 @@ def _state(env: Environment, job_id: str) -> DeliveryState | None:
 
 def _left_over(env: Environment) -> list[str]:
     return [str(key) for key in env.redis.keys("seewhy:outbox*")] + [
-        str(origin) for origin in env.redis.hkeys("seewhy:couriers")
+        str(origin) for origin in env.redis.hkeys("seewhy:origin_leases")
     ]
 
 

@@ -23,9 +23,8 @@ from seewhy.errors import (
     SeewhyError,
     StoreUnavailable,
 )
-from seewhy.ledger.ports.ledger import Ledger
-from seewhy.ledger.ports.outbox import Outbox
-from seewhy.ledger.types import Claim, Completion, JobFailure, LeaseStatus, lanes_of
+from seewhy.ledger.ports.claims import ClaimLedger
+from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus, lanes_of
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.types import ImageExplanation
 from seewhy_worker.pipeline.device import Device
@@ -48,8 +47,7 @@ _log = logging.getLogger(__name__)
 class PipelineDeps:
     """What the batch runner works with. `devices` are by model name."""
 
-    ledger: Ledger
-    outbox: Outbox
+    ledger: ClaimLedger
     wakeups: WakeupPublisher
     store: ObjectStore
     leases: Leases
@@ -168,13 +166,15 @@ class BatchRunner:
         outage = self._store_outage_failures(failures)
         failed = [failure for failure in failures if failure not in outage]
         if completions:
-            self._retry_report(lambda: self._deps.ledger.complete(completions))
+            self._notify_dispatchers(
+                self._retry_report(lambda: self._deps.ledger.complete(completions))
+            )
         for failure in failed:
             _log.warning(
                 "Job %s failed: %s: %s", failure.claim.job_id, failure.code, failure.detail
             )
         if failed:
-            self._retry_report(lambda: self._deps.ledger.fail(failed))
+            self._notify_dispatchers(self._retry_report(lambda: self._deps.ledger.fail(failed)))
         if outage:
             _log.warning(
                 "Object store unavailable; released %d jobs, retrying in %g s: %s",
@@ -186,8 +186,6 @@ class BatchRunner:
             self._retry_report(
                 lambda: self._deps.ledger.release(claims, retry_in_ms=STORE_RETRY_MS)
             )
-        if completions or failed:
-            self._notify_dispatchers()
         return not outage
 
     def _store_outage_failures(self, failures: list[JobFailure]) -> list[JobFailure]:
@@ -199,24 +197,21 @@ class BatchRunner:
                 return []  # The store works; only single objects cannot be read or written.
         return store_failures
 
-    def _notify_dispatchers(self) -> None:
-        with contextlib.suppress(LedgerUnavailable):  # The sweep also notifies them.
-            if times := self._deps.outbox.wakeups_needed():
-                self._deps.wakeups.notify_dispatchers(times=times)
+    def _notify_dispatchers(self, receipt: FinishReceipt | None) -> None:
+        if receipt and receipt.dispatcher_wakeups:
+            self._deps.wakeups.notify_dispatchers(times=receipt.dispatcher_wakeups)
 
-    def _retry_report(self, report: Callable[[], object]) -> None:
+    def _retry_report(self, report: Callable[[], Output]) -> Output | None:
         """Report until the ledger accepts it: a short outage must not discard finished work."""
         deadline = time.monotonic() + self._report_timeout_s
         while True:
             try:
-                report()
+                return report()
             except LedgerUnavailable as error:
                 if time.monotonic() >= deadline:
                     _log.error("Cannot report outcomes; the jobs will run again: %s", error)
-                    return
+                    return None
                 time.sleep(REPORT_RETRY_S)
-            else:
-                return
 
 
 def _in_parallel(

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.claims import ClaimLedger
 from seewhy.ledger.types import Claim, LeaseStatus
 from seewhy.periodic import PeriodicTask
 
@@ -12,7 +12,7 @@ from seewhy.periodic import PeriodicTask
 class Leases:
     """Renews the leases of claims in progress and records their status. Thread-safe."""
 
-    def __init__(self, *, ledger: Ledger, lease_s: float) -> None:
+    def __init__(self, *, ledger: ClaimLedger, lease_s: float) -> None:
         """Renew three times per lease, so that one failed call loses no lease."""
         self._task = PeriodicTask("leases", self.renew, interval_s=lease_s / 3, wait_first=True)
         self._ledger = ledger

@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from seewhy.jobs.dead_letters import DeadLetters
-    from seewhy.ledger.ports.ledger import Ledger
+    from seewhy.ledger.ports.dead_letters import DeadLetterLedger
 
 dead = typer.Typer(help="List, inspect, retry and remove failed jobs.")
 
@@ -92,7 +92,7 @@ def purge(
     typer.echo(f"{count} removed")
 
 
-def _open() -> "tuple[Ledger, DeadLetters]":
+def _open() -> "tuple[DeadLetterLedger, DeadLetters]":
     from seewhy.broker.wakeups import WakeupPublisher, create_celery
     from seewhy.catalog.catalog import Catalog
     from seewhy.jobs.dead_letters import DeadLetters

@@ -1,1 +1,1 @@
-"""The ledger in memory: the plain model that the Lua is compared with."""
+"""The ledger in memory: the plain implementation that tests compare the Lua scripts with."""

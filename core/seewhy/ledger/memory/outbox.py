@@ -1,13 +1,19 @@
-"""The outbox's in-memory twin."""
+"""The webhook outbox in memory."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seewhy.ledger.memory.state import Book
-from seewhy.ledger.ports.outbox import Attempt, Delivery, DeliveryResult, OriginLease
-from seewhy.ledger.types import DISPATCHER_QUEUE, DeliveryState, JobRecord
+from seewhy.ledger.memory.state.state import LedgerState
+from seewhy.ledger.types import (
+    Attempt,
+    Delivery,
+    DeliveryResult,
+    DeliveryState,
+    JobRecord,
+    OriginLease,
+)
 
-STATES = {
+FINAL_STATES = {
     DeliveryResult.DELIVERED: DeliveryState.DELIVERED,
     DeliveryResult.REFUSED: DeliveryState.REFUSED,
     DeliveryResult.EXHAUSTED: DeliveryState.EXHAUSTED,
@@ -15,96 +21,100 @@ STATES = {
 
 
 class MemoryOutbox:
-    """Implements `seewhy.ledger.ports.outbox.Outbox`, on the books of the ledger beside it."""
+    """Implements `seewhy.ledger.ports.outbox.Outbox` on the state of an in-memory ledger."""
 
-    def __init__(self, book: Book) -> None:
-        """Deliver what this book says."""
-        self._book = book
+    def __init__(self, state: LedgerState) -> None:
+        """Deliver from this state."""
+        self._state = state
 
     def lease_origin(self, *, limit: int) -> OriginLease | None:
-        with self._book.changed:
-            book, now = self._book, self._book.now()
-            for origin in self._origins():
-                rows = book.outbox[origin]
+        """Lease the origin that has waited longest, with up to `limit` due deliveries."""
+        state = self._state
+        with state.changed:
+            now = state.now()
+            for origin in state.due_origins():
+                rows = state.outbox[origin]
                 order = sorted((at, job_id) for job_id, at in rows.items() if at <= now)
-                notices = [n for _, job_id in order[:limit] if (n := self._charge(origin, job_id))]
-                self._tidy(origin)
-                if notices:
-                    book.couriers[origin] = until_ms = now + book.policy.turn_ms
-                    return OriginLease(origin, until_ms, tuple(notices))
+                charged = [self._charge(origin, job_id) for _, job_id in order[:limit]]
+                deliveries = tuple(delivery for delivery in charged if delivery)
+                self._remove_if_empty(origin)
+                if deliveries:
+                    expires_ms = now + state.policy.origin_lease_ms
+                    state.origin_leases[origin] = expires_ms
+                    return OriginLease(origin, expires_ms, deliveries)
             return None
 
-    def report(self, turn: OriginLease, tried: Sequence[Attempt], *, pause_ms: int = 0) -> None:
-        with self._book.changed:
-            book, now = self._book, self._book.now()
-            for one in tried:
-                self._note(turn.origin, one)
-            if book.couriers.get(turn.origin) == turn.until_ms:
-                del book.couriers[turn.origin]
+    def report(self, lease: OriginLease, attempts: Sequence[Attempt], *, pause_ms: int = 0) -> None:
+        """Report the attempts and end the lease. Nothing is sent to the origin for `pause_ms`."""
+        state = self._state
+        with state.changed:
+            now = state.now()
+            for attempt in attempts:
+                self._record_attempt(lease.origin, attempt)
+            if state.origin_leases.get(lease.origin) == lease.expires_ms:
+                del state.origin_leases[lease.origin]
                 if pause_ms:
-                    book.couriers[turn.origin] = now + pause_ms
-            self._tidy(turn.origin)
+                    state.origin_leases[lease.origin] = now + pause_ms
+            self._remove_if_empty(lease.origin)
 
     def redeliver(self, job_id: str) -> bool:
-        with self._book.changed:
-            entry = self._book.entries.get(job_id)
+        """Deliver an outcome again, with fresh attempts; False without a webhook or an outcome."""
+        state = self._state
+        with state.changed:
+            entry = state.entries.get(job_id)
             if not entry or not entry.record.webhook or not entry.record.state.terminal:
                 return False
-            if self._book.forgotten(entry.record):
+            if state.has_expired(entry.record):
                 return False
-            self._book.change(job_id, webhook=replace(entry.record.webhook, detail=None))
-            self._book.post(job_id)
+            state.update(job_id, webhook=replace(entry.record.webhook, detail=None))
+            state.add_delivery(job_id)
             return True
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:
-        with self._book.changed:
-            return self._book.letters(self._book.undelivered, limit)
+        """List the outcomes whose delivery was refused or exhausted, the oldest first."""
+        with self._state.changed:
+            return self._state.list_records(self._state.undelivered, limit)
 
     def wakeups_needed(self) -> int:
-        with self._book.changed:
-            wanted = min(len(self._origins()), self._book.policy.hints_at_most)
-            return max(0, wanted - self._book.hints_waiting(DISPATCHER_QUEUE))
-
-    def _origins(self) -> list[str]:
-        """List the origins where something is due and nobody is, the longest due first."""
-        book, now = self._book, self._book.now()
-        first = {origin: min(rows.values()) for origin, rows in book.outbox.items() if rows}
-        due = sorted((at, origin) for origin, at in first.items() if at <= now)
-        return [origin for _, origin in due if book.couriers.get(origin, 0) <= now]
+        """Count the wakeups that dispatchers need."""
+        with self._state.changed:
+            return self._state.dispatcher_wakeups_needed()
 
     def _charge(self, origin: str, job_id: str) -> Delivery | None:
-        record = self._book.entries[job_id].record
-        if record.webhook is None or self._book.forgotten(record):
-            del self._book.outbox[origin][job_id]
+        """Charge an attempt to a delivery; None when its record has expired."""
+        state = self._state
+        record = state.entries[job_id].record
+        if record.webhook is None or state.has_expired(record):
+            del state.outbox[origin][job_id]
             return None
-        attempt = record.webhook.attempts + 1
-        record = self._book.change(job_id, webhook=replace(record.webhook, attempts=attempt))
-        self._book.outbox[origin][job_id] = self._book.now() + self._book.policy.turn_ms
-        return Delivery(record, attempt)
+        number = record.webhook.attempts + 1
+        record = state.update(job_id, webhook=replace(record.webhook, attempts=number))
+        state.outbox[origin][job_id] = state.now() + state.policy.origin_lease_ms
+        return Delivery(record, number)
 
-    def _note(self, origin: str, tried: Attempt) -> None:
-        job_id = tried.notice.record.job_id
-        entry = self._book.entries.get(job_id)
+    def _record_attempt(self, origin: str, attempt: Attempt) -> None:
+        state, job_id = self._state, attempt.delivery.record.job_id
+        entry = state.entries.get(job_id)
         webhook = entry.record.webhook if entry else None
         if webhook is None or webhook.state is not DeliveryState.PENDING:
             return
-        if webhook.attempts != tried.notice.attempt:
+        if webhook.attempts != attempt.delivery.attempt:
             return
-        webhook = replace(webhook, detail=tried.detail or None)
-        rows = self._book.outbox[origin]
-        if tried.verdict is DeliveryResult.RETRY:
-            rows[job_id] = self._book.now() + tried.retry_in_ms
-        elif tried.verdict is DeliveryResult.UNTRIED:
+        webhook = replace(webhook, detail=attempt.detail)
+        rows = state.outbox[origin]
+        if attempt.result is DeliveryResult.RETRY:
+            rows[job_id] = state.now() + attempt.retry_in_ms
+        elif attempt.result is DeliveryResult.NOT_ATTEMPTED:
             webhook = replace(webhook, attempts=webhook.attempts - 1)
-            rows[job_id] = self._book.now()
+            rows[job_id] = state.now()
         else:
-            webhook = replace(webhook, state=STATES[tried.verdict])
+            webhook = replace(webhook, state=FINAL_STATES[attempt.result])
             rows.pop(job_id, None)
-            if tried.verdict is not DeliveryResult.DELIVERED:
-                self._book.undelivered[job_id] = self._book.now()
-        self._book.change(job_id, webhook=webhook)
+            if attempt.result is not DeliveryResult.DELIVERED:
+                state.undelivered[job_id] = state.now()
+        state.update(job_id, webhook=webhook)
 
-    def _tidy(self, origin: str) -> None:
-        if not self._book.outbox.get(origin):
-            self._book.outbox.pop(origin, None)
-            self._book.couriers.pop(origin, None)
+    def _remove_if_empty(self, origin: str) -> None:
+        if not self._state.outbox.get(origin):
+            self._state.outbox.pop(origin, None)
+            self._state.origin_leases.pop(origin, None)

@@ -1,0 +1,1 @@
+"""The ledger as each caller sees it: one small protocol per caller."""

@@ -1,78 +1,40 @@
-"""The port of those who deliver webhooks. The ledger writes a row in the step that ends a job."""
+"""The webhook outbox, as a dispatcher sees it.
+
+The ledger writes a row in the step that finishes a job.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-from seewhy.ledger.types import JobRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One outcome to be told, for the `attempt`-th time."""
-
-    record: JobRecord
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class OriginLease:
-    """What is due at one origin, which nobody else calls until the turn is reported, or over."""
-
-    origin: str
-    until_ms: int
-    """When it is over, by the ledger's clock. A later turn at this origin ends later."""
-    notices: tuple[Delivery, ...]
-
-
-class DeliveryResult(StrEnum):
-    """How an attempt ended."""
-
-    DELIVERED = "delivered"
-    REFUSED = "refused"
-    EXHAUSTED = "exhausted"
-    RETRY = "retry"
-    UNTRIED = "untried"
-    """Not attempted after all, and not charged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What became of a notice; `retry_in_ms` counts for RETRY alone."""
-
-    notice: Delivery
-    verdict: DeliveryResult
-    detail: str = ""
-    retry_in_ms: int = 0
+from seewhy.ledger.types import Attempt, JobRecord, OriginLease
 
 
 class Outbox(Protocol):
-    """Every method is one atomic step and raises `LedgerUnavailable` when Redis is away.
+    """Hands out deliveries. Every method is one atomic step and raises `LedgerUnavailable`.
 
-    An attempt is charged when the turn is taken. What a courier does not report, because it died,
-    is due again after the policy's `turn_ms`, and so is its origin.
+    Leasing an origin charges an attempt to each delivery. Deliveries that are not reported,
+    because the dispatcher died, are due again after `LedgerPolicy.origin_lease_ms`.
     """
 
     def lease_origin(self, *, limit: int) -> OriginLease | None:
-        """Take up to `limit` due notices of the origin that has waited longest; None: nothing."""
+        """Lease the origin that has waited longest, with up to `limit` due deliveries."""
         ...
 
-    def report(self, turn: OriginLease, tried: Sequence[Attempt], *, pause_ms: int = 0) -> None:
-        """End the turn. Nobody calls at its origin for `pause_ms`.
+    def report(self, lease: OriginLease, attempts: Sequence[Attempt], *, pause_ms: int = 0) -> None:
+        """Report the attempts and end the lease. Nothing is sent to the origin for `pause_ms`.
 
-        What has been taken over by another turn is left to that: its notices, and the origin.
+        After the lease has expired, deliveries and an origin leased again stay unchanged.
         """
         ...
 
     def redeliver(self, job_id: str) -> bool:
-        """Tell an outcome again, from the first attempt. False: no webhook, or no outcome yet."""
+        """Deliver an outcome again, with fresh attempts; False without a webhook or an outcome."""
         ...
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:
-        """List the outcomes whose telling was given up, the longest ago first."""
+        """List the outcomes whose delivery was refused or exhausted, the oldest first."""
         ...
 
     def wakeups_needed(self) -> int:
-        """Count the hints that couriers still lack: one for each origin that is due."""
+        """Count the wakeups that dispatchers need: one per due origin, less the unread ones."""
         ...

@@ -1,43 +1,58 @@
-"""The outbox in Redis or Valkey: every method is one Lua call."""
+"""The webhook outbox in Redis or Valkey."""
 
 from collections.abc import Sequence
 
-from seewhy.ledger.ports.outbox import Attempt, Delivery, OriginLease
-from seewhy.ledger.redis.fields import letters, record_of
-from seewhy.ledger.redis.scripts import Scripts, pairs
-from seewhy.ledger.types import DISPATCHER_QUEUE, JobRecord
+from seewhy.ledger.redis.client.encoding import decode_record, decode_records
+from seewhy.ledger.redis.client.keys import UNDELIVERED
+from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.types import Attempt, Delivery, JobRecord, OriginLease
 
 
 class RedisOutbox:
-    """Implements `seewhy.ledger.ports.outbox.Outbox`, on the keys of the ledger beside it."""
+    """Implements `seewhy.ledger.ports.outbox.Outbox` on the keys of a Redis ledger."""
 
     def __init__(self, scripts: Scripts) -> None:
         """Call through these scripts."""
         self._call = scripts.call
 
     def lease_origin(self, *, limit: int) -> OriginLease | None:
-        answer = self._call("lease_origin", limit)
+        """Lease the origin that has waited longest, with up to `limit` due deliveries."""
+        answer = self._call("outbox/lease_origin", limit=limit)
         if not answer:
             return None
-        origin, until_ms, *rows = answer
-        records = ((record_of(row[0], pairs(row[2:])), row[1]) for row in rows)
-        return OriginLease(
-            origin, until_ms, tuple(Delivery(r, attempt) for r, attempt in records if r)
-        )
+        origin, expires_ms, *rows = answer
+        records = ((decode_record(job_id, flat), attempt) for job_id, attempt, *flat in rows)
+        deliveries = tuple(Delivery(record, attempt) for record, attempt in records if record)
+        return OriginLease(origin, expires_ms, deliveries)
 
-    def report(self, turn: OriginLease, tried: Sequence[Attempt], *, pause_ms: int = 0) -> None:
-        rows = (
-            (t.notice.record.job_id, t.notice.attempt, t.verdict, t.detail, t.retry_in_ms)
-            for t in tried
+    def report(self, lease: OriginLease, attempts: Sequence[Attempt], *, pause_ms: int = 0) -> None:
+        """Report the attempts and end the lease. Nothing is sent to the origin for `pause_ms`."""
+        reports = [
+            {
+                "job_id": attempt.delivery.record.job_id,
+                "attempt": attempt.delivery.attempt,
+                "result": attempt.result,
+                "detail": attempt.detail,
+                "retry_in_ms": attempt.retry_in_ms,
+            }
+            for attempt in attempts
+        ]
+        self._call(
+            "outbox/report",
+            origin=lease.origin,
+            expires_ms=lease.expires_ms,
+            pause_ms=pause_ms,
+            attempts=reports,
         )
-        values = (value for row in rows for value in row)
-        self._call("report", turn.origin, turn.until_ms, pause_ms, *values)
 
     def redeliver(self, job_id: str) -> bool:
-        return bool(self._call("redeliver", job_id))
+        """Deliver an outcome again, with fresh attempts."""
+        return bool(self._call("outbox/redeliver", job_id=job_id))
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:
-        return letters(self._call("letters", "undelivered", limit))
+        """List the outcomes whose delivery was refused or exhausted, the oldest first."""
+        return decode_records(self._call("maintenance/list_records", list=UNDELIVERED, limit=limit))
 
     def wakeups_needed(self) -> int:
-        return int(self._call("wakeups_needed", DISPATCHER_QUEUE))
+        """Count the wakeups that dispatchers need."""
+        return int(self._call("outbox/wakeups_needed"))

@@ -1,0 +1,26 @@
+-- args: limit -> {} or {origin, end of the lease, {job id, attempt, field, value, ...}, ...}
+local now = now_ms()
+local expires = now + settings.origin_lease_ms
+for _, origin in ipairs(due_origins(now)) do
+  if not is_leased(origin, now) then
+    local lease, rows = { origin, expires }, origin_key(origin)
+    for _, id in ipairs(redis.call('ZRANGE', rows, '-inf', now, 'BYSCORE', 'LIMIT', 0, args.limit)) do
+      if redis.call('EXISTS', job_key(id)) == 1 then
+        local attempt = redis.call('HINCRBY', job_key(id), 'webhook_attempts', 1)
+        redis.call('ZADD', rows, expires, id)
+        local row = redis.call('HGETALL', job_key(id))
+        table.insert(row, 1, attempt)
+        table.insert(row, 1, id)
+        table.insert(lease, row)
+      else
+        redis.call('ZREM', rows, id)
+      end
+    end
+    schedule_origin(origin)
+    if #lease > 2 then
+      redis.call('HSET', ORIGIN_LEASES, origin, expires)
+      return lease
+    end
+  end
+end
+return {}

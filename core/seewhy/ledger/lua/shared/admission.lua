@@ -1,0 +1,50 @@
+-- Queue limits (I7): how many jobs of a lane are open, and how fast they finish.
+
+local MINUTE_MS, MIN_RETRY_MS, MAX_RETRY_MS = 60000, 1000, 60000
+local ALL_TENANTS = '*'  -- not a valid tenant name
+
+local function count_opened(lane, tenant)
+  redis.call('HINCRBY', OPEN, lane, 1)
+  redis.call('HINCRBY', open_key(lane), tenant, 1)
+end
+
+local function count_closed(id, now)
+  local lane, tenant = field(id, 'lane'), tenant_of(id)
+  redis.call('HINCRBY', OPEN, lane, -1)
+  if redis.call('HINCRBY', open_key(lane), tenant, -1) == 0 then
+    redis.call('HDEL', open_key(lane), tenant)
+  end
+  if field(id, 'started_ms') then
+    local key = throughput_key(lane, math.floor(now / MINUTE_MS))
+    redis.call('HINCRBY', key, ALL_TENANTS, 1)
+    redis.call('HINCRBY', key, tenant, 1)
+    redis.call('PEXPIRE', key, 3 * MINUTE_MS)
+  end
+end
+
+-- Estimate from the last minute's throughput when `excess` more jobs will have finished.
+local function retry_after_ms(lane, tenant, excess, now)
+  local minute = math.floor(now / MINUTE_MS)
+  local function finished(which)
+    return tonumber(redis.call('HGET', throughput_key(lane, which), tenant) or 0)
+  end
+  local remaining = (MINUTE_MS - now % MINUTE_MS) / MINUTE_MS
+  local per_minute = finished(minute - 1) * remaining + finished(minute)
+  if per_minute == 0 then return MAX_RETRY_MS end
+  return math.min(math.max(math.ceil(excess * MINUTE_MS / per_minute), MIN_RETRY_MS), MAX_RETRY_MS)
+end
+
+-- Return nil while another job fits, else {scope of the limit, retry in ms}. The retry time is when
+-- the queue should have shrunk to nine tenths of its limit.
+local function reached_limit(lane, tenant, now)
+  local of_tenant = tonumber(redis.call('HGET', open_key(lane), tenant) or 0)
+  if of_tenant >= settings.tenant_limit then
+    local excess = of_tenant - math.floor(settings.tenant_limit * 9 / 10)
+    return { 'tenant', retry_after_ms(lane, tenant, excess, now) }
+  end
+  local of_lane = tonumber(redis.call('HGET', OPEN, lane) or 0)
+  if of_lane >= settings.lane_limit then
+    local excess = of_lane - math.floor(settings.lane_limit * 9 / 10)
+    return { 'lane', retry_after_ms(lane, ALL_TENANTS, excess, now) }
+  end
+end

@@ -1,0 +1,71 @@
+-- Coalescing: jobs with the same fingerprint are computed once. The original is the job that
+-- computes; its duplicates wait and receive its outcome.
+
+local MAX_SHARED = 1000  -- per step; the sweep finishes further duplicates
+local finish  -- defined in finish.lua: it shares outcomes, and sharing finishes duplicates
+
+local function detach(id)
+  local original = field(id, 'duplicate_of')
+  if original then
+    redis.call('ZREM', duplicates_key(original), id)
+    redis.call('HDEL', job_key(id), 'duplicate_of')
+  end
+end
+
+-- Finish a duplicate with the outcome of its original.
+local function share_outcome(id, original, now)
+  if field(original, 'state') == 'succeeded' then
+    finish(id, 'succeeded', now, 'cached', 1, 'result', field(original, 'result') or '')
+  else
+    finish(id, 'failed', now, 'cached', 1, 'error_code', field(original, 'error_code') or '',
+      'error_detail', field(original, 'error_detail') or '')
+  end
+end
+
+-- Return true when the job must be computed; false when it is now a duplicate or has finished.
+-- An interactive job does not wait for a job that is still queued in another lane.
+local function coalesce(id, now)
+  local key = coalesced_key(field(id, 'fingerprint'))
+  local original = redis.call('GET', key)
+  local state = original and original ~= id and field(original, 'state')
+  if state == 'succeeded' then
+    share_outcome(id, original, now)
+    return false
+  end
+  local goes_first = state == 'running'
+    or (state == 'queued' and field(original, 'lane') == field(id, 'lane'))
+  if goes_first and not field(original, 'cancel_requested') then
+    redis.call('HSET', job_key(id), 'duplicate_of', original)
+    redis.call('ZADD', duplicates_key(original), field(id, 'sequence'), id)
+    schedule_recheck(id, now)
+    return false
+  end
+  redis.call('SET', key, id)
+  return true
+end
+
+-- Share the outcome of an original. Later requests receive a success too, for `cache_ms`, but not a
+-- failure. Without an outcome to share, the first duplicate becomes the original; the sweep attaches
+-- the others to it.
+local function finish_duplicates(id, state, now)
+  local fingerprint = field(id, 'fingerprint')
+  if not fingerprint then return end
+  local key = coalesced_key(fingerprint)
+  local is_original = redis.call('GET', key) == id
+  if is_original and state == 'succeeded' and settings.cache_ms > 0 then
+    redis.call('PEXPIRE', key, settings.cache_ms)
+  elseif is_original then
+    redis.call('DEL', key)
+  end
+  if state == 'succeeded' or state == 'failed' then
+    for _, duplicate in ipairs(redis.call('ZRANGE', duplicates_key(id), 0, MAX_SHARED - 1)) do
+      share_outcome(duplicate, id, now)
+    end
+    return
+  end
+  local successor = redis.call('ZRANGE', duplicates_key(id), 0, 0)[1]
+  if successor then
+    detach(successor)
+    if coalesce(successor, now) then make_ready(successor, now) end
+  end
+end

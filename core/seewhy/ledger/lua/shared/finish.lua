@@ -1,0 +1,45 @@
+-- How a job receives its outcome.
+
+-- Dead letters expire with their records.
+local function add_dead_letter(id, now)
+  redis.call('ZREMRANGEBYSCORE', DEAD_LETTERS, '-inf', now - settings.retention_ms)
+  redis.call('ZADD', DEAD_LETTERS, now, id)
+end
+
+-- Keep a record for the retention, and at least as long as its webhook may be retried.
+local function expire_record(id, finished, now)
+  local retention_ms = settings.retention_ms
+  if field(id, 'webhook_url') then
+    retention_ms = math.max(retention_ms, settings.webhook_retention_ms)
+  end
+  redis.call('PEXPIRE', job_key(id), finished + retention_ms - now)
+end
+
+function finish(id, state, now, ...)
+  dequeue(id)
+  unclaim(id)
+  detach(id)
+  count_closed(id, now)
+  redis.call('ZREM', DUE, id)
+  redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
+  expire_record(id, now, now)
+  redis.call('HINCRBY', COUNTERS, state, 1)
+  if state ~= 'succeeded' or field(id, 'cached') then redis.call('ZADD', UNARCHIVED, now, id) end
+  if state == 'failed' then add_dead_letter(id, now) end
+  local webhook_url = field(id, 'webhook_url')
+  if webhook_url then add_delivery(id, webhook_url, now) end
+  publish_event(id, state)
+  finish_duplicates(id, state, now)
+end
+
+-- Before another attempt: finish the job if its client cancelled it or its deadline has passed.
+local function cancel_or_expire(id, now)
+  if field(id, 'cancel_requested') then
+    finish(id, 'cancelled', now)
+    return true
+  elseif past_deadline(id, now) then
+    finish(id, 'expired', now)
+    return true
+  end
+  return false
+end

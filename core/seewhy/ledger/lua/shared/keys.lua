@@ -1,0 +1,17 @@
+-- The ledger's keys. docs/ledger.md describes their types and contents.
+local DUE, OPEN, COUNTERS, EVENTS = 'seewhy:due', 'seewhy:open', 'seewhy:counters', 'seewhy:events'
+local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
+local OUTBOX, ORIGIN_LEASES = 'seewhy:outbox', 'seewhy:origin_leases'
+local UNDELIVERED = 'seewhy:undelivered'
+local LEADERSHIP, EPOCH = 'seewhy:leadership', 'seewhy:epoch'
+local function job_key(id) return 'seewhy:job:' .. id end
+local function ready_key(lane, tenant) return 'seewhy:ready:' .. lane .. ':' .. tenant end
+local function virtual_time_key(lane) return 'seewhy:virtual_time:' .. lane end
+local function quarantine_key(lane) return 'seewhy:quarantine:' .. lane end
+local function claimed_key(owner) return 'seewhy:claimed:' .. owner end
+local function open_key(lane) return 'seewhy:open:' .. lane end
+local function throughput_key(lane, minute) return 'seewhy:throughput:' .. lane .. ':' .. minute end
+local function coalesced_key(fingerprint) return 'seewhy:coalesced:' .. fingerprint end
+local function duplicates_key(id) return 'seewhy:duplicates:' .. id end
+local function idempotency_key(digest) return 'seewhy:idempotency:' .. digest end
+local function origin_key(origin) return 'seewhy:outbox:' .. origin end

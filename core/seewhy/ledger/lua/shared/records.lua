@@ -1,0 +1,65 @@
+-- ARGV[1]: the ledger's settings as a JSON object. ARGV[2]: the arguments of the call as one.
+local settings, args = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
+
+-- Return a field of a job, or false when it is unset or empty.
+local function field(id, name)
+  local value = redis.call('HGET', job_key(id), name)
+  return value ~= '' and value or false
+end
+
+local function set_fields(id, fields)
+  local flat = {}
+  for name, value in pairs(fields) do
+    table.insert(flat, name)
+    table.insert(flat, value)
+  end
+  redis.call('HSET', job_key(id), unpack(flat))
+end
+
+local function tenant_in(context) return cjson.decode(context).tenant end
+
+local function tenant_of(id)
+  local context = field(id, 'context')
+  return context and tenant_in(context)
+end
+
+local function is_open(state) return state == 'queued' or state == 'running' end
+
+local function past_deadline(id, now)
+  local deadline = field(id, 'deadline_ms')
+  return deadline and tonumber(deadline) <= now
+end
+
+local function publish_event(id, state)
+  redis.call('XADD', EVENTS, 'MAXLEN', '~', settings.max_events, '*', 'id', id, 'state', state)
+end
+
+local function unclaim(id)
+  local owner = field(id, 'owner')
+  if owner then
+    redis.call('SREM', claimed_key(owner), id)
+    redis.call('HDEL', job_key(id), 'owner')
+  end
+end
+
+-- Only the current fence may change a claimed job (I4).
+local function is_current(claim)
+  local record = redis.call('HMGET', job_key(claim.job_id), 'state', 'fence')
+  return record[1] == 'running' and tonumber(record[2]) == claim.fence
+end
+
+-- Call `change` for each current claim; answer 1 for each claim that it changed, else 0.
+local function change_claimed(claims, change)
+  local applied = {}
+  for n, claim in ipairs(claims) do
+    applied[n] = is_current(claim) and change(claim) ~= false and 1 or 0
+  end
+  return applied
+end
+
+-- Bind an idempotency key to an accepted job.
+local function bind_key(key, id, ttl_ms)
+  local name = idempotency_key(key.digest)
+  redis.call('HSET', name, 'request_digest', key.request_digest, 'job_id', id, 'accepted', 1)
+  redis.call('PEXPIRE', name, ttl_ms)
+end

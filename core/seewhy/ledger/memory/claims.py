@@ -1,0 +1,141 @@
+"""Claiming and finishing jobs of the in-memory ledger."""
+
+from collections.abc import Callable, Sequence
+
+from seewhy.ledger.memory.state.finish import cancel_or_expire, finish
+from seewhy.ledger.memory.state.queues import make_ready, next_ready, quarantined, requeue
+from seewhy.ledger.memory.state.state import Entry, LedgerState, StateOwner
+from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
+from seewhy.schemas.job import JobState
+
+
+class MemoryClaims(StateOwner):
+    """Implements `seewhy.ledger.ports.claims.ClaimLedger`."""
+
+    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+        """Take up to `limit` ready jobs, earlier lanes first."""
+        state = self._state
+        with state.changed:
+            held = [e for e in state.entries.values() if e.record.owner == owner]
+            if any(entry.record.quarantined for entry in held):
+                return []
+            for lane in lanes:
+                while waiting := quarantined(state, lane):
+                    if held:
+                        return []
+                    if claim := _take(state, waiting[0], owner):
+                        return [claim]
+            taken: list[Claim] = []
+            for lane in lanes:
+                while len(taken) < limit and (ready := next_ready(state, lane)):
+                    if claim := _take(state, ready, owner):
+                        taken.append(claim)
+            return taken
+
+    def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
+        """Renew leases and return their states, in the order given."""
+        with self._state.changed:
+            return [self._renew_one(claim) for claim in claims]
+
+    def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
+        """Make jobs `succeeded`."""
+        results = {done.claim: done.result for done in completions}
+
+        def succeed(claim: Claim) -> None:
+            finish(self._state, claim.job_id, JobState.SUCCEEDED, result=results[claim])
+
+        return self._report([done.claim for done in completions], succeed)
+
+    def fail(self, failures: Sequence[JobFailure]) -> FinishReceipt:
+        """Make jobs `failed`, or queue them again while attempts are left."""
+        known = {failure.claim: failure for failure in failures}
+
+        def fail_or_retry(claim: Claim) -> None:
+            state, failure, job_id = self._state, known[claim], claim.job_id
+            attempts = state.entries[job_id].record.attempts
+            if failure.retry_in_ms is None or attempts >= state.policy.max_attempts:
+                error = {"error_code": failure.code, "error_detail": failure.detail}
+                finish(state, job_id, JobState.FAILED, **error)
+            elif not cancel_or_expire(state, job_id):
+                requeue(state, job_id)
+                state.due[job_id] = state.now() + failure.retry_in_ms
+
+        return self._report([failure.claim for failure in failures], fail_or_retry)
+
+    def release(self, claims: Sequence[Claim], *, retry_in_ms: int = 0) -> list[bool]:
+        """Return jobs unrun and uncharged to their place in the queue, after a delay."""
+
+        def release_one(claim: Claim) -> None:
+            state, job_id = self._state, claim.job_id
+            state.update(job_id, attempts=state.entries[job_id].record.attempts - 1)
+            if cancel_or_expire(state, job_id):
+                return
+            requeue(state, job_id)
+            if retry_in_ms:
+                state.due[job_id] = state.now() + retry_in_ms
+            else:
+                make_ready(state, job_id)
+
+        with self._state.changed:
+            return [self._change(claim, release_one) for claim in claims]
+
+    def cancel_claimed(self, claims: Sequence[Claim]) -> list[bool]:
+        """Make jobs `cancelled` that their clients asked to cancel."""
+
+        def confirm(claim: Claim) -> bool:
+            if not self._state.entries[claim.job_id].record.cancel_requested:
+                return False
+            finish(self._state, claim.job_id, JobState.CANCELLED)
+            return True
+
+        with self._state.changed:
+            return [self._change(claim, confirm) for claim in claims]
+
+    def _renew_one(self, claim: Claim) -> LeaseStatus:
+        state = self._state
+        if not self._is_current(claim):
+            return LeaseStatus.LOST
+        record = state.entries[claim.job_id].record
+        if state.past_deadline(record):
+            finish(state, claim.job_id, JobState.EXPIRED)
+            return LeaseStatus.LOST
+        state.due[claim.job_id] = state.now() + state.policy.lease_ms
+        return LeaseStatus.CANCEL if record.cancel_requested else LeaseStatus.HELD
+
+    def _report(self, claims: list[Claim], change: Callable[[Claim], None]) -> FinishReceipt:
+        state = self._state
+        with state.changed:
+            before = state.deliveries_added
+            applied = [self._change(claim, change) for claim in claims]
+            added = state.deliveries_added > before
+            return FinishReceipt(applied, state.dispatcher_wakeups_needed() if added else 0)
+
+    def _change(self, claim: Claim, change: Callable[[Claim], bool | None]) -> bool:
+        """Change a claimed job if the claim is current; False if it is not, or nothing changed."""
+        return self._is_current(claim) and change(claim) is not False
+
+    def _is_current(self, claim: Claim) -> bool:
+        entry = self._state.entries.get(claim.job_id)
+        return bool(
+            entry and entry.record.state is JobState.RUNNING and entry.record.fence == claim.fence
+        )
+
+
+def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
+    """Claim one ready job, unless its deadline has passed."""
+    record, now = entry.record, state.now()
+    entry.ready = False
+    if state.past_deadline(record):
+        finish(state, record.job_id, JobState.EXPIRED)
+        return None
+    record = state.update(
+        record.job_id,
+        state=JobState.RUNNING,
+        owner=owner,
+        fence=record.fence + 1,
+        attempts=record.attempts + 1,
+        started_ms=now if record.started_ms is None else record.started_ms,
+    )
+    state.due[record.job_id] = now + state.policy.lease_ms
+    state.publish_event(record.job_id, JobState.RUNNING)
+    return Claim(record.job_id, record.fence, record.attempts, record.lane, record.job)

@@ -1,0 +1,1 @@
+"""The state of the in-memory ledger, and the steps that several operations share."""

@@ -1,0 +1,112 @@
+"""How a job of the in-memory ledger receives its outcome, and coalescing."""
+
+from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck
+from seewhy.ledger.memory.state.state import FinishedJob, LedgerState, Original
+from seewhy.schemas.job import JobState
+
+MAX_SHARED = 1000
+"""The most duplicates that finish in the same step as their original."""
+
+
+def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object) -> None:
+    """Give a job its outcome."""
+    entry = state.entries[job_id]
+    if entry.record.started_ms is not None:
+        finished = FinishedJob(state.now(), entry.record.lane, entry.record.context.tenant)
+        state.finished.append(finished)
+    entry.ready, entry.duplicate_of = False, None
+    record = state.update(job_id, state=outcome, finished_ms=state.now(), owner=None, **changes)
+    del state.due[job_id]
+    state.terminal[outcome] += 1
+    if outcome is not JobState.SUCCEEDED or record.cached:
+        state.unarchived[job_id] = state.now()
+    if outcome is JobState.FAILED:
+        state.dead_letters[job_id] = state.now()
+    state.add_delivery(job_id)
+    state.publish_event(job_id, outcome)
+    if entry.fingerprint:
+        _finish_duplicates(state, job_id, entry.fingerprint, outcome)
+
+
+def cancel_or_expire(state: LedgerState, job_id: str) -> bool:
+    """Finish a job if its client cancelled it or its deadline has passed."""
+    record = state.entries[job_id].record
+    if record.cancel_requested:
+        finish(state, job_id, JobState.CANCELLED)
+    elif state.past_deadline(record):
+        finish(state, job_id, JobState.EXPIRED)
+    else:
+        return False
+    return True
+
+
+def coalesce(state: LedgerState, job_id: str) -> bool:
+    """Return True when the job must be computed; False: it is a duplicate now, or has finished."""
+    entry = state.entries[job_id]
+    known = state.originals.get(entry.fingerprint or "")
+    original = state.entries.get(known.job_id) if known else None
+    if known and (known.expires_ms <= state.now() or known.job_id == job_id):
+        original = None
+    if original and not state.has_expired(original.record):
+        other = original.record
+        if other.state is JobState.SUCCEEDED:
+            _share_outcome(state, job_id, other.job_id)
+            return False
+        queued_first = other.state is JobState.QUEUED and other.lane == entry.record.lane
+        if (other.state is JobState.RUNNING or queued_first) and not other.cancel_requested:
+            entry.duplicate_of = other.job_id
+            schedule_recheck(state, job_id)
+            return False
+    state.originals[entry.fingerprint or ""] = Original(job_id)
+    return True
+
+
+def check_duplicate(state: LedgerState, job_id: str) -> bool:
+    """Check a duplicate whose original may be gone; return True when it was made ready."""
+    entry = state.entries[job_id]
+    original = state.entries.get(entry.duplicate_of or "")
+    found = original.record.state if original and not state.has_expired(original.record) else None
+    if found in {JobState.QUEUED, JobState.RUNNING}:
+        schedule_recheck(state, job_id)
+    elif original and found in {JobState.SUCCEEDED, JobState.FAILED}:
+        _share_outcome(state, job_id, original.record.job_id)
+    else:
+        entry.duplicate_of = None
+        if coalesce(state, job_id):
+            make_ready(state, job_id)
+            return True
+    return False
+
+
+def _share_outcome(state: LedgerState, job_id: str, original_id: str) -> None:
+    """Finish a duplicate with the outcome of its original."""
+    original = state.entries[original_id].record
+    names = ("result",) if original.state is JobState.SUCCEEDED else ("error_code", "error_detail")
+    outcome = {name: getattr(original, name) or "" for name in names}
+    finish(state, job_id, original.state, cached=True, **outcome)
+
+
+def _duplicates(state: LedgerState, job_id: str) -> list[str]:
+    """List the duplicates of a job in their order."""
+    waiting = [entry for entry in state.entries.values() if entry.duplicate_of == job_id]
+    waiting.sort(key=lambda entry: (entry.sequence, entry.record.job_id))
+    return [entry.record.job_id for entry in waiting]
+
+
+def _finish_duplicates(
+    state: LedgerState, job_id: str, fingerprint: str, outcome: JobState
+) -> None:
+    original = state.originals.get(fingerprint)
+    if original and original.job_id == job_id:
+        if outcome is JobState.SUCCEEDED and state.policy.cache_ms > 0:
+            original.expires_ms = state.now() + state.policy.cache_ms
+        else:
+            del state.originals[fingerprint]
+    duplicates = _duplicates(state, job_id)
+    if outcome in {JobState.SUCCEEDED, JobState.FAILED}:
+        for duplicate in duplicates[:MAX_SHARED]:
+            _share_outcome(state, duplicate, job_id)
+    elif duplicates:
+        state.entries[duplicates[0]].duplicate_of = None
+        if coalesce(state, duplicates[0]):
+            make_ready(state, duplicates[0])

@@ -1,0 +1,74 @@
+"""The queues of ready jobs, and fair queueing among tenants."""
+
+import math
+from collections.abc import Callable
+
+from seewhy.ledger.memory.state.state import Entry, LedgerState
+from seewhy.ledger.types import JobRecord, wakeup_queue
+from seewhy.schemas.job import JobState
+
+
+def schedule_recheck(state: LedgerState, job_id: str) -> None:
+    """Set when the sweep checks a waiting job next."""
+    record, now = state.entries[job_id].record, state.now()
+    age = now - record.submitted_ms
+    at = now + max(state.policy.recheck_ms, min(age, state.policy.recheck_max_ms))
+    state.due[job_id] = at if record.deadline_ms is None else min(at, record.deadline_ms)
+
+
+def make_ready(state: LedgerState, job_id: str) -> None:
+    """Put a queued job where it can be claimed."""
+    entry = state.entries[job_id]
+    if not entry.record.quarantined:
+        virtual_time = state.virtual_time.setdefault(entry.record.lane, {})
+        lowest = min(virtual_time.values(), default=0)
+        virtual_time.setdefault(entry.record.context.tenant, lowest)
+    entry.ready = True
+    schedule_recheck(state, job_id)
+
+
+def requeue(state: LedgerState, job_id: str) -> None:
+    """Make a running job queued again; the caller decides when it becomes ready."""
+    state.update(job_id, state=JobState.QUEUED, owner=None)
+    state.publish_event(job_id, JobState.QUEUED)
+
+
+def quarantined(state: LedgerState, lane: str) -> list[Entry]:
+    """List the ready jobs of a lane that must run alone, in their order."""
+    return _ready(state, lambda r: r.lane == lane and r.quarantined)
+
+
+def tenant_queue(state: LedgerState, lane: str, tenant: str) -> list[Entry]:
+    """List a tenant's other ready jobs of a lane, in their order."""
+    return _ready(
+        state, lambda r: r.lane == lane and r.context.tenant == tenant and not r.quarantined
+    )
+
+
+def next_ready(state: LedgerState, lane: str) -> Entry | None:
+    """Return the next ready job and charge its tenant one turn."""
+    virtual_time = state.virtual_time.setdefault(lane, {})
+    while virtual_time:
+        tenant = next_tenant(virtual_time)
+        if queue := tenant_queue(state, lane, tenant):
+            virtual_time[tenant] += 1
+            return queue[0]
+        del virtual_time[tenant]
+    return None
+
+
+def next_tenant(virtual_time: dict[str, int]) -> str:
+    """Return the tenant with the lowest virtual time; equals go in the order of their names."""
+    return min(virtual_time, key=lambda name: (virtual_time[name], name))
+
+
+def wakeups_needed(state: LedgerState, lane: str) -> int:
+    """Count the wakeups that the ready jobs of a lane need, less the unread ones."""
+    ready = len(_ready(state, lambda r: r.lane == lane))
+    wanted = min(math.ceil(ready / state.policy.jobs_per_wakeup), state.policy.max_wakeups)
+    return max(0, wanted - state.unread_wakeups(wakeup_queue(lane)))
+
+
+def _ready(state: LedgerState, wanted: Callable[[JobRecord], bool]) -> list[Entry]:
+    entries = [entry for entry in state.entries.values() if entry.ready and wanted(entry.record)]
+    return sorted(entries, key=lambda entry: (entry.sequence, entry.record.job_id))

@@ -1,0 +1,192 @@
+"""The state of the in-memory ledger, and the smallest steps on it."""
+
+import math
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from seewhy.ledger.types import (
+    DISPATCHER_QUEUE,
+    DeliveryState,
+    IdempotencyKey,
+    JobEvent,
+    JobRecord,
+    LedgerPolicy,
+    Submission,
+    WebhookStatus,
+)
+from seewhy.schemas.context import RequestContext
+from seewhy.schemas.job import JobState
+
+
+@dataclass(slots=True)
+class Entry:
+    """A record, and what only the ledger itself uses of it."""
+
+    record: JobRecord
+    sequence: int
+    """The place in the queue: lower numbers run first."""
+    ready: bool = False
+    fingerprint: str | None = None
+    duplicate_of: str | None = None
+
+
+@dataclass(slots=True)
+class BoundKey:
+    """The job that an idempotency key is bound to."""
+
+    request_digest: str
+    job_id: str
+    reserved_until_ms: int
+    expires_ms: int
+    accepted: bool = False
+
+
+@dataclass(slots=True)
+class Original:
+    """The job that computes, or has computed, the outcome for a fingerprint."""
+
+    job_id: str
+    expires_ms: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedJob:
+    """When a claimed job finished, for the throughput of its lane."""
+
+    at_ms: int
+    lane: str
+    tenant: str
+
+
+@dataclass(slots=True)
+class LedgerState:
+    """The state. Callers hold `changed`."""
+
+    policy: LedgerPolicy
+    now: Callable[[], int]
+    unread_wakeups: Callable[[str], int]
+    """Count the unread wakeups in a Celery queue."""
+    entries: dict[str, Entry] = field(default_factory=dict)
+    due: dict[str, int] = field(default_factory=dict)
+    virtual_time: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Lane → tenant → virtual time; the lowest goes first."""
+    originals: dict[str, Original] = field(default_factory=dict)
+    """Fingerprint → original."""
+    finished: list[FinishedJob] = field(default_factory=list)
+    keys: dict[tuple[str, str], BoundKey] = field(default_factory=dict)
+    """(tenant, idempotency key) → job."""
+    events: list[JobEvent] = field(default_factory=list)
+    unarchived: dict[str, int] = field(default_factory=dict)
+    dead_letters: dict[str, int] = field(default_factory=dict)
+    outbox: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Origin → job → when its webhook is due."""
+    deliveries_added: int = 0
+    undelivered: dict[str, int] = field(default_factory=dict)
+    origin_leases: dict[str, int] = field(default_factory=dict)
+    """Origin → end of its lease or pause."""
+    leadership: tuple[str, int] | None = None
+    """The owner, and the end of its lease."""
+    epoch: str | None = None
+    terminal: Counter[JobState] = field(default_factory=Counter)
+    accepted: int = 0
+    changed: threading.Condition = field(
+        default_factory=lambda: threading.Condition(threading.RLock())
+    )
+
+    def bind_key(
+        self, key: IdempotencyKey, context: RequestContext, job_id: str, *, accepted: bool
+    ) -> BoundKey:
+        """Bind an idempotency key to a job."""
+        now = self.now()
+        bound = BoundKey(
+            request_digest=key.request_digest,
+            job_id=job_id,
+            reserved_until_ms=now + self.policy.reservation_ms,
+            expires_ms=now + self.policy.idempotency_ttl_ms,
+            accepted=accepted,
+        )
+        self.keys[context.tenant, key.key] = bound
+        return bound
+
+    def find_key(self, key: IdempotencyKey, context: RequestContext) -> BoundKey | None:
+        """Return what a key is bound to; None when it is unbound or has expired."""
+        bound = self.keys.get((context.tenant, key.key))
+        return bound if bound and bound.expires_ms > self.now() else None
+
+    def accept(self, submission: Submission) -> Entry:
+        """Add a new job."""
+        self.accepted += 1
+        record = JobRecord.accepted(submission, submitted_ms=self.now())
+        entry = Entry(record, sequence=self.accepted, fingerprint=submission.fingerprint)
+        self.entries[submission.job_id] = entry
+        return entry
+
+    def has_expired(self, record: JobRecord) -> bool:
+        """Whether the record is past its retention."""
+        if record.finished_ms is None:
+            return False
+        retention_ms = self.policy.retention_ms
+        if record.webhook:
+            retention_ms = max(retention_ms, self.policy.webhook_retention_ms)
+        return record.finished_ms + retention_ms <= self.now()
+
+    def past_deadline(self, record: JobRecord) -> bool:
+        """Whether the deadline has passed."""
+        return record.deadline_ms is not None and record.deadline_ms <= self.now()
+
+    def update(self, job_id: str, **changes: object) -> JobRecord:
+        """Change fields of a record."""
+        entry = self.entries[job_id]
+        entry.record = replace(entry.record, **changes)  # type: ignore[arg-type]
+        return entry.record
+
+    def publish_event(self, job_id: str, state: JobState) -> None:
+        """Publish a change of state to all readers of events."""
+        self.events.append(JobEvent(str(len(self.events) + 1), job_id, state))
+        self.changed.notify_all()
+
+    def list_records(self, listed: dict[str, int], limit: int) -> list[JobRecord]:
+        """List the records of a list, the oldest first, and remove those that have expired."""
+        order = sorted(listed, key=lambda job_id: (listed[job_id], job_id))[:limit]
+        records = [self.entries[job_id].record for job_id in order]
+        for record in records:
+            if self.has_expired(record):
+                del listed[record.job_id]
+        return [record for record in records if not self.has_expired(record)]
+
+    def add_delivery(self, job_id: str) -> None:
+        """Add the webhook of a finished job, if it has one, to the outbox."""
+        webhook = self.entries[job_id].record.webhook
+        if webhook:
+            pending = WebhookStatus(webhook.url, DeliveryState.PENDING, detail=webhook.detail)
+            self.update(job_id, webhook=pending)
+            self.outbox.setdefault(origin_of(webhook.url), {})[job_id] = self.now()
+            self.undelivered.pop(job_id, None)
+            self.deliveries_added += 1
+
+    def due_origins(self) -> list[str]:
+        """List the origins with a due delivery and without a lease, the longest due first."""
+        now = self.now()
+        first = {origin: min(rows.values()) for origin, rows in self.outbox.items() if rows}
+        due = sorted((at, origin) for origin, at in first.items() if at <= now)
+        return [origin for _, origin in due if self.origin_leases.get(origin, 0) <= now]
+
+    def dispatcher_wakeups_needed(self) -> int:
+        """Count the wakeups that webhook dispatchers need."""
+        wanted = min(len(self.due_origins()), self.policy.max_wakeups)
+        return max(0, wanted - self.unread_wakeups(DISPATCHER_QUEUE))
+
+
+class StateOwner:
+    """A part of the in-memory ledger. Every public method locks the state for one atomic step."""
+
+    _state: LedgerState
+
+
+def origin_of(url: str) -> str:
+    """Return the scheme, host and port of a URL as they are written."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest, maxsplit=1)[0]}"

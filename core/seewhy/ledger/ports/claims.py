@@ -1,0 +1,38 @@
+"""Claiming, running and finishing jobs, as a worker does."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
+
+
+class ClaimLedger(Protocol):
+    """Hands out jobs under leases. Every method is one atomic step; raises `LedgerUnavailable`."""
+
+    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+        """Take up to `limit` ready jobs, earlier lanes first, and charge each an attempt.
+
+        Within a lane the tenants take turns, one job each. A quarantined job is claimed alone,
+        and only by an owner that holds no other job; until then its lane yields no other job.
+        """
+        ...
+
+    def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
+        """Renew leases and return their states, in the order given."""
+        ...
+
+    def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
+        """Make jobs `succeeded`."""
+        ...
+
+    def fail(self, failures: Sequence[JobFailure]) -> FinishReceipt:
+        """Make jobs `failed`, or queue them again while attempts are left."""
+        ...
+
+    def release(self, claims: Sequence[Claim], *, retry_in_ms: int = 0) -> list[bool]:
+        """Return jobs unrun and uncharged to their place in the queue, after a delay."""
+        ...
+
+    def cancel_claimed(self, claims: Sequence[Claim]) -> list[bool]:
+        """Make jobs `cancelled` that their clients asked to cancel."""
+        ...

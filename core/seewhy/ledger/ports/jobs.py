@@ -1,0 +1,32 @@
+"""Jobs as the API's clients see them."""
+
+from typing import Protocol
+
+from seewhy.ledger.types import JobEvent, JobRecord
+
+
+class JobReader(Protocol):
+    """Reads jobs."""
+
+    def read(self, job_id: str) -> JobRecord | None:
+        """Read one job; None when it is unknown or past its retention."""
+        ...
+
+
+class JobLedger(JobReader, Protocol):
+    """Reads and cancels jobs. Every method is one atomic step and raises `LedgerUnavailable`."""
+
+    def cancel(self, job_id: str) -> JobRecord | None:
+        """Cancel a queued job or request the cancellation of a running one.
+
+        Returns the record, unchanged when the job is finished; None when it is unknown.
+        """
+        ...
+
+    def queue_position(self, record: JobRecord) -> int | None:
+        """Count the jobs of the lane that run before a queued one, plus one."""
+        ...
+
+    def events(self, *, after: str, wait_ms: int) -> list[JobEvent]:
+        """Read the events after a position, waiting up to `wait_ms` for the first."""
+        ...

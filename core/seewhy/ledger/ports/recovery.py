@@ -1,0 +1,35 @@
+"""Restoring jobs after Redis has lost them."""
+
+from typing import Protocol
+
+from seewhy.ledger.ports.jobs import JobReader
+from seewhy.ledger.types import EpochMarker, JobRestoration
+
+
+class RecoveryLedger(JobReader, Protocol):
+    """Restores jobs. Every method is one atomic step and raises `LedgerUnavailable`."""
+
+    def restore(self, restoration: JobRestoration) -> bool:
+        """Add a lost job, ahead of all jobs accepted since the loss.
+
+        Returns False when its id is known or its retention is over. A job without an outcome is
+        overdue at once, so the next sweep notifies its lane. No claim from before the loss can
+        finish it. Its times come from the id and the outcome, the only exception to I3.
+        """
+        ...
+
+    def epoch_marker(self) -> EpochMarker:
+        """Read which epoch the jobs belong to, and whether the server has restarted since."""
+        ...
+
+    def acquire_leadership(self, owner: str, *, lease_ms: int) -> bool:
+        """Become the one process that recovers the ledger; False when another is."""
+        ...
+
+    def renew_leadership(self, owner: str, *, lease_ms: int) -> bool:
+        """Extend the leadership; False when it was lost."""
+        ...
+
+    def set_epoch(self, epoch: str, *, owner: str) -> bool:
+        """Write the epoch marker and give up the leadership; False when it was lost."""
+        ...

@@ -1,0 +1,52 @@
+"""Claiming and finishing jobs of the Redis ledger."""
+
+from collections.abc import Sequence
+
+from seewhy.ledger.redis.client.encoding import encode_claim
+from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
+
+
+class RedisClaims:
+    """Implements `seewhy.ledger.ports.claims.ClaimLedger`."""
+
+    scripts: Scripts
+
+    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+        """Take up to `limit` ready jobs, earlier lanes first."""
+        rows = self.scripts.call("claims/claim", lanes=list(lanes), owner=owner, limit=limit)
+        return [Claim(*row) for row in rows]
+
+    def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
+        """Renew leases and return their states, in the order given."""
+        answer = self.scripts.call("claims/renew", claims=[encode_claim(c) for c in claims])
+        return [LeaseStatus(status) for status in answer]
+
+    def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
+        """Make jobs `succeeded`."""
+        claims = [encode_claim(done.claim, result=done.result) for done in completions]
+        applied, wakeups = self.scripts.call("claims/complete", claims=claims)
+        return FinishReceipt([bool(one) for one in applied], wakeups)
+
+    def fail(self, failures: Sequence[JobFailure]) -> FinishReceipt:
+        """Make jobs `failed`, or queue them again while attempts are left."""
+        claims = [
+            encode_claim(f.claim, code=f.code, detail=f.detail, **_retry(f)) for f in failures
+        ]
+        applied, wakeups = self.scripts.call("claims/fail", claims=claims)
+        return FinishReceipt([bool(one) for one in applied], wakeups)
+
+    def release(self, claims: Sequence[Claim], *, retry_in_ms: int = 0) -> list[bool]:
+        """Return jobs unrun and uncharged to their place in the queue, after a delay."""
+        held = [encode_claim(claim) for claim in claims]
+        answer = self.scripts.call("claims/release", claims=held, retry_in_ms=retry_in_ms)
+        return [bool(one) for one in answer]
+
+    def cancel_claimed(self, claims: Sequence[Claim]) -> list[bool]:
+        """Make jobs `cancelled` that their clients asked to cancel."""
+        held = [encode_claim(claim) for claim in claims]
+        return [bool(one) for one in self.scripts.call("claims/cancel_claimed", claims=held)]
+
+
+def _retry(failure: JobFailure) -> dict[str, int]:
+    return {} if failure.retry_in_ms is None else {"retry_in_ms": failure.retry_in_ms}

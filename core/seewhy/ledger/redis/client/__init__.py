@@ -1,0 +1,1 @@
+"""How the ledger talks to Redis: connection, keys, scripts, encoding."""

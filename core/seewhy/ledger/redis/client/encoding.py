@@ -1,0 +1,116 @@
+"""How values travel to the Lua scripts and back.
+
+Hash fields are named after the fields of the dataclasses, so that a field which the ledger only
+stores is named nowhere here. A nested request context is one JSON text; a webhook's status is
+stored as `webhook_url`, `webhook_state` and so on, because the scripts update it in parts.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from seewhy.ledger.types import (
+    Claim,
+    IdempotencyKey,
+    JobOutcome,
+    JobRecord,
+    JobRestoration,
+    LimitScope,
+    QueueLimit,
+    Submission,
+)
+from seewhy.schemas.context import RequestContext
+
+_RECORD = TypeAdapter(JobRecord)
+_CONTEXT = TypeAdapter(RequestContext)
+_WEBHOOK = "webhook_"
+_INTERPRETED = {"job_id", "deadline_ms", "key"}
+"""Fields of a submission that the scripts do not store as they are."""
+
+
+def encode_submission(submission: Submission) -> dict[str, Any]:
+    """Return the arguments of a submission: what the scripts interpret, and `fields` to store."""
+    return {
+        "job_id": submission.job_id,
+        "deadline_ms": submission.deadline_ms,
+        "key": submission.key and encode_key(submission.key, submission.context),
+        "fields": _encode_fields(submission, without=_INTERPRETED),
+    }
+
+
+def encode_restoration(restoration: JobRestoration) -> dict[str, Any]:
+    """Return the arguments of a restoration."""
+    return {
+        **encode_submission(restoration.submission),
+        "submitted_ms": restoration.submitted_ms,
+        "outcome": restoration.outcome and _encode_fields(restoration.outcome),
+    }
+
+
+def encode_key(key: IdempotencyKey, context: RequestContext) -> dict[str, str]:
+    """Return a tenant's idempotency key, digested, with the digest of its request."""
+    return {"digest": key_digest(key, context), "request_digest": key.request_digest}
+
+
+def key_digest(key: IdempotencyKey, context: RequestContext) -> str:
+    """Digest a key, which the client chose, into part of a Redis key."""
+    return hashlib.sha256(f"{context.tenant}/{key.key}".encode()).hexdigest()
+
+
+def encode_claim(claim: Claim, **report: Any) -> dict[str, Any]:
+    """Return what identifies a claim, with a report on it."""
+    return {"job_id": claim.job_id, "fence": claim.fence, **report}
+
+
+def decode_record(job_id: str, flat: Sequence[str]) -> JobRecord | None:
+    """Read a record from the reply of HGETALL; None when it is empty."""
+    return read_record(job_id, pairs(flat))
+
+
+def read_record(job_id: str, values: Mapping[str, str]) -> JobRecord | None:
+    """Read a record from its hash; None when the hash is empty."""
+    if not values:
+        return None
+    webhook = {
+        name.removeprefix(_WEBHOOK): value
+        for name, value in values.items()
+        if name.startswith(_WEBHOOK)
+    }
+    context = _CONTEXT.validate_json(values["context"])
+    return _RECORD.validate_python(
+        {**values, "job_id": job_id, "context": context, "webhook": webhook or None}
+    )
+
+
+def decode_records(rows: Sequence[Sequence[str]]) -> list[JobRecord]:
+    """Read records from rows of the form id, name, value, name, value…"""
+    records = (decode_record(job_id, flat) for job_id, *flat in rows)
+    return [record for record in records if record]
+
+
+def decode_limit(scope: str, retry_in_ms: int) -> QueueLimit | None:
+    """Read a queue limit; None for an empty scope: no limit was reached."""
+    return QueueLimit(LimitScope(scope), retry_in_ms) if scope else None
+
+
+def pairs(flat: Sequence[Any]) -> dict[str, Any]:
+    """Read a flat sequence of names and values."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _encode_fields(
+    value: Submission | JobOutcome, *, without: set[str] | None = None
+) -> dict[str, str | int]:
+    """Return hash fields for a dataclass: None and False are left out, True is 1."""
+    encoded: dict[str, str | int] = {}
+    for field in fields(value):
+        part = getattr(value, field.name)
+        if part is None or part is False or field.name in (without or ()):
+            continue
+        if is_dataclass(part):
+            part = TypeAdapter(type(part)).dump_json(part).decode()
+        encoded[field.name] = 1 if part is True else part
+    return encoded

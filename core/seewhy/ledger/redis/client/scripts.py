@@ -1,0 +1,61 @@
+"""The Lua scripts of the ledger, and how they are called.
+
+Every script receives two JSON objects: the ledger's settings and the arguments of the call.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from redis import Redis
+
+from seewhy.ledger.redis.client.connection import translated
+from seewhy.ledger.types import DISPATCHER_QUEUE, LedgerPolicy
+from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
+from seewhy.ledger.types.policy import WORKER_LOST, WORKER_LOST_DETAIL
+
+SHARED = ("keys", "records", "queues", "admission", "outbox", "coalescing", "finish")
+"""The files of `lua/shared` that precede each script, after the clock and in this order."""
+
+
+class Scripts:
+    """Calls scripts by the path of their file. A script is loaded on its first call."""
+
+    def __init__(self, client: Redis, *, policy: LedgerPolicy, clock: str | None = None) -> None:
+        """Prepare without connecting. `clock` is Lua that defines `now_ms()`."""
+        self.client: Any = client  # redis-py types a reply as the union of all possible replies
+        settings = asdict(policy) | {
+            "wakeup_queue_prefix": WAKEUP_QUEUE_PREFIX,
+            "dispatcher_queue": DISPATCHER_QUEUE,
+            "worker_lost": WORKER_LOST,
+            "worker_lost_detail": WORKER_LOST_DETAIL,
+        }
+        self._settings = json.dumps(settings)
+        parts = [_lua(f"shared/{name}") for name in SHARED]
+        self._shared = "\n".join([clock or _lua("shared/clock"), *parts])
+        self._scripts: dict[str, Any] = {}
+
+    def call(self, path: str, **arguments: object) -> Any:
+        """Run a script. Raises `LedgerUnavailable`. Arguments that are None are left out."""
+        with translated():
+            return self.script(path)(args=[self._settings, encode_arguments(arguments)])
+
+    def script(self, path: str) -> Any:
+        """Return the registered script; Redis identifies it by its `sha`."""
+        if path not in self._scripts:
+            self._scripts[path] = self.client.register_script(self._shared + _lua(path))
+        return self._scripts[path]
+
+
+def encode_arguments(arguments: Mapping[str, object]) -> str:
+    """Encode as JSON, without None: cjson decodes null as a value that is true."""
+    present = {name: value for name, value in arguments.items() if value is not None}
+    return json.dumps(present, ensure_ascii=False, separators=(",", ":"))
+
+
+@cache
+def _lua(path: str) -> str:
+    return resources.files("seewhy.ledger").joinpath("lua", f"{path}.lua").read_text("utf-8")

@@ -1,0 +1,58 @@
+"""Background and operator work on the Redis ledger."""
+
+from collections.abc import Sequence
+
+from seewhy.ledger.redis.client.connection import translated
+from seewhy.ledger.redis.client.encoding import decode_records, pairs
+from seewhy.ledger.redis.client.keys import DEAD_LETTERS, UNARCHIVED, WRITE_CHECK
+from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.types import JobCounts, JobRecord, SweepResult
+from seewhy.schemas.job import JobState
+
+
+class RedisMaintenance:
+    """Implements `MaintenanceLedger`, `ArchiveLedger` and `DeadLetterLedger` of the ports."""
+
+    scripts: Scripts
+
+    def sweep(self, *, limit: int = 500) -> SweepResult:
+        """Check up to `limit` overdue jobs."""
+        examined, *flat = self.scripts.call("maintenance/sweep", limit=limit)
+        return SweepResult(examined, {lane: times for lane, times in pairs(flat).items() if times})
+
+    def counts(self) -> JobCounts:
+        """Read all counters in one step."""
+        non_terminal, lanes, flat = self.scripts.call("maintenance/counts")
+        counters = {name: int(n) for name, n in pairs(flat).items()}
+        return JobCounts(
+            accepted=counters.get("accepted", 0),
+            non_terminal=non_terminal,
+            terminal={s: counters[s] for s in JobState if s.terminal and s in counters},
+            open={lane: int(n) for lane, n in pairs(lanes).items() if int(n)},
+        )
+
+    def check(self) -> None:
+        """Return when Redis accepts writes."""
+        with translated():
+            self.scripts.client.set(WRITE_CHECK, "1", px=1000)
+
+    def list_unarchived(self, *, limit: int = 100) -> list[JobRecord]:
+        """List the oldest outcomes that the object store does not have yet."""
+        return self._records(UNARCHIVED, limit)
+
+    def mark_archived(self, job_ids: Sequence[str]) -> None:
+        """Remove outcomes that are now archived from the list."""
+        self.scripts.call("maintenance/remove", list=UNARCHIVED, job_ids=list(job_ids))
+
+    def list_dead_letters(self, *, limit: int = 1000) -> list[JobRecord]:
+        """List the oldest failed jobs that were not dismissed."""
+        return self._records(DEAD_LETTERS, limit)
+
+    def dismiss(self, job_ids: Sequence[str]) -> int:
+        """Remove jobs from the dead letters; return how many were removed."""
+        ids = list(job_ids)
+        return int(self.scripts.call("maintenance/remove", list=DEAD_LETTERS, job_ids=ids))
+
+    def _records(self, key: str, limit: int) -> list[JobRecord]:
+        rows = self.scripts.call("maintenance/list_records", list=key, limit=limit)
+        return decode_records(rows)

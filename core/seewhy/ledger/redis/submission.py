@@ -1,0 +1,56 @@
+"""Submitting jobs to the Redis ledger."""
+
+from seewhy.ledger.redis.client.encoding import (
+    decode_limit,
+    encode_key,
+    encode_submission,
+    key_digest,
+)
+from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.types import (
+    IdempotencyKey,
+    QueueLimit,
+    Reservation,
+    ReservationStatus,
+    Submission,
+    SubmissionReceipt,
+)
+from seewhy.schemas.context import RequestContext
+
+
+class RedisSubmission:
+    """Implements `seewhy.ledger.ports.submission.SubmissionLedger`."""
+
+    scripts: Scripts
+
+    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
+        """Bind a key to `job_id`, or return the job id that it is bound to already."""
+        status, bound = self.scripts.call(
+            "submission/reserve", key=encode_key(key, context), job_id=job_id
+        )
+        return Reservation(ReservationStatus(status), bound)
+
+    def release_reservation(
+        self, key: IdempotencyKey, job_id: str, *, context: RequestContext
+    ) -> bool:
+        """Free the key of a failed request."""
+        digest = key_digest(key, context)
+        answer = self.scripts.call("submission/release_reservation", digest=digest, job_id=job_id)
+        return bool(answer)
+
+    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
+        """Return the queue limit that would refuse a submission now, if any."""
+        answer = self.scripts.call("submission/reached_limit", lane=lane, tenant=context.tenant)
+        return decode_limit(*answer)
+
+    def submit(self, submission: Submission) -> SubmissionReceipt:
+        """Accept a job, unless its queue is full."""
+        created, notify, *limit = self.scripts.call(
+            "submission/submit", **encode_submission(submission)
+        )
+        return SubmissionReceipt(
+            submission.job_id,
+            created=bool(created),
+            notify=bool(notify),
+            limit_reached=decode_limit(*limit),
+        )

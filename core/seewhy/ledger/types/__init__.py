@@ -1,0 +1,62 @@
+"""The values that go into the ledger and come out of it."""
+
+from seewhy.ledger.types.claims import (
+    Claim,
+    Completion,
+    FinishReceipt,
+    JobFailure,
+    LeaseStatus,
+)
+from seewhy.ledger.types.deliveries import Attempt, Delivery, DeliveryResult, OriginLease
+from seewhy.ledger.types.lanes import DISPATCHER_QUEUE, lane_of, lanes_of, wakeup_queue
+from seewhy.ledger.types.policy import LedgerPolicy
+from seewhy.ledger.types.records import (
+    DeliveryState,
+    JobEvent,
+    JobOutcome,
+    JobRecord,
+    WebhookStatus,
+)
+from seewhy.ledger.types.submissions import (
+    IdempotencyKey,
+    LimitScope,
+    QueueLimit,
+    Reservation,
+    ReservationStatus,
+    Submission,
+    SubmissionReceipt,
+)
+from seewhy.ledger.types.upkeep import EpochMarker, JobCounts, JobRestoration, SweepResult
+
+__all__ = [
+    "DISPATCHER_QUEUE",
+    "Attempt",
+    "Claim",
+    "Completion",
+    "Delivery",
+    "DeliveryResult",
+    "DeliveryState",
+    "EpochMarker",
+    "FinishReceipt",
+    "IdempotencyKey",
+    "JobCounts",
+    "JobEvent",
+    "JobFailure",
+    "JobOutcome",
+    "JobRecord",
+    "JobRestoration",
+    "LeaseStatus",
+    "LedgerPolicy",
+    "LimitScope",
+    "OriginLease",
+    "QueueLimit",
+    "Reservation",
+    "ReservationStatus",
+    "Submission",
+    "SubmissionReceipt",
+    "SweepResult",
+    "WebhookStatus",
+    "lane_of",
+    "lanes_of",
+    "wakeup_queue",
+]

@@ -1,0 +1,47 @@
+"""Webhook deliveries: what a dispatcher leases and reports back."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from seewhy.ledger.types.records import JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One outcome to deliver. `attempt` counts from 1."""
+
+    record: JobRecord
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class OriginLease:
+    """Due deliveries of one origin. No other dispatcher sends there while the lease lasts."""
+
+    origin: str
+    expires_ms: int
+    """By the ledger's clock; identifies the lease, because later leases expire later."""
+    deliveries: tuple[Delivery, ...]
+
+
+class DeliveryResult(StrEnum):
+    """The result of one attempt."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    """The receiver answered 410: it wants no more messages."""
+    EXHAUSTED = "exhausted"
+    """The last attempt failed."""
+    RETRY = "retry"
+    NOT_ATTEMPTED = "not_attempted"
+    """Nothing was sent; the attempt is not charged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The report on one delivery. `retry_in_ms` applies to RETRY only."""
+
+    delivery: Delivery
+    result: DeliveryResult
+    detail: str = ""
+    retry_in_ms: int = 0

@@ -1,0 +1,43 @@
+"""The ledger's durations and limits."""
+
+from dataclasses import dataclass
+
+DAY_MS = 86_400_000
+
+WORKER_LOST = "worker_lost"
+"""The error code of a job whose worker was lost on every attempt."""
+
+WORKER_LOST_DETAIL = "The worker died or stopped responding on every attempt."
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPolicy:
+    """The ledger's durations and limits. All processes need the same values.
+
+    It holds no points in time: the clock is the ledger's own (I3).
+    """
+
+    lease_ms: int = 30_000
+    max_attempts: int = 3
+    recheck_ms: int = 5_000
+    """How soon the sweep checks a queued job; grows with the job's age to `recheck_max_ms`."""
+    recheck_max_ms: int = 60_000
+    retention_ms: int = 7 * DAY_MS
+    idempotency_ttl_ms: int = DAY_MS
+    reservation_ms: int = 30_000
+    """How long a reserved idempotency key stays busy when its request never finishes."""
+    jobs_per_wakeup: int = 8
+    """One wakeup is sent per this many ready jobs; each occupies one worker thread."""
+    max_wakeups: int = 32
+    """The most unread wakeups of one queue."""
+    max_events: int = 10_000
+    lane_limit: int = 1_000_000
+    """The most open jobs (queued or running) of a lane."""
+    tenant_limit: int = 250_000
+    """The most open jobs of one tenant in a lane."""
+    cache_ms: int = DAY_MS
+    """How long a success answers later requests with the same fingerprint."""
+    webhook_retention_ms: int = 4 * DAY_MS
+    """The minimum retention of a job with a webhook: its delivery may be retried this long."""
+    origin_lease_ms: int = 120_000
+    """How long a dispatcher holds an origin; unreported deliveries are due again after that."""

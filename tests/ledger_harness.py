@@ -1,0 +1,109 @@
+"""Ledgers under test: with a clock set by hand, wakeups left unread, and due times to inspect."""
+
+from collections import Counter
+from typing import Protocol
+
+from redis import Redis
+
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.ports.jobs import JobLedger
+from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.outbox import Outbox
+from seewhy.ledger.redis.client.keys import DUE
+from seewhy.ledger.redis.ledger import RedisLedger
+from seewhy.ledger.types import LedgerPolicy
+
+POLICY = LedgerPolicy(
+    lease_ms=1_000,
+    max_attempts=3,
+    recheck_ms=100,
+    recheck_max_ms=400,
+    jobs_per_wakeup=2,
+    max_wakeups=3,
+    lane_limit=12,
+    tenant_limit=10,
+    origin_lease_ms=500,
+)
+START_MS = 1_800_000_000_000
+CLOCK = """
+local function now_ms() return tonumber(redis.call('GET', 'test:clock')) end
+"""
+
+
+class LedgerHarness(Protocol):
+    """A ledger and what a test controls of its surroundings."""
+
+    ledger: Ledger
+    outbox: Outbox
+
+    def advance(self, ms: int) -> None:
+        """Set the ledger's clock forward."""
+
+    def add_unread_wakeup(self, queue: str) -> None:
+        """Leave a message in a Celery queue."""
+
+    def read_wakeups(self, queue: str) -> None:
+        """Empty a Celery queue."""
+
+    def due(self) -> dict[str, int]:
+        """Return when each open job is checked next."""
+
+
+class MemoryHarness:
+    """Implements `LedgerHarness` in memory."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+        self.unread: Counter[str] = Counter()
+        self.memory = MemoryLedger(
+            policy=POLICY,
+            clock_ms=lambda: self.now_ms,
+            unread_wakeups=lambda queue: self.unread[queue],
+        )
+        self.ledger: Ledger = self.memory
+        self.outbox: Outbox = self.memory.outbox
+
+    def advance(self, ms: int) -> None:
+        self.now_ms += ms
+
+    def add_unread_wakeup(self, queue: str) -> None:
+        self.unread[queue] += 1
+
+    def read_wakeups(self, queue: str) -> None:
+        self.unread[queue] = 0
+
+    def due(self) -> dict[str, int]:
+        return dict(self.memory._state.due)
+
+
+class RedisHarness:
+    """Implements `LedgerHarness` on a server, whose data it deletes first."""
+
+    def __init__(self, client: Redis) -> None:
+        client.flushdb()
+        client.set("test:clock", START_MS)
+        self.client = client
+        ledger = RedisLedger(client, policy=POLICY, clock=CLOCK)
+        self.ledger: Ledger = ledger
+        self.outbox: Outbox = ledger.outbox
+
+    def advance(self, ms: int) -> None:
+        self.client.incrby("test:clock", ms)
+
+    def add_unread_wakeup(self, queue: str) -> None:
+        self.client.lpush(queue, "a message")
+
+    def read_wakeups(self, queue: str) -> None:
+        self.client.delete(queue)
+
+    def due(self) -> dict[str, int]:
+        times = self.client.zrange(DUE, 0, -1, withscores=True)
+        return {job_id: int(at) for job_id, at in times}
+
+
+def latest_position(ledger: JobLedger) -> str:
+    """Return the position of the latest event."""
+    position = "0"
+    while events := ledger.events(after=position, wait_ms=1):
+        position = events[-1].position
+    return position
