@@ -175,7 +175,7 @@ def test_a_mistake_is_reported_in_one_sentence_with_status_1(
     assert "seewhy already ships a model named vgg16" in refusal(
         monkeypatch, images, out=tmp_path / "vgg16.keras"
     )
-    assert "no model 'vgg61'" in refusal(monkeypatch, images, base="vgg61", out=out)
+    assert "unknown model 'vgg61'" in refusal(monkeypatch, images, base="vgg61", out=out)
 
 
 def test_a_base_without_weights_is_refused(
@@ -189,7 +189,7 @@ def test_a_base_without_weights_is_refused(
     )
     monkeypatch.setenv("SEEWHY_MODELS_FILE", str(tmp_path / "models.toml"))
     said = refusal(monkeypatch, images, base="absent", out=tmp_path / "new.keras")
-    assert "the file absent.keras of the model absent is missing" in said
+    assert "cannot find the file absent.keras of the model absent" in said
 
 
 def test_the_command_line_is_checked_before_keras_is_imported() -> None:
