@@ -95,9 +95,7 @@ def measure(
     if backlog:
         started = time.perf_counter()
         worker.resume()
-    wait_until(
-        lambda: ledger.counts().non_terminal == 0, what="all jobs finished", limit_s=600
-    )
+    wait_until(lambda: ledger.counts().non_terminal == 0, what="all jobs finished", limit_s=600)
     elapsed_s = time.perf_counter() - started
     spent_ms = [1000 * (cpu_s(p) - b) / jobs for p, b in zip(pids, before, strict=True)]
     return Measurement(jobs / elapsed_s, *spent_ms)

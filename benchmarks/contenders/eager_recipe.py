@@ -8,6 +8,7 @@ MODEL = keras.applications.VGG16(weights=None)
 
 
 def gradcam(image: tf.Tensor, target: int) -> tf.Tensor:
+    """Compute Grad-CAM the way most tutorials do, one image and one class at a time."""
     model = keras.Model(MODEL.input, [MODEL.get_layer(LAYER).output, MODEL.output])
     with tf.GradientTape() as tape:
         convolved, predictions = model(image)
@@ -17,6 +18,7 @@ def gradcam(image: tf.Tensor, target: int) -> tf.Tensor:
 
 
 def prepare_run(batch: int, classes: int) -> Run:
+    """Prepare the explanation of a random batch; the returned function runs it once."""
     images = tf.constant(random_pixels(batch))
 
     def run() -> None:

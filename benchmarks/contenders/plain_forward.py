@@ -8,6 +8,7 @@ MODEL = keras.applications.VGG16(weights=None)
 
 
 def prepare_run(batch: int, classes: int) -> Run:
+    """Prepare the explanation of a random batch; the returned function runs it once."""
     images = tf.constant(random_pixels(batch))
 
     @tf.function(input_signature=[tf.TensorSpec(images.shape)])

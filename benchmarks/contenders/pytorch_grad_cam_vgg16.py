@@ -39,6 +39,7 @@ CAM = GradCAM(NETWORK, [TARGET])
 
 
 def prepare_run(batch: int, classes: int) -> Run:
+    """Prepare the explanation of a random batch; the returned function runs it once."""
     images = torch.tensor(random_pixels(batch)).permute(0, 3, 1, 2).contiguous()
 
     def run() -> None:

@@ -20,6 +20,7 @@ COVERS = Rectangle(x=0, y=0, width=224, height=224)
 
 
 def prepare_run(batch: int, classes: int, method: str = "gradcam") -> Run:
+    """Prepare the explanation of a random batch; the returned function runs it once."""
     options = MethodOptions(method=method)
     tasks = [
         ExplanationTask.create(PreparedImage(pixels=image, covers=COVERS), range(classes), options)

@@ -11,6 +11,7 @@ CAM = Gradcam(keras.applications.VGG16(weights=None), model_modifier=ReplaceToLi
 
 
 def prepare_run(batch: int, classes: int) -> Run:
+    """Prepare the explanation of a random batch; the returned function runs it once."""
     images = tf.constant(random_pixels(batch))
 
     def run() -> None:

@@ -1,0 +1,1 @@
+"""Threads beside the requests: the sweeper and the retention task."""

@@ -1,0 +1,1 @@
+"""HTTP concerns that every route shares: parsing, serializing, errors, request context, lookup."""

@@ -1,0 +1,1 @@
+"""Waiting for changes: the event feed, event streams and long polls."""

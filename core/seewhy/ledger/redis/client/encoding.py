@@ -86,7 +86,7 @@ def read_record(job_id: str, values: Mapping[str, str]) -> JobRecord | None:
 
 
 def decode_records(rows: Sequence[Sequence[str]]) -> list[JobRecord]:
-    """Read records from rows of the form id, name, value, name, value…"""
+    """Read records from rows of the form id, then names and values in turn."""
     records = (decode_record(job_id, flat) for job_id, *flat in rows)
     return [record for record in records if record]
 
