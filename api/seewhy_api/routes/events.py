@@ -26,6 +26,11 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/events")
     def stream_events(job_id: str) -> Response:
+        """Stream the events of an explanation as server-sent events.
+
+        The stream starts with the current state and ends with the outcome, whose data is the whole
+        explanation. `Last-Event-ID` or `?after=` resumes it. After the outcome, answers 204.
+        """
         last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
         if last_id == OUTCOME_ID:
             return Response(status=HTTPStatus.NO_CONTENT)  # an EventSource does not reconnect then

@@ -26,6 +26,15 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.post("")
     def submit() -> Response:
+        """Submit an image for explanation.
+
+        Send `multipart/form-data` with the file part `image` and the optional JSON part `request`,
+        or `application/json` with `image_base64` beside the fields of a request. With
+        `Idempotency-Key`, a retry returns the same explanation. `Prefer: wait=N` or `?wait=N`
+        waits up to 30 s.
+
+        Answers 202 with `Location`, or 200 when the explanation has finished.
+        """
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         body, explanation_request = parse_upload(request)
         context = request_context(request, deps.settings)
@@ -42,12 +51,20 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/<job_id>")
     def get(job_id: str) -> Response:
+        """Get an explanation: its status, and once it has finished its result or error.
+
+        `?wait=N` waits up to 30 s for the outcome.
+        """
         context = request_context(request, deps.settings)
         record = deps.long_poll.read_job(job_id, wait_s=parse_wait_s(request))
         return _explanation_response(deps, deps.lookup.require_job(record, job_id, context=context))
 
     @blueprint.post("/<job_id>/cancel")
     def cancel(job_id: str) -> Response:
+        """Cancel a queued explanation, or request the cancellation of a running one.
+
+        A finished explanation stays as it is.
+        """
         context = request_context(request, deps.settings)
         deps.lookup.read_job(job_id, context=context)
         record = deps.lookup.require_job(deps.ledger.cancel(job_id), job_id, context=context)
@@ -56,6 +73,7 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.post("/<job_id>/redeliver")
     def redeliver(job_id: str) -> Response:
+        """Send the webhook of a finished explanation again, with ten new attempts."""
         context = request_context(request, deps.settings)
         record = deps.lookup.read_job(job_id, context=context)
         if record.webhook is None:

@@ -18,11 +18,13 @@ def create_models_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("")
     def list_models() -> Response:
+        """List the models of the catalog, and the default model."""
         models = [_serialize_model(deps.catalog.get(name)) for name in deps.catalog.names()]
         return jsonify({"models": models, "default": deps.settings.default_model})
 
     @blueprint.get("/<name>")
     def get_model(name: str) -> Response:
+        """Get one model: its input, layers and methods."""
         try:
             return jsonify(_serialize_model(deps.catalog.get(name)))
         except UnknownModel as error:  # in a path it is a 404; in a request body a 422

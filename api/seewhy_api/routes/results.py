@@ -29,9 +29,15 @@ class RenderOptions(BaseModel):
     map: int | None = Field(
         None, ge=0, description="An index into the result's targets, instead of `target`."
     )
-    colormap: str | None = None
-    alpha: float = Field(0.6, ge=0, le=1)
-    polarity: Literal["positive", "negative", "signed"] = "positive"
+    colormap: str | None = Field(
+        None,
+        description="`inferno`, `viridis`, `magma`, `turbo`, `jet` or `blue-white-red`; default: "
+        "`inferno`, or `blue-white-red` for signed maps.",
+    )
+    alpha: float = Field(0.6, ge=0, le=1, description="The opacity of the strongest color.")
+    polarity: Literal["positive", "negative", "signed"] = Field(
+        "positive", description="Evidence for the target, against it, or both."
+    )
     normalize: Literal["image", "none"] | _ScaleMaximum | None = Field(
         None, description="The value drawn with full intensity; default: the request's."
     )
@@ -50,12 +56,18 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/map.npy")
     def get_map(job_id: str) -> Response:
+        """Get the signed maps as a NumPy file.
+
+        The array has the shape (targets, map_height, map_width), float32, in the order of
+        `result.targets`.
+        """
         _, result = require_result(job_id)
         body = _read_object(deps.store, result.objects["map"])
         return _file_response(body, "application/octet-stream", f"{job_id}.npy")
 
     @blueprint.get("/overlay")
     def get_overlay(job_id: str) -> Response:
+        """Get a JPEG of the image with one map drawn on it; see the drawing options."""
         job, result = require_result(job_id)
         options = RenderOptions.model_validate(request.args.to_dict())
         if options == RenderOptions() and "overlay" in result.objects:
@@ -66,6 +78,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/heatmap")
     def get_heatmap(job_id: str) -> Response:
+        """Get a PNG of one map at the size of the image, transparent where the map has no cells."""
         job, result = require_result(job_id)
         options = RenderOptions.model_validate(request.args.to_dict())
         stored = maps.decode_npy(_read_object(deps.store, result.objects["map"]))
