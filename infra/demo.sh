@@ -1,17 +1,18 @@
 #!/bin/sh
-# Start seewhy on a free port, explain the shipped photos into demo/, stop it again.
+# Start seewhy on a free port, explain the shipped photos into demo/, and stop it again.
 # usage: demo.sh BIN_DIRECTORY MODEL
 set -eu
 bin=$1
 model=$2
-ready_within_s=600
+log=demo/seewhy.log
+ready_timeout_s=600
 
 port=$("$bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 url=http://127.0.0.1:$port
 
 mkdir -p demo
-echo "==> seewhy up, on $url (its log: demo/seewhy.log)"
-"$bin/seewhy" up --port "$port" --data demo/data --model "$model" >demo/seewhy.log 2>&1 &
+echo "==> starting seewhy at $url (log: $log)"
+"$bin/seewhy" up --port "$port" --data demo/data --model "$model" >"$log" 2>&1 &
 up=$!
 
 stop() {
@@ -24,21 +25,28 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-is_ready() {
-    "$bin/python" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=5)' \
-        "$url/readyz" 2>/dev/null
+shown_lines=0
+show_new_lines() {
+    lines=$(($(wc -l <"$log")))
+    if [ "$lines" -gt "$shown_lines" ]; then
+        sed -n "$((shown_lines + 1)),${lines}p" "$log"
+        shown_lines=$lines
+    fi
 }
-give_up_at=$(($(date +%s) + ready_within_s))
-until is_ready; do
-    if ! kill -0 "$up" 2>/dev/null || [ "$(date +%s)" -ge "$give_up_at" ]; then
-        echo "seewhy did not become ready; the end of demo/seewhy.log:" >&2
-        tail -n 20 demo/seewhy.log >&2
+
+deadline=$(($(date +%s) + ready_timeout_s))
+until grep -q '^seewhy is ready' "$log"; do
+    show_new_lines
+    if ! kill -0 "$up" 2>/dev/null || [ "$(date +%s)" -ge "$deadline" ]; then
+        show_new_lines
+        echo "seewhy did not become ready" >&2
         exit 1
     fi
-    sleep 1
+    sleep 0.5
 done
+show_new_lines
 
 echo "==> explaining examples/photos/*.jpg"
 "$bin/seewhy" explain examples/photos/*.jpg --url "$url" --out demo
-echo "==> where the model looked:"
+echo "==> overlays:"
 ls demo/*.jpg

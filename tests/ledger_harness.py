@@ -9,6 +9,7 @@ from seewhy.ledger.memory.ledger import MemoryLedger
 from seewhy.ledger.ports.jobs import JobLedger
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
+from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.ledger.redis.client.keys import DUE
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import LedgerPolicy
@@ -35,6 +36,7 @@ class LedgerHarness(Protocol):
 
     ledger: Ledger
     outbox: Outbox
+    workers: WorkerRegistry
 
     def advance(self, ms: int) -> None:
         """Set the ledger's clock forward."""
@@ -62,6 +64,7 @@ class MemoryHarness:
         )
         self.ledger: Ledger = self.memory
         self.outbox: Outbox = self.memory.outbox
+        self.workers: WorkerRegistry = self.memory.workers
 
     def advance(self, ms: int) -> None:
         self.now_ms += ms
@@ -86,6 +89,7 @@ class RedisHarness:
         ledger = RedisLedger(client, policy=POLICY, clock=CLOCK)
         self.ledger: Ledger = ledger
         self.outbox: Outbox = ledger.outbox
+        self.workers: WorkerRegistry = ledger.workers
 
     def advance(self, ms: int) -> None:
         self.client.incrby("test:clock", ms)

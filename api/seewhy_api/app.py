@@ -73,6 +73,7 @@ def create_api(settings: Settings) -> Api:
         catalog=catalog,
         ledger=ledger,
         outbox=ledger.outbox,
+        workers=ledger.workers,
         store=store,
         wakeups=wakeups,
         event_feed=event_feed,

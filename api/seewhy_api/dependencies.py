@@ -6,6 +6,7 @@ from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
+from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.settings import Settings
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.lookup import JobLookup
@@ -21,6 +22,7 @@ class Dependencies:
     catalog: Catalog
     ledger: Ledger
     outbox: Outbox
+    workers: WorkerRegistry
     store: ObjectStore
     wakeups: WakeupPublisher
     event_feed: EventFeed

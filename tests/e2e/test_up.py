@@ -148,3 +148,24 @@ def test_an_unreachable_default_model_is_replaced_with_a_warning(
         assert "the model that ships with seewhy instead: efficientnet-lite0" in up.printed
         with Client(up.url) as client:
             assert client.models().default == MODEL
+
+
+def test_the_ready_line_appears_when_a_job_runs_without_delay(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data", model=MODEL) as up, Client(up.url) as client:
+        for line in (f"loading {MODEL}", "accepting requests", "ready after"):
+            assert line in up.printed
+        explanation = client.explain(PHOTO)
+        assert explanation.started_at is not None
+        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 2
+
+
+def test_after_a_kill_the_ready_line_waits_for_the_new_worker(tmp_path: Path) -> None:
+    with running_up(tmp_path / "data", model=MODEL) as killed:
+        _ = killed.url
+        killed.process.kill()
+        killed.process.wait()
+
+    with running_up(tmp_path / "data", model=MODEL) as up, Client(up.url) as client:
+        explanation = client.explain(PHOTO)
+        assert explanation.started_at is not None
+        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 2

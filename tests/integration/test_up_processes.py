@@ -1,4 +1,4 @@
-"""The processes that `seewhy up` starts and stops, with dummy commands.
+"""The processes that `seewhy up` starts, waits for and stops, with dummy commands.
 
 tests/e2e/test_up.py runs the real ones.
 """
@@ -11,26 +11,37 @@ import pytest
 
 from seewhy.embedded.commands import Commands
 from seewhy.embedded.data_directory import lock_data_directory
+from seewhy.embedded.errors import StartFailed
+from seewhy.embedded.readiness import wait_until_ready
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.embedded.up import up
 from seewhy.schemas.webhook_secrets import generate_secret
-from seewhy.settings import load
+from seewhy.settings import Settings, load
 from servers.processes import alive
+from servers.scripted import Response, scripted
 from servers.waiting import wait_until
 
-SLEEP = "import os, time; print('secret', os.environ.get('SEEWHY_WEBHOOK_SECRETS'), flush=True);"
-READY = """
-import http.server, os
-class Ready(http.server.BaseHTTPRequestHandler):
+SLEEP = """
+import os, time
+print('secret', os.environ.get('SEEWHY_WEBHOOK_SECRETS'), flush=True)
+time.sleep(600)
+"""
+DUMMY_API = """
+import http.server, json, os
+class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        body = json.dumps({"workers": {"count": 1, "models": {"vgg16": 1}}}).encode()
         self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-http.server.HTTPServer(("127.0.0.1", int(os.environ["SEEWHY_API_PORT"])), Ready).serve_forever()
+        self.wfile.write(body)
+port = int(os.environ["SEEWHY_API_PORT"])
+http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 """
 DUMMY_COMMANDS = Commands(
-    worker=(sys.executable, "-c", SLEEP + "time.sleep(600)"),
-    api=(sys.executable, "-c", READY),
-    dispatcher=(sys.executable, "-c", SLEEP + "time.sleep(600)"),
+    worker=(sys.executable, "-c", SLEEP),
+    api=(sys.executable, "-c", DUMMY_API),
+    dispatcher=(sys.executable, "-c", SLEEP),
 )
 
 
@@ -85,3 +96,49 @@ def test_every_command_must_be_given(name: str) -> None:
     others = {other: ("true",) for other in ("worker", "api", "dispatcher") if other != name}
     with pytest.raises(TypeError):
         Commands(**others)
+
+
+def readyz(**models: int) -> Response:
+    return Response(200, {"workers": {"count": len(models), "models": models}})
+
+
+def settings_of(url: str) -> Settings:
+    return load({}, api_port=int(url.rpartition(":")[2]), worker_models=("a", "b"))
+
+
+def test_a_service_is_ready_when_every_resident_model_has_a_worker() -> None:
+    reports: list[tuple[str, str]] = []
+    responses = [Response(503), Response(200, {"workers": None}), readyz(), readyz(a=2)]
+    with scripted(*responses, readyz(a=1, b=1)) as server:
+        url = wait_until_ready(
+            settings_of(server.url),
+            poll=lambda: None,
+            report=lambda name, line: reports.append((name, line)),
+        )
+        assert url == server.url
+        assert server.responses == []
+    assert reports[:2] == [("worker", "loading a, b"), ("api", "accepting requests")]
+    assert reports[2][0] == "worker"
+    assert re.fullmatch(r"ready after \d\.\d s", reports[2][1])
+    assert len(reports) == 3
+
+
+def test_a_service_that_is_not_ready_in_time_names_the_missing_model() -> None:
+    with (
+        scripted(*[readyz(a=1)] * 100) as server,
+        pytest.raises(StartFailed, match=r"not ready within 0\.5 s: no worker has loaded b"),
+    ):
+        wait_until_ready(settings_of(server.url), poll=lambda: None, timeout_s=0.5)
+
+
+def test_a_service_whose_api_does_not_answer_is_not_ready(unused_port: int) -> None:
+    with pytest.raises(StartFailed, match="the API does not answer"):
+        wait_until_ready(load({}, api_port=unused_port), poll=lambda: None, timeout_s=0.5)
+
+
+def test_waiting_ends_when_a_process_fails(unused_port: int) -> None:
+    def fail() -> None:
+        raise StartFailed("the worker does not start")
+
+    with pytest.raises(StartFailed, match="the worker does not start"):
+        wait_until_ready(load({}, api_port=unused_port), poll=fail)

@@ -26,6 +26,7 @@ from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.process_tuning import tune_process
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
+from seewhy_worker.presence import Presence
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Worker:
     runner: BatchRunner
     leases: Leases
     watchdog: Watchdog
+    presence: Presence
     lanes: tuple[str, ...]
     in_flight: int
 
@@ -49,12 +51,17 @@ class Worker:
         tune_process()
         self.leases.start()
         self.watchdog.start()
+        signals.worker_ready.connect(self._register_presence, weak=False)
         signals.worker_shutting_down.connect(self._shut_down, weak=False)
         try:
             run_consumer(self.celery, list(map(wakeup_queue, self.lanes)), threads=self.in_flight)
         finally:
+            self.presence.stop()
             self.watchdog.stop()
             self.leases.stop()
+
+    def _register_presence(self, **_: Any) -> None:
+        self.presence.start()
 
     def _shut_down(self, **_: Any) -> None:
         self.runner.stop()
@@ -68,6 +75,13 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     celery = create_celery(settings.redis_url, lanes=lanes)
     leases = Leases(ledger=ledger, lease_s=settings.lease_s)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
+    worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    presence = Presence(
+        registry=ledger.workers,
+        worker_id=worker_id,
+        models=tuple(explainers),
+        lease_s=settings.lease_s,
+    )
     deps = PipelineDeps(
         ledger=ledger,
         wakeups=WakeupPublisher(celery),
@@ -82,12 +96,12 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     )
     runner = BatchRunner(
         deps,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+        owner=worker_id,
         io_threads=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="io"),
         report_timeout_s=settings.lease_s,
     )
     _register_task(celery, runner)
-    return Worker(celery, runner, leases, watchdog, lanes, settings.worker_concurrency)
+    return Worker(celery, runner, leases, watchdog, presence, lanes, settings.worker_concurrency)
 
 
 def _register_task(celery: Celery, runner: BatchRunner) -> None:

@@ -1,10 +1,13 @@
-"""Alive, and ready: whether a request could be promised now."""
+"""Liveness and readiness of the API, and the workers behind it."""
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
 from seewhy.errors import Unavailable
+from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy_api.dependencies import Dependencies
 
 
@@ -18,18 +21,37 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/readyz")
     def ready() -> Response:
-        checks = {"ledger": _answer(deps.ledger.check), "store": _answer(deps.store.check)}
-        ok = all(answer == "ok" for answer in checks.values())
-        response = jsonify({"status": "ok" if ok else "unavailable", "checks": checks})
+        checks = {"ledger": _check(deps.ledger.check), "store": _check(deps.store.check)}
+        ok = all(result == "ok" for result in checks.values())
+        body = {
+            "status": "ok" if ok else "unavailable",
+            "checks": checks,
+            "workers": _count_workers(deps.workers),
+        }
+        response = jsonify(body)
         response.status_code = 200 if ok else 503
         return response
 
     return blueprint
 
 
-def _answer(check: Callable[[], None]) -> str:
+def _check(check: Callable[[], None]) -> str:
     try:
         check()
     except Unavailable as error:
         return error.code
     return "ok"
+
+
+def _count_workers(registry: WorkerRegistry) -> dict[str, Any] | None:
+    """Count the workers, and those that have each model loaded; None if the ledger is away.
+
+    They do not decide readiness: jobs wait in the ledger while there is no worker, and the API
+    has to accept them for workers to be started.
+    """
+    try:
+        workers = registry.list_workers()
+    except Unavailable:
+        return None
+    models = Counter(model for worker in workers for model in worker.models)
+    return {"count": len(workers), "models": dict(sorted(models.items()))}

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from seewhy.embedded.environment import as_environment, child_environment
 from seewhy.embedded.errors import StartFailed
 from seewhy.embedded.parent_guard import guarded
+from seewhy.embedded.readiness import wait_until_ready
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.embedded.up import api_url, wait_until_ready
 from seewhy.settings import PREFIX, Settings
 
 _STOP_TIMEOUT_S = 12.0
@@ -46,8 +46,7 @@ def temporary_service(settings: Settings) -> Iterator[str]:
             start_new_session=True,
         )
         try:
-            wait_until_ready(settings, poll=lambda: _raise_if_exited(process))
-            yield api_url(settings)
+            yield wait_until_ready(settings, poll=lambda: _raise_if_exited(process))
         finally:
             _stop(process)
 

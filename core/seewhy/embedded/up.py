@@ -6,22 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import httpx2
-
 from seewhy.embedded import valkey
 from seewhy.embedded.child import Child
 from seewhy.embedded.commands import Commands
 from seewhy.embedded.data_directory import DataDirectory
 from seewhy.embedded.environment import as_environment
-from seewhy.embedded.errors import ProcessError, StartFailed
+from seewhy.embedded.errors import ProcessError
+from seewhy.embedded.readiness import wait_until_ready
 from seewhy.embedded.supervisor import Supervisor
 from seewhy.embedded.tcp_ports import free_port, is_free
+from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import PREFIX, Settings
 
 _POLL_INTERVAL_S = 0.1
-_PROBE_INTERVAL_S = 0.25
 _VALKEY_TIMEOUT_S = 60.0  # it reads an append-only file of gigabytes before it answers
-_READY_TIMEOUT_S = 300.0
 _MAX_FAILURES_BEFORE_READY = 3
 # In the order of stopping; together less than the ten seconds within which `up` stops.
 _DISPATCHER_GRACE_S, _API_GRACE_S, _WORKER_GRACE_S, _VALKEY_GRACE_S = 2.0, 3.0, 3.4, 1.5
@@ -59,7 +57,8 @@ def up(
     """Run the service until SIGINT or SIGTERM, then stop every child.
 
     `settings` come from `complete_settings`; a Redis URL in them replaces the embedded Valkey.
-    `report(name, line)` receives one line per event of a child, `ready(url)` is called once.
+    `report(name, line)` receives one line per event of a child. `ready(url)` is called once, when
+    a worker has loaded every resident model.
     Call from the main thread. Raises `ProcessError`.
     """
     commands = commands or Commands.installed()
@@ -67,9 +66,7 @@ def up(
     with _signals_as_interrupts():
         try:
             _start(supervisor, settings, directory=directory, commands=commands)
-            report("worker", "loads its model; what is submitted meanwhile waits for it")
-            url = wait_until_ready(settings, poll=lambda: _poll_start(supervisor))
-            ready(url)
+            ready(wait_until_ready(settings, poll=lambda: _poll_start(supervisor), report=report))
             while True:
                 supervisor.poll()
                 time.sleep(_POLL_INTERVAL_S)
@@ -78,31 +75,6 @@ def up(
         finally:
             with _signals_ignored():
                 supervisor.stop()
-
-
-def api_url(settings: Settings) -> str:
-    """Return the URL at which this machine reaches the API."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.api_host, settings.api_host)  # noqa: S104
-    return f"http://{host}:{settings.api_port}"
-
-
-def wait_until_ready(settings: Settings, *, poll: Callable[[], None]) -> str:
-    """Return the service's URL once `/readyz` answers 200, calling `poll` meanwhile.
-
-    Raises `StartFailed` after five minutes, and what `poll` raises.
-    """
-    url = api_url(settings)
-    deadline = time.monotonic() + _READY_TIMEOUT_S
-    with httpx2.Client(timeout=2.0, trust_env=False) as client:
-        while time.monotonic() < deadline:
-            poll()
-            try:
-                if client.get(f"{url}/readyz").status_code == httpx2.codes.OK:
-                    return url
-            except httpx2.TransportError:
-                pass  # it does not listen yet
-            time.sleep(_PROBE_INTERVAL_S)
-    raise StartFailed(f"{url}/readyz was not ready within {_READY_TIMEOUT_S:g} s")
 
 
 def _start(
@@ -122,6 +94,8 @@ def _start(
         valkey.wait_until_ready(
             embedded.url, timeout_s=_VALKEY_TIMEOUT_S, poll=lambda: _poll_start(supervisor)
         )
+        # Workers of an earlier run that was killed have not unregistered.
+        open_ledger(settings).workers.unregister_all()
     processes = [("worker", commands.worker, _WORKER_GRACE_S), ("api", commands.api, _API_GRACE_S)]
     if settings.webhook_secrets is not None:
         processes.append(("dispatcher", commands.dispatcher, _DISPATCHER_GRACE_S))

@@ -13,6 +13,7 @@ from seewhy.ledger.memory.outbox import MemoryOutbox
 from seewhy.ledger.memory.recovery import MemoryRecovery
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.memory.submission import MemorySubmission
+from seewhy.ledger.memory.workers import MemoryWorkerRegistry
 from seewhy.ledger.types import LedgerPolicy
 
 
@@ -29,3 +30,4 @@ class MemoryLedger(MemorySubmission, MemoryClaims, MemoryJobs, MemoryMaintenance
         """Start empty. `unread_wakeups` counts the unread messages of a Celery queue."""
         self._state = LedgerState(policy or LedgerPolicy(), clock_ms, unread_wakeups)
         self.outbox = MemoryOutbox(self._state)
+        self.workers = MemoryWorkerRegistry(self._state)

@@ -10,6 +10,7 @@ from seewhy.ledger.redis.maintenance import RedisMaintenance
 from seewhy.ledger.redis.outbox import RedisOutbox
 from seewhy.ledger.redis.recovery import RedisRecovery
 from seewhy.ledger.redis.submission import RedisSubmission
+from seewhy.ledger.redis.workers import RedisWorkerRegistry
 from seewhy.ledger.types import LedgerPolicy
 from seewhy.settings import Settings
 
@@ -23,6 +24,7 @@ class RedisLedger(RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, Red
         """Prepare without connecting. `clock` is Lua that defines `now_ms()`, for tests."""
         self.scripts = Scripts(client, policy=policy or LedgerPolicy(), clock=clock)
         self.outbox = RedisOutbox(self.scripts)
+        self.workers = RedisWorkerRegistry(self.scripts)
 
 
 def open_ledger(settings: Settings) -> RedisLedger:

@@ -27,6 +27,7 @@ from seewhy.ledger.types.submissions import (
     SubmissionReceipt,
 )
 from seewhy.ledger.types.upkeep import EpochMarker, JobCounts, JobRestoration, SweepResult
+from seewhy.ledger.types.workers import RegisteredWorker
 
 __all__ = [
     "DISPATCHER_QUEUE",
@@ -50,6 +51,7 @@ __all__ = [
     "LimitScope",
     "OriginLease",
     "QueueLimit",
+    "RegisteredWorker",
     "Reservation",
     "ReservationStatus",
     "Submission",

@@ -1,0 +1,68 @@
+"""Wait until a service on this machine runs jobs without delay."""
+
+import time
+from collections.abc import Callable
+
+import httpx2
+
+from seewhy.embedded.errors import StartFailed
+from seewhy.settings import Settings
+
+_PROBE_INTERVAL_S = 0.25
+_REPORT_INTERVAL_S = 10.0
+_TIMEOUT_S = 600.0
+
+
+def api_url(settings: Settings) -> str:
+    """Return the URL at which this machine reaches the API."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.api_host, settings.api_host)  # noqa: S104
+    return f"http://{host}:{settings.api_port}"
+
+
+def wait_until_ready(
+    settings: Settings,
+    *,
+    poll: Callable[[], None],
+    report: Callable[[str, str], None] = lambda _name, _line: None,
+    timeout_s: float = _TIMEOUT_S,
+) -> str:
+    """Return the service's URL once the API is ready and every resident model has a worker.
+
+    Calls `poll` while it waits, and `report(name, line)` with the progress of the API and the
+    worker. Raises `StartFailed` after `timeout_s`, and what `poll` raises.
+    """
+    url = api_url(settings)
+    missing = ", ".join(settings.resident_models)
+    api_is_ready = False
+    started_s = time.monotonic()
+    next_report_s = _REPORT_INTERVAL_S
+    report("worker", f"loading {missing}")
+    with httpx2.Client(timeout=2.0, trust_env=False) as client:
+        while (elapsed_s := time.monotonic() - started_s) < timeout_s:
+            poll()
+            models = _ready_models(client, url)
+            if models is not None:
+                if not api_is_ready:
+                    report("api", "accepting requests")
+                api_is_ready = True
+                missing = ", ".join(m for m in settings.resident_models if m not in models)
+                if not missing:
+                    report("worker", f"ready after {elapsed_s:.1f} s")
+                    return url
+            if elapsed_s >= next_report_s:
+                report("worker", f"still loading {missing} ({elapsed_s:.0f} s)")
+                next_report_s += _REPORT_INTERVAL_S
+            time.sleep(_PROBE_INTERVAL_S)
+    cause = f"no worker has loaded {missing}" if api_is_ready else "the API does not answer"
+    raise StartFailed(f"{url} was not ready within {timeout_s:g} s: {cause}")
+
+
+def _ready_models(client: httpx2.Client, url: str) -> set[str] | None:
+    """Return the models that workers have loaded, or None while the API is not ready."""
+    try:
+        response = client.get(f"{url}/readyz")
+    except httpx2.TransportError:
+        return None  # it does not listen yet
+    if response.status_code != httpx2.codes.OK:
+        return None
+    return set((response.json()["workers"] or {"models": ()})["models"])

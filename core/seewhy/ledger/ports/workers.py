@@ -1,0 +1,29 @@
+"""The running workers, as workers and health checks see them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from seewhy.ledger.types import RegisteredWorker
+
+
+class WorkerRegistry(Protocol):
+    """Lists running workers. Every method is one atomic step and raises `LedgerUnavailable`.
+
+    A registration expires after `LedgerPolicy.lease_ms`. It has no effect on claims.
+    """
+
+    def register(self, worker_id: str, *, models: Sequence[str]) -> None:
+        """Add a worker, or renew its registration."""
+        ...
+
+    def unregister(self, worker_id: str) -> None:
+        """Remove a worker. Removing an unknown worker changes nothing."""
+        ...
+
+    def unregister_all(self) -> None:
+        """Remove all workers."""
+        ...
+
+    def list_workers(self) -> list[RegisteredWorker]:
+        """List the workers whose registration has not expired, the oldest first."""
+        ...

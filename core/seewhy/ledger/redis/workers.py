@@ -1,0 +1,44 @@
+"""The worker registry in Redis or Valkey."""
+
+import json
+from collections.abc import Sequence
+
+from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.types import RegisteredWorker
+
+
+class RedisWorkerRegistry:
+    """Implements `seewhy.ledger.ports.workers.WorkerRegistry`."""
+
+    def __init__(self, scripts: Scripts) -> None:
+        """Call through these scripts."""
+        self._call = scripts.call
+
+    def register(self, worker_id: str, *, models: Sequence[str]) -> None:
+        """Add a worker, or renew its registration."""
+        self._call("workers/register", worker_id=worker_id, models=list(models))
+
+    def unregister(self, worker_id: str) -> None:
+        """Remove a worker."""
+        self._call("workers/unregister", worker_id=worker_id)
+
+    def unregister_all(self) -> None:
+        """Remove all workers."""
+        self._call("workers/unregister")
+
+    def list_workers(self) -> list[RegisteredWorker]:
+        """List the workers whose registration has not expired, the oldest first."""
+        workers = [
+            _decode(worker_id, text) for worker_id, text in self._call("workers/list_workers")
+        ]
+        return sorted(workers, key=lambda worker: (worker.started_ms, worker.worker_id))
+
+
+def _decode(worker_id: str, text: str) -> RegisteredWorker:
+    worker = json.loads(text)
+    return RegisteredWorker(
+        worker_id,
+        models=tuple(worker["models"]),
+        started_ms=int(worker["started_ms"]),
+        seen_ms=int(worker["seen_ms"]),
+    )

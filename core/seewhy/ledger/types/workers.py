@@ -1,0 +1,14 @@
+"""Workers that are running now."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredWorker:
+    """A worker that runs jobs, and the models that it has loaded."""
+
+    worker_id: str
+    models: tuple[str, ...]
+    started_ms: int
+    seen_ms: int
+    """When it last renewed its registration."""

@@ -1,0 +1,70 @@
+"""The contract of the worker registry, on the memory ledger and on real servers."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger_harness import POLICY, START_MS, LedgerHarness, MemoryHarness, RedisHarness
+from seewhy.ledger.types import RegisteredWorker
+
+
+@pytest.fixture(params=["memory", "valkey", "redis_server"])
+def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
+    if request.param == "memory":
+        yield MemoryHarness()
+    else:
+        with request.getfixturevalue(request.param).client() as client:
+            yield RedisHarness(client)
+
+
+def ids(harness: LedgerHarness) -> list[str]:
+    return [worker.worker_id for worker in harness.workers.list_workers()]
+
+
+def test_a_registered_worker_is_listed_with_its_models(harness: LedgerHarness) -> None:
+    assert harness.workers.list_workers() == []
+    harness.workers.register("w", models=["vgg16", "my model"])
+    assert harness.workers.list_workers() == [
+        RegisteredWorker("w", ("vgg16", "my model"), started_ms=START_MS, seen_ms=START_MS)
+    ]
+
+
+def test_a_registration_expires_after_a_lease(harness: LedgerHarness) -> None:
+    harness.workers.register("w", models=["vgg16"])
+    harness.advance(POLICY.lease_ms - 1)
+    assert ids(harness) == ["w"]
+    harness.advance(1)
+    assert ids(harness) == []
+
+
+def test_a_renewed_registration_keeps_its_start(harness: LedgerHarness) -> None:
+    harness.workers.register("w", models=["vgg16"])
+    harness.advance(POLICY.lease_ms // 2)
+    harness.workers.register("w", models=["vgg16"])
+    harness.advance(POLICY.lease_ms // 2)
+    (worker,) = harness.workers.list_workers()
+    assert worker.started_ms == START_MS
+    assert worker.seen_ms == START_MS + POLICY.lease_ms // 2
+
+
+def test_an_unregistered_worker_is_not_listed(harness: LedgerHarness) -> None:
+    for worker_id in ("v", "w"):
+        harness.workers.register(worker_id, models=["vgg16"])
+    harness.workers.unregister("v")
+    harness.workers.unregister("unknown")
+    assert ids(harness) == ["w"]
+
+
+def test_all_workers_can_be_unregistered(harness: LedgerHarness) -> None:
+    for worker_id in ("v", "w"):
+        harness.workers.register(worker_id, models=["vgg16"])
+    harness.workers.unregister_all()
+    assert ids(harness) == []
+
+
+def test_workers_are_listed_oldest_first(harness: LedgerHarness) -> None:
+    for worker_id in ("b", "c", "a"):
+        harness.workers.register(worker_id, models=["vgg16"])
+        harness.advance(1)
+    harness.workers.register("b", models=["vgg16"])
+    assert ids(harness) == ["b", "c", "a"]
