@@ -156,7 +156,7 @@ def test_the_ready_line_appears_when_a_job_runs_without_delay(tmp_path: Path) ->
             assert line in up.printed
         explanation = client.explain(PHOTO)
         assert explanation.started_at is not None
-        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 2
+        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 5
 
 
 def test_after_a_kill_the_ready_line_waits_for_the_new_worker(tmp_path: Path) -> None:
@@ -168,4 +168,4 @@ def test_after_a_kill_the_ready_line_waits_for_the_new_worker(tmp_path: Path) ->
     with running_up(tmp_path / "data", model=MODEL) as up, Client(up.url) as client:
         explanation = client.explain(PHOTO)
         assert explanation.started_at is not None
-        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 2
+        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 5

@@ -51,7 +51,7 @@ class Up:
         assert found is not None
         return found[1]
 
-    def wait_for(self, pattern: str, *, limit_s: float = 90.0) -> None:
+    def wait_for(self, pattern: str, *, limit_s: float = 240.0) -> None:
         """Return when `pattern` was printed; fail when the process exits before."""
 
         def printed() -> bool:
