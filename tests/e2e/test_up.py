@@ -118,10 +118,10 @@ def test_a_named_model_is_never_replaced(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
-    """Write a catalogue with a model whose weights cannot be downloaded; return its path."""
+    """Write a catalog with a model whose weights cannot be downloaded; return its path."""
     (folder / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
-    catalogue = folder / "models.toml"
-    catalogue.write_text(
+    catalog = folder / "models.toml"
+    catalog.write_text(
         f"""
         [{name}]
         source = "keras.applications:VGG16"
@@ -135,7 +135,7 @@ def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
         """,
         encoding="utf-8",
     )
-    return catalogue
+    return catalog
 
 
 def test_an_unreachable_default_model_is_replaced_with_a_warning(

@@ -11,7 +11,7 @@ import pytest
 
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import load
-from servers.house import House, house
+from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def cluster(server: RedisServer, tmp_path: Path) -> Iterator[House]:
+def cluster(server: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
     """An API without workers, whose registrations expire after two seconds."""
     settings = load(
         {},
@@ -36,28 +36,28 @@ def cluster(server: RedisServer, tmp_path: Path) -> Iterator[House]:
         api_port=free_port(),
         lease_s=2.0,
     )
-    with house(settings, tmp_path) as cluster:
+    with start_cluster(settings, tmp_path) as cluster:
         cluster.start_api()
         yield cluster
 
 
-def readyz(cluster: House) -> tuple[int, dict[str, Any]]:
+def readyz(cluster: ProcessCluster) -> tuple[int, dict[str, Any]]:
     response = httpx2.get(f"{cluster.url}/readyz", timeout=10)
     return response.status_code, response.json()
 
 
-def workers(cluster: House) -> Any:
+def workers(cluster: ProcessCluster) -> Any:
     return readyz(cluster)[1]["workers"]
 
 
-def test_an_api_without_workers_accepts_requests(cluster: House) -> None:
+def test_an_api_without_workers_accepts_requests(cluster: ProcessCluster) -> None:
     assert readyz(cluster) == (
         200,
         {"status": "ok", "checks": {"ledger": "ok", "store": "ok"}, "workers": NO_WORKERS},
     )
 
 
-def test_a_worker_is_counted_until_it_shuts_down(cluster: House) -> None:
+def test_a_worker_is_counted_until_it_shuts_down(cluster: ProcessCluster) -> None:
     worker = cluster.start_stub_worker()
     wait_until(lambda: workers(cluster) == ONE_WORKER, what="the worker is ready")
 
@@ -67,7 +67,7 @@ def test_a_worker_is_counted_until_it_shuts_down(cluster: House) -> None:
     assert workers(cluster) == NO_WORKERS
 
 
-def test_a_killed_worker_is_counted_until_its_registration_expires(cluster: House) -> None:
+def test_a_killed_worker_is_counted_until_its_registration_expires(cluster: ProcessCluster) -> None:
     worker = cluster.start_stub_worker()
     wait_until(lambda: workers(cluster) == ONE_WORKER, what="the worker is ready")
 
@@ -76,7 +76,9 @@ def test_a_killed_worker_is_counted_until_its_registration_expires(cluster: Hous
     wait_until(lambda: workers(cluster) == NO_WORKERS, what="the end of the lease", limit_s=10)
 
 
-def test_without_redis_the_workers_are_unknown(cluster: House, server: RedisServer) -> None:
+def test_without_redis_the_workers_are_unknown(
+    cluster: ProcessCluster, server: RedisServer
+) -> None:
     server.kill()
 
     status, body = readyz(cluster)

@@ -79,7 +79,7 @@ def test_a_wrong_setting_prints_one_message_and_exits_with_status_1(
     assert "Traceback" not in printed
 
 
-def test_models_lists_the_catalogue_and_the_weights_on_this_machine(
+def test_models_lists_the_catalog_and_the_weights_on_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

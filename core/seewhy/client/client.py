@@ -182,7 +182,7 @@ class Client:
         return self._parse(Explanation, response)
 
     def models(self) -> Models:
-        """Return the service's catalogue."""
+        """Return the service's catalog."""
         return self._parse(Models, self._transport.send("GET", "/v1/models"))
 
     def _submit(self, image: Path | bytes, options: RequestOptions, *, wait_s: int) -> Explanation:

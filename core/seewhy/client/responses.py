@@ -142,7 +142,7 @@ class Event(_Response):
 
 
 class Model(_Response):
-    """One model of the catalogue; its other fields are in `model_extra`."""
+    """One model of the catalog; its other fields are in `model_extra`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -150,7 +150,7 @@ class Model(_Response):
 
 
 class Models(_Response):
-    """The catalogue, and the model of requests that name none."""
+    """The catalog, and the model of requests that name none."""
 
     models: tuple[Model, ...]
     default: str

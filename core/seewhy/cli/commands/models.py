@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-models = typer.Typer(help="List the catalogue and whether the weights are on this machine.")
+models = typer.Typer(help="List the catalog and whether the weights are on this machine.")
 
 
 @models.callback(invoke_without_command=True)
