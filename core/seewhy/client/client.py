@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
@@ -126,7 +126,7 @@ class Client:
             pause_s = sent_at + retry_after_s(response, default_s=1.0) - now
             time.sleep(min(max(pause_s, 0.0), deadline - now))
 
-    def events(self, explanation: Explanation | str) -> Iterator[Event]:
+    def events(self, explanation: Explanation | str) -> Generator[Event, None, None]:
         """Yield the current state and every change, until the explanation has finished.
 
         Reconnects and resumes when a connection breaks. There is no timeout.

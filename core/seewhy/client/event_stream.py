@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import httpx2
 from pydantic import ValidationError
@@ -55,7 +55,7 @@ class _EventStream:
             raise self._transport.unexpected(response, f"invalid event: {error}") from error
 
 
-def follow_events(transport: Transport, path: str) -> Iterator[Event]:
+def follow_events(transport: Transport, path: str) -> Generator[Event, None, None]:
     """Yield the events at `path` until a terminal one.
 
     Raises what `Transport.stream` raises at the first connection. Later connections are retried,
