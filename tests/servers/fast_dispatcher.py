@@ -5,8 +5,7 @@ The retry delays, the request timeout and the origin lease are short; all else i
 
 import logging
 
-from seewhy.ledger.redis.connection import connect
-
+from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import LedgerPolicy
 from seewhy.settings import load
@@ -15,7 +14,7 @@ from seewhy_api.webhooks.client import WebhookClient
 
 DELAYS_S = (0, 0.25, 0.5, 1, 2, 3, 3, 3, 3, 3, 3, 3)
 REQUEST_TIMEOUT_S = 1.5
-TURN_MS = 6_000
+ORIGIN_LEASE_MS = 6_000
 """Longer than one lease needs: it ends after the first batch of requests without an answer."""
 
 
@@ -23,7 +22,9 @@ def main() -> None:
     """Deliver until SIGTERM."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     settings = load()
-    ledger = RedisLedger(connect(settings.redis_url), policy=LedgerPolicy(origin_lease_ms=TURN_MS))
+    ledger = RedisLedger(
+        connect(settings.redis_url), policy=LedgerPolicy(origin_lease_ms=ORIGIN_LEASE_MS)
+    )
     client = WebhookClient(networks=settings.webhook_allowed_networks, timeout_s=REQUEST_TIMEOUT_S)
     create_dispatcher(settings, outbox=ledger.outbox, client=client, delays_s=DELAYS_S).run()
 

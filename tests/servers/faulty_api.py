@@ -12,8 +12,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from seewhy.broker.wakeups import WakeupPublisher
+from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import load
+from seewhy.storage.obstore_adapter import open_store
 from seewhy_api import app
 from seewhy_api.server import Server
 from servers.fault_counter import FaultCounter
@@ -38,8 +42,6 @@ def main(folder: str) -> None:
 
         return call
 
-    open_store, open_ledger, publisher = app.open_store, app.open_ledger, app.WakeupPublisher
-
     def step_of_put(key: str, _: bytes) -> str:
         return {"images": "image", "jobs": "manifest"}.get(key.partition("/")[0], "")
 
@@ -54,13 +56,17 @@ def main(folder: str) -> None:
         return ledger
 
     def deadly_publisher(celery: Any) -> Any:
-        wakeups: Any = publisher(celery)
+        wakeups: Any = WakeupPublisher(celery)
         wakeups.notify = deadly(wakeups.notify, lambda _: "wakeup")
         return wakeups
 
-    app.open_store, app.open_ledger = deadly_store, deadly_ledger
-    app.WakeupPublisher = deadly_publisher  # type: ignore[misc,assignment]
-    Server(load()).run()
+    with patch.multiple(
+        app,
+        open_store=deadly_store,
+        open_ledger=deadly_ledger,
+        WakeupPublisher=deadly_publisher,
+    ):
+        Server(load()).run()
 
 
 if __name__ == "__main__":

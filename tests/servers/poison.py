@@ -1,4 +1,4 @@
-"""Poison images: their colour tells a faulty worker how to fail."""
+"""Poison images: their color tells a faulty worker how to fail."""
 
 from enum import Enum
 from io import BytesIO
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 class Poison(Enum):
-    """The effect of an image on `servers.faulty_worker`; the value is its RGB colour."""
+    """The effect of an image on `servers.faulty_worker`; the value is its RGB color."""
 
     KILL = (255, 0, 1)
     """The explainer kills its process."""
@@ -31,7 +31,7 @@ class Poison(Enum):
 
 
 def poison_image(poison: Poison) -> bytes:
-    """Encode an image of the poison's colour as PNG."""
+    """Encode an image of the poison's color as PNG."""
     file = BytesIO()
     Image.new("RGB", (32, 24), poison.value).save(file, "PNG")
     return file.getvalue()
@@ -39,5 +39,5 @@ def poison_image(poison: Poison) -> bytes:
 
 def poison_of(pixels: NDArray[np.generic]) -> Poison | None:
     """Return the poison of `(H, W, 3)` pixels, or None."""
-    colour = tuple(int(channel) for channel in pixels[0, 0])
-    return next((poison for poison in Poison if poison.value == colour), None)
+    color = tuple(int(channel) for channel in pixels[0, 0])
+    return next((poison for poison in Poison if poison.value == color), None)
