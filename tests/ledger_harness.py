@@ -12,7 +12,7 @@ from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.ledger.redis.client.keys import DUE
 from seewhy.ledger.redis.ledger import RedisLedger
-from seewhy.ledger.types import LedgerPolicy
+from seewhy.ledger.types import JobRecord, LedgerPolicy
 
 POLICY = LedgerPolicy(
     lease_ms=1_000,
@@ -103,6 +103,13 @@ class RedisHarness:
     def due(self) -> dict[str, int]:
         times = self.client.zrange(DUE, 0, -1, withscores=True)
         return {job_id: int(at) for job_id, at in times}
+
+
+def read_job(ledger: JobLedger, job_id: str) -> JobRecord:
+    """Return the record of a job that the ledger must have."""
+    record = ledger.read(job_id)
+    assert record is not None, f"the ledger has no job {job_id}"
+    return record
 
 
 def latest_position(ledger: JobLedger) -> str:

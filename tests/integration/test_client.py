@@ -82,7 +82,8 @@ def parts(request: Request) -> dict[str, Message]:
     form = email.message_from_bytes(head + request.body)
     return {
         str(part.get_param("name", header="content-disposition")): part
-        for part in form.get_payload()  # type: ignore[union-attr]
+        for part in form.walk()
+        if not part.is_multipart()
     }
 
 
@@ -199,7 +200,7 @@ def test_a_response_of_another_server_is_unexpected(content: Any) -> None:
         client.models()
 
 
-def test_wait_long_polls_and_honours_retry_after() -> None:
+def test_wait_long_polls_and_honors_retry_after() -> None:
     running = Response(200, body("running"), {"Retry-After": "0"})
     with scripted(running, running, Response(200, succeeded())) as server:
         with Client(server.url) as client:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seewhy.client import Client, RequestRejected, ServiceUnreachable, UnexpectedResponse
+from seewhy.client import Client, Event, RequestRejected, ServiceUnreachable, UnexpectedResponse
 from seewhy.schemas.job import JobState
 from servers.scripted import Response, scripted
 
@@ -32,6 +32,13 @@ def state(status: str) -> dict[str, Any]:
     return {"id": ID, "status": status}
 
 
+def error_code(event: Event) -> str | None:
+    if event.explanation is None:
+        return None
+    assert event.explanation.error is not None
+    return event.explanation.error.code
+
+
 def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome() -> None:
     half_an_event = 'id: 9-0\ndata: {"id": "x", "status": "succ'
     with scripted(
@@ -51,7 +58,7 @@ def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome() -> No
         JobState.FAILED,
     ]
     assert resumed == [None, "1-0", "2-0", "2-0", "2-0"]
-    assert [event.explanation and event.explanation.error.code for event in events] == [
+    assert [error_code(event) for event in events] == [
         None,
         None,
         "worker_lost",
@@ -76,7 +83,7 @@ def test_a_service_that_never_answered_is_unreachable(unused_port: int) -> None:
         next(client.events(ID))
 
 
-def test_a_service_that_stays_away_is_unreachable() -> None:
+def test_a_service_that_does_not_come_back_is_unreachable() -> None:
     with scripted(stream(("1-0", state("queued")))) as server:
         client = Client(server.url, attempts=1)
         events = client.events(ID)

@@ -174,7 +174,7 @@ def test_a_dispatcher_runs_only_in_the_webhooks_profile(
     assert dispatcher["image"] == api["image"]
     assert dispatcher["depends_on"] == api["depends_on"]
     assert "ports" not in dispatcher
-    assert load({k: v for k, v in dispatcher["environment"].items() if k.startswith(PREFIX)})
+    load({k: v for k, v in dispatcher["environment"].items() if k.startswith(PREFIX)})
     grace_s = float(dispatcher["stop_grace_period"].removesuffix("s"))
     assert grace_s > REQUEST_TIMEOUT_S, "open requests must be able to finish"
 

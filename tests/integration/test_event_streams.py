@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from ledger_harness import latest_position
+from ledger_harness import latest_position, read_job
 from seewhy.client import Client
 from seewhy.client.sse import Message, read_messages
 from seewhy.embedded.tcp_ports import free_port
@@ -103,7 +103,9 @@ def contains_status(status: str) -> Any:
     return lambda text: f'"status": "{status}"'.encode() in text
 
 
-def test_a_stream_sends_the_current_state_each_change_and_the_outcome(cluster, ledger, job_id):
+def test_a_stream_sends_the_current_state_each_change_and_the_outcome(
+    cluster: ProcessCluster, ledger: RedisLedger, job_id: str
+) -> None:
     with EventStreamClients("127.0.0.1", cluster.settings.api_port) as clients:
         clients.open(events_path(job_id))
         clients.read_until(contains_status("queued"), what="the current state")
@@ -120,7 +122,9 @@ def test_a_stream_sends_the_current_state_each_change_and_the_outcome(cluster, l
     assert b"Access-Control-Allow-Origin: *" in text
 
 
-def test_the_outcome_contains_the_full_explanation(cluster, ledger, job_id):
+def test_the_outcome_contains_the_full_explanation(
+    cluster: ProcessCluster, ledger: RedisLedger, job_id: str
+) -> None:
     fail(ledger, claim(ledger))
     outcome = json.loads(read_all(cluster, job_id)[-1].data)
     assert outcome == httpx2.get(f"{cluster.url}/v1/explanations/{job_id}").json()
@@ -129,8 +133,8 @@ def test_the_outcome_contains_the_full_explanation(cluster, ledger, job_id):
 
 
 def test_a_late_client_receives_the_outcome_even_if_its_event_is_gone(
-    cluster, ledger, job_id, valkey
-):
+    cluster: ProcessCluster, ledger: RedisLedger, job_id: str, valkey: RedisServer
+) -> None:
     fail(ledger, claim(ledger))
     with valkey.client() as client:
         client.delete("seewhy:events")
@@ -139,7 +143,9 @@ def test_a_late_client_receives_the_outcome_even_if_its_event_is_gone(
     assert (outcome.id, statuses([outcome])) == ("end", ["failed"])
 
 
-def test_a_resumed_stream_sends_missed_changes_once_and_in_order(cluster, ledger, photos):
+def test_a_resumed_stream_sends_missed_changes_once_and_in_order(
+    cluster: ProcessCluster, ledger: RedisLedger, photos: Path
+) -> None:
     assert ledger.cancel(submit(cluster, photos)) is not None
     before = latest_position(ledger)
     job_id = submit(cluster, photos)
@@ -158,7 +164,7 @@ def test_a_resumed_stream_sends_missed_changes_once_and_in_order(cluster, ledger
     assert (response.status_code, response.content) == (204, b"")
 
 
-def test_errors_are_sent_before_the_stream_starts(cluster, job_id):
+def test_errors_are_sent_before_the_stream_starts(cluster: ProcessCluster, job_id: str) -> None:
     def status(job_id: str, **headers: str) -> tuple[int, str]:
         response = httpx2.get(cluster.url + events_path(job_id), headers=headers)
         assert response.headers["access-control-allow-origin"] == "*"
@@ -171,8 +177,8 @@ def test_errors_are_sent_before_the_stream_starts(cluster, job_id):
 
 
 def test_hundreds_of_streams_share_few_redis_connections_and_block_no_request(
-    cluster, ledger, job_id, valkey, photos
-):
+    cluster: ProcessCluster, ledger: RedisLedger, job_id: str, valkey: RedisServer, photos: Path
+) -> None:
     def connections() -> int:
         with valkey.client() as client:
             return len(client.client_list())
@@ -191,10 +197,12 @@ def test_hundreds_of_streams_share_few_redis_connections_and_block_no_request(
         clients.read_until(lambda text: text.endswith(END), what="all clients receive the outcome")
         assert connections() <= before + CONCURRENT_READS
         assert all(text.count(b"id: end\n") == 1 for text in clients.received.values())
-    assert ledger.read(other).state is JobState.QUEUED
+    assert read_job(ledger, other).state is JobState.QUEUED
 
 
-def test_an_idle_client_blocks_no_other_and_a_closed_one_frees_its_slot(valkey, tmp_path, photos):
+def test_an_idle_client_blocks_no_other_and_a_closed_one_frees_its_slot(
+    valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
     with valkey.client() as client:
         client.flushdb()
     settings = settings_for(valkey, tmp_path, api_streams=2)
@@ -219,7 +227,9 @@ def test_an_idle_client_blocks_no_other_and_a_closed_one_frees_its_slot(valkey, 
                 wait_until(served, what="the slot is free")
 
 
-def test_a_stream_ends_cleanly_at_shutdown_and_the_client_reconnects(cluster, ledger, job_id):
+def test_a_stream_ends_cleanly_at_shutdown_and_the_client_reconnects(
+    cluster: ProcessCluster, ledger: RedisLedger, job_id: str
+) -> None:
     received: SimpleQueue[JobState] = SimpleQueue()
 
     def follow() -> None:
@@ -249,7 +259,7 @@ def test_a_stream_ends_cleanly_at_shutdown_and_the_client_reconnects(cluster, le
     assert received.empty()
 
 
-def test_the_outcome_survives_a_restart_of_redis(tmp_path, photos):
+def test_the_outcome_survives_a_restart_of_redis(tmp_path: Path, photos: Path) -> None:
     with start_valkey(tmp_path / "valkey", appendfsync="always") as server:
         settings = settings_for(server, tmp_path)
         with start_cluster(settings, tmp_path) as cluster:

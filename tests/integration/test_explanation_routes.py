@@ -1,51 +1,57 @@
-"""Reading, poll for and cancelling an explanation; models and health."""
+"""Reading, polling and cancelling an explanation; models and health."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask.testing import FlaskClient
 
 from http_api import MODEL, assert_problem, finish_next_job, submit_image
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.schemas.methods import METHOD_INFO, METHODS
+from seewhy.settings import Settings
 
 
-def test_a_long_poll_returns_with_the_outcome(client, settings, cat):
-    job_id = submit_image(client, cat).json["id"]
-    assert client.get(f"/v1/explanations/{job_id}?wait=0").json["status"] == "queued"
+def test_a_long_poll_returns_with_the_outcome(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    job_id = submit_image(client, cat).get_json()["id"]
+    assert client.get(f"/v1/explanations/{job_id}?wait=0").get_json()["status"] == "queued"
     with ThreadPoolExecutor() as pool:
         poll = pool.submit(client.get, f"/v1/explanations/{job_id}?wait=30")
         finish_next_job(settings)
-        assert poll.result(timeout=20).json["status"] == "succeeded"
+        assert poll.result(timeout=20).get_json()["status"] == "succeeded"
 
 
-def test_a_queued_explanation_is_cancelled(client, settings, cat):
-    job_id = submit_image(client, cat).json["id"]
-    assert client.post(f"/v1/explanations/{job_id}/cancel").json["status"] == "cancelled"
-    assert client.get(f"/v1/explanations/{job_id}").json["links"]["cancel"] is None
+def test_a_queued_explanation_is_cancelled(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    job_id = submit_image(client, cat).get_json()["id"]
+    assert client.post(f"/v1/explanations/{job_id}/cancel").get_json()["status"] == "cancelled"
+    assert client.get(f"/v1/explanations/{job_id}").get_json()["links"]["cancel"] is None
     assert open_ledger(settings).claim(lanes_of(MODEL), owner="test", limit=1) == []
 
 
 @pytest.mark.parametrize("job_id", ["nonsense", "a" * 5000, "0190b0a0-0000-4000-8000-000000000000"])
-def test_an_unknown_explanation_is_not_found(client, job_id):
+def test_an_unknown_explanation_is_not_found(client: FlaskClient, job_id: str) -> None:
     assert_problem(client.get(f"/v1/explanations/{job_id}"), 404, "unknown_explanation")
     assert_problem(client.post(f"/v1/explanations/{job_id}/cancel"), 404, "unknown_explanation")
     assert_problem(client.get(f"/v1/explanations/{job_id}/overlay"), 404, "unknown_explanation")
 
 
-def test_an_explanation_past_its_retention_is_gone(client, settings):
+def test_an_explanation_past_its_retention_is_gone(client: FlaskClient, settings: Settings) -> None:
     created = datetime.now(UTC) - timedelta(seconds=settings.retention_s + 60)
     stamp = f"{int(created.timestamp() * 1000):012x}"
     job_id = f"{stamp[:8]}-{stamp[8:]}-7000-8000-000000000000"
     assert_problem(client.get(f"/v1/explanations/{job_id}"), 410, "explanation_gone")
 
 
-def test_the_catalog_is_listed(client):
-    listed = client.get("/v1/models").json
+def test_the_catalog_is_listed(client: FlaskClient) -> None:
+    listed = client.get("/v1/models").get_json()
     assert listed["default"] == MODEL
     assert {entry["name"] for entry in listed["models"]} >= {"vgg16", MODEL}
-    model = client.get(f"/v1/models/{MODEL}").json
+    model = client.get(f"/v1/models/{MODEL}").get_json()
     assert model["classes"] == 1000
     assert [method["name"] for method in model["methods"]] == list(METHODS)
     assert model["methods"][0] == {
@@ -60,6 +66,6 @@ def test_the_catalog_is_listed(client):
     assert_problem(client.get("/v1/models/none"), 404, "unknown_model")
 
 
-def test_health_checks_report_ok(client):
-    assert client.get("/healthz").json == {"status": "ok"}
-    assert client.get("/readyz").json["checks"] == {"ledger": "ok", "store": "ok"}
+def test_health_checks_report_ok(client: FlaskClient) -> None:
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+    assert client.get("/readyz").get_json()["checks"] == {"ledger": "ok", "store": "ok"}

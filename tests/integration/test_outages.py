@@ -1,33 +1,46 @@
 """Submissions while Redis, the object store or the broker fails."""
 
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from http_api import MODEL, assert_problem, stored_keys, submit_image
+from ledger_harness import read_job
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.client import Explanation
 from seewhy.errors import LedgerUnavailable
 from seewhy.ids import new_job_id
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
-from seewhy.ledger.types import lanes_of, wakeup_queue
+from seewhy.ledger.types import Submission, lanes_of, wakeup_queue
 from seewhy.schemas.job import JobState
+from seewhy.settings import Settings
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.obstore_adapter import open_store
-from seewhy_api.app import create_api
+from seewhy_api.app import Api, create_api
+from servers.valkey import RedisServer
 
 
 def test_a_job_that_redis_loses_before_the_response_is_accepted(
-    client, settings, cat, valkey, monkeypatch
-):
+    client: FlaskClient,
+    settings: Settings,
+    cat: bytes,
+    valkey: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """An error would make the client submit again, and a rebuild would run both jobs."""
 
-    def notify(self, lane, *, times=1):
+    def notify(self: WakeupPublisher, lane: str, *, times: int = 1) -> bool:
         with valkey.client() as redis:
             redis.flushall()
+        return False
 
     monkeypatch.setattr(WakeupPublisher, "notify", notify)
     response = submit_image(client, cat, targets=[282])
     assert response.status_code == 202
-    explanation = Explanation.model_validate(response.json)
+    explanation = Explanation.model_validate(response.get_json())
     assert (explanation.status, explanation.model, explanation.attempts) == (
         JobState.QUEUED,
         MODEL,
@@ -37,20 +50,24 @@ def test_a_job_that_redis_loses_before_the_response_is_accepted(
     assert open_store(settings).get(manifest_key(explanation.id))
 
 
-def test_lost_jobs_are_unavailable_until_they_are_restored(client, settings, cat, api, valkey):
+def test_lost_jobs_are_unavailable_until_they_are_restored(
+    client: FlaskClient, settings: Settings, cat: bytes, api: Api, valkey: RedisServer
+) -> None:
     api.sweeper.recover()
-    job_id = submit_image(client, cat).json["id"]
+    job_id = submit_image(client, cat).get_json()["id"]
     with valkey.client() as redis:
         redis.flushall()
     for path in ("", "/overlay", "/events"):
         assert_problem(client.get(f"/v1/explanations/{job_id}{path}"), 503, "ledger_unavailable")
     api.sweeper.recover()
-    assert client.get(f"/v1/explanations/{job_id}").json["status"] == "queued"
+    assert client.get(f"/v1/explanations/{job_id}").get_json()["status"] == "queued"
     unknown = new_job_id()
     assert_problem(client.get(f"/v1/explanations/{unknown}"), 404, "unknown_explanation")
 
 
-def test_without_redis_nothing_is_accepted(settings, cat, tmp_path, unused_port):
+def test_without_redis_nothing_is_accepted(
+    settings: Settings, cat: bytes, tmp_path: Path, unused_port: int
+) -> None:
     unavailable = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{unused_port}/0"})
     client = create_api(unavailable).flask.test_client()
     for headers in ({}, {"Idempotency-Key": "k"}):
@@ -62,7 +79,9 @@ def test_without_redis_nothing_is_accepted(settings, cat, tmp_path, unused_port)
     assert client.get("/healthz").status_code == 200
 
 
-def test_without_the_store_nothing_is_accepted(settings, cat, unused_port):
+def test_without_the_store_nothing_is_accepted(
+    settings: Settings, cat: bytes, unused_port: int
+) -> None:
     unavailable = settings.model_copy(
         update={
             "store_url": "s3://nowhere",
@@ -76,10 +95,15 @@ def test_without_the_store_nothing_is_accepted(settings, cat, unused_port):
     assert_problem(response, 503, "store_unavailable")
     assert int(response.headers["Retry-After"]) > 0
     assert open_ledger(settings).counts().accepted == 0
-    assert client.get("/readyz").json["checks"] == {"ledger": "ok", "store": "store_unavailable"}
+    assert client.get("/readyz").get_json()["checks"] == {
+        "ledger": "ok",
+        "store": "store_unavailable",
+    }
 
 
-def test_a_retry_after_a_store_failure_is_accepted(settings, cat, tmp_path):
+def test_a_retry_after_a_store_failure_is_accepted(
+    settings: Settings, cat: bytes, tmp_path: Path
+) -> None:
     """The failed request must not keep its key busy."""
     objects, aside = tmp_path / "objects", tmp_path / "aside"
     client = create_api(settings).flask.test_client()
@@ -93,11 +117,13 @@ def test_a_retry_after_a_store_failure_is_accepted(settings, cat, tmp_path):
     assert open_ledger(settings).counts().accepted == 1
 
 
-def test_a_lost_ledger_reply_keeps_the_manifest(settings, api, cat, monkeypatch):
+def test_a_lost_ledger_reply_keeps_the_manifest(
+    settings: Settings, api: Api, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first response is 503; the retry returns the same job, which must be durable."""
     submit = RedisLedger.submit
 
-    def submit_without_reply(ledger, submission):
+    def submit_without_reply(ledger: RedisLedger, submission: Submission) -> NoReturn:
         submit(ledger, submission)
         raise LedgerUnavailable("The reply was lost.")
 
@@ -107,16 +133,18 @@ def test_a_lost_ledger_reply_keeps_the_manifest(settings, api, cat, monkeypatch)
     monkeypatch.undo()
     response = submit_image(client, cat, headers=headers)
     assert response.status_code == 202
-    assert manifest_key(response.json["id"]) in stored_keys(settings)
+    assert manifest_key(response.get_json()["id"]) in stored_keys(settings)
 
 
-def test_a_lost_wakeup_is_repeated_by_the_sweep(settings, api, cat, valkey):
+def test_a_lost_wakeup_is_repeated_by_the_sweep(
+    settings: Settings, api: Api, cat: bytes, valkey: RedisServer
+) -> None:
     """The queue is deleted; the next sweep publishes a wakeup again."""
     lane = lanes_of(MODEL)[0]
     with valkey.client() as redis:
-        job_id = submit_image(api.flask.test_client(), cat).json["id"]
+        job_id = submit_image(api.flask.test_client(), cat).get_json()["id"]
         redis.delete(wakeup_queue(lane))
         redis.zadd("seewhy:due", {job_id: 0})
         api.sweeper.sweep()
         assert redis.llen(wakeup_queue(lane)) == 1
-    assert open_ledger(settings).read(job_id).state is JobState.QUEUED
+    assert read_job(open_ledger(settings), job_id).state is JobState.QUEUED

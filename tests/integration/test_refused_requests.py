@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flask.testing import FlaskClient
 from PIL import Image
 
 from http_api import assert_problem, stored_keys, submit_image
 from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.settings import Settings
 
 
 @pytest.fixture
@@ -56,7 +58,9 @@ BAD_IMAGES = {
 
 
 @pytest.mark.parametrize("name", BAD_IMAGES)
-def test_a_bad_image_is_refused_and_nothing_is_stored(client, settings, name):
+def test_a_bad_image_is_refused_and_nothing_is_stored(
+    client: FlaskClient, settings: Settings, name: str
+) -> None:
     image, status, code = BAD_IMAGES[name]
     assert_problem(submit_image(client, image), status, code)
     assert stored_keys(settings) == []
@@ -64,18 +68,20 @@ def test_a_bad_image_is_refused_and_nothing_is_stored(client, settings, name):
 
 
 @pytest.mark.parametrize("part", [0.01, 0.3, 0.7, 0.999])
-def test_a_truncated_image_is_refused(client, settings, cat, part):
+def test_a_truncated_image_is_refused(
+    client: FlaskClient, settings: Settings, cat: bytes, part: float
+) -> None:
     response = submit_image(client, cat[: int(len(cat) * part)])
     assert_problem(response, 422, "broken_image")
     assert stored_keys(settings) == []
 
 
-def test_a_body_over_the_limit_is_refused(client, settings):
+def test_a_body_over_the_limit_is_refused(client: FlaskClient, settings: Settings) -> None:
     assert_problem(submit_image(client, b"\xff\xd8\xff" + bytes(400_000)), 413, "image_too_large")
     assert stored_keys(settings) == []
 
 
-BAD_REQUESTS = {
+BAD_REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown model": ({"model": "vgg61"}, "unknown_model", "vgg16"),
     "unknown method": ({"method": "gradcan"}, "unknown_method", "gradcam"),
     "unknown class": ({"targets": ["tiger cta"]}, "unknown_class", "tiger cat"),
@@ -133,13 +139,15 @@ BAD_REQUESTS = {
 
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
-def test_a_bad_request_is_refused_with_a_hint_and_nothing_is_stored(client, settings, cat, name):
-    fields, code, hint = BAD_REQUESTS[name]
-    assert hint in assert_problem(submit_image(client, cat, **fields), 422, code)
+def test_a_bad_request_is_refused_with_a_reason_and_nothing_is_stored(
+    client: FlaskClient, settings: Settings, cat: bytes, name: str
+) -> None:
+    fields, code, reason = BAD_REQUESTS[name]
+    assert reason in assert_problem(submit_image(client, cat, **fields), 422, code)
     assert stored_keys(settings) == []
 
 
-def test_malformed_requests_are_refused(client, cat):
+def test_malformed_requests_are_refused(client: FlaskClient, cat: bytes) -> None:
     url = "/v1/explanations"
     assert_problem(client.post(url, data="{", content_type=JSON), 400, "invalid_request")
     assert_problem(client.post(url, data=b"\xff\xfe", content_type=JSON), 400, "invalid_request")
@@ -160,7 +168,7 @@ def test_malformed_requests_are_refused(client, cat):
     )
 
 
-def test_unknown_paths_and_methods_are_problem_responses(client):
+def test_unknown_paths_and_methods_are_problem_responses(client: FlaskClient) -> None:
     assert_problem(client.get("/v1/nothing"), 404, "not_found")
     response = client.delete("/v1/models")
     assert_problem(response, 405, "method_not_allowed")

@@ -3,17 +3,25 @@
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from flask.testing import FlaskClient
 
 from http_api import MODEL, assert_problem, finish_next_job, stored_keys, submit_image
+from ledger_harness import read_job
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import wakeup_queue
+from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
+from servers.valkey import RedisServer
 
 
-def test_a_submission_is_stored_and_its_lane_is_woken(client, settings, cat, valkey):
+def test_a_submission_is_stored_and_its_lane_is_woken(
+    client: FlaskClient, settings: Settings, cat: bytes, valkey: RedisServer
+) -> None:
     response = submit_image(client, cat, targets=["tiger cat", 285], metadata={"task": 7})
     assert response.status_code == 202
-    explanation = response.json
+    explanation = response.get_json()
     assert (
         response.headers["Location"]
         == explanation["links"]["self"]
@@ -28,62 +36,71 @@ def test_a_submission_is_stored_and_its_lane_is_woken(client, settings, cat, val
     assert (
         json.loads(open_store(settings).get(manifest))["submission"]["job_id"] == explanation["id"]
     )
-    record = open_ledger(settings).read(explanation["id"])
+    record = read_job(open_ledger(settings), explanation["id"])
     assert json.loads(record.job)["targets"] == [282, 285]
     with valkey.client() as redis:
         assert redis.llen(wakeup_queue(record.lane)) == 1
 
 
-def test_base64_json_is_equivalent_to_multipart(client, settings, cat):
+def test_base64_json_is_equivalent_to_multipart(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
     body = {"image_base64": base64.b64encode(cat).decode(), "targets": "top:3"}
     response = client.post("/v1/explanations", json=body)
     assert response.status_code == 202
-    record = open_ledger(settings).read(response.json["id"])
+    record = read_job(open_ledger(settings), response.get_json()["id"])
     assert json.loads(record.job)["targets"] == [-1, -2, -3]
     assert json.loads(record.job)["image_width_px"] == 451
 
 
-def test_method_options_reach_the_worker(client, settings, cat):
+def test_method_options_reach_the_worker(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
     targets = {"why": "predicted", "not": ["tiger cat", 285]}
-    fields = {"method": "layercam", "fallback": ["hirescam"], "score": "probability"}
+    fields: dict[str, Any] = {
+        "method": "layercam",
+        "fallback": ["hirescam"],
+        "score": "probability",
+    }
     both = [targets, {"against": "tabby"}, 7]
     layers = ["block6a_expand_relu", "top_relu"]
     response = submit_image(client, cat, **fields, targets=both, normalize=2.5, layer=layers)
-    job = json.loads(open_ledger(settings).read(response.json["id"]).job)
+    job = json.loads(read_job(open_ledger(settings), response.get_json()["id"]).job)
     assert {name: job[name] for name in fields} == fields
     why = {"index": -1, "rivals": [282, 285], "against": False}
     assert job["targets"] == [why, {"index": 281, "rivals": [], "against": True}, 7]
     assert job["layers"] == layers
     assert (job["preset"], job["normalize"]) == (None, 2.5)
     response = submit_image(client, cat, preset="classic", targets="top:2")
-    job = json.loads(open_ledger(settings).read(response.json["id"]).job)
+    job = json.loads(read_job(open_ledger(settings), response.get_json()["id"]).job)
     assert (job["preset"], job["method"], job["score"]) == ("classic", "classic", "probability")
-    assert (job["targets"], response.json["method"]) == ([-1, -2], "classic")
+    assert (job["targets"], response.get_json()["method"]) == ([-1, -2], "classic")
 
 
-def test_the_file_name_is_ignored(client, settings, cat):
+def test_the_file_name_is_ignored(client: FlaskClient, settings: Settings, cat: bytes) -> None:
     assert submit_image(client, cat, name="../../etc/passwd").status_code == 202
     assert submit_image(client, cat, name="a.txt").status_code == 202
 
 
-def test_a_repeated_request_returns_the_cached_result(client, settings, cat):
-    first = submit_image(client, cat).json["id"]
+def test_a_repeated_request_returns_the_cached_result(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    first = submit_image(client, cat).get_json()["id"]
     finish_next_job(settings)
-    again = submit_image(client, cat, metadata={"task": 8})
-    assert (again.status_code, again.json["status"], again.json["cached"]) == (
-        200,
-        "succeeded",
-        True,
-    )
-    assert (again.json["metadata"], again.json["attempts"]) == ({"task": 8}, 0)
-    assert again.json["id"] != first
-    numbers = [client.get(f"/v1/explanations/{i}/map.npy").data for i in (first, again.json["id"])]
+    response = submit_image(client, cat, metadata={"task": 8})
+    again = response.get_json()
+    assert (response.status_code, again["status"], again["cached"]) == (200, "succeeded", True)
+    assert (again["metadata"], again["attempts"]) == ({"task": 8}, 0)
+    assert again["id"] != first
+    numbers = [client.get(f"/v1/explanations/{i}/map.npy").data for i in (first, again["id"])]
     assert numbers[0] == numbers[1]
-    assert client.get(f"{again.json['links']['self']}/overlay").status_code == 200
-    assert submit_image(client, cat, cache=False).json["status"] == "queued"
+    assert client.get(f"{again['links']['self']}/overlay").status_code == 200
+    assert submit_image(client, cat, cache=False).get_json()["status"] == "queued"
 
 
-def test_a_submission_that_prefers_to_wait_answers_200_when_done(client, settings, cat):
+def test_a_submission_that_prefers_to_wait_answers_200_when_done(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
     headers = {"Prefer": "respond-async, wait=30"}
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(submit_image, client, cat, headers=headers)
@@ -92,20 +109,24 @@ def test_a_submission_that_prefers_to_wait_answers_200_when_done(client, setting
             assert not waiting.done()
         finish_next_job(settings)
         response = waiting.result(timeout=20)
-    assert (response.status_code, response.json["status"]) == (200, "succeeded")
+    assert (response.status_code, response.get_json()["status"]) == (200, "succeeded")
 
 
-def test_a_repeated_idempotency_key_returns_the_same_job_even_when_finished(client, settings, cat):
+def test_a_repeated_idempotency_key_returns_the_same_job_even_when_finished(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
     headers = {"Idempotency-Key": "order 1"}
-    first = submit_image(client, cat, headers=headers).json["id"]
-    assert submit_image(client, cat, headers=headers).json["id"] == first
+    first = submit_image(client, cat, headers=headers).get_json()["id"]
+    assert submit_image(client, cat, headers=headers).get_json()["id"] == first
     finish_next_job(settings)
-    again = submit_image(client, cat, headers=headers)
-    assert (again.json["id"], again.json["status"]) == (first, "succeeded")
+    again = submit_image(client, cat, headers=headers).get_json()
+    assert (again["id"], again["status"]) == (first, "succeeded")
     assert open_ledger(settings).counts().accepted == 1
 
 
-def test_an_idempotency_key_with_another_request_is_refused(client, cat):
+def test_an_idempotency_key_with_another_request_is_refused(
+    client: FlaskClient, cat: bytes
+) -> None:
     headers = {"Idempotency-Key": "order 1"}
     submit_image(client, cat, headers=headers)
     assert_problem(
@@ -113,12 +134,16 @@ def test_an_idempotency_key_with_another_request_is_refused(client, cat):
     )
 
 
-def test_concurrent_requests_with_one_key_create_one_job(client, settings, cat):
+def test_concurrent_requests_with_one_key_create_one_job(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
     headers = {"Idempotency-Key": "order 1"}
     with ThreadPoolExecutor(8) as pool:
         responses = list(pool.map(lambda _: submit_image(client, cat, headers=headers), range(24)))
     assert {response.status_code for response in responses} <= {202, 409}
-    assert len({a.json["id"] for a in responses if a.status_code == 202}) == 1
-    assert {a.json["code"] for a in responses if a.status_code == 409} <= {"idempotency_key_busy"}
+    assert len({a.get_json()["id"] for a in responses if a.status_code == 202}) == 1
+    assert {a.get_json()["code"] for a in responses if a.status_code == 409} <= {
+        "idempotency_key_busy"
+    }
     assert open_ledger(settings).counts().accepted == 1
     assert len(stored_keys(settings)) == 2

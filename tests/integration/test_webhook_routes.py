@@ -78,7 +78,9 @@ def test_an_invalid_webhook_url_is_refused_with_a_reason(
 def test_an_explanation_shows_the_state_of_its_webhook(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:
-    explanation = submit_image(client, cat, webhook="HTTPS://Hooks.test/seewhy?team=labels").json
+    explanation = submit_image(
+        client, cat, webhook="HTTPS://Hooks.test/seewhy?team=labels"
+    ).get_json()
     url = "https://hooks.test:443/seewhy?team=labels"
     waiting = {"url": url, "status": "waiting", "attempts": 0, "detail": None}
     assert explanation["webhook"] == waiting
@@ -89,11 +91,11 @@ def test_an_explanation_shows_the_state_of_its_webhook(
     assert Manifest.model_validate_json(manifest).submission.webhook_url == url
 
     client.post(explanation["links"]["cancel"])
-    assert client.get(explanation["links"]["self"]).json["webhook"] == waiting | {
+    assert client.get(explanation["links"]["self"]).get_json()["webhook"] == waiting | {
         "status": "pending"
     }
     refuse_next(settings)
-    shown = client.get(explanation["links"]["self"]).json["webhook"]
+    shown = client.get(explanation["links"]["self"]).get_json()["webhook"]
     assert shown == waiting | {
         "status": "refused",
         "attempts": 1,
@@ -102,13 +104,13 @@ def test_an_explanation_shows_the_state_of_its_webhook(
 
 
 def test_an_explanation_without_a_webhook_shows_null(client: FlaskClient, cat: bytes) -> None:
-    assert submit_image(client, cat).json["webhook"] is None
+    assert submit_image(client, cat).get_json()["webhook"] is None
 
 
 def test_the_webhook_of_an_unfinished_explanation_cannot_be_redelivered(
     client: FlaskClient, cat: bytes
 ) -> None:
-    explanation = submit_image(client, cat, webhook=URL).json
+    explanation = submit_image(client, cat, webhook=URL).get_json()
     response = client.post(f"{explanation['links']['self']}/redeliver")
     assert "queued" in assert_problem(response, 409, "result_not_ready")
 
@@ -116,7 +118,7 @@ def test_the_webhook_of_an_unfinished_explanation_cannot_be_redelivered(
 def test_an_explanation_without_a_webhook_cannot_be_redelivered(
     client: FlaskClient, cat: bytes
 ) -> None:
-    explanation = submit_image(client, cat).json
+    explanation = submit_image(client, cat).get_json()
     client.post(explanation["links"]["cancel"])
     response = client.post(f"{explanation['links']['self']}/redeliver")
     assert "has no webhook" in assert_problem(response, 422, "invalid_request")
@@ -130,16 +132,17 @@ def test_an_unknown_explanation_cannot_be_redelivered(client: FlaskClient) -> No
 def test_redelivery_starts_from_the_first_attempt_and_wakes_a_dispatcher(
     client: FlaskClient, settings: Settings, cat: bytes, valkey: RedisServer
 ) -> None:
-    explanation = submit_image(client, cat, webhook=URL).json
+    explanation = submit_image(client, cat, webhook=URL).get_json()
     client.post(explanation["links"]["cancel"])
     refuse_next(settings)
     with valkey.client() as redis:
         wakeups = redis.llen(DISPATCHER_QUEUE)
         response = client.post(f"{explanation['links']['self']}/redeliver")
         assert redis.llen(DISPATCHER_QUEUE) == wakeups + 1
-    assert (response.status_code, response.json["status"]) == (200, "cancelled")
-    assert response.json["webhook"]["status"] == "pending"
-    assert (response.json["webhook"]["attempts"], response.json["webhook"]["detail"]) == (0, None)
+    redelivered = response.get_json()
+    assert (response.status_code, redelivered["status"]) == (200, "cancelled")
+    webhook = redelivered["webhook"]
+    assert (webhook["status"], webhook["attempts"], webhook["detail"]) == ("pending", 0, None)
     lease = open_ledger(settings).outbox.lease_origin(limit=10)
     assert lease is not None
     assert [(n.record.job_id, n.attempt) for n in lease.deliveries] == [(explanation["id"], 1)]
@@ -148,8 +151,8 @@ def test_redelivery_starts_from_the_first_attempt_and_wakes_a_dispatcher(
 def test_a_cancellation_wakes_a_dispatcher(
     client: FlaskClient, cat: bytes, valkey: RedisServer
 ) -> None:
-    path = submit_image(client, cat, webhook=URL).json["links"]["self"]
+    path = submit_image(client, cat, webhook=URL).get_json()["links"]["self"]
     with valkey.client() as redis:
         assert redis.llen(DISPATCHER_QUEUE) == 0
-        assert client.post(f"{path}/cancel").json["webhook"]["status"] == "pending"
+        assert client.post(f"{path}/cancel").get_json()["webhook"]["status"] == "pending"
         assert redis.llen(DISPATCHER_QUEUE) == 1

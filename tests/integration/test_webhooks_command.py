@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from seewhy.cli.app import app
 from seewhy.ids import new_job_id
@@ -42,10 +41,10 @@ def cancel_one(ledger: RedisLedger, webhook: str | None = URL) -> str:
 def refuse_one(ledger: RedisLedger) -> str:
     """Cancel a job whose webhook its receiver refuses; return its id."""
     job_id = cancel_one(ledger)
-    turn = ledger.outbox.lease_origin(limit=1)
-    assert turn is not None
+    lease = ledger.outbox.lease_origin(limit=1)
+    assert lease is not None
     ledger.outbox.report(
-        turn, [Attempt(n, DeliveryResult.REFUSED, "answered 410") for n in turn.deliveries]
+        lease, [Attempt(n, DeliveryResult.REFUSED, "answered 410") for n in lease.deliveries]
     )
     return job_id
 
@@ -55,8 +54,8 @@ def webhooks(*arguments: str) -> Result:
 
 
 def due(ledger: RedisLedger) -> set[str]:
-    turn = ledger.outbox.lease_origin(limit=10)
-    return {notice.record.job_id for notice in turn.deliveries} if turn else set()
+    lease = ledger.outbox.lease_origin(limit=10)
+    return {delivery.record.job_id for delivery in lease.deliveries} if lease else set()
 
 
 def test_generated_secrets_are_valid_and_unique() -> None:
