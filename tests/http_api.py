@@ -24,7 +24,7 @@ def submit_image(
     client: FlaskClient, image: bytes, *, name: str = "a.jpg", headers: Any = None, **fields: Any
 ) -> TestResponse:
     """Submit an explanation as multipart; `fields` are the explanation request."""
-    form = {"image": (io.BytesIO(image), name)}
+    form: dict[str, Any] = {"image": (io.BytesIO(image), name)}
     if fields:
         form["request"] = json.dumps(fields)
     return client.post("/v1/explanations", data=form, headers=headers or {})
@@ -34,9 +34,11 @@ def assert_problem(response: TestResponse, status: int, code: str) -> str:
     """Check an error response and return its detail."""
     assert response.status_code == status, response.get_data(as_text=True)
     assert response.content_type == "application/problem+json"
-    assert (response.json["code"], response.json["status"]) == (code, status)
+    problem: dict[str, Any] = response.get_json()
+    assert (problem["code"], problem["status"]) == (code, status)
     assert "Traceback" not in response.get_data(as_text=True)
-    return response.json["detail"]
+    detail: str = problem["detail"]
+    return detail
 
 
 def stored_keys(settings: Settings) -> list[str]:

@@ -12,6 +12,10 @@ from PIL import Image
 from seewhy.imaging.codecs import ImageHeader, decode, read_header
 
 FORMATS = ("JPEG", "PNG", "WEBP")
+ENCODER_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+}
 
 
 def gradient(width_px: int = 40, height_px: int = 24) -> Image.Image:
@@ -24,11 +28,7 @@ def gradient(width_px: int = 40, height_px: int = 24) -> Image.Image:
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     """Encode with Pillow; JPEG with high quality, WebP lossless."""
     file = BytesIO()
-    defaults: dict[str, Any] = {
-        "JPEG": {"quality": 95, "subsampling": 0},
-        "WEBP": {"lossless": True, "exact": True},
-    }.get(kind, {})
-    image.save(file, kind, **(defaults | options))
+    image.save(file, kind, **(ENCODER_OPTIONS.get(kind, {}) | options))
     return file.getvalue()
 
 

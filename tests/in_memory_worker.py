@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from optionals import present
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.ledger.memory.ledger import MemoryLedger
-from seewhy.ledger.types import LedgerPolicy, Submission, lanes_of
+from seewhy.ledger.types import JobRecord, LedgerPolicy, Submission, lanes_of
 from seewhy.schemas.job import Job, JobState
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import image_key
@@ -79,10 +80,12 @@ class InMemoryWorker:
         self.now_ms += ms
         self.ledger.sweep()
 
+    def record(self, job_id: str) -> JobRecord:
+        return present(self.ledger.read(job_id))
+
     def outcome(self, job_id: str) -> tuple[JobState, str | None]:
         """Return a job's state and error code."""
-        record = self.ledger.read(job_id)
-        assert record is not None
+        record = self.record(job_id)
         return record.state, record.error_code
 
     def outcomes(self, job_ids: Sequence[str]) -> list[tuple[JobState, str | None]]:
@@ -92,10 +95,7 @@ class InMemoryWorker:
         return [state for state, _ in self.outcomes(job_ids)]
 
     def result(self, job_id: str) -> Result:
-        record = self.ledger.read(job_id)
-        assert record is not None
-        assert record.result is not None
-        return Result.model_validate_json(record.result)
+        return Result.model_validate_json(present(self.record(job_id).result))
 
 
 def job_ids(count: int) -> list[str]:

@@ -14,12 +14,12 @@ def varied(photo: Path, *, seed: int) -> np.ndarray:
     image = decode(photo.read_bytes(), max_pixels=25_000_000)
     height, width, _ = image.shape
     rotation = cv2.getRotationMatrix2D((width / 2, height / 2), generator.uniform(-10, 10), 1.0)
-    image = cv2.warpAffine(image, rotation, (width, height), borderMode=cv2.BORDER_REFLECT)
+    rotated = cv2.warpAffine(image, rotation, (width, height), borderMode=cv2.BORDER_REFLECT)
     rows, columns = (int(side * generator.uniform(0.75, 1)) for side in (height, width))
     top = generator.integers(0, height - rows + 1)
     left = generator.integers(0, width - columns + 1)
-    image = image[top : top + rows, left : left + columns]
-    return np.ascontiguousarray(image[:, ::-1] if generator.random() < 0.5 else image)
+    cropped = rotated[top : top + rows, left : left + columns]
+    return np.ascontiguousarray(cropped[:, ::-1] if generator.random() < 0.5 else cropped)
 
 
 def make_set(photos: Path, folder: Path, *, names: tuple[str, ...], each: int) -> None:

@@ -1,7 +1,7 @@
 """Ledgers under test: with a clock set by hand, wakeups left unread, and due times to inspect."""
 
 from collections import Counter
-from typing import Protocol
+from typing import Protocol, cast
 
 from redis import Redis
 
@@ -101,8 +101,8 @@ class RedisHarness:
         self.client.delete(queue)
 
     def due(self) -> dict[str, int]:
-        times = self.client.zrange(DUE, 0, -1, withscores=True)
-        return {job_id: int(at) for job_id, at in times}
+        times = cast("list[tuple[str, float]]", self.client.zrange(DUE, 0, -1, withscores=True))
+        return {job_id: int(at_ms) for job_id, at_ms in times}
 
 
 def read_job(ledger: JobLedger, job_id: str) -> JobRecord:

@@ -33,9 +33,9 @@ def recipe_overlay(
     The original always stretches the whole image to the network's input. Where the network saw
     only `rectangle`, the steps 0 to 255 are pasted there and the rest has step 0.
     """
-    image = np.float32(image[..., ::-1])
-    image = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8UC3)
-    heatmap = cv2.normalize(heatmap, None, 0, 255, cv2.NORM_MINMAX, cv2.CV_8UC3)
+    image = image[..., ::-1].astype(np.float32)
+    image = cv2.normalize(image, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8UC3)
+    heatmap = cv2.normalize(heatmap, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8UC3)
     if rectangle is None:
         size_px = (image.shape[1], image.shape[0])
         heatmap = cv2.resize(heatmap, size_px, interpolation=cv2.INTER_CUBIC)
