@@ -57,7 +57,7 @@ def test_held_out_images_are_classified_correctly(
     assert f"skipped {folder / 'cat' / 'short.jpg'}: the image is truncated" in fitted.stderr
 
 
-def test_the_two_lines_at_the_end_explain_a_picture_it_has_not_seen(
+def test_the_printed_commands_explain_an_unseen_image(
     fitted: subprocess.CompletedProcess[str], photos: Path, tmp_path: Path
 ) -> None:
     export, explain = fitted.stdout.splitlines()[-2:]

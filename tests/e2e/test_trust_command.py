@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from optionals import present
 from seewhy.client import Client, RequestRejected
 from servers.up import running_up
 
@@ -37,7 +38,12 @@ def test_each_method_has_a_row_and_every_number_is_written(
     url: str, photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "boxes.csv").write_text(BOXES)
-    arguments = ["--boxes", tmp_path / "boxes.csv", "--json", tmp_path / "trust.json"]
+    arguments: list[str | Path] = [
+        "--boxes",
+        tmp_path / "boxes.csv",
+        "--json",
+        tmp_path / "trust.json",
+    ]
     named = [photos / f"{name}.jpg" for name in ("cat", "coffee", "tripod")]
     shown = trust(*named, "--methods", "gradcam,eigencam", "--url", url, *arguments)
 
@@ -79,14 +85,15 @@ def test_an_error_in_the_boxes_prints_one_message(url: str, photos: Path, tmp_pa
 def test_responses_have_trust_scores_only_on_request(url: str, photos: Path) -> None:
     box = {"x": 120, "y": 80, "width": 235, "height": 205}
     with Client(url) as client:
-        asked = client.explain(photos / "cat.jpg", outputs=["overlay", "trust"], box=box)
+        with_trust = client.explain(photos / "cat.jpg", outputs=["overlay", "trust"], box=box)
         plain = client.explain(photos / "cat.jpg")
         with pytest.raises(RequestRejected, match="box requires trust"):
             client.submit(photos / "cat.jpg", box=box)
 
-    (target,) = asked.result.targets
-    assert target.trust.times_better_than_chance > 1
-    assert target.trust.increase is True
-    assert target.trust.pointing_hit is True
-    assert 0.5 < target.trust.energy_in_box < 1
-    assert plain.result.targets[0].trust is None
+    (target,) = present(with_trust.result).targets
+    scores = present(target.trust)
+    assert scores.times_better_than_chance > 1
+    assert scores.increase is True
+    assert scores.pointing_hit is True
+    assert 0.5 < scores.energy_in_box < 1
+    assert present(plain.result).targets[0].trust is None

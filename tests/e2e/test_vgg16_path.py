@@ -12,7 +12,7 @@ from servers.process_cluster import start_cluster
 from servers.valkey import start_valkey
 from servers.waiting import wait_until
 
-CATALOGUE = """
+CATALOG = """
 [vgg16-random]
 source = "keras.applications:VGG16"
 weights = { random_seed = 7 }
@@ -24,7 +24,7 @@ layer = "block5_conv3"
 
 
 def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
-    (tmp_path / "models.toml").write_text(CATALOGUE)
+    (tmp_path / "models.toml").write_text(CATALOG)
     (tmp_path / "labels.txt").write_text("\n".join(f"class {n}" for n in range(1000)))
     with start_valkey(tmp_path / "valkey") as server:
         settings = load(

@@ -5,6 +5,7 @@ Requires tf_keras and TensorFlow; imports nothing from seewhy.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +41,7 @@ def body(name: str = "body") -> tf_keras.Model:
 
 
 def sequential_inside() -> tf_keras.Model:
-    """A frozen Sequential model as a layer, then a batch normalisation outside."""
+    """A frozen Sequential model as a layer, then a batch normalization outside."""
     inner = body()
     inner.trainable = False
     image = tf_keras.Input(SHAPE)
@@ -116,14 +117,14 @@ def main() -> None:
     """Write `keras2/` beside this file."""
     FOLDER.mkdir(exist_ok=True)
     pixels = np.random.default_rng(1).normal(size=(2, *SHAPE)).astype(np.float32)
-    known = {"pixels": pixels}
+    arrays: dict[str, Any] = {"pixels": pixels}
     for build in MODELS:
         tf_keras.backend.clear_session()
         model = build()
         initialize_weights(model)
-        known[build.__name__] = model.predict(pixels, verbose=0)
+        arrays[build.__name__] = model.predict(pixels, verbose=0)
         model.save(FOLDER / f"{build.__name__}.h5")
-    np.savez_compressed(FOLDER / "predictions.npz", **known)
+    np.savez_compressed(FOLDER / "predictions.npz", **arrays)
 
 
 if __name__ == "__main__":

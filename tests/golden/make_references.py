@@ -6,6 +6,7 @@ nothing from seewhy. `reference_entries.py` describes the file.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,8 @@ IMAGENET_TARGETS = ((281, 282), (504, 967), (759, 872))
 
 
 def brain_tumour() -> Entries:
-    """Everything but Score-CAM of all channels, on the fine-tuned VGG16."""
-    pixels = brain_tumour_images().astype(np.float32) / 255
+    """Run every method except Score-CAM of all channels on the fine-tuned VGG16."""
+    pixels = brain_tumour_images().astype(np.float32) / np.float32(255)
     network, ends, head = torch_references.vgg16(fine_tuned_vgg16.ONNX_FILE)
     model, layer = fine_tuned_vgg16.build(), "block5_conv3"
     targets = BRAIN_TUMOUR_TARGETS
@@ -45,8 +46,8 @@ def brain_tumour() -> Entries:
 
 
 def efficientnet_lite0() -> Entries:
-    """Everything on EfficientNet-Lite0 but what needs layers that end in a ReLU."""
-    pixels = (imagenet_images().astype(np.float32) - 127) / 128
+    """Run every method that does not require ReLU layers on EfficientNet-Lite0."""
+    pixels = (imagenet_images().astype(np.float32) - np.float32(127)) / np.float32(128)
     network, end, head = torch_references.efficientnet()
     model, layer = keras.saving.load_model(EFFICIENTNET_FILE), "top_relu"
     targets = IMAGENET_TARGETS
@@ -65,7 +66,7 @@ def efficientnet_lite0() -> Entries:
 def main() -> None:
     """Write `references.npz` beside this file."""
     models = {"brain-tumour": brain_tumour(), "efficientnet-lite0": efficientnet_lite0()}
-    entries = {
+    entries: dict[str, Any] = {
         f"{model}/{name}": array for model, all_ in models.items() for name, array in all_.items()
     }
     np.savez_compressed(HERE / "references.npz", **entries)

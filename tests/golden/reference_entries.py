@@ -1,7 +1,7 @@
-"""How The names and shapes of the entries in `references.npz`, which other libraries computed.
+"""The names and shapes of the entries in `references.npz`, which other libraries computed.
 
 - `MODEL/LIBRARY/METHOD`: (images, targets, h, w) float32, what the library computes before it
-  clips, resizes and normalises. A costly method explains the first images and targets only.
+  clips, resizes and normalizes. A costly method explains the first images and targets only.
 - `MODEL/LIBRARY/METHOD/unit`: (H, W, 3) float16, the gradient with respect to the first image's
   pixels, for its first target, divided by the largest magnitude in it, which is `…/peak`.
 - `MODEL/LIBRARY/METHOD/fused`: (H, W) float16 from 0 to 1, the map of several layers.

@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -29,7 +30,7 @@ TOLERANCE = 1e-3
 Maps = NDArray[np.floating]
 
 with np.load(HERE / "references.npz") as stored:
-    REFERENCES: dict[str, Maps] = dict(stored)
+    REFERENCES: dict[str, NDArray[Any]] = dict(stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def brain_tumour(folder: Path) -> ReferenceModel:
         labels_file="labels.txt",
         layer="block5_conv3",
     )
-    return _subject(spec, _fine_tuned_vgg16(), brain_tumour_images())
+    return _reference_model(spec, _fine_tuned_vgg16(), brain_tumour_images())
 
 
 def efficientnet_lite0() -> ReferenceModel:
@@ -74,7 +75,7 @@ def efficientnet_lite0() -> ReferenceModel:
     settings = load({})
     spec = Catalog.load(settings).get("efficientnet-lite0")
     path = obtain_weights(spec, settings, progress=lambda done, total: None)
-    return _subject(spec, load_model(spec, weights_path=path), imagenet_images())
+    return _reference_model(spec, load_model(spec, weights_path=path), imagenet_images())
 
 
 def targets_of(name: str) -> NDArray[np.integer]:
@@ -104,7 +105,9 @@ def _fine_tuned_vgg16() -> keras.Model:
     return example.build()
 
 
-def _subject(spec: ModelSpec, model: keras.Model, images: NDArray[np.uint8]) -> ReferenceModel:
+def _reference_model(
+    spec: ModelSpec, model: keras.Model, images: NDArray[np.uint8]
+) -> ReferenceModel:
     split_model = split(model, spec.layer)
     pixels = np.stack([preprocess(image, spec.preprocessing) for image in images])
     explainer = KerasExplainer(

@@ -89,7 +89,7 @@ def test_the_converted_network_gives_the_logits_of_the_original(
     assert np.ptp(judged[0]) > 10
 
 
-def test_the_catalogue_that_the_example_writes_explains_a_picture(
+def test_the_catalog_that_the_example_writes_explains_an_image(
     explainer: KerasExplainer, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
     prepared = [explainer.prepare(image) for image in IMAGES]

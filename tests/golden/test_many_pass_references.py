@@ -43,7 +43,7 @@ def test_ablationcam_is_that_of_pytorch_grad_cam_times_the_score(
 
 @pytest.mark.parametrize("model", BOTH)
 @pytest.mark.parametrize("color", range(3))
-def test_the_gradient_at_the_picture_is_that_of_tf_keras_vis(
+def test_the_gradient_at_the_image_is_that_of_tf_keras_vis(
     reference_model_by_name: dict[str, ReferenceModel], model: str, color: int
 ) -> None:
     def of_color(gradient: tf.Tensor, moved: tf.Tensor, *, xp: object) -> tf.Tensor:
