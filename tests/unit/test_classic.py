@@ -147,7 +147,7 @@ def test_a_crop_is_drawn_as_by_the_recipe_and_the_rest_as_no_evidence(
     image = IMAGE // 2 + 20
     drawn = classic_overlay(image, MAP, rectangle=rectangle)
     np.testing.assert_array_equal(drawn, recipe_overlay(image, MAP, rectangle))
-    stretched = cv2.normalize(image, None, 0, 255, cv2.NORM_MINMAX)
+    stretched = cv2.normalize(image, np.empty(0), 0, 255, cv2.NORM_MINMAX)
     outside = np.ones(image.shape[:2], bool)
     x, y = int(rectangle.x), int(rectangle.y)
     outside[y : y + int(rectangle.height), x : x + int(rectangle.width)] = False

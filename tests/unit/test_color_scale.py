@@ -1,10 +1,13 @@
 """The color scale makes the maps of an image comparable."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from seewhy.imaging.maps import Polarity
 from seewhy.imaging.rendering.color_scale import color_scale
-from seewhy.schemas.methods import METHOD_INFO
+from seewhy.schemas.methods import METHOD_INFO, Normalization
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 
 SIGNED = np.array([[-2, 0, 1], [3, -4, 0]], np.float32)
@@ -14,11 +17,22 @@ CONTRAST = PLAIN.model_copy(update={"rivals": (SCORE,)})
 AGAINST = PLAIN.model_copy(update={"against": True})
 
 
-def scale(maps, chosen=0, *, targets=None, method="gradcam", **options):
-    options = {"polarity": "positive", **options}
-    targets = targets or [PLAIN] * len(maps)
+def scale(
+    maps: np.ndarray,
+    chosen: int = 0,
+    *,
+    targets: Sequence[TargetResult] | None = None,
+    method: str = "gradcam",
+    polarity: Polarity = "positive",
+    normalize: Normalization = "image",
+) -> float:
     return color_scale(
-        np.asarray(maps, np.float32), chosen, targets=targets, method=method, **options
+        maps.astype(np.float32),
+        chosen,
+        targets=targets or [PLAIN] * len(maps),
+        method=method,
+        polarity=polarity,
+        normalize=normalize,
     )
 
 

@@ -1,4 +1,4 @@
-"""The documentation names what is there, and nothing that is not."""
+"""The documentation matches the files, links and modules of the repository."""
 
 import re
 from pathlib import Path
@@ -21,22 +21,22 @@ def package_folders() -> list[str]:
 
 
 @pytest.mark.parametrize("folder", package_folders())
-def test_the_architecture_page_names_every_package_folder(folder):
+def test_the_architecture_page_names_every_package_folder(folder: str) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     name = folder if folder in PACKAGES else Path(folder).name
     assert re.search(rf"^\s*{re.escape(name)}/ ", page, re.MULTILINE), (
-        f"{folder} is not in the picture"
+        f"the page does not name {folder}"
     )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_pages_lead_somewhere(page):
+def test_links_between_pages_resolve(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_paths_and_modules_that_a_page_names_exist(page):
+def test_paths_and_modules_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text()
     for path in re.findall(
         r"`((?:core|api|worker|models|tests|infra|benchmarks|docs|examples)/[\w/.-]+)`", text
@@ -48,12 +48,12 @@ def test_paths_and_modules_that_a_page_names_exist(page):
 
 
 def is_module(dotted: str) -> bool:
-    """Whether a package or module of that name is in the tree."""
+    """Whether a package or module of that name exists."""
     root, *rest = dotted.split(".")
-    home = next(ROOT / package for package in PACKAGES if package.endswith(f"/{root}"))
-    place = home.joinpath(*rest)
-    return place.is_dir() or place.with_suffix(".py").is_file()
+    package = next(ROOT / folder for folder in PACKAGES if folder.endswith(f"/{root}"))
+    path = package.joinpath(*rest)
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def test_every_error_that_reaches_a_client_has_a_status_of_its_kind():
+def test_errors_map_to_the_documented_status_codes() -> None:
     assert {status.value for status in STATUS.values()} == {404, 409, 410, 413, 415, 422, 429, 503}

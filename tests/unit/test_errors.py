@@ -20,7 +20,8 @@ def subclasses(parent: type[SeewhyError], depth: int = 0) -> list[tuple[int, str
 
 
 def defined() -> list[type[SeewhyError]]:
-    return [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+    classes = [class_ for _, class_ in inspect.getmembers(errors, inspect.isclass)]
+    return [class_ for class_ in classes if issubclass(class_, SeewhyError)]
 
 
 def test_the_drawn_tree_is_the_real_one() -> None:

@@ -60,7 +60,7 @@ def missed(feed: EventFeed, job_id: str, after: str) -> tuple[JobEvent, ...] | N
         return subscription.missed
 
 
-def test_a_late_process_reads_the_events_that_the_ledger_still_holds():
+def test_a_late_process_reads_the_events_that_the_ledger_still_holds() -> None:
     ledger = ScriptedLedger()
     mine = [ledger.add(n, "mine" if n % 2 else "other") for n in range(1, 6)][::2]
     with started_feed(ledger) as feed:
@@ -70,7 +70,7 @@ def test_a_late_process_reads_the_events_that_the_ledger_still_holds():
         assert missed(feed, "mine", "0-0") is None, "events before the oldest are unknown"
 
 
-def test_events_that_left_the_buffer_are_reported_as_unknown():
+def test_events_that_left_the_buffer_are_reported_as_unknown() -> None:
     ledger = ScriptedLedger()
     events = [ledger.add(n, "mine") for n in range(1, 6)]
     with started_feed(ledger, buffer_size=2) as feed:
@@ -79,7 +79,7 @@ def test_events_that_left_the_buffer_are_reported_as_unknown():
         assert missed(feed, "mine", "3-0") == tuple(events[3:])
 
 
-def test_a_subscription_receives_only_the_events_of_its_job():
+def test_a_subscription_receives_only_the_events_of_its_job() -> None:
     ledger = ScriptedLedger()
     with started_feed(ledger) as feed, feed.subscribe("mine") as subscription:
         ledger.add(1, "other")
@@ -90,7 +90,9 @@ def test_a_subscription_receives_only_the_events_of_its_job():
         assert event == mine
 
 
-def test_a_gap_in_the_events_makes_subscribers_read_the_record(caplog: pytest.LogCaptureFixture):
+def test_a_gap_in_the_events_makes_subscribers_read_the_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     ledger = ScriptedLedger()
     ledger.add(1, "mine")
     with started_feed(ledger) as feed:
@@ -109,7 +111,7 @@ def test_a_gap_in_the_events_makes_subscribers_read_the_record(caplog: pytest.Lo
 
 def test_an_interruption_without_a_gap_neither_loses_nor_repeats_events(
     caplog: pytest.LogCaptureFixture,
-):
+) -> None:
     ledger = ScriptedLedger()
     ledger.add(1, "mine")
     with started_feed(ledger) as feed:
@@ -124,7 +126,7 @@ def test_an_interruption_without_a_gap_neither_loses_nor_repeats_events(
         assert missed(feed, "mine", "1-0") == (late,)
 
 
-def test_shutdown_wakes_all_subscribers():
+def test_shutdown_wakes_all_subscribers() -> None:
     ledger = ScriptedLedger()
     stopping = threading.Event()
     with (

@@ -83,7 +83,9 @@ def collect(history: list[JobEvent], data: st.DataObject, *, buffered: bool) -> 
 
 
 @given(histories(), st.data())
-def test_the_outcome_is_sent_once_and_last_wherever_the_stream_is_cut(history, data):
+def test_the_outcome_is_sent_once_and_last_wherever_the_stream_is_cut(
+    history: list[JobEvent], data: st.DataObject
+) -> None:
     messages = collect(history, data, buffered=data.draw(st.booleans()))
     assert [part for part in messages if part.id == OUTCOME_ID] == [messages[-1]]
     assert messages[-1].state is history[-1].state
@@ -92,7 +94,9 @@ def test_the_outcome_is_sent_once_and_last_wherever_the_stream_is_cut(history, d
 
 
 @given(histories(), st.data())
-def test_a_resumed_stream_neither_skips_nor_repeats_a_change(history, data):
+def test_a_resumed_stream_neither_skips_nor_repeats_a_change(
+    history: list[JobEvent], data: st.DataObject
+) -> None:
     cuts = [0, *sorted(data.draw(st.lists(st.integers(0, len(history)), max_size=4)))]
     messages = connect(history, after="", read=cuts[0], written=cuts[0], buffered=True)[:1]
     for read in cuts[1:]:
@@ -107,7 +111,7 @@ def test_a_resumed_stream_neither_skips_nor_repeats_a_change(history, data):
     assert [part.state for part in messages] == expected
 
 
-def test_a_change_included_in_the_current_state_is_not_sent_again():
+def test_a_change_included_in_the_current_state_is_not_sent_again() -> None:
     running = JobEvent("1800000000000-5", JOB, JobState.RUNNING)
     sequence = EventSequence()
     assert sequence.start(JobState.RUNNING, position="1800000000000-4", missed=None) == [
@@ -116,7 +120,7 @@ def test_a_change_included_in_the_current_state_is_not_sent_again():
     assert sequence.on_event(running) == []
 
 
-def test_reading_the_record_after_resuming_adds_only_the_outcome():
+def test_reading_the_record_after_resuming_adds_only_the_outcome() -> None:
     sequence = EventSequence(after=parse_position("1800000000000-5"))
     assert sequence.start(JobState.RUNNING, position="1800000000000-9", missed=()) == []
     assert sequence.on_state(JobState.RUNNING) == []
@@ -125,12 +129,12 @@ def test_reading_the_record_after_resuming_adds_only_the_outcome():
 
 
 @pytest.mark.parametrize("text", ["", "0", "1-", "-1", "1-2-3", "x-y", "1-2\n", "9" * 21 + "-0"])
-def test_an_invalid_event_id_is_refused(text):
+def test_an_invalid_event_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest):
         parse_last_event_id(text)
 
 
-def test_the_client_parses_what_the_api_writes():
+def test_the_client_parses_what_the_api_writes() -> None:
     message = SseMessage("1800000000000-5", JobState.RUNNING)
     text = (
         format_retry(1500) + ": a comment\n\n" + format_message(message, {"id": "x", "é": "a\nb"})
@@ -141,5 +145,5 @@ def test_the_client_parses_what_the_api_writes():
     assert json.loads(second.data) == {"id": "x", "é": "a\nb"}
 
 
-def test_an_unterminated_message_is_ignored():
+def test_an_unterminated_message_is_ignored() -> None:
     assert list(read_messages(["id: 1-1", 'data: {"status": "succeeded"}'])) == []

@@ -1,6 +1,7 @@
 """Flattening keeps layouts, precision and sizes, and does not open custom models."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -130,7 +131,7 @@ def test_the_private_keras_api_still_runs_a_graph_call_by_call() -> None:
     model = keras.Model(image, keras.ops.relu(layers.Conv2D(2, 3, name="c")(image)))
     seen = []
 
-    def call(operation: object, *args: object, **kwargs: object) -> object:
+    def call(operation: Any, *args: Any, **kwargs: Any) -> Any:
         seen.append((type(operation).__name__, [value.shape for value in args]))
         return operation.compute_output_spec(*args, **kwargs)
 

@@ -69,7 +69,7 @@ def channels_first() -> keras.Model:
 def head_for(channels: int) -> LinearHead:
     generator = np.random.default_rng(1)
     kernel = generator.standard_normal((channels, 3)).astype(np.float32)
-    return LinearHead(kernel, np.float32([0.5, -1, 0]))
+    return LinearHead(kernel, np.array([0.5, -1, 0], np.float32))
 
 
 def fitted(base: keras.Model, path: Path, layer: str | None = None) -> keras.Model:

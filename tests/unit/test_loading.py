@@ -4,6 +4,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -162,7 +163,7 @@ def test_foreign_classes_deep_in_a_config_are_refused(
 ) -> None:
     path = saved(networks.two_layer_cnn(), tmp_path, suffix)
 
-    def poisoned(config: dict) -> str:
+    def poisoned(config: dict[str, Any]) -> str:
         config["config"]["layers"][1]["config"]["kernel_initializer"] = {"wraps": [planted]}
         return json.dumps(config)
 

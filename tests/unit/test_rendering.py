@@ -1,5 +1,7 @@
 """Heatmaps and overlays show the values of a map at the right place."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ SQUARE = covered_rectangle(40, 24, rule="crop", fraction=0.5)
 LEFT_CELL = np.array([[1, 0]], np.float32)
 
 
-def drawn(signed: np.ndarray, *, scale: float = 1.0, **options: object) -> np.ndarray:
+def drawn(signed: np.ndarray, *, scale: float = 1.0, **options: Any) -> np.ndarray:
     """Draw a map with one pixel per cell."""
     height, width = signed.shape
     whole = covered_rectangle(width, height, rule="stretch", fraction=1)

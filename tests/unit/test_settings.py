@@ -10,27 +10,27 @@ from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
 
 
-def test_defaults_apply_without_variables():
+def test_defaults_apply_without_variables() -> None:
     settings = load({})
     assert settings.default_model == "vgg16"
     assert settings.resident_models == ("vgg16",)
 
 
-def test_only_variables_with_the_prefix_are_read():
+def test_only_variables_with_the_prefix_are_read() -> None:
     settings = load({"SEEWHY_API_PORT": "9", "API_PORT": "10", "PATH": "/bin"})
     assert settings.api_port == 9
     assert settings.model_fields_set == {"api_port"}
 
 
-def test_an_empty_variable_counts_as_unset():
+def test_an_empty_variable_counts_as_unset() -> None:
     assert load({"SEEWHY_S3_ENDPOINT": ""}).s3_endpoint is None
 
 
-def test_overrides_take_precedence_over_the_environment():
+def test_overrides_take_precedence_over_the_environment() -> None:
     assert load({"SEEWHY_API_PORT": "9"}, api_port=10).api_port == 10
 
 
-def test_all_mistakes_are_reported_together_with_their_variables():
+def test_all_mistakes_are_reported_together_with_their_variables() -> None:
     environment = {
         "SEEWHY_MAX_BATCH": "99",
         "SEEWHY_STORE_URL": "ftp://x",
@@ -43,27 +43,27 @@ def test_all_mistakes_are_reported_together_with_their_variables():
     assert "unknown setting" in str(caught.value)
 
 
-def test_one_s3_key_without_the_other_is_refused():
+def test_one_s3_key_without_the_other_is_refused() -> None:
     with pytest.raises(SettingsError, match="set both"):
         load({"SEEWHY_S3_ACCESS_KEY_ID": "a"})
 
 
-def test_worker_models_are_split_at_commas():
+def test_worker_models_are_split_at_commas() -> None:
     assert load({"SEEWHY_WORKER_MODELS": "a, b,"}).resident_models == ("a", "b")
 
 
-def test_the_s3_secret_is_not_in_the_repr():
+def test_the_s3_secret_is_not_in_the_repr() -> None:
     settings = load({"SEEWHY_S3_ACCESS_KEY_ID": "a", "SEEWHY_S3_SECRET_ACCESS_KEY": "hush"})
     assert settings.s3_secret_access_key == SecretStr("hush")
     assert "hush" not in repr(settings)
 
 
-def test_settings_are_frozen():
+def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        load({}).api_port = 1
+        load({}).api_port = 1  # type: ignore[misc]
 
 
-def test_allowed_networks_are_split_at_commas():
+def test_allowed_networks_are_split_at_commas() -> None:
     networks = load(
         {"SEEWHY_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8, fd12::/16,"}
     ).webhook_allowed_networks
@@ -71,18 +71,18 @@ def test_allowed_networks_are_split_at_commas():
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "10.0.0.0/33", "example.com"])
-def test_an_invalid_network_is_reported(text):
+def test_an_invalid_network_is_reported(text: str) -> None:
     with pytest.raises(SettingsError, match=f"SEEWHY_WEBHOOK_ALLOWED_NETWORKS.*{text}"):
         load({"SEEWHY_WEBHOOK_ALLOWED_NETWORKS": f"127.0.0.0/8,{text}"})
 
 
-def test_an_invalid_webhook_secret_is_refused_and_not_repeated():
+def test_an_invalid_webhook_secret_is_refused_and_not_repeated() -> None:
     with pytest.raises(SettingsError, match=r"SEEWHY_WEBHOOK_SECRETS.*whsec_") as caught:
         load({"SEEWHY_WEBHOOK_SECRETS": "hunter2"})
     assert "hunter2" not in str(caught.value)
 
 
-def test_webhook_secrets_are_not_in_the_repr():
+def test_webhook_secrets_are_not_in_the_repr() -> None:
     secret = generate_secret()
     settings = load({"SEEWHY_WEBHOOK_SECRETS": secret})
     assert settings.webhook_secrets == SecretStr(secret)

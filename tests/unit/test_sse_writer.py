@@ -9,7 +9,7 @@ from seewhy_api.streaming.sse_writer import SseWriter, StreamTiming
 LANE = "a model:interactive"
 
 
-def test_an_idle_stream_sends_heartbeats_and_ends_at_its_time_limit():
+def test_an_idle_stream_sends_heartbeats_and_ends_at_its_time_limit() -> None:
     ledger = MemoryLedger()
     ledger.submit(Submission("mine", LANE, "{}"))
     feed = EventFeed(ledger=ledger)
@@ -24,7 +24,7 @@ def test_an_idle_stream_sends_heartbeats_and_ends_at_its_time_limit():
     assert set(heartbeats) == {HEARTBEAT}
 
 
-def test_a_stream_finds_an_outcome_whose_event_was_lost():
+def test_a_stream_finds_an_outcome_whose_event_was_lost() -> None:
     ledger = MemoryLedger()
     ledger.submit(Submission("mine", LANE, "{}"))
     feed = EventFeed(ledger=ledger)

@@ -160,9 +160,9 @@ def test_the_biases_are_not_penalized() -> None:
     features, labels = clouds(12)
     head = train_head(features, labels, classes=3)
     step = 0.01
-    for turn in np.float32(step * np.eye(3)):
+    for shift in (step * np.eye(3)).astype(np.float32):
         up, down = (
-            penalized_loss(LinearHead(head.kernel, head.bias + sign * turn), features, labels)
+            penalized_loss(LinearHead(head.kernel, head.bias + sign * shift), features, labels)
             for sign in (1, -1)
         )
         assert abs(up - down) / (2 * step) < 0.001
@@ -170,14 +170,16 @@ def test_the_biases_are_not_penalized() -> None:
 
 def test_scaling_and_shifting_the_features_does_not_change_the_logits() -> None:
     features, labels = clouds(12)
-    moved = features * np.float32([3, 0.01, 200, 1]) + np.float32([0, 5, -90, 2])
+    moved = features * np.array([3, 0.01, 200, 1], np.float32) + np.array(
+        [0, 5, -90, 2], np.float32
+    )
     expected = train_head(features, labels, classes=3).logits(features)
     found = train_head(moved, labels, classes=3).logits(moved)
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
 def test_classes_have_equal_weight_whatever_their_size() -> None:
-    features = np.tile(np.float32([[0, 1], [1, 0]]), (10, 1))
+    features = np.tile(np.array([[0, 1], [1, 0]], np.float32), (10, 1))
     labels = np.repeat([0, 1], [18, 2])
     logits = train_head(features, labels, classes=2).logits(features)
     np.testing.assert_allclose(logits, 0, atol=1e-3)
@@ -206,19 +208,19 @@ def test_training_works_with_more_channels_than_images() -> None:
 
 def test_the_confusion_matrix_counts_predictions_per_class() -> None:
     labels = np.array([0, 0, 0, 1, 1])
-    logits = np.float32([[2, 1], [2, 1], [1, 2], [1, 2], [1, 2]])
+    logits = np.array([[2, 1], [2, 1], [1, 2], [1, 2], [1, 2]], np.float32)
     found = evaluate(logits, labels)
     assert found.confusion.tolist() == [[2, 1], [0, 2]]
     assert (found.correct, found.count, found.majority, found.has_small_class) == (4, 5, 3, True)
     assert found.recalls.tolist() == [pytest.approx(2 / 3), 1.0]
     # Wilson's score interval of 4 in 5, as tables have it.
-    assert found.confidence_interval == (
-        pytest.approx(0.3755, abs=1e-4),
-        pytest.approx(0.9638, abs=1e-4),
-    )
-    large = evaluate(np.repeat(np.float32([[2, 1], [1, 2]]), 10, axis=0), np.repeat([0, 1], 10))
+    assert found.confidence_interval == pytest.approx((0.3755, 0.9638), abs=1e-4)
+    logits = np.repeat(np.array([[2, 1], [1, 2]], np.float32), 10, axis=0)
+    large = evaluate(logits, np.repeat([0, 1], 10))
     assert not large.has_small_class
-    assert large.confidence_interval == (pytest.approx(0.8389, abs=1e-4), 1.0)
+    lower, upper = large.confidence_interval
+    assert lower == pytest.approx(0.8389, abs=1e-4)
+    assert upper == 1.0
 
 
 @pytest.mark.parametrize("name", ["model", "model.h5", "a:b.keras", ".keras"])

@@ -36,7 +36,7 @@ def images(tmp_path: Path) -> Path:
         (folder / name).mkdir(parents=True)
         for n in range(15):
             noise = generator.integers(-40, 40, (20, 24, 3))
-            (folder / name / f"{n}.png").write_bytes(encode_png(np.uint8(color + noise)))
+            (folder / name / f"{n}.png").write_bytes(encode_png((color + noise).astype(np.uint8)))
     return folder
 
 
@@ -74,7 +74,7 @@ def plan(base: ModelSpec, images: Path, out: Path, *, held_out: float = 0.2) -> 
     )
 
 
-def test_colours_are_learned_and_the_model_is_ready_to_serve(
+def test_colors_are_learned_and_the_model_is_ready_to_serve(
     base: ModelSpec, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "new" / "colors.keras"
@@ -105,7 +105,7 @@ def test_colours_are_learned_and_the_model_is_ready_to_serve(
     assert (spec.layer, spec.layers, split_model.map_shape) == ("conv2", ("conv1",), (8, 8))
     noise = np.random.default_rng(9).integers(-40, 40, (20, 20, 3))
     for index, color in enumerate(COLORS.values()):
-        pixels, _ = prepare(np.uint8(color + noise), spec)
+        pixels, _ = prepare((color + noise).astype(np.uint8), spec)
         assert np.asarray(split_model.head(split_model.body(pixels[None]))).argmax() == index
 
 

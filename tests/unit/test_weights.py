@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from optionals import present
 from seewhy.catalog import weights
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import ModelSpec, RandomWeights, WeightsFile
@@ -59,7 +60,7 @@ def test_the_model_directory_precedes_the_cache_of_keras(
     cached.parent.mkdir(parents=True)
     cached.write_bytes(BODY)
     assert weights.find_weights(vgg16, settings) == cached
-    own = settings.model_dir / FILE
+    own = present(settings.model_dir) / FILE
     own.parent.mkdir()
     own.write_bytes(BODY)
     assert weights.obtain_weights(vgg16, settings, progress=quiet) == own
@@ -71,7 +72,7 @@ def test_random_weights_need_no_file(vgg16: ModelSpec, settings: Settings) -> No
 
 
 def test_a_file_with_the_wrong_digest_is_refused(vgg16: ModelSpec, settings: Settings) -> None:
-    path = settings.model_dir / FILE
+    path = present(settings.model_dir) / FILE
     path.parent.mkdir()
     path.write_bytes(BODY[:-1])
     with pytest.raises(WeightsCorrupt, match=r"the md5 of .*Delete the file"):
@@ -80,10 +81,11 @@ def test_a_file_with_the_wrong_digest_is_refused(vgg16: ModelSpec, settings: Set
 
 def test_a_download_is_complete_and_reports_progress(vgg16: ModelSpec, settings: Settings) -> None:
     steps: list[tuple[int, int | None]] = []
-    path = weights.obtain_weights(
+    found = weights.obtain_weights(
         vgg16, settings, progress=lambda *step: steps.append(step), transport=serving(BODY)
     )
-    assert path == settings.model_dir / FILE
+    path = present(found)
+    assert path == present(settings.model_dir) / FILE
     assert path.read_bytes() == BODY
     assert [entry.name for entry in path.parent.iterdir()] == [FILE]
     assert steps[0] == (0, len(BODY))
@@ -101,7 +103,7 @@ def test_without_a_model_directory_a_download_goes_to_the_cache_of_keras(
 def test_a_corrupt_download_leaves_no_file(vgg16: ModelSpec, settings: Settings) -> None:
     with pytest.raises(WeightsCorrupt):
         weights.download_weights(vgg16, settings, progress=quiet, transport=serving(BODY[1:]))
-    assert list(settings.model_dir.iterdir()) == []
+    assert list(present(settings.model_dir).iterdir()) == []
 
 
 def test_an_unreachable_host_leaves_no_file_and_names_two_remedies(
@@ -114,7 +116,7 @@ def test_an_unreachable_host_leaves_no_file_and_names_two_remedies(
     assert "set SEEWHY_MODEL_DIR" in str(caught.value)
     assert f"access to https://weights.example/{FILE}" in str(caught.value)
     assert isinstance(caught.value.__cause__, httpx2.ConnectTimeout)
-    assert list(settings.model_dir.iterdir()) == []
+    assert list(present(settings.model_dir).iterdir()) == []
 
 
 def test_an_http_error_is_reported_as_weights_not_found(
@@ -156,7 +158,7 @@ def test_a_missing_keras_file_is_searched_for_in_the_model_directory(
     moved = lite0.model_copy(update={"folder": tmp_path})
     with pytest.raises(WeightsNotFound, match=r"efficientnet-lite0\.keras.*SEEWHY_MODEL_DIR"):
         weights.obtain_weights(moved, settings, progress=quiet)
-    own = settings.model_dir / lite0.source
+    own = present(settings.model_dir) / lite0.source
     own.parent.mkdir()
     own.symlink_to(lite0.folder / lite0.source)
     assert weights.obtain_weights(moved, settings, progress=quiet) == own

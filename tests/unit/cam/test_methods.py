@@ -192,7 +192,7 @@ def test_unknown_methods_and_rivals_are_refused(explainer: KerasExplainer) -> No
         explainer.explain([task(image, [Target(index=0, rivals=(5,))])])
 
 
-def test_every_method_of_the_catalogue_exists() -> None:
+def test_every_method_of_the_catalog_exists() -> None:
     assert [find_method(name).name for name in METHODS] == list(METHODS)
 
 

@@ -51,7 +51,12 @@ def test_maps_of_a_linear_method_can_be_subtracted_and_negated(
 
 
 def test_plain_targets_and_contrasts_share_a_pass(explainer: KerasExplainer) -> None:
-    targets = (2, Target(index=2, rivals=(0, 1)), Target(index=-1, rivals=(-2,)), 4)
+    targets: tuple[int | Target, ...] = (
+        2,
+        Target(index=2, rivals=(0, 1)),
+        Target(index=-1, rivals=(-2,)),
+        4,
+    )
     together = explain(explainer, *targets)
     for target, map_, result in zip(targets, together.maps, together.targets, strict=True):
         alone = explain(explainer, target)
@@ -92,8 +97,9 @@ def test_integrated_gradients_sum_to_the_score_difference_from_black(
 def test_the_targets_of_a_multi_pass_method_are_independent(
     explainer: KerasExplainer, method: str
 ) -> None:
-    together = explain(explainer, 0, -1, Target(index=2, rivals=(1,)), method=method)
-    for column, target in enumerate((0, -1, Target(index=2, rivals=(1,)))):
+    targets: tuple[int | Target, ...] = (0, -1, Target(index=2, rivals=(1,)))
+    together = explain(explainer, *targets, method=method)
+    for column, target in enumerate(targets):
         assert_close(together.maps[column], explain(explainer, target, method=method).maps[0])
 
 

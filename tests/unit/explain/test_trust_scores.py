@@ -5,10 +5,13 @@ import pytest
 from pydantic import ValidationError
 
 import networks
+from optionals import present
 from seewhy.schemas.geometry import Box, Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.request import ExplanationRequest
+from seewhy.schemas.result import TargetResult
 from seewhy.schemas.targets import Target
+from seewhy.schemas.trust_scores import TrustScores
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
@@ -40,11 +43,15 @@ def explain(
     )
 
 
+def trust_of(target: TargetResult) -> TrustScores:
+    return present(target.trust)
+
+
 def test_only_images_that_ask_for_trust_scores_get_them(explainer: KerasExplainer) -> None:
     one, other = explain(explainer, [0, 1], (-1,), TRUST, MethodOptions())
-    assert one.targets[0].trust is not None
-    assert 0 < one.targets[0].trust.insertion < 1
-    assert 0 < one.targets[0].trust.deletion < 1
+    trust = trust_of(one.targets[0])
+    assert 0 < present(trust.insertion) < 1
+    assert 0 < present(trust.deletion) < 1
     assert other.targets[0].trust is None
 
 
@@ -55,7 +62,8 @@ def test_trust_scores_do_not_depend_on_other_images_or_targets(
     for index in range(3):
         for column, class_ in enumerate((0, 3, -1)):
             (alone,) = explain(explainer, [index], (class_,), TRUST)
-            found, expected = together[index].targets[column].trust, alone.targets[0].trust
+            found = trust_of(together[index].targets[column])
+            expected = trust_of(alone.targets[0])
             assert (found.increase, found.pointing_hit) == (expected.increase, None)
             for name in NUMBERS:
                 assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-3)
@@ -67,9 +75,9 @@ def test_a_contrast_has_faithfulness_scores_and_evidence_against_a_class_has_non
     targets = (Target(index=1, rivals=(2,)), Target(index=1, against=True), 1)
     (explained,) = explain(explainer, [0], targets, TRUST)
     contrast, against, plain = explained.targets
-    assert 0 < contrast.trust.insertion < 1
+    assert 0 < present(trust_of(contrast).insertion) < 1
     assert against.trust is None
-    assert plain.trust.insertion != contrast.trust.insertion
+    assert trust_of(plain).insertion != trust_of(contrast).insertion
 
 
 def test_probabilities_agree_with_those_of_explanations(explainer: KerasExplainer) -> None:
@@ -81,18 +89,22 @@ def test_probabilities_agree_with_those_of_explanations(explainer: KerasExplaine
 
 
 def test_a_box_adds_localization_to_existing_trust_scores(explainer: KerasExplainer) -> None:
-    (tested,) = explain(explainer, [0], (0, 1), TRUST)
+    (with_trust,) = explain(explainer, [0], (0, 1), TRUST)
     (plain,) = explain(explainer, [0], (0, 1), MethodOptions())
     height_px, width_px, _ = IMAGES[0].shape
     box = Box(x=0, y=0, width=width_px, height=height_px)
 
-    for target, before in zip(with_localization(tested, box).targets, tested.targets, strict=True):
-        assert target.trust.insertion == before.trust.insertion
-        assert target.trust.pointing_hit is True
-        assert target.trust.energy_in_box == pytest.approx(1)
+    for target, before in zip(
+        with_localization(with_trust, box).targets, with_trust.targets, strict=True
+    ):
+        trust = trust_of(target)
+        assert trust.insertion == trust_of(before).insertion
+        assert trust.pointing_hit is True
+        assert trust.energy_in_box == pytest.approx(1)
     for target in with_localization(plain, box).targets:
-        assert target.trust.insertion is None
-        assert target.trust.energy_in_box == pytest.approx(1)
+        trust = trust_of(target)
+        assert trust.insertion is None
+        assert trust.energy_in_box == pytest.approx(1)
 
 
 def test_the_stub_returns_no_trust_scores() -> None:
@@ -103,9 +115,9 @@ def test_the_stub_returns_no_trust_scores() -> None:
 
 def test_a_box_without_trust_output_or_without_area_is_refused() -> None:
     box = {"x": 0, "y": 0, "width": 10, "height": 10}
-    asked = ExplanationRequest.model_validate({"outputs": ["trust"], "box": box})
-    assert asked.box == Box(**box)
-    assert isinstance(asked.box, Rectangle)
+    request = ExplanationRequest.model_validate({"outputs": ["trust"], "box": box})
+    assert request.box == Box(**box)
+    assert isinstance(request.box, Rectangle)
     for wrong in (
         {"box": box},
         {"outputs": ["trust"], "box": {**box, "width": 0}},

@@ -56,7 +56,7 @@ def test_an_outage_of_the_whole_store_costs_no_attempt(
         assert worker.states(jobs) == [JobState.QUEUED] * 6
     worker.run()
     assert worker.outcomes(jobs) == [SUCCEEDED] * 6
-    assert {worker.ledger.read(job).attempts for job in jobs} == {1}
+    assert {worker.record(job).attempts for job in jobs} == {1}
 
 
 def test_an_unreadable_object_in_a_working_store_costs_attempts(
@@ -77,7 +77,7 @@ def test_stopping_leaves_unclaimed_jobs_queued(worker: InMemoryWorker) -> None:
     worker.explainer.before_batch = lambda _: worker.runner.stop()
     worker.run()
     assert worker.states(jobs) == [JobState.SUCCEEDED] * 4 + [JobState.QUEUED] * 2
-    assert worker.ledger.read(jobs[5]).attempts == 0
+    assert worker.record(jobs[5]).attempts == 0
 
 
 def test_stopping_releases_jobs_that_wait_for_a_busy_device(worker: InMemoryWorker) -> None:
@@ -101,7 +101,7 @@ def test_stopping_releases_jobs_that_wait_for_a_busy_device(worker: InMemoryWork
         finally:
             device_free.set()
         assert {first.result(), second.result()} == {4}
-    records = [worker.ledger.read(job) for job in jobs]
+    records = [worker.record(job) for job in jobs]
     assert sorted((record.state, record.attempts) for record in records) == [
         *[(JobState.QUEUED, 0)] * 4,
         *[(JobState.SUCCEEDED, 1)] * 4,
@@ -139,6 +139,6 @@ def test_a_job_with_a_lost_lease_runs_again_and_keeps_the_second_result(
 
     worker.explainer.before_batch = lose_lease
     assert worker.run() == 2, "the second claim follows the stale one"
-    record = worker.ledger.read(job)
+    record = worker.record(job)
     assert (record.state, record.attempts, record.crashes) == (JobState.SUCCEEDED, 2, 1)
     assert worker.result(job).objects["map"] == f"results/{job}/2/map.npy"

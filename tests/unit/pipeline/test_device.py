@@ -31,7 +31,7 @@ def test_halving_a_failed_batch_isolates_the_failing_image(worker: InMemoryWorke
     worker.run()
     assert worker.explainer.batch_sizes == [4, 2, 2, 1, 1]
     assert worker.outcomes(jobs) == THIRD_FAILS
-    assert worker.ledger.read(jobs[2]).error_detail == "the explainer failed on this image"
+    assert worker.record(jobs[2]).error_detail == "the explainer failed on this image"
 
 
 def test_only_the_image_without_an_explanation_fails(
@@ -81,6 +81,6 @@ def test_an_image_that_exceeds_memory_alone_is_retried_until_its_attempts_run_ou
     worker.explainer.before_batch = fail
     for attempt in (1, 2, 3):
         worker.run()
-        assert worker.ledger.read(job).attempts == attempt
+        assert worker.record(job).attempts == attempt
         worker.advance()
     assert worker.outcome(job) == (JobState.FAILED, "out_of_memory")

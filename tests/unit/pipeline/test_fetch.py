@@ -1,8 +1,11 @@
 """Fetching images, by way of a worker."""
 
+from typing import Any
+
 from in_memory_worker import InMemoryWorker, job_ids
 from seewhy.schemas.job import JobState, MethodOptions
 from seewhy.schemas.targets import Target
+from seewhy_worker.explain.types import ExplanationTask
 
 
 def test_only_the_job_of_an_undecodable_or_expired_image_fails(worker: InMemoryWorker) -> None:
@@ -20,7 +23,7 @@ def test_only_the_job_of_an_undecodable_or_expired_image_fails(worker: InMemoryW
 def test_the_explainer_receives_each_job_s_targets_and_method_options(
     worker: InMemoryWorker,
 ) -> None:
-    options = {
+    options: dict[str, Any] = {
         "method": "hirescam",
         "fallback": ("layercam",),
         "score": "probability",
@@ -30,7 +33,7 @@ def test_the_explainer_receives_each_job_s_targets_and_method_options(
     worker.submit(plain, targets=(2, Target(index=0, against=True)))
     worker.submit(custom, **options)
     worker.submit(classic, method="classic", score="probability", preset="classic")
-    received = []
+    received: list[ExplanationTask] = []
     worker.explainer.before_batch = received.extend
     worker.run()
     assert [task.options for task in received] == [

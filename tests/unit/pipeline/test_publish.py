@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from in_memory_worker import IMAGE_KEY, InMemoryWorker, job_ids
+from optionals import present
 from seewhy.client.responses import ExplanationResult
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import decode_npy
+from seewhy.ledger.types import Completion
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
@@ -25,7 +27,7 @@ def test_every_object_is_stored_before_the_job_completes(
     stored: list[str] = []
     complete = worker.ledger.complete
 
-    def record_keys(completions):
+    def record_keys(completions: Sequence[Completion]) -> object:
         stored.extend(worker.store.list_keys(f"results/{job}/"))
         return complete(completions)
 
@@ -99,7 +101,7 @@ def test_non_finite_numbers_are_null_in_json_and_nan_in_the_client(
     monkeypatch.setattr(worker.explainer, "explain", explain_as_nan)
     worker.run()
     assert worker.outcome(job) == (JobState.SUCCEEDED, None)
-    text = worker.ledger.read(job).result
+    text = present(worker.record(job).result)
     assert json.loads(text, parse_constant=pytest.fail)["targets"][0]["verdict"] == "not_finite"
     (target,) = ExplanationResult.model_validate_json(text).targets
     assert math.isnan(target.score.logit)
