@@ -1,4 +1,4 @@
-"""Poison images: their color tells a faulty worker how to fail."""
+"""Poison images: their color selects how a faulty worker fails."""
 
 from enum import Enum
 from io import BytesIO
