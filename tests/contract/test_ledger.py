@@ -1,15 +1,18 @@
-"""What every ledger promises, on the twin and on real servers alike."""
+"""The contract of every ledger: in memory, on Valkey and on Redis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from ledger_harness import START_MS, LedgerHarness, MemoryHarness, RedisHarness, latest_position
 from seewhy.ledger.types import (
+    Claim,
     Completion,
     IdempotencyKey,
     JobFailure,
     JobOutcome,
+    JobRecord,
     JobRestoration,
     LeaseStatus,
     LimitScope,
@@ -39,8 +42,8 @@ def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
 
 
 @pytest.fixture(autouse=True)
-def _books_balance(harness: LedgerHarness) -> Iterator[None]:
-    """I5, and I1 as far as counting goes, at the end of every test."""
+def _counters_balance(harness: LedgerHarness) -> Iterator[None]:
+    """Check I5, and I1 by counting, at the end of every test."""
     yield
     counts = harness.ledger.counts()
     assert counts.drift == 0
@@ -54,84 +57,94 @@ def submit(
         harness.ledger.submit(Submission(job_id, lane, f"text of {job_id}", deadline_ms))
 
 
-def claim(harness: LedgerHarness, limit: int = 8, owner: str = "w1"):
+def claim(harness: LedgerHarness, limit: int = 8, owner: str = "w1") -> list[Claim]:
     return harness.ledger.claim(LANES, owner=owner, limit=limit)
 
 
-def state(harness: LedgerHarness, job_id: str) -> JobState:
+def read(harness: LedgerHarness, job_id: str) -> JobRecord:
     record = harness.ledger.read(job_id)
     assert record is not None
-    return record.state
+    return record
 
 
-def test_a_submitted_job_waits_in_its_lane_and_is_due(harness):
+def cancel(harness: LedgerHarness, job_id: str) -> JobRecord:
+    record = harness.ledger.cancel(job_id)
+    assert record is not None
+    return record
+
+
+def state(harness: LedgerHarness, job_id: str) -> JobState:
+    return read(harness, job_id).state
+
+
+def test_a_submitted_job_waits_in_its_lane_and_is_due(harness: LedgerHarness) -> None:
     submit(harness, "a")
-    record = harness.ledger.read("a")
+    record = read(harness, "a")
     assert (record.state, record.lane, record.job) == (JobState.QUEUED, LANE, "text of a")
     assert record.submitted_ms == START_MS
     assert harness.ledger.queue_position(record) == 1
     assert harness.due() == {"a": START_MS + 100}
 
 
-def test_submitting_an_id_again_changes_nothing(harness):
+def test_submitting_an_id_again_changes_nothing(harness: LedgerHarness) -> None:
     submit(harness, "a")
     assert not harness.ledger.submit(Submission("a", LANE, "other text")).created
-    assert harness.ledger.read("a").job == "text of a"
+    assert read(harness, "a").job == "text of a"
     assert harness.ledger.counts().accepted == 1
 
 
-def test_an_unknown_job_is_none(harness):
+def test_an_unknown_job_is_none(harness: LedgerHarness) -> None:
     assert harness.ledger.read("nobody") is None
     assert harness.ledger.cancel("nobody") is None
 
 
-def test_jobs_are_claimed_in_order_and_charged_an_attempt(harness):
+def test_jobs_are_claimed_in_order_and_charged_an_attempt(harness: LedgerHarness) -> None:
     submit(harness, "a", "b", "c")
     claims = claim(harness, limit=2)
     assert [(c.job_id, c.fence, c.attempt, c.job) for c in claims] == [
         ("a", 1, 1, "text of a"),
         ("b", 1, 1, "text of b"),
     ]
-    record = harness.ledger.read("a")
+    record = read(harness, "a")
     assert (record.state, record.owner, record.started_ms) == (JobState.RUNNING, "w1", START_MS)
     assert harness.due()["a"] == START_MS + 1_000
-    assert harness.ledger.queue_position(harness.ledger.read("c")) == 1
+    assert harness.ledger.queue_position(read(harness, "c")) == 1
 
 
-def test_interactive_jobs_go_before_batch_jobs(harness):
+def test_interactive_jobs_go_before_batch_jobs(harness: LedgerHarness) -> None:
     submit(harness, "slow", lane=lane_of("vgg16", Priority.BATCH))
     submit(harness, "fast")
     assert [c.job_id for c in claim(harness)] == ["fast", "slow"]
 
 
-def test_nobody_claims_another_models_jobs(harness):
+def test_a_claim_returns_only_jobs_of_its_lanes(harness: LedgerHarness) -> None:
     submit(harness, "a", lane=lane_of("other", Priority.INTERACTIVE))
     assert claim(harness) == []
 
 
-def test_a_completed_job_keeps_its_result_for_good(harness):
+def test_a_completed_job_keeps_its_result(harness: LedgerHarness) -> None:
     submit(harness, "a")
     claims = claim(harness)
     assert harness.ledger.complete([Completion(claims[0], "the result")]).applied == [True]
     assert harness.ledger.complete([Completion(claims[0], "another")]).applied == [False]
     assert harness.ledger.fail([JobFailure(claims[0], "x", "y")]).applied == [False]
-    record = harness.ledger.read("a")
+    record = read(harness, "a")
     assert (record.state, record.result, record.owner) == (JobState.SUCCEEDED, "the result", None)
     assert harness.due() == {}
 
 
-def test_a_batch_may_finish_in_parts(harness):
+def test_the_jobs_of_a_batch_finish_independently(harness: LedgerHarness) -> None:
     submit(harness, "a", "b")
     a, b = claim(harness)
     assert harness.ledger.complete([Completion(b, "r")]).applied == [True]
     assert harness.ledger.fail([JobFailure(a, "broken_image", "it is broken")]).applied == [True]
-    record = harness.ledger.read("a")
+    record = read(harness, "a")
     assert (record.state, record.error_code) == (JobState.FAILED, "broken_image")
     assert record.error_detail == "it is broken"
     assert harness.ledger.counts().terminal == {JobState.SUCCEEDED: 1, JobState.FAILED: 1}
 
 
-def test_a_transient_failure_waits_and_runs_again(harness):
+def test_a_retryable_failure_is_retried_after_its_delay(harness: LedgerHarness) -> None:
     submit(harness, "a")
     harness.ledger.fail([JobFailure(claim(harness)[0], "store_unavailable", "", retry_in_ms=50)])
     assert state(harness, "a") is JobState.QUEUED
@@ -141,7 +154,7 @@ def test_a_transient_failure_waits_and_runs_again(harness):
     assert claim(harness)[0].attempt == 2
 
 
-def test_the_last_attempt_fails_for_good_however_transient(harness):
+def test_a_retryable_failure_of_the_last_attempt_is_final(harness: LedgerHarness) -> None:
     submit(harness, "a")
     for _ in range(3):
         harness.ledger.fail(
@@ -150,18 +163,18 @@ def test_the_last_attempt_fails_for_good_however_transient(harness):
         harness.advance(10)
         harness.ledger.sweep()
     assert state(harness, "a") is JobState.FAILED
-    assert harness.ledger.read("a").attempts == 3
+    assert read(harness, "a").attempts == 3
 
 
-def test_a_released_job_is_uncharged_and_keeps_its_place(harness):
+def test_a_released_job_is_uncharged_and_keeps_its_place(harness: LedgerHarness) -> None:
     submit(harness, "a", "b")
     first = claim(harness, limit=1)
     assert harness.ledger.release(first) == [True]
-    assert harness.ledger.read("a").attempts == 0
+    assert read(harness, "a").attempts == 0
     assert [c.job_id for c in claim(harness)] == ["a", "b"]
 
 
-def test_a_renewed_lease_outlasts_the_old_one(harness):
+def test_a_renewed_lease_lasts_longer(harness: LedgerHarness) -> None:
     submit(harness, "a")
     claims = claim(harness)
     harness.advance(900)
@@ -171,7 +184,7 @@ def test_a_renewed_lease_outlasts_the_old_one(harness):
     assert state(harness, "a") is JobState.RUNNING
 
 
-def test_a_job_whose_worker_died_runs_again_and_the_dead_one_cannot_finish_it(harness):
+def test_a_stale_fence_cannot_finish_a_job(harness: LedgerHarness) -> None:
     submit(harness, "a")
     old = claim(harness)
     harness.advance(1_000)
@@ -182,35 +195,35 @@ def test_a_job_whose_worker_died_runs_again_and_the_dead_one_cannot_finish_it(ha
     assert harness.ledger.complete([Completion(old[0], "stale")]).applied == [False]
     assert harness.ledger.release(old) == [False]
     assert harness.ledger.complete([Completion(new[0], "fresh")]).applied == [True]
-    assert harness.ledger.read("a").result == "fresh"
+    assert read(harness, "a").result == "fresh"
 
 
-def test_after_a_crash_each_job_runs_alone_in_its_process(harness):
+def test_after_a_crash_each_job_runs_alone_in_its_process(harness: LedgerHarness) -> None:
     submit(harness, "a", "b")
     claim(harness, owner="dead")
     harness.advance(1_000)
     harness.ledger.sweep()
     submit(harness, "fresh")
-    suspect = claim(harness, owner="w1")
-    assert [c.job_id for c in suspect] == ["a"]
-    assert [c.job_id for c in claim(harness, owner="w2")] == ["b"], "another process may"
-    harness.ledger.complete([Completion(suspect[0], "r")])
+    quarantined = claim(harness, owner="w1")
+    assert [c.job_id for c in quarantined] == ["a"]
+    assert [c.job_id for c in claim(harness, owner="w2")] == ["b"], "another process may claim it"
+    harness.ledger.complete([Completion(quarantined[0], "r")])
     assert [c.job_id for c in claim(harness, owner="w1")] == ["fresh"]
 
 
-def test_nothing_joins_a_suspect_in_its_process(harness):
+def test_the_owner_of_a_quarantined_job_claims_no_other_job(harness: LedgerHarness) -> None:
     submit(harness, "a")
     claim(harness, owner="dead")
     harness.advance(1_000)
     harness.ledger.sweep()
-    suspect = claim(harness, owner="w1")
+    quarantined = claim(harness, owner="w1")
     submit(harness, "fresh")
     assert claim(harness, owner="w1") == []
-    harness.ledger.complete([Completion(suspect[0], "r")])
+    harness.ledger.complete([Completion(quarantined[0], "r")])
     assert [c.job_id for c in claim(harness, owner="w1")] == ["fresh"]
 
 
-def test_a_suspect_waits_until_its_process_holds_nothing_else(harness):
+def test_a_quarantined_job_waits_for_an_owner_without_jobs(harness: LedgerHarness) -> None:
     submit(harness, "a")
     claim(harness, owner="dead")
     submit(harness, "busy")
@@ -224,45 +237,45 @@ def test_a_suspect_waits_until_its_process_holds_nothing_else(harness):
     assert [c.job_id for c in claim(harness, owner="w1")] == ["a"]
 
 
-def test_a_job_that_kills_every_worker_fails_after_three(harness):
+def test_a_job_that_kills_three_workers_fails(harness: LedgerHarness) -> None:
     submit(harness, "poison")
     for owner in ("w1", "w2", "w3"):
         assert [c.job_id for c in claim(harness, owner=owner)] == ["poison"]
         harness.advance(1_000)
         harness.ledger.sweep()
-    record = harness.ledger.read("poison")
+    record = read(harness, "poison")
     assert (record.state, record.error_code) == (JobState.FAILED, "worker_lost")
     assert (record.attempts, record.crashes) == (3, 3)
     assert claim(harness) == []
 
 
-def test_a_queued_job_is_cancelled_at_once(harness):
+def test_a_queued_job_is_cancelled_at_once(harness: LedgerHarness) -> None:
     submit(harness, "a")
-    assert harness.ledger.cancel("a").state is JobState.CANCELLED
+    assert cancel(harness, "a").state is JobState.CANCELLED
     assert claim(harness) == []
 
 
-def test_a_running_job_is_cancelled_only_when_its_worker_agrees(harness):
+def test_a_running_job_is_cancelled_when_its_worker_confirms(harness: LedgerHarness) -> None:
     submit(harness, "a")
     claims = claim(harness)
-    assert harness.ledger.cancel_claimed(claims) == [False], "nobody asked yet"
-    record = harness.ledger.cancel("a")
+    assert harness.ledger.cancel_claimed(claims) == [False], "the client has not asked yet"
+    record = cancel(harness, "a")
     assert (record.state, record.cancel_requested) == (JobState.RUNNING, True)
     assert harness.ledger.renew(claims) == [LeaseStatus.CANCEL]
     assert harness.ledger.cancel_claimed(claims) == [True]
     assert state(harness, "a") is JobState.CANCELLED
 
 
-def test_a_result_that_was_already_made_outlives_a_late_cancellation(harness):
+def test_a_late_cancellation_does_not_discard_a_result(harness: LedgerHarness) -> None:
     submit(harness, "a")
     claims = claim(harness)
     harness.ledger.cancel("a")
     assert harness.ledger.complete([Completion(claims[0], "r")]).applied == [True]
-    assert harness.ledger.cancel("a").state is JobState.SUCCEEDED
+    assert cancel(harness, "a").state is JobState.SUCCEEDED
 
 
 @pytest.mark.parametrize("ending", ["release", "crash", "retry"])
-def test_a_cancelled_job_does_not_run_again(harness, ending):
+def test_a_cancelled_job_does_not_run_again(harness: LedgerHarness, ending: str) -> None:
     submit(harness, "a")
     claims = claim(harness)
     harness.ledger.cancel("a")
@@ -276,7 +289,7 @@ def test_a_cancelled_job_does_not_run_again(harness, ending):
     assert state(harness, "a") is JobState.CANCELLED
 
 
-def test_a_job_past_its_deadline_expires_where_it_is_met(harness):
+def test_renewal_expires_a_job_past_its_deadline(harness: LedgerHarness) -> None:
     submit(harness, "swept", "claimed", "running", deadline_ms=500)
     running = [c for c in claim(harness) if c.job_id == "running"]
     harness.ledger.release([c for c in claim(harness) if c.job_id != "running"])
@@ -285,46 +298,48 @@ def test_a_job_past_its_deadline_expires_where_it_is_met(harness):
     assert state(harness, "running") is JobState.EXPIRED
 
 
-def test_a_waiting_job_past_its_deadline_is_not_run(harness):
+def test_a_queued_job_past_its_deadline_is_not_claimed(harness: LedgerHarness) -> None:
     submit(harness, "a", deadline_ms=50)
     harness.advance(50)
     assert claim(harness) == []
     assert state(harness, "a") is JobState.EXPIRED
 
 
-def test_the_sweep_expires_what_nobody_claims(harness):
+def test_the_sweep_expires_unclaimed_jobs(harness: LedgerHarness) -> None:
     submit(harness, "a", deadline_ms=50)
     harness.advance(50)
     assert harness.ledger.sweep().examined == 1
     assert state(harness, "a") is JobState.EXPIRED
 
 
-def test_an_idle_lane_is_rung_once_and_a_long_one_more_often(harness):
-    rings = []
+def test_longer_queues_need_more_wakeups(harness: LedgerHarness) -> None:
+    notified = []
     for n in range(5):
-        rings.append(harness.ledger.submit(Submission(str(n), LANE, "")).notify)
-        if rings[-1]:
+        notified.append(harness.ledger.submit(Submission(str(n), LANE, "")).notify)
+        if notified[-1]:
             harness.add_unread_wakeup(wakeup_queue(LANE))
-    assert rings == [True, False, True, False, True]
+    assert notified == [True, False, True, False, True]
 
 
-def test_a_hint_that_got_lost_is_sent_again_by_the_sweep(harness):
+def test_the_sweep_replaces_lost_wakeups(harness: LedgerHarness) -> None:
     submit(harness, *"abcdefgh")
     harness.advance(100)
-    assert harness.ledger.sweep().wakeups == {LANE: 3}, "no more than the policy's most"
+    assert harness.ledger.sweep().wakeups == {LANE: 3}, "at most max_wakeups"
     for _ in range(3):
         harness.add_unread_wakeup(wakeup_queue(LANE))
     harness.advance(400)
-    assert harness.ledger.sweep().wakeups == {}, "unread hints are enough"
+    assert harness.ledger.sweep().wakeups == {}, "unread wakeups suffice"
 
 
-def test_the_sweep_takes_no_more_than_its_limit(harness):
+def test_the_sweep_examines_at_most_its_limit(harness: LedgerHarness) -> None:
     submit(harness, *"abcde")
     harness.advance(100)
     assert [harness.ledger.sweep(limit=2).examined for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_a_key_stands_for_one_request_before_and_after_completion(harness):
+def test_an_idempotency_key_returns_one_job_before_and_after_completion(
+    harness: LedgerHarness,
+) -> None:
     key = IdempotencyKey("k", "digest of the request")
     assert harness.ledger.reserve(key, "a", context=CONTEXT).status is ReservationStatus.NEW
     assert harness.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.BUSY
@@ -338,7 +353,7 @@ def test_a_key_stands_for_one_request_before_and_after_completion(harness):
     assert harness.ledger.reserve(other, "b", context=CONTEXT).status is ReservationStatus.REUSED
 
 
-def test_a_reservation_that_was_never_used_hands_on_its_id(harness):
+def test_an_abandoned_reservation_passes_on_its_job_id(harness: LedgerHarness) -> None:
     key = IdempotencyKey("k", "digest")
     harness.ledger.reserve(key, "a", context=CONTEXT)
     harness.advance(30_000)
@@ -346,7 +361,7 @@ def test_a_reservation_that_was_never_used_hands_on_its_id(harness):
     assert (answer.status, answer.job_id) == (ReservationStatus.NEW, "a")
 
 
-def test_a_key_whose_request_failed_is_free_at_once_and_keeps_its_id(harness):
+def test_a_released_reservation_keeps_its_job_id(harness: LedgerHarness) -> None:
     key = IdempotencyKey("k", "digest")
     harness.ledger.reserve(key, "a", context=CONTEXT)
     assert not harness.ledger.release_reservation(key, "b", context=CONTEXT), (
@@ -357,7 +372,7 @@ def test_a_key_whose_request_failed_is_free_at_once_and_keeps_its_id(harness):
     assert (answer.status, answer.job_id) == (ReservationStatus.NEW, "a")
 
 
-def test_a_key_whose_job_was_accepted_after_all_is_not_freed(harness):
+def test_the_key_of_an_accepted_job_is_not_released(harness: LedgerHarness) -> None:
     key = IdempotencyKey("k", "digest")
     harness.ledger.reserve(key, "a", context=CONTEXT)
     harness.ledger.submit(Submission("a", LANE, "", key=key))
@@ -368,7 +383,7 @@ def test_a_key_whose_job_was_accepted_after_all_is_not_freed(harness):
     )
 
 
-def test_every_change_of_state_is_an_event_in_order(harness):
+def test_every_change_of_state_is_an_event_in_order(harness: LedgerHarness) -> None:
     start = latest_position(harness.ledger)
     submit(harness, "a")
     harness.ledger.complete([Completion(claim(harness)[0], "r")])
@@ -381,11 +396,11 @@ def test_every_change_of_state_is_an_event_in_order(harness):
     assert harness.ledger.events(after=events[1].position, wait_ms=1) == []
 
 
-def ids(records) -> list[str]:
+def ids(records: Sequence[JobRecord | Claim]) -> list[str]:
     return [record.job_id for record in records]
 
 
-def test_every_outcome_but_success_waits_to_be_filed_until_it_is(harness):
+def test_every_outcome_but_success_is_listed_until_archived(harness: LedgerHarness) -> None:
     submit(harness, "fails", "succeeds")
     fails, succeeds = claim(harness)
     harness.ledger.complete([Completion(succeeds, "r")])
@@ -398,20 +413,20 @@ def test_every_outcome_but_success_waits_to_be_filed_until_it_is(harness):
     assert ids(harness.ledger.list_unarchived(limit=2)) == ["fails", "cancelled"], (
         "the oldest first"
     )
-    assert harness.ledger.list_unarchived(limit=1) == [harness.ledger.read("fails")]
+    assert harness.ledger.list_unarchived(limit=1) == [read(harness, "fails")]
     assert ids(harness.ledger.list_unarchived()) == ["fails", "cancelled", "expires"]
     harness.ledger.mark_archived(["fails", "expires", "never heard of"])
     assert ids(harness.ledger.list_unarchived()) == ["cancelled"]
 
 
-def test_a_job_that_will_be_tried_again_has_no_outcome_to_file(harness):
+def test_a_job_to_retry_has_no_outcome_to_archive(harness: LedgerHarness) -> None:
     submit(harness, "a")
     harness.ledger.fail([JobFailure(claim(harness)[0], "x", "y", retry_in_ms=1)])
     assert harness.ledger.list_unarchived() == []
     assert harness.ledger.list_dead_letters() == []
 
 
-def test_failed_jobs_are_dead_letters_until_they_are_buried(harness):
+def test_failed_jobs_are_dead_letters_until_dismissed(harness: LedgerHarness) -> None:
     submit(harness, "a", "b", "c")
     a, b, _ = claim(harness)
     harness.ledger.cancel("c")
@@ -426,19 +441,21 @@ def test_failed_jobs_are_dead_letters_until_they_are_buried(harness):
     assert state(harness, "b") is JobState.FAILED, "the record stays"
 
 
-def test_a_restored_job_goes_before_those_accepted_since_and_is_rung_for_at_once(harness):
+def test_a_restored_job_precedes_jobs_accepted_since_and_is_overdue_at_once(
+    harness: LedgerHarness,
+) -> None:
     submit(harness, "new")
     for job_id, ago_ms in (("second", 10), ("first", 90_000)):
         lost = JobRestoration(Submission(job_id, LANE, f"text of {job_id}"), START_MS - ago_ms)
         assert harness.ledger.restore(lost)
-    record = harness.ledger.read("first")
+    record = read(harness, "first")
     assert (record.state, record.job, record.attempts) == (JobState.QUEUED, "text of first", 0)
     assert record.submitted_ms == START_MS - 90_000
     assert harness.ledger.sweep().wakeups == {LANE: 2}
     assert [c.job_id for c in claim(harness)] == ["first", "second", "new"]
 
 
-def test_a_known_job_is_not_restored(harness):
+def test_a_known_job_is_not_restored(harness: LedgerHarness) -> None:
     submit(harness, "a")
     ended = JobOutcome(JobState.FAILED, finished_ms=START_MS)
     assert not harness.ledger.restore(JobRestoration(Submission("a", LANE, "x"), START_MS, ended))
@@ -446,10 +463,12 @@ def test_a_known_job_is_not_restored(harness):
     assert harness.ledger.counts().accepted == 1
 
 
-def test_a_claim_from_before_the_loss_cannot_finish_the_restored_job(harness):
+def test_a_claim_from_before_the_loss_cannot_finish_the_restored_job(
+    harness: LedgerHarness,
+) -> None:
     submit(harness, "a")
     old = claim(harness)
-    start_afresh(harness)
+    lose_all_data(harness)
     harness.ledger.restore(JobRestoration(Submission("a", LANE, "text of a"), START_MS))
     new = claim(harness)
     assert harness.ledger.renew(old) == [LeaseStatus.LOST]
@@ -457,12 +476,12 @@ def test_a_claim_from_before_the_loss_cannot_finish_the_restored_job(harness):
     assert harness.ledger.complete([Completion(new[0], "fresh")]).applied == [True]
 
 
-def start_afresh(harness: LedgerHarness) -> None:
-    """Lose everything, in place."""
-    harness.__init__(*([harness.client] if isinstance(harness, RedisHarness) else []))
+def lose_all_data(harness: LedgerHarness) -> None:
+    """Delete all data of the harness, in place."""
+    harness.__init__(*([harness.client] if isinstance(harness, RedisHarness) else []))  # type: ignore[misc]
 
 
-def test_a_restored_outcome_is_as_it_was(harness):
+def test_a_restored_outcome_is_unchanged(harness: LedgerHarness) -> None:
     outcome = JobOutcome(
         state=JobState.FAILED,
         finished_ms=START_MS - 500,
@@ -475,7 +494,7 @@ def test_a_restored_outcome_is_as_it_was(harness):
     assert harness.ledger.restore(
         JobRestoration(Submission("a", LANE, "x"), START_MS - 900, outcome)
     )
-    record = harness.ledger.read("a")
+    record = read(harness, "a")
     assert (record.state, record.error_code) == (JobState.FAILED, "worker_lost")
     assert (record.attempts, record.crashes) == (3, 2)
     assert (record.submitted_ms, record.started_ms, record.finished_ms) == (
@@ -484,12 +503,12 @@ def test_a_restored_outcome_is_as_it_was(harness):
         START_MS - 500,
     )
     assert ids(harness.ledger.list_dead_letters()) == ["a"]
-    assert harness.ledger.list_unarchived() == [], "the store told us"
+    assert harness.ledger.list_unarchived() == [], "the store has it already"
     assert claim(harness) == []
     assert harness.ledger.counts().terminal == {JobState.FAILED: 1}
 
 
-def test_an_outcome_past_its_retention_is_not_restored(harness):
+def test_an_outcome_past_its_retention_is_not_restored(harness: LedgerHarness) -> None:
     week_ms = 7 * 86_400_000
     past = JobOutcome(JobState.SUCCEEDED, finished_ms=START_MS - week_ms, result="r")
     lost = JobRestoration(Submission("a", LANE, "x"), START_MS - week_ms, past)
@@ -498,7 +517,7 @@ def test_an_outcome_past_its_retention_is_not_restored(harness):
     assert harness.ledger.counts().accepted == 0
 
 
-def test_the_deadline_of_a_restored_job_counts_from_its_own_time(harness):
+def test_the_deadline_of_a_restored_job_counts_from_its_submission(harness: LedgerHarness) -> None:
     for job_id, ago_ms in (("late", 2_000), ("early", 0)):
         submission = Submission(job_id, LANE, "x", deadline_ms=1_000)
         harness.ledger.restore(JobRestoration(submission, START_MS - ago_ms))
@@ -507,7 +526,9 @@ def test_the_deadline_of_a_restored_job_counts_from_its_own_time(harness):
     assert state(harness, "early") is JobState.QUEUED
 
 
-def test_a_restored_job_takes_its_key_back_unless_another_holds_it(harness):
+def test_a_restored_job_regains_its_key_unless_it_is_bound_to_another(
+    harness: LedgerHarness,
+) -> None:
     mine, taken = IdempotencyKey("k", "digest"), IdempotencyKey("l", "digest")
     harness.ledger.reserve(taken, "other", context=CONTEXT)
     harness.ledger.restore(JobRestoration(Submission("a", LANE, "x", key=mine), START_MS))
@@ -517,7 +538,7 @@ def test_a_restored_job_takes_its_key_back_unless_another_holds_it(harness):
     assert harness.ledger.reserve(taken, "new", context=CONTEXT).job_id == "other"
 
 
-def test_a_request_whose_job_is_restored_under_its_hands_keeps_its_key(harness):
+def test_a_job_restored_during_its_request_keeps_its_key(harness: LedgerHarness) -> None:
     key = IdempotencyKey("k", "digest")
     harness.ledger.reserve(key, "a", context=CONTEXT)
     harness.ledger.restore(JobRestoration(Submission("a", LANE, "x", key=key), START_MS))
@@ -525,10 +546,10 @@ def test_a_request_whose_job_is_restored_under_its_hands_keeps_its_key(harness):
     assert harness.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.ACCEPTED
 
 
-def test_an_empty_ledger_is_nobodys_until_it_is_marked(harness):
+def test_only_the_leader_sets_the_epoch(harness: LedgerHarness) -> None:
     fresh = harness.ledger.epoch_marker()
     assert (fresh.epoch, fresh.marked_by) == (None, None)
-    assert not harness.ledger.set_epoch("e", owner="me"), "only the leader marks"
+    assert not harness.ledger.set_epoch("e", owner="me"), "only the leader sets the epoch"
     assert harness.ledger.acquire_leadership("me", lease_ms=100)
     assert harness.ledger.set_epoch("e", owner="me")
     marked = harness.ledger.epoch_marker()
@@ -536,7 +557,7 @@ def test_an_empty_ledger_is_nobodys_until_it_is_marked(harness):
     assert marked.server == fresh.server
 
 
-def test_one_leads_until_its_lease_is_over(harness):
+def test_one_owner_leads_until_its_lease_expires(harness: LedgerHarness) -> None:
     assert harness.ledger.acquire_leadership("a", lease_ms=100)
     assert not harness.ledger.acquire_leadership("b", lease_ms=100)
     harness.advance(99)
@@ -547,34 +568,34 @@ def test_one_leads_until_its_lease_is_over(harness):
     assert not harness.ledger.set_epoch("e", owner="a")
 
 
-def test_a_lead_that_was_lost_with_everything_else_is_not_kept(harness):
+def test_leadership_lost_with_all_data_is_not_renewed(harness: LedgerHarness) -> None:
     assert harness.ledger.acquire_leadership("a", lease_ms=100)
-    start_afresh(harness)
+    lose_all_data(harness)
     assert not harness.ledger.renew_leadership("a", lease_ms=100)
     assert not harness.ledger.set_epoch("e", owner="a")
 
 
-def test_the_ledger_says_that_it_is_there(harness):
+def test_check_returns_while_the_ledger_accepts_writes(harness: LedgerHarness) -> None:
     harness.ledger.check()
 
 
-def flood(harness: LedgerHarness, tenant: str, count: int, **more: str) -> list[str]:
+def submit_many(harness: LedgerHarness, tenant: str, count: int, **more: Any) -> list[str]:
     names = [f"{tenant}{n}" for n in range(count)]
     for name in names:
         harness.ledger.submit(Submission(name, LANE, "x", context=RequestContext(tenant), **more))
     return names
 
 
-def test_tenants_take_turns_however_much_one_has_queued(harness):
-    flood(harness, "a", 6)
-    flood(harness, "b", 2)
+def test_tenants_take_turns_however_much_one_has_queued(harness: LedgerHarness) -> None:
+    submit_many(harness, "a", 6)
+    submit_many(harness, "b", 2)
     assert ids(claim(harness, limit=5)) == ["a0", "b0", "a1", "b1", "a2"]
-    flood(harness, "c", 2)
+    submit_many(harness, "c", 2)
     assert ids(claim(harness, limit=5)) == ["c0", "a3", "c1", "a4", "a5"]
 
 
-def test_leaving_and_coming_back_gains_no_turn(harness):
-    flood(harness, "b", 3)
+def test_a_tenant_gains_no_turn_by_leaving_and_returning(harness: LedgerHarness) -> None:
+    submit_many(harness, "b", 3)
     served = []
     for n in range(3):
         harness.ledger.submit(Submission(f"a{n}", LANE, "x", context=A))
@@ -582,19 +603,17 @@ def test_leaving_and_coming_back_gains_no_turn(harness):
     assert served == ["a0", "b0", "a1"]
 
 
-def test_the_position_counts_the_turns_of_others(harness):
-    flood(harness, "a", 6)
-    flood(harness, "b", 2)
-    positions = {
-        name: harness.ledger.queue_position(harness.ledger.read(name)) for name in ("b1", "a5")
-    }
+def test_the_queue_position_counts_the_turns_of_other_tenants(harness: LedgerHarness) -> None:
+    submit_many(harness, "a", 6)
+    submit_many(harness, "b", 2)
+    positions = {name: harness.ledger.queue_position(read(harness, name)) for name in ("b1", "a5")}
     assert positions == {"b1": 4, "a5": 8}
     order = ids(claim(harness, limit=8))
     assert {name: order.index(name) + 1 for name in positions} == positions
 
 
-def test_a_tenant_with_a_full_queue_is_refused_and_others_are_not(harness):
-    flood(harness, "a", 10)
+def test_only_the_tenant_with_a_full_queue_is_refused(harness: LedgerHarness) -> None:
+    submit_many(harness, "a", 10)
     refused = harness.ledger.submit(Submission("more", LANE, "x", context=A))
     assert not refused.created
     assert (
@@ -608,128 +627,130 @@ def test_a_tenant_with_a_full_queue_is_refused_and_others_are_not(harness):
     assert harness.ledger.reached_limit(lane_of("vgg16", Priority.BATCH), context=A) is None
 
 
-def test_a_full_lane_refuses_everybody_until_something_ends(harness):
-    flood(harness, "a", 10)
-    flood(harness, "b", 2)
+def test_a_full_lane_refuses_all_tenants_until_a_job_finishes(harness: LedgerHarness) -> None:
+    submit_many(harness, "a", 10)
+    submit_many(harness, "b", 2)
     assert harness.ledger.reached_limit(LANE, context=C) == QueueLimit(LimitScope.LANE, 60_000)
     harness.ledger.cancel("a0")
     assert harness.ledger.reached_limit(LANE, context=C) is None
     assert harness.ledger.counts().open == {LANE: 11}
 
 
-def test_when_to_come_back_is_told_by_the_pace_of_the_last_minute(harness):
-    flood(harness, "a", 10)
+def test_the_retry_time_follows_the_throughput_of_the_last_minute(harness: LedgerHarness) -> None:
+    submit_many(harness, "a", 10)
     for job in claim(harness, limit=4):
         harness.ledger.complete([Completion(job, "r")])
-    flood(harness, "b", 2)
-    flood(harness, "c", 4)
-    # Twelve are open, ten would be nine tenths of the limit, and four a minute end.
+    submit_many(harness, "b", 2)
+    submit_many(harness, "c", 4)
+    # Twelve jobs are open, nine tenths of the limit are ten, and four jobs finish per minute.
     assert harness.ledger.reached_limit(LANE, context=D) == QueueLimit(LimitScope.LANE, 30_000)
     harness.advance(60_000)
     assert harness.ledger.reached_limit(LANE, context=D) == QueueLimit(LimitScope.LANE, 30_000)
     harness.advance(60_000)
     assert harness.ledger.reached_limit(LANE, context=D) == QueueLimit(LimitScope.LANE, 60_000), (
-        "nothing ends now"
+        "nothing has finished"
     )
 
 
-def ask_alike(harness: LedgerHarness, *job_ids: str, lane: str = LANE, **more: object) -> None:
+def submit_duplicates(harness: LedgerHarness, *job_ids: str, lane: str = LANE, **more: Any) -> None:
     for job_id in job_ids:
         harness.ledger.submit(Submission(job_id, lane, "same", fingerprint="f", **more))
 
 
-def outcome(harness: LedgerHarness, job_id: str):
-    record = harness.ledger.read(job_id)
+def outcome(harness: LedgerHarness, job_id: str) -> tuple[JobState, bool, int]:
+    record = read(harness, job_id)
     return record.state, record.cached, record.attempts
 
 
-def test_who_asks_the_same_waits_for_one_computation_and_gets_its_result(harness):
-    ask_alike(harness, "a", "b")
+def test_duplicates_wait_for_the_original_and_receive_its_result(harness: LedgerHarness) -> None:
+    submit_duplicates(harness, "a", "b")
     (only,) = claim(harness)
-    ask_alike(harness, "c", lane=lane_of("vgg16", Priority.BATCH))
+    submit_duplicates(harness, "c", lane=lane_of("vgg16", Priority.BATCH))
     assert claim(harness) == []
     assert set(harness.due()) == {"a", "b", "c"}, "I1"
     harness.ledger.complete([Completion(only, "the result")])
     assert outcome(harness, "a") == (JobState.SUCCEEDED, False, 1)
-    for follower in "bc":
-        assert outcome(harness, follower) == (JobState.SUCCEEDED, True, 0)
-        assert harness.ledger.read(follower).result == "the result"
+    for duplicate in "bc":
+        assert outcome(harness, duplicate) == (JobState.SUCCEEDED, True, 0)
+        assert read(harness, duplicate).result == "the result"
     assert ids(harness.ledger.list_unarchived()) == ["b", "c"], (
         "their results are under another's name"
     )
 
 
-def test_who_asks_the_same_later_has_the_result_at_once(harness):
-    ask_alike(harness, "a")
+def test_a_later_job_with_the_same_fingerprint_succeeds_at_once(harness: LedgerHarness) -> None:
+    submit_duplicates(harness, "a")
     harness.ledger.complete([Completion(claim(harness)[0], "r")])
     receipt = harness.ledger.submit(Submission("b", LANE, "same", fingerprint="f"))
     assert (receipt.created, receipt.notify) == (True, False)
     assert outcome(harness, "b") == (JobState.SUCCEEDED, True, 0)
     harness.ledger.submit(Submission("own", LANE, "same"))
-    assert ids(claim(harness)) == ["own"], "who does not want another's is computed"
+    assert ids(claim(harness)) == ["own"], "a job without a fingerprint is computed"
 
 
-def test_a_failure_is_shared_with_those_who_wait_and_not_with_those_who_come_later(harness):
-    ask_alike(harness, "a", "b")
+def test_a_failure_is_shared_with_waiting_duplicates_only(harness: LedgerHarness) -> None:
+    submit_duplicates(harness, "a", "b")
     harness.ledger.fail([JobFailure(claim(harness)[0], "broken_image", "it is broken")])
     assert outcome(harness, "b") == (JobState.FAILED, True, 0)
-    assert harness.ledger.read("b").error_code == "broken_image"
-    ask_alike(harness, "c")
+    assert read(harness, "b").error_code == "broken_image"
+    submit_duplicates(harness, "c")
     assert ids(claim(harness)) == ["c"]
 
 
-@pytest.mark.parametrize("end", ["cancelled", "withdrawn", "expired"])
-def test_where_the_first_comes_to_no_outcome_the_next_computes(harness, end):
-    ask_alike(harness, "a", deadline_ms=50 if end == "expired" else None)
-    ask_alike(harness, "b", "c")
+@pytest.mark.parametrize("end", ["cancelled", "cancel claimed", "expired"])
+def test_the_first_duplicate_becomes_the_original_when_there_is_no_outcome(
+    harness: LedgerHarness, end: str
+) -> None:
+    submit_duplicates(harness, "a", deadline_ms=50 if end == "expired" else None)
+    submit_duplicates(harness, "b", "c")
     if end == "cancelled":
         harness.ledger.cancel("a")
-    elif end == "withdrawn":
+    elif end == "cancel claimed":
         taken = claim(harness)
         harness.ledger.cancel("a")
         harness.ledger.cancel_claimed(taken)
     harness.advance(100)
     harness.ledger.sweep()
-    (heir,) = claim(harness)
-    assert heir.job_id == "b"
-    harness.ledger.complete([Completion(heir, "r")])
+    (successor,) = claim(harness)
+    assert successor.job_id == "b"
+    harness.ledger.complete([Completion(successor, "r")])
     assert outcome(harness, "c") == (JobState.SUCCEEDED, True, 0)
 
 
-def test_who_waits_can_be_cancelled_and_expires_alone(harness):
-    ask_alike(harness, "a", "b")
-    ask_alike(harness, "c", deadline_ms=50)
-    assert harness.ledger.cancel("b").state is JobState.CANCELLED
+def test_a_duplicate_is_cancelled_and_expires_by_itself(harness: LedgerHarness) -> None:
+    submit_duplicates(harness, "a", "b")
+    submit_duplicates(harness, "c", deadline_ms=50)
+    assert cancel(harness, "b").state is JobState.CANCELLED
     harness.advance(100)
     harness.ledger.sweep()
     assert state(harness, "c") is JobState.EXPIRED
     assert ids(claim(harness)) == ["a"]
 
 
-def test_an_interactive_job_does_not_wait_for_one_in_the_lane_behind(harness):
-    ask_alike(harness, "slow", lane=lane_of("vgg16", Priority.BATCH))
-    ask_alike(harness, "fast")
+def test_an_interactive_job_does_not_wait_for_a_queued_batch_job(harness: LedgerHarness) -> None:
+    submit_duplicates(harness, "slow", lane=lane_of("vgg16", Priority.BATCH))
+    submit_duplicates(harness, "fast")
     fast, slow = claim(harness, limit=2)
     assert (fast.job_id, slow.job_id) == ("fast", "slow")
 
 
-def test_the_followers_of_a_poison_job_do_not_each_kill_three_workers(harness):
-    ask_alike(harness, "poison", "b", "c")
+def test_the_duplicates_of_a_job_that_kills_workers_fail_with_it(harness: LedgerHarness) -> None:
+    submit_duplicates(harness, "poison", "b", "c")
     for owner in ("w1", "w2", "w3"):
         assert ids(claim(harness, owner=owner)) == ["poison"]
         harness.advance(1_000)
         harness.ledger.sweep()
     assert [outcome(harness, job)[:2] for job in "bc"] == [(JobState.FAILED, True)] * 2
-    assert harness.ledger.read("c").error_code == "worker_lost"
+    assert read(harness, "c").error_code == "worker_lost"
 
 
-def test_a_shared_outcome_is_restored_as_it_was_filed(harness):
+def test_a_cached_outcome_is_restored_as_cached(harness: LedgerHarness) -> None:
     shared = JobOutcome(JobState.SUCCEEDED, START_MS, cached=True, result="another's")
     harness.ledger.restore(JobRestoration(Submission("a", LANE, "x"), START_MS, shared))
     assert outcome(harness, "a") == (JobState.SUCCEEDED, True, 0)
 
 
-def test_a_job_given_back_for_a_while_is_uncharged_and_waits(harness):
+def test_a_job_released_with_a_delay_is_uncharged_and_waits(harness: LedgerHarness) -> None:
     submit(harness, "a")
     assert harness.ledger.release(claim(harness), retry_in_ms=200) == [True]
     assert claim(harness) == []

@@ -1,4 +1,4 @@
-"""What every outbox promises, on the twin and on real servers alike."""
+"""The contract of every outbox: in memory, on Valkey and on Redis."""
 
 from collections.abc import Iterator
 
@@ -35,7 +35,7 @@ def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
             yield RedisHarness(client)
 
 
-def end(harness: LedgerHarness, *job_ids: str, url: str = URL) -> None:
+def finish(harness: LedgerHarness, *job_ids: str, url: str = URL) -> None:
     """Run jobs that have a webhook, one after the other."""
     for job_id in job_ids:
         harness.ledger.submit(Submission(job_id, LANE, f"text of {job_id}", webhook_url=url))
@@ -44,19 +44,19 @@ def end(harness: LedgerHarness, *job_ids: str, url: str = URL) -> None:
 
 
 def take(harness: LedgerHarness, limit: int = 10) -> OriginLease:
-    turn = harness.outbox.lease_origin(limit=limit)
-    assert turn is not None
-    return turn
+    lease = harness.outbox.lease_origin(limit=limit)
+    assert lease is not None
+    return lease
 
 
-def ids(turn: OriginLease) -> list[str]:
-    return [notice.record.job_id for notice in turn.deliveries]
+def ids(lease: OriginLease) -> list[str]:
+    return [delivery.record.job_id for delivery in lease.deliveries]
 
 
-def report(harness: LedgerHarness, turn: OriginLease, verdict: DeliveryResult, **more: int) -> None:
+def report(harness: LedgerHarness, lease: OriginLease, result: DeliveryResult, **more: int) -> None:
     pause_ms = more.pop("pause_ms", 0)
-    tried = [Attempt(notice, verdict, "heard", **more) for notice in turn.deliveries]
-    harness.outbox.report(turn, tried, pause_ms=pause_ms)
+    attempts = [Attempt(delivery, result, "answered 500", **more) for delivery in lease.deliveries]
+    harness.outbox.report(lease, attempts, pause_ms=pause_ms)
 
 
 def webhook(harness: LedgerHarness, job_id: str) -> WebhookStatus:
@@ -66,37 +66,37 @@ def webhook(harness: LedgerHarness, job_id: str) -> WebhookStatus:
     return record.webhook
 
 
-def test_an_outcome_is_due_in_the_step_that_made_it_and_not_before(harness):
+def test_a_delivery_is_due_as_soon_as_its_job_finishes(harness: LedgerHarness) -> None:
     harness.ledger.submit(Submission("a", LANE, "x", webhook_url=URL))
     assert webhook(harness, "a") == WebhookStatus(URL, DeliveryState.WAITING)
     assert harness.outbox.lease_origin(limit=10) is None
     harness.ledger.cancel("a")
     assert harness.outbox.wakeups_needed() == 1
-    turn = take(harness)
-    assert (turn.origin, ids(turn)) == ("https://hooks.test", ["a"])
-    (notice,) = turn.deliveries
-    assert (notice.record.state, notice.attempt) == (JobState.CANCELLED, 1)
+    lease = take(harness)
+    assert (lease.origin, ids(lease)) == ("https://hooks.test", ["a"])
+    (delivery,) = lease.deliveries
+    assert (delivery.record.state, delivery.attempt) == (JobState.CANCELLED, 1)
 
 
-def test_a_job_without_a_webhook_is_nobodys_news(harness):
+def test_a_job_without_a_webhook_has_no_delivery(harness: LedgerHarness) -> None:
     harness.ledger.submit(Submission("a", LANE, "x"))
     harness.ledger.cancel("a")
     assert harness.outbox.lease_origin(limit=10) is None
 
 
-def test_what_is_delivered_is_not_due_again(harness):
-    end(harness, "a")
+def test_a_delivered_outcome_is_not_due_again(harness: LedgerHarness) -> None:
+    finish(harness, "a")
     report(harness, take(harness), DeliveryResult.DELIVERED)
     assert webhook(harness, "a") == WebhookStatus(
-        URL, DeliveryState.DELIVERED, attempts=1, detail="heard"
+        URL, DeliveryState.DELIVERED, attempts=1, detail="answered 500"
     )
     harness.advance(10_000)
     assert harness.outbox.lease_origin(limit=10) is None
 
 
-def test_one_origin_is_called_by_one_courier_at_a_time(harness):
-    end(harness, "a", "b", "c")
-    end(harness, "elsewhere", url="https://other.test/x")
+def test_an_origin_is_leased_once_at_a_time(harness: LedgerHarness) -> None:
+    finish(harness, "a", "b", "c")
+    finish(harness, "elsewhere", url="https://other.test/x")
     first = take(harness, limit=2)
     assert ids(first) == ["a", "b"]
     assert ids(take(harness)) == ["elsewhere"]
@@ -105,11 +105,11 @@ def test_one_origin_is_called_by_one_courier_at_a_time(harness):
     assert ids(take(harness)) == ["c"]
 
 
-def test_what_failed_is_tried_again_when_its_time_has_come(harness):
-    end(harness, "a")
+def test_a_failed_delivery_is_retried_after_its_delay(harness: LedgerHarness) -> None:
+    finish(harness, "a")
     report(harness, take(harness), DeliveryResult.RETRY, retry_in_ms=300)
     assert webhook(harness, "a") == WebhookStatus(
-        URL, DeliveryState.PENDING, attempts=1, detail="heard"
+        URL, DeliveryState.PENDING, attempts=1, detail="answered 500"
     )
     harness.advance(299)
     assert harness.outbox.lease_origin(limit=10) is None
@@ -117,46 +117,50 @@ def test_what_failed_is_tried_again_when_its_time_has_come(harness):
     assert take(harness).deliveries[0].attempt == 2
 
 
-def test_an_origin_that_is_away_is_left_alone_and_what_was_not_tried_is_not_charged(harness):
-    end(harness, "a")
+def test_a_paused_origin_is_not_leased_and_unattempted_deliveries_are_not_charged(
+    harness: LedgerHarness,
+) -> None:
+    finish(harness, "a")
     report(harness, take(harness), DeliveryResult.NOT_ATTEMPTED, pause_ms=400)
-    end(harness, "b")
+    finish(harness, "b")
     assert harness.outbox.wakeups_needed() == 0
     assert harness.outbox.lease_origin(limit=10) is None
     harness.advance(400)
-    turn = take(harness)
-    assert [(n.record.job_id, n.attempt) for n in turn.deliveries] == [("a", 1), ("b", 1)]
+    lease = take(harness)
+    assert [(n.record.job_id, n.attempt) for n in lease.deliveries] == [("a", 1), ("b", 1)]
 
 
-def test_a_courier_that_dies_has_been_charged_and_another_takes_over(harness):
-    end(harness, "a")
+def test_a_dispatcher_that_dies_is_charged_and_another_takes_over(harness: LedgerHarness) -> None:
+    finish(harness, "a")
     lost = take(harness)
     harness.advance(500)
-    again = take(harness)
-    assert again.deliveries[0].attempt == 2
+    renewed = take(harness)
+    assert renewed.deliveries[0].attempt == 2
     report(harness, lost, DeliveryResult.EXHAUSTED)
     assert webhook(harness, "a").state is DeliveryState.PENDING, "a stale report changes nothing"
-    report(harness, again, DeliveryResult.DELIVERED)
+    report(harness, renewed, DeliveryResult.DELIVERED)
     assert webhook(harness, "a").state is DeliveryState.DELIVERED
 
 
-def test_who_slept_through_a_turn_does_not_let_others_in_beside_the_next(harness):
-    end(harness, "a", "b", "c")
-    slept = take(harness, limit=1)
+def test_an_expired_holder_does_not_release_the_new_lease(harness: LedgerHarness) -> None:
+    finish(harness, "a", "b", "c")
+    expired = take(harness, limit=1)
     harness.advance(500)
-    again = take(harness, limit=1)
+    renewed = take(harness, limit=1)
     for pause_ms in (0, 10_000):
-        report(harness, slept, DeliveryResult.DELIVERED, pause_ms=pause_ms)
+        report(harness, expired, DeliveryResult.DELIVERED, pause_ms=pause_ms)
         assert harness.outbox.lease_origin(limit=1) is None
-    report(harness, again, DeliveryResult.RETRY, retry_in_ms=10_000)
-    assert ids(take(harness)) == ["c"], "nor does it keep the origin closed"
+    report(harness, renewed, DeliveryResult.RETRY, retry_in_ms=10_000)
+    assert ids(take(harness)) == ["c"], "nor does it pause the origin"
 
 
-@pytest.mark.parametrize("verdict", [DeliveryResult.REFUSED, DeliveryResult.EXHAUSTED])
-def test_what_was_given_up_can_be_told_again_on_demand(harness, verdict):
-    end(harness, "a")
-    report(harness, take(harness), verdict)
-    assert webhook(harness, "a").state == verdict
+@pytest.mark.parametrize("result", [DeliveryResult.REFUSED, DeliveryResult.EXHAUSTED])
+def test_an_undelivered_outcome_can_be_redelivered(
+    harness: LedgerHarness, result: DeliveryResult
+) -> None:
+    finish(harness, "a")
+    report(harness, take(harness), result)
+    assert webhook(harness, "a").state.value == result.value
     assert [record.job_id for record in harness.outbox.list_undelivered()] == ["a"]
     assert harness.outbox.lease_origin(limit=10) is None
     assert harness.outbox.redeliver("a")
@@ -164,14 +168,14 @@ def test_what_was_given_up_can_be_told_again_on_demand(harness, verdict):
     assert take(harness).deliveries[0].attempt == 1
 
 
-def test_only_outcomes_with_a_webhook_can_be_told_again(harness):
+def test_only_outcomes_with_a_webhook_can_be_redelivered(harness: LedgerHarness) -> None:
     harness.ledger.submit(Submission("running", LANE, "x", webhook_url=URL))
     harness.ledger.submit(Submission("silent", LANE, "x"))
     harness.ledger.cancel("silent")
     assert [harness.outbox.redeliver(job) for job in ("running", "silent", "nobody")] == [False] * 3
 
 
-def test_all_who_share_an_outcome_are_told_of_it(harness):
+def test_duplicates_have_deliveries_too(harness: LedgerHarness) -> None:
     for job in "ab":
         harness.ledger.submit(Submission(job, LANE, "x", fingerprint="f", webhook_url=URL))
     (claim,) = harness.ledger.claim(lanes_of("vgg16"), owner="w", limit=2)
@@ -179,10 +183,10 @@ def test_all_who_share_an_outcome_are_told_of_it(harness):
     assert ids(take(harness)) == ["a", "b"]
 
 
-def test_as_many_couriers_are_wanted_as_origins_are_due_less_those_rung_for(harness):
+def test_each_due_origin_needs_a_wakeup_less_the_unread_ones(harness: LedgerHarness) -> None:
     for n in range(5):
-        end(harness, f"job{n}", url=f"https://host{n}.test/")
-    assert harness.outbox.wakeups_needed() == 3, "no more than the policy's most"
+        finish(harness, f"job{n}", url=f"https://host{n}.test/")
+    assert harness.outbox.wakeups_needed() == 3, "at most max_wakeups"
     if isinstance(harness, RedisHarness):
         harness.client.lpush(DISPATCHER_QUEUE, "a message")
     else:
@@ -190,10 +194,19 @@ def test_as_many_couriers_are_wanted_as_origins_are_due_less_those_rung_for(harn
     assert harness.outbox.wakeups_needed() == 2
 
 
-def test_an_outcome_restored_after_a_loss_is_told_again_while_it_is_news(harness):
+def test_a_recent_outcome_is_delivered_again_after_it_is_restored(harness: LedgerHarness) -> None:
     days_ms = 86_400_000
     for job_id, ago_ms in (("fresh", 0), ("old", 5 * days_ms)):
         ended = JobOutcome(JobState.FAILED, START_MS - ago_ms)
         lost = Submission(job_id, LANE, "x", webhook_url=URL)
         assert harness.ledger.restore(JobRestoration(lost, START_MS - ago_ms, ended))
     assert ids(take(harness)) == ["fresh"]
+
+
+def test_a_report_asks_for_wakeups_only_when_it_added_a_delivery(harness: LedgerHarness) -> None:
+    finish(harness, "waiting for a dispatcher")
+    harness.ledger.submit(Submission("silent", LANE, "x"))
+    harness.ledger.submit(Submission("with webhook", LANE, "x", webhook_url="https://b.test/"))
+    silent, other = harness.ledger.claim(lanes_of("vgg16"), owner="w", limit=2)
+    assert harness.ledger.complete([Completion(silent, "r")]).dispatcher_wakeups == 0
+    assert harness.ledger.fail([JobFailure(other, "x", "y")]).dispatcher_wakeups == 2

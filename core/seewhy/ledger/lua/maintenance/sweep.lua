@@ -25,7 +25,7 @@ local function check_duplicate(id)
   elseif state == 'succeeded' or state == 'failed' then
     share_outcome(id, original, now)
   else
-    detach(id)
+    detach(id, original)
     if coalesce(id, now) then lanes[make_ready(id, now)] = true end
   end
 end

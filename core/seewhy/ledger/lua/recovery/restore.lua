@@ -24,7 +24,7 @@ end
 
 if outcome then
   local finished = outcome.finished_ms
-  expire_record(id, finished, now)
+  expire_record(id, fields.webhook_url, finished, now)
   redis.call('HINCRBY', COUNTERS, outcome.state, 1)
   if outcome.state == 'failed' then redis.call('ZADD', DEAD_LETTERS, finished, id) end
   -- The ledger lost whether it was delivered. The message id lets a receiver ignore a repetition.

@@ -8,13 +8,12 @@ local function count_opened(lane, tenant)
   redis.call('HINCRBY', open_key(lane), tenant, 1)
 end
 
-local function count_closed(id, now)
-  local lane, tenant = field(id, 'lane'), tenant_of(id)
+local function count_closed(lane, tenant, was_claimed, now)
   redis.call('HINCRBY', OPEN, lane, -1)
   if redis.call('HINCRBY', open_key(lane), tenant, -1) == 0 then
     redis.call('HDEL', open_key(lane), tenant)
   end
-  if field(id, 'started_ms') then
+  if was_claimed then
     local key = throughput_key(lane, math.floor(now / MINUTE_MS))
     redis.call('HINCRBY', key, ALL_TENANTS, 1)
     redis.call('HINCRBY', key, tenant, 1)

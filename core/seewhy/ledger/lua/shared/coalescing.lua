@@ -4,12 +4,9 @@
 local MAX_SHARED = 1000  -- per step; the sweep finishes further duplicates
 local finish  -- defined in finish.lua: it shares outcomes, and sharing finishes duplicates
 
-local function detach(id)
-  local original = field(id, 'duplicate_of')
-  if original then
-    redis.call('ZREM', duplicates_key(original), id)
-    redis.call('HDEL', job_key(id), 'duplicate_of')
-  end
+local function detach(id, original)
+  redis.call('ZREM', duplicates_key(original), id)
+  redis.call('HDEL', job_key(id), 'duplicate_of')
 end
 
 -- Finish a duplicate with the outcome of its original.
@@ -47,9 +44,7 @@ end
 -- Share the outcome of an original. Later requests receive a success too, for `cache_ms`, but not a
 -- failure. Without an outcome to share, the first duplicate becomes the original; the sweep attaches
 -- the others to it.
-local function finish_duplicates(id, state, now)
-  local fingerprint = field(id, 'fingerprint')
-  if not fingerprint then return end
+local function finish_duplicates(id, fingerprint, state, now)
   local key = coalesced_key(fingerprint)
   local is_original = redis.call('GET', key) == id
   if is_original and state == 'succeeded' and settings.cache_ms > 0 then
@@ -65,7 +60,7 @@ local function finish_duplicates(id, state, now)
   end
   local successor = redis.call('ZRANGE', duplicates_key(id), 0, 0)[1]
   if successor then
-    detach(successor)
+    detach(successor, id)
     if coalesce(successor, now) then make_ready(successor, now) end
   end
 end

@@ -7,29 +7,31 @@ local function add_dead_letter(id, now)
 end
 
 -- Keep a record for the retention, and at least as long as its webhook may be retried.
-local function expire_record(id, finished, now)
+local function expire_record(id, has_webhook, finished, now)
   local retention_ms = settings.retention_ms
-  if field(id, 'webhook_url') then
+  if has_webhook then
     retention_ms = math.max(retention_ms, settings.webhook_retention_ms)
   end
   redis.call('PEXPIRE', job_key(id), finished + retention_ms - now)
 end
 
 function finish(id, state, now, ...)
-  dequeue(id)
-  unclaim(id)
-  detach(id)
-  count_closed(id, now)
+  local lane, context, owner, original, started, webhook_url, fingerprint = read_fields(id,
+    'lane', 'context', 'owner', 'duplicate_of', 'started_ms', 'webhook_url', 'fingerprint')
+  local tenant = tenant_in(context)
+  dequeue(id, lane, tenant)
+  if owner then unclaim(id, owner) end
+  if original then detach(id, original) end
+  count_closed(lane, tenant, started, now)
   redis.call('ZREM', DUE, id)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
-  expire_record(id, now, now)
+  expire_record(id, webhook_url, now, now)
   redis.call('HINCRBY', COUNTERS, state, 1)
   if state ~= 'succeeded' or field(id, 'cached') then redis.call('ZADD', UNARCHIVED, now, id) end
   if state == 'failed' then add_dead_letter(id, now) end
-  local webhook_url = field(id, 'webhook_url')
   if webhook_url then add_delivery(id, webhook_url, now) end
   publish_event(id, state)
-  finish_duplicates(id, state, now)
+  if fingerprint then finish_duplicates(id, fingerprint, state, now) end
 end
 
 -- Before another attempt: finish the job if its client cancelled it or its deadline has passed.

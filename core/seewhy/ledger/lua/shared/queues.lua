@@ -23,35 +23,35 @@ end
 
 -- The older a waiting job, the less often the sweep checks it: a long backlog stays cheap.
 local function schedule_recheck(id, now)
-  local age = now - tonumber(field(id, 'submitted_ms'))
+  local submitted, deadline = read_fields(id, 'submitted_ms', 'deadline_ms')
+  local age = now - tonumber(submitted)
   local at = now + math.max(settings.recheck_ms, math.min(age, settings.recheck_max_ms))
-  local deadline = field(id, 'deadline_ms')
   if deadline then at = math.min(at, tonumber(deadline)) end
   redis.call('ZADD', DUE, at, id)
 end
 
 local function make_ready(id, now)
-  local lane = field(id, 'lane')
-  if field(id, 'quarantined') then
-    redis.call('ZADD', quarantine_key(lane), field(id, 'sequence'), id)
+  local lane, sequence, quarantined, context =
+    read_fields(id, 'lane', 'sequence', 'quarantined', 'context')
+  if quarantined then
+    redis.call('ZADD', quarantine_key(lane), sequence, id)
   else
-    local tenant = tenant_of(id)
+    local tenant = tenant_in(context)
     enter_rotation(lane, tenant)
-    redis.call('ZADD', ready_key(lane, tenant), field(id, 'sequence'), id)
+    redis.call('ZADD', ready_key(lane, tenant), sequence, id)
   end
   schedule_recheck(id, now)
   return lane
 end
 
-local function dequeue(id)
-  local lane = field(id, 'lane')
-  redis.call('ZREM', ready_key(lane, tenant_of(id)), id)
+local function dequeue(id, lane, tenant)
+  redis.call('ZREM', ready_key(lane, tenant), id)
   redis.call('ZREM', quarantine_key(lane), id)
 end
 
 -- Make a running job queued again; the caller decides when it becomes ready.
 local function requeue(id)
-  unclaim(id)
+  unclaim(id, field(id, 'owner'))
   redis.call('HSET', job_key(id), 'state', 'queued')
   publish_event(id, 'queued')
 end

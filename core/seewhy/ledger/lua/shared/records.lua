@@ -7,6 +7,13 @@ local function field(id, name)
   return value ~= '' and value or false
 end
 
+-- Return several fields of a job in one call, each as `field` does.
+local function read_fields(id, ...)
+  local values = redis.call('HMGET', job_key(id), ...)
+  for n, value in ipairs(values) do values[n] = value ~= '' and value or false end
+  return unpack(values)
+end
+
 local function set_fields(id, fields)
   local flat = {}
   for name, value in pairs(fields) do
@@ -34,12 +41,9 @@ local function publish_event(id, state)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', settings.max_events, '*', 'id', id, 'state', state)
 end
 
-local function unclaim(id)
-  local owner = field(id, 'owner')
-  if owner then
-    redis.call('SREM', claimed_key(owner), id)
-    redis.call('HDEL', job_key(id), 'owner')
-  end
+local function unclaim(id, owner)
+  redis.call('SREM', claimed_key(owner), id)
+  redis.call('HDEL', job_key(id), 'owner')
 end
 
 -- Only the current fence may change a claimed job (I4).

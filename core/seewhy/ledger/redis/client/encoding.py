@@ -7,7 +7,8 @@ stored as `webhook_url`, `webhook_state` and so on, because the scripts update i
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -79,7 +80,7 @@ def read_record(job_id: str, values: Mapping[str, str]) -> JobRecord | None:
         for name, value in values.items()
         if name.startswith(_WEBHOOK)
     }
-    context = _CONTEXT.validate_json(values["context"])
+    context = _decode_context(values["context"])
     return _RECORD.validate_python(
         {**values, "job_id": job_id, "context": context, "webhook": webhook or None}
     )
@@ -101,6 +102,16 @@ def pairs(flat: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+@lru_cache
+def _decode_context(text: str) -> RequestContext:
+    return _CONTEXT.validate_json(text)
+
+
+@lru_cache
+def _encode_context(context: RequestContext) -> str:
+    return _CONTEXT.dump_json(context).decode()
+
+
 def _encode_fields(
     value: Submission | JobOutcome, *, without: set[str] | None = None
 ) -> dict[str, str | int]:
@@ -110,7 +121,7 @@ def _encode_fields(
         part = getattr(value, field.name)
         if part is None or part is False or field.name in (without or ()):
             continue
-        if is_dataclass(part):
-            part = TypeAdapter(type(part)).dump_json(part).decode()
+        if isinstance(part, RequestContext):
+            part = _encode_context(part)
         encoded[field.name] = 1 if part is True else part
     return encoded

@@ -20,6 +20,8 @@ from seewhy.ledger.types.policy import WORKER_LOST, WORKER_LOST_DETAIL
 SHARED = ("keys", "records", "queues", "admission", "outbox", "coalescing", "finish")
 """The files of `lua/shared` that precede each script, after the clock and in this order."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 class Scripts:
     """Calls scripts by the path of their file. A script is loaded on its first call."""
@@ -53,7 +55,7 @@ class Scripts:
 def encode_arguments(arguments: Mapping[str, object]) -> str:
     """Encode as JSON, without None: cjson decodes null as a value that is true."""
     present = {name: value for name, value in arguments.items() if value is not None}
-    return json.dumps(present, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(present)
 
 
 @cache
