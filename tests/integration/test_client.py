@@ -313,8 +313,8 @@ def test_cancel_returns_the_explanation() -> None:
 
 
 def test_models_keep_fields_of_a_newer_service() -> None:
-    catalogue = {"models": [{"name": "vgg16", "layer": "block5_conv3"}], "default": "vgg16"}
-    with scripted(Response(200, catalogue)) as server, Client(server.url) as client:
+    catalog = {"models": [{"name": "vgg16", "layer": "block5_conv3"}], "default": "vgg16"}
+    with scripted(Response(200, catalog)) as server, Client(server.url) as client:
         models = client.models()
 
     assert models.default == "vgg16"

@@ -23,10 +23,10 @@ from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.presence import Presence
 from seewhy_worker.pipeline.process_tuning import tune_process
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
-from seewhy_worker.presence import Presence
 
 _log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ CLASSES = 5
 
 
 class StubExplainer:
-    """Implements `seewhy_worker.explain.types.Explainer`: each map is the image, small and grey."""
+    """Implements `seewhy_worker.explain.types.Explainer`: each map is the image, small and gray."""
 
     digest = "stub"
 
@@ -40,7 +40,7 @@ class StubExplainer:
         return PreparedImage(pixels=small.astype(np.float32), covers=covers)
 
     def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
-        """Return the mean over the colours as every map, for all targets and options."""
+        """Return the mean over the colors as every map, for all targets and options."""
         time.sleep(self._batch_s)
         return [_explain(task) for task in tasks]
 
@@ -49,11 +49,11 @@ class StubExplainer:
 
 
 def _explain(task: ExplanationTask) -> ImageExplanation:
-    grey = task.image.pixels.mean(axis=2)
-    low, high = float(grey.min()), float(grey.max())
+    gray = task.image.pixels.mean(axis=2)
+    low, high = float(gray.min()), float(gray.max())
     classes = [t.index if t.index >= 0 else -t.index - 1 for t in task.targets]
     return ImageExplanation(
-        maps=np.repeat(grey[np.newaxis], len(classes), axis=0),
+        maps=np.repeat(gray[np.newaxis], len(classes), axis=0),
         targets=tuple(
             TargetResult(score=_score(index), verdict=Verdict.OK, minimum=low, maximum=high)
             for index in classes

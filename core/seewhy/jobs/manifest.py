@@ -1,4 +1,4 @@
-"""The manifest: everything needed to submit a job again, written before the ledger is told."""
+"""The manifest: everything needed to submit a job again, written before the ledger accepts it."""
 
 from typing import Literal
 

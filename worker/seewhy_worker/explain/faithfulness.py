@@ -2,7 +2,7 @@
 
 Each map is tested on its own image. Insertion adds pixels to a blurred image, deletion replaces
 pixels by blurred ones, both in the order of the map, while the probability of the class is
-recorded. A flat colour as replacement would add edges. Both directions use the same blurred image,
+recorded. A flat color as replacement would add edges. Both directions use the same blurred image,
 so insertion by a map equals deletion by its negative, and chance needs no measurement; see
 `times_better_than_chance`.
 """
@@ -65,7 +65,7 @@ def faithfulness(
 
 
 def blur(pixels: Pixels) -> Pixels:
-    """Blur an image (H, W, 3) until only a coarse layout of its colours is left."""
+    """Blur an image (H, W, 3) until only a coarse layout of its colors is left."""
     sigma_px = _BLUR_SIGMA * min(pixels.shape[:2])
     return np.asarray(
         cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101), np.float32

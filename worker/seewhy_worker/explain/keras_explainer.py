@@ -36,7 +36,7 @@ def load_explainer(
 ) -> "KerasExplainer":
     """Load the model of `spec` from a file with a verified digest.
 
-    `weights_path` is None for random weights. Raises `UnsupportedModel`, also when the catalogue's
+    `weights_path` is None for random weights. Raises `UnsupportedModel`, also when the catalog's
     input size or labels do not match the network, and `OutOfMemory`.
     """
     enable_memory_growth()
@@ -223,13 +223,13 @@ def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:
     expected = (spec.input.height_px, spec.input.width_px, 3)
     if model.input_shape != expected:
         raise UnsupportedModel(
-            f"{spec.name} takes images of shape {model.input_shape}, but the catalogue says "
-            f"{expected}: correct `input` in the catalogue."
+            f"{spec.name} takes images of shape {model.input_shape}, but the catalog says "
+            f"{expected}: correct `input` in the catalog."
         )
     if model.classes != len(spec.labels):
         raise UnsupportedModel(
             f"{spec.name} has {model.classes} classes, but {spec.labels_file} lists "
-            f"{len(spec.labels)}: correct `labels_file` in the catalogue."
+            f"{len(spec.labels)}: correct `labels_file` in the catalog."
         )
 
 

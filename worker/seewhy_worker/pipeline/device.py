@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 class Device:
-    """Serialises the calls of an explainer. If a batch fails, only the failing images fail."""
+    """Serializes the calls of an explainer. If a batch fails, only the failing images fail."""
 
     def __init__(self, explainer: Explainer, *, max_batch: int, watchdog: Watchdog) -> None:
         """Explain batches of up to `max_batch`; running out of memory lowers the limit.

@@ -9,9 +9,9 @@ from typing import Any
 
 
 def guided_backprop(gradient: Any, difference: Any, *, xp: ModuleType) -> Any:
-    """Take the largest magnitude over the colours of the guided gradient: unsigned.
+    """Take the largest magnitude over the colors of the guided gradient: unsigned.
 
-    L[m,i,j] = max_k |g[m,i,j,k]|, k over the colours
+    L[m,i,j] = max_k |g[m,i,j,k]|, k over the colors
 
     Springenberg et al. 2014, arXiv 1412.6806. Each ReLU passes a guided gradient only where the
     gradient and the ReLU's input are positive. `gradient` is (M, H, W, 3), the map (M, H, W);

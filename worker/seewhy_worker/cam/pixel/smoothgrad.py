@@ -11,12 +11,12 @@ NOISE = 0.15
 
 
 def smoothgrad(gradient: Any, difference: Any, *, xp: ModuleType) -> Any:
-    """Take the largest magnitude over the colours of the mean gradient of noisy copies: unsigned.
+    """Take the largest magnitude over the colors of the mean gradient of noisy copies: unsigned.
 
-    L[m,i,j] = max_k |1/n Σ_s ∂y[m]/∂x[m,i,j,k] (x + ε_s)|, k over the colours
+    L[m,i,j] = max_k |1/n Σ_s ∂y[m]/∂x[m,i,j,k] (x + ε_s)|, k over the colors
 
     Smilkov et al. 2017, arXiv 1706.03825, with n = 20 and normal noise ε; the standard
-    deviation is 15 % of the image's range. The maximum over colours is from Simonyan et al. 2013,
+    deviation is 15 % of the image's range. The maximum over colors is from Simonyan et al. 2013,
     arXiv 1312.6034. The map shows where the score is sensitive, not in which direction. `gradient`
     is the mean, (M, H, W, 3), the map (M, H, W); `difference` is not used.
     """
