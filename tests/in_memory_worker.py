@@ -76,7 +76,7 @@ class InMemoryWorker:
         return self.runner.run_lane(LANE)
 
     def advance(self, ms: int = 60_000) -> None:
-        """Move the clock, by more than any retry delay unless told otherwise, and sweep."""
+        """Move the clock, by default longer than any retry delay, and sweep."""
         self.now_ms += ms
         self.ledger.sweep()
 

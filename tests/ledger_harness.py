@@ -32,7 +32,7 @@ local function now_ms() return tonumber(redis.call('GET', 'test:clock')) end
 
 
 class LedgerHarness(Protocol):
-    """A ledger and what a test controls of its surroundings."""
+    """A ledger with a clock and queues that a test controls."""
 
     ledger: Ledger
     outbox: Outbox

@@ -31,7 +31,7 @@ def conv(filters: int, name: str, seed: int) -> keras.layers.Layer:
 
 
 def two_layer_cnn(output_activation: str = "none") -> keras.Model:
-    """Build two convolutions and two dense layers; `output_activation` says how it ends."""
+    """Build two convolutions and two dense layers; `output_activation` selects the end."""
     image = image_input()
     hidden = conv(6, "conv1", 1)(image)
     hidden = conv(4, "conv2", 2)(hidden)
@@ -73,7 +73,7 @@ def make_explainer(
 
 
 def make_spec(folder: Path, *, classes: int = CLASSES, **fields: Any) -> ModelSpec:
-    """Describe a small network, whose classes are named c0, c1 and so on."""
+    """Describe a small network, with classes named c0, c1 and so on."""
     (folder / "labels.txt").write_text("".join(f"c{i}\n" for i in range(classes)))
     spec = ModelSpec(
         name="small",
@@ -111,7 +111,7 @@ def explain_images(
 def assert_same_maps(
     found: list[ImageExplanation], expected: list[ImageExplanation], *, rtol: float = 1e-5
 ) -> None:
-    """Compare maps, to a part of their peak, and what was explained."""
+    """Compare maps relative to their peaks, and the explained classes."""
     for one, other in zip(found, expected, strict=True):
         peak = np.abs(other.maps).max()
         assert peak > 0

@@ -62,8 +62,8 @@ def test_the_printed_commands_explain_an_unseen_image(
 ) -> None:
     export, explain = fitted.stdout.splitlines()[-2:]
     variable, _, catalog = export.removeprefix("export ").partition("=")
-    for place, name in enumerate(NAMES):
-        fresh = varied(photos / f"{name}.jpg", seed=100 * place + 99)
+    for number, name in enumerate(NAMES):
+        fresh = varied(photos / f"{name}.jpg", seed=100 * number + 99)
         (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(fresh))
     command = explain.removeprefix("seewhy ").split()
     at = command.index("PHOTO")
@@ -96,7 +96,7 @@ def test_an_interruption_leaves_no_files(folder: Path, tmp_path: Path) -> None:
         [sys.executable, "-m", "seewhy.cli", *command],
         stderr=subprocess.PIPE,
         text=True,
-        # A shell that runs the tests in the background has them, and so us, ignore Ctrl-C.
+        # Processes that a shell runs in the background ignore Ctrl-C.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
         wait_until(
@@ -105,9 +105,9 @@ def test_an_interruption_leaves_no_files(folder: Path, tmp_path: Path) -> None:
             limit_s=120,
         )
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "seewhy: interrupted; no model was written"
+    assert stderr.splitlines()[-1] == "seewhy: interrupted; no model was written"
     assert list(out.parent.iterdir()) == []
 
 

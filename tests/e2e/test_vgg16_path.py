@@ -1,4 +1,4 @@
-"""VGG16's architecture, with random weights, through the whole path and real processes."""
+"""The VGG16 architecture with random weights, explained by real processes."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ layer = "block5_conv3"
 """
 
 
-def test_vgg16_travels_the_whole_path(tmp_path: Path, photos: Path) -> None:
+def test_vgg16_is_explained_by_the_whole_service(tmp_path: Path, photos: Path) -> None:
     (tmp_path / "models.toml").write_text(CATALOG)
     (tmp_path / "labels.txt").write_text("\n".join(f"class {n}" for n in range(1000)))
     with start_valkey(tmp_path / "valkey") as server:

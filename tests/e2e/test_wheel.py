@@ -63,9 +63,9 @@ def test_the_installed_packages_are_not_those_of_the_checkout(
         "print(seewhy.__file__, seewhy_api.__file__, seewhy_worker.__file__, "
         "seewhy_models.__file__, sep='\\n')"
     )
-    places = run(installed / "python", "-c", script, cwd=outside).splitlines()
-    assert len(places) == 4
-    assert all(Path(place).is_relative_to(installed.parent) for place in places)
+    paths = run(installed / "python", "-c", script, cwd=outside).splitlines()
+    assert len(paths) == 4
+    assert all(Path(path).is_relative_to(installed.parent) for path in paths)
 
 
 def test_the_offline_model_ships_in_the_wheel(installed: Path, outside: Path) -> None:

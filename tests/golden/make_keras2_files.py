@@ -41,7 +41,7 @@ def body(name: str = "body") -> tf_keras.Model:
 
 
 def sequential_inside() -> tf_keras.Model:
-    """A frozen Sequential model as a layer, then a batch normalization outside."""
+    """A frozen Sequential model as a layer, followed by a batch normalization."""
     inner = body()
     inner.trainable = False
     image = tf_keras.Input(SHAPE)
@@ -50,7 +50,7 @@ def sequential_inside() -> tf_keras.Model:
 
 
 def functional_inside_twice() -> tf_keras.Model:
-    """A model in a model, called twice, and a head that is a model, too."""
+    """A nested model that is called twice, and a head that is a model."""
     image = tf_keras.Input(SHAPE)
     inner = tf_keras.Model(image, body()(layers.Normalization()(image)), name="outer")
     features = tf_keras.Input((8, 8, 4))
@@ -80,7 +80,7 @@ def keywords() -> tf_keras.Model:
 
 
 def operations() -> tf_keras.Model:
-    """Operations of TensorFlow's between the layers, softmax at the end."""
+    """TensorFlow operations between the layers, and a softmax at the end."""
     image = tf_keras.Input(SHAPE)
     scaled = tf.image.resize((image + 1.0) / 2.0 - [0.1, 0.2, 0.3], (14, 14))
     first = tf.nn.relu(layers.Conv2D(6, 3, padding="same", name="conv1")(1.0 - scaled))

@@ -52,7 +52,7 @@ def explained(explainer: KerasExplainer) -> dict[str, ImageExplanation]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_photo_is_recognised(explained: dict[str, ImageExplanation], name: str) -> None:
+def test_the_photo_is_classified(explained: dict[str, ImageExplanation], name: str) -> None:
     index, label, probability = EXPECTED[name]
     (target,) = explained[name].targets
     assert (target.score.index, target.score.label) == (index, label)

@@ -65,7 +65,7 @@ def explainer(settings: Settings) -> KerasExplainer:
 
 
 @pytest.fixture(scope="module")
-def judged(example: ModuleType) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def onnx_outputs(example: ModuleType) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the logits and the probabilities (3, 4) of the original file."""
     original = onnx.load(example.ONNX_FILE)
     original.graph.output.append(
@@ -74,29 +74,29 @@ def judged(example: ModuleType) -> tuple[NDArray[np.float32], NDArray[np.float32
     session = onnxruntime.InferenceSession(
         original.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    (name,) = (taken.name for taken in session.get_inputs())
+    (name,) = (tensor.name for tensor in session.get_inputs())
     pixels = IMAGES.astype(np.float32) / 255
     logits, probabilities = session.run([LOGITS, session.get_outputs()[0].name], {name: pixels})
     return logits, probabilities
 
 
 def test_the_converted_network_gives_the_logits_of_the_original(
-    model: keras.Model, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
+    model: keras.Model, onnx_outputs: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
     split_model = split(model, "block5_conv3")
     found = np.asarray(split_model.head(split_model.body(IMAGES.astype(np.float32) / 255)))
-    np.testing.assert_allclose(found, judged[0], rtol=0, atol=1e-4)
-    assert np.ptp(judged[0]) > 10
+    np.testing.assert_allclose(found, onnx_outputs[0], rtol=0, atol=1e-4)
+    assert np.ptp(onnx_outputs[0]) > 10
 
 
 def test_the_catalog_that_the_example_writes_explains_an_image(
-    explainer: KerasExplainer, judged: tuple[NDArray[np.float32], NDArray[np.float32]]
+    explainer: KerasExplainer, onnx_outputs: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> None:
     prepared = [explainer.prepare(image) for image in IMAGES]
     explained = explainer.explain([ExplanationTask.create(image, [-1]) for image in prepared])
     assert (explainer.layer, explainer.map_shape) == ("block5_conv3", (15, 15))
     labels = ("glioma", "meningioma", "notumor", "pituitary")
-    for one, probabilities in zip(explained, judged[1], strict=True):
+    for one, probabilities in zip(explained, onnx_outputs[1], strict=True):
         best = int(probabilities.argmax())
         (target,) = one.targets
         assert (target.score.index, target.score.label) == (best, labels[best])

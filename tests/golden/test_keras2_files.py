@@ -21,7 +21,7 @@ FILES = sorted(path.stem for path in FOLDER.glob("*.h5"))
 
 
 @pytest.fixture(scope="module")
-def known() -> dict[str, np.ndarray]:
+def predictions() -> dict[str, np.ndarray]:
     with np.load(FOLDER / "predictions.npz") as stored:
         return dict(stored)
 
@@ -41,19 +41,19 @@ def config_of(path: Path) -> str:
         return str(file.attrs["model_config"])
 
 
-def test_each_file_has_predictions(known: dict[str, np.ndarray]) -> None:
-    assert sorted(set(known) - {"pixels"}) == FILES
+def test_each_file_has_predictions(predictions: dict[str, np.ndarray]) -> None:
+    assert sorted(set(predictions) - {"pixels"}) == FILES
     assert len(FILES) == 5
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_keras_2_gives_the_predictions_of_keras_2(
-    name: str, known: dict[str, np.ndarray]
+    name: str, predictions: dict[str, np.ndarray]
 ) -> None:
     model = load_file(FOLDER / f"{name}.h5")
-    predicted = keras.ops.convert_to_numpy(model(known["pixels"], training=False))
-    np.testing.assert_allclose(predicted, known[name], rtol=1e-4)
-    first, second = known[name]
+    predicted = keras.ops.convert_to_numpy(model(predictions["pixels"], training=False))
+    np.testing.assert_allclose(predicted, predictions[name], rtol=1e-4)
+    first, second = predictions[name]
     assert not np.allclose(first, second, rtol=1e-2)
 
 
@@ -87,13 +87,13 @@ def test_maps_equal_those_of_the_network_written_in_keras_3(tmp_path: Path) -> N
 
 
 def test_a_file_without_a_version_is_read_as_keras_2(
-    tmp_path: Path, known: dict[str, np.ndarray]
+    tmp_path: Path, predictions: dict[str, np.ndarray]
 ) -> None:
     path = with_config(FOLDER / "keywords.h5", tmp_path)
     with h5py.File(path, "r+") as file:
         del file.attrs["keras_version"]
-    predicted = keras.ops.convert_to_numpy(load_file(path)(known["pixels"], training=False))
-    np.testing.assert_allclose(predicted, known["keywords"], rtol=1e-4)
+    predicted = keras.ops.convert_to_numpy(load_file(path)(predictions["pixels"], training=False))
+    np.testing.assert_allclose(predicted, predictions["keywords"], rtol=1e-4)
 
 
 def test_a_file_of_keras_3_is_not_converted(tmp_path: Path) -> None:

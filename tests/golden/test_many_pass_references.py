@@ -77,7 +77,7 @@ def stored(name: str) -> NDArray[np.float32]:
     return REFERENCES[f"{name}/unit"].astype(np.float32) * REFERENCES[f"{name}/peak"]
 
 
-def test_fused_by_the_formula_of_pytorch_grad_cam_our_maps_are_the_librarys(
+def test_the_fusion_formula_of_pytorch_grad_cam_gives_its_map(
     reference_model_by_name: dict[str, ReferenceModel],
 ) -> None:
     """The library clips each layer's map and scales it to 0 … 1 first, which removes the sign."""
@@ -103,7 +103,7 @@ def test_the_libraries_formulas_of_scorecam_give_their_maps(
     name = f"efficientnet-lite0/{library}/scorecam"
     reference_model = reference_model_by_name["efficientnet-lite0"]
     activation, logits = all_channels(reference_model)
-    assert_weighed_as(library, activation, logits, name)
+    assert_weighted_as(library, activation, logits, name)
 
 
 @pytest.mark.parametrize("model", BOTH)
@@ -115,10 +115,10 @@ def test_the_formula_of_tf_keras_vis_of_the_faster_scorecam_gives_its_maps(
     varied = np.argsort(-activation.std(axis=(0, 1)), kind="stable")[:10]
     chosen = activation[..., varied]
     logits = masked_logits(reference_model, chosen)
-    assert_weighed_as("tf-keras-vis", chosen, logits, f"{model}/tf-keras-vis/faster-scorecam")
+    assert_weighted_as("tf-keras-vis", chosen, logits, f"{model}/tf-keras-vis/faster-scorecam")
 
 
-def assert_weighed_as(library: str, activation: Maps, logits: Maps, name: str) -> None:
+def assert_weighted_as(library: str, activation: Maps, logits: Maps, name: str) -> None:
     """Weigh channels (h, w, C) by logits (C, classes) as a library does, and compare."""
     across = 0 if library == "pytorch-grad-cam" else 1
     weights = np.asarray(keras.ops.softmax(logits.astype(np.float64), axis=across))
@@ -152,9 +152,9 @@ def masked_logits(reference_model: ReferenceModel, activation: Maps) -> Maps:
 
 
 def interpolation_matrix(few: int, many: int) -> Maps:
-    """Interpolate linearly with both ends in place: a matrix (many, few).
+    """Return a matrix (many, few) that interpolates linearly between aligned corners.
 
-    The method's authors and seewhy place the ends half a cell inside.
+    The method's authors and seewhy align the centers of cells instead.
     """
-    places = np.linspace(0, few - 1, many)
-    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(few)))
+    positions = np.linspace(0, few - 1, many)
+    return np.maximum(0, 1 - np.abs(positions[:, None] - np.arange(few)))

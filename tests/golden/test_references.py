@@ -46,7 +46,7 @@ def weighted(weights: Maps, activation: Maps) -> Maps:
 
 
 def first_component(values: Maps) -> Maps:
-    """Project (…, h, w, C), each channel less its mean, on what varies most; of either sign."""
+    """Project centered channels (…, h, w, C) on their first principal component, of either sign."""
     flat = values.reshape(*values.shape[:-3], -1, values.shape[-1])
     centered = flat - flat.mean(axis=-2, keepdims=True)
     directions = np.linalg.svd(centered, full_matrices=False).Vh[..., 0, :]
@@ -58,9 +58,9 @@ def logit(scores: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 
 def finer_by_probability(scores: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """The score less those of the three nearest classes, weighed by their probabilities.
+    """The score minus those of the three nearest classes, weighted by their probabilities.
 
-    The gradient flows through the weights, too.
+    The gradient also flows through the weights.
     """
     own = logit(scores, target)[:, None]
     rivals = tf.argsort(tf.abs(scores - own), axis=1)[:, 1:4]
@@ -71,7 +71,7 @@ def finer_by_probability(scores: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class Departure:
-    """How a library computes what it calls by a method's name."""
+    """How a library computes a method that departs from its paper."""
 
     formula: Callable[[Maps, Maps], Maps]
     """(images, targets, h, w, C) activation and gradient → (images, targets, h, w)."""
@@ -124,7 +124,7 @@ def test_a_method_agrees_with_the_libraries_that_have_it(
 
 
 @pytest.mark.parametrize("name", DEPARTING)
-def test_where_a_library_departs_its_own_formula_gives_its_maps(
+def test_the_formula_of_a_departing_library_gives_its_maps(
     reference_model_by_name: dict[str, ReferenceModel], name: str
 ) -> None:
     model, library, method = name.split("/")
@@ -132,10 +132,10 @@ def test_where_a_library_departs_its_own_formula_gives_its_maps(
     found = departure.formula(
         *arrays(reference_model_by_name[model], targets_of(name), departure.score)
     )
-    far = distance(found, REFERENCES[name])
+    distances = distance(found, REFERENCES[name])
     if departure.either_sign:
-        far = np.minimum(far, distance(-found, REFERENCES[name]))
-    assert far.max() <= departure.tolerance
+        distances = np.minimum(distances, distance(-found, REFERENCES[name]))
+    assert distances.max() <= departure.tolerance
 
 
 def arrays(

@@ -1,7 +1,7 @@
 """Compute reference maps with pytorch-grad-cam on PyTorch networks with the same weights.
 
 The fine-tuned VGG16 is rebuilt from its ONNX file node by node. EfficientNet-Lite0 is the
-original network of its weights.
+original network.
 """
 
 import copy

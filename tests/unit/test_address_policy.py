@@ -1,4 +1,4 @@
-"""Webhooks cannot reach private addresses, however these are written."""
+"""Webhooks cannot reach private addresses in any notation."""
 
 import socket
 from collections.abc import Callable

@@ -31,7 +31,7 @@ def load_catalog(folder: Path, text: str) -> Catalog:
     return Catalog.load(load({}, models_file=file))
 
 
-def own(extra: str = "") -> str:
+def flowers_entry(extra: str = "") -> str:
     return OWN.format(digest="a" * 64) + extra
 
 
@@ -56,7 +56,7 @@ def test_the_shipped_labels_are_those_of_imagenet() -> None:
 
 
 def test_the_operators_file_adds_a_model(tmp_path: Path) -> None:
-    catalog = load_catalog(tmp_path, own())
+    catalog = load_catalog(tmp_path, flowers_entry())
     assert catalog.names() == ("efficientnet-lite0", "flowers", "vgg16")
     flowers = catalog.get("flowers")
     assert (flowers.name, flowers.folder) == ("flowers", tmp_path)
@@ -65,7 +65,7 @@ def test_the_operators_file_adds_a_model(tmp_path: Path) -> None:
 
 
 def test_the_operators_file_replaces_a_shipped_model(tmp_path: Path) -> None:
-    catalog = load_catalog(tmp_path, own().replace("[flowers]", "[vgg16]"))
+    catalog = load_catalog(tmp_path, flowers_entry().replace("[flowers]", "[vgg16]"))
     assert catalog.get("vgg16").source == "flowers.keras"
 
 
@@ -75,9 +75,9 @@ def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
 
 
 def test_all_mistakes_of_a_file_are_reported_together(tmp_path: Path) -> None:
-    text = own("max_batch = 64\nlayerz = 'a'\nfolder = 'x'\n[other]\nname = 'y'\n").replace(
-        "64,", "-1,"
-    )
+    text = flowers_entry(
+        "max_batch = 64\nlayerz = 'a'\nfolder = 'x'\n[other]\nname = 'y'\n"
+    ).replace("64,", "-1,")
     with pytest.raises(SettingsError) as caught:
         load_catalog(tmp_path, text)
     report = str(caught.value)
@@ -127,7 +127,7 @@ def test_a_mistake_is_reported_with_table_field_and_remedy(
     tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     with pytest.raises(SettingsError, match=r"own.toml") as caught:
-        load_catalog(tmp_path, own().replace(before, after))
+        load_catalog(tmp_path, flowers_entry().replace(before, after))
     assert message in str(caught.value)
 
 
@@ -137,7 +137,7 @@ def test_a_missing_catalog_file_is_a_settings_error(tmp_path: Path) -> None:
 
 
 def test_an_empty_labels_file_is_refused(tmp_path: Path) -> None:
-    text = own().replace("flowers.txt", "empty.txt")
+    text = flowers_entry().replace("flowers.txt", "empty.txt")
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(SettingsError, match=r"labels_file: .*empty.txt is empty; write"):
         load_catalog(tmp_path, text)

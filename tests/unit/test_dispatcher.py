@@ -44,7 +44,7 @@ SECRET = generate_secret()
 DELAYS_S = (0, 5, 300)
 
 
-class Bench:
+class DispatcherHarness:
     """A dispatcher over a memory ledger with a manual clock."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
@@ -80,62 +80,66 @@ class Bench:
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
+def harness() -> Iterator[DispatcherHarness]:
     with ThreadPoolExecutor(REQUESTS_PER_ORIGIN) as executor:
-        yield Bench(executor)
+        yield DispatcherHarness(executor)
 
 
-def test_an_outcome_is_delivered_once_and_signed(bench: Bench) -> None:
-    bench.finish("a")
-    assert bench.dispatcher.deliver() == 1
-    [request] = bench.client.requests
+def test_an_outcome_is_delivered_once_and_signed(harness: DispatcherHarness) -> None:
+    harness.finish("a")
+    assert harness.dispatcher.deliver() == 1
+    [request] = harness.client.requests
     assert request.url == URL
     assert json.loads(request.body)["data"]["metadata"] == {"task": 7}
     assert request.headers["webhook-id"] == "msg_a"
-    assert int(request.headers["webhook-timestamp"]) == bench.ledgers.now_ms // 1000
-    assert bench.webhook("a") == WebhookStatus(
+    assert int(request.headers["webhook-timestamp"]) == harness.ledgers.now_ms // 1000
+    assert harness.webhook("a") == WebhookStatus(
         URL, DeliveryState.DELIVERED, attempts=1, detail="The receiver answered 200."
     )
-    bench.ledgers.advance(10_000_000)
-    assert bench.dispatcher.deliver() == 0
+    harness.ledgers.advance(10_000_000)
+    assert harness.dispatcher.deliver() == 0
 
 
-def test_a_410_ends_the_delivery(bench: Bench) -> None:
-    bench.client.default = GONE
-    bench.finish("a")
-    assert bench.dispatcher.deliver() == 1
-    assert bench.webhook("a").state is DeliveryState.REFUSED
-    bench.ledgers.advance(10_000_000)
-    assert bench.dispatcher.deliver() == 0
+def test_a_410_ends_the_delivery(harness: DispatcherHarness) -> None:
+    harness.client.default = GONE
+    harness.finish("a")
+    assert harness.dispatcher.deliver() == 1
+    assert harness.webhook("a").state is DeliveryState.REFUSED
+    harness.ledgers.advance(10_000_000)
+    assert harness.dispatcher.deliver() == 0
 
 
-def test_a_failed_delivery_is_retried_on_schedule_and_then_exhausted(bench: Bench) -> None:
-    bench.client.default = SERVER_ERROR
-    bench.finish("a")
+def test_a_failed_delivery_is_retried_on_schedule_and_then_exhausted(
+    harness: DispatcherHarness,
+) -> None:
+    harness.client.default = SERVER_ERROR
+    harness.finish("a")
     for attempt, delay_s in enumerate(DELAYS_S[1:], 1):
-        assert bench.dispatcher.deliver() == 1
-        assert bench.webhook("a") == WebhookStatus(
+        assert harness.dispatcher.deliver() == 1
+        assert harness.webhook("a") == WebhookStatus(
             URL, DeliveryState.PENDING, attempt, "The receiver answered 500."
         )
-        bench.ledgers.advance(delay_s * 1_000 - 1)
-        assert bench.dispatcher.deliver() == 0, "too early"
-        bench.wait(delay_s)
-    assert bench.dispatcher.deliver() == 1
-    assert bench.webhook("a") == WebhookStatus(
+        harness.ledgers.advance(delay_s * 1_000 - 1)
+        assert harness.dispatcher.deliver() == 0, "too early"
+        harness.wait(delay_s)
+    assert harness.dispatcher.deliver() == 1
+    assert harness.webhook("a") == WebhookStatus(
         URL, DeliveryState.EXHAUSTED, 3, "The receiver answered 500."
     )
-    bench.ledgers.advance(10_000_000)
-    assert bench.dispatcher.deliver() == 0
-    assert [record.job_id for record in bench.ledgers.outbox.list_undelivered()] == ["a"]
+    harness.ledgers.advance(10_000_000)
+    assert harness.dispatcher.deliver() == 0
+    assert [record.job_id for record in harness.ledgers.outbox.list_undelivered()] == ["a"]
 
 
-def test_every_attempt_sends_the_same_message_with_a_new_signature(bench: Bench) -> None:
-    bench.client.default = SERVER_ERROR
-    bench.finish("a")
+def test_every_attempt_sends_the_same_message_with_a_new_signature(
+    harness: DispatcherHarness,
+) -> None:
+    harness.client.default = SERVER_ERROR
+    harness.finish("a")
     for delay_s in (*DELAYS_S[1:], 0):
-        bench.dispatcher.deliver()
-        bench.wait(delay_s)
-    first, *others = bench.client.requests
+        harness.dispatcher.deliver()
+        harness.wait(delay_s)
+    first, *others = harness.client.requests
     assert len(others) == 2
     for request in others:
         assert (request.url, request.body) == (first.url, first.body)
@@ -144,176 +148,182 @@ def test_every_attempt_sends_the_same_message_with_a_new_signature(bench: Bench)
         assert request.headers["webhook-signature"] != first.headers["webhook-signature"]
 
 
-def test_an_unreachable_origin_is_not_charged_for_the_rest_of_the_lease(bench: Bench) -> None:
-    bench.client.default = NO_ANSWER
+def test_an_unreachable_origin_is_not_charged_for_the_rest_of_the_lease(
+    harness: DispatcherHarness,
+) -> None:
+    harness.client.default = NO_ANSWER
     jobs = [f"job{n:02}" for n in range(REQUESTS_PER_ORIGIN + 4)]
-    bench.finish(*jobs[:10])
-    bench.finish(*jobs[10:])
-    assert bench.dispatcher.deliver() == REQUESTS_PER_ORIGIN
-    assert bench.sent() == jobs[:REQUESTS_PER_ORIGIN]
-    assert [bench.webhook(job).attempts for job in jobs] == [1] * REQUESTS_PER_ORIGIN + [0] * 4
-    bench.ledgers.advance(4_999)
-    assert bench.dispatcher.deliver() == 0, "the origin is paused"
-    bench.client.default = OK
-    bench.wait(5)
-    assert bench.dispatcher.deliver() == len(jobs)
-    assert {bench.webhook(job).state for job in jobs} == {DeliveryState.DELIVERED}
+    harness.finish(*jobs[:10])
+    harness.finish(*jobs[10:])
+    assert harness.dispatcher.deliver() == REQUESTS_PER_ORIGIN
+    assert harness.sent() == jobs[:REQUESTS_PER_ORIGIN]
+    assert [harness.webhook(job).attempts for job in jobs] == [1] * REQUESTS_PER_ORIGIN + [0] * 4
+    harness.ledgers.advance(4_999)
+    assert harness.dispatcher.deliver() == 0, "the origin is paused"
+    harness.client.default = OK
+    harness.wait(5)
+    assert harness.dispatcher.deliver() == len(jobs)
+    assert {harness.webhook(job).state for job in jobs} == {DeliveryState.DELIVERED}
 
 
 def test_an_exhausted_delivery_pauses_its_unreachable_origin_for_the_last_delay(
-    bench: Bench,
+    harness: DispatcherHarness,
 ) -> None:
-    bench.client.default = NO_ANSWER
-    bench.dispatcher._delays_s = (0, 7)
-    bench.finish("a")
-    bench.dispatcher.deliver()
-    bench.wait(7)
-    bench.finish("b")
-    bench.dispatcher.deliver()
-    assert [bench.webhook(job).state for job in "ab"] == [
+    harness.client.default = NO_ANSWER
+    harness.dispatcher._delays_s = (0, 7)
+    harness.finish("a")
+    harness.dispatcher.deliver()
+    harness.wait(7)
+    harness.finish("b")
+    harness.dispatcher.deliver()
+    assert [harness.webhook(job).state for job in "ab"] == [
         DeliveryState.EXHAUSTED,
         DeliveryState.PENDING,
     ]
-    bench.finish("c")
-    bench.ledgers.advance(6_999)
-    assert bench.dispatcher.deliver() == 0
-    bench.wait(7)
-    assert bench.dispatcher.deliver() == 2
+    harness.finish("c")
+    harness.ledgers.advance(6_999)
+    assert harness.dispatcher.deliver() == 0
+    harness.wait(7)
+    assert harness.dispatcher.deliver() == 2
 
 
-def test_one_answer_in_a_batch_keeps_the_origin_open(bench: Bench) -> None:
+def test_one_answer_in_a_batch_keeps_the_origin_open(harness: DispatcherHarness) -> None:
     """Clients may share an origin: one receiver that hangs must not stop the others."""
-    bench.client.responses["job00"] = [NO_ANSWER]
+    harness.client.responses["job00"] = [NO_ANSWER]
     jobs = [f"job{n:02}" for n in range(REQUESTS_PER_ORIGIN + 4)]
-    bench.finish(*jobs[:10])
-    bench.finish(*jobs[10:])
-    assert bench.dispatcher.deliver() == len(jobs)
-    assert bench.webhook("job00").state is DeliveryState.PENDING
-    assert {bench.webhook(job).state for job in jobs[1:]} == {DeliveryState.DELIVERED}
+    harness.finish(*jobs[:10])
+    harness.finish(*jobs[10:])
+    assert harness.dispatcher.deliver() == len(jobs)
+    assert harness.webhook("job00").state is DeliveryState.PENDING
+    assert {harness.webhook(job).state for job in jobs[1:]} == {DeliveryState.DELIVERED}
 
 
 @pytest.mark.parametrize(("retry_after_s", "pause_ms"), [(30, 30_000), (3_600, MAX_PAUSE_MS)])
 def test_retry_after_pauses_the_origin_and_delays_the_delivery(
-    bench: Bench, retry_after_s: int, pause_ms: int
+    harness: DispatcherHarness, retry_after_s: int, pause_ms: int
 ) -> None:
-    bench.client.responses["a"] = [too_many_requests(retry_after_s), OK]
-    bench.finish("a")
-    bench.dispatcher.deliver()
-    bench.finish("b")
-    bench.ledgers.advance(pause_ms - 1)
-    assert bench.dispatcher.deliver() == 0
-    bench.ledgers.advance(round(pause_ms * 0.1) + 1)
-    bench.dispatcher.deliver()
-    assert bench.webhook("b").state is DeliveryState.DELIVERED
-    bench.wait(retry_after_s)
-    bench.dispatcher.deliver()
-    assert bench.webhook("a") == WebhookStatus(
+    harness.client.responses["a"] = [too_many_requests(retry_after_s), OK]
+    harness.finish("a")
+    harness.dispatcher.deliver()
+    harness.finish("b")
+    harness.ledgers.advance(pause_ms - 1)
+    assert harness.dispatcher.deliver() == 0
+    harness.ledgers.advance(round(pause_ms * 0.1) + 1)
+    harness.dispatcher.deliver()
+    assert harness.webhook("b").state is DeliveryState.DELIVERED
+    harness.wait(retry_after_s)
+    harness.dispatcher.deliver()
+    assert harness.webhook("a") == WebhookStatus(
         URL, DeliveryState.DELIVERED, 2, "The receiver answered 200."
     )
 
 
-def test_a_stopped_dispatcher_returns_the_deliveries_that_it_has_not_sent(bench: Bench) -> None:
+def test_a_stopped_dispatcher_returns_the_deliveries_that_it_has_not_sent(
+    harness: DispatcherHarness,
+) -> None:
     jobs = [f"job{n:02}" for n in range(10)]
-    bench.finish(*jobs)
-    bench.client.on_send = bench.dispatcher.stop
-    assert bench.dispatcher.deliver() == REQUESTS_PER_ORIGIN
-    assert bench.sent() == jobs[:REQUESTS_PER_ORIGIN], "the current batch is finished"
-    assert [bench.webhook(job).attempts for job in jobs[REQUESTS_PER_ORIGIN:]] == [0, 0]
-    assert bench.dispatcher.deliver() == 0
-    lease = bench.ledgers.outbox.lease_origin(limit=LEASE_LIMIT)
+    harness.finish(*jobs)
+    harness.client.on_send = harness.dispatcher.stop
+    assert harness.dispatcher.deliver() == REQUESTS_PER_ORIGIN
+    assert harness.sent() == jobs[:REQUESTS_PER_ORIGIN], "the current batch is finished"
+    assert [harness.webhook(job).attempts for job in jobs[REQUESTS_PER_ORIGIN:]] == [0, 0]
+    assert harness.dispatcher.deliver() == 0
+    lease = harness.ledgers.outbox.lease_origin(limit=LEASE_LIMIT)
     assert lease is not None
     assert [n.record.job_id for n in lease.deliveries] == jobs[REQUESTS_PER_ORIGIN:]
 
 
-def test_one_call_delivers_to_several_origins(bench: Bench) -> None:
+def test_one_call_delivers_to_several_origins(harness: DispatcherHarness) -> None:
     for n in range(5):
-        bench.finish(f"job{n}", url=f"https://host{n}.test/")
-    assert bench.dispatcher.deliver() == 5
+        harness.finish(f"job{n}", url=f"https://host{n}.test/")
+    assert harness.dispatcher.deliver() == 5
 
 
-def test_an_unexpected_error_affects_one_delivery_only(bench: Bench) -> None:
-    bench.client.responses["b"] = [RuntimeError("can't start new thread"), OK]
-    bench.finish("a", "b", "c")
-    assert bench.dispatcher.deliver() == 3
-    assert [bench.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
-    assert bench.webhook("b").state is DeliveryState.PENDING
-    assert "could not be sent" in (bench.webhook("b").detail or "")
-    assert "thread" not in (bench.webhook("b").detail or ""), "the error text stays internal"
-    bench.wait(5)
-    bench.dispatcher.deliver()
-    assert bench.webhook("b").state is DeliveryState.DELIVERED
+def test_an_unexpected_error_affects_one_delivery_only(harness: DispatcherHarness) -> None:
+    harness.client.responses["b"] = [RuntimeError("can't start new thread"), OK]
+    harness.finish("a", "b", "c")
+    assert harness.dispatcher.deliver() == 3
+    assert [harness.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
+    assert harness.webhook("b").state is DeliveryState.PENDING
+    assert "could not be sent" in (harness.webhook("b").detail or "")
+    assert "thread" not in (harness.webhook("b").detail or ""), "the error text stays internal"
+    harness.wait(5)
+    harness.dispatcher.deliver()
+    assert harness.webhook("b").state is DeliveryState.DELIVERED
 
 
 @pytest.mark.parametrize("job", ["", "[]", "{}", "nonsense", '{"model": "m", "method": "x"}'])
-def test_a_delivery_with_an_invalid_record_is_exhausted_at_once(bench: Bench, job: str) -> None:
-    bench.finish("a")
-    bench.finish("broken", job=job)
-    bench.finish("c")
-    assert bench.dispatcher.deliver() == 3
-    assert bench.sent() == ["a", "c"]
-    assert [bench.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
-    assert bench.webhook("broken").state is DeliveryState.EXHAUSTED
-    assert bench.webhook("broken").detail == "The job's record cannot be read."
-    assert bench.dispatcher.deliver() == 0
+def test_a_delivery_with_an_invalid_record_is_exhausted_at_once(
+    harness: DispatcherHarness, job: str
+) -> None:
+    harness.finish("a")
+    harness.finish("broken", job=job)
+    harness.finish("c")
+    assert harness.dispatcher.deliver() == 3
+    assert harness.sent() == ["a", "c"]
+    assert [harness.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
+    assert harness.webhook("broken").state is DeliveryState.EXHAUSTED
+    assert harness.webhook("broken").detail == "The job's record cannot be read."
+    assert harness.dispatcher.deliver() == 0
 
 
 def test_a_delivery_that_kills_every_dispatcher_is_exhausted_without_being_sent(
-    bench: Bench,
+    harness: DispatcherHarness,
 ) -> None:
-    bench.finish("a")
+    harness.finish("a")
     for _ in DELAYS_S:
-        assert bench.ledgers.outbox.lease_origin(limit=LEASE_LIMIT), (
+        assert harness.ledgers.outbox.lease_origin(limit=LEASE_LIMIT), (
             "a dispatcher leased it, and died"
         )
-        bench.ledgers.advance(bench.ledgers.memory._state.policy.origin_lease_ms)
-    bench.dispatcher.deliver()
-    assert bench.client.requests == []
-    assert bench.webhook("a").state is DeliveryState.EXHAUSTED
+        harness.ledgers.advance(harness.ledgers.memory._state.policy.origin_lease_ms)
+    harness.dispatcher.deliver()
+    assert harness.client.requests == []
+    assert harness.webhook("a").state is DeliveryState.EXHAUSTED
 
 
 class InterruptedOutbox:
     """An outbox whose first reports fail."""
 
-    def __init__(self, bench: Bench, times: int) -> None:
-        self._outbox = bench.ledgers.outbox
+    def __init__(self, harness: DispatcherHarness, times: int) -> None:
+        self._outbox = harness.ledgers.outbox
         self._times = times
         self.lease_origin = self._outbox.lease_origin
 
-    def report(self, turn: OriginLease, tried: Sequence[Attempt], *, pause_ms: int = 0) -> None:
+    def report(self, lease: OriginLease, attempts: Sequence[Attempt], *, pause_ms: int = 0) -> None:
         if self._times:
             self._times -= 1
             raise LedgerUnavailable("Redis does not respond.")
-        self._outbox.report(turn, tried, pause_ms=pause_ms)
+        self._outbox.report(lease, attempts, pause_ms=pause_ms)
 
 
-def test_an_unreported_delivery_is_sent_again_with_the_same_id(bench: Bench) -> None:
-    bench.finish("a")
-    bench.dispatcher._outbox = InterruptedOutbox(bench, 1)  # type: ignore[assignment]
+def test_an_unreported_delivery_is_sent_again_with_the_same_id(harness: DispatcherHarness) -> None:
+    harness.finish("a")
+    harness.dispatcher._outbox = InterruptedOutbox(harness, 1)  # type: ignore[assignment]
     with pytest.raises(LedgerUnavailable):
-        bench.dispatcher.deliver()
-    assert bench.dispatcher.deliver() == 0, "the origin is still leased"
-    bench.ledgers.advance(bench.ledgers.memory._state.policy.origin_lease_ms)
-    assert bench.dispatcher.deliver() == 1
-    first, second = bench.client.requests
+        harness.dispatcher.deliver()
+    assert harness.dispatcher.deliver() == 0, "the origin is still leased"
+    harness.ledgers.advance(harness.ledgers.memory._state.policy.origin_lease_ms)
+    assert harness.dispatcher.deliver() == 1
+    first, second = harness.client.requests
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
-    assert bench.webhook("a") == WebhookStatus(
+    assert harness.webhook("a") == WebhookStatus(
         URL, DeliveryState.DELIVERED, 2, "The receiver answered 200."
     )
 
 
-def test_the_report_of_an_expired_lease_changes_nothing(bench: Bench) -> None:
-    bench.finish("a")
-    bench.client.responses["a"] = [GONE, OK]
+def test_the_report_of_an_expired_lease_changes_nothing(harness: DispatcherHarness) -> None:
+    harness.finish("a")
+    harness.client.responses["a"] = [GONE, OK]
 
     def let_the_lease_expire() -> None:
-        bench.client.on_send = lambda: None
-        bench.ledgers.advance(bench.ledgers.memory._state.policy.origin_lease_ms)
-        leased.append(bench.ledgers.outbox.lease_origin(limit=LEASE_LIMIT))
+        harness.client.on_send = lambda: None
+        harness.ledgers.advance(harness.ledgers.memory._state.policy.origin_lease_ms)
+        leased.append(harness.ledgers.outbox.lease_origin(limit=LEASE_LIMIT))
 
     leased: list[OriginLease | None] = []
-    bench.client.on_send = let_the_lease_expire
-    assert bench.dispatcher.deliver() == 1
+    harness.client.on_send = let_the_lease_expire
+    assert harness.dispatcher.deliver() == 1
     assert leased != [None]
-    assert bench.webhook("a").state is DeliveryState.PENDING, (
+    assert harness.webhook("a").state is DeliveryState.PENDING, (
         "the expired lease's 410 does not count"
     )

@@ -1,4 +1,4 @@
-"""The event feed: one reader per process, and what it does when events may be missing."""
+"""The event feed: one reader per process, and its recovery when events may be missing."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -83,7 +83,7 @@ def test_nearest_selects_the_same_pixels_as_pillow(size_px: tuple[int, int]) -> 
     assert np.array_equal(fitted, np.asarray(expected))
 
 
-def test_bilinear_interpolates_between_pixel_centres() -> None:
+def test_bilinear_interpolates_between_pixel_centers() -> None:
     image = np.array([[[0, 0, 0], [100, 100, 100]]], np.uint8)
     whole = covered_rectangle(2, 1, rule="stretch", fraction=1)
     fitted = crop_and_resize(image, whole, height_px=1, width_px=4, interpolation="bilinear")

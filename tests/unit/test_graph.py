@@ -15,11 +15,11 @@ from seewhy_worker.models.splitting.split_model import split
 SIDE = networks.SIDE_PX
 
 
-def channelled(data_format: str, *, transposed: bool = False) -> keras.Model:
+def with_data_format(data_format: str, *, transposed: bool = False) -> keras.Model:
     first = data_format == "channels_first"
     image = keras.Input((3, SIDE, SIDE) if first and not transposed else (SIDE, SIDE, 3))
     hidden = layers.Permute((3, 1, 2))(image) if first and transposed else image
-    said = {"data_format": data_format}
+    layout = {"data_format": data_format}
     for name, seed, groups in (("conv1", 1, 1), ("conv2", 2, 2)):
         hidden = layers.Conv2D(
             6,
@@ -27,19 +27,19 @@ def channelled(data_format: str, *, transposed: bool = False) -> keras.Model:
             name=name,
             groups=groups,
             kernel_initializer=networks.seeded_initializer(seed),
-            **said,
+            **layout,
         )(hidden)
         hidden = layers.BatchNormalization(axis=1 if first else -1)(hidden)
         hidden = layers.ReLU()(hidden)
-    hidden = layers.MaxPooling2D(2, **said)(hidden)
+    hidden = layers.MaxPooling2D(2, **layout)(hidden)
     hidden = layers.Conv2DTranspose(
-        4, 2, kernel_initializer=networks.seeded_initializer(8), **said
+        4, 2, kernel_initializer=networks.seeded_initializer(8), **layout
     )(hidden)
     hidden = layers.DepthwiseConv2D(
-        2, depthwise_initializer=networks.seeded_initializer(9), **said
+        2, depthwise_initializer=networks.seeded_initializer(9), **layout
     )(hidden)
     hidden = layers.ReLU(name="final")(hidden)
-    hidden = layers.GlobalAveragePooling2D(**said)(hidden)
+    hidden = layers.GlobalAveragePooling2D(**layout)(hidden)
     return keras.Model(image, networks.dense(networks.CLASSES, "scores", 4)(hidden))
 
 
@@ -48,8 +48,8 @@ def channelled(data_format: str, *, transposed: bool = False) -> keras.Model:
 def test_channels_first_networks_have_the_maps_of_channels_last_ones_without_a_gpu(
     layer: str | None, transposed: bool, tmp_path: Path
 ) -> None:
-    model = channelled("channels_first", transposed=transposed)
-    expected = networks.explain_images(channelled("channels_last"), tmp_path, layer=layer)
+    model = with_data_format("channels_first", transposed=transposed)
+    expected = networks.explain_images(with_data_format("channels_last"), tmp_path, layer=layer)
     networks.assert_same_maps(networks.explain_images(model, tmp_path, layer=layer), expected)
     split_model = split(model, layer)
     assert (split_model.input_shape, split_model.map_shape) == (

@@ -112,7 +112,7 @@ def test_the_body_ends_at_the_named_layer_which_is_renamed_if_its_name_is_taken(
 def test_a_fitted_model_can_be_the_base_of_another(tmp_path: Path) -> None:
     model = networks.two_layer_cnn()
     for name in ("first", "second", "third"):
-        # As in a process of its own, where Keras gives out the names it gave before.
+        # A new process would reuse the same layer names.
         keras.utils.clear_session(free_memory=False)
         model = fitted(model, tmp_path / f"{name}.keras")
     third = split(model)

@@ -1,4 +1,4 @@
-"""The choice of the target layer when nobody names one."""
+"""The default target layer."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The split_model of `seewhy fit` that need no network: folder, regression, evaluation, files."""
+"""The parts of `seewhy fit` that need no network: folder, regression, evaluation, files."""
 
 from pathlib import Path
 

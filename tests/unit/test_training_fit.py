@@ -80,8 +80,8 @@ def test_colors_are_learned_and_the_model_is_ready_to_serve(
     out = tmp_path / "new" / "colors.keras"
     (images / "red" / "words.png").write_text("words")
     fit(plan(base, images, out))
-    said = capsys.readouterr()
-    assert said.out.splitlines() == [
+    output = capsys.readouterr()
+    assert output.out.splitlines() == [
         "held-out accuracy: 100.0% (9 of 9; always predicting the most common class: 33.3%)",
         "WARNING: some class has fewer than 10 held-out images, so this accuracy is uncertain: the "
         "true value is probably between 70% and 100%.",
@@ -94,9 +94,9 @@ def test_colors_are_learned_and_the_model_is_ready_to_serve(
         "seewhy explain PHOTO --model colors",
     ]
     words = images / "red" / "words.png"
-    assert f"skipped {words}: the image is not JPEG, PNG or WebP" in said.err
-    assert "features: 45 images with 4 values each, 0.0 MB" in said.err
-    assert "trained on 36 images of 3 classes; 9 held out" in said.err
+    assert f"skipped {words}: the image is not JPEG, PNG or WebP" in output.err
+    assert "features: 45 images with 4 values each, 0.0 MB" in output.err
+    assert "trained on 36 images of 3 classes; 9 held out" in output.err
 
     settings = load({}, models_file=out.with_suffix(".toml"))
     spec = Catalog.load(settings).get("colors")
@@ -131,9 +131,9 @@ def test_random_weights_are_allowed_with_a_warning(
     )
     out = tmp_path / "colors.keras"
     fit(plan(random, images, out, held_out=0))
-    said = capsys.readouterr()
-    assert "WARNING: small has random weights" in said.err
-    assert "accuracy" not in said.out
+    output = capsys.readouterr()
+    assert "WARNING: small has random weights" in output.err
+    assert "accuracy" not in output.out
     found = Catalog.load(load({}, models_file=out.with_suffix(".toml"))).get("colors")
     assert split(load_file(out), found.layer).layer == "conv_pw_13_relu"
 
@@ -188,8 +188,8 @@ def test_a_base_without_weights_is_refused(
         'preprocessing = { kind = "scale" }\nlabels_file = "labels.txt"\n'
     )
     monkeypatch.setenv("SEEWHY_MODELS_FILE", str(tmp_path / "models.toml"))
-    said = refusal(monkeypatch, images, base="absent", out=tmp_path / "new.keras")
-    assert "cannot find the file absent.keras of the model absent" in said
+    message = refusal(monkeypatch, images, base="absent", out=tmp_path / "new.keras")
+    assert "cannot find the file absent.keras of the model absent" in message
 
 
 def test_the_command_line_is_checked_before_keras_is_imported() -> None:

@@ -1,4 +1,4 @@
-"""docs/webhooks.md says what is sent, and its receiver works."""
+"""docs/webhooks.md matches the code, and its example receiver works."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def milliseconds(text: str) -> int:
 
 
 def record_of(message: dict[str, Any]) -> JobRecord:
-    """The job that the page's message tells of."""
+    """Return the job of a message."""
     data = message["data"]
     return JobRecord(
         job_id=data["id"],
@@ -48,23 +48,23 @@ def record_of(message: dict[str, Any]) -> JobRecord:
     )
 
 
-def test_the_message_on_the_page_is_the_one_that_is_sent() -> None:
+def test_the_example_message_equals_the_payload() -> None:
     message = json.loads(blocks("json")[0])
     assert webhook_body(record_of(message)) == json.dumps(message, separators=(",", ":")).encode()
 
 
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
-    """The page's receiver."""
+    """The example receiver."""
     monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
     names: dict[str, Any] = {"__name__": "receiver"}
     (code,) = blocks("python")
-    exec(code, names)  # noqa: S102 - our own page
+    exec(code, names)  # noqa: S102 (the code comes from this repository)
     client: FlaskClient = names["app"].test_client()
     return client
 
 
-def test_the_receiver_on_the_page_takes_what_is_ours_and_handles_it_once(
+def test_the_example_receiver_verifies_signatures_and_ignores_duplicates(
     receiver: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     message = json.loads(blocks("json")[0])
@@ -87,15 +87,15 @@ def test_the_receiver_on_the_page_takes_what_is_ours_and_handles_it_once(
         assert receiver.post("/seewhy", data=tampered, headers=with_headers).status_code == 401
 
 
-def test_the_schedule_on_the_page_is_the_one_that_is_kept() -> None:
+def test_the_documented_schedule_equals_the_retry_policy() -> None:
     (line,) = re.findall(r"at once, then after (.+?), each wait", PAGE)
-    told = [int(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+) (s|min|h)\b", line)]
-    assert [0, *told] == list(DELAYS_S)
+    delays_s = [int(n) * UNITS_S[unit] for n, unit in re.findall(r"(\d+) (s|min|h)\b", line)]
+    assert [0, *delays_s] == list(DELAYS_S)
     assert "tried ten times" in PAGE
     assert len(DELAYS_S) == 10
 
 
-def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
+def test_the_documented_limits_equal_those_of_the_code() -> None:
     assert f"may take {REQUEST_TIMEOUT_S:g} s in all" in PAGE
     (statuses,) = re.findall(r"With ([\d, or]+), `Retry-After`", PAGE)
     assert {int(status) for status in re.findall(r"\d{3}", statuses)} == set(RETRY_AFTER_STATUSES)
@@ -112,6 +112,6 @@ def test_every_status_of_a_webhook_is_explained(status: DeliveryState) -> None:
     assert f"`{status}`" in PAGE or f'"{status}"' in PAGE
 
 
-def test_the_page_shows_a_view_as_the_api_has_it() -> None:
+def test_the_example_response_has_every_webhook_field() -> None:
     (view,) = (json.loads(block) for block in blocks("json")[1:])
     assert list(view["webhook"]) == ["url", "status", "attempts", "detail"]

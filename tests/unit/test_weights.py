@@ -60,10 +60,10 @@ def test_the_model_directory_precedes_the_cache_of_keras(
     cached.parent.mkdir(parents=True)
     cached.write_bytes(BODY)
     assert weights.find_weights(vgg16, settings) == cached
-    own = present(settings.model_dir) / FILE
-    own.parent.mkdir()
-    own.write_bytes(BODY)
-    assert weights.obtain_weights(vgg16, settings, progress=quiet) == own
+    local = present(settings.model_dir) / FILE
+    local.parent.mkdir()
+    local.write_bytes(BODY)
+    assert weights.obtain_weights(vgg16, settings, progress=quiet) == local
 
 
 def test_random_weights_need_no_file(vgg16: ModelSpec, settings: Settings) -> None:
@@ -158,7 +158,7 @@ def test_a_missing_keras_file_is_searched_for_in_the_model_directory(
     moved = lite0.model_copy(update={"folder": tmp_path})
     with pytest.raises(WeightsNotFound, match=r"efficientnet-lite0\.keras.*SEEWHY_MODEL_DIR"):
         weights.obtain_weights(moved, settings, progress=quiet)
-    own = present(settings.model_dir) / lite0.source
-    own.parent.mkdir()
-    own.symlink_to(lite0.folder / lite0.source)
-    assert weights.obtain_weights(moved, settings, progress=quiet) == own
+    local = present(settings.model_dir) / lite0.source
+    local.parent.mkdir()
+    local.symlink_to(lite0.folder / lite0.source)
+    assert weights.obtain_weights(moved, settings, progress=quiet) == local
