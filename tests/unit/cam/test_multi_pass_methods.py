@@ -159,7 +159,7 @@ def relu_network(activation: str) -> keras.Model:
 @pytest.mark.parametrize("method", ["guided-backprop", "guided-gradcam"])
 def test_guided_methods_refuse_a_network_without_relus(tmp_path: Path, method: str) -> None:
     swish = networks.make_explainer(relu_network("silu"), tmp_path)
-    with pytest.raises(UnsupportedModel, match=r"no ReLU\. Ask for"):
+    with pytest.raises(UnsupportedModel, match=r"needs a network with ReLU activations.*: use"):
         explain(swish, 0, method=method)
 
 
