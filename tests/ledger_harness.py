@@ -38,6 +38,9 @@ class LedgerHarness(Protocol):
     outbox: Outbox
     workers: WorkerRegistry
 
+    def lose_all_data(self) -> None:
+        """Replace the ledger by an empty one and set the clock to `START_MS`."""
+
     def advance(self, ms: int) -> None:
         """Set the ledger's clock forward."""
 
@@ -55,6 +58,9 @@ class MemoryHarness:
     """Implements `LedgerHarness` in memory."""
 
     def __init__(self) -> None:
+        self.lose_all_data()
+
+    def lose_all_data(self) -> None:
         self.now_ms = START_MS
         self.unread: Counter[str] = Counter()
         self.memory = MemoryLedger(
@@ -83,10 +89,13 @@ class RedisHarness:
     """Implements `LedgerHarness` on a server, whose data it deletes first."""
 
     def __init__(self, client: Redis) -> None:
-        client.flushdb()
-        client.set("test:clock", START_MS)
         self.client = client
-        ledger = RedisLedger(client, policy=POLICY, clock=CLOCK)
+        self.lose_all_data()
+
+    def lose_all_data(self) -> None:
+        self.client.flushdb()
+        self.client.set("test:clock", START_MS)
+        ledger = RedisLedger(self.client, policy=POLICY, clock=CLOCK)
         self.ledger: Ledger = ledger
         self.outbox: Outbox = ledger.outbox
         self.workers: WorkerRegistry = ledger.workers

@@ -337,7 +337,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.terminal[job] = final
 
     @invariant()
-    def a_quarantined_job_runs_alone(self) -> None:
+    def a_quarantined_job_is_the_only_claim_of_its_owner(self) -> None:
         if not hasattr(self, "memory"):
             return
         records = [self.memory.ledger.read(job) for job in self.jobs]
