@@ -45,7 +45,7 @@ def broken_contracts(folder: Path) -> list[str]:
         ("core/seewhy/storage/keys.py", "import seewhy.ledger.types", "Core imports downwards"),
         ("api/seewhy_api/http/problems.py", "import seewhy_api.app", "The API imports downwards"),
         (
-            "worker/seewhy_worker/cam/gradcam.py",
+            "worker/seewhy_worker/cam/layer/gradcam.py",
             "import seewhy_worker.pipeline.device",
             "The worker imports downwards",
         ),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seewhy_api.webhooks.retry_policy import (
@@ -89,6 +89,7 @@ def test_retry_after_is_seconds_or_a_date_or_invalid(text: str, wait_s: float | 
 
 
 @given(st.text())
+@example("0\x1f")
 def test_any_retry_after_is_parsed_without_an_error(text: str) -> None:
     wait_s = parse_retry_after_s(text, now=NOW)
     assert wait_s is None or wait_s >= 0

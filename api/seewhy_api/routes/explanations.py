@@ -16,6 +16,13 @@ POLL_AFTER_S = 1
 def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/explanations`."""
     blueprint = Blueprint("explanations", __name__, url_prefix="/v1/explanations")
+    _add_submit(blueprint, deps)
+    _add_get_and_cancel(blueprint, deps)
+    _add_redeliver(blueprint, deps)
+    return blueprint
+
+
+def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
     submit_service = SubmitService(
         settings=deps.settings,
         catalog=deps.catalog,
@@ -49,6 +56,8 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
         response.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
         return response
 
+
+def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.get("/<job_id>")
     def get(job_id: str) -> Response:
         """Get an explanation: its status, and once it has finished its result or error.
@@ -71,6 +80,8 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
         _wake_dispatcher(deps, record)
         return _explanation_response(deps, record)
 
+
+def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.post("/<job_id>/redeliver")
     def redeliver(job_id: str) -> Response:
         """Send the webhook of a finished explanation again, with ten new attempts."""
@@ -84,8 +95,6 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
             )
         deps.wakeups.notify_dispatchers(times=1)
         return _explanation_response(deps, deps.lookup.read_job(job_id, context=context))
-
-    return blueprint
 
 
 def _explanation_response(deps: Dependencies, record: JobRecord) -> Response:

@@ -47,8 +47,8 @@ def retry_delay_ms(
 
 def parse_retry_after_s(text: str, *, now: datetime | None = None) -> float | None:
     """Parse a Retry-After header, seconds or a date (RFC 9110, 10.2.3); None if it is invalid."""
-    if re.fullmatch(r"[0-9]{1,12}", text.strip()):
-        return float(text)
+    if re.fullmatch(r"[0-9]{1,12}", seconds := text.strip(" \t")):
+        return float(seconds)
     try:
         date = parsedate_to_datetime(text)
         date = date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -74,7 +74,7 @@ class SubmitService:
     ) -> Manifest:
         """Accept an image for explanation and return the manifest of its job.
 
-        The same `key` and request return the same job again. Raises `InvalidImage`,
+        The same `key` and request return the same job again. Raises `BadImage`,
         `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is
         full, and `Unavailable` when the job cannot be stored.
         """
