@@ -13,8 +13,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "reference"]
 exclude_patterns = ["extensions"]
 nitpicky = True
 nitpick_ignore_regex = [
-    # Types of the standard library and of libraries whose inventories are online.
+    # Types of other libraries, whose inventories are online, and private names.
     ("py:.*", r"(?!seewhy).*"),
+    ("py:.*", r"seewhy.*\._\w+"),
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

@@ -12,15 +12,21 @@ from seewhy_api.dependencies import Dependencies
 
 
 def create_health_blueprint(deps: Dependencies) -> Blueprint:
-    """Make the blueprint."""
+    """Create the blueprint of `/healthz` and `/readyz`."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
     def alive() -> Response:
+        """Answer 200 while the process serves requests."""
         return jsonify({"status": "ok"})
 
     @blueprint.get("/readyz")
     def ready() -> Response:
+        """Report whether the API can accept requests, and which workers are alive.
+
+        Answers 200 if the ledger and the object store respond, 503 otherwise. `workers` counts the
+        live workers and, by model, those that have it loaded; it does not change the status.
+        """
         checks = {"ledger": _check(deps.ledger.check), "store": _check(deps.store.check)}
         ok = all(result == "ok" for result in checks.values())
         body = {
@@ -44,10 +50,10 @@ def _check(check: Callable[[], None]) -> str:
 
 
 def _count_workers(registry: WorkerRegistry) -> dict[str, Any] | None:
-    """Count the workers, and those that have each model loaded; None if the ledger is away.
+    """Count the workers, and by model those that have it loaded; None if the ledger is down.
 
-    They do not decide readiness: jobs wait in the ledger while there is no worker, and the API
-    has to accept them for workers to be started.
+    Workers do not affect readiness: jobs wait in the ledger, and an autoscaler starts workers only
+    once the API has accepted jobs.
     """
     try:
         workers = registry.list_workers()
