@@ -3,7 +3,7 @@
 PYTHON ?= python3
 MODEL ?= efficientnet-lite0
 TESTS ?= tests
-AT_ONCE ?= 2
+PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -52,9 +52,9 @@ $(INSTALLED): pyproject.toml requirements/tools.txt requirements/dev.txt
 demo: setup ## Start seewhy, explain the example photos into demo/, stop it (MODEL=vgg16 downloads 528 MB)
 	@sh infra/demo.sh $(BIN) $(MODEL)
 
-test: setup ## Run the tests with coverage (TESTS=tests/unit for a part, AT_ONCE=1 for one process)
-	@$(BIN)/python -m pytest $(TESTS) --numprocesses $(AT_ONCE) --dist loadscope \
-		--cov --cov-report=term:skip-covered
+test: setup ## Run the tests with coverage (TESTS=tests/unit for a part, PROCESSES=1 for one process)
+	@$(BIN)/python -m pytest $(TESTS) --numprocesses $(PROCESSES) --dist loadscope \
+		--cov --cov-report=term:skip-covered $(if $(filter tests,$(TESTS)),--cov-fail-under=95)
 
 check: setup ## Check formatting, lint, types and import rules
 	@echo "==> ruff format" && $(BIN)/ruff format --check .

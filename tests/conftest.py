@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from seewhy.embedded.tcp_ports import free_port
 from servers import s3 as s3_servers
 from servers.valkey import RedisServer, redis_binary, start_valkey
+
+# A property is about values. A loaded machine must not fail it for its time.
+hypothesis_settings.register_profile("seewhy", deadline=None)
+hypothesis_settings.load_profile("seewhy")
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
 

@@ -6,7 +6,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -73,7 +73,6 @@ def test_a_dark_image_becomes_brighter() -> None:
     assert drawn[..., 0].max() == 128  # half of 255, and JET's darkest blue has no red
 
 
-@settings(deadline=None)
 @given(
     image=arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
     heatmap=arrays.arrays(

@@ -180,7 +180,7 @@ def test_decoding_never_writes_to_standard_error(capfd: pytest.CaptureFixture[st
     assert capfd.readouterr().err == ""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     kind=st.sampled_from(FORMATS),
     cut=st.floats(0, 1),
@@ -206,7 +206,7 @@ def test_damaged_images_raise_only_bad_image(
     assert image.shape == (header.height_px, header.width_px, 3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     start=st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\x00\x00\x00WEBP"]),
     rest=st.binary(max_size=300),

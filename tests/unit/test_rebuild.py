@@ -152,7 +152,7 @@ def installation() -> Installation:
     return Installation()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     stages=st.lists(st.sampled_from(sorted(STAGES, reverse=True)), max_size=8),
     newer=st.integers(0, 2),

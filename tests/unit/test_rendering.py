@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -161,7 +161,6 @@ def test_an_alpha_outside_0_to_1_is_refused(alpha: float) -> None:
         overlay(IMAGE, LEFT_CELL, rectangle=WHOLE, scale=1, alpha=alpha)
 
 
-@settings(deadline=None)
 @given(
     signed=arrays.arrays(np.float32, (3, 4), elements=st.floats(width=32)),
     scale=st.floats(),

@@ -113,7 +113,6 @@ def test_broken_files_and_duplicates_are_skipped_with_a_reason(
     st.floats(0.01, 0.9),
     st.integers(0, 1000),
 )
-@settings(deadline=None)
 def test_the_same_fraction_of_every_class_is_held_out(
     counts: list[int], fraction: float, seed: int
 ) -> None:
@@ -145,7 +144,7 @@ def penalized_loss(head: LinearHead, features: np.ndarray, labels: np.ndarray) -
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_no_head_nearby_has_a_lower_loss(seed: int) -> None:
     features, labels = clouds(12)
     head = train_head(features, labels, classes=3)

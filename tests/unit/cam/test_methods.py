@@ -112,7 +112,7 @@ OPTIONS = [
 ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(chosen=st.lists(st.tuples(st.integers(0, 3), st.sampled_from(OPTIONS)), max_size=4))
 def test_images_with_different_options_share_a_batch_and_keep_their_order(
     explainer: KerasExplainer, chosen: list[tuple[int, MethodOptions]]

@@ -103,7 +103,7 @@ def test_the_targets_of_a_multi_pass_method_are_independent(
         assert_close(together.maps[column], explain(explainer, target, method=method).maps[0])
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     chosen=st.lists(st.integers(0, 3), min_size=1, max_size=3), method=st.sampled_from(MULTI_PASS)
 )

@@ -101,7 +101,7 @@ def assert_same(found: np.ndarray, expected: np.ndarray) -> None:
     assert (np.abs(found - expected) <= limit).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(order=st.permutations(range(7)), cuts=st.sets(st.integers(1, 6)))
 def test_a_map_does_not_depend_on_its_batch(
     explainer: KerasExplainer, order: list[int], cuts: set[int]
