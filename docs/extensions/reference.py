@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,13 @@ def http_page() -> str:
             *_fields(RenderOptions),
             "## Error codes",
             "",
-            *_table(("code", "status", "retryable", "meaning"), _errors()),
+            *_table(("code", "status", "retryable", "meaning"), _http_errors()),
+            "## Error codes of failed jobs",
+            "",
+            "An explanation that failed has one of these codes, or one of an invalid image, in",
+            "`error.code`.",
+            "",
+            *_table(("code", "meaning"), _job_errors()),
         ]
     )
 
@@ -121,13 +128,21 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
     yield from _table(("field", "default", "description"), rows)
 
 
-def _errors() -> Iterator[Row]:
+def _http_errors() -> Iterator[Row]:
     for kind in _subclasses(errors.SeewhyError):
         status = status_of(kind.__new__(kind))
-        if status >= 500 and not kind.retryable:
-            continue  # never sent under its own code
-        meaning = (inspect.getdoc(kind) or "").partition("\n")[0]
-        yield f"`{kind.code}`", str(int(status)), "yes" if kind.retryable else "no", meaning
+        if status is not HTTPStatus.INTERNAL_SERVER_ERROR:  # others never reach a client
+            retryable = "yes" if kind.retryable else "no"
+            yield f"`{kind.code}`", str(int(status)), retryable, _summary(kind)
+
+
+def _job_errors() -> Iterator[Row]:
+    for kind in _subclasses(errors.ExecutionError):
+        yield f"`{kind.code}`", _summary(kind)
+
+
+def _summary(kind: type) -> str:
+    return (inspect.getdoc(kind) or "").partition("\n")[0]
 
 
 def _subclasses(kind: type[errors.SeewhyError]) -> Iterator[type[errors.SeewhyError]]:

@@ -170,4 +170,4 @@ def _translate_errors(
     except ssl.SSLError as error:
         raise failure("The TLS handshake failed.") from error
     except (OSError, ValueError) as error:  # ValueError: a host name that TLS cannot use
-        raise failure("The connection broke.") from error
+        raise failure("The connection was lost.") from error

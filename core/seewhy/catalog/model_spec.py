@@ -110,7 +110,7 @@ class ModelSpec(StrictModel):
     interpolation: Interpolation = "bilinear"
     labels_file: str = Field(description="The file of class names, one per line, in index order.")
     layer: str | None = Field(
-        None, description="The target layer; unset means the last layer with a spatial output."
+        None, description="The target layer; unset means that seewhy chooses it (docs/models.md)."
     )
     layers: tuple[str, ...] = Field((), description="Other layers that a request may name.")
     output: str | None = Field(
