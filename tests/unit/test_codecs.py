@@ -81,7 +81,7 @@ def test_jpegs_with_scans_or_restart_markers_decode(options: dict[str, int], mar
     assert np.abs(decode_checked(body).astype(int) - images.to_array(gradient())).max() <= 4
 
 
-def test_a_multi_picture_jpeg_is_a_jpeg() -> None:
+def test_an_mpo_file_is_a_jpeg() -> None:
     body = encoded(gradient(), "MPO", save_all=True, append_images=[gradient()], quality=95)
     assert header_of(body).media_type == "image/jpeg"
     assert decode_checked(body).shape == (24, 40, 3)
