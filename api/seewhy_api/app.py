@@ -17,10 +17,10 @@ from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.retention import open_retention
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
-from seewhy_api.dependencies import Dependencies
 from seewhy_api.http import problems
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import max_body_bytes
+from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint

@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from seewhy.errors import SettingsError
-from seewhy.schemas.webhook_secrets import parse_secrets
+from seewhy.webhook_secrets import parse_secrets
 
 PREFIX = "SEEWHY_"
 

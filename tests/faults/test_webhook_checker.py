@@ -16,7 +16,7 @@ from faults.webhook_checker import (
 )
 from seewhy.ledger.types import DeliveryState, JobRecord, WebhookStatus
 from seewhy.schemas.job import JobState
-from seewhy.schemas.webhook_secrets import generate_secret
+from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.signing import Signer
 from servers.receivers import Message
 

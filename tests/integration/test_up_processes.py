@@ -15,8 +15,8 @@ from seewhy.embedded.errors import StartFailed
 from seewhy.embedded.readiness import wait_until_ready
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.embedded.up import up
-from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import Settings, load
+from seewhy.webhook_secrets import generate_secret
 from servers.processes import alive
 from servers.scripted import Response, scripted
 from servers.waiting import wait_until

@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from seewhy.ledger.types import DeliveryResult
-from seewhy.schemas.webhook_secrets import generate_secret
+from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.signing import Signer
 from servers.certificates import CertificateAuthority

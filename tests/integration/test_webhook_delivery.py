@@ -14,8 +14,8 @@ from standardwebhooks import Webhook
 
 from seewhy.client import Client, Explanation
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
+from seewhy.webhook_secrets import generate_secret
 from servers.process_cluster import ProcessCluster, start_cluster
 from servers.receivers import NO_CONTENT, answer, in_turn, receiving
 from servers.valkey import RedisServer

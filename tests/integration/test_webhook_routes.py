@@ -11,10 +11,10 @@ from seewhy.ids import new_job_id
 from seewhy.jobs.manifest import Manifest
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE, Attempt, DeliveryResult
-from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import Settings
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.obstore_adapter import open_store
+from seewhy.webhook_secrets import generate_secret
 from seewhy_api.app import create_api
 from servers.valkey import RedisServer
 

@@ -9,8 +9,8 @@ from seewhy.cli.app import app
 from seewhy.ids import new_job_id
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Attempt, DeliveryResult, Submission
-from seewhy.schemas.webhook_secrets import parse_secrets
 from seewhy.settings import load
+from seewhy.webhook_secrets import parse_secrets
 from servers.valkey import RedisServer
 
 LANE = "efficientnet-lite0:batch"

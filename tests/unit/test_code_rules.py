@@ -115,6 +115,20 @@ def circular(graph: grimp.ImportGraph) -> set[tuple[str, str]]:
     }
 
 
+def folders(graph: grimp.ImportGraph) -> grimp.ImportGraph:
+    """Return the graph of the folders: one imports another where their modules do."""
+
+    def folder(module: str) -> str:
+        return module if graph.find_children(module) else module.rpartition(".")[0] or module
+
+    between_folders = grimp.ImportGraph()
+    for importer in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(importer):
+            if folder(importer) != folder(imported):
+                between_folders.add_import(importer=folder(importer), imported=folder(imported))
+    return between_folders
+
+
 def leaks(text: str) -> list[str]:
     """Return paths of a machine and addresses of package registries in a text."""
     own = rf"{re.escape(str(ROOT))}(?=[/\s\"'`]|$)"
@@ -179,6 +193,10 @@ def test_there_are_no_import_cycles(graph: grimp.ImportGraph) -> None:
     assert circular(graph) == set()
 
 
+def test_no_two_folders_import_each_other(graph: grimp.ImportGraph) -> None:
+    assert circular(folders(graph)) == set()
+
+
 def test_core_imports_no_web_framework_and_no_tensor_library() -> None:
     script = (
         "import importlib, pkgutil, sys, seewhy\n"
@@ -230,3 +248,11 @@ def test_each_rule_detects_a_planted_violation(tmp_path: Path) -> None:
     for importer, imported in [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]:
         graph.add_import(importer=importer, imported=imported)
     assert circular(graph) == {("a", "b"), ("b", "c"), ("c", "a")}
+
+    graph = grimp.ImportGraph()
+    for module in ("a", "a.x", "a.y", "b", "b.z"):
+        graph.add_module(module)
+    graph.add_import(importer="a.x", imported="b.z")
+    assert circular(folders(graph)) == set()
+    graph.add_import(importer="b.z", imported="a.y")
+    assert circular(folders(graph)) == {("a", "b"), ("b", "a")}

@@ -19,7 +19,7 @@ from seewhy.ledger.types import (
     lanes_of,
 )
 from seewhy.schemas.job import Priority
-from seewhy.schemas.webhook_secrets import generate_secret
+from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.dispatcher import (
     LEASE_LIMIT,
     MAX_PAUSE_MS,

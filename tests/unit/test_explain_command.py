@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.cli.arguments import parse_targets
 from seewhy.cli.commands.explain import ExplainOptions, overlay_paths
+from seewhy.cli.terminal.arguments import parse_targets
 
 stems = st.sampled_from(["cat", "dog", "cat.jpg", "cat.seewhy", "cat.jpg-2"])
 photo_lists = st.lists(

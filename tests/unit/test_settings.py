@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from seewhy.errors import SettingsError
-from seewhy.schemas.webhook_secrets import generate_secret
 from seewhy.settings import load
+from seewhy.webhook_secrets import generate_secret
 
 
 def test_defaults_apply_without_variables() -> None:

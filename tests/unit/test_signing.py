@@ -6,7 +6,7 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from seewhy.schemas.webhook_secrets import generate_secret
+from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.signing import Signer
 
 BODY = b'{"test": 2432232314}'

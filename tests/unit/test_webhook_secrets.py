@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from seewhy.schemas.webhook_secrets import generate_secret, parse_secrets
+from seewhy.webhook_secrets import generate_secret, parse_secrets
 
 
 def test_secrets_are_split_at_commas() -> None:

@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
-from seewhy_api.dependencies import Dependencies
 from seewhy_api.http.auth import request_context
 from seewhy_api.http.problems import problem
 from seewhy_api.http.serializers import serialize_explanation
+from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
 from seewhy_api.streaming.sse_writer import SseWriter
 

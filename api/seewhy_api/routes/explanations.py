@@ -5,10 +5,10 @@ from flask import Blueprint, Response, jsonify, request
 from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.types import DeliveryState, JobRecord
-from seewhy_api.dependencies import Dependencies
 from seewhy_api.http.auth import request_context
 from seewhy_api.http.parsing import parse_idempotency_key, parse_upload, parse_wait_s
 from seewhy_api.http.serializers import serialize_explanation
+from seewhy_api.routes.dependencies import Dependencies
 
 POLL_AFTER_S = 1
 

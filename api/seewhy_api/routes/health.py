@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from seewhy.errors import Unavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
-from seewhy_api.dependencies import Dependencies
+from seewhy_api.routes.dependencies import Dependencies
 
 
 def create_health_blueprint(deps: Dependencies) -> Blueprint:

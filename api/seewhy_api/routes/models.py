@@ -8,8 +8,8 @@ from flask import Blueprint, Response, jsonify
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnknownModel
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy_api.dependencies import Dependencies
 from seewhy_api.http.problems import problem
+from seewhy_api.routes.dependencies import Dependencies
 
 
 def create_models_blueprint(deps: Dependencies) -> Blueprint:

@@ -14,8 +14,8 @@ from seewhy.imaging.rendering.overlay import heatmap, overlay
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
-from seewhy_api.dependencies import Dependencies
 from seewhy_api.http.auth import request_context
+from seewhy_api.routes.dependencies import Dependencies
 
 _ScaleMaximum = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

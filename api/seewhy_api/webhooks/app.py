@@ -13,8 +13,8 @@ from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
-from seewhy.schemas.webhook_secrets import parse_secrets
 from seewhy.settings import Settings
+from seewhy.webhook_secrets import parse_secrets
 from seewhy_api.webhooks.client import WebhookClient
 from seewhy_api.webhooks.dispatcher import REQUESTS_PER_ORIGIN, WebhookDispatcher
 from seewhy_api.webhooks.retry_policy import DELAYS_S

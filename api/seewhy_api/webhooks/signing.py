@@ -14,7 +14,7 @@ class Signer:
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        """Use `whsec_…` secrets as `seewhy.schemas.webhook_secrets.parse_secrets` returns them.
+        """Use `whsec_…` secrets as `seewhy.webhook_secrets.parse_secrets` returns them.
 
         Raises `ValueError` when there are none.
         """

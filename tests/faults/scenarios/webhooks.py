@@ -14,7 +14,7 @@ from faults.scenario import scenario
 from faults.webhook_checker import WebhookHistory, check_webhooks
 from faults.webhook_receivers import WebhookReceivers, start_receivers
 from seewhy.ledger.types import DeliveryState
-from seewhy.schemas.webhook_secrets import generate_secret
+from seewhy.webhook_secrets import generate_secret
 from servers.process_cluster import Process
 from servers.receivers import Message
 from servers.waiting import wait_until

@@ -19,7 +19,7 @@ def list_failed_jobs(
     """List the failed jobs that were neither retried nor purged."""
     from rich.table import Table
 
-    from seewhy.cli.console import output_console
+    from seewhy.cli.terminal.console import output_console
 
     table = Table(box=None)
     for title in ("id", "failed at (UTC)", "lane", "attempts", "error"):

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from seewhy.cli.arguments import ModelOption, UrlOption, parse_targets, skip_overlays, split_names
+from seewhy.cli.terminal.arguments import (
+    ModelOption,
+    UrlOption,
+    parse_targets,
+    skip_overlays,
+    split_names,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,7 +44,7 @@ def explain(
     ] = None,
 ) -> None:
     """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg."""
-    from seewhy.cli.service import find_or_start_service
+    from seewhy.cli.terminal.service import find_or_start_service
     from seewhy.client import Client
 
     try:
@@ -109,8 +115,8 @@ def overlay_paths(photos: Iterable[Path], *, out: Path | None) -> dict[Path, Pat
 
 def explain_photos(client: "Client", options: ExplainOptions) -> bool:
     """Explain the photos, save overlays and print a table; return whether all succeeded."""
-    from seewhy.cli.concurrency import print_failures, run_concurrently
-    from seewhy.cli.console import output_console
+    from seewhy.cli.terminal.concurrency import print_failures, run_concurrently
+    from seewhy.cli.terminal.console import output_console
 
     for folder in {path.parent for path in options.overlays.values()}:
         folder.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def _print_catalog() -> None:
     from seewhy.catalog.catalog import Catalog
     from seewhy.catalog.model_spec import RandomWeights
     from seewhy.catalog.weights import find_weights
-    from seewhy.cli.console import output_console
+    from seewhy.cli.terminal.console import output_console
     from seewhy.settings import load
 
     settings = load()

@@ -14,7 +14,7 @@ def rebuild(
     """Restore jobs that Redis lost from the object store. Safe to run at any time."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from seewhy.cli.console import error_console, output_console
+    from seewhy.cli.terminal.console import error_console, output_console
     from seewhy.jobs.rebuild import Rebuilder, RebuildProgress
     from seewhy.ledger.redis.ledger import open_ledger
     from seewhy.settings import load

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from seewhy.cli.arguments import ModelOption, UrlOption, parse_targets, skip_overlays, split_names
+from seewhy.cli.terminal.arguments import (
+    ModelOption,
+    UrlOption,
+    parse_targets,
+    skip_overlays,
+    split_names,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,7 +54,7 @@ def trust(
     json: Annotated[Path | None, typer.Option(help="Write all numbers to this file.")] = None,
 ) -> None:
     """Measure how well maps match the model: insertion, deletion, drop, pointing."""
-    from seewhy.cli.service import find_or_start_service
+    from seewhy.cli.terminal.service import find_or_start_service
     from seewhy.client import Client
 
     try:
@@ -165,8 +171,8 @@ def read_boxes(file: Path) -> Boxes:
 
 def measure_trust(client: "Client", options: TrustOptions, *, json_file: Path | None) -> bool:
     """Explain the photos by each method, print the summaries; return whether all succeeded."""
-    from seewhy.cli.concurrency import print_failures, run_concurrently
-    from seewhy.cli.console import error_console, output_console
+    from seewhy.cli.terminal.concurrency import print_failures, run_concurrently
+    from seewhy.cli.terminal.console import error_console, output_console
 
     if unknown := options.boxes.keys() - {photo.name for photo in options.photos}:
         error_console().print(f"Boxes without a photo: {', '.join(sorted(unknown))}")

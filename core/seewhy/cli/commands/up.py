@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seewhy.cli.arguments import ModelOption
+from seewhy.cli.terminal.arguments import ModelOption
 
 
 def up(
@@ -28,7 +28,7 @@ def up(
     model: ModelOption = None,
 ) -> None:
     """Run everything on this machine: ledger, object store, worker and API. Ctrl-C stops it."""
-    from seewhy.cli.console import DownloadProgress, error_console, output_console
+    from seewhy.cli.terminal.console import DownloadProgress, error_console, output_console
     from seewhy.embedded.data_directory import lock_data_directory
     from seewhy.embedded.model_choice import ensure_weights
     from seewhy.embedded.up import complete_settings

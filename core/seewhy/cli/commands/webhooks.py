@@ -16,7 +16,7 @@ webhooks = typer.Typer(
 @webhooks.command()
 def secret() -> None:
     """Print a new random secret for SEEWHY_WEBHOOK_SECRETS."""
-    from seewhy.schemas.webhook_secrets import generate_secret
+    from seewhy.webhook_secrets import generate_secret
 
     typer.echo(generate_secret())
 
@@ -28,7 +28,7 @@ def list_undelivered(
     """List the webhooks that were refused or ran out of attempts."""
     from rich.table import Table
 
-    from seewhy.cli.console import output_console
+    from seewhy.cli.terminal.console import output_console
 
     table = Table(box=None)
     for title in ("id", "status", "url", "attempts", "last response"):

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seewhy.cli.arguments import DEFAULT_URL
-from seewhy.cli.console import error_console
+from seewhy.cli.terminal.arguments import DEFAULT_URL
+from seewhy.cli.terminal.console import error_console
 from seewhy.client import Client, ClientError
 from seewhy.embedded.temporary_service import temporary_service
 from seewhy.settings import load

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from seewhy.cli.console import error_console
+from seewhy.cli.terminal.console import error_console
 from seewhy.client import ClientError
 
 _MAX_CONCURRENT = 8
