@@ -10,6 +10,7 @@ from seewhy.imaging import codecs, maps
 from seewhy.imaging.arrays import MapArray
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
+from seewhy.imaging.rendering.colormaps import COLORMAPS
 from seewhy.imaging.rendering.overlay import heatmap, overlay
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
@@ -31,8 +32,8 @@ class RenderOptions(BaseModel):
     )
     colormap: str | None = Field(
         None,
-        description="`inferno`, `viridis`, `magma`, `turbo`, `jet` or `blue-white-red`; default: "
-        "`inferno`, or `blue-white-red` for signed maps.",
+        description=f"One of {', '.join(f'`{name}`' for name in COLORMAPS)}. "
+        "Default: `inferno`, or `blue-white-red` for signed maps.",
     )
     alpha: float = Field(0.6, ge=0, le=1, description="The opacity of the strongest color.")
     polarity: Literal["positive", "negative", "signed"] = Field(
