@@ -78,9 +78,9 @@ MUTATIONS = (
     ),
     Mutation(
         guard="idempotency key",
-        file="core/seewhy/jobs/submit_service.py",
-        old="if not key:",
-        new="if True:",
+        file=f"{LUA}/submission/reserve.lua",
+        old="idempotency_key(args.key.digest)",
+        new="idempotency_key(args.job_id)",
         fault="F17",
         seen=r"one key, two jobs",
         quick=True,
@@ -92,6 +92,8 @@ MUTATIONS = (
         new="",
         fault="F7",
         seen=r"a healthy job failed",
+        # Six workers die in turn.
+        patience_s=30.0,
     ),
     Mutation(
         guard="release of claims at SIGTERM",

@@ -76,8 +76,15 @@ class WorkerPool(list[Process]):
         """Return the counter of a fault of these workers."""
         return FaultCounter(self.cluster.counters, fault)
 
+    def task_errors(self) -> list[str]:
+        """Return the log lines about tasks that raised; a task must handle every fault."""
+        return [line for line in self._log().splitlines() if "raised unexpected" in line]
+
     def _ready_count(self) -> int:
+        return self._log().count("ready.")
+
+    def _log(self) -> str:
         try:
-            return self.cluster.read_log("worker").count("ready.")
+            return self.cluster.read_log("worker")
         except FileNotFoundError:
-            return 0
+            return ""

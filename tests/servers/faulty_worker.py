@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from seewhy.errors import OutOfMemory
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
+from seewhy.ledger.types import Completion, FinishReceipt
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
@@ -96,18 +97,18 @@ def exhaust_task_memory(runner: BatchRunner, counter: FaultCounter) -> None:
 
 def delay_report(runner: BatchRunner, counter: FaultCounter, *, deadly: bool) -> None:
     """Stop between storing results and reporting them: wait, or die `DEATHS` times."""
-    ledger: Any = runner._deps.ledger
+    ledger = runner._deps.ledger
     complete = ledger.complete
 
-    def complete_late(completions: Sequence[Any]) -> list[bool]:
+    def complete_late(completions: Sequence[Completion]) -> FinishReceipt:
         before = counter.increment()
         if deadly and before < DEATHS:
             os.kill(os.getpid(), signal.SIGKILL)
         if not deadly:
             counter.wait()
-        return list(complete(completions))
+        return complete(completions)
 
-    ledger.complete = complete_late
+    ledger.complete = complete_late  # type: ignore[method-assign]
 
 
 def patch_decoder() -> None:

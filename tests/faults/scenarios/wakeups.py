@@ -30,7 +30,11 @@ def fail_to_publish_wakeups(env: Environment) -> None:
     assert env.submitter.statuses[503] == 0, "a submission was refused for a lost wakeup"
 
 
-@scenario("F26", "duplicate wakeups, wakeups for unknown lanes, and malformed messages")
+@scenario(
+    "F26",
+    "duplicate wakeups, wakeups for unknown lanes, and malformed messages",
+    tasks_raise=True,
+)
 def send_malformed_messages(env: Environment) -> None:
     """Check that the worker survives and never unpickles."""
     worker = env.workers[0]
