@@ -111,9 +111,15 @@ def test_a_put_fails_when_the_store_keeps_different_content(stored: Response) ->
 
 @pytest.mark.parametrize("etag", [KMS_ETAG, {"ETag": '"0-2"'}, {"ETag": '""'}])
 def test_a_put_with_an_etag_that_is_no_md5_is_verified_by_reading(etag: dict[str, str]) -> None:
-    stored = (200, GET_HEADERS, b"an image")
-    with store_on_server(lambda method: (200, etag, b"") if method == "PUT" else stored) as store:
+    methods: list[str] = []
+
+    def respond(method: str) -> Response:
+        methods.append(method)
+        return (200, etag, b"") if method == "PUT" else (200, GET_HEADERS, b"an image")
+
+    with store_on_server(respond) as store:
         put_image(store)
+    assert methods == ["PUT", "GET"]
 
 
 @pytest.mark.timeout(30)  # obstore's default timeout is three minutes
