@@ -1,9 +1,13 @@
 """Train a head from the command line: `python -m seewhy_worker.training FOLDER --out FILE`."""
 
 import argparse
+import signal
 import sys
+import threading
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
@@ -20,13 +24,23 @@ _INTERRUPTED = 130
 def main() -> None:
     """Train as the command line says; print an error and exit with 1 if that fails."""
     options = _parse_arguments()
+    interrupted = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
     try:
         _run(options)
-    except SeewhyError as error:
-        sys.exit(f"seewhy: {error}")
-    except KeyboardInterrupt:
-        sys.stderr.write("seewhy: interrupted; no model was written\n")
-        sys.exit(_INTERRUPTED)
+    except BaseException as error:
+        # TensorFlow converts a KeyboardInterrupt that is raised inside it to other exceptions.
+        if interrupted.is_set():
+            sys.stderr.write("seewhy: interrupted; no model was written\n")
+            sys.exit(_INTERRUPTED)
+        if isinstance(error, SeewhyError):
+            sys.exit(f"seewhy: {error}")
+        raise
 
 
 def _parse_arguments() -> argparse.Namespace:
