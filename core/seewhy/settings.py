@@ -15,12 +15,13 @@ from pydantic_settings import (
 )
 
 from seewhy.errors import SettingsError
+from seewhy.limits import Limits
 from seewhy.webhook_secrets import parse_secrets
 
 PREFIX = "SEEWHY_"
 
 
-class Settings(BaseSettings):
+class Settings(Limits):
     """The settings of an operator: one `SEEWHY_…` variable for each field, frozen."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
@@ -81,46 +82,11 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
     api_processes: int = Field(1, ge=1, le=64, description="The number of API processes.")
-    api_threads: int = Field(
-        32,
-        ge=2,
-        le=256,
-        description="The number of requests that one API process serves at once; at most half of "
-        "them may be long polls.",
-    )
-    api_streams: int = Field(
-        256,
-        ge=1,
-        le=4096,
-        description="The maximum number of open event streams of one API process; each uses an "
-        "additional thread.",
-    )
-    max_upload_bytes: int = Field(
-        10_000_000, ge=1_000, le=1_000_000_000, description="The maximum size of an image in bytes."
-    )
-    max_pixels: int = Field(
-        25_000_000,
-        ge=1_000,
-        le=178_000_000,
-        description="The maximum size of an image in pixels, width times height.",
-    )
 
     tenant_header: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9-]{1,64}$",
         description="The HTTP header that names the tenant; unset means a single tenant.",
-    )
-    queue_limit: int = Field(
-        1_000_000,
-        ge=1,
-        description="The maximum number of unfinished jobs of one model and priority; more are "
-        "refused with 503.",
-    )
-    tenant_queue_limit: int = Field(
-        250_000,
-        ge=1,
-        description="The maximum number of unfinished jobs of one tenant, model and priority; "
-        "more are refused with 429.",
     )
     cache_ttl_s: int = Field(
         86_400,
