@@ -80,6 +80,7 @@ def _follow_all(env: Environment) -> dict[str, list[ReceivedEvent]]:
 def cancel_at_random(env: Environment) -> None:
     """Check that a cancellation response is never revoked."""
     responses: dict[str, JobState] = {}
+    cancellations: list[Future[None]] = []
     with ThreadPoolExecutor(64) as pool, httpx2.Client(timeout=30) as client:
 
         def cancel(submission: Submission, after_s: float) -> None:
@@ -95,8 +96,11 @@ def cancel_at_random(env: Environment) -> None:
             for submission in fresh:
                 if env.rng.random() < 0.7:
                     longest_s = env.rng.choice([0.1, 4.0])
-                    pool.submit(cancel, submission, env.rng.uniform(0, longest_s))
+                    after_s = env.rng.uniform(0, longest_s)
+                    cancellations.append(pool.submit(cancel, submission, after_s))
             env.pause(0, 0.05)
+    for cancellation in cancellations:
+        cancellation.result()
     env.await_all_ended()
     env.record_fault()
     records = env.records()
