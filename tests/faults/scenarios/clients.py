@@ -81,7 +81,7 @@ def cancel_at_random(env: Environment) -> None:
     """Check that a cancellation response is never revoked."""
     responses: dict[str, JobState] = {}
     cancellations: list[Future[None]] = []
-    with ThreadPoolExecutor(64) as pool, httpx2.Client(timeout=30) as client:
+    with httpx2.Client(timeout=30) as client, ThreadPoolExecutor(64) as pool:
 
         def cancel(submission: Submission, after_s: float) -> None:
             time.sleep(after_s)
