@@ -1,36 +1,14 @@
-"""The gunicorn server around the API: threads for requests, streams and background work."""
+"""The gunicorn application: configuration, and the life of each serving process."""
 
-import threading
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from seewhy.settings import Settings
 from seewhy_api.app import Api, create_api
-
-GRACEFUL_TIMEOUT_S = 6
-MAX_IDLE_CONNECTIONS = 1000
-
-
-class ConcurrencyLimiter:
-    """WSGI middleware that limits concurrent requests; further requests wait.
-
-    gunicorn uses one pool of threads for requests and streams. The limit keeps threads free for
-    streams: a response that is being streamed does not count.
-    """
-
-    def __init__(self, app: Callable[..., Iterable[bytes]], *, limit: int) -> None:
-        """Allow `limit` concurrent requests to `app`."""
-        self._app = app
-        self._slots = threading.BoundedSemaphore(limit)
-
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        """Serve one request when a slot is free."""
-        with self._slots:
-            return self._app(environ, start_response)
+from seewhy_api.connections.limits import ServerLimits
+from seewhy_api.connections.worker import GRACEFUL_TIMEOUT_S, WaitressWorker
+from seewhy_api.http.parsing import max_body_bytes
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -44,14 +22,12 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Set gunicorn's options; its configuration file and environment are ignored."""
-        threads = self._settings.api_threads + self._settings.api_streams
+        settings = self._settings
+        limits = ServerLimits.of(settings, max_body_bytes=max_body_bytes(settings.max_upload_bytes))
         options: dict[str, Any] = {
-            "bind": f"{self._settings.api_host}:{self._settings.api_port}",
-            "workers": self._settings.api_processes,
-            "threads": threads,
-            "worker_connections": threads + MAX_IDLE_CONNECTIONS,
-            "worker_class": "gthread",
-            "keepalive": 75,
+            "bind": f"{settings.api_host}:{settings.api_port}",
+            "workers": settings.api_processes,
+            "worker_class": type("Worker", (WaitressWorker,), {"limits": limits}),
             "graceful_timeout": GRACEFUL_TIMEOUT_S,
             "control_socket_disable": True,
             "post_worker_init": self._start_threads,
@@ -63,7 +39,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the application, in each worker process after the fork."""
         self._api = create_api(self._settings)
-        return ConcurrencyLimiter(self._api.flask, limit=self._settings.api_threads)
+        return self._api.flask
 
     def _start_threads(self, worker: Any) -> None:
         if self._api is not None:

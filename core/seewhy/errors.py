@@ -20,9 +20,10 @@ SeewhyError
 ├── Unavailable               A required server does not respond.
 │   ├── LedgerUnavailable     Redis does not respond.
 │   └── StoreUnavailable      The object store does not respond or refuses the request.
-├── Overloaded                A queue limit is reached.
+├── Overloaded                A limit on what is open or waiting is reached.
 │   ├── QueueFull             The queue of this model and priority is full.
-│   └── TenantQueueFull       The tenant's share of the queue is full.
+│   ├── TenantQueueFull       The tenant's share of the queue is full.
+│   └── TooManyStreams        The limit on open event streams is reached.
 ├── ObjectNotFound            The object store has no object under this key.
 ├── ModelError                A model cannot be served.
 │   ├── WeightsNotFound       The weights are neither on disk nor downloadable.
@@ -167,7 +168,7 @@ class StoreUnavailable(Unavailable):
 
 
 class Overloaded(SeewhyError):
-    """A queue limit is reached."""
+    """A limit on what is open or waiting is reached."""
 
     code = "overloaded"
     retryable = True
@@ -188,6 +189,12 @@ class TenantQueueFull(Overloaded):
     """The tenant's share of the queue is full."""
 
     code = "tenant_queue_full"
+
+
+class TooManyStreams(Overloaded):
+    """The limit on open event streams is reached."""
+
+    code = "too_many_streams"
 
 
 class ObjectNotFound(SeewhyError):

@@ -21,6 +21,41 @@ class Limits(BaseSettings):
         description="The maximum number of open event streams of one API process; each uses an "
         "additional thread.",
     )
+    api_streams_per_client: int = Field(
+        128,
+        ge=1,
+        le=4096,
+        description="The maximum number of open event streams of one client: one tenant at one "
+        "address.",
+    )
+    api_connections: int = Field(
+        4096,
+        ge=16,
+        le=65_536,
+        description="The maximum number of open connections of one API process, as far as it may "
+        "open files; at the limit, connections without a complete request header are closed.",
+    )
+    api_header_timeout_s: float = Field(
+        10.0,
+        gt=0,
+        le=300,
+        description="Seconds in which a client must send a request header after it connects, or "
+        "after the header's first byte.",
+    )
+    api_body_timeout_s: float = Field(
+        300.0, gt=0, le=3600, description="Seconds in which a client must send a request body."
+    )
+    api_body_min_bytes_per_s: int = Field(
+        1_000,
+        ge=0,
+        description="The minimum rate of a request body in every 10 seconds, in bytes per second.",
+    )
+    api_buffered_bytes: int = Field(
+        1_000_000_000,
+        ge=1_000_000,
+        description="The maximum size of all request bodies that one API process buffers, in "
+        "bytes; larger bodies are on disk. More are refused with 503.",
+    )
     max_upload_bytes: int = Field(
         10_000_000, ge=1_000, le=1_000_000_000, description="The maximum size of an image in bytes."
     )

@@ -284,6 +284,7 @@ def _store(
 def _behind_proxies(settings: Settings, *, redis: FaultProxy, store: FaultProxy | None) -> Settings:
     changes: dict[str, Any] = {
         "api_port": free_port(),
+        "api_streams_per_client": 256,
         "redis_url": f"redis://127.0.0.1:{redis.port}/0",
     }
     if store is not None:

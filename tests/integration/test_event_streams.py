@@ -22,7 +22,7 @@ from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Claim, JobFailure, lanes_of
 from seewhy.schemas.job import JobState
 from seewhy.settings import Settings, load
-from seewhy_api.server import GRACEFUL_TIMEOUT_S
+from seewhy_api.connections.worker import GRACEFUL_TIMEOUT_S
 from seewhy_api.streaming.sse_writer import CONCURRENT_READS
 from servers.event_stream_clients import EventStreamClients
 from servers.process_cluster import ProcessCluster, start_cluster
@@ -51,7 +51,10 @@ def settings_for(server: RedisServer, tmp_path: Path, **changes: Any) -> Setting
 def cluster(valkey: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
     with valkey.client() as client:
         client.flushdb()
-    with start_cluster(settings_for(valkey, tmp_path, api_streams=STREAMS), tmp_path) as running:
+    with start_cluster(
+        settings_for(valkey, tmp_path, api_streams=STREAMS, api_streams_per_client=STREAMS),
+        tmp_path,
+    ) as running:
         running.start_api()
         yield running
 

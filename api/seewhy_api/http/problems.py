@@ -22,6 +22,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.ResultNotReady: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
@@ -38,20 +39,29 @@ def install(app: Flask) -> None:
 
 def problem(status: HTTPStatus, code: str, detail: str, **members: object) -> Response:
     """Build a problem response. `code` is stable; `detail` is a sentence for people."""
-    body = {
+    body = json.dumps(problem_members(status, code, detail) | members)
+    response = Response(body, status=int(status), content_type="application/problem+json")
+    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def problem_members(status: HTTPStatus, code: str, detail: str) -> dict[str, object]:
+    """Return the members of problem details (RFC 9457) and our stable `code`."""
+    return {
         "type": "about:blank",
         "title": status.phrase,
         "status": int(status),
         "detail": detail,
         "code": code,
-        **members,
     }
-    response = Response(
-        json.dumps(body), status=int(status), content_type="application/problem+json"
-    )
-    if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
-    return response
+
+
+def code_of(status: HTTPStatus) -> str:
+    """Return the code of an error that has no class of its own."""
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return errors.ImageTooLarge.code
+    return status.phrase.lower().replace(" ", "_").replace("-", "_")
 
 
 def status_of(error: errors.SeewhyError) -> HTTPStatus:
@@ -91,10 +101,7 @@ def _from_validation_error(error: ValidationError) -> Response:
 
 def _from_http_exception(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        code = errors.ImageTooLarge.code
-    response = problem(status, code, error.description or status.phrase)
+    response = problem(status, code_of(status), error.description or status.phrase)
     for name, value in error.get_headers():
         if name not in {"Content-Type", "Content-Length"}:
             response.headers[name] = value

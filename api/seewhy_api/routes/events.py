@@ -1,23 +1,24 @@
 """The route of a job's event stream, which ends with the outcome and can be resumed."""
 
-import threading
 from contextlib import ExitStack
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
 from seewhy_api.http.auth import request_context
-from seewhy_api.http.problems import problem
 from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
+from seewhy_api.streaming.slots import StreamSlots
 from seewhy_api.streaming.sse_writer import SseWriter
 
 
 def create_events_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/explanations/{id}/events`."""
     blueprint = Blueprint("events", __name__, url_prefix="/v1/explanations/<job_id>")
-    slots = threading.BoundedSemaphore(deps.settings.api_streams)
+    slots = StreamSlots(
+        total=deps.settings.api_streams, per_client=deps.settings.api_streams_per_client
+    )
     writer = SseWriter(
         ledger=deps.ledger,
         event_feed=deps.event_feed,
@@ -36,14 +37,8 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
             return Response(status=HTTPStatus.NO_CONTENT)  # an EventSource does not reconnect then
         after = parse_last_event_id(last_id) if last_id else None
         context = request_context(request, deps.settings)
-        if not slots.acquire(blocking=False):
-            return problem(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "too_many_streams",
-                f"Stream limit ({deps.settings.api_streams}) reached. Retry later, or poll.",
-            )
         with ExitStack() as stack:
-            stack.callback(slots.release)
+            stack.enter_context(slots.take(f"{context.tenant} {request.remote_addr}"))
             subscription = stack.enter_context(deps.event_feed.subscribe(job_id, after=after))
             record = deps.lookup.require_job(writer.read_job(job_id), job_id, context=context)
             response = Response(

@@ -1,0 +1,1 @@
+"""The clients' connections: received on an event loop, served by threads, limited."""

@@ -1,0 +1,57 @@
+"""The listening socket: accepts connections within the limit and watches over them."""
+
+from typing import Any
+
+from waitress.server import TcpWSGIServer
+
+from seewhy_api.connections.connection import Connection
+from seewhy_api.connections.limits import ServerLimits
+from seewhy_api.connections.request_parser import BodyBudget
+
+
+class Listener(TcpWSGIServer):  # type: ignore[misc]
+    """A listening socket of the process, and its connections."""
+
+    channel_class = Connection
+
+    def __init__(
+        self, *arguments: Any, limits: ServerLimits, max_connections: int, **named: Any
+    ) -> None:
+        """Accept at most `max_connections`, which may be fewer than `limits` allow."""
+        self.limits = limits
+        self._max_connections = max_connections
+        self.budget = BodyBudget(limits.max_buffered_bytes)
+        self.stopping = False
+        super().__init__(*arguments, **named)
+
+    def handle_accept(self) -> None:
+        """Accept a connection. At the limit, close one that has not sent a request header."""
+        if len(self.active_channels) >= self._max_connections:
+            self._close_longest_idle()
+        super().handle_accept()
+
+    def maintenance(self, now: float) -> None:
+        """Check every connection."""
+        for connection in list(self.active_channels.values()):
+            connection.check()
+
+    def stop_accepting(self) -> None:
+        """Leave new connections to the other processes; close each connection after its request."""
+        self.stopping = True
+        self.accepting = False
+
+    def is_busy(self) -> bool:
+        """Whether a request is being received or served, or a response is being sent."""
+        return any(
+            connection.requests or connection.request or connection.total_outbufs_len
+            for connection in list(self.active_channels.values())
+        )
+
+    def _close_longest_idle(self) -> None:
+        idle = [
+            (since_s, fileno)
+            for fileno, connection in self.active_channels.items()
+            if (since_s := connection.idle_since_s) is not None
+        ]
+        if idle:
+            self.active_channels[min(idle)[1]].handle_close()

@@ -1,0 +1,190 @@
+"""Slow, silent and greedy clients of a real API process; an honest client is served meanwhile."""
+
+import json
+import resource
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from seewhy.client import Client
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.settings import load
+from servers.process_cluster import ProcessCluster, start_cluster
+from servers.valkey import RedisServer
+from servers.waiting import wait_until
+
+MODEL = "efficientnet-lite0"
+STALLED_UPLOAD = (
+    b"POST /v1/explanations HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 5000000\r\n\r\n{"
+)
+PARTIAL_HEADER = b"GET / HT"
+ANSWER_LIMIT_S = 10.0
+"""Far above any answer of a healthy server, far below the time-outs of the attacks."""
+
+
+@contextmanager
+def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterator[ProcessCluster]:
+    with valkey.client() as client:
+        client.flushdb()
+    settings = load(
+        {},
+        redis_url=valkey.url,
+        store_url=f"file://{directory}/objects",
+        default_model=MODEL,
+        api_port=free_port(),
+        **changes,
+    )
+    with start_cluster(settings, directory) as cluster:
+        cluster.start_api()
+        yield cluster
+
+
+@contextmanager
+def attackers(cluster: ProcessCluster, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
+    """Open `count` connections that send `sent` and then nothing."""
+    with ExitStack() as stack:
+        sockets = []
+        for _ in range(count):
+            address = (cluster.settings.api_host, cluster.settings.api_port)
+            sock = stack.enter_context(socket.create_connection(address, timeout=60))
+            sock.sendall(sent)
+            sockets.append(sock)
+        yield sockets
+
+
+def assert_serves(cluster: ProcessCluster, photos: Path) -> None:
+    health = httpx2.get(f"{cluster.url}/healthz", timeout=ANSWER_LIMIT_S)
+    assert health.status_code == 200
+    with Client(cluster.url, timeout_s=ANSWER_LIMIT_S) as client:
+        submitted = client.submit(photos / "cat.jpg")
+        assert client.get(submitted).id == submitted.id
+
+
+def response_to(sock: socket.socket) -> tuple[int, dict[str, Any]]:
+    """Read until the server closes; return the status and the problem."""
+    text = b""
+    while part := sock.recv(65_536):
+        text += part
+    header, _, body = text.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in header
+    return int(header.split()[1]), json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("count", "sent"),
+    [(64, STALLED_UPLOAD), (500, PARTIAL_HEADER), (500, b"")],
+    ids=["stalled uploads", "partial headers", "silent connections"],
+)
+def test_an_honest_client_is_served_among_slow_ones(
+    valkey: RedisServer, tmp_path: Path, photos: Path, count: int, sent: bytes
+) -> None:
+    with running_api(valkey, tmp_path) as cluster, attackers(cluster, count, sent):
+        assert_serves(cluster, photos)
+
+
+def test_a_slow_request_is_answered_with_408_and_a_silent_connection_is_closed(
+    valkey: RedisServer, tmp_path: Path
+) -> None:
+    limits = {"api_header_timeout_s": 1, "api_body_timeout_s": 1}
+    with (
+        running_api(valkey, tmp_path, **limits) as cluster,
+        attackers(cluster, 1, STALLED_UPLOAD) as (upload,),
+        attackers(cluster, 1, PARTIAL_HEADER) as (header,),
+        attackers(cluster, 1, b"") as (silent,),
+    ):
+        for sock, what in ((upload, "body"), (header, "header")):
+            status, problem = response_to(sock)
+            assert (status, problem["code"]) == (408, "request_timeout")
+            assert problem["detail"] == f"The request {what} took longer than 1 s."
+        assert silent.recv(1) == b""
+
+
+def test_a_dripping_upload_is_refused_for_its_rate(valkey: RedisServer, tmp_path: Path) -> None:
+    with (
+        running_api(valkey, tmp_path) as cluster,
+        attackers(cluster, 1, STALLED_UPLOAD) as (upload,),
+    ):
+        status, problem = response_to(upload)
+        assert (status, problem["code"]) == (408, "request_timeout")
+        assert "slower than 1000 bytes per second" in problem["detail"]
+
+
+def test_at_the_connection_limit_silent_connections_make_room(
+    valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
+    with (
+        running_api(valkey, tmp_path, api_connections=32) as cluster,
+        attackers(cluster, 100, b""),
+        attackers(cluster, 100, PARTIAL_HEADER),
+    ):
+        assert_serves(cluster, photos)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="changes the limits of another process")
+def test_a_process_that_may_open_few_files_survives_more_connections(
+    valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
+    with running_api(valkey, tmp_path) as cluster:
+        master = psutil.Process(cluster.processes[-1].pid)
+        master.rlimit(resource.RLIMIT_NOFILE, (512, 512))
+        (serving,) = master.children()
+        serving.kill()
+        wait_until(cluster.is_ready, what="the API is ready again")
+        (serving,) = master.children()
+        with attackers(cluster, 700, b""):
+            assert_serves(cluster, photos)
+        assert serving.is_running()
+        assert "Too many open files" not in cluster.read_log("api")
+
+
+def test_uploads_beyond_the_buffer_get_503_and_others_are_served_after_them(
+    valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
+    body = STALLED_UPLOAD + b" " * 600_000
+    with running_api(valkey, tmp_path, api_buffered_bytes=1_000_000) as cluster:
+        with attackers(cluster, 1, body), attackers(cluster, 1, body) as (second,):
+            status, problem = response_to(second)
+            assert (status, problem["code"]) == (503, "service_unavailable")
+        wait_until(lambda: _accepts(cluster, photos), what="the first upload's buffer is free")
+
+
+def _accepts(cluster: ProcessCluster, photos: Path) -> bool:
+    body = {"image": (photos / "cat.jpg").read_bytes() + b" " * 500_000}
+    response = httpx2.post(f"{cluster.url}/v1/explanations", files=body, timeout=ANSWER_LIMIT_S)
+    return response.status_code == 202
+
+
+def test_a_client_that_sends_too_much_reads_why(valkey: RedisServer, tmp_path: Path) -> None:
+    with running_api(valkey, tmp_path) as cluster:
+        header = STALLED_UPLOAD.replace(b"5000000", b"50000000")
+        with attackers(cluster, 1, header + b" " * 3_000_000) as (upload,):
+            status, problem = response_to(upload)
+        assert (status, problem["code"]) == (413, "image_too_large")
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET / HTTP/1.1\r\nbad\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+    ],
+)
+def test_malformed_http_is_answered_with_a_problem(
+    valkey: RedisServer, tmp_path: Path, request_bytes: bytes, status: int
+) -> None:
+    with running_api(valkey, tmp_path) as cluster:
+        with attackers(cluster, 1, request_bytes) as (sock,):
+            answered, problem = response_to(sock)
+        assert (answered, problem["status"]) == (status, status)
+        assert len(problem["detail"]) <= 200
+        assert "Traceback" not in cluster.read_log("api")
