@@ -47,5 +47,6 @@ def test_only_temporary_errors_are_retryable() -> None:
         "result_not_ready",
         "store_unavailable",
         "tenant_queue_full",
+        "too_many_streams",
         "unavailable",
     }
