@@ -6,6 +6,7 @@ SeewhyError
 │   ├── UnknownMethod         There is no such explanation method.
 │   ├── UnknownClass          The model has no such class.
 │   ├── UnknownLayer          The model offers no such layer.
+│   ├── TooManyPasses         The explanation would take too many forward passes.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
 │   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
 ├── BadImage                  The upload is not a valid image.
@@ -78,6 +79,12 @@ class UnknownLayer(InvalidRequest):
     """The model offers no such layer."""
 
     code = "unknown_layer"
+
+
+class TooManyPasses(InvalidRequest):
+    """The explanation would take too many forward passes."""
+
+    code = "too_many_passes"
 
 
 class IdempotencyKeyReused(InvalidRequest):

@@ -65,6 +65,12 @@ class Limits(BaseSettings):
         le=178_000_000,
         description="The maximum size of an image in pixels, width times height.",
     )
+    max_passes_per_request: int = Field(
+        1_000,
+        ge=1,
+        description="The maximum number of forward passes that one explanation may take, as "
+        "estimated for VGG16; more are refused with 422.",
+    )
     queue_limit: int = Field(
         1_000_000,
         ge=1,

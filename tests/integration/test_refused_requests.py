@@ -99,6 +99,11 @@ BAD_REQUESTS: dict[str, tuple[dict[str, Any], str, str]] = {
     "too much metadata": ({"metadata": {"x": "y" * 5000}}, "invalid_request", "4096"),
     "unknown fallback": ({"fallback": ["hirescan"]}, "unknown_method", "hirescam"),
     "a repeated fallback": ({"fallback": ["gradcam"]}, "invalid_request", "repeats a method"),
+    "too many forward passes": (
+        {"targets": "top:20", "method": "integrated-gradients", "fallback": ["smoothgrad"]},
+        "too_many_passes",
+        "3,120 forward passes; the limit is 1,000",
+    ),
     "unknown score": ({"score": "margin"}, "invalid_request", "score"),
     "unknown preset": ({"preset": "modern"}, "invalid_request", "preset"),
     "a preset and a method": (

@@ -15,6 +15,7 @@ from seewhy.errors import (
     InvalidRequest,
     LedgerUnavailable,
     Overloaded,
+    TooManyPasses,
     Unavailable,
     UnknownLayer,
     UnknownMethod,
@@ -27,6 +28,7 @@ from seewhy.ledger.ports.submission import SubmissionLedger
 from seewhy.ledger.types import IdempotencyKey, ReservationStatus, Submission, lane_of
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
+from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import resolve_targets
 from seewhy.schemas.webhook_url import parse_webhook_url
@@ -134,6 +136,7 @@ class SubmitService:
             image_height_px=header.height_px,
             metadata=request.metadata,
         )
+        _check_passes(job, limit=self._settings.max_passes_per_request)
         submission = Submission(
             job_id=new_job_id(),
             lane=lane_of(spec.name, request.priority),
@@ -167,6 +170,15 @@ def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
         if layer not in spec.offered_layers:
             offered = ", ".join(spec.offered_layers) or "its target layer only"
             raise UnknownLayer(f"Model {spec.name} has no layer {layer!r}; choose from: {offered}")
+
+
+def _check_passes(job: Job, *, limit: int) -> None:
+    passes = forward_passes(job.method_options, targets=len(job.targets))
+    if passes > limit:
+        raise TooManyPasses(
+            f"This explanation may take {passes:,.0f} forward passes; the limit is {limit:,}. "
+            "Request fewer targets, cheaper methods, fewer fallbacks, or no trust scores."
+        )
 
 
 def _fingerprint(job: Job, spec: ModelSpec, context: RequestContext) -> str:

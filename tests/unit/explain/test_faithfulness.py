@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from optionals import present
+from seewhy.schemas.passes import FAITHFULNESS_STEPS, faithfulness_passes
 from seewhy.schemas.trust_scores import TrustScores
 from seewhy_worker.explain.faithfulness import (
     MAX_BATCH,
-    STEPS,
     area_under_curve,
     blur,
     faithfulness,
-    forward_passes,
     resize_map,
     times_better_than_chance,
     visible_fractions,
@@ -162,7 +161,7 @@ def test_the_maps_of_one_image_are_scored_independently() -> None:
 
     alone = [scores_of(map_, soft_toy, class_=c) for map_, c in zip(maps, classes, strict=True)]
     assert found == alone
-    assert sum(batches) == forward_passes(4) == 1 + 15 * 4
+    assert sum(batches) == faithfulness_passes(4) == 1 + 15 * 4
     assert batches == [32, 29]
 
 
@@ -225,7 +224,7 @@ def test_the_area_weighs_both_ends_by_half() -> None:
 def test_each_step_reveals_the_same_amount_highest_values_first(heat: np.ndarray) -> None:
     before = np.zeros_like(heat)
     for step, visible in enumerate(visible_fractions(heat), start=1):
-        assert visible.sum() == pytest.approx(heat.size * step / STEPS, rel=1e-5)
+        assert visible.sum() == pytest.approx(heat.size * step / FAITHFULNESS_STEPS, rel=1e-5)
         assert (visible >= before - 1e-6).all()
         assert (visible <= 1 + 1e-6).all()
         partly = heat[(visible > 1e-6) & (visible < 1 - 1e-6)]

@@ -14,22 +14,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.schemas.passes import FAITHFULNESS_STEPS, IMAGES_PER_MAP
 from seewhy.schemas.trust_scores import TrustScores
 
 Pixels = NDArray[np.float32]
 Curve = NDArray[np.float64]
 
-STEPS = 8
 MAX_BATCH = 32
 """The most images passed to `probabilities` together."""
 _BLUR_SIGMA = 1 / 8
 """Standard deviation of the blur, as a fraction of the image's shorter side."""
-_IMAGES_PER_MAP = 2 * (STEPS - 1) + 1
-
-
-def forward_passes(targets: int) -> int:
-    """Return how many forward passes the test of one image with `targets` targets takes."""
-    return 1 + _IMAGES_PER_MAP * targets
 
 
 def faithfulness(
@@ -43,9 +37,9 @@ def faithfulness(
     """Test each target's signed map (K, h, w) on the network's input (H, W, 3).
 
     `baseline` is the probability of each target's class for the unchanged image. `probabilities`
-    maps images (M, H, W, 3), M ≤ `MAX_BATCH`, to (M, classes); it receives `forward_passes(K)`
-    images in as few calls as possible. A constant or non-finite map has no order to test: its
-    scores are None, and it costs no forward pass.
+    maps images (M, H, W, 3), M ≤ `MAX_BATCH`, to (M, classes); it receives
+    `faithfulness_passes(K)` images in as few calls as possible. A constant or non-finite map has no
+    order to test: its scores are None, and it costs no forward pass.
     """
     ranked = [index for index, map_ in enumerate(maps) if _has_order(map_)]
     scores = [TrustScores()] * len(maps)
@@ -54,8 +48,8 @@ def faithfulness(
     images = _perturbed_images(pixels, blur(pixels), [maps[index] for index in ranked])
     predicted = np.concatenate([probabilities(batch) for batch in _batches(images)])
     for position, index in enumerate(ranked):
-        start = 1 + position * _IMAGES_PER_MAP
-        rows = [0, *range(start, start + _IMAGES_PER_MAP)]
+        start = 1 + position * IMAGES_PER_MAP
+        rows = [0, *range(start, start + IMAGES_PER_MAP)]
         scores[index] = _score(
             predicted[rows, classes[index]],
             baseline=float(baseline[index]),
@@ -88,12 +82,13 @@ def resize_map(map_: NDArray[np.float32], height_px: int, width_px: int) -> NDAr
 def visible_fractions(heat: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     """Yield how much of each pixel (H, W) is visible after each step except the first and last.
 
-    After step k, k / `STEPS` of the image is visible, starting with the highest values. Pixels of
-    equal value that do not all fit are partly visible, so that ties get no arbitrary order.
+    After step k, k / `FAITHFULNESS_STEPS` of the image is visible, starting with the highest
+    values. Pixels of equal value that do not all fit are partly visible, so that ties get no
+    arbitrary order.
     """
     ordered = np.sort(heat, axis=None)[::-1]
-    for step in range(1, STEPS):
-        visible = heat.size * step / STEPS
+    for step in range(1, FAITHFULNESS_STEPS):
+        visible = heat.size * step / FAITHFULNESS_STEPS
         threshold = ordered[int(np.ceil(visible)) - 1]
         above, equal = heat > threshold, heat == threshold
         fraction = (visible - above.sum()) / equal.sum()

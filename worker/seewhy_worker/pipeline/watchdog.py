@@ -23,8 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from seewhy.schemas.methods import METHOD_INFO
-from seewhy_worker.explain.faithfulness import forward_passes
+from seewhy.schemas.passes import forward_passes
 from seewhy_worker.explain.types import ExplanationTask
 
 EXIT_DEVICE_HUNG = 75
@@ -101,19 +100,7 @@ class Watchdog:
 
 def passes_of(tasks: Sequence[ExplanationTask]) -> float:
     """Estimate the most forward passes that the tasks can take, with every fallback tried."""
-    return sum(map(_passes_of_task, tasks))
-
-
-def _passes_of_task(task: ExplanationTask) -> float:
-    options = task.options
-    per_target = sum(_passes_of_method(name) for name in (options.method, *options.fallback))
-    trust = forward_passes(len(task.targets)) if options.trust else 0
-    return len(task.targets) * per_target + trust
-
-
-def _passes_of_method(name: str) -> float:
-    # The explainer refuses an unknown method.
-    return METHOD_INFO[name].forward_passes if name in METHOD_INFO else 1.0
+    return sum(forward_passes(task.options, targets=len(task.targets)) for task in tasks)
 
 
 def _exit() -> None:

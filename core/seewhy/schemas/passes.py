@@ -1,0 +1,42 @@
+"""The cost of an explanation, in forward passes of the network."""
+
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.methods import METHOD_INFO, MethodInfo
+
+FAITHFULNESS_STEPS = 8
+"""The steps in which trust scores uncover an image, and cover it."""
+IMAGES_PER_MAP = 2 * (FAITHFULNESS_STEPS - 1) + 1
+"""The images that trust scores test for each map: both directions, and the map's evidence."""
+
+_HEAD_PER_TARGET = 6.0
+"""A head that is nearly the whole network, forward, backward and backward again."""
+_HEAD_PER_CHANNEL = 513.0
+"""The same head, forward, once for each channel."""
+
+
+def forward_passes(options: MethodOptions, *, targets: int) -> float:
+    """Estimate the most forward passes that one image can take, with every fallback tried.
+
+    The costs are those of VGG16 (`MethodInfo.forward_passes`). A chosen layer counts as an early
+    one, where the head that is repeated is nearly the whole network. An unknown method counts as
+    one pass.
+    """
+    total = 0.0
+    for name in (options.method, *options.fallback):
+        info = METHOD_INFO.get(name)
+        total += _method_passes(info, targets, bool(options.layers)) if info else 1
+    return total + (faithfulness_passes(targets) if options.trust else 0)
+
+
+def faithfulness_passes(maps: int) -> int:
+    """Return how many forward passes the trust scores of one image with `maps` maps take."""
+    return 1 + IMAGES_PER_MAP * maps
+
+
+def _method_passes(info: MethodInfo, targets: int, layer_chosen: bool) -> float:
+    if info.pixel_level:
+        return info.forward_passes * targets
+    if not layer_chosen:
+        return info.forward_passes  # all targets share the passes
+    head = _HEAD_PER_CHANNEL if info.forward_passes > 1 else _HEAD_PER_TARGET * targets
+    return max(info.forward_passes, head)

@@ -1,0 +1,45 @@
+"""The estimate of an explanation's forward passes."""
+
+from typing import Any
+
+import pytest
+
+from seewhy.limits import Limits
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.methods import METHOD_INFO, METHODS
+from seewhy.schemas.passes import forward_passes
+
+DEFAULT_LIMIT = Limits.model_fields["max_passes_per_request"].default
+
+
+@pytest.mark.parametrize(
+    ("targets", "options", "passes"),
+    [
+        (1, {}, 1),
+        (20, {}, 1),
+        (20, {"layers": ("a",)}, 120),
+        (1, {"trust": True}, 1 + 16),
+        (20, {"trust": True}, 1 + 301),
+        (5, {"method": "scorecam"}, 513),
+        (5, {"method": "ablationcam"}, 6),
+        (5, {"method": "ablationcam", "layers": ("a",)}, 513),
+        (5, {"method": "smoothgrad"}, 5 * 60),
+        (2, {"method": "guided-gradcam", "layers": ("a",)}, 2 * 4.5),
+        (1, {"method": "hirescam", "fallback": ("scorecam", "classic")}, 1 + 513 + 1),
+        (20, {"method": "integrated-gradients", "fallback": ("smoothgrad",)}, 20 * (96 + 60)),
+        (1, {"method": "unknown"}, 1),
+    ],
+)
+def test_the_passes_depend_on_methods_targets_layers_and_trust_scores(
+    targets: int, options: dict[str, Any], passes: float
+) -> None:
+    assert forward_passes(MethodOptions(**options), targets=targets) == passes
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_default_limit_admits_every_method_with_five_targets_and_trust_scores(
+    method: str,
+) -> None:
+    layers = ("a",) if METHOD_INFO[method].uses_layer else ()
+    options = MethodOptions(method=method, layers=layers, trust=True)
+    assert forward_passes(options, targets=5) <= DEFAULT_LIMIT
