@@ -18,8 +18,9 @@ from seewhy.storage.retention import open_retention
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
 from seewhy_api.http import problems
+from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
-from seewhy_api.http.parsing import max_body_bytes
+from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
@@ -111,7 +112,8 @@ def _image_key_of(manifest: bytes) -> str:
 def _create_flask(deps: Dependencies) -> Flask:
     flask = Flask("seewhy_api")
     flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
-    flask.config["MAX_FORM_PARTS"] = 4
+    flask.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    flask.request_class = UploadRequest
     flask.json.sort_keys = False  # type: ignore[attr-defined]
     problems.install(flask)
     for create_blueprint in (

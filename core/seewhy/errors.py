@@ -7,6 +7,7 @@ SeewhyError
 │   ├── UnknownClass          The model has no such class.
 │   ├── UnknownLayer          The model offers no such layer.
 │   ├── TooManyPasses         The explanation would take too many forward passes.
+│   ├── RequestTooLarge       The request without its image exceeds a limit.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
 │   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
 ├── BadImage                  The upload is not a valid image.
@@ -85,6 +86,12 @@ class TooManyPasses(InvalidRequest):
     """The explanation would take too many forward passes."""
 
     code = "too_many_passes"
+
+
+class RequestTooLarge(InvalidRequest):
+    """The request without its image exceeds a limit."""
+
+    code = "request_too_large"
 
 
 class IdempotencyKeyReused(InvalidRequest):

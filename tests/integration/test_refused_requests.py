@@ -1,5 +1,6 @@
 """Requests that the API refuses without storing anything."""
 
+import base64
 import io
 import zlib
 from typing import Any
@@ -171,6 +172,41 @@ def test_malformed_requests_are_refused(client: FlaskClient, cat: bytes) -> None
     assert_problem(
         submit_image(client, cat, headers={"Idempotency-Key": "k" * 256}), 422, "invalid_request"
     )
+
+
+def test_json_beyond_its_limits_is_refused_in_every_form(client: FlaskClient, cat: bytes) -> None:
+    large = {"metadata": {"x": "y" * 70_000}}
+    many = {f"x{n}": n for n in range(3_000)}
+    image = base64.b64encode(cat).decode()
+    for fields in (large, many):
+        assert_problem(submit_image(client, cat, **fields), 413, "request_too_large")
+        body = {"image_base64": image, **fields}
+        response = client.post("/v1/explanations", json=body)
+        assert_problem(response, 413, "request_too_large")
+    parts = {"image": (io.BytesIO(cat), "a"), **{f"x{n}": "y" for n in range(10)}}
+    response = client.post("/v1/explanations", data=parts)
+    assert_problem(response, 413, "request_too_large")
+
+
+def test_an_answer_does_not_grow_with_the_mistakes_of_a_request(client: FlaskClient) -> None:
+    fields = {"x" * 500 + str(n): n for n in range(100)}
+    response = client.post("/v1/explanations", json={"image_base64": "AAAA", **fields})
+    detail = assert_problem(response, 422, "invalid_request")
+    problem = response.get_json()
+    assert len(problem["errors"]) == 20
+    assert all(len(text) <= 200 for mistake in problem["errors"] for text in mistake.values())
+    assert len(detail) <= 1_000
+    for name in ("model", "method", "layer"):
+        response = client.post("/v1/explanations", json={"image_base64": "AAAA", name: "x" * 9_000})
+        assert "x" * 201 not in assert_problem(response, 422, f"unknown_{name}")
+
+
+def test_values_that_no_field_can_hold_are_refused_with_their_field(client: FlaskClient) -> None:
+    for number in ("NaN", "Infinity", "1e999"):
+        body = f'{{"image_base64": "AAAA", "metadata": {{"a": {number}}}}}'
+        response = client.post("/v1/explanations", data=body, content_type=JSON)
+        detail = assert_problem(response, 422, "invalid_request")
+        assert detail == "metadata.a: must be a finite number"
 
 
 def test_unknown_paths_and_methods_are_problem_responses(client: FlaskClient) -> None:

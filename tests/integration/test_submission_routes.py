@@ -53,6 +53,19 @@ def test_base64_json_is_equivalent_to_multipart(
     assert json.loads(record.job)["image_width_px"] == 451
 
 
+def test_base64_json_accepts_a_preset_and_an_escaped_image(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    image = base64.b64encode(cat + bytes(70_000)).decode().replace("/", "\\/")
+    body = f'{{"preset": "classic", "image_base64": "{image}"}}'
+    response = client.post("/v1/explanations", data=body, content_type="application/json")
+    assert response.status_code == 202, response.get_data()
+    record = read_job(open_ledger(settings), response.get_json()["id"])
+    job = json.loads(record.job)
+    assert job["preset"] == "classic"
+    assert open_store(settings).get(job["image_key"]) == cat + bytes(70_000)
+
+
 def test_method_options_reach_the_worker(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:

@@ -1,5 +1,6 @@
 """Job ids: their form, their order, and their randomness."""
 
+import itertools
 from collections.abc import Callable
 from uuid import UUID
 
@@ -42,7 +43,7 @@ def test_every_random_bit_reaches_a_bit_of_its_own() -> None:
 def test_ids_of_one_millisecond_differ_in_every_random_bit() -> None:
     """Each bit differs between neighbors in half of the pairs; a counter's high bits never do."""
     ids = ids_of_one_millisecond(4_001)
-    differences = [one ^ other for one, other in zip(ids, ids[1:], strict=False)]
+    differences = [one ^ other for one, other in itertools.pairwise(ids)]
     counts = [sum(each >> bit & 1 for each in differences) for bit in range(128)]
     assert sum(1_600 < count < 2_400 for count in counts) == RANDOM_BITS
     assert sum(count == 0 for count in counts) == 128 - RANDOM_BITS

@@ -13,12 +13,11 @@ from waitress.utilities import Error
 
 from seewhy_api.connections.limits import ServerLimits
 from seewhy_api.connections.request_parser import RequestParser, RequestTimeout
-from seewhy_api.http.problems import code_of, problem_members
+from seewhy_api.http.problems import MAX_MISTAKE_CHARACTERS, code_of, cut, problem_members
 
 RATE_WINDOW_S = 10.0
 """The minimum rate of a body applies to each window of this length."""
 DISCARD_TIMEOUT_S = 2.0
-MAX_DETAIL_LENGTH = 200
 
 
 class ProblemTask(ErrorTask):  # type: ignore[misc]
@@ -28,7 +27,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         """Write the response; the connection is closed after it."""
         error: Error = self.request.error
         status = HTTPStatus(error.code)
-        members = problem_members(status, code_of(status), error.body[:MAX_DETAIL_LENGTH])
+        members = problem_members(status, code_of(status), cut(error.body, MAX_MISTAKE_CHARACTERS))
         body = json.dumps(members).encode()
         self.status = f"{int(status)} {status.phrase}"
         self.response_headers.append(("Content-Type", "application/problem+json"))

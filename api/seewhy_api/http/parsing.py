@@ -1,20 +1,33 @@
 """Parsing of requests: uploads (multipart, or JSON with base64), waits and idempotency keys."""
 
-import base64
 import binascii
+from io import BytesIO
+from typing import IO, Any
 
 from flask import Request
-from pydantic import Field
+from pydantic_core import from_json
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from seewhy.errors import EmptyImage, InvalidRequest
+from seewhy.quoting import quote
 from seewhy.schemas.request import ExplanationRequest
+from seewhy_api.http.json_body import (
+    SplitJson,
+    parse_json,
+    raise_too_large,
+    refuse_json,
+    split_json,
+)
 
 MAX_WAIT_S = 30.0
 MAX_KEY_LENGTH = 255
 
 
-class _JsonUpload(ExplanationRequest):
-    image_base64: str = Field(min_length=1)
+class UploadRequest(Request):
+    """A request whose file parts stay in memory: routes read them whole, and a disk may be full."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return BytesIO()
 
 
 def parse_upload(request: Request) -> tuple[bytes, ExplanationRequest]:
@@ -25,7 +38,7 @@ def parse_upload(request: Request) -> tuple[bytes, ExplanationRequest]:
     if request.mimetype == "multipart/form-data":
         return _parse_multipart(request)
     if request.mimetype == "application/json":
-        return _parse_json(request.get_data())
+        return _parse_json(request.get_data(cache=False))
     raise InvalidRequest(
         "Send multipart/form-data with a file part named image, or application/json with "
         "image_base64."
@@ -43,7 +56,7 @@ def parse_wait_s(request: Request) -> float:
     waits = (part.removeprefix("wait=") for part in preferences if part.startswith("wait="))
     text = request.args.get("wait") or next(waits, "0")
     if not (text.isascii() and text.isdigit()):
-        raise InvalidRequest(f"wait must be a whole number of seconds, not {text[:20]!r}.")
+        raise InvalidRequest(f"wait must be a whole number of seconds, not {quote(text)}.")
     return min(float(text), MAX_WAIT_S)
 
 
@@ -56,28 +69,57 @@ def parse_idempotency_key(request: Request) -> str | None:
 
 
 def _parse_multipart(request: Request) -> tuple[bytes, ExplanationRequest]:
-    unknown = (set(request.files) | set(request.form)) - {"image", "request"}
+    try:
+        files, form = request.files, request.form
+    except RequestEntityTooLarge:
+        if (request.content_length or 0) > (request.max_content_length or 0):
+            raise  # the image is too large
+        raise_too_large()
+    unknown = (set(files) | set(form)) - {"image", "request"}
     if unknown:
         raise InvalidRequest(
-            f"Unknown parts: {', '.join(sorted(unknown))}. Send a file part named image and "
-            "optionally a part named request."
+            f"Unknown parts: {', '.join(map(quote, sorted(unknown)))}. Send a file part named "
+            "image and optionally a part named request."
         )
-    images = request.files.getlist("image")
+    images = files.getlist("image")
     if len(images) != 1:
         raise InvalidRequest("Send exactly one file part named image.")
-    text = request.form.get("request")
-    if text is None and "request" in request.files:
-        text = request.files["request"].read().decode("utf-8", errors="replace")
-    parsed = ExplanationRequest.model_validate_json(text) if text else ExplanationRequest()
-    return images[0].read(), parsed
+    texts = [*form.getlist("request"), *(part.read() for part in files.getlist("request"))]
+    if len(texts) > 1:
+        raise InvalidRequest("Send at most one part named request.")
+    value = parse_json(texts[0]) if texts and texts[0] else {}
+    return images[0].read(), ExplanationRequest.model_validate(value)
 
 
 def _parse_json(body: bytes) -> tuple[bytes, ExplanationRequest]:
-    upload = _JsonUpload.model_validate_json(body)
+    split = split_json(body)
+    del body  # the image would be in memory three times
+    value = parse_json(split.rest)
+    if not isinstance(value, dict):
+        raise InvalidRequest("The JSON must be an object with image_base64.")
+    image = _image_text(value.pop("image_base64", None), split)
+    parsed = ExplanationRequest.model_validate(value)
     try:
-        image = base64.b64decode(upload.image_base64, validate=True)
-    except binascii.Error as error:
+        decoded = binascii.a2b_base64(image, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
         raise InvalidRequest(f"image_base64 is not valid base64: {error}.") from error
-    if not image:
+    if not decoded:
         raise EmptyImage("image_base64 contains no bytes.")
-    return image, ExplanationRequest(**upload.model_dump(exclude={"image_base64"}))
+    return decoded, parsed
+
+
+def _image_text(sent: Any, split: SplitJson) -> str | bytes:
+    """Return the base64 text, which `split` has taken out of a large body."""
+    if split.placeholder is not None and sent != split.placeholder:
+        raise_too_large()  # the longest string is another field
+    if not isinstance(sent, str):
+        raise InvalidRequest("Send the image as a base64 string named image_base64.")
+    if split.placeholder is None:
+        return sent
+    if b"\\" not in split.string:
+        return split.string
+    try:
+        text: str = from_json(b'"%b"' % split.string)
+    except ValueError:
+        refuse_json("a string has an invalid escape")
+    return text

@@ -10,9 +10,15 @@ from werkzeug.exceptions import HTTPException
 from seewhy import errors
 
 RETRY_AFTER_S = 2
+MAX_MISTAKES = 20
+"""How many mistakes of a request an answer lists."""
+MAX_MISTAKE_CHARACTERS = 200
+MAX_DETAIL_CHARACTERS = 1_000
+"""For lists of the names that would be valid. What a client sent is quoted shorter."""
 
 STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.IdempotencyKeyBusy: HTTPStatus.CONFLICT,
     errors.BadImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -52,9 +58,14 @@ def problem_members(status: HTTPStatus, code: str, detail: str) -> dict[str, obj
         "type": "about:blank",
         "title": status.phrase,
         "status": int(status),
-        "detail": detail,
+        "detail": cut(detail, MAX_DETAIL_CHARACTERS),
         "code": code,
     }
+
+
+def cut(text: str, max_characters: int) -> str:
+    """Return `text`, or its beginning with an ellipsis."""
+    return text if len(text) <= max_characters else text[: max_characters - 1] + "…"
 
 
 def code_of(status: HTTPStatus) -> str:
@@ -86,12 +97,16 @@ def _from_seewhy_error(error: errors.SeewhyError) -> Response:
 
 
 def _from_validation_error(error: ValidationError) -> Response:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
     mistakes = [
-        {"field": ".".join(str(part) for part in mistake["loc"]), "message": mistake["msg"]}
-        for mistake in error.errors(include_url=False, include_input=False, include_context=False)
+        {
+            "field": cut(".".join(str(part) for part in mistake["loc"]), MAX_MISTAKE_CHARACTERS),
+            "message": cut(mistake["msg"], MAX_MISTAKE_CHARACTERS),
+        }
+        for mistake in found[:MAX_MISTAKES]
     ]
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    if any(mistake["type"] == "json_invalid" for mistake in error.errors(include_url=False)):
+    if any(mistake["type"] == "json_invalid" for mistake in found):
         status = HTTPStatus.BAD_REQUEST
     detail = "; ".join(
         f"{m['field']}: {m['message']}" if m["field"] else m["message"] for m in mistakes

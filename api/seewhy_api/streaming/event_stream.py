@@ -11,6 +11,7 @@ from typing import Any
 
 from seewhy.errors import InvalidRequest
 from seewhy.ledger.types import JobEvent
+from seewhy.quoting import quote
 from seewhy.schemas.job import JobState
 from seewhy_api.streaming.event_feed import EventPosition, parse_position
 
@@ -34,7 +35,7 @@ def parse_last_event_id(text: str) -> EventPosition:
     """Parse the id of a message other than the outcome's. Raises `InvalidRequest`."""
     if not _POSITION.fullmatch(text):
         raise InvalidRequest(
-            f"Last-Event-ID must be the id of an event of this stream, not {text[:50]!r}."
+            f"Last-Event-ID must be the id of an event of this stream, not {quote(text)}."
         )
     return parse_position(text)
 

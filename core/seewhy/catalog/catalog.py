@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import SettingsError, UnknownModel
+from seewhy.quoting import quote
 from seewhy.schemas.labels import Labels
 from seewhy.settings import Settings
 
@@ -57,10 +58,10 @@ class Catalog:
         try:
             return self._models[name]
         except KeyError:
-            close = difflib.get_close_matches(name, self._models, n=1)
+            close = difflib.get_close_matches(name[:200], self._models, n=1)
             suggestion = f" Did you mean {close[0]}?" if close else ""
             available = ", ".join(self.names())
-            message = f"unknown model {name!r}; available: {available}.{suggestion}"
+            message = f"unknown model {quote(name)}; available: {available}.{suggestion}"
             raise UnknownModel(message) from None
 
 

@@ -26,6 +26,7 @@ from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.submission import SubmissionLedger
 from seewhy.ledger.types import IdempotencyKey, ReservationStatus, Submission, lane_of
+from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
 from seewhy.schemas.passes import forward_passes
@@ -165,11 +166,15 @@ def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
     for method in (request.method, *request.fallback):
         if method not in spec.methods and not request.preset:
             known = ", ".join(spec.methods)
-            raise UnknownMethod(f"Model {spec.name} has no method {method!r}; choose from: {known}")
+            raise UnknownMethod(
+                f"Model {spec.name} has no method {quote(method)}; choose from: {known}"
+            )
     for layer in request.layers:
         if layer not in spec.offered_layers:
             offered = ", ".join(spec.offered_layers) or "its target layer only"
-            raise UnknownLayer(f"Model {spec.name} has no layer {layer!r}; choose from: {offered}")
+            raise UnknownLayer(
+                f"Model {spec.name} has no layer {quote(layer)}; choose from: {offered}"
+            )
 
 
 def _check_passes(job: Job, *, limit: int) -> None:

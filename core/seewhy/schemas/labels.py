@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from seewhy.errors import UnknownClass
+from seewhy.quoting import quote
 
 
 class Labels:
@@ -44,16 +45,20 @@ class Labels:
             return found[0]
         if found:
             listed = " or ".join(str(index) for index in found)
-            raise UnknownClass(f"the class name {wanted!r} is ambiguous; use the index: {listed}")
+            raise UnknownClass(
+                f"the class name {quote(wanted)} is ambiguous; use the index: {listed}"
+            )
         if re.fullmatch(r"[0-9]{1,9}", wanted):
             return self._check_range(int(wanted))
-        raise UnknownClass(f"the model has no class {wanted!r}{self._suggestion(wanted)}")
+        raise UnknownClass(f"the model has no class {quote(wanted)}{self._suggestion(wanted)}")
 
     def _check_range(self, index: int) -> int:
         if 0 <= index < len(self):
             return index
-        raise UnknownClass(f"the model has no class {index}: indices run from 0 to {len(self) - 1}")
+        raise UnknownClass(
+            f"the model has no class {quote(index)}: indices run from 0 to {len(self) - 1}"
+        )
 
     def _suggestion(self, wanted: str) -> str:
-        close = difflib.get_close_matches(wanted.casefold(), self._indices, n=3)
+        close = difflib.get_close_matches(wanted[:200].casefold(), self._indices, n=3)
         return f"; similar names: {', '.join(close)}" if close else ""

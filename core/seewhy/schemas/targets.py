@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from seewhy.errors import InvalidRequest
+from seewhy.quoting import quote
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.labels import Labels
 
@@ -88,7 +89,7 @@ def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOr
     except ValidationError as error:
         message = (
             "targets must be 'predicted', 'top:1' to 'top:20', {'why': X, 'not': [Y]}, "
-            f"{{'against': X}}, or a list of classes and such objects, not {targets!r}"
+            f"{{'against': X}}, or a list of classes and such objects, not {quote(targets)}"
         )
         raise InvalidRequest(message) from error
     if isinstance(targets, str):

@@ -1,0 +1,15 @@
+"""Quotes what a client sent, in messages."""
+
+MAX_QUOTED_CHARACTERS = 60
+
+
+def quote(value: object) -> str:
+    """Return `value` as a literal without control characters, cut after a fixed length.
+
+    A message must not grow with the request that it refuses.
+    """
+    text = value if isinstance(value, str) else str(value)
+    cut = text[:MAX_QUOTED_CHARACTERS]
+    literal = repr(cut) if isinstance(value, str) else cut
+    literal = literal[: 3 * MAX_QUOTED_CHARACTERS]
+    return literal if len(text) == len(cut) else f"{literal}… ({len(text):,} characters)"
