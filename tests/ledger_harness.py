@@ -19,11 +19,14 @@ POLICY = LedgerPolicy(
     max_attempts=3,
     recheck_ms=100,
     recheck_max_ms=400,
+    recheck_ready_ms=100,
     jobs_per_wakeup=2,
     max_wakeups=3,
     lane_limit=12,
     tenant_limit=10,
     origin_lease_ms=500,
+    max_skipped=3,
+    max_shared=2,
 )
 START_MS = 1_800_000_000_000
 CLOCK = """
@@ -57,14 +60,15 @@ class LedgerHarness(Protocol):
 class MemoryHarness:
     """Implements `LedgerHarness` in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, policy: LedgerPolicy = POLICY) -> None:
+        self._policy = policy
         self.lose_all_data()
 
     def lose_all_data(self) -> None:
         self.now_ms = START_MS
         self.unread: Counter[str] = Counter()
         self.memory = MemoryLedger(
-            policy=POLICY,
+            policy=self._policy,
             clock_ms=lambda: self.now_ms,
             unread_wakeups=lambda queue: self.unread[queue],
         )
@@ -88,14 +92,15 @@ class MemoryHarness:
 class RedisHarness:
     """Implements `LedgerHarness` on a server, whose data it deletes first."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, policy: LedgerPolicy = POLICY) -> None:
+        self._policy = policy
         self.client = client
         self.lose_all_data()
 
     def lose_all_data(self) -> None:
         self.client.flushdb()
         self.client.set("test:clock", START_MS)
-        ledger = RedisLedger(self.client, policy=POLICY, clock=CLOCK)
+        ledger = RedisLedger(self.client, policy=self._policy, clock=CLOCK)
         self.ledger: Ledger = ledger
         self.outbox: Outbox = ledger.outbox
         self.workers: WorkerRegistry = ledger.workers

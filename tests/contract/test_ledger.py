@@ -8,8 +8,6 @@ import pytest
 from ledger_harness import (
     START_MS,
     LedgerHarness,
-    MemoryHarness,
-    RedisHarness,
     latest_position,
     read_job,
 )
@@ -38,15 +36,6 @@ CONTEXT = RequestContext()
 A, B, C, D = map(RequestContext, "abcd")
 LANE = lane_of("vgg16", Priority.INTERACTIVE)
 LANES = lanes_of("vgg16")
-
-
-@pytest.fixture(params=["memory", "valkey", "redis_server"])
-def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
-    if request.param == "memory":
-        yield MemoryHarness()
-    else:
-        with request.getfixturevalue(request.param).client() as client:
-            yield RedisHarness(client)
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,8 @@
 """The contract of every outbox: in memory, on Valkey and on Redis."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from ledger_harness import START_MS, LedgerHarness, MemoryHarness, RedisHarness, read_job
+from ledger_harness import START_MS, LedgerHarness, RedisHarness, read_job
 from optionals import present
 from seewhy.ledger.types import (
     DISPATCHER_QUEUE,
@@ -25,15 +23,6 @@ from seewhy.schemas.job import JobState, Priority
 
 LANE = lane_of("vgg16", Priority.INTERACTIVE)
 URL = "https://hooks.test/seewhy?a=1"
-
-
-@pytest.fixture(params=["memory", "valkey", "redis_server"])
-def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
-    if request.param == "memory":
-        yield MemoryHarness()
-    else:
-        with request.getfixturevalue(request.param).client() as client:
-            yield RedisHarness(client)
 
 
 def finish(harness: LedgerHarness, *job_ids: str, url: str = URL) -> None:

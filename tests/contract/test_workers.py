@@ -1,20 +1,7 @@
 """The contract of the worker registry, on the memory ledger and on real servers."""
 
-from collections.abc import Iterator
-
-import pytest
-
-from ledger_harness import POLICY, START_MS, LedgerHarness, MemoryHarness, RedisHarness
+from ledger_harness import POLICY, START_MS, LedgerHarness
 from seewhy.ledger.types import RegisteredWorker
-
-
-@pytest.fixture(params=["memory", "valkey", "redis_server"])
-def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
-    if request.param == "memory":
-        yield MemoryHarness()
-    else:
-        with request.getfixturevalue(request.param).client() as client:
-            yield RedisHarness(client)
 
 
 def ids(harness: LedgerHarness) -> list[str]:

@@ -13,7 +13,6 @@ from seewhy.ledger.ports.outbox import Outbox
 from seewhy.periodic import PeriodicTask
 from seewhy.storage.port import ObjectStore
 
-SWEEP_LIMIT = 500
 ARCHIVE_LIMIT = 50
 
 
@@ -56,11 +55,11 @@ class Sweeper:
     def sweep(self) -> None:
         """Re-examine all overdue jobs, then publish wakeups. Raises `LedgerUnavailable`."""
         wakeups: dict[str, int] = {}
-        examined = SWEEP_LIMIT
-        while examined == SWEEP_LIMIT and not self._task.stopped:
-            result = self._ledger.sweep(limit=SWEEP_LIMIT)
-            wakeups |= result.wakeups
-            examined = result.examined
+        more = True
+        while more and not self._task.stopped:
+            result = self._ledger.sweep()
+            wakeups = result.wakeups
+            more = result.more
         for lane, times in wakeups.items():
             self._wakeups.notify(lane, times=times)
         if times := self._outbox.wakeups_needed():

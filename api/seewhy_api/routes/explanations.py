@@ -62,7 +62,8 @@ def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
     def get(job_id: str) -> Response:
         """Get an explanation: its status, and once it has finished its result or error.
 
-        `?wait=N` waits up to 30 s for the outcome.
+        `?wait=N` waits up to 30 s for the outcome. `queue_position` is an estimate when more than a
+        hundred tenants are served first.
         """
         context = request_context(request, deps.settings)
         record = deps.long_poll.read_job(job_id, wait_s=parse_wait_s(request))

@@ -1,9 +1,10 @@
 """Claiming and finishing jobs of the in-memory ledger."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from seewhy.ledger.memory.state.finish import cancel_or_expire, finish
-from seewhy.ledger.memory.state.queues import make_ready, next_ready, quarantined, requeue
+from seewhy.ledger.memory.state.queues import make_ready, quarantined, requeue, turns
 from seewhy.ledger.memory.state.state import Entry, LedgerState, StateOwner
 from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
 from seewhy.schemas.job import JobState
@@ -19,17 +20,24 @@ class MemoryClaims(StateOwner):
             held = [e for e in state.entries.values() if e.record.owner == owner]
             if any(entry.record.quarantined for entry in held):
                 return []
+            skipped = 0
             for lane in lanes:
                 while waiting := quarantined(state, lane):
                     if held:
                         return []
                     if claim := _take(state, waiting[0], owner):
                         return [claim]
+                    skipped += 1
             taken: list[Claim] = []
-            for lane in lanes:
-                while len(taken) < limit and (ready := next_ready(state, lane)):
-                    if claim := _take(state, ready, owner):
-                        taken.append(claim)
+            for entry in chain.from_iterable(turns(state, lane) for lane in lanes):
+                if entry and (claim := _take(state, entry, owner)):
+                    taken.append(claim)
+                else:
+                    skipped += 1
+                    if taken and skipped % state.policy.max_skipped == 0:
+                        break
+                if len(taken) == limit:
+                    break
             return taken
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
@@ -106,6 +114,7 @@ class MemoryClaims(StateOwner):
         state = self._state
         with state.changed:
             before = state.deliveries_added
+            state.shareable = state.policy.max_shared
             applied = [self._change(claim, change) for claim in claims]
             added = state.deliveries_added > before
             return FinishReceipt(applied, state.dispatcher_wakeups_needed() if added else 0)

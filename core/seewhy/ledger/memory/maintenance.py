@@ -6,7 +6,7 @@ from seewhy.ledger.memory.state.admission import open_jobs
 from seewhy.ledger.memory.state.finish import cancel_or_expire, check_duplicate, finish
 from seewhy.ledger.memory.state.queues import make_ready, requeue, wakeups_needed
 from seewhy.ledger.memory.state.state import StateOwner
-from seewhy.ledger.types import JobCounts, JobRecord, SweepResult
+from seewhy.ledger.types import SWEEP_LIMIT, JobCounts, JobRecord, SweepResult
 from seewhy.ledger.types.policy import WORKER_LOST, WORKER_LOST_DETAIL
 from seewhy.schemas.job import JobState
 
@@ -14,17 +14,23 @@ from seewhy.schemas.job import JobState
 class MemoryMaintenance(StateOwner):
     """Implements `MaintenanceLedger`, `ArchiveLedger` and `DeadLetterLedger` of the ports."""
 
-    def sweep(self, *, limit: int = 500) -> SweepResult:
-        """Check up to `limit` overdue jobs."""
+    def sweep(self, *, limit: int = SWEEP_LIMIT) -> SweepResult:
+        """Check up to `limit` overdue jobs, and whether each lane has enough wakeups."""
         state = self._state
         with state.changed:
             now = state.now()
+            state.shareable = state.policy.max_shared
             order = sorted(state.due.items(), key=lambda item: (item[1], item[0]))
             overdue = [job_id for job_id, at in order if at <= now][:limit]
-            ready = [job_id for job_id in overdue if self._check_overdue(job_id)]
-            lanes = {state.entries[job_id].record.lane for job_id in ready}
+            for job_id in overdue:
+                self._check_overdue(job_id)
+            lanes = {entry.record.lane for entry in state.entries.values() if entry.ready}
             wakeups = {lane: wakeups_needed(state, lane) for lane in lanes}
-            return SweepResult(len(overdue), {lane: n for lane, n in wakeups.items() if n})
+            return SweepResult(
+                len(overdue),
+                {lane: n for lane, n in wakeups.items() if n},
+                more=any(at <= now for at in state.due.values()),
+            )
 
     def counts(self) -> JobCounts:
         """Read all counters in one step."""
@@ -63,33 +69,30 @@ class MemoryMaintenance(StateOwner):
             letters = self._state.dead_letters
             return sum(letters.pop(job_id, None) is not None for job_id in job_ids)
 
-    def _check_overdue(self, job_id: str) -> bool:
-        """Check an overdue job; return True when it was made ready."""
+    def _check_overdue(self, job_id: str) -> None:
         entry = self._state.entries[job_id]
         if entry.record.state.terminal:  # finished earlier in this pass
-            return False
+            return
         if entry.record.state is JobState.RUNNING:
-            return self._lease_expired(job_id)
-        if self._state.past_deadline(entry.record):
+            self._lease_expired(job_id)
+        elif self._state.past_deadline(entry.record):
             finish(self._state, job_id, JobState.EXPIRED)
-            return False
-        if entry.duplicate_of:
-            return check_duplicate(self._state, job_id)
-        make_ready(self._state, job_id)
-        return True
+        elif entry.duplicate_of:
+            check_duplicate(self._state, job_id)
+        else:
+            make_ready(self._state, job_id)
 
-    def _lease_expired(self, job_id: str) -> bool:
-        """Quarantine, fail or finish a job whose worker was lost; return True when it is ready."""
+    def _lease_expired(self, job_id: str) -> None:
+        """Quarantine, fail or finish a job whose worker was lost."""
         state = self._state
         record = state.entries[job_id].record
         state.update(job_id, crashes=record.crashes + 1)
         if cancel_or_expire(state, job_id):
-            return False
+            return
         if record.attempts >= state.policy.max_attempts:
             error = {"error_code": WORKER_LOST, "error_detail": WORKER_LOST_DETAIL}
             finish(state, job_id, JobState.FAILED, **error)
-            return False
+            return
         requeue(state, job_id)
         state.update(job_id, quarantined=True)
         make_ready(state, job_id)
-        return True

@@ -2,7 +2,7 @@
 
 from seewhy.ledger.memory.state.admission import reached_limit
 from seewhy.ledger.memory.state.finish import coalesce
-from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck, wakeups_needed
+from seewhy.ledger.memory.state.queues import make_ready, wakeups_needed
 from seewhy.ledger.memory.state.state import StateOwner
 from seewhy.ledger.types import (
     IdempotencyKey,
@@ -59,7 +59,7 @@ class MemorySubmission(StateOwner):
             entry = state.accept(submission)
             if submission.key:
                 state.bind_key(submission.key, context, job_id, accepted=True)
-            schedule_recheck(state, job_id)
+            state.due[job_id] = state.now()
             if entry.fingerprint and not coalesce(state, job_id):
                 return SubmissionReceipt(job_id, created=True, notify=False)
             make_ready(state, job_id)

@@ -14,6 +14,9 @@ class ClaimLedger(Protocol):
 
         Within a lane the tenants take turns, one job each. A quarantined job is claimed alone,
         and only by an owner that holds no other job; until then its lane yields no other job.
+
+        One step passes over a limited number of expired jobs, so fewer jobs than are ready may be
+        taken, and none only when none is ready.
         """
         ...
 

@@ -24,7 +24,11 @@ class JobLedger(JobReader, Protocol):
         ...
 
     def queue_position(self, record: JobRecord) -> int | None:
-        """Count the jobs of the lane that run before a queued one, plus one."""
+        """Count the jobs of the lane that run before a queued one, plus one.
+
+        An estimate when more than 100 tenants have a turn before the job's: counting all of them
+        would take too long.
+        """
         ...
 
     def events(self, *, after: str, wait_ms: int) -> list[JobEvent]:

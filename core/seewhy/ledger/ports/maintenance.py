@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from seewhy.ledger.types import JobCounts, JobRecord, SweepResult
+from seewhy.ledger.types import SWEEP_LIMIT, JobCounts, JobRecord, SweepResult
 
 
 class MaintenanceLedger(Protocol):
     """Sweeps and counts jobs. Every method raises `LedgerUnavailable`."""
 
-    def sweep(self, *, limit: int = 500) -> SweepResult:
-        """Check up to `limit` overdue jobs: notify, requeue, quarantine, expire or fail them."""
+    def sweep(self, *, limit: int = SWEEP_LIMIT) -> SweepResult:
+        """Check up to `limit` overdue jobs: requeue, quarantine, expire or fail them.
+
+        Also counts the wakeups that each lane with ready jobs needs.
+        """
         ...
 
     def counts(self) -> JobCounts:

@@ -1,6 +1,7 @@
 """Claiming and finishing jobs of the Redis ledger."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from seewhy.ledger.redis.client.encoding import encode_claim
 from seewhy.ledger.redis.client.scripts import Scripts
@@ -14,7 +15,12 @@ class RedisClaims:
 
     def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first."""
-        rows = self.scripts.call("claims/claim", lanes=list(lanes), owner=owner, limit=limit)
+        more: int = 1
+        rows: list[list[Any]] = []
+        while more and not rows:
+            more, *rows = self.scripts.call(
+                "claims/claim", lanes=list(lanes), owner=owner, limit=limit
+            )
         return [Claim(*row) for row in rows]
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:

@@ -25,7 +25,7 @@ class RedisJobs:
         return decode_record(job_id, self.scripts.call("jobs/cancel", job_id=job_id))
 
     def queue_position(self, record: JobRecord) -> int | None:
-        """Count the jobs of the lane that run before a queued one, plus one."""
+        """Count or estimate the jobs of the lane that run before a queued one, plus one."""
         if record.state is not JobState.QUEUED:
             return None
         return self.scripts.call("jobs/queue_position", job_id=record.job_id) or None

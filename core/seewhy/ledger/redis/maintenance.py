@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from seewhy.ledger.redis.client.connection import translated
-from seewhy.ledger.redis.client.encoding import decode_records, pairs
+from seewhy.ledger.redis.client.encoding import pairs
 from seewhy.ledger.redis.client.keys import DEAD_LETTERS, UNARCHIVED, WRITE_CHECK
 from seewhy.ledger.redis.client.scripts import Scripts
-from seewhy.ledger.types import JobCounts, JobRecord, SweepResult
+from seewhy.ledger.redis.record_lists import list_records
+from seewhy.ledger.types import SWEEP_LIMIT, JobCounts, JobRecord, SweepResult
 from seewhy.schemas.job import JobState
 
 
@@ -15,10 +16,11 @@ class RedisMaintenance:
 
     scripts: Scripts
 
-    def sweep(self, *, limit: int = 500) -> SweepResult:
-        """Check up to `limit` overdue jobs."""
-        examined, *flat = self.scripts.call("maintenance/sweep", limit=limit)
-        return SweepResult(examined, {lane: times for lane, times in pairs(flat).items() if times})
+    def sweep(self, *, limit: int = SWEEP_LIMIT) -> SweepResult:
+        """Check up to `limit` overdue jobs, and whether each lane has enough wakeups."""
+        examined, more, *flat = self.scripts.call("maintenance/sweep", limit=limit)
+        wakeups = {lane: times for lane, times in pairs(flat).items() if times}
+        return SweepResult(examined, wakeups, more=bool(more))
 
     def counts(self) -> JobCounts:
         """Read all counters in one step."""
@@ -38,7 +40,7 @@ class RedisMaintenance:
 
     def list_unarchived(self, *, limit: int = 100) -> list[JobRecord]:
         """List the oldest outcomes that the object store does not have yet."""
-        return self._records(UNARCHIVED, limit)
+        return list_records(self.scripts, UNARCHIVED, limit=limit)
 
     def mark_archived(self, job_ids: Sequence[str]) -> None:
         """Remove outcomes that are now archived from the list."""
@@ -46,13 +48,9 @@ class RedisMaintenance:
 
     def list_dead_letters(self, *, limit: int = 1000) -> list[JobRecord]:
         """List the oldest failed jobs that were not dismissed."""
-        return self._records(DEAD_LETTERS, limit)
+        return list_records(self.scripts, DEAD_LETTERS, limit=limit)
 
     def dismiss(self, job_ids: Sequence[str]) -> int:
         """Remove jobs from the dead letters; return how many were removed."""
         ids = list(job_ids)
         return int(self.scripts.call("maintenance/remove", list=DEAD_LETTERS, job_ids=ids))
-
-    def _records(self, key: str, limit: int) -> list[JobRecord]:
-        rows = self.scripts.call("maintenance/list_records", list=key, limit=limit)
-        return decode_records(rows)

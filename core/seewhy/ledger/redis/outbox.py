@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from seewhy.ledger.redis.client.encoding import decode_record, decode_records
+from seewhy.ledger.redis.client.encoding import decode_record
 from seewhy.ledger.redis.client.keys import UNDELIVERED
 from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.redis.record_lists import list_records
 from seewhy.ledger.types import Attempt, Delivery, JobRecord, OriginLease
 
 
@@ -13,6 +14,7 @@ class RedisOutbox:
 
     def __init__(self, scripts: Scripts) -> None:
         """Call through these scripts."""
+        self._scripts = scripts
         self._call = scripts.call
 
     def lease_origin(self, *, limit: int) -> OriginLease | None:
@@ -51,7 +53,7 @@ class RedisOutbox:
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:
         """List the outcomes whose delivery was refused or exhausted, the oldest first."""
-        return decode_records(self._call("maintenance/list_records", list=UNDELIVERED, limit=limit))
+        return list_records(self._scripts, UNDELIVERED, limit=limit)
 
     def wakeups_needed(self) -> int:
         """Count the wakeups that dispatchers need."""

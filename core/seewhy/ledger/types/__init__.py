@@ -26,11 +26,18 @@ from seewhy.ledger.types.submissions import (
     Submission,
     SubmissionReceipt,
 )
-from seewhy.ledger.types.upkeep import EpochMarker, JobCounts, JobRestoration, SweepResult
+from seewhy.ledger.types.upkeep import (
+    SWEEP_LIMIT,
+    EpochMarker,
+    JobCounts,
+    JobRestoration,
+    SweepResult,
+)
 from seewhy.ledger.types.workers import RegisteredWorker
 
 __all__ = [
     "DISPATCHER_QUEUE",
+    "SWEEP_LIMIT",
     "Attempt",
     "Claim",
     "Completion",

@@ -20,8 +20,10 @@ class LedgerPolicy:
     lease_ms: int = 30_000
     max_attempts: int = 3
     recheck_ms: int = 5_000
-    """How soon the sweep checks a queued job; grows with the job's age to `recheck_max_ms`."""
+    """How soon the sweep checks a duplicate; grows with the job's age to `recheck_max_ms`."""
     recheck_max_ms: int = 60_000
+    recheck_ready_ms: int = 600_000
+    """How soon the sweep checks a ready job. It only waits: wakeups are counted per lane."""
     retention_ms: int = 7 * DAY_MS
     idempotency_ttl_ms: int = DAY_MS
     reservation_ms: int = 30_000
@@ -31,6 +33,10 @@ class LedgerPolicy:
     max_wakeups: int = 32
     """The most unread wakeups of one queue."""
     max_events: int = 10_000
+    max_skipped: int = 100
+    """How many expired jobs, and tenants without jobs, one step of a claim passes over."""
+    max_shared: int = 100
+    """How many duplicates finish in one step; the sweep continues."""
     lane_limit: int = 1_000_000
     """The most open jobs (queued or running) of a lane."""
     tenant_limit: int = 250_000

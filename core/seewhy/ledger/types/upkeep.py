@@ -6,6 +6,9 @@ from seewhy.ledger.types.records import JobOutcome
 from seewhy.ledger.types.submissions import Submission
 from seewhy.schemas.job import JobState
 
+SWEEP_LIMIT = 200
+"""How many overdue jobs one sweep checks by default: it must not block Redis for long."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
@@ -14,6 +17,8 @@ class SweepResult:
     examined: int
     wakeups: dict[str, int] = field(default_factory=dict)
     """Lane → how many wakeups it needs."""
+    more: bool = False
+    """Whether more jobs are overdue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
--- args: owner, limit, lanes -> {{job id, fence, attempt, lane, job}, ...}
+-- args: owner, limit, lanes -> {1 | 0, {job id, fence, attempt, lane, job}, ...}
+-- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
-local taken = {}
+local answer, skipped = { 0 }, 0
 
 local claimed = redis.call('SMEMBERS', claimed_key(owner))
-if #claimed == 1 and field(claimed[1], 'quarantined') then return taken end
+if #claimed == 1 and field(claimed[1], 'quarantined') then return answer end
 
 local function take(queue, lane, id)
-  redis.call('ZREM', queue, id)
+  remove_ready(queue, lane, id)
   if past_deadline(id, now) then
     finish(id, 'expired', now)
-    return
+    return false
   end
   local fence = redis.call('HINCRBY', job_key(id), 'fence', 1)
   local attempt = redis.call('HINCRBY', job_key(id), 'attempts', 1)
@@ -18,7 +19,15 @@ local function take(queue, lane, id)
   redis.call('SADD', claimed_key(owner), id)
   redis.call('ZADD', DUE, now + settings.lease_ms, id)
   publish_event(id, 'running')
-  table.insert(taken, { id, fence, attempt, lane, field(id, 'job') })
+  table.insert(answer, { id, fence, attempt, lane, field(id, 'job') })
+  return true
+end
+
+-- Return whether the call must stop.
+local function skip()
+  skipped = skipped + 1
+  if skipped == settings.max_skipped then answer[1] = 1 end
+  return answer[1] == 1
 end
 
 -- Quarantined jobs first. Each runs alone, so that it cannot take other jobs down with it (I2).
@@ -26,18 +35,17 @@ for _, lane in ipairs(args.lanes) do
   local queue = quarantine_key(lane)
   local id = redis.call('ZRANGE', queue, 0, 0)[1]
   while id do
-    if #claimed > 0 then return taken end
-    take(queue, lane, id)
-    if #taken == 1 then return taken end
+    if #claimed > 0 or take(queue, lane, id) or skip() then return answer end
     id = redis.call('ZRANGE', queue, 0, 0)[1]
   end
 end
 
 for _, lane in ipairs(args.lanes) do
-  while #taken < args.limit do
-    local id, tenant = next_ready(lane)
-    if not id then break end
-    take(ready_key(lane, tenant), lane, id)
+  while #answer <= args.limit do
+    local tenant, id = next_turn(lane)
+    if not tenant then break end
+    local took = id and take(ready_key(lane, tenant), lane, id)
+    if not took and skip() then return answer end
   end
 end
-return taken
+return answer

@@ -1,7 +1,6 @@
--- args: limit -> {examined, lane, wakeups, lane, wakeups, ...}
+-- args: limit -> {examined, 1 | 0: more jobs are overdue, lane, wakeups, lane, wakeups, ...}
 local now = now_ms()
 local overdue = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, args.limit)
-local lanes = {}
 
 local function lease_expired(id)
   redis.call('HINCRBY', job_key(id), 'crashes', 1)
@@ -13,40 +12,40 @@ local function lease_expired(id)
   end
   requeue(id)
   redis.call('HSET', job_key(id), 'quarantined', 1)
-  lanes[make_ready(id, now)] = true
+  make_ready(id, now)
 end
 
 -- Check a duplicate: its original may be gone, or may have finished without an outcome to share.
-local function check_duplicate(id)
-  local original = field(id, 'duplicate_of')
+local function check_duplicate(id, original)
   local state = field(original, 'state')
   if is_open(state) then
-    schedule_recheck(id, now)
+    schedule_duplicate(id, now)
   elseif state == 'succeeded' or state == 'failed' then
-    share_outcome(id, original, now)
+    share_with_duplicates(original, now)
   else
     detach(id, original)
-    if coalesce(id, now) then lanes[make_ready(id, now)] = true end
+    if coalesce(id, now) then make_ready(id, now) end
   end
 end
 
 for _, id in ipairs(overdue) do
-  local state = field(id, 'state')
+  local state, duplicate_of, deadline = read_fields(id, 'state', 'duplicate_of', 'deadline_ms')
   if not is_open(state) then  -- expired, or finished earlier in this pass
     redis.call('ZREM', DUE, id)
   elseif state == 'running' then
     lease_expired(id)
-  elseif past_deadline(id, now) then
+  elseif deadline and tonumber(deadline) <= now then
     finish(id, 'expired', now)
-  elseif field(id, 'duplicate_of') then
-    check_duplicate(id)
+  elseif duplicate_of then
+    check_duplicate(id, duplicate_of)
   else
-    lanes[make_ready(id, now)] = true
+    make_ready(id, now)
   end
 end
 
-local answer = { #overdue }
-for lane in pairs(lanes) do
+local more = #redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 1)
+local answer = { #overdue, more }
+for _, lane in ipairs(redis.call('HKEYS', READY)) do
   table.insert(answer, lane)
   table.insert(answer, wakeups_needed(lane))
 end

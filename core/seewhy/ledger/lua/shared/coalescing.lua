@@ -1,8 +1,17 @@
 -- Coalescing: jobs with the same fingerprint are computed once. The original is the job that
 -- computes; its duplicates wait and receive its outcome.
 
-local MAX_SHARED = 1000  -- per step; the sweep finishes further duplicates
+local shareable = settings.max_shared  -- how many duplicates this call may still finish
 local finish  -- defined in finish.lua: it shares outcomes, and sharing finishes duplicates
+
+-- The longer a duplicate waits, the less often the sweep checks it.
+local function schedule_duplicate(id, now)
+  local submitted, deadline = read_fields(id, 'submitted_ms', 'deadline_ms')
+  local age = now - tonumber(submitted)
+  local at = now + math.max(settings.recheck_ms, math.min(age, settings.recheck_max_ms))
+  if deadline then at = math.min(at, tonumber(deadline)) end
+  redis.call('ZADD', DUE, at, id)
+end
 
 local function detach(id, original)
   redis.call('ZREM', duplicates_key(original), id)
@@ -16,6 +25,19 @@ local function share_outcome(id, original, now)
   else
     finish(id, 'failed', now, 'cached', 1, 'error_code', field(original, 'error_code') or '',
       'error_detail', field(original, 'error_detail') or '')
+  end
+end
+
+-- Finish the duplicates of an original. When this call may not finish all, the next one is due at
+-- once, so that the sweep continues with it.
+local function share_with_duplicates(original, now)
+  for _, id in ipairs(redis.call('ZRANGE', duplicates_key(original), 0, shareable)) do
+    if shareable == 0 then
+      redis.call('ZADD', DUE, now, id)
+      return
+    end
+    shareable = shareable - 1
+    share_outcome(id, original, now)
   end
 end
 
@@ -34,7 +56,7 @@ local function coalesce(id, now)
   if goes_first and not field(original, 'cancel_requested') then
     redis.call('HSET', job_key(id), 'duplicate_of', original)
     redis.call('ZADD', duplicates_key(original), field(id, 'sequence'), id)
-    schedule_recheck(id, now)
+    schedule_duplicate(id, now)
     return false
   end
   redis.call('SET', key, id)
@@ -53,9 +75,7 @@ local function finish_duplicates(id, fingerprint, state, now)
     redis.call('DEL', key)
   end
   if state == 'succeeded' or state == 'failed' then
-    for _, duplicate in ipairs(redis.call('ZRANGE', duplicates_key(id), 0, MAX_SHARED - 1)) do
-      share_outcome(duplicate, id, now)
-    end
+    share_with_duplicates(id, now)
     return
   end
   local successor = redis.call('ZRANGE', duplicates_key(id), 0, 0)[1]

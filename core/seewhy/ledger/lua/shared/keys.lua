@@ -1,5 +1,6 @@
 -- The ledger's keys. docs/ledger.md describes their types and contents.
-local DUE, OPEN, COUNTERS, EVENTS = 'seewhy:due', 'seewhy:open', 'seewhy:counters', 'seewhy:events'
+local DUE, OPEN, READY = 'seewhy:due', 'seewhy:open', 'seewhy:ready'
+local COUNTERS, EVENTS = 'seewhy:counters', 'seewhy:events'
 local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
 local OUTBOX, ORIGIN_LEASES = 'seewhy:outbox', 'seewhy:origin_leases'
 local UNDELIVERED = 'seewhy:undelivered'

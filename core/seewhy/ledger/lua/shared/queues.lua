@@ -7,46 +7,53 @@ local function enter_rotation(lane, tenant)
   redis.call('ZADD', virtual_time_key(lane), 'NX', first[2] or 0, tenant)
 end
 
--- Return the next ready job and its tenant, and charge the tenant one turn.
-local function next_ready(lane)
-  while true do
-    local tenant = redis.call('ZRANGE', virtual_time_key(lane), 0, 0)[1]
-    if not tenant then return nil end
-    local id = redis.call('ZRANGE', ready_key(lane, tenant), 0, 0)[1]
-    if id then
-      redis.call('ZINCRBY', virtual_time_key(lane), 1, tenant)
-      return id, tenant
-    end
+-- Return the tenant whose turn it is, charged for it, and its next ready job. A tenant without a
+-- ready job leaves the rotation.
+local function next_turn(lane)
+  local tenant = redis.call('ZRANGE', virtual_time_key(lane), 0, 0)[1]
+  if not tenant then return nil end
+  local id = redis.call('ZRANGE', ready_key(lane, tenant), 0, 0)[1]
+  if id then
+    redis.call('ZINCRBY', virtual_time_key(lane), 1, tenant)
+  else
     redis.call('ZREM', virtual_time_key(lane), tenant)
   end
+  return tenant, id
 end
 
--- The older a waiting job, the less often the sweep checks it: a long backlog stays cheap.
-local function schedule_recheck(id, now)
-  local submitted, deadline = read_fields(id, 'submitted_ms', 'deadline_ms')
-  local age = now - tonumber(submitted)
-  local at = now + math.max(settings.recheck_ms, math.min(age, settings.recheck_max_ms))
+local function add_ready(queue, lane, id, sequence)
+  if redis.call('ZADD', queue, sequence, id) == 1 then redis.call('HINCRBY', READY, lane, 1) end
+end
+
+local function remove_ready(queue, lane, id)
+  if redis.call('ZREM', queue, id) == 0 then return end
+  -- Jobs that version 0.1 made ready were not counted.
+  if redis.call('HINCRBY', READY, lane, -1) < 0 then redis.call('HSET', READY, lane, 0) end
+end
+
+-- Nothing happens to a ready job before its deadline, so the sweep rarely checks it.
+local function schedule_ready(id, now, deadline)
+  local at = now + settings.recheck_ready_ms
   if deadline then at = math.min(at, tonumber(deadline)) end
   redis.call('ZADD', DUE, at, id)
 end
 
 local function make_ready(id, now)
-  local lane, sequence, quarantined, context =
-    read_fields(id, 'lane', 'sequence', 'quarantined', 'context')
+  local lane, sequence, quarantined, context, deadline =
+    read_fields(id, 'lane', 'sequence', 'quarantined', 'context', 'deadline_ms')
   if quarantined then
-    redis.call('ZADD', quarantine_key(lane), sequence, id)
+    add_ready(quarantine_key(lane), lane, id, sequence)
   else
     local tenant = tenant_in(context)
     enter_rotation(lane, tenant)
-    redis.call('ZADD', ready_key(lane, tenant), sequence, id)
+    add_ready(ready_key(lane, tenant), lane, id, sequence)
   end
-  schedule_recheck(id, now)
-  return lane
+  schedule_ready(id, now, deadline)
 end
 
 local function dequeue(id, lane, tenant)
-  redis.call('ZREM', ready_key(lane, tenant), id)
-  redis.call('ZREM', quarantine_key(lane), id)
+  remove_ready(ready_key(lane, tenant), lane, id)
+  remove_ready(quarantine_key(lane), lane, id)
 end
 
 -- Make a running job queued again; the caller decides when it becomes ready.
@@ -58,12 +65,7 @@ end
 
 -- One wakeup per `jobs_per_wakeup` ready jobs, less the messages that no worker has read yet.
 local function wakeups_needed(lane)
-  local ready = redis.call('ZCARD', quarantine_key(lane))
-  local enough = settings.jobs_per_wakeup * settings.max_wakeups
-  for _, tenant in ipairs(redis.call('ZRANGE', virtual_time_key(lane), 0, -1)) do
-    if ready >= enough then break end
-    ready = ready + redis.call('ZCARD', ready_key(lane, tenant))
-  end
+  local ready = tonumber(redis.call('HGET', READY, lane) or 0)
   local wanted = math.min(math.ceil(ready / settings.jobs_per_wakeup), settings.max_wakeups)
   return math.max(0, wanted - redis.call('LLEN', settings.wakeup_queue_prefix .. lane))
 end

@@ -4,9 +4,6 @@ from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck
 from seewhy.ledger.memory.state.state import FinishedJob, LedgerState, Original
 from seewhy.schemas.job import JobState
 
-MAX_SHARED = 1000
-"""The most duplicates that finish in the same step as their original."""
-
 
 def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object) -> None:
     """Give a job its outcome."""
@@ -55,27 +52,33 @@ def coalesce(state: LedgerState, job_id: str) -> bool:
         queued_first = other.state is JobState.QUEUED and other.lane == entry.record.lane
         if (other.state is JobState.RUNNING or queued_first) and not other.cancel_requested:
             entry.duplicate_of = other.job_id
-            schedule_recheck(state, job_id)
+            _schedule_duplicate(state, job_id)
             return False
     state.originals[entry.fingerprint or ""] = Original(job_id)
     return True
 
 
-def check_duplicate(state: LedgerState, job_id: str) -> bool:
-    """Check a duplicate whose original may be gone; return True when it was made ready."""
+def check_duplicate(state: LedgerState, job_id: str) -> None:
+    """Check a duplicate whose original may be gone."""
     entry = state.entries[job_id]
     original = state.entries.get(entry.duplicate_of or "")
     found = original.record.state if original and not state.has_expired(original.record) else None
     if found in {JobState.QUEUED, JobState.RUNNING}:
-        schedule_recheck(state, job_id)
+        _schedule_duplicate(state, job_id)
     elif original and found in {JobState.SUCCEEDED, JobState.FAILED}:
-        _share_outcome(state, job_id, original.record.job_id)
+        _share_with_duplicates(state, original.record.job_id)
     else:
         entry.duplicate_of = None
         if coalesce(state, job_id):
             make_ready(state, job_id)
-            return True
-    return False
+
+
+def _schedule_duplicate(state: LedgerState, job_id: str) -> None:
+    """Set when the sweep checks a duplicate next: the longer it waits, the less often."""
+    age_ms = state.now() - state.entries[job_id].record.submitted_ms
+    policy = state.policy
+    in_ms = max(policy.recheck_ms, min(age_ms, policy.recheck_max_ms))
+    schedule_recheck(state, job_id, in_ms=in_ms)
 
 
 def _share_outcome(state: LedgerState, job_id: str, original_id: str) -> None:
@@ -84,6 +87,16 @@ def _share_outcome(state: LedgerState, job_id: str, original_id: str) -> None:
     names = ("result",) if original.state is JobState.SUCCEEDED else ("error_code", "error_detail")
     outcome = {name: getattr(original, name) or "" for name in names}
     finish(state, job_id, original.state, cached=True, **outcome)
+
+
+def _share_with_duplicates(state: LedgerState, original_id: str) -> None:
+    """Finish duplicates, as many as the step may; then the next one is due at once."""
+    for duplicate in _duplicates(state, original_id):
+        if state.shareable == 0:
+            state.due[duplicate] = state.now()
+            return
+        state.shareable -= 1
+        _share_outcome(state, duplicate, original_id)
 
 
 def _duplicates(state: LedgerState, job_id: str) -> list[str]:
@@ -102,11 +115,9 @@ def _finish_duplicates(
             original.expires_ms = state.now() + state.policy.cache_ms
         else:
             del state.originals[fingerprint]
-    duplicates = _duplicates(state, job_id)
     if outcome in {JobState.SUCCEEDED, JobState.FAILED}:
-        for duplicate in duplicates[:MAX_SHARED]:
-            _share_outcome(state, duplicate, job_id)
-    elif duplicates:
+        _share_with_duplicates(state, job_id)
+    elif duplicates := _duplicates(state, job_id):
         state.entries[duplicates[0]].duplicate_of = None
         if coalesce(state, duplicates[0]):
             make_ready(state, duplicates[0])

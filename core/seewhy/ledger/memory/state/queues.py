@@ -1,19 +1,17 @@
 """The queues of ready jobs, and fair queueing among tenants."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from seewhy.ledger.memory.state.state import Entry, LedgerState
 from seewhy.ledger.types import JobRecord, wakeup_queue
 from seewhy.schemas.job import JobState
 
 
-def schedule_recheck(state: LedgerState, job_id: str) -> None:
-    """Set when the sweep checks a waiting job next."""
-    record, now = state.entries[job_id].record, state.now()
-    age = now - record.submitted_ms
-    at = now + max(state.policy.recheck_ms, min(age, state.policy.recheck_max_ms))
-    state.due[job_id] = at if record.deadline_ms is None else min(at, record.deadline_ms)
+def schedule_recheck(state: LedgerState, job_id: str, *, in_ms: int) -> None:
+    """Set when the sweep checks a waiting job next: in `in_ms`, or at its deadline."""
+    at, deadline_ms = state.now() + in_ms, state.entries[job_id].record.deadline_ms
+    state.due[job_id] = at if deadline_ms is None else min(at, deadline_ms)
 
 
 def make_ready(state: LedgerState, job_id: str) -> None:
@@ -24,7 +22,7 @@ def make_ready(state: LedgerState, job_id: str) -> None:
         lowest = min(virtual_time.values(), default=0)
         virtual_time.setdefault(entry.record.context.tenant, lowest)
     entry.ready = True
-    schedule_recheck(state, job_id)
+    schedule_recheck(state, job_id, in_ms=state.policy.recheck_ready_ms)
 
 
 def requeue(state: LedgerState, job_id: str) -> None:
@@ -45,16 +43,20 @@ def tenant_queue(state: LedgerState, lane: str, tenant: str) -> list[Entry]:
     )
 
 
-def next_ready(state: LedgerState, lane: str) -> Entry | None:
-    """Return the next ready job and charge its tenant one turn."""
+def turns(state: LedgerState, lane: str) -> Iterator[Entry | None]:
+    """Give the tenants their turns, charge each, and yield its next ready job.
+
+    A tenant without a ready job leaves the rotation; its turn yields None.
+    """
     virtual_time = state.virtual_time.setdefault(lane, {})
     while virtual_time:
         tenant = next_tenant(virtual_time)
-        if queue := tenant_queue(state, lane, tenant):
+        queue = tenant_queue(state, lane, tenant)
+        if queue:
             virtual_time[tenant] += 1
-            return queue[0]
-        del virtual_time[tenant]
-    return None
+        else:
+            del virtual_time[tenant]
+        yield queue[0] if queue else None
 
 
 def next_tenant(virtual_time: dict[str, int]) -> str:

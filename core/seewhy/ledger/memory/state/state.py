@@ -81,6 +81,8 @@ class LedgerState:
     events: list[JobEvent] = field(default_factory=list)
     unarchived: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
+    shareable: int = 0
+    """How many duplicates the current step may still finish."""
     outbox: dict[str, dict[str, int]] = field(default_factory=dict)
     """Origin → job → when its webhook is due."""
     deliveries_added: int = 0
@@ -170,9 +172,12 @@ class LedgerState:
     def due_origins(self) -> list[str]:
         """List the origins with a due delivery and without a lease, the longest due first."""
         now = self.now()
-        first = {origin: min(rows.values()) for origin, rows in self.outbox.items() if rows}
-        due = sorted((at, origin) for origin, at in first.items() if at <= now)
-        return [origin for _, origin in due if self.origin_leases.get(origin, 0) <= now]
+        leasable = {
+            origin: max(min(rows.values()), self.origin_leases.get(origin, 0))
+            for origin, rows in self.outbox.items()
+            if rows
+        }
+        return [origin for at, origin in sorted((at, o) for o, at in leasable.items()) if at <= now]
 
     def dispatcher_wakeups_needed(self) -> int:
         """Count the wakeups that webhook dispatchers need."""
