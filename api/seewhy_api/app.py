@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from flask import Flask, Response
 
+from seewhy.access.key_ring import KeyRing
+from seewhy.access.key_store import KeyStore
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.jobs.manifest import Manifest
@@ -17,7 +19,7 @@ from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.retention import open_retention
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
-from seewhy_api.http import problems
+from seewhy_api.http import auth, problems
 from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
@@ -36,6 +38,7 @@ class Api:
     """A Flask application and its background threads."""
 
     flask: Flask
+    keys: KeyRing
     event_feed: EventFeed
     sweeper: Sweeper
     retention: RetentionTask | None
@@ -96,8 +99,10 @@ def create_api(settings: Settings) -> Api:
         job_exists=lambda job_id: ledger.read(job_id) is not None,
         image_key_of=_image_key_of,
     )
+    keys = KeyRing(KeyStore(store))
     return Api(
-        flask=_create_flask(deps),
+        flask=_create_flask(deps, auth.Authenticator(settings=settings, keys=keys)),
+        keys=keys,
         event_feed=event_feed,
         sweeper=sweeper,
         retention=RetentionTask(retention=retention) if retention else None,
@@ -109,8 +114,8 @@ def _image_key_of(manifest: bytes) -> str:
     return Job.model_validate_json(submission.job).image_key
 
 
-def _create_flask(deps: Dependencies) -> Flask:
-    flask = Flask("seewhy_api")
+def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flask:
+    flask = Flask("seewhy_api", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
     flask.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
     flask.request_class = UploadRequest
@@ -124,6 +129,7 @@ def _create_flask(deps: Dependencies) -> Flask:
         create_health_blueprint,
     ):
         flask.register_blueprint(create_blueprint(deps))
+    auth.install(flask, authenticator)
 
     @flask.after_request
     def forbid_content_sniffing(response: Response) -> Response:

@@ -3,7 +3,10 @@
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.errors import AppImportError
 
+from seewhy.access.policy import require_protection
+from seewhy.errors import SettingsError
 from seewhy.settings import Settings
 from seewhy_api.app import Api, create_api
 from seewhy_api.connections.limits import ServerLimits
@@ -37,8 +40,16 @@ class Server(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Build the application, in each worker process after the fork."""
+        """Build the application, in each worker process after the fork.
+
+        Ends the server when its settings would let anybody in. The store must not be asked before
+        the fork.
+        """
         self._api = create_api(self._settings)
+        try:
+            require_protection(self._settings, has_keys=self._api.keys.has_keys)
+        except SettingsError as error:
+            raise AppImportError(f"seewhy api: {error}") from error
         return self._api.flask
 
     def _start_threads(self, worker: Any) -> None:

@@ -15,17 +15,22 @@ SeewhyError
 │   ├── UnsupportedImage      The content is not JPEG, PNG or WebP.
 │   ├── ImageTooLarge         The image exceeds the limit on bytes or pixels.
 │   └── BrokenImage           The image is truncated or corrupt.
+├── AccessDenied              The caller may not do this.
+│   ├── Unauthenticated       The request has no valid credentials.
+│   └── InsufficientScope     The API key does not allow this.
 ├── NotFound                  The requested resource does not exist.
 │   ├── UnknownExplanation    No explanation with this id was accepted.
 │   ├── ExplanationGone       The explanation is past its retention.
-│   └── ResultNotReady        The explanation has no result.
+│   ├── ResultNotReady        The explanation has no result.
+│   └── UnknownKey            There is no API key with this id.
 ├── Unavailable               A required server does not respond.
 │   ├── LedgerUnavailable     Redis does not respond.
 │   └── StoreUnavailable      The object store does not respond or refuses the request.
 ├── Overloaded                A limit on what is open or waiting is reached.
 │   ├── QueueFull             The queue of this model and priority is full.
 │   ├── TenantQueueFull       The tenant's share of the queue is full.
-│   └── TooManyStreams        The limit on open event streams is reached.
+│   ├── TooManyStreams        The limit on open event streams is reached.
+│   └── TooManyFailures       An address sent too many invalid credentials.
 ├── ObjectNotFound            The object store has no object under this key.
 ├── ModelError                A model cannot be served.
 │   ├── WeightsNotFound       The weights are neither on disk nor downloadable.
@@ -137,6 +142,34 @@ class BrokenImage(BadImage):
     code = "broken_image"
 
 
+class AccessDenied(SeewhyError):
+    """The caller may not do this."""
+
+    code = "access_denied"
+
+
+class Unauthenticated(AccessDenied):
+    """The request has no valid credentials."""
+
+    code = "unauthenticated"
+
+    def __init__(self, message: str, *, invalid: bool = False) -> None:
+        """Say whether there were credentials, which were `invalid`."""
+        super().__init__(message)
+        self.invalid = invalid
+
+
+class InsufficientScope(AccessDenied):
+    """The API key does not allow this."""
+
+    code = "insufficient_scope"
+
+    def __init__(self, message: str, *, scope: str) -> None:
+        """Name the scopes that are needed, separated by spaces."""
+        super().__init__(message)
+        self.scope = scope
+
+
 class NotFound(SeewhyError):
     """The requested resource does not exist."""
 
@@ -160,6 +193,12 @@ class ResultNotReady(NotFound):
 
     code = "result_not_ready"
     retryable = True
+
+
+class UnknownKey(NotFound):
+    """There is no API key with this id."""
+
+    code = "unknown_key"
 
 
 class Unavailable(SeewhyError):
@@ -209,6 +248,12 @@ class TooManyStreams(Overloaded):
     """The limit on open event streams is reached."""
 
     code = "too_many_streams"
+
+
+class TooManyFailures(Overloaded):
+    """An address sent too many invalid credentials."""
+
+    code = "too_many_failures"
 
 
 class ObjectNotFound(SeewhyError):

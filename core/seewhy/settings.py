@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -83,10 +83,24 @@ class Settings(Limits):
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
     api_processes: int = Field(1, ge=1, le=64, description="The number of API processes.")
 
+    auth: Literal["auto", "keys", "gateway", "none"] = Field(
+        "auto",
+        description="How requests are authenticated: keys, gateway (the tenant header) or none. "
+        "auto means a gateway where one is configured, and keys where one exists; without either "
+        "the API serves everybody on a loopback address and refuses to start on any other.",
+    )
     tenant_header: str | None = Field(
         None,
         pattern=r"^[A-Za-z0-9-]{1,64}$",
-        description="The HTTP header that names the tenant; unset means a single tenant.",
+        description="The HTTP header in which a gateway names the tenant.",
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="The networks of the gateway, in CIDR notation, comma-separated. The tenant "
+        "header counts only from there.",
+    )
+    key: SecretStr | None = Field(
+        None, description="The API key with which seewhy explain and seewhy trust call a service."
     )
     cache_ttl_s: int = Field(
         86_400,
@@ -128,6 +142,17 @@ class Settings(Limits):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_gateway(self) -> Self:
+        if self.tenant_header and not self.trusted_proxies:
+            raise ValueError(
+                "SEEWHY_TENANT_HEADER needs SEEWHY_TRUSTED_PROXIES, the addresses of the gateway: "
+                "from any other address the header could be forged"
+            )
+        if self.auth == "gateway" and not self.tenant_header:
+            raise ValueError("SEEWHY_AUTH=gateway needs SEEWHY_TENANT_HEADER")
+        return self
+
     @field_validator("worker_models", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
@@ -142,7 +167,7 @@ class Settings(Limits):
             parse_secrets(value.get_secret_value())
         return value
 
-    @field_validator("webhook_allowed_networks", mode="before")
+    @field_validator("webhook_allowed_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

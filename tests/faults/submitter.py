@@ -14,9 +14,12 @@ from pathlib import Path
 
 import httpx2
 
+from seewhy.schemas.context import DEFAULT_TENANT
+
 ACCEPT_TIMEOUT_S = 120.0
 RESPONSE_TIMEOUT_S = 20.0
 TENANT_HEADER = "X-Tenant"
+"""Counts only in a scenario whose settings name it."""
 UNCACHED_REQUEST = json.dumps({"cache": False})
 """Opts out of result sharing: jobs outnumber the images, and each must be computed."""
 
@@ -151,13 +154,12 @@ class Submitter:
     def _post(
         self, key: str, body: bytes, request: str, tenant: str | None
     ) -> httpx2.Response | None:
-        tenant_header = {TENANT_HEADER: tenant} if tenant else {}
         try:
             response = self._client.post(
                 self._url,
                 files={"image": body},
                 data={"request": request},
-                headers={"Idempotency-Key": key} | tenant_header,
+                headers={"Idempotency-Key": key, TENANT_HEADER: tenant or DEFAULT_TENANT},
             )
         except httpx2.TransportError:
             response = None

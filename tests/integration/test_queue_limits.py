@@ -20,7 +20,8 @@ from seewhy.storage.obstore_adapter import open_store
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    return {"tenant_header": "X-Tenant", "queue_limit": 5, "tenant_queue_limit": 3}
+    limits = {"queue_limit": 5, "tenant_queue_limit": 3}
+    return {"tenant_header": "X-Tenant", "trusted_proxies": "127.0.0.1", **limits}
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ COMMANDS = (
     "models",
     "bucket",
     "rebuild",
+    "keys",
     "dead",
     "webhooks",
 )

@@ -47,6 +47,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "result_not_ready",
         "store_unavailable",
         "tenant_queue_full",
+        "too_many_failures",
         "too_many_streams",
         "unavailable",
     }

@@ -26,12 +26,13 @@ class JobLookup:
     def require_job(
         self, record: JobRecord | None, job_id: str, *, context: RequestContext
     ) -> JobRecord:
-        """Return a record that was just read, if the caller may see it; every caller may today.
+        """Return a record that was just read, if it belongs to the caller's tenant.
 
-        Without a record raises `ExplanationGone` past the retention, `LedgerUnavailable` while lost
-        jobs are being restored, and `UnknownExplanation` otherwise.
+        The job of another tenant is treated like one that was never accepted. Without a record
+        raises `ExplanationGone` past the retention, `LedgerUnavailable` while lost jobs are being
+        restored, and `UnknownExplanation` otherwise.
         """
-        if record is not None:
+        if record is not None and record.context.tenant == context.tenant:
             return record
         try:
             age = datetime.now(UTC) - job_time(job_id)

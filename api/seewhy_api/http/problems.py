@@ -23,6 +23,8 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.BadImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.AccessDenied: HTTPStatus.FORBIDDEN,
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.ExplanationGone: HTTPStatus.GONE,
     errors.ResultNotReady: HTTPStatus.CONFLICT,
@@ -30,6 +32,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
 _log = logging.getLogger(__name__)
@@ -93,7 +96,19 @@ def _from_seewhy_error(error: errors.SeewhyError) -> Response:
         _log.warning("Answering 503: %s", error)
         detail = "The service is temporarily unavailable. Retry the request later."
         return problem(status, error.code, detail)
-    return problem(status, error.code, str(error))
+    response = problem(status, error.code, str(error))
+    if challenge := _challenge(error):
+        response.headers["WWW-Authenticate"] = challenge
+    return response
+
+
+def _challenge(error: errors.SeewhyError) -> str | None:
+    """Return the challenge of RFC 6750. Not Basic: browsers would ask for a password."""
+    if isinstance(error, errors.Unauthenticated):
+        return 'Bearer realm="seewhy"' + (', error="invalid_token"' if error.invalid else "")
+    if isinstance(error, errors.InsufficientScope):
+        return f'Bearer realm="seewhy", error="insufficient_scope", scope="{error.scope}"'
+    return None
 
 
 def _from_validation_error(error: ValidationError) -> Response:

@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
-from seewhy_api.http.auth import request_context
+from seewhy.access.records import Scope
+from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
@@ -26,6 +27,7 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
     )
 
     @blueprint.get("/events")
+    @requires(Scope.READ)
     def stream_events(job_id: str) -> Response:
         """Stream the events of an explanation as server-sent events.
 
@@ -36,7 +38,7 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
         if last_id == OUTCOME_ID:
             return Response(status=HTTPStatus.NO_CONTENT)  # an EventSource does not reconnect then
         after = parse_last_event_id(last_id) if last_id else None
-        context = request_context(request, deps.settings)
+        context = request_context()
         with ExitStack() as stack:
             stack.enter_context(slots.take(f"{context.tenant} {request.remote_addr}"))
             subscription = stack.enter_context(deps.event_feed.subscribe(job_id, after=after))

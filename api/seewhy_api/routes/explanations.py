@@ -2,10 +2,11 @@
 
 from flask import Blueprint, Response, jsonify, request
 
+from seewhy.access.records import Scope
 from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.types import DeliveryState, JobRecord
-from seewhy_api.http.auth import request_context
+from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.parsing import parse_idempotency_key, parse_upload, parse_wait_s
 from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.routes.dependencies import Dependencies
@@ -32,6 +33,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
     )
 
     @blueprint.post("")
+    @requires(Scope.SUBMIT)
     def submit() -> Response:
         """Submit an image for explanation.
 
@@ -44,7 +46,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         """
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         body, explanation_request = parse_upload(request)
-        context = request_context(request, deps.settings)
+        context = request_context()
         manifest = submit_service.accept(body, explanation_request, key=key, context=context)
         # Redis may have lost the job since. It is durable and its manifest restores it; an error
         # here would make the client submit a second job.
@@ -59,23 +61,28 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
 
 def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.get("/<job_id>")
+    @requires(Scope.READ)
     def get(job_id: str) -> Response:
         """Get an explanation: its status, and once it has finished its result or error.
 
         `?wait=N` waits up to 30 s for the outcome. `queue_position` is an estimate when more than a
         hundred tenants are served first.
         """
-        context = request_context(request, deps.settings)
-        record = deps.long_poll.read_job(job_id, wait_s=parse_wait_s(request))
+        context = request_context()
+        wait_s = parse_wait_s(request)
+        if wait_s:  # before waiting: how long an answer takes must not tell of another tenant's job
+            deps.lookup.read_job(job_id, context=context)
+        record = deps.long_poll.read_job(job_id, wait_s=wait_s)
         return _explanation_response(deps, deps.lookup.require_job(record, job_id, context=context))
 
     @blueprint.post("/<job_id>/cancel")
+    @requires(Scope.SUBMIT, Scope.READ)
     def cancel(job_id: str) -> Response:
         """Cancel a queued explanation, or request the cancellation of a running one.
 
         A finished explanation stays as it is.
         """
-        context = request_context(request, deps.settings)
+        context = request_context()
         deps.lookup.read_job(job_id, context=context)
         record = deps.lookup.require_job(deps.ledger.cancel(job_id), job_id, context=context)
         _wake_dispatcher(deps, record)
@@ -84,9 +91,10 @@ def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
 
 def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.post("/<job_id>/redeliver")
+    @requires(Scope.SUBMIT, Scope.READ)
     def redeliver(job_id: str) -> Response:
         """Send the webhook of a finished explanation again, with ten new attempts."""
-        context = request_context(request, deps.settings)
+        context = request_context()
         record = deps.lookup.read_job(job_id, context=context)
         if record.webhook is None:
             raise InvalidRequest("This explanation has no webhook.")

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify
 
 from seewhy.errors import Unavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
+from seewhy_api.http.auth import public
 from seewhy_api.routes.dependencies import Dependencies
 
 
@@ -16,11 +17,13 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
+    @public
     def alive() -> Response:
         """Answer 200 while the process serves requests."""
         return jsonify({"status": "ok"})
 
     @blueprint.get("/readyz")
+    @public
     def ready() -> Response:
         """Report whether the API can accept requests, and which workers are alive.
 

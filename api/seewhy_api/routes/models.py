@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnknownModel
 from seewhy.schemas.methods import METHOD_INFO
+from seewhy_api.http.auth import requires
 from seewhy_api.http.problems import problem
 from seewhy_api.routes.dependencies import Dependencies
 
@@ -17,12 +18,14 @@ def create_models_blueprint(deps: Dependencies) -> Blueprint:
     blueprint = Blueprint("models", __name__, url_prefix="/v1/models")
 
     @blueprint.get("")
+    @requires()
     def list_models() -> Response:
         """List the models of the catalog, and the default model."""
         models = [_serialize_model(deps.catalog.get(name)) for name in deps.catalog.names()]
         return jsonify({"models": models, "default": deps.settings.default_model})
 
     @blueprint.get("/<name>")
+    @requires()
     def get_model(name: str) -> Response:
         """Get one model: its input, layers and methods."""
         try:

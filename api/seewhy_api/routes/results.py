@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
+from seewhy.access.records import Scope
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
 from seewhy.imaging import codecs, maps
 from seewhy.imaging.arrays import MapArray
@@ -15,7 +16,7 @@ from seewhy.imaging.rendering.overlay import heatmap, overlay
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
-from seewhy_api.http.auth import request_context
+from seewhy_api.http.auth import request_context, requires
 from seewhy_api.routes.dependencies import Dependencies
 
 _ScaleMaximum = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -49,13 +50,14 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
     blueprint = Blueprint("results", __name__, url_prefix="/v1/explanations/<job_id>")
 
     def require_result(job_id: str) -> tuple[Job, Result]:
-        context = request_context(request, deps.settings)
+        context = request_context()
         record = deps.lookup.read_job(job_id, context=context)
         if record.result is None:
             raise ResultNotReady(f"The explanation is {record.state}; it has no result.")
         return Job.model_validate_json(record.job), Result.model_validate_json(record.result)
 
     @blueprint.get("/map.npy")
+    @requires(Scope.READ)
     def get_map(job_id: str) -> Response:
         """Get the signed maps as a NumPy file.
 
@@ -67,6 +69,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         return _file_response(body, "application/octet-stream", f"{job_id}.npy")
 
     @blueprint.get("/overlay")
+    @requires(Scope.READ)
     def get_overlay(job_id: str) -> Response:
         """Get a JPEG of the image with one map drawn on it; see the drawing options."""
         job, result = require_result(job_id)
@@ -78,6 +81,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         return _file_response(body, "image/jpeg", f"{job_id}.jpg")
 
     @blueprint.get("/heatmap")
+    @requires(Scope.READ)
     def get_heatmap(job_id: str) -> Response:
         """Get a PNG of one map at the size of the image, transparent where the map has no cells."""
         job, result = require_result(job_id)

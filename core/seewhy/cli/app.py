@@ -10,6 +10,7 @@ from seewhy.cli.commands.bucket import bucket
 from seewhy.cli.commands.dead import dead
 from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.fit import fit
+from seewhy.cli.commands.keys import keys
 from seewhy.cli.commands.models import models
 from seewhy.cli.commands.processes import api, dispatcher, worker
 from seewhy.cli.commands.rebuild import rebuild
@@ -28,6 +29,7 @@ app = typer.Typer(
 for command in (up, explain, trust, fit, api, worker, dispatcher, bucket, rebuild):
     app.command()(command)
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")
 app.add_typer(webhooks, name="webhooks")
 

@@ -66,6 +66,7 @@ class RequestOptions(TypedDict, total=False):
 class Client:
     """A client of the service at `url`. Blocking and thread-safe; close it or use `with`.
 
+    `key` is the API key that the service requires, if it does.
     Requests are repeated up to `attempts` times when the service is unreachable or overloaded.
     `timeout_s` applies to each response. Every method raises `ServiceUnreachable`,
     `UnexpectedResponse` and `RequestRejected`. An explanation is named by its id or by the
@@ -76,13 +77,14 @@ class Client:
         self,
         url: str = "http://127.0.0.1:8000",
         *,
+        key: str | None = None,
         timeout_s: float = 30.0,
         attempts: int = 6,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Create a client. Nothing is sent yet."""
         self._transport = Transport(
-            url, timeout_s=timeout_s, attempts=attempts, transport=transport
+            url, key=key, timeout_s=timeout_s, attempts=attempts, transport=transport
         )
 
     def __enter__(self) -> Self:

@@ -28,6 +28,7 @@ class Transport:
         self,
         url: str,
         *,
+        key: str | None,
         timeout_s: float,
         attempts: int,
         transport: httpx2.BaseTransport | None,
@@ -41,7 +42,8 @@ class Transport:
             transport=transport,
             trust_env=not _is_loopback(url),  # a proxy cannot reach this machine's loopback
             follow_redirects=True,
-            headers={"Accept": "application/json, */*;q=0.5"},
+            headers={"Accept": "application/json, */*;q=0.5"}
+            | ({"Authorization": f"Bearer {key}"} if key else {}),
         )
 
     def __enter__(self) -> Self:

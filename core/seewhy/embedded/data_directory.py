@@ -19,6 +19,11 @@ class DataDirectory:
         self.valkey = root / "valkey"
         self.logs = root / "logs"
 
+    @property
+    def store_url(self) -> str:
+        """The URL of the object store in this directory."""
+        return f"file://{self.objects}"
+
 
 @contextmanager
 def lock_data_directory(root: Path) -> Iterator[DataDirectory]:

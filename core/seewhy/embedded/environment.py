@@ -8,13 +8,18 @@ from pydantic import SecretStr
 from seewhy.settings import PREFIX, Settings
 
 
+_OWN_SETTINGS = {"key"}
+"""No child calls a service."""
+
+
 def as_environment(settings: Settings) -> dict[str, str]:
     """Return the environment variables from which `load` builds equal settings.
 
-    Contains only fields that were set: a child process applies its own defaults to the others.
+    Contains only fields that were set, without the user's own API key: a child process applies
+    its own defaults to the others.
     """
     variables: dict[str, str] = {}
-    for name in sorted(settings.model_fields_set):
+    for name in sorted(settings.model_fields_set - _OWN_SETTINGS):
         value = getattr(settings, name)
         if value is not None:
             variables[PREFIX + name.upper()] = _format(value)

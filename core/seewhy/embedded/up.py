@@ -35,7 +35,7 @@ def complete_settings(settings: Settings, directory: DataDirectory) -> Settings:
     """
     changes: dict[str, object] = {}
     if not settings.model_fields_set & {"store_url", "s3_endpoint"}:
-        changes["store_url"] = f"file://{directory.objects}"
+        changes["store_url"] = directory.store_url
     if settings.api_port == 0:
         changes["api_port"] = free_port(host=settings.api_host)
     elif not is_free(settings.api_port, host=settings.api_host):

@@ -1,9 +1,13 @@
 """The request context: for whom a request runs, from the HTTP door to the ledger."""
 
+import re
 from dataclasses import dataclass
 
 DEFAULT_TENANT = "default"
-"""The tenant of every request on an installation without a tenant header."""
+"""The tenant of every request where neither keys nor a gateway name one."""
+
+TENANT_PATTERN = r"[A-Za-z0-9._-]{1,64}"
+"""The names that a tenant may have, as a regular expression."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +20,8 @@ class RequestContext:
 
 DEFAULT_CONTEXT = RequestContext()
 """The context of work that no client requested."""
+
+
+def is_tenant(name: str) -> bool:
+    """Whether a tenant may have this name."""
+    return re.fullmatch(TENANT_PATTERN, name) is not None

@@ -6,6 +6,7 @@ jobs/<year>/<month>/<day>/<hour>/<job id>.json        a job's manifest
 jobs/<year>/<month>/<day>/<hour>/<job id>.final.json  a job's outcome
 results/<job id>/<fence>/<name>             what a worker wrote under one claim
 ledger/epoch                                which ledger holds the jobs of this store
+keys/<key id>.json                          the record of an API key
 ```
 
 Writers check their arguments, so no key leaves its folder. Parsers return None for any key that
@@ -23,8 +24,9 @@ IMAGES_FOLDER = "images"
 JOBS_FOLDER = "jobs"
 RESULTS_FOLDER = "results"
 
+KEYS_FOLDER = "keys"
 EPOCH_KEY = "ledger/epoch"
-"""Outside the folders that expire."""
+"""Like the API keys, outside the folders that expire."""
 
 RESULT_DOCUMENT = "result.json"
 """The name of the object that a worker writes last, with the numbers of the result."""
@@ -32,6 +34,7 @@ RESULT_DOCUMENT = "result.json"
 _MANIFEST_SUFFIX = ".json"
 _OUTCOME_SUFFIX = ".final.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEY_ID = re.compile(r"[0-9a-f]{16}")
 _RESULT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 
 
@@ -117,5 +120,21 @@ def parse_result_key(key: str) -> ResultKey | None:
     try:
         parsed = ResultKey(job_id, int(fence), name)
         return parsed if key == result_key(parsed.job_id, parsed.fence, parsed.name) else None
+    except ValueError:
+        return None
+
+
+def key_record_key(key_id: str) -> str:
+    """Return the key of an API key's record. Raises `ValueError` when `key_id` is not one."""
+    if not _KEY_ID.fullmatch(key_id):
+        raise ValueError(f"Not the id of an API key: {key_id!r}")
+    return f"{KEYS_FOLDER}/{key_id}.json"
+
+
+def parse_key_record_key(key: str) -> str | None:
+    """Return the id of the API key whose record is under a key made by `key_record_key`."""
+    key_id = key.removeprefix(f"{KEYS_FOLDER}/").removesuffix(".json")
+    try:
+        return key_id if key == key_record_key(key_id) else None
     except ValueError:
         return None

@@ -16,7 +16,12 @@ SMALL_TENANT_JOBS = 10
     load_s=0.5,
     min_jobs=120,
     batch_ms=200,
-    settings={"queue_limit": 60, "tenant_queue_limit": 40, "tenant_header": TENANT_HEADER},
+    settings={
+        "queue_limit": 60,
+        "tenant_queue_limit": 40,
+        "tenant_header": TENANT_HEADER,
+        "trusted_proxies": "127.0.0.0/8",
+    },
 )
 def overload_one_tenant(env: Environment) -> None:
     """Check that the small tenant is never refused and waits for about one batch."""

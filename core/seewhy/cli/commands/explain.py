@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from seewhy.cli.terminal.arguments import (
+    KeyOption,
     ModelOption,
     UrlOption,
     parse_targets,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 def explain(
     photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG or WebP files.")],
     url: UrlOption = None,
+    key: KeyOption = None,
     model: ModelOption = None,
     targets: Annotated[
         str,
@@ -44,8 +46,7 @@ def explain(
     ] = None,
 ) -> None:
     """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg."""
-    from seewhy.cli.terminal.service import find_or_start_service
-    from seewhy.client import Client
+    from seewhy.cli.terminal.service import connect_or_start
 
     try:
         options = ExplainOptions.parse(
@@ -53,7 +54,7 @@ def explain(
         )
     except ValueError as error:
         raise typer.BadParameter(f"--targets is not valid JSON: {error}") from error
-    with find_or_start_service(url, model=model) as service_url, Client(service_url) as client:
+    with connect_or_start(url, key=key, model=model) as client:
         all_explained = explain_photos(client, options)
     if not all_explained:
         raise typer.Exit(1)

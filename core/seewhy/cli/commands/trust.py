@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from seewhy.cli.terminal.arguments import (
+    KeyOption,
     ModelOption,
     UrlOption,
     parse_targets,
@@ -42,6 +43,7 @@ def trust(
         str, typer.Option(help="`predicted`, or one class name or index for all photos.")
     ] = "predicted",
     url: UrlOption = None,
+    key: KeyOption = None,
     model: ModelOption = None,
     boxes: Annotated[
         Path | None,
@@ -54,8 +56,7 @@ def trust(
     json: Annotated[Path | None, typer.Option(help="Write all numbers to this file.")] = None,
 ) -> None:
     """Measure how well maps match the model: insertion, deletion, drop, pointing."""
-    from seewhy.cli.terminal.service import find_or_start_service
-    from seewhy.client import Client
+    from seewhy.cli.terminal.service import connect_or_start
 
     try:
         options = TrustOptions.parse(
@@ -63,7 +64,7 @@ def trust(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    with find_or_start_service(url, model=model) as service_url, Client(service_url) as client:
+    with connect_or_start(url, key=key, model=model) as client:
         all_explained = measure_trust(client, options, json_file=json)
     if not all_explained:
         raise typer.Exit(1)

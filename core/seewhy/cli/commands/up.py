@@ -28,18 +28,25 @@ def up(
     model: ModelOption = None,
 ) -> None:
     """Run everything on this machine: ledger, object store, worker and API. Ctrl-C stops it."""
+    from seewhy.access.key_ring import KeyRing
+    from seewhy.access.key_store import KeyStore
+    from seewhy.access.policy import require_protection
     from seewhy.cli.terminal.console import DownloadProgress, error_console, output_console
     from seewhy.embedded.data_directory import lock_data_directory
     from seewhy.embedded.model_choice import ensure_weights
     from seewhy.embedded.up import complete_settings
     from seewhy.embedded.up import up as run
     from seewhy.settings import load
+    from seewhy.storage.obstore_adapter import open_store
 
     console = error_console()
     options = {"api_host": host, "api_port": port, "default_model": model}
     settings = load(None, **{name: value for name, value in options.items() if value is not None})
     with lock_data_directory(data) as directory:
         settings = complete_settings(settings, directory)
+        require_protection(
+            settings, has_keys=lambda: KeyRing(KeyStore(open_store(settings))).has_keys()
+        )
         with DownloadProgress(console) as downloads:
             settings = ensure_weights(
                 settings,

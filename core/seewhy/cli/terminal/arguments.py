@@ -19,6 +19,15 @@ UrlOption = Annotated[
         show_default=DEFAULT_URL,
     ),
 ]
+KeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--key",
+        help="The API key for the service. Others on this machine can see it while the command "
+        "runs; SEEWHY_KEY is better.",
+        show_default="SEEWHY_KEY",
+    ),
+]
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="A name from `seewhy models`.", show_default="vgg16")
 ]

@@ -5,33 +5,36 @@ from contextlib import contextmanager
 
 from seewhy.cli.terminal.arguments import DEFAULT_URL
 from seewhy.cli.terminal.console import error_console
-from seewhy.client import Client, ClientError
+from seewhy.client import Client, ClientError, RequestRejected
 from seewhy.embedded.temporary_service import temporary_service
 from seewhy.settings import load
 
 
 @contextmanager
-def find_or_start_service(url: str | None, *, model: str | None) -> Iterator[str]:
-    """Yield the URL of the service to use.
+def connect_or_start(url: str | None, *, key: str | None, model: str | None) -> Iterator[Client]:
+    """Yield a client of the service to use, with `key` or the key in the settings.
 
     Without `url` it is the service at `DEFAULT_URL`; if nothing answers there, a temporary
     service that has `model` resident.
     """
-    if url is not None:
-        yield url
-    elif _answers(DEFAULT_URL):
-        yield DEFAULT_URL
+    settings = load() if model is None else load(default_model=model)
+    if key is None and settings.key is not None:
+        key = settings.key.get_secret_value()
+    if url is not None or _answers(DEFAULT_URL, key=key):
+        with Client(url or DEFAULT_URL, key=key) as client:
+            yield client
     else:
         error_console().print(f"No service at {DEFAULT_URL}: starting a temporary one")
-        settings = load() if model is None else load(default_model=model)
-        with temporary_service(settings) as temporary_url:
-            yield temporary_url
+        with temporary_service(settings) as temporary_url, Client(temporary_url) as client:
+            yield client
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, *, key: str | None) -> bool:
     try:
-        with Client(url, timeout_s=2.0, attempts=1) as client:
+        with Client(url, key=key, timeout_s=2.0, attempts=1) as client:
             client.models()
+    except RequestRejected as error:
+        return error.problem == "unauthenticated"  # it wants a key; the command reports that
     except ClientError:
         return False
     return True

@@ -1,0 +1,260 @@
+"""Every route, with every kind of credentials, answers as docs/security.md says."""
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from http_api import MODEL, finish_next_job, submit_image
+from seewhy.access.api_key import ApiKey
+from seewhy.access.key_store import KeyStore
+from seewhy.access.records import Scope
+from seewhy.ids import new_job_id
+from seewhy.settings import Settings, load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.webhook_secrets import generate_secret
+from seewhy_api import app
+from seewhy_api.app import Api, create_api
+from seewhy_api.http.auth import required_scopes
+from servers.valkey import RedisServer
+
+PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+EXPLANATION = "/v1/explanations/<job_id>"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a route answers. `scopes` are those it requires; None: it is public."""
+
+    scopes: tuple[Scope, ...] | None
+    right: int = 200
+    other_tenant: int = 404
+
+
+MATRIX: Mapping[str, Row] = {
+    "POST /v1/explanations": Row((Scope.SUBMIT,), right=202, other_tenant=202),
+    f"GET {EXPLANATION}": Row((Scope.READ,)),
+    f"GET {EXPLANATION}/events": Row((Scope.READ,)),
+    f"POST {EXPLANATION}/cancel": Row((Scope.SUBMIT, Scope.READ)),
+    f"POST {EXPLANATION}/redeliver": Row((Scope.SUBMIT, Scope.READ)),
+    f"GET {EXPLANATION}/overlay": Row((Scope.READ,)),
+    f"GET {EXPLANATION}/heatmap": Row((Scope.READ,)),
+    f"GET {EXPLANATION}/map.npy": Row((Scope.READ,)),
+    "GET /v1/models": Row((), other_tenant=200),
+    "GET /v1/models/<name>": Row((), other_tenant=200),
+    "GET /healthz": Row(None, other_tenant=200),
+    "GET /readyz": Row(None, other_tenant=200),
+}
+"""Method and URL rule → what the route answers."""
+
+ADDRESSES = count(1)
+CREDENTIALS = (
+    "no key", "malformed", "wrong scheme", "in the query", "wrong secret", "unknown id", "revoked",
+    "expired", "wrong scope", "other tenant", "right", "right as basic",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of the tests. They exist before the API first looks: it sees new ones later."""
+
+    owner: ApiKey
+    """A key of tenant `a` with all scopes."""
+    revoked: ApiKey
+    expired: ApiKey
+    stranger: ApiKey
+    """A key of tenant `b` with all scopes."""
+    lacking: Mapping[Scope, ApiKey]
+    """Scope → a key of tenant `a` with all others."""
+
+
+@pytest.fixture(scope="module")
+def settings(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    with valkey.client() as client:
+        client.flushdb()
+    return load(
+        {},
+        redis_url=valkey.url,
+        store_url=f"file://{tmp_path_factory.mktemp('matrix')}/objects",
+        default_model=MODEL,
+        auth="keys",
+        cache_ttl_s=0,
+        webhook_secrets=generate_secret(),
+    )
+
+
+@pytest.fixture(scope="module")
+def keys(settings: Settings) -> Keys:
+    store = KeyStore(open_store(settings))
+    owner, revoked, stranger = (store.create(tenant=t, scopes=Scope)[0] for t in "aab")
+    expired, _ = store.create(tenant="a", scopes=Scope, valid_for=timedelta(0))
+    lacking = {
+        scope: store.create(tenant="a", scopes=frozenset(Scope) - {scope})[0] for scope in Scope
+    }
+    store.revoke(revoked.key_id)
+    return Keys(owner, revoked, expired, stranger, lacking)
+
+
+@pytest.fixture(scope="module")
+def api(settings: Settings, keys: Keys) -> Iterator[Api]:
+    api = create_api(settings)
+    api.event_feed.start()
+    yield api
+    api.event_feed.stop()
+
+
+@pytest.fixture(scope="module")
+def client(api: Api) -> FlaskClient:
+    return api.flask.test_client()
+
+
+@pytest.fixture(scope="module")
+def cat(photos: Path) -> bytes:
+    return (photos / "cat.jpg").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def job_id(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -> str:
+    """A finished job of tenant `a` with a webhook."""
+    response = submit_image(client, cat, headers=bearer(keys.owner), webhook="https://hooks.test/x")
+    assert response.status_code == 202, response.get_data(as_text=True)
+    finish_next_job(settings)
+    return str(response.get_json()["id"])
+
+
+def bearer(key: ApiKey) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key.text}"}
+
+
+def routes(flask: Flask) -> dict[str, Any]:
+    """Return the view of every route, by method and URL rule."""
+    return {
+        f"{method} {rule.rule}": flask.view_functions[rule.endpoint]
+        for rule in flask.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def send(
+    client: FlaskClient, route: str, job_id: str, cat: bytes, *, query: str = "", **options: Any
+) -> TestResponse:
+    method, _, rule = route.partition(" ")
+    path = rule.replace("<job_id>", job_id).replace("<name>", "vgg16") + query
+    if route == "POST /v1/explanations":
+        options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
+    address = f"127.1.1.{next(ADDRESSES)}"  # one address may fail only so often
+    return client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **options)
+
+
+def credentials(kind: str, keys: Keys, row: Row) -> dict[str, Any]:
+    """Return what a request of this kind sends."""
+    key = {
+        "wrong secret": ApiKey.generate(keys.owner.key_id),
+        "unknown id": ApiKey.generate(),
+        "revoked": keys.revoked,
+        "expired": keys.expired,
+        "wrong scope": keys.lacking[row.scopes[0] if row.scopes else Scope.READ],
+        "other tenant": keys.stranger,
+    }.get(kind, keys.owner)
+    return {
+        "no key": {},
+        "malformed": {"headers": {"Authorization": "Bearer seewhy_0123"}},
+        "wrong scheme": {"headers": {"Authorization": f"Digest {key.text}"}},
+        "in the query": {"query": f"?key={key.text}&access_token={key.text}"},
+        "right as basic": {"auth": ("any user", key.text)},
+    }.get(kind, {"headers": bearer(key)})
+
+
+def expected(row: Row, kind: str) -> int:
+    if row.scopes is None or kind in {"right", "right as basic"}:
+        return row.right
+    if kind == "other tenant":
+        return row.other_tenant
+    if kind == "wrong scope":
+        return 403 if row.scopes else row.right
+    return 401
+
+
+def test_the_matrix_has_every_route_with_the_scopes_that_it_requires(api: Api) -> None:
+    declared = {route: required_scopes(view) for route, view in routes(api.flask).items()}
+    assert declared == {
+        route: None if row.scopes is None else frozenset(row.scopes)
+        for route, row in MATRIX.items()
+    }
+
+
+@pytest.mark.parametrize("kind", CREDENTIALS)
+@pytest.mark.parametrize("route", MATRIX)
+def test_a_route_answers_each_kind_of_credentials_as_the_matrix_says(
+    client: FlaskClient,
+    keys: Keys,
+    job_id: str,
+    cat: bytes,
+    route: str,
+    kind: str,
+) -> None:
+    row = MATRIX[route]
+    sent = credentials(kind, keys, row)
+    response = send(client, route, job_id, cat, **sent)
+    assert response.status_code == expected(row, kind), response.data[:500]
+    if response.status_code in {401, 403}:
+        challenge = response.headers["WWW-Authenticate"]
+        assert challenge.startswith('Bearer realm="seewhy"')
+        code = response.get_json()["code"]
+        assert code == {401: "unauthenticated", 403: "insufficient_scope"}[response.status_code]
+        assert ("invalid_token" in challenge) == (response.status_code == 401 and "headers" in sent)
+    assert keys.owner.secret.encode() not in response.data
+    response.close()
+
+
+@pytest.mark.parametrize("route", [route for route in MATRIX if "<job_id>" in route])
+def test_the_job_of_another_tenant_is_answered_like_an_unknown_one(
+    client: FlaskClient, keys: Keys, job_id: str, cat: bytes, route: str
+) -> None:
+    foreign, unknown = (
+        send(client, route, each, cat, headers=bearer(keys.stranger))
+        for each in (job_id, new_job_id())
+    )
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.data == unknown.data
+    assert dict(foreign.headers) == dict(unknown.headers)
+
+
+def test_a_route_that_declares_nothing_is_refused_at_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blueprint_with_an_open_route(deps: Any) -> Any:
+        blueprint = create_models_blueprint(deps)
+        blueprint.add_url_rule("/debug", endpoint="debug", view_func=lambda: "secret")
+        return blueprint
+
+    create_models_blueprint = app.create_models_blueprint
+    monkeypatch.setattr(app, "create_models_blueprint", blueprint_with_an_open_route)
+    with pytest.raises(ValueError, match=r"models\.debug does not declare who may use it"):
+        create_api(settings)
+
+
+def documented_rows() -> list[str]:
+    rows = []
+    for route, row in MATRIX.items():
+        method, _, rule = route.partition(" ")
+        path = rule.replace("<", "{").replace(">", "}")
+        scopes = " and ".join(f"`{scope}`" for scope in row.scopes or ())
+        needs = "nothing" if row.scopes is None else scopes or "any key"
+        answers = [expected(row, kind) for kind in ("no key", "revoked", "wrong scope")]
+        cells = (f"`{method} {path}`", needs, *answers, row.other_tenant, row.right)
+        rows.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return rows
+
+
+def test_the_page_shows_the_matrix() -> None:
+    page = PAGE.read_text()
+    assert [row for row in documented_rows() if row not in page] == []
