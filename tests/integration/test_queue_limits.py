@@ -25,6 +25,13 @@ def settings_overrides() -> dict[str, Any]:
 
 
 @pytest.fixture
+def client(client: FlaskClient) -> FlaskClient:
+    """A client behind a gateway that names tenant `a` unless a test names another."""
+    client.environ_base["HTTP_X_TENANT"] = "a"
+    return client
+
+
+@pytest.fixture
 def ledger(settings: Settings) -> RedisLedger:
     return open_ledger(settings)
 

@@ -25,8 +25,9 @@ REFRESH_S = 5.0
 MAX_AGE_S = 10.0
 LIST_S = 2.0
 OUTAGE_S = 3600.0
-RETRY_S = 5.0
-"""How long the store is not asked after it failed."""
+MAX_RETRY_S = 5.0
+"""The longest time for which the store is not asked after it failed: ten times what the failure
+took, so that a store that hangs holds up few requests, and one that refuses is asked again soon."""
 
 Answer = TypeVar("Answer")
 
@@ -139,10 +140,12 @@ class KeyRing:
 
     def _ask(self, call: Callable[[], Answer]) -> Answer:
         """Call the store, unless it failed a moment ago."""
-        if self._clock() < self._retry_at_s:
+        started_s = self._clock()
+        if started_s < self._retry_at_s:
             raise StoreUnavailable("The object store did not answer a moment ago.")
         try:
             return call()
         except StoreUnavailable:
-            self._retry_at_s = self._clock() + RETRY_S
+            now_s = self._clock()
+            self._retry_at_s = now_s + min(10 * (now_s - started_s), MAX_RETRY_S)
             raise

@@ -31,9 +31,7 @@ def create(
     tenant: Annotated[str, typer.Option(help="The tenant that the key belongs to.")],
     scopes: Annotated[
         str,
-        typer.Option(
-            help="What the key allows, comma-separated: submit, read, admin."
-        ),
+        typer.Option(help="What the key allows, comma-separated: submit, read, admin."),
     ] = "submit,read",
     expires: Annotated[
         str | None, typer.Option(help="How long the key is valid, such as 12h or 90d.")
