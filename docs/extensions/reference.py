@@ -147,7 +147,7 @@ def _summary(kind: type) -> str:
 
 def _subclasses(kind: type[errors.SeewhyError]) -> Iterator[type[errors.SeewhyError]]:
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(f"{errors.__name__}."):
             yield child
             yield from _subclasses(child)
 

@@ -13,7 +13,7 @@ def subclasses(parent: type[SeewhyError], depth: int = 0) -> list[tuple[int, str
     """List the classes of `seewhy.errors` below `parent`: depth, name, summary; in source order."""
     found = []
     for child in parent.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__.startswith(f"{errors.__name__}."):
             found.append((depth, child.__name__, (child.__doc__ or "").splitlines()[0]))
             found.extend(subclasses(child, depth + 1))
     return found

@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from seewhy.settings import PREFIX, Settings
 
-
 _OWN_SETTINGS = {"key"}
 """No child calls a service."""
 

@@ -43,8 +43,8 @@ def create(
     from seewhy.schemas.context import is_tenant
 
     if not is_tenant(tenant):
-        message = "give 1 to 64 letters, digits, `.`, `_` or `-`"
-        raise typer.BadParameter(message, param_hint="--tenant")
+        message = "--tenant: give 1 to 64 letters, digits, `.`, `_` or `-`"
+        raise typer.BadParameter(message)
     allowed = _parse_scopes(scopes)
     valid_for = _parse_duration(expires, "--expires") if expires else None
     key, record = _open(data).create(
@@ -116,10 +116,10 @@ def _parse_scopes(text: str) -> "set[Scope]":
     try:
         scopes = {Scope(name) for name in split_names(text)}
     except ValueError as error:
-        message = f"{error}; choose from {', '.join(Scope)}"
-        raise typer.BadParameter(message, param_hint="--scopes") from error
+        message = f"--scopes: {error}; choose from {', '.join(Scope)}"
+        raise typer.BadParameter(message) from error
     if not scopes:
-        raise typer.BadParameter(f"choose from {', '.join(Scope)}", param_hint="--scopes")
+        raise typer.BadParameter(f"--scopes: choose from {', '.join(Scope)}")
     return scopes
 
 
@@ -127,7 +127,7 @@ def _parse_duration(text: str, option: str) -> timedelta:
     match = re.fullmatch(r"([0-9]{1,5})([mhd])", text)
     if match is None:
         raise typer.BadParameter(
-            f"{text!r}: give a number with m, h or d, such as 90d", param_hint=option
+            f"{option}: {text[:20]!r}: give a number with m, h or d, such as 90d"
         )
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
@@ -143,7 +143,7 @@ def _settings(data: Path | None) -> "Settings":
     if data is None:
         return load()
     if not data.is_dir():
-        raise typer.BadParameter(f"{data} is not a folder", param_hint="--data")
+        raise typer.BadParameter(f"--data: {data} is not a folder")
     return load(store_url=DataDirectory(data.resolve()).store_url)
 
 

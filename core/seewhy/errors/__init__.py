@@ -1,0 +1,140 @@
+"""All errors of seewhy, in one tree.
+
+SeewhyError
+├── InvalidRequest            The request is not valid.
+│   ├── UnknownModel          The catalog has no such model.
+│   ├── UnknownMethod         There is no such explanation method.
+│   ├── UnknownClass          The model has no such class.
+│   ├── UnknownLayer          The model offers no such layer.
+│   ├── TooManyPasses         The explanation would take too many forward passes.
+│   ├── RequestTooLarge       The request without its image exceeds a limit.
+│   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
+│   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
+├── BadImage                  The upload is not a valid image.
+│   ├── EmptyImage            The upload is empty.
+│   ├── UnsupportedImage      The content is not JPEG, PNG or WebP.
+│   ├── ImageTooLarge         The image exceeds the limit on bytes or pixels.
+│   └── BrokenImage           The image is truncated or corrupt.
+├── AccessDenied              The caller may not do this.
+│   ├── Unauthenticated       The request has no valid credentials.
+│   └── InsufficientScope     The API key does not allow this.
+├── NotFound                  The requested resource does not exist.
+│   ├── UnknownExplanation    No explanation with this id was accepted.
+│   ├── ExplanationGone       The explanation is past its retention.
+│   ├── ResultNotReady        The explanation has no result.
+│   └── UnknownKey            There is no API key with this id.
+├── Unavailable               A required server does not respond.
+│   ├── LedgerUnavailable     Redis does not respond.
+│   └── StoreUnavailable      The object store does not respond or refuses the request.
+├── Overloaded                A limit on what is open or waiting is reached.
+│   ├── QueueFull             The queue of this model and priority is full.
+│   ├── TenantQueueFull       The tenant's share of the queue is full.
+│   ├── TooManyStreams        The limit on open event streams is reached.
+│   └── TooManyFailures       An address sent too many invalid credentials.
+├── ObjectNotFound            The object store has no object under this key.
+├── ModelError                A model cannot be served.
+│   ├── WeightsNotFound       The weights are neither on disk nor downloadable.
+│   ├── WeightsCorrupt        The weights file does not match its checksum.
+│   └── UnsupportedModel      The network cannot be explained.
+├── ExecutionError            An accepted job failed.
+│   ├── ImageGone             The image expired before the job ran.
+│   ├── OutOfMemory           The device or the process ran out of memory.
+│   ├── ExplainerFailed       The explainer raised an unexpected error on this image.
+│   └── WorkerLost            The worker died on every attempt at this job.
+└── SettingsError             A setting is missing or invalid.
+
+`code` is stable and part of the HTTP contract: the class name in snake case. `retryable` says
+whether the same call may succeed later. The API maps errors to HTTP statuses in one table.
+"""
+
+from seewhy.errors.requests import (
+    AccessDenied,
+    BadImage,
+    BrokenImage,
+    EmptyImage,
+    ExplanationGone,
+    IdempotencyKeyBusy,
+    IdempotencyKeyReused,
+    ImageTooLarge,
+    InsufficientScope,
+    InvalidRequest,
+    LedgerUnavailable,
+    NotFound,
+    Overloaded,
+    QueueFull,
+    RequestTooLarge,
+    ResultNotReady,
+    StoreUnavailable,
+    TenantQueueFull,
+    TooManyFailures,
+    TooManyPasses,
+    TooManyStreams,
+    Unauthenticated,
+    Unavailable,
+    UnknownClass,
+    UnknownExplanation,
+    UnknownKey,
+    UnknownLayer,
+    UnknownMethod,
+    UnknownModel,
+    UnsupportedImage,
+)
+from seewhy.errors.root import SeewhyError
+from seewhy.errors.work import (
+    ExecutionError,
+    ExplainerFailed,
+    ImageGone,
+    ModelError,
+    ObjectNotFound,
+    OutOfMemory,
+    SettingsError,
+    UnsupportedModel,
+    WeightsCorrupt,
+    WeightsNotFound,
+    WorkerLost,
+)
+
+__all__ = [
+    "AccessDenied",
+    "BadImage",
+    "BrokenImage",
+    "EmptyImage",
+    "ExecutionError",
+    "ExplainerFailed",
+    "ExplanationGone",
+    "IdempotencyKeyBusy",
+    "IdempotencyKeyReused",
+    "ImageGone",
+    "ImageTooLarge",
+    "InsufficientScope",
+    "InvalidRequest",
+    "LedgerUnavailable",
+    "ModelError",
+    "NotFound",
+    "ObjectNotFound",
+    "OutOfMemory",
+    "Overloaded",
+    "QueueFull",
+    "RequestTooLarge",
+    "ResultNotReady",
+    "SeewhyError",
+    "SettingsError",
+    "StoreUnavailable",
+    "TenantQueueFull",
+    "TooManyFailures",
+    "TooManyPasses",
+    "TooManyStreams",
+    "Unauthenticated",
+    "Unavailable",
+    "UnknownClass",
+    "UnknownExplanation",
+    "UnknownKey",
+    "UnknownLayer",
+    "UnknownMethod",
+    "UnknownModel",
+    "UnsupportedImage",
+    "UnsupportedModel",
+    "WeightsCorrupt",
+    "WeightsNotFound",
+    "WorkerLost",
+]
