@@ -24,6 +24,7 @@ from seewhy.webhook_secrets import generate_secret
 from seewhy_api import app
 from seewhy_api.app import Api, create_api
 from seewhy_api.http.auth import required_scopes
+from seewhy_api.routes.models import create_models_blueprint
 from servers.valkey import RedisServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
@@ -164,13 +165,14 @@ def credentials(kind: str, keys: Keys, row: Row) -> dict[str, Any]:
         "wrong scope": keys.lacking[row.scopes[0] if row.scopes else Scope.READ],
         "other tenant": keys.stranger,
     }.get(kind, keys.owner)
-    return {
+    sent: dict[str, dict[str, Any]] = {
         "no key": {},
         "malformed": {"headers": {"Authorization": "Bearer seewhy_0123"}},
         "wrong scheme": {"headers": {"Authorization": f"Digest {key.text}"}},
         "in the query": {"query": f"?key={key.text}&access_token={key.text}"},
         "right as basic": {"auth": ("any user", key.text)},
-    }.get(kind, {"headers": bearer(key)})
+    }
+    return sent.get(kind, {"headers": bearer(key)})
 
 
 def expected(row: Row, kind: str) -> int:
@@ -236,7 +238,6 @@ def test_a_route_that_declares_nothing_is_refused_at_start(
         blueprint.add_url_rule("/debug", endpoint="debug", view_func=lambda: "secret")
         return blueprint
 
-    create_models_blueprint = app.create_models_blueprint
     monkeypatch.setattr(app, "create_models_blueprint", blueprint_with_an_open_route)
     with pytest.raises(ValueError, match=r"models\.debug does not declare who may use it"):
         create_api(settings)

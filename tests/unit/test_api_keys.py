@@ -1,6 +1,7 @@
 """API keys: their form, their records and the cache of a process."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,9 +37,9 @@ class CountingStore(ObstoreAdapter):
         self._count()
         return super().get(key)
 
-    def list_keys(self, prefix: str) -> list[str]:  # type: ignore[override]
+    def list_keys(self, prefix: str) -> Iterator[str]:
         self._count()
-        return list(super().list_keys(prefix))
+        yield from super().list_keys(prefix)
 
     def _count(self) -> None:
         self.calls += 1
