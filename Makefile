@@ -27,7 +27,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt docs lock references bench faults nemesis soak clean
+.PHONY: help setup demo test check fmt docs lock references bench faults nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -99,6 +99,9 @@ faults: setup ## Inject faults into real processes and check every job (FAULTS="
 
 nemesis: setup ## Inject random sequences of faults (MINUTES=30 SEED=7)
 	@cd tests && ../$(BIN)/python -m faults.nemesis --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
+
+attacks: setup ## Attack the service and measure what honest clients notice (ATTACKS="bombs streams")
+	@cd tests && ../$(BIN)/python -m faults.attacks $(ATTACKS)
 
 soak: setup ## Run 20,000 jobs, check for leaks, and plot to build/soak.svg
 	@mkdir -p build

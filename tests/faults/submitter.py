@@ -96,6 +96,7 @@ class Submitter:
         self._log = log
         self._pause_s = load_s * threads / jobs
         self._seed = seed
+        self._jobs = jobs
         self._threads = threads
         self._client = httpx2.Client(timeout=RESPONSE_TIMEOUT_S)
         self._lock = threading.Lock()
@@ -107,17 +108,34 @@ class Submitter:
     def run(self) -> None:
         """Submit until every job is accepted. Raises `TimeoutError` if one never is."""
         with ThreadPoolExecutor(self._threads, thread_name_prefix="submitter") as pool:
-            list(pool.map(self._submit, range(len(self.keys))))
+            list(pool.map(self._submit, range(self._jobs)))
+
+    @property
+    def first_image(self) -> bytes:
+        """The first image."""
+        return self._images[0][1]
+
+    def log_accepted(self, job_id: str, key: str) -> None:
+        """Log a job with the first image that another client has submitted."""
+        self.keys.append(key)
+        if job_id:
+            self._log.append(Submission(job_id, key, self._images[0][0]))
 
     def submit_extra(
-        self, key: str, *, request: str = UNCACHED_REQUEST, tenant: str | None = None
+        self,
+        key: str,
+        *,
+        image: bytes | None = None,
+        request: str = UNCACHED_REQUEST,
+        tenant: str | None = None,
     ) -> str:
-        """Submit one more job, with the first image, and return its id.
+        """Submit one more job, with the first image unless `image` is given, and return its id.
 
         Raises `TimeoutError` if it is never accepted.
         """
         self.keys.append(key)
-        return self._submit_until_accepted(key, *self._images[0], request=request, tenant=tenant)
+        digest_and_body = _with_digest(image) if image else self._images[0]
+        return self._submit_until_accepted(key, *digest_and_body, request=request, tenant=tenant)
 
     def close(self) -> None:
         """Close the connections."""
