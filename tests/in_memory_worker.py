@@ -14,6 +14,7 @@ from seewhy.storage.obstore_adapter import memory_store
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
 from seewhy_worker.pipeline.device import Device
+from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.publish import ResultPublisher
@@ -48,15 +49,18 @@ class InMemoryWorker:
         self.io_threads = ThreadPoolExecutor(4)
         self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
         self.leases = Leases(ledger=self.ledger, lease_s=30)
+        exposure = Exposure(ledger=self.ledger, leases=self.leases)
         self.runner = BatchRunner(
             PipelineDeps(
                 ledger=self.ledger,
                 wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
                 store=self.store,
                 leases=self.leases,
-                fetcher=ImageFetcher(store=self.store, max_pixels=1_000_000),
+                fetcher=ImageFetcher(store=self.store, exposure=exposure, max_pixels=1_000_000),
                 devices={"m": Device(self.explainer, max_batch=4, watchdog=Watchdog(timeout_s=60))},
-                publisher=ResultPublisher(store=self.store, versions={"seewhy": "test"}),
+                publisher=ResultPublisher(
+                    store=self.store, exposure=exposure, versions={"seewhy": "test"}
+                ),
             ),
             owner="w",
             io_threads=self.io_threads,

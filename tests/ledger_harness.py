@@ -17,6 +17,8 @@ from seewhy.ledger.types import JobRecord, LedgerPolicy
 POLICY = LedgerPolicy(
     lease_ms=1_000,
     max_attempts=3,
+    max_crashes=5,
+    max_crash_pause_ms=300,
     recheck_ms=100,
     recheck_max_ms=400,
     recheck_ready_ms=100,

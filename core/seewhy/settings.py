@@ -118,7 +118,11 @@ class Settings(Limits):
         5.0, gt=0, le=300, description="Seconds between sweeps for overdue jobs."
     )
     max_attempts: int = Field(
-        3, ge=1, le=10, description="The number of attempts after which a job fails."
+        3,
+        ge=1,
+        le=10,
+        description="The number of attempts after which a job fails, and of workers that it may "
+        "kill; other crashes do not count.",
     )
     retention_s: int = Field(
         7 * 86_400, ge=60, description="Seconds for which a finished job is kept."

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ledger_harness import (
+    POLICY,
     START_MS,
     LedgerHarness,
     latest_position,
@@ -189,57 +190,6 @@ def test_a_stale_fence_cannot_finish_a_job(harness: LedgerHarness) -> None:
     assert harness.ledger.release(old) == [False]
     assert harness.ledger.complete([Completion(new[0], "fresh")]).applied == [True]
     assert read(harness, "a").result == "fresh"
-
-
-def test_after_a_crash_each_job_is_quarantined(harness: LedgerHarness) -> None:
-    submit(harness, "a", "b")
-    claim(harness, owner="dead")
-    harness.advance(1_000)
-    harness.ledger.sweep()
-    submit(harness, "fresh")
-    quarantined = claim(harness, owner="w1")
-    assert [c.job_id for c in quarantined] == ["a"]
-    assert [c.job_id for c in claim(harness, owner="w2")] == ["b"], "another process may claim it"
-    harness.ledger.complete([Completion(quarantined[0], "r")])
-    assert [c.job_id for c in claim(harness, owner="w1")] == ["fresh"]
-
-
-def test_the_owner_of_a_quarantined_job_claims_no_other_job(harness: LedgerHarness) -> None:
-    submit(harness, "a")
-    claim(harness, owner="dead")
-    harness.advance(1_000)
-    harness.ledger.sweep()
-    quarantined = claim(harness, owner="w1")
-    submit(harness, "fresh")
-    assert claim(harness, owner="w1") == []
-    harness.ledger.complete([Completion(quarantined[0], "r")])
-    assert [c.job_id for c in claim(harness, owner="w1")] == ["fresh"]
-
-
-def test_a_quarantined_job_waits_for_an_owner_without_jobs(harness: LedgerHarness) -> None:
-    submit(harness, "a")
-    claim(harness, owner="dead")
-    submit(harness, "busy")
-    busy = claim(harness, owner="w1")
-    harness.advance(900)
-    harness.ledger.renew(busy)
-    harness.advance(100)
-    harness.ledger.sweep()
-    assert claim(harness, owner="w1") == []
-    harness.ledger.complete([Completion(busy[0], "r")])
-    assert [c.job_id for c in claim(harness, owner="w1")] == ["a"]
-
-
-def test_a_job_that_kills_three_workers_fails(harness: LedgerHarness) -> None:
-    submit(harness, "poison")
-    for owner in ("w1", "w2", "w3"):
-        assert [c.job_id for c in claim(harness, owner=owner)] == ["poison"]
-        harness.advance(1_000)
-        harness.ledger.sweep()
-    record = read(harness, "poison")
-    assert (record.state, record.error_code) == (JobState.FAILED, "worker_lost")
-    assert (record.attempts, record.crashes) == (3, 3)
-    assert claim(harness) == []
 
 
 def test_a_queued_job_is_cancelled_at_once(harness: LedgerHarness) -> None:
@@ -474,7 +424,8 @@ def test_a_restored_outcome_is_unchanged(harness: LedgerHarness) -> None:
         state=JobState.FAILED,
         finished_ms=START_MS - 500,
         attempts=3,
-        crashes=2,
+        crashes=3,
+        exposed_crashes=2,
         started_ms=START_MS - 800,
         error_code="worker_lost",
         error_detail="The worker died.",
@@ -484,7 +435,7 @@ def test_a_restored_outcome_is_unchanged(harness: LedgerHarness) -> None:
     )
     record = read(harness, "a")
     assert (record.state, record.error_code) == (JobState.FAILED, "worker_lost")
-    assert (record.attempts, record.crashes) == (3, 2)
+    assert (record.attempts, record.crashes, record.exposed_crashes) == (3, 3, 2)
     assert (record.submitted_ms, record.started_ms, record.finished_ms) == (
         START_MS - 900,
         START_MS - 800,
@@ -724,9 +675,12 @@ def test_an_interactive_job_does_not_wait_for_a_queued_batch_job(harness: Ledger
 
 def test_the_duplicates_of_a_job_that_kills_workers_fail_with_it(harness: LedgerHarness) -> None:
     submit_duplicates(harness, "poison", "b", "c")
-    for owner in ("w1", "w2", "w3"):
-        assert ids(claim(harness, owner=owner)) == ["poison"]
+    for _ in range(3):
+        (poison,) = claim(harness)
+        harness.ledger.set_exposed(poison, exposed=True)
         harness.advance(1_000)
+        harness.ledger.sweep()
+        harness.advance(POLICY.max_crash_pause_ms)
         harness.ledger.sweep()
     assert [outcome(harness, job)[:2] for job in "bc"] == [(JobState.FAILED, True)] * 2
     assert read(harness, "c").error_code == "worker_lost"

@@ -229,6 +229,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def release(self, batch: list[Claim], delay: int) -> None:
         self.both(lambda x: x.release(batch, retry_in_ms=delay))
 
+    @rule(claim=claims, exposed=st.booleans())
+    def set_exposed(self, claim: Claim, exposed: bool) -> None:
+        self.both(lambda x: x.set_exposed(claim, exposed=exposed))
+
     @rule(batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id))
     def cancel_claimed(self, batch: list[Claim]) -> None:
         self.both(lambda x: x.cancel_claimed(batch))
@@ -301,6 +305,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.claim(owner, 4)
 
     @rule(claim=claims, owner=OWNERS)
+    def crash_exposed(self, claim: Claim, owner: str) -> None:
+        """A worker dies with its job exposed; then an owner claims again."""
+        self.set_exposed(claim, True)
+        self.others_crash([], owner)
+
+    @rule(claim=claims, owner=OWNERS)
     def late_finish(self, claim: Claim, owner: str) -> None:
         """A worker reports late, after another owner may have claimed the job."""
         self.claim(owner, 4)
@@ -329,7 +339,9 @@ class LedgerMachine(RuleBasedStateMachine):
                 continue
             self.both(lambda x, record=record: x.queue_position(record))
             assert (job in due) is not record.state.terminal, "I1"
-            assert record.attempts <= 3, "I2"
+            assert record.attempts - record.crashes <= POLICY.max_attempts, "I2"
+            assert record.exposed_crashes <= min(record.crashes, POLICY.max_exposed_crashes), "I2"
+            assert record.state is JobState.RUNNING or not record.exposed
             final = replace(record, webhook=None)
             if job in self.terminal:
                 assert final == self.terminal[job], "terminal states never change"

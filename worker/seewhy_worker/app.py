@@ -21,6 +21,7 @@ from seewhy.storage.obstore_adapter import open_store
 from seewhy_worker.explain.types import Explainer
 from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
 from seewhy_worker.pipeline.device import Device
+from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.presence import Presence
@@ -74,6 +75,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     lanes = tuple(lane for name in explainers for lane in lanes_of(name))
     celery = create_celery(settings.redis_url, lanes=lanes)
     leases = Leases(ledger=ledger, lease_s=settings.lease_s)
+    exposure = Exposure(ledger=ledger, leases=leases)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     presence = Presence(
@@ -87,12 +89,12 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
         wakeups=WakeupPublisher(celery),
         store=store,
         leases=leases,
-        fetcher=ImageFetcher(store=store, max_pixels=settings.max_pixels),
+        fetcher=ImageFetcher(store=store, exposure=exposure, max_pixels=settings.max_pixels),
         devices={
             name: Device(explainer, max_batch=settings.max_batch, watchdog=watchdog)
             for name, explainer in explainers.items()
         },
-        publisher=ResultPublisher(store=store, versions=_versions()),
+        publisher=ResultPublisher(store=store, exposure=exposure, versions=_versions()),
     )
     runner = BatchRunner(
         deps,

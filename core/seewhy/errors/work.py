@@ -59,7 +59,7 @@ class ExplainerFailed(ExecutionError):
 
 
 class WorkerLost(ExecutionError):
-    """The worker died on every attempt at this job."""
+    """The workers that ran this job died."""
 
     code = "worker_lost"
 

@@ -44,6 +44,7 @@ def _outcome_of(record: JobRecord) -> JobOutcome:
         result=record.result,
         attempts=record.attempts,
         crashes=record.crashes,
+        exposed_crashes=record.exposed_crashes,
         started_ms=record.started_ms,
         error_code=record.error_code,
         error_detail=record.error_detail,

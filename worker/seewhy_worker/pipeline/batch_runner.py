@@ -28,6 +28,7 @@ from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, Le
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.types import ImageExplanation
 from seewhy_worker.pipeline.device import Device
+from seewhy_worker.pipeline.exposure import ExposureRefused
 from seewhy_worker.pipeline.fetch import FetchedJob, ImageFetcher
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.publish import ResultPublisher
@@ -37,7 +38,7 @@ Output = TypeVar("Output")
 
 RETRY_BASE_MS = 500
 RETRY_LIMIT_MS = 30_000
-STORE_RETRY_MS = 2_000
+POSTPONED_MS = 2_000
 REPORT_RETRY_S = 0.5
 
 _log = logging.getLogger(__name__)
@@ -102,12 +103,15 @@ class BatchRunner:
         return count
 
     def _run_batch(self, claims: Sequence[Claim], device: Device) -> bool:
-        """Run a batch; return False when the object store is unavailable."""
+        """Run a batch; return False when the jobs had to be postponed."""
         fetched = _in_parallel(
             self._io_threads,
             lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
             claims,
         )
+        if isinstance(refused := fetched[0], ExposureRefused):  # a quarantined job is alone
+            self._postpone(claims, refused)
+            return False
         failures = [
             _failure(claim, error)
             for claim, error in zip(claims, fetched, strict=True)
@@ -176,17 +180,13 @@ class BatchRunner:
         if failed:
             self._notify_dispatchers(self._retry_report(lambda: self._deps.ledger.fail(failed)))
         if outage:
-            _log.warning(
-                "Object store unavailable; released %d jobs, retrying in %g s: %s",
-                len(outage),
-                STORE_RETRY_MS / 1000,
-                outage[0].detail,
-            )
-            claims = [failure.claim for failure in outage]
-            self._retry_report(
-                lambda: self._deps.ledger.release(claims, retry_in_ms=STORE_RETRY_MS)
-            )
+            self._postpone([failure.claim for failure in outage], outage[0].detail)
         return not outage
+
+    def _postpone(self, claims: Sequence[Claim], reason: object) -> None:
+        """Release jobs whose attempts failed through no fault of theirs."""
+        _log.warning("Released %d jobs for %d ms: %s", len(claims), POSTPONED_MS, reason)
+        self._retry_report(lambda: self._deps.ledger.release(claims, retry_in_ms=POSTPONED_MS))
 
     def _store_outage_failures(self, failures: list[JobFailure]) -> list[JobFailure]:
         """Return the failures caused by an outage of the whole store: they cost no attempt."""

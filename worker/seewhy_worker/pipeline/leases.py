@@ -44,6 +44,11 @@ class Leases:
         with self._lock:
             return self._statuses.get(claim, LeaseStatus.LOST)
 
+    def holds_only(self, claim: Claim) -> bool:
+        """Whether this process holds no other claim, not even a lost one that still runs."""
+        with self._lock:
+            return set(self._statuses) <= {claim}
+
     def renew(self) -> None:
         """Renew all leases now. Raises `LedgerUnavailable`."""
         with self._lock:

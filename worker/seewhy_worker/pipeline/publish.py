@@ -14,6 +14,7 @@ from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import Explainer, ImageExplanation
+from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import FetchedJob
 
 FILES = {
@@ -31,9 +32,12 @@ class ResultPublisher:
     the worker that holds it now.
     """
 
-    def __init__(self, *, store: ObjectStore, versions: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, store: ObjectStore, exposure: Exposure, versions: Mapping[str, str]
+    ) -> None:
         """Write to `store`; `versions` of the software become part of each result."""
         self._store = store
+        self._exposure = exposure
         self._versions = dict(versions)
 
     def publish(
@@ -53,6 +57,7 @@ class ResultPublisher:
         if "overlay" in job.outputs:
             bodies["overlay"] = _render(fetched, explanation)
         render_ms = (time.perf_counter() - started) * 1000
+        self._exposure.end(claim)
         for name, body in bodies.items():
             self._put(fetched, name, body)
         result = Result(

@@ -60,7 +60,8 @@ class MemoryClaims(StateOwner):
 
         def fail_or_retry(claim: Claim) -> None:
             state, failure, job_id = self._state, known[claim], claim.job_id
-            attempts = state.entries[job_id].record.attempts
+            record = state.entries[job_id].record
+            attempts = record.attempts - record.crashes
             if failure.retry_in_ms is None or attempts >= state.policy.max_attempts:
                 error = {"error_code": failure.code, "error_detail": failure.detail}
                 finish(state, job_id, JobState.FAILED, **error)
@@ -86,6 +87,18 @@ class MemoryClaims(StateOwner):
 
         with self._state.changed:
             return [self._change(claim, release_one) for claim in claims]
+
+    def set_exposed(self, claim: Claim, *, exposed: bool) -> bool:
+        """Record whether the worker of a quarantined job is exposed to it."""
+
+        def change(claim: Claim) -> bool:
+            if not self._state.entries[claim.job_id].record.quarantined:
+                return False
+            self._state.update(claim.job_id, exposed=exposed)
+            return True
+
+        with self._state.changed:
+            return self._change(claim, change)
 
     def cancel_claimed(self, claims: Sequence[Claim]) -> list[bool]:
         """Make jobs `cancelled` that their clients asked to cancel."""
@@ -124,10 +137,18 @@ class MemoryClaims(StateOwner):
         return self._is_current(claim) and change(claim) is not False
 
     def _is_current(self, claim: Claim) -> bool:
+        """Whether the claim can change its job.
+
+        A call with the fence of a crash withdraws the evidence: the worker only lost its lease.
+        """
         entry = self._state.entries.get(claim.job_id)
-        return bool(
-            entry and entry.record.state is JobState.RUNNING and entry.record.fence == claim.fence
-        )
+        if entry is None or entry.record.state.terminal:
+            return False
+        if entry.crash_fence == claim.fence:
+            entry.crash_fence = None
+            fewer = entry.record.exposed_crashes - 1
+            self._state.update(claim.job_id, exposed_crashes=fewer)
+        return entry.record.state is JobState.RUNNING and entry.record.fence == claim.fence
 
 
 def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
@@ -147,4 +168,6 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
     )
     state.due[record.job_id] = now + state.policy.lease_ms
     state.publish_event(record.job_id, JobState.RUNNING)
-    return Claim(record.job_id, record.fence, record.attempts, record.lane, record.job)
+    return Claim(
+        record.job_id, record.fence, record.attempts, record.lane, record.job, record.quarantined
+    )

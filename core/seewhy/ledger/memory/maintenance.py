@@ -4,10 +4,15 @@ from collections.abc import Sequence
 
 from seewhy.ledger.memory.state.admission import open_jobs
 from seewhy.ledger.memory.state.finish import cancel_or_expire, check_duplicate, finish
-from seewhy.ledger.memory.state.queues import make_ready, requeue, wakeups_needed
-from seewhy.ledger.memory.state.state import StateOwner
+from seewhy.ledger.memory.state.queues import (
+    make_ready,
+    requeue,
+    schedule_recheck,
+    wakeups_needed,
+)
+from seewhy.ledger.memory.state.state import LedgerState, StateOwner
 from seewhy.ledger.types import SWEEP_LIMIT, JobCounts, JobRecord, SweepResult
-from seewhy.ledger.types.policy import WORKER_LOST, WORKER_LOST_DETAIL
+from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
 from seewhy.schemas.job import JobState
 
 
@@ -85,14 +90,40 @@ class MemoryMaintenance(StateOwner):
     def _lease_expired(self, job_id: str) -> None:
         """Quarantine, fail or finish a job whose worker was lost."""
         state = self._state
-        record = state.entries[job_id].record
-        state.update(job_id, crashes=record.crashes + 1)
+        was_exposed = state.entries[job_id].record.exposed
+        failure = _count_crash(state, job_id)
         if cancel_or_expire(state, job_id):
             return
-        if record.attempts >= state.policy.max_attempts:
-            error = {"error_code": WORKER_LOST, "error_detail": WORKER_LOST_DETAIL}
+        if failure:
+            error = {"error_code": WORKER_LOST, "error_detail": failure}
             finish(state, job_id, JobState.FAILED, **error)
             return
         requeue(state, job_id)
-        state.update(job_id, quarantined=True)
-        make_ready(state, job_id)
+        record = state.update(job_id, quarantined=True)
+        if pause_ms := _pause_ms(state, record.crashes, was_exposed=was_exposed):
+            schedule_recheck(state, job_id, in_ms=pause_ms)
+        else:
+            make_ready(state, job_id)
+
+
+def _count_crash(state: LedgerState, job_id: str) -> str | None:
+    """Count a crash, and as evidence if the job was exposed; return why the job fails, or None."""
+    entry, policy = state.entries[job_id], state.policy
+    crashes = entry.record.crashes + 1
+    evidence = entry.record.exposed_crashes + entry.record.exposed
+    if entry.record.exposed:
+        entry.crash_fence = entry.record.fence
+    state.update(job_id, crashes=crashes, exposed_crashes=evidence)
+    if entry.record.exposed and evidence >= policy.max_exposed_crashes:
+        return WORKER_LOST_DETAIL
+    return CRASH_LIMIT_DETAIL if crashes >= policy.max_crashes else None
+
+
+def _pause_ms(state: LedgerState, crashes: int, *, was_exposed: bool) -> int:
+    """Return the pause after a crash; it is longest after an exposed one."""
+    policy = state.policy
+    if was_exposed:
+        return policy.max_crash_pause_ms
+    if crashes == 1:
+        return 0
+    return min(policy.recheck_ms << (crashes - 2), policy.max_crash_pause_ms)

@@ -36,6 +36,14 @@ class ClaimLedger(Protocol):
         """Return jobs unrun and uncharged to their place in the queue, after a delay."""
         ...
 
+    def set_exposed(self, claim: Claim, *, exposed: bool) -> bool:
+        """Record whether the worker of a quarantined job is exposed to it: a crash is evidence.
+
+        False: the claim was lost, or the job is not quarantined. Every report on the claim ends
+        the exposure.
+        """
+        ...
+
     def cancel_claimed(self, claims: Sequence[Claim]) -> list[bool]:
         """Make jobs `cancelled` that their clients asked to cancel."""
         ...

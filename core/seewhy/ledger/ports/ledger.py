@@ -3,8 +3,8 @@
 Invariants, which the contract tests assert on every implementation:
 
 - I1  every non-terminal job is in `due`, scored by the time of its next check;
-- I2  an attempt is charged when a job is claimed; after a crash, the jobs that were running are
-      quarantined: each runs alone in its worker process;
+- I2  an attempt is charged when a job is claimed, crashes are counted apart; after a crash, the
+      jobs that were running are quarantined: each runs alone in its worker process;
 - I3  time is the ledger's, never a caller's;
 - I4  a finish needs the current fence;
 - I5  accepted - terminal - non-terminal = 0;

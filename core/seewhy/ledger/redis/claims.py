@@ -21,7 +21,10 @@ class RedisClaims:
             more, *rows = self.scripts.call(
                 "claims/claim", lanes=list(lanes), owner=owner, limit=limit
             )
-        return [Claim(*row) for row in rows]
+        return [
+            Claim(job_id, fence, attempt, lane, job, bool(quarantined))
+            for job_id, fence, attempt, lane, job, quarantined in rows
+        ]
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
         """Renew leases and return their states, in the order given."""
@@ -52,6 +55,11 @@ class RedisClaims:
         """Make jobs `cancelled` that their clients asked to cancel."""
         held = [encode_claim(claim) for claim in claims]
         return [bool(one) for one in self.scripts.call("claims/cancel_claimed", claims=held)]
+
+    def set_exposed(self, claim: Claim, *, exposed: bool) -> bool:
+        """Record whether the worker of a quarantined job is exposed to it."""
+        answer = self.scripts.call("claims/set_exposed", **encode_claim(claim, exposed=exposed))
+        return bool(answer)
 
 
 def _retry(failure: JobFailure) -> dict[str, int]:

@@ -32,6 +32,8 @@ def open_ledger(settings: Settings) -> RedisLedger:
     policy = LedgerPolicy(
         lease_ms=round(settings.lease_s * 1000),
         max_attempts=settings.max_attempts,
+        max_exposed_crashes=max(1, settings.max_attempts - 1),
+        max_crash_pause_ms=round(settings.lease_s * 4000),
         recheck_ms=round(settings.sweep_interval_s * 1000),
         retention_ms=settings.retention_s * 1000,
         idempotency_ttl_ms=min(86_400, settings.retention_s) * 1000,

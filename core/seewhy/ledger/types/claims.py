@@ -14,6 +14,8 @@ class Claim:
     """The number of this attempt, counted from 1."""
     lane: str
     job: str
+    quarantined: bool = False
+    """Whether the worker that holds it holds no other job."""
 
 
 @dataclass(frozen=True, slots=True)

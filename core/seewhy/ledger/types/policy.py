@@ -5,9 +5,10 @@ from dataclasses import dataclass
 DAY_MS = 86_400_000
 
 WORKER_LOST = "worker_lost"
-"""The error code of a job whose worker was lost on every attempt."""
+"""The error code of a job whose workers were lost too often."""
 
-WORKER_LOST_DETAIL = "The worker died or stopped responding on every attempt."
+WORKER_LOST_DETAIL = "The worker died or stopped responding whenever it ran this job alone."
+CRASH_LIMIT_DETAIL = "Too many workers were lost while they held this job."
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,14 @@ class LedgerPolicy:
 
     lease_ms: int = 30_000
     max_attempts: int = 3
+    """The most attempts that do not end in a crash."""
+    max_exposed_crashes: int = 2
+    """The most crashes of workers that were exposed to a job."""
+    max_crashes: int = 20
+    """The most crashes of workers that held a job, whatever the cause."""
+    max_crash_pause_ms: int = 120_000
+    """The longest pause after a crash. From the second crash on, the pause is `recheck_ms` and
+    doubles; after an exposed crash it is the longest at once."""
     recheck_ms: int = 5_000
     """How soon the sweep checks a duplicate; grows with the job's age to `recheck_max_ms`."""
     recheck_max_ms: int = 60_000

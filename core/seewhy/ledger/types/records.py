@@ -46,9 +46,14 @@ class JobRecord:
     context: RequestContext = DEFAULT_CONTEXT
     attempts: int = 0
     crashes: int = 0
+    """How many workers were lost while they held the job."""
+    exposed_crashes: int = 0
+    """How many of them were exposed to it: the evidence against the job."""
     fence: int = 0
     quarantined: bool = False
     """Whether the job runs alone, because a worker was lost while it held the job."""
+    exposed: bool = False
+    """Whether a worker now runs code on the quarantined job's image that the image may crash."""
     cached: bool = False
     """Whether another job with the same fingerprint computed the outcome."""
     cancel_requested: bool = False
@@ -82,6 +87,7 @@ class JobOutcome:
     cached: bool = False
     attempts: int = 0
     crashes: int = 0
+    exposed_crashes: int = 0
     started_ms: int | None = None
     result: str | None = None
     error_code: str | None = None

@@ -1,4 +1,4 @@
--- args: owner, limit, lanes -> {1 | 0, {job id, fence, attempt, lane, job}, ...}
+-- args: owner, limit, lanes -> {1 | 0, {job id, fence, attempt, lane, job, quarantined}, ...}
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
 local answer, skipped = { 0 }, 0
@@ -19,7 +19,8 @@ local function take(queue, lane, id)
   redis.call('SADD', claimed_key(owner), id)
   redis.call('ZADD', DUE, now + settings.lease_ms, id)
   publish_event(id, 'running')
-  table.insert(answer, { id, fence, attempt, lane, field(id, 'job') })
+  local job, quarantined = read_fields(id, 'job', 'quarantined')
+  table.insert(answer, { id, fence, attempt, lane, job, quarantined and 1 or 0 })
   return true
 end
 

@@ -3,7 +3,8 @@
 local now = now_ms()
 local applied = change_claimed(args.claims, function(claim)
   local id = claim.job_id
-  if not claim.retry_in_ms or tonumber(field(id, 'attempts')) >= settings.max_attempts then
+  local attempts, crashes = read_fields(id, 'attempts', 'crashes')
+  if not claim.retry_in_ms or attempts - crashes >= settings.max_attempts then
     finish(id, 'failed', now, 'error_code', claim.code, 'error_detail', claim.detail)
   elseif not cancel_or_expire(id, now) then
     requeue(id)

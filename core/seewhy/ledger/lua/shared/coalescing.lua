@@ -8,9 +8,8 @@ local finish  -- defined in finish.lua: it shares outcomes, and sharing finishes
 local function schedule_duplicate(id, now)
   local submitted, deadline = read_fields(id, 'submitted_ms', 'deadline_ms')
   local age = now - tonumber(submitted)
-  local at = now + math.max(settings.recheck_ms, math.min(age, settings.recheck_max_ms))
-  if deadline then at = math.min(at, tonumber(deadline)) end
-  redis.call('ZADD', DUE, at, id)
+  local in_ms = math.max(settings.recheck_ms, math.min(age, settings.recheck_max_ms))
+  schedule_recheck(id, now, deadline, in_ms)
 end
 
 local function detach(id, original)

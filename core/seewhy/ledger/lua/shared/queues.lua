@@ -31,24 +31,27 @@ local function remove_ready(queue, lane, id)
   if redis.call('HINCRBY', READY, lane, -1) < 0 then redis.call('HSET', READY, lane, 0) end
 end
 
--- Nothing happens to a ready job before its deadline, so the sweep rarely checks it.
-local function schedule_ready(id, now, deadline)
-  local at = now + settings.recheck_ready_ms
+-- Set when the sweep checks a waiting job next: in `in_ms`, or at its deadline.
+local function schedule_recheck(id, now, deadline, in_ms)
+  local at = now + in_ms
   if deadline then at = math.min(at, tonumber(deadline)) end
   redis.call('ZADD', DUE, at, id)
 end
 
+local ONE_CRASH = 1e14  -- in quarantine, fewer crashes come before any lower sequence number
+
 local function make_ready(id, now)
-  local lane, sequence, quarantined, context, deadline =
-    read_fields(id, 'lane', 'sequence', 'quarantined', 'context', 'deadline_ms')
+  local lane, sequence, quarantined, context, deadline, crashes =
+    read_fields(id, 'lane', 'sequence', 'quarantined', 'context', 'deadline_ms', 'crashes')
   if quarantined then
-    add_ready(quarantine_key(lane), lane, id, sequence)
+    add_ready(quarantine_key(lane), lane, id, sequence + crashes * ONE_CRASH)
   else
     local tenant = tenant_in(context)
     enter_rotation(lane, tenant)
     add_ready(ready_key(lane, tenant), lane, id, sequence)
   end
-  schedule_ready(id, now, deadline)
+  -- Nothing happens to a ready job before its deadline, so the sweep rarely checks it.
+  schedule_recheck(id, now, deadline, settings.recheck_ready_ms)
 end
 
 local function dequeue(id, lane, tenant)

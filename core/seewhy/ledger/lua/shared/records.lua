@@ -43,13 +43,19 @@ end
 
 local function unclaim(id, owner)
   redis.call('SREM', claimed_key(owner), id)
-  redis.call('HDEL', job_key(id), 'owner')
+  redis.call('HDEL', job_key(id), 'owner', 'exposed')
 end
 
--- Only the current fence may change a claimed job (I4).
+-- Only the current fence may change a claimed job (I4). A call with the fence of a crash shows that
+-- the worker is alive and only lost its lease, which is no evidence against the job.
 local function is_current(claim)
-  local record = redis.call('HMGET', job_key(claim.job_id), 'state', 'fence')
-  return record[1] == 'running' and tonumber(record[2]) == claim.fence
+  local id = claim.job_id
+  local state, fence, crash_fence = read_fields(id, 'state', 'fence', 'crash_fence')
+  if is_open(state) and tonumber(crash_fence) == claim.fence then
+    redis.call('HDEL', job_key(id), 'crash_fence')
+    redis.call('HINCRBY', job_key(id), 'exposed_crashes', -1)
+  end
+  return state == 'running' and tonumber(fence) == claim.fence
 end
 
 -- Call `change` for each current claim; answer 1 for each claim that it changed, else 0.

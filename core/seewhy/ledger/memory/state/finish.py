@@ -12,7 +12,9 @@ def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object
         finished = FinishedJob(state.now(), entry.record.lane, entry.record.context.tenant)
         state.finished.append(finished)
     entry.ready, entry.duplicate_of = False, None
-    record = state.update(job_id, state=outcome, finished_ms=state.now(), owner=None, **changes)
+    record = state.update(
+        job_id, state=outcome, finished_ms=state.now(), owner=None, exposed=False, **changes
+    )
     del state.due[job_id]
     state.terminal[outcome] += 1
     if outcome is not JobState.SUCCEEDED or record.cached:

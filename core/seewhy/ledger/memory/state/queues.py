@@ -27,13 +27,14 @@ def make_ready(state: LedgerState, job_id: str) -> None:
 
 def requeue(state: LedgerState, job_id: str) -> None:
     """Make a running job queued again; the caller decides when it becomes ready."""
-    state.update(job_id, state=JobState.QUEUED, owner=None)
+    state.update(job_id, state=JobState.QUEUED, owner=None, exposed=False)
     state.publish_event(job_id, JobState.QUEUED)
 
 
 def quarantined(state: LedgerState, lane: str) -> list[Entry]:
-    """List the ready jobs of a lane that must run alone, in their order."""
-    return _ready(state, lambda r: r.lane == lane and r.quarantined)
+    """List the ready jobs of a lane that must run alone: fewer crashes first, then in order."""
+    ready = _ready(state, lambda r: r.lane == lane and r.quarantined)
+    return sorted(ready, key=lambda entry: entry.record.crashes)
 
 
 def tenant_queue(state: LedgerState, lane: str, tenant: str) -> list[Entry]:

@@ -31,6 +31,8 @@ class Entry:
     ready: bool = False
     fingerprint: str | None = None
     duplicate_of: str | None = None
+    crash_fence: int | None = None
+    """The claim that was lost in the latest exposed crash."""
 
 
 @dataclass(slots=True)

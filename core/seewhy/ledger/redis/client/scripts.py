@@ -15,7 +15,7 @@ from redis import Redis
 from seewhy.ledger.redis.client.connection import translated
 from seewhy.ledger.types import DISPATCHER_QUEUE, LedgerPolicy
 from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
-from seewhy.ledger.types.policy import WORKER_LOST, WORKER_LOST_DETAIL
+from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
 
 SHARED = ("keys", "records", "queues", "admission", "outbox", "coalescing", "finish")
 """The files of `lua/shared` that precede each script, after the clock and in this order."""
@@ -34,6 +34,7 @@ class Scripts:
             "dispatcher_queue": DISPATCHER_QUEUE,
             "worker_lost": WORKER_LOST,
             "worker_lost_detail": WORKER_LOST_DETAIL,
+            "crash_limit_detail": CRASH_LIMIT_DETAIL,
         }
         self._settings = json.dumps(settings)
         parts = [_lua(f"shared/{name}") for name in SHARED]
