@@ -15,11 +15,12 @@ from faults.sampler import Sample
 from faults.submitter import Submission
 from seewhy.errors import ObjectNotFound
 from seewhy.ledger.types import JobCounts, JobEvent, JobRecord
+from seewhy.ledger.types.policy import WORKER_LOST
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
 
-EXHAUSTING = {"worker_lost", "store_unavailable", "out_of_memory"}
-"""Error codes that are legitimate only on a job's last attempt."""
+EXHAUSTING = {"store_unavailable", "out_of_memory"}
+"""Error codes that are legitimate only on a job's last attempt. Crashes do not use up attempts."""
 
 
 class Anomaly(StrEnum):
@@ -32,7 +33,9 @@ class Anomaly(StrEnum):
     UNKNOWN_JOB = "job without a submission"
     KEY_REUSED = "one key, two jobs"
     TOO_MANY_ATTEMPTS = "too many attempts"
+    UNCHARGED = "ran without a charged attempt"
     FAILED_EARLY = "failed before the last attempt"
+    INNOCENT = "an innocent job failed"
     UNEXPECTED_SUCCESS = "succeeded instead of failing"
     STALE_FENCE = "finished under a stale fence"
     BAD_RESULT = "result missing or corrupt"
@@ -68,6 +71,7 @@ class History:
     samples: Sequence[Sample]
     fetch: Callable[[str], bytes]
     max_attempts: int
+    max_exposed_crashes: int
     queue_limit: int = 1_000_000
     map_of: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of an image → SHA-256 of its expected map."""
@@ -159,17 +163,32 @@ def _unknown_jobs(history: History) -> Iterator[Violation]:
 
 def _attempts(history: History) -> Iterator[Violation]:
     for job_id, record in history.records.items():
-        if record.attempts > history.max_attempts:
-            yield Violation(Anomaly.TOO_MANY_ATTEMPTS, job_id, f"{record.attempts} attempts")
+        charged = record.attempts - record.crashes
+        evidence = record.exposed_crashes
+        if charged > history.max_attempts or evidence > history.max_exposed_crashes:
+            detail = f"{charged} attempts, {evidence} exposed crashes"
+            yield Violation(Anomaly.TOO_MANY_ATTEMPTS, job_id, detail)
         expected = history.expected_failures.get(history.key_of.get(job_id) or "")
-        if expected and record.state is JobState.SUCCEEDED:
-            yield Violation(Anomaly.UNEXPECTED_SUCCESS, job_id, f"expected {expected}")
-        exhausted = record.error_code in EXHAUSTING and record.attempts == history.max_attempts
-        as_expected = record.error_code == expected and expected not in EXHAUSTING
-        if record.state is JobState.FAILED and not (exhausted or as_expected):
-            yield Violation(
-                Anomaly.FAILED_EARLY, job_id, f"{record.error_code} on attempt {record.attempts}"
-            )
+        if record.state is JobState.FAILED:
+            yield from _failure(history, record, expected)
+        elif record.state is JobState.SUCCEEDED:
+            # A success restored from the store has no start time and no attempts.
+            if charged < 1 and record.started_ms is not None and not record.cached:
+                yield Violation(Anomaly.UNCHARGED, job_id)
+            if expected:
+                yield Violation(Anomaly.UNEXPECTED_SUCCESS, job_id, f"expected {expected}")
+
+
+def _failure(history: History, record: JobRecord, expected: str | None) -> Iterator[Violation]:
+    code, charged = record.error_code, record.attempts - record.crashes
+    detail = f"{code} after {charged} attempts and {record.crashes} crashes"
+    if code == WORKER_LOST and expected != WORKER_LOST:
+        yield Violation(Anomaly.INNOCENT, record.job_id, detail)
+    elif code == WORKER_LOST:
+        if record.exposed_crashes < history.max_exposed_crashes:
+            yield Violation(Anomaly.FAILED_EARLY, record.job_id, detail)
+    elif code != expected and (code not in EXHAUSTING or charged < history.max_attempts):
+        yield Violation(Anomaly.FAILED_EARLY, record.job_id, detail)
 
 
 def _results(history: History) -> Iterator[Violation]:

@@ -173,6 +173,7 @@ class Environment:
             samples=samples,
             fetch=self.store.get,
             max_attempts=self.settings.max_attempts,
+            max_exposed_crashes=self.settings.max_attempts - 1,
             queue_limit=self.settings.queue_limit,
             map_of=expected_maps(),
             expected_failures=self.expected_failures,

@@ -82,6 +82,7 @@ def clean_history() -> History:
         ],
         fetch=store.get,
         max_attempts=MAX_ATTEMPTS,
+        max_exposed_crashes=MAX_ATTEMPTS - 1,
         map_of={f"image {i}": hashlib.sha256(f"map of {i}".encode()).hexdigest() for i in IDS},
     )
 
@@ -113,6 +114,10 @@ def failed(history: History, code: str, attempts: int) -> History:
     events = [JobEvent("2", "a", JobState.FAILED) if e.job_id == "a" else e for e in history.events]
     changes = {"state": JobState.FAILED, "error_code": code, "attempts": attempts, "result": None}
     return replace(with_record(history, "a", **changes), events=events[1:])
+
+
+def with_evidence(history: History) -> History:
+    return with_record(history, "a", crashes=MAX_ATTEMPTS, exposed_crashes=MAX_ATTEMPTS - 1)
 
 
 def expecting(history: History, code: str) -> History:
@@ -175,7 +180,17 @@ FORGERIES: list[tuple[Anomaly, Callable[[History], History]]] = [
         lambda h: replace(h, submissions=[*h.submissions, Submission("b", "key a", "image b")]),
     ),
     (Anomaly.TOO_MANY_ATTEMPTS, lambda h: with_record(h, "a", attempts=MAX_ATTEMPTS + 1)),
-    (Anomaly.FAILED_EARLY, lambda h: failed(h, "worker_lost", MAX_ATTEMPTS - 1)),
+    (
+        Anomaly.TOO_MANY_ATTEMPTS,
+        lambda h: with_record(h, "a", attempts=9, crashes=8, exposed_crashes=MAX_ATTEMPTS),
+    ),
+    (Anomaly.UNCHARGED, lambda h: with_record(h, "a", crashes=1)),
+    (Anomaly.INNOCENT, lambda h: with_evidence(failed(h, "worker_lost", MAX_ATTEMPTS))),
+    (Anomaly.FAILED_EARLY, lambda h: failed(h, "store_unavailable", MAX_ATTEMPTS - 1)),
+    (
+        Anomaly.FAILED_EARLY,
+        lambda h: with_record(failed(h, "out_of_memory", MAX_ATTEMPTS), "a", crashes=1),
+    ),
     (Anomaly.FAILED_EARLY, lambda h: failed(h, "explainer_failed", MAX_ATTEMPTS)),
     (Anomaly.FAILED_EARLY, lambda h: expecting(failed(h, "explainer_failed", 1), "worker_lost")),
     (Anomaly.FAILED_EARLY, lambda h: expecting(failed(h, "worker_lost", 1), "worker_lost")),
@@ -218,9 +233,14 @@ def test_every_anomaly_has_a_forgery() -> None:
 
 
 def test_a_job_may_fail_on_its_last_attempt() -> None:
-    report = check(failed(clean_history(), "worker_lost", MAX_ATTEMPTS))
+    report = check(failed(clean_history(), "store_unavailable", MAX_ATTEMPTS))
     assert report.clean, str(report)
     assert report.outcomes == {JobState.FAILED: 1, JobState.SUCCEEDED: 2}
+
+
+def test_a_job_may_fail_when_it_killed_its_workers() -> None:
+    history = expecting(failed(clean_history(), "worker_lost", MAX_ATTEMPTS), "worker_lost")
+    assert check(with_evidence(history)).clean
 
 
 def test_a_poison_job_may_fail_on_its_first_attempt() -> None:

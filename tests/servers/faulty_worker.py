@@ -7,6 +7,7 @@ stored, not reported) hold each batch until the test releases the counter. Image
 """
 
 import ctypes
+import hashlib
 import logging
 import os
 import resource
@@ -26,12 +27,14 @@ from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
 from seewhy.ledger.types import Completion, FinishReceipt
 from seewhy.settings import load
+from seewhy.storage.keys import image_key
+from seewhy.storage.port import ObjectStore
 from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.stub import StubExplainer
 from servers.fault_counter import FaultCounter
-from servers.poison import Poison, poison_of
+from servers.poison import Poison, poison_image, poison_of
 
 MEMORY_ERRORS = 6
 """How many tasks `exhaust-task-memory` fails."""
@@ -39,16 +42,55 @@ MAX_IMAGES = 4
 """The largest batch that fits on a `small-device`."""
 DEATHS = 2
 """How often `die-before-report` kills its worker."""
+UNLUCKY_DEATHS = ("device", "get", "get", "put", "put", "device")
+"""The step at which each attempt at the `Poison.UNLUCKY` image is killed."""
+
+
+class Killer:
+    """Kills the process while it holds the `Poison.UNLUCKY` image.
+
+    The ledger cannot tell it from a SIGKILL of another process at the same moment.
+    """
+
+    def __init__(self, counter: FaultCounter) -> None:
+        """Count attempts with `counter`."""
+        self._counter = counter
+        self._image_key = image_key(hashlib.sha256(poison_image(Poison.UNLUCKY)).hexdigest())
+        self._death = ""
+
+    def watch(self, store: ObjectStore) -> None:
+        """Kill when the image is fetched, or the result of a job that runs alone is stored."""
+        get, put = store.get, store.put
+
+        def get_or_die(key: str) -> bytes:
+            if key == self._image_key:
+                self._death = dict(enumerate(UNLUCKY_DEATHS)).get(self._counter.increment(), "")
+                self.reach("get")
+            return get(key)
+
+        def put_or_die(key: str, body: bytes, **options: Any) -> Any:
+            self.reach("put")
+            return put(key, body, **options)
+
+        store.get, store.put = get_or_die, put_or_die  # type: ignore[method-assign]
+
+    def reach(self, step: str) -> None:
+        """Kill the process if this attempt ends at this step."""
+        if self._death == step:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 class FaultyExplainer(StubExplainer):
     """The stub explainer with a fault and poison images."""
 
-    def __init__(self, fault: str, counter: FaultCounter, *, batch_s: float) -> None:
+    def __init__(
+        self, fault: str, counter: FaultCounter, killer: Killer, *, batch_s: float
+    ) -> None:
         """Count occurrences of `fault` with `counter`."""
         super().__init__(batch_s=batch_s)
         self._fault = fault
         self._counter = counter
+        self._killer = killer
 
     def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
         """Explain a batch like `StubExplainer.explain`, subject to the fault."""
@@ -63,6 +105,8 @@ class FaultyExplainer(StubExplainer):
             self._counter.increment()
             raise OutOfMemory(f"no memory for {len(tasks)} images")
         poisons = [poison_of(task.image.pixels) for task in tasks]
+        if Poison.UNLUCKY in poisons:
+            self._killer.reach("device")
         if Poison.KILL in poisons:
             os.kill(os.getpid(), signal.SIGKILL)
         if Poison.RAISE in poisons:
@@ -130,8 +174,10 @@ def main(fault: str, folder: str, batch_ms: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     counter = FaultCounter(Path(folder), fault)
     settings = load()
-    explainer = FaultyExplainer(fault, counter, batch_s=float(batch_ms) / 1000)
+    killer = Killer(FaultCounter(Path(folder), "unlucky"))
+    explainer = FaultyExplainer(fault, counter, killer, batch_s=float(batch_ms) / 1000)
     worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))
+    killer.watch(worker.runner._deps.store)
     patch_decoder()
     if fault == "exhaust-task-memory":
         exhaust_task_memory(worker.runner, counter)

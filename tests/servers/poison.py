@@ -22,10 +22,13 @@ class Poison(Enum):
     NAN = (255, 0, 5)
     """The explainer returns a map of NaN."""
 
+    UNLUCKY = (255, 0, 6)
+    """Its worker is killed from outside, again and again."""
+
     @property
     def expected_error(self) -> str | None:
         """The error code of the job; None if the job succeeds."""
-        if self is Poison.NAN:
+        if self in {Poison.NAN, Poison.UNLUCKY}:
             return None
         return "worker_lost" if self in {Poison.KILL, Poison.SEGFAULT} else "explainer_failed"
 

@@ -40,7 +40,9 @@ def sweep_concurrently(env: Environment) -> None:
     deaths = 3
     second = env.second_api.start_api()
     for death in range(deaths):
-        env.await_running()
+        wait_until(
+            lambda: len(env.running_jobs()) >= env.settings.max_batch, what="a batch is running"
+        )
         env.kill(env.workers[-1])
         if death == 1:
             env.pause(0.8, 1.2)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import Counter
 
 from faults.environment import Environment
 from faults.scenario import scenario
@@ -63,8 +64,9 @@ def _kill_with_others_in_flight(env: Environment, death: signal.Signals) -> None
     assert set(deaths) == {-death}
     assert len(deaths) >= attempts
     assert env.failed_keys() == set(env.expected_failures), "a healthy job failed"
-    crashes = [record.crashes for record in env.records().values()]
-    assert sum(count == attempts for count in crashes) == len(env.expected_failures)
+    evidence = Counter(record.exposed_crashes for record in env.records().values())
+    poisons = len(env.expected_failures)
+    assert evidence == {0: len(env.submissions) - poisons, attempts - 1: poisons}
 
 
 @scenario(

@@ -8,7 +8,8 @@ from typing import cast
 from faults.environment import Environment
 from faults.scenario import scenario
 from seewhy.storage.keys import result_key
-from servers.faulty_worker import DEATHS
+from servers.faulty_worker import DEATHS, UNLUCKY_DEATHS
+from servers.poison import Poison
 from servers.process_cluster import Process
 from servers.waiting import wait_until
 
@@ -147,6 +148,24 @@ def skew_clocks(env: Environment) -> None:
     env.record_fault()
     wait_until(ended_without_crash, what="every job has ended", limit_s=90)
     assert {record.attempts for record in env.records().values()} == {1}, "a job ran twice"
+
+
+@scenario(
+    "F37",
+    "one job is in flight in six deaths from outside: in a batch, then alone",
+    workers=0,
+    poisons=[Poison.UNLUCKY],
+    settings={"max_batch": 8, "lease_s": 1.0, "sweep_interval_s": 0.2},
+)
+def kill_workers_of_one_job(env: Environment) -> None:
+    """Check that only the death with the job alone on the device is evidence against it."""
+    deaths = env.workers.supervise(
+        env.all_ended, fault="none", on_death=env.record_fault, max_deaths=len(UNLUCKY_DEATHS)
+    )
+    assert deaths == [-signal.SIGKILL] * len(UNLUCKY_DEATHS)
+    unlucky = max(env.records().values(), key=lambda record: record.crashes)
+    assert unlucky.crashes >= len(UNLUCKY_DEATHS), "a death was not counted"
+    assert unlucky.exposed_crashes == 1
 
 
 @scenario("F30", "there are no workers, with jobs queued and leases expired", batch_ms=300)
