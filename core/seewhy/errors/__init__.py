@@ -40,7 +40,7 @@ SeewhyError
 │   ├── ImageGone             The image expired before the job ran.
 │   ├── OutOfMemory           The device or the process ran out of memory.
 │   ├── ExplainerFailed       The explainer raised an unexpected error on this image.
-│   └── WorkerLost            The worker died on every attempt at this job.
+│   └── WorkerLost            The workers that ran this job died.
 └── SettingsError             A setting is missing or invalid.
 
 `code` is stable and part of the HTTP contract: the class name in snake case. `retryable` says
