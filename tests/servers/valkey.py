@@ -2,20 +2,23 @@
 
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from seewhy.embedded.parent_guard import guarded
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.embedded.valkey import valkey_binary
+from servers.waiting import wait_until
 
 _START_LIMIT_S = 15.0
 
@@ -92,6 +95,26 @@ class RedisServer:
         """Send SIGKILL."""
         self._terminate(kill=True)
 
+    @contextmanager
+    def held_by_a_script(self) -> Iterator[None]:
+        """Let a script run without end for the length of the block: the server answers BUSY."""
+
+        def hold() -> None:
+            with self.client() as client, suppress(ResponseError):
+                client.eval("while true do end", 0)
+
+        with self.client() as client:
+            client.config_set("lua-time-limit", 100)
+            holder = threading.Thread(target=hold)
+            holder.start()
+            try:
+                wait_until(lambda: _is_busy(client), what="the server is busy")
+                yield
+            finally:
+                client.script_kill()
+                holder.join()
+                client.config_set("lua-time-limit", 5000)
+
     def _terminate(self, *, kill: bool) -> None:
         if self._process is None:
             return
@@ -128,6 +151,14 @@ class RedisServer:
                     time.sleep(0.02)
                 else:
                     return
+
+
+def _is_busy(client: "Redis") -> bool:
+    try:
+        client.ping()
+    except ResponseError as error:
+        return str(error).startswith("BUSY ")
+    return False
 
 
 @contextmanager

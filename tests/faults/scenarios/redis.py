@@ -107,6 +107,18 @@ def flush_redis(env: Environment) -> None:
     assert env.api.read_log("api").count("Redis lost all") == 2
 
 
+@scenario("F38", "a script holds Redis, which answers BUSY", load_s=5.0, batch_ms=200)
+def hold_redis(env: Environment) -> None:
+    """Check that it counts as an outage, and that no finished work is lost."""
+    env.await_accepted(len(env.submitter.keys) // 4)
+    with env.valkey.held_by_a_script():
+        wait_until(lambda: env.submitter.statuses[503] >= 5, what="submissions were refused")
+        env.pause(0.5, 1.5)
+    env.record_fault()
+    env.await_all_ended()
+    assert not env.submitter.statuses[500], "an outage was taken for a mistake in the program"
+
+
 @scenario("F33", "the disk is full, and Redis cannot write its append-only file", load_s=5.0)
 def fill_disk(env: Environment) -> None:
     """Check that nothing is accepted that Redis cannot persist."""

@@ -6,12 +6,17 @@ from contextlib import contextmanager
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import (
-    ConnectionError as RedisConnectionError,
-)
-from redis.exceptions import (
+    ClusterDownError,
+    InvalidResponse,
+    NoPermissionError,
+    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
 )
 from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
@@ -19,6 +24,20 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from seewhy.errors import LedgerUnavailable
+
+_UNREACHABLE = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
+"""A server that is loading, forbids the login or has too many clients is a connection error too."""
+
+_REFUSALS = (
+    ClusterDownError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TryAgainError,
+)
+_REFUSAL_CODES = ("BUSY ", "MISCONF ", "NOREPLICAS ", "UNBLOCKED ")
+"""The refusals for which redis-py has no class. BUSY: a script holds the server."""
 
 
 def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
@@ -39,12 +58,15 @@ def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise `LedgerUnavailable` when Redis cannot be reached or refuses writes."""
+    """Raise `LedgerUnavailable` when Redis cannot be reached or refuses to serve.
+
+    Other errors of Redis are mistakes in the program and pass.
+    """
     try:
         yield
-    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
+    except _UNREACHABLE as error:
         raise LedgerUnavailable(f"Cannot reach Redis: {error}") from error
     except ResponseError as error:
-        if str(error).startswith(("MISCONF", "NOREPLICAS", "OOM", "LOADING", "MASTERDOWN")):
-            raise LedgerUnavailable(f"Redis refuses writes: {error}") from error
+        if isinstance(error, _REFUSALS) or str(error).startswith(_REFUSAL_CODES):
+            raise LedgerUnavailable(f"Redis refuses to serve: {error}") from error
         raise
