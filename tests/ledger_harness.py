@@ -13,6 +13,7 @@ from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.ledger.redis.client.keys import DUE
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import JobRecord, LedgerPolicy
+from seewhy.ledger.types.policy import DAY_MS
 
 POLICY = LedgerPolicy(
     lease_ms=1_000,
@@ -29,6 +30,7 @@ POLICY = LedgerPolicy(
     origin_lease_ms=500,
     max_skipped=3,
     max_shared=2,
+    reservation_ttl_ms=DAY_MS,
 )
 START_MS = 1_800_000_000_000
 CLOCK = """

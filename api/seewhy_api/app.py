@@ -84,6 +84,7 @@ def create_api(settings: Settings) -> Api:
         long_poll=LongPoll(
             ledger=ledger, event_feed=event_feed, max_waiting=settings.api_threads // 2
         ),
+        recovery=recovery,
         lookup=JobLookup(ledger=ledger, recovery=recovery, retention_s=settings.retention_s),
     )
     sweeper = Sweeper(

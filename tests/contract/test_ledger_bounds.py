@@ -10,7 +10,12 @@ from ledger_harness import POLICY, START_MS, LedgerHarness, RedisHarness, read_j
 from optionals import present
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import (
+    Attempt,
     Completion,
+    DeliveryResult,
+    IdempotencyKey,
+    JobFailure,
+    LedgerPolicy,
     Submission,
     SweepResult,
     lane_of,
@@ -226,3 +231,43 @@ def test_all_records_of_a_long_list_are_read(roomy: LedgerHarness) -> None:
     listed = [record.job_id for record in roomy.ledger.list_unarchived(limit=1000)]
     assert listed == [f"job{n:03}" for n in range(250)]
     assert len(roomy.ledger.list_unarchived(limit=150)) == 150
+
+
+def test_old_undelivered_outcomes_leave_their_list(harness: LedgerHarness) -> None:
+    for job_id in ("old", "new"):
+        submit(harness, job_id, webhook_url="https://hooks.test/")
+        harness.ledger.cancel(job_id)
+        lease = present(harness.outbox.lease_origin(limit=1))
+        attempts = [Attempt(lease.deliveries[0], DeliveryResult.EXHAUSTED, "answered 500")]
+        harness.outbox.report(lease, attempts)
+        assert [record.job_id for record in harness.outbox.list_undelivered()] == [job_id]
+        harness.advance(POLICY.retention_ms)
+
+
+def test_old_dead_letters_leave_their_list(harness: LedgerHarness) -> None:
+    for job_id in ("old", "new"):
+        submit(harness, job_id)
+        (claim,) = harness.ledger.claim(LANES, owner="w", limit=1)
+        harness.ledger.fail([JobFailure(claim, "broken_image", "it is broken")])
+        assert [record.job_id for record in harness.ledger.list_dead_letters()] == [job_id]
+        harness.advance(POLICY.retention_ms)
+
+
+def test_the_key_of_an_unfinished_request_is_kept_for_a_short_time(
+    open_harness: Callable[..., LedgerHarness],
+) -> None:
+    harness = open_harness(policy=LedgerPolicy())
+    key, context = IdempotencyKey("k", "digest"), RequestContext()
+    harness.ledger.reserve(key, "a", context=context)
+    harness.ledger.release_reservation(key, "a", context=context)
+    if isinstance(harness, RedisHarness):
+        (name,) = harness.client.keys("seewhy:idempotency:*")
+        assert 0 < harness.client.pttl(name) <= 600_000
+        harness.client.delete(name)
+    harness.advance(600_000)
+    assert harness.ledger.reserve(key, "b", context=context).job_id == "b"
+    harness.ledger.submit(Submission("b", LANE, "x", key=key))
+    if isinstance(harness, RedisHarness):
+        assert harness.client.pttl(name) > 600_000
+    harness.advance(600_000)
+    assert harness.ledger.reserve(key, "c", context=context).job_id == "b"

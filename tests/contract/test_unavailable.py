@@ -21,7 +21,7 @@ def server(request: pytest.FixtureRequest) -> RedisServer:
 
 @contextmanager
 def configured(client: "Redis", name: str, value: int) -> Iterator[None]:
-    before = client.config_get(name)[name]
+    before = str(client.config_get(name)[name])
     client.config_set(name, value)
     try:
         yield

@@ -65,6 +65,35 @@ def test_lost_jobs_are_unavailable_until_they_are_restored(
     assert_problem(client.get(f"/v1/explanations/{unknown}"), 404, "unknown_explanation")
 
 
+def test_a_key_waits_until_lost_jobs_are_restored(
+    client: FlaskClient, cat: bytes, api: Api, valkey: RedisServer
+) -> None:
+    api.sweeper.recover()
+    headers = {"Idempotency-Key": "k"}
+    job_id = submit_image(client, cat, headers=headers).get_json()["id"]
+    with valkey.client() as redis:
+        redis.flushall()
+    assert_problem(submit_image(client, cat, headers=headers), 503, "ledger_unavailable")
+    assert submit_image(client, cat).status_code == 202, "without a key, it goes on"
+    api.sweeper.recover()
+    assert submit_image(client, cat, headers=headers).get_json()["id"] == job_id
+
+
+def test_a_redis_that_is_held_by_a_script_is_unavailable(
+    client: FlaskClient, cat: bytes, valkey: RedisServer
+) -> None:
+    job_id = submit_image(client, cat).get_json()["id"]
+    with valkey.held_by_a_script():
+        for response in (
+            submit_image(client, cat),
+            client.get(f"/v1/explanations/{job_id}"),
+            client.post(f"/v1/explanations/{job_id}/cancel"),
+        ):
+            assert_problem(response, 503, "ledger_unavailable")
+        assert client.get("/readyz").status_code == 503
+    assert client.get(f"/v1/explanations/{job_id}").status_code == 200
+
+
 def test_without_redis_nothing_is_accepted(
     settings: Settings, cat: bytes, tmp_path: Path, unused_port: int
 ) -> None:

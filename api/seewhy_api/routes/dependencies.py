@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
+from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
@@ -27,4 +28,5 @@ class Dependencies:
     wakeups: WakeupPublisher
     event_feed: EventFeed
     long_poll: LongPoll
+    recovery: Recovery
     lookup: JobLookup

@@ -30,6 +30,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         ledger=deps.ledger,
         store=deps.store,
         wakeups=deps.wakeups,
+        recovery=deps.recovery,
     )
 
     @blueprint.post("")
@@ -39,8 +40,8 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
 
         Send `multipart/form-data` with the file part `image` and the optional JSON part `request`,
         or `application/json` with `image_base64` beside the fields of a request. With
-        `Idempotency-Key`, a retry returns the same explanation. `Prefer: wait=N` or `?wait=N`
-        waits up to 30 s.
+        `Idempotency-Key`, a retry returns the same explanation; after a loss of Redis it gets 503
+        until the jobs are restored. `Prefer: wait=N` or `?wait=N` waits up to 30 s.
 
         Answers 202 with `Location`, or 200 when the explanation has finished.
         """

@@ -39,26 +39,32 @@ class Recovery:
         Stops between two steps when `should_stop()` is true; the next call then starts again.
         Raises `Unavailable`.
         """
-        self._epoch = self._epoch or self._stored_epoch()
-        marker = self._ledger.epoch_marker()
-        if self._epoch and self._is_current(marker):
+        epoch, marker = self.epoch(), self._ledger.epoch_marker()
+        if epoch and self._is_current(marker):
             return None
         if not self._ledger.acquire_leadership(self._owner, lease_ms=LEASE_MS):
             return None
-        self._epoch = self._epoch or self._stored_epoch()
-        if self._epoch is None:
+        epoch = self.epoch()
+        if epoch is None:
             self._start_epoch(marker.epoch or new_job_id())
             return None
-        hours = HOURS_AFTER_RESTART if marker.epoch == self._epoch else None
-        return self._rebuild(self._epoch, hours, should_stop)
+        hours = HOURS_AFTER_RESTART if marker.epoch == epoch else None
+        return self._rebuild(epoch, hours, should_stop)
 
     def is_complete(self) -> bool:
         """Return whether the ledger has all accepted jobs: no recovery is needed or running.
 
         Raises `Unavailable`.
         """
+        return self.epoch() is None or self._is_current(self._ledger.epoch_marker())
+
+    def epoch(self) -> str | None:
+        """Return the epoch of the accepted jobs; None before the first recovery.
+
+        Raises `StoreUnavailable`.
+        """
         self._epoch = self._epoch or self._stored_epoch()
-        return self._epoch is None or self._is_current(self._ledger.epoch_marker())
+        return self._epoch
 
     def _is_current(self, marker: EpochMarker) -> bool:
         return marker.epoch == self._epoch and marker.marked_by == marker.server

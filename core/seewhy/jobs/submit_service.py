@@ -23,6 +23,7 @@ from seewhy.errors import (
 from seewhy.ids import new_job_id
 from seewhy.imaging import codecs
 from seewhy.jobs.manifest import Manifest
+from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.submission import SubmissionLedger
 from seewhy.ledger.types import IdempotencyKey, ReservationStatus, Submission, lane_of
@@ -60,11 +61,13 @@ class SubmitService:
         ledger: SubmissionLedger,
         store: ObjectStore,
         wakeups: WakeupPublisher,
+        recovery: Recovery,
     ) -> None:
-        """Submit to this ledger and store."""
+        """Submit to this ledger and store; `recovery` knows the epoch of their jobs."""
         self._settings = settings
         self._catalog = catalog
         self._ledger = ledger
+        self._recovery = recovery
         self._submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
 
     def accept(
@@ -77,7 +80,8 @@ class SubmitService:
     ) -> Manifest:
         """Accept an image for explanation and return the manifest of its job.
 
-        The same `key` and request return the same job again. Raises `BadImage`,
+        The same `key` and request return the same job again; after a loss of jobs in the ledger, a
+        request with a key waits until they are restored. Raises `BadImage`,
         `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is
         full, and `Unavailable` when the job cannot be stored.
         """
@@ -91,7 +95,11 @@ class SubmitService:
     def _accept_once(self, validated: ValidatedRequest, key: IdempotencyKey) -> Manifest:
         """Submit the job unless an earlier request with the same key did."""
         submission, context = validated.submission, validated.submission.context
-        reservation = self._ledger.reserve(key, submission.job_id, context=context)
+        reservation = self._ledger.reserve(
+            key, submission.job_id, context=context, epoch=self._recovery.epoch()
+        )
+        if reservation.status is ReservationStatus.INCOMPLETE:
+            raise LedgerUnavailable("Redis lost jobs, which are being restored.")
         if reservation.status is ReservationStatus.REUSED:
             raise IdempotencyKeyReused("This Idempotency-Key was used with a different request.")
         if reservation.status is ReservationStatus.BUSY:

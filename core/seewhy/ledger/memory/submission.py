@@ -18,9 +18,18 @@ from seewhy.schemas.context import RequestContext
 class MemorySubmission(StateOwner):
     """Implements `seewhy.ledger.ports.submission.SubmissionLedger`."""
 
-    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
+    def reserve(
+        self,
+        key: IdempotencyKey,
+        job_id: str,
+        *,
+        context: RequestContext,
+        epoch: str | None = None,
+    ) -> Reservation:
         """Bind a key to `job_id`, or return the job id that it is bound to already."""
         with self._state.changed:
+            if epoch and self._state.epoch != epoch:
+                return Reservation(ReservationStatus.INCOMPLETE, job_id)
             bound = self._state.find_key(key, context)
             if bound and bound.request_digest != key.request_digest:
                 return Reservation(ReservationStatus.REUSED, bound.job_id)

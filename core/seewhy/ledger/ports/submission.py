@@ -15,8 +15,18 @@ from seewhy.schemas.context import RequestContext
 class SubmissionLedger(Protocol):
     """Accepts jobs. Every method is one atomic step and raises `LedgerUnavailable`."""
 
-    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
-        """Bind a key to `job_id`, or return the job id that it is bound to already."""
+    def reserve(
+        self,
+        key: IdempotencyKey,
+        job_id: str,
+        *,
+        context: RequestContext,
+        epoch: str | None = None,
+    ) -> Reservation:
+        """Bind a key to `job_id`, or return the job id that it is bound to already.
+
+        With `epoch`, only while the ledger holds all jobs of that epoch.
+        """
         ...
 
     def release_reservation(

@@ -23,10 +23,17 @@ class RedisSubmission:
 
     scripts: Scripts
 
-    def reserve(self, key: IdempotencyKey, job_id: str, *, context: RequestContext) -> Reservation:
+    def reserve(
+        self,
+        key: IdempotencyKey,
+        job_id: str,
+        *,
+        context: RequestContext,
+        epoch: str | None = None,
+    ) -> Reservation:
         """Bind a key to `job_id`, or return the job id that it is bound to already."""
         status, bound = self.scripts.call(
-            "submission/reserve", key=encode_key(key, context), job_id=job_id
+            "submission/reserve", key=encode_key(key, context), job_id=job_id, epoch=epoch
         )
         return Reservation(ReservationStatus(status), bound)
 

@@ -37,6 +37,8 @@ class LedgerPolicy:
     idempotency_ttl_ms: int = DAY_MS
     reservation_ms: int = 30_000
     """How long a reserved idempotency key stays busy when its request never finishes."""
+    reservation_ttl_ms: int = 600_000
+    """How long an unfinished request with an idempotency key passes its job id on to the next."""
     jobs_per_wakeup: int = 8
     """One wakeup is sent per this many ready jobs; each occupies one worker thread."""
     max_wakeups: int = 32

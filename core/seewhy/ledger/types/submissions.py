@@ -72,6 +72,8 @@ class ReservationStatus(StrEnum):
     """Another request with this key is in progress."""
     REUSED = "reused"
     """The key belongs to a different request."""
+    INCOMPLETE = "incomplete"
+    """The ledger has lost jobs, and the key may belong to one of them. Nothing was bound."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,11 @@
 -- args: origin, expires_ms, pause_ms,
 --       attempts [{job_id, attempt, result, detail, retry_in_ms}] -> 1
+-- Undelivered outcomes expire with their records.
+local function add_undelivered(id, now)
+  trim(UNDELIVERED, now - math.max(settings.retention_ms, settings.webhook_retention_ms))
+  redis.call('ZADD', UNDELIVERED, now, id)
+end
+
 local origin, now = args.origin, now_ms()
 local rows = origin_key(origin)
 for _, attempt in ipairs(args.attempts) do
@@ -15,7 +21,7 @@ for _, attempt in ipairs(args.attempts) do
     else
       redis.call('HSET', job_key(id), 'webhook_state', result)
       redis.call('ZREM', rows, id)
-      if result ~= 'delivered' then redis.call('ZADD', UNDELIVERED, now, id) end
+      if result ~= 'delivered' then add_undelivered(id, now) end
     end
   end
 end

@@ -2,7 +2,7 @@
 
 -- Dead letters expire with their records.
 local function add_dead_letter(id, now)
-  redis.call('ZREMRANGEBYSCORE', DEAD_LETTERS, '-inf', now - settings.retention_ms)
+  trim(DEAD_LETTERS, now - settings.retention_ms)
   redis.call('ZADD', DEAD_LETTERS, now, id)
 end
 

@@ -67,6 +67,12 @@ local function change_claimed(claims, change)
   return applied
 end
 
+-- Remove the oldest entries of a list of job ids, more than were added since the last call.
+local function trim(list, oldest)
+  local old = redis.call('ZRANGE', list, '-inf', oldest, 'BYSCORE', 'LIMIT', 0, 10)
+  if old[1] then redis.call('ZREM', list, unpack(old)) end
+end
+
 -- Bind an idempotency key to an accepted job.
 local function bind_key(key, id, ttl_ms)
   local name = idempotency_key(key.digest)

@@ -1,4 +1,10 @@
--- args: key {digest, request_digest}, job_id -> {status, job id}
+-- args: key {digest, request_digest}, job_id, epoch? -> {status, job id}
+-- 'incomplete': the ledger may lack jobs of the epoch, so the key may belong to one of them.
+if args.epoch then
+  local marker = redis.call('HMGET', EPOCH, 'epoch', 'server')
+  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+  if marker[1] ~= args.epoch or marker[2] ~= server then return { 'incomplete', args.job_id } end
+end
 local key, now = idempotency_key(args.key.digest), now_ms()
 local bound = redis.call('HMGET', key, 'request_digest', 'job_id', 'accepted', 'reserved_until_ms')
 if bound[1] and bound[1] ~= args.key.request_digest then return { 'reused', bound[2] } end
@@ -9,5 +15,5 @@ if bound[1] and now < tonumber(bound[4]) then return { 'busy', bound[2] } end
 local id = bound[2] or args.job_id
 redis.call('HSET', key, 'request_digest', args.key.request_digest, 'job_id', id,
   'reserved_until_ms', now + settings.reservation_ms)
-redis.call('PEXPIRE', key, settings.idempotency_ttl_ms)
+redis.call('PEXPIRE', key, settings.reservation_ttl_ms)
 return { 'new', id }

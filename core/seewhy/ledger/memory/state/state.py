@@ -104,12 +104,13 @@ class LedgerState:
         self, key: IdempotencyKey, context: RequestContext, job_id: str, *, accepted: bool
     ) -> BoundKey:
         """Bind an idempotency key to a job."""
-        now = self.now()
+        now, policy = self.now(), self.policy
+        ttl_ms = policy.idempotency_ttl_ms if accepted else policy.reservation_ttl_ms
         bound = BoundKey(
             request_digest=key.request_digest,
             job_id=job_id,
             reserved_until_ms=now + self.policy.reservation_ms,
-            expires_ms=now + self.policy.idempotency_ttl_ms,
+            expires_ms=now + ttl_ms,
             accepted=accepted,
         )
         self.keys[context.tenant, key.key] = bound
