@@ -3,6 +3,9 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+MODEL_MEMORY_BYTES = 8_000_000_000
+"""Enough for every network of `keras.applications`; the largest needs 5 GB."""
+
 
 class Limits(BaseSettings):
     """The limits among the settings. `seewhy.settings` reads their values."""
@@ -70,6 +73,19 @@ class Limits(BaseSettings):
         ge=1,
         description="The maximum number of forward passes that one explanation may take, as "
         "estimated for VGG16; more are refused with 422.",
+    )
+    model_memory_bytes: int = Field(
+        MODEL_MEMORY_BYTES,
+        ge=100_000_000,
+        description="The maximum memory that loading a model file and one forward pass may take, "
+        "in bytes.",
+    )
+    model_check_timeout_s: float = Field(
+        300.0,
+        ge=10,
+        le=3600,
+        description="Seconds that the check of a model file may take, in `seewhy models check` "
+        "and before a worker loads it.",
     )
     queue_limit: int = Field(
         1_000_000,

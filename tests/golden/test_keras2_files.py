@@ -12,7 +12,7 @@ from keras import layers
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy_worker.model_check import check
+from seewhy_worker.model_check.report import check
 from seewhy_worker.models.keras2.config import convert_config
 from seewhy_worker.models.loading import load_file
 

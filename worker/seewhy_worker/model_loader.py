@@ -7,6 +7,7 @@ from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
 from seewhy.settings import Settings
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
+from seewhy_worker.model_check.catalog_file import check_catalog_file, needs_check
 
 _log = logging.getLogger(__name__)
 
@@ -26,7 +27,15 @@ def load_models(settings: Settings) -> dict[str, KerasExplainer]:
         started = time.perf_counter()
         spec = catalog.get(name)
         path = obtain_weights(spec, settings, progress=_DownloadLog(name))
-        explainer = load_explainer(spec, weights_path=path, max_batch=settings.max_batch)
+        if path is not None and needs_check(spec, settings):
+            _log.info("Checking %s in a process of its own", path)
+            check_catalog_file(spec, path, settings)
+        explainer = load_explainer(
+            spec,
+            weights_path=path,
+            max_batch=settings.max_batch,
+            memory_bytes=settings.model_memory_bytes,
+        )
         explainer.warm_up()
         explainers[name] = explainer
         elapsed_s = time.perf_counter() - started

@@ -53,6 +53,11 @@ class Catalog:
         """Return all names, sorted."""
         return tuple(sorted(self._models))
 
+    def has(self, spec: ModelSpec) -> bool:
+        """Return whether the catalog names the same file or weights under the same name."""
+        known = self._models.get(spec.name)
+        return known is not None and (known.source, known.digest) == (spec.source, spec.digest)
+
     def get(self, name: str) -> ModelSpec:
         """Return a model. Raises `UnknownModel`, which lists the available names."""
         try:

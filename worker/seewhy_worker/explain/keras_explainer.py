@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
+from seewhy.limits import MODEL_MEMORY_BYTES
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
 from seewhy_worker.cam.methods import Method, find_method
@@ -32,15 +33,19 @@ BATCH_TOLERANCE = 1e-4
 
 
 def load_explainer(
-    spec: ModelSpec, *, weights_path: Path | None, max_batch: int
+    spec: ModelSpec,
+    *,
+    weights_path: Path | None,
+    max_batch: int,
+    memory_bytes: int = MODEL_MEMORY_BYTES,
 ) -> "KerasExplainer":
-    """Load the model of `spec` from a file with a verified digest.
+    """Load the model of `spec` from a file with a verified digest, which may take `memory_bytes`.
 
     `weights_path` is None for random weights. Raises `UnsupportedModel`, also when the catalog's
     input size or labels do not match the network, and `OutOfMemory`.
     """
     enable_memory_growth()
-    keras_model = load_model(spec, weights_path=weights_path)
+    keras_model = load_model(spec, weights_path=weights_path, memory_bytes=memory_bytes)
     size = (spec.input.height_px, spec.input.width_px)
 
     def split_at(layers: tuple[str, ...] | str | None) -> SplitModel:

@@ -56,6 +56,11 @@ def enable_memory_growth() -> None:
         tf.config.experimental.set_memory_growth(device, True)
 
 
+def hide_gpus() -> None:
+    """Keep TensorFlow from using GPUs. Call this before any tensor exists."""
+    tf.config.set_visible_devices([], "GPU")
+
+
 def compile_step(
     model: SplitModel,
     method: Method,

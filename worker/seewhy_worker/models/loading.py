@@ -4,21 +4,32 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.backend.common import global_state
+from keras.src.backend.common.variables import initialize_all_variables
 
 from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
-from seewhy_worker.models.inspection import inspect_file
+from seewhy.limits import MODEL_MEMORY_BYTES
+from seewhy_worker.models.inspection.model_file import read_definition
+from seewhy_worker.models.inspection.wording import quote
 from seewhy_worker.models.random_weights import initialize_weights
+from seewhy_worker.models.sizes import check_sizes
+
+DEFAULT_SIZE_PX = (224, 224)
+"""(height, width) for networks that leave their input size open."""
 
 
-def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
+def load_model(
+    spec: ModelSpec, *, weights_path: Path | None, memory_bytes: int = MODEL_MEMORY_BYTES
+) -> keras.Model:
     """Build the network of a catalog entry with its weights.
 
-    The caller has checked the digest of `weights_path`, which is None only for random weights.
+    The caller has checked the digest of `weights_path`, which is None only for random weights. A
+    model file may take `memory_bytes`.
     Raises `UnsupportedModel` when Keras lacks the definition or refuses it as unsafe, and
     `WeightsNotFound` when the entry needs a file and `weights_path` is None.
     """
-    model = _load(spec, weights_path)
+    model = _load(spec, weights_path, memory_bytes)
     if spec.precision != "float32":
         # Private, but the public `layers` omits layers inside other layers and nested models.
         for layer in model._flatten_layers():  # noqa: SLF001
@@ -26,7 +37,7 @@ def load_model(spec: ModelSpec, *, weights_path: Path | None) -> keras.Model:
     return model
 
 
-def _load(spec: ModelSpec, weights_path: Path | None) -> keras.Model:
+def _load(spec: ModelSpec, weights_path: Path | None, memory_bytes: int) -> keras.Model:
     if isinstance(spec.weights, RandomWeights):
         model = _build_application(spec, weights=None)
         initialize_weights(model, seed=spec.weights.random_seed)
@@ -35,30 +46,54 @@ def _load(spec: ModelSpec, weights_path: Path | None) -> keras.Model:
         raise WeightsNotFound(f"the model {spec.name} needs a weights file")
     if spec.is_application:
         return _build_application(spec, weights=str(weights_path))
-    return load_file(weights_path)
+    return load_file(
+        weights_path,
+        memory_bytes=memory_bytes,
+        size=(spec.input.height_px, spec.input.width_px),
+    )
 
 
-def load_file(path: Path) -> keras.Model:
-    """Load a `.keras` or `.h5` file for inference.
+def load_file(
+    path: Path,
+    *,
+    memory_bytes: int = MODEL_MEMORY_BYTES,
+    size: tuple[int, int] = DEFAULT_SIZE_PX,
+) -> keras.Model:
+    """Load a `.keras` or `.h5` file for inference, in the safe mode of Keras.
 
-    Code in the file never runs: the file is inspected before Keras builds anything. Raises
-    `UnsupportedModel` with the reason.
+    The file is inspected before Keras builds anything, and the network is measured before its
+    variables exist: `size` is the (height, width) of an image where the network leaves it open.
+    Raises `UnsupportedModel` with the reason.
     """
-    converted = inspect_file(path)
+    definition = read_definition(path, memory_bytes=memory_bytes)
     try:
-        if converted is not None:
-            return _build_converted(converted, path)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-        raise UnsupportedModel(f"Keras cannot read {path.name}: {error}") from error
-
-
-def _build_converted(definition: dict[str, Any], weights_path: Path) -> keras.Model:
-    model_class = keras.Sequential if definition["class_name"] == "Sequential" else keras.Model
-    model = model_class.from_config(definition["config"])
-    model.load_weights(weights_path)
+        # Variables that are created in this scope have a shape but no memory yet.
+        with keras.StatelessScope(initialize_variables=False):
+            model = _build(definition, is_archive=path.suffix == ".keras")
+            check_sizes(model, size=size, memory_bytes=memory_bytes, file_name=path.name)
+        initialize_all_variables()
+        model.load_weights(path)
+    except UnsupportedModel:
+        raise
+    except Exception as error:  # a hostile file makes Keras raise almost anything
+        raise UnsupportedModel(f"Keras cannot read {path.name}: {_cause(error)}") from error
+    finally:
+        global_state.set_global_attribute("uninitialized_variables", [])
     _finalize_normalization(model)
+    _check_finite(model, path.name)
     return model
+
+
+def _cause(error: Exception) -> str:
+    """Return the innermost message of Keras, which wraps errors in long explanations."""
+    return quote(str(error).rpartition("Exception encountered:")[2])
+
+
+def _build(definition: dict[str, Any], *, is_archive: bool) -> keras.Model:
+    if not is_archive:  # an `.h5` file names no module, and Keras would leave its safe mode
+        name = "Sequential" if definition["class_name"] == "Sequential" else "Model"
+        definition = {"module": "keras", "class_name": name, "config": definition["config"]}
+    return keras.saving.deserialize_keras_object(definition, safe_mode=True)
 
 
 def _finalize_normalization(model: keras.Model) -> None:
@@ -68,6 +103,16 @@ def _finalize_normalization(model: keras.Model) -> None:
             _finalize_normalization(layer)
         elif isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()
+
+
+def _check_finite(model: keras.Model, file_name: str) -> None:
+    for weights in model.weights:
+        is_float = keras.backend.is_float_dtype(weights.dtype)
+        if is_float and not bool(keras.ops.all(keras.ops.isfinite(weights))):
+            raise UnsupportedModel(
+                f"{file_name} has weights that are not finite, in {quote(weights.path)!r}: the "
+                "training diverged, or the file is damaged."
+            )
 
 
 def _build_application(spec: ModelSpec, *, weights: str | None) -> keras.Model:

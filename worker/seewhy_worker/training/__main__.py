@@ -13,6 +13,7 @@ from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
 from seewhy.errors import SeewhyError
 from seewhy.settings import load
+from seewhy_worker.model_check.catalog_file import check_catalog_file, needs_check
 from seewhy_worker.training import report
 from seewhy_worker.training.catalog_entry import choose_output_files
 from seewhy_worker.training.dataset import read_folder
@@ -85,6 +86,8 @@ def _run(options: argparse.Namespace) -> None:
     spec = Catalog.load(settings).get(options.base)
     with report.progress_bar(report.notes_console(), f"downloading {spec.name}") as progress:
         weights_path = obtain_weights(spec, settings, progress=progress)
+    if weights_path is not None and needs_check(spec, settings):
+        check_catalog_file(spec, weights_path, settings)
     # Imported late because Keras takes seconds to import: report mistakes before that.
     from seewhy_worker.training.fit import TrainingPlan, fit  # noqa: PLC0415
 
@@ -98,6 +101,7 @@ def _run(options: argparse.Namespace) -> None:
             seed=options.seed,
             max_batch=settings.max_batch,
             max_pixels=settings.max_pixels,
+            memory_bytes=settings.model_memory_bytes,
         )
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnsupportedModel
 from seewhy.imaging import codecs
+from seewhy.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.keras_backend.steps import enable_memory_growth
 from seewhy_worker.models import heads
 from seewhy_worker.models.loading import load_file, load_model
@@ -38,6 +39,8 @@ class TrainingPlan:
     seed: int
     max_batch: int
     max_pixels: int
+    memory_bytes: int = MODEL_MEMORY_BYTES
+    """The memory that the file of the base may take."""
 
 
 def fit(plan: TrainingPlan) -> None:
@@ -49,7 +52,7 @@ def fit(plan: TrainingPlan) -> None:
     base, notes = plan.base, report.notes_console()
     size = (base.input.height_px, base.input.width_px)
     enable_memory_growth()
-    model = load_model(base, weights_path=plan.weights_path)
+    model = load_model(base, weights_path=plan.weights_path, memory_bytes=plan.memory_bytes)
     split_model = split(model, base.layer, output=base.output, size=size)
     notes.print(f"using {base.name} up to the layer {split_model.layer} {split_model.map_shape}")
     if plan.weights_path is None:
@@ -65,7 +68,9 @@ def fit(plan: TrainingPlan) -> None:
         head = train_head(features.rows[~held], features.labels[~held], classes=len(labels))
         heads.save_model(heads.attach_head(extractor, head.kernel, head.bias), staged.model)
         # Load the file as a worker will, so that a model that cannot be explained is not saved.
-        fitted = split(load_file(staged.model), size=size)
+        fitted = split(
+            load_file(staged.model, memory_bytes=plan.memory_bytes, size=size), size=size
+        )
         write_catalog_entry(
             staged,
             base=base,

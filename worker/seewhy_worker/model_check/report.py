@@ -1,68 +1,52 @@
-"""Check whether and how a model file can be explained: `seewhy models check FILE`."""
+"""Explain noise with a model file, and report how it can be explained."""
 
-import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import SeewhyError
 from seewhy.imaging.maps import map_verdict
+from seewhy.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.keras_backend.steps import StepOutput, compile_step, enable_memory_growth
+from seewhy_worker.keras_backend.steps import StepOutput, compile_step
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.loading import load_file
+from seewhy_worker.models.loading import DEFAULT_SIZE_PX, load_file
 from seewhy_worker.models.random_weights import shuffle_weights
 from seewhy_worker.models.splitting.graph import output_names
 from seewhy_worker.models.splitting.split_model import SplitModel, split
 
-DEFAULT_SIZE_PX = (224, 224)
-"""(height, width) for networks that leave their input size open."""
 SAME_MAP_CORRELATION = 0.9
 """Maps with at least this correlation count as the same."""
 
 
-def check(path: Path, *, layer: str | None = None, output: str | None = None) -> list[str]:
+def check(
+    path: Path,
+    *,
+    layer: str | None = None,
+    output: str | None = None,
+    size: tuple[int, int] = DEFAULT_SIZE_PX,
+    memory_bytes: int = MODEL_MEMORY_BYTES,
+    shuffle: bool = True,
+) -> list[str]:
     """Explain noise with the model in the file, then again with its weights shuffled.
 
     Returns the lines of the report. A map that survives the shuffling does not depend on what the
-    network has learned (Adebayo et al. 2018, arXiv 1810.03292). Raises `UnsupportedModel` when the
-    model cannot be explained.
+    network has learned (Adebayo et al. 2018, arXiv 1810.03292); without `shuffle` this part is
+    omitted. Raises `UnsupportedModel` when the model cannot be explained, and `OutOfMemory`.
     """
-    model = load_file(path)
-    split_model = split(model, layer, output=output, size=DEFAULT_SIZE_PX)
+    model = load_file(path, memory_bytes=memory_bytes, size=size)
+    split_model = split(model, layer, output=output, size=size)
     noise = np.random.default_rng(0).standard_normal((1, *split_model.input_shape), np.float32)
     result = _explain(split_model, noise, target=-1)
-    target = int(result.targets[0, 0])
     lines = [*_describe(model, split_model), _describe_result(result)]
+    if not shuffle:
+        return lines
+    target = int(result.targets[0, 0])
     shuffle_weights(model, seed=1)
-    shuffled_model = split(model, layer, output=output, size=DEFAULT_SIZE_PX)
+    shuffled_model = split(model, layer, output=output, size=size)
     shuffled_maps = _explain(shuffled_model, noise, target=target).maps
     return [*lines, _compare(result.maps, shuffled_maps)]
-
-
-def main() -> None:
-    """Check the file named on the command line; print an error and exit with 1 if it fails."""
-    options = _parse_arguments()
-    enable_memory_growth()
-    try:
-        lines = check(options.file, layer=options.layer, output=options.output)
-    except SeewhyError as error:
-        sys.exit(f"seewhy: {error}")
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m seewhy_worker.model_check",
-        description="Check whether and how a model file can be explained.",
-    )
-    parser.add_argument("file", type=Path, metavar="FILE", help="a .keras or .h5 file")
-    parser.add_argument("--layer", help="the target layer; by default seewhy chooses one")
-    parser.add_argument("--output", help="the output to explain, if the model has several")
-    return parser.parse_args()
 
 
 def _describe(model: Any, split_model: SplitModel) -> list[str]:
@@ -109,7 +93,3 @@ def _compare(map_: NDArray[np.float32], shuffled: NDArray[np.float32]) -> str:
             "another layer."
         )
     return f"shuffled weights: the map changes (correlation {correlation:.2f})"
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""Check a model file in a child process with limits on memory and time."""

@@ -1,0 +1,1 @@
+"""Inspect a model file before Keras builds anything from it."""
