@@ -53,9 +53,10 @@ def png(
     color_type: int,
     rows: bytes,
     extra: bytes = b"",
+    interlaced: bool = False,
 ) -> bytes:
     """Build a PNG from filtered rows; `extra` goes between IHDR and IDAT."""
-    header = struct.pack(">IIBBBBB", width_px, height_px, depth, color_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width_px, height_px, depth, color_type, 0, 0, interlaced)
     chunks = [
         png_chunk(b"IHDR", header),
         extra,
@@ -85,10 +86,14 @@ ENCODED = {kind: encoded(gradient(), kind) for kind in FORMATS}
 
 
 def header_of(
-    body: bytes, *, max_bytes: int = 10_000_000, max_pixels: int = 25_000_000
+    body: bytes,
+    *,
+    max_bytes: int = 10_000_000,
+    max_pixels: int = 25_000_000,
+    max_side_px: int = 16_384,
 ) -> ImageHeader:
     """Read the header with the default limits of the service."""
-    return read_header(body, max_bytes=max_bytes, max_pixels=max_pixels)
+    return read_header(body, max_bytes=max_bytes, max_pixels=max_pixels, max_side_px=max_side_px)
 
 
 def decode_checked(body: bytes) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
+from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
@@ -42,10 +43,11 @@ class HookedExplainer(StubExplainer):
 class InMemoryWorker:
     """One model `m`, batches of up to 4, and a clock that tests move."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, budget_pixels: int = 1_000_000) -> None:
         self.now_ms = 0
         self.explainer = HookedExplainer()
         self.store = memory_store()
+        self.images = JobImages(store=self.store, max_pixels=1_000_000, budget_pixels=budget_pixels)
         self.io_threads = ThreadPoolExecutor(4)
         self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
         self.leases = Leases(ledger=self.ledger, lease_s=30)
@@ -56,10 +58,13 @@ class InMemoryWorker:
                 wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
                 store=self.store,
                 leases=self.leases,
-                fetcher=ImageFetcher(store=self.store, exposure=exposure, max_pixels=1_000_000),
+                fetcher=ImageFetcher(images=self.images, exposure=exposure),
                 devices={"m": Device(self.explainer, max_batch=4, watchdog=Watchdog(timeout_s=60))},
                 publisher=ResultPublisher(
-                    store=self.store, exposure=exposure, versions={"seewhy": "test"}
+                    store=self.store,
+                    images=self.images,
+                    exposure=exposure,
+                    versions={"seewhy": "test"},
                 ),
             ),
             owner="w",

@@ -9,6 +9,8 @@ from seewhy.access.key_ring import KeyRing
 from seewhy.access.key_store import KeyStore
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
+from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.imaging.process_tuning import tune_process
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.redis.ledger import open_ledger
@@ -32,6 +34,9 @@ from seewhy_api.routes.results import create_results_blueprint
 from seewhy_api.streaming.event_feed import EventFeed
 from seewhy_api.streaming.long_poll import LongPoll
 
+RENDERING_TIMEOUT_S = 10.0
+"""How long a request waits for its turn to decode and draw an image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -49,6 +54,7 @@ class Api:
 
         Blocked requests return once `is_running` returns False.
         """
+        tune_process()
         self.event_feed.start(is_running=is_running)
         self.sweeper.start()
         if self.retention:
@@ -86,6 +92,11 @@ def create_api(settings: Settings) -> Api:
         ),
         recovery=recovery,
         lookup=JobLookup(ledger=ledger, recovery=recovery, retention_s=settings.retention_s),
+        pixels=PixelBudget(
+            pixels=settings.api_megapixels * 1_000_000,
+            max_waiting=settings.api_threads // 4,
+            timeout_s=RENDERING_TIMEOUT_S,
+        ),
     )
     sweeper = Sweeper(
         ledger=ledger,

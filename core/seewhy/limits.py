@@ -87,6 +87,26 @@ class Limits(BaseSettings):
         description="Seconds that the check of a model file may take, in `seewhy models check` "
         "and before a worker loads it.",
     )
+    max_side_px: int = Field(
+        16_384,
+        ge=1_000,
+        le=65_500,
+        description="The maximum width and height of an image in pixels; JPEG ends at 65,500.",
+    )
+    api_megapixels: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="The megapixels that one API process decodes and draws at once, 13 MB each; "
+        "more requests wait for their turn, or get 503.",
+    )
+    worker_megapixels: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="The megapixels that a worker decodes and draws at once, 13 MB each, and the "
+        "megapixels that it keeps decoded, 3 MB each.",
+    )
     queue_limit: int = Field(
         1_000_000,
         ge=1,
@@ -98,22 +118,4 @@ class Limits(BaseSettings):
         ge=1,
         description="The maximum number of unfinished jobs of one tenant, model and priority; "
         "more are refused with 429.",
-    )
-    key_open_jobs: int = Field(
-        100_000,
-        ge=1,
-        description="The maximum number of unfinished jobs of one API key; more are refused with "
-        "429.",
-    )
-    key_submissions_per_minute: int = Field(
-        6_000,
-        ge=1,
-        description="The maximum number of submissions of one API key in a minute; more are "
-        "refused with 429.",
-    )
-    key_passes_per_minute: int = Field(
-        100_000,
-        ge=1,
-        description="The maximum number of forward passes that the submissions of one API key in "
-        "a minute may take, as estimated for VGG16; more are refused with 429.",
     )

@@ -52,5 +52,5 @@ def test_vgg16_is_explained_by_the_whole_service(tmp_path: Path, photos: Path) -
     assert [target.score.index for target in explanation.result.targets] == [3, 5]
     assert maps.shape == (2, 14, 14)
     assert np.isfinite(maps).all()
-    info = read_header(overlay, max_bytes=10**7, max_pixels=10**7)
+    info = read_header(overlay, max_bytes=10**7, max_pixels=10**7, max_side_px=10**4)
     assert (info.media_type, info.width_px, info.height_px) == ("image/jpeg", 600, 400)

@@ -54,6 +54,8 @@ BAD_IMAGES = {
     "html": (b"<html><script>alert(1)</script></html>", 415, "unsupported_image"),
     "a gif called jpg": (gif(), 415, "unsupported_image"),
     "a header claiming 50,000 x 50,000": (png_with_size(50_000, 50_000), 413, "image_too_large"),
+    "a side of 70,000 pixels": (png_with_size(70_000, 10), 413, "image_too_large"),
+    "25,000,000 x 1": (png_with_size(25_000_000, 1), 413, "image_too_large"),
     "too many bytes": (noise(), 413, "image_too_large"),
 }
 

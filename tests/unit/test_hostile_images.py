@@ -64,6 +64,15 @@ def test_an_image_with_too_many_pixels_is_refused_before_decoding(kind: str) -> 
         decode(ENCODED[kind], max_pixels=40 * 24 - 1)
 
 
+@pytest.mark.parametrize("size", [(1_001, 1), (1, 1_001)])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_image_with_a_side_beyond_the_limit_is_refused(kind: str, size: tuple[int, int]) -> None:
+    body = encoded(Image.new("RGB", size), kind)
+    assert header_of(body, max_side_px=1_001).media_type
+    with pytest.raises(ImageTooLarge, match="limit is 1000 pixels on each side"):
+        header_of(body, max_side_px=1_000)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import images
+from images import header_of
 from seewhy.errors import InvalidRequest
+from seewhy.imaging.codecs import encode_jpeg, encode_png
 from seewhy.imaging.geometry import covered_rectangle
 from seewhy.imaging.maps import Polarity
+from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.colormaps import COLORMAPS, DIVERGING, color_table, zero_step
 from seewhy.imaging.rendering.overlay import heatmap, overlay
 from seewhy.schemas.geometry import Rectangle
@@ -153,6 +156,17 @@ def test_the_given_image_is_not_changed() -> None:
     image = IMAGE.copy()
     overlay(image, np.ones((2, 2), np.float32), rectangle=WHOLE, scale=1)
     assert np.array_equal(image, IMAGE)
+
+
+@pytest.mark.parametrize("width_px", [16_384, 65_500])
+def test_the_widest_images_that_a_setting_allows_can_be_drawn(width_px: int) -> None:
+    flat = np.zeros((2, width_px, 3), np.uint8)
+    whole = covered_rectangle(width_px, 2, rule="stretch", fraction=1)
+    classic = classic_overlay(flat, LEFT_CELL, rectangle=whole)
+    for drawn_image in (overlay(flat, LEFT_CELL, rectangle=whole, scale=1), classic):
+        assert header_of(encode_jpeg(drawn_image), max_side_px=width_px).width_px == width_px
+    transparent = heatmap(LEFT_CELL, rectangle=whole, width_px=width_px, height_px=2, scale=1)
+    assert header_of(encode_png(transparent), max_side_px=width_px).width_px == width_px
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])

@@ -14,6 +14,7 @@ from celery import Celery, signals
 
 from seewhy.broker.wakeups import RUN_JOBS_TASK, WakeupPublisher, create_celery, run_consumer
 from seewhy.errors import LedgerUnavailable
+from seewhy.imaging.process_tuning import tune_process
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of, wakeup_queue
 from seewhy.settings import Settings
@@ -23,9 +24,9 @@ from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
+from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.presence import Presence
-from seewhy_worker.pipeline.process_tuning import tune_process
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
 
@@ -72,6 +73,11 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     """Build a worker for loaded models, by model name. Opens no connection."""
     ledger = open_ledger(settings)
     store = open_store(settings)
+    images = JobImages(
+        store=store,
+        max_pixels=settings.max_pixels,
+        budget_pixels=settings.worker_megapixels * 1_000_000,
+    )
     lanes = tuple(lane for name in explainers for lane in lanes_of(name))
     celery = create_celery(settings.redis_url, lanes=lanes)
     leases = Leases(ledger=ledger, lease_s=settings.lease_s)
@@ -89,12 +95,14 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
         wakeups=WakeupPublisher(celery),
         store=store,
         leases=leases,
-        fetcher=ImageFetcher(store=store, exposure=exposure, max_pixels=settings.max_pixels),
+        fetcher=ImageFetcher(images=images, exposure=exposure),
         devices={
             name: Device(explainer, max_batch=settings.max_batch, watchdog=watchdog)
             for name, explainer in explainers.items()
         },
-        publisher=ResultPublisher(store=store, exposure=exposure, versions=_versions()),
+        publisher=ResultPublisher(
+            store=store, images=images, exposure=exposure, versions=_versions()
+        ),
     )
     runner = BatchRunner(
         deps,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
+from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
@@ -30,3 +31,4 @@ class Dependencies:
     long_poll: LongPoll
     recovery: Recovery
     lookup: JobLookup
+    pixels: PixelBudget

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from seewhy.access.records import Scope
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
 from seewhy.imaging import codecs, maps
-from seewhy.imaging.arrays import MapArray
+from seewhy.imaging.arrays import ImageArray, MapArray
+from seewhy.imaging.pixel_budget import pixel_cost
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.colormaps import COLORMAPS
@@ -86,18 +87,8 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         """Get a PNG of one map at the size of the image, transparent where the map has no cells."""
         job, result = require_result(job_id)
         options = RenderOptions.model_validate(request.args.to_dict())
-        stored = maps.decode_npy(_read_object(deps.store, result.objects["map"]))
-        index = _map_index(deps, result, options)
-        rendered = heatmap(
-            stored[index],
-            rectangle=result.covers,
-            width_px=result.image_width_px,
-            height_px=result.image_height_px,
-            scale=_scale(stored, index, result, job, options),
-            colormap=options.colormap,
-            polarity=options.polarity,
-        )
-        return _file_response(codecs.encode_png(rendered), "image/png", f"{job_id}.png")
+        body = _render_heatmap(deps, job, result, options)
+        return _file_response(body, "image/png", f"{job_id}.png")
 
     @blueprint.after_request
     def allow_any_origin(response: Response) -> Response:
@@ -142,23 +133,48 @@ def _scale(stored: MapArray, index: int, result: Result, job: Job, options: Rend
     )
 
 
+def _render_heatmap(deps: Dependencies, job: Job, result: Result, options: RenderOptions) -> bytes:
+    stored = maps.decode_npy(_read_object(deps.store, result.objects["map"]))
+    index = _map_index(deps, result, options)
+    scale = _scale(stored, index, result, job, options)
+    with deps.pixels.reserve(result.image_width_px * result.image_height_px):
+        # Without a name, the image is freed before its pixels are.
+        return codecs.encode_png(
+            heatmap(
+                stored[index],
+                rectangle=result.covers,
+                width_px=result.image_width_px,
+                height_px=result.image_height_px,
+                scale=scale,
+                colormap=options.colormap,
+                polarity=options.polarity,
+            )
+        )
+
+
 def _render_overlay(deps: Dependencies, job: Job, result: Result, options: RenderOptions) -> bytes:
     stored = maps.decode_npy(_read_object(deps.store, result.objects["map"]))
-    encoded = _read_object(deps.store, job.image_key, what="image")
-    image = codecs.decode(encoded, max_pixels=deps.settings.max_pixels)
     index = _map_index(deps, result, options)
-    if job.preset and options.model_fields_set <= {"target", "map"}:
-        return codecs.encode_jpeg(classic_overlay(image, stored[index], rectangle=result.covers))
-    rendered = overlay(
-        image,
-        stored[index],
-        rectangle=result.covers,
-        scale=_scale(stored, index, result, job, options),
-        colormap=options.colormap,
-        alpha=options.alpha,
-        polarity=options.polarity,
-    )
-    return codecs.encode_jpeg(rendered)
+    scale = _scale(stored, index, result, job, options)
+
+    def draw(image: ImageArray) -> ImageArray:
+        if job.preset and options.model_fields_set <= {"target", "map"}:
+            return classic_overlay(image, stored[index], rectangle=result.covers)
+        return overlay(
+            image,
+            stored[index],
+            rectangle=result.covers,
+            scale=scale,
+            colormap=options.colormap,
+            alpha=options.alpha,
+            polarity=options.polarity,
+        )
+
+    body = _read_object(deps.store, job.image_key, what="image")
+    cost = pixel_cost(body, width_px=result.image_width_px, height_px=result.image_height_px)
+    with deps.pixels.reserve(cost):
+        # Without names, the images are freed before their pixels are.
+        return codecs.encode_jpeg(draw(codecs.decode(body, max_pixels=deps.settings.max_pixels)))
 
 
 def _file_response(body: bytes, media_type: str, name: str) -> Response:

@@ -29,8 +29,8 @@ SeewhyError
 ├── Overloaded                A limit on what is open or waiting is reached.
 │   ├── QueueFull             The queue of this model and priority is full.
 │   ├── TenantQueueFull       The tenant's share of the queue is full.
-│   ├── QuotaExceeded         The API key has used up one of its quotas.
 │   ├── TooManyStreams        The limit on open event streams is reached.
+│   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   └── TooManyFailures       An address sent too many invalid credentials.
 ├── ObjectNotFound            The object store has no object under this key.
 ├── ModelError                A model cannot be served.
@@ -63,13 +63,13 @@ from seewhy.errors.requests import (
     NotFound,
     Overloaded,
     QueueFull,
-    QuotaExceeded,
     RequestTooLarge,
     ResultNotReady,
     StoreUnavailable,
     TenantQueueFull,
     TooManyFailures,
     TooManyPasses,
+    TooManyRenderings,
     TooManyStreams,
     Unauthenticated,
     Unavailable,
@@ -117,7 +117,6 @@ __all__ = [
     "OutOfMemory",
     "Overloaded",
     "QueueFull",
-    "QuotaExceeded",
     "RequestTooLarge",
     "ResultNotReady",
     "SeewhyError",
@@ -126,6 +125,7 @@ __all__ = [
     "TenantQueueFull",
     "TooManyFailures",
     "TooManyPasses",
+    "TooManyRenderings",
     "TooManyStreams",
     "Unauthenticated",
     "Unavailable",

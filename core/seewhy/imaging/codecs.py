@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from seewhy.errors import BrokenImage, EmptyImage, ImageTooLarge
-from seewhy.imaging.arrays import ImageArray
+from seewhy.imaging.arrays import ImageArray, row_bands
 from seewhy.imaging.containers import parse_container
 
 # Image.open would also try other formats (MPO) and apply a size limit of the whole process.
@@ -39,16 +39,16 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
-# EXIF 2.32, tag 0x0112: orientation to a function that turns stored pixels upright.
-_TO_UPRIGHT: dict[int, Callable[[ImageArray], ImageArray]] = {
-    1: lambda stored: stored,
-    2: lambda stored: stored[:, ::-1],
-    3: lambda stored: stored[::-1, ::-1],
-    4: lambda stored: stored[::-1],
-    5: lambda stored: stored.transpose(1, 0, 2),
-    6: lambda stored: stored.transpose(1, 0, 2)[:, ::-1],
-    7: lambda stored: stored.transpose(1, 0, 2)[::-1, ::-1],
-    8: lambda stored: stored.transpose(1, 0, 2)[::-1],
+# EXIF 2.32, tag 0x0112: orientation to a function that views upright pixels in stored order.
+_TO_STORED: dict[int, Callable[[ImageArray], ImageArray]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: upright.transpose(1, 0, 2)[::-1],
+    7: lambda upright: upright.transpose(1, 0, 2)[::-1, ::-1],
+    8: lambda upright: upright.transpose(1, 0, 2)[:, ::-1],
 }
 
 
@@ -61,14 +61,20 @@ class ImageHeader:
     height_px: int
 
 
-def read_header(body: bytes, *, max_bytes: int, max_pixels: int) -> ImageHeader:
+def read_header(body: bytes, *, max_bytes: int, max_pixels: int, max_side_px: int) -> ImageHeader:
     """Read the type and size of an image and check that it is complete, without decoding it.
 
-    Raises `EmptyImage`, `ImageTooLarge` (bytes or pixels), `UnsupportedImage`, `BrokenImage`.
+    Raises `EmptyImage`, `ImageTooLarge` (bytes, pixels or a side), `UnsupportedImage` and
+    `BrokenImage`.
     """
     if len(body) > max_bytes:
         raise ImageTooLarge(f"the image has {len(body)} bytes; the limit is {max_bytes}")
     with _open(body, max_pixels=max_pixels) as (_, header, _):
+        if max(header.width_px, header.height_px) > max_side_px:
+            raise ImageTooLarge(
+                f"the image has {header.width_px} by {header.height_px} pixels; the limit is "
+                f"{max_side_px} pixels on each side"
+            )
         return header
 
 
@@ -77,12 +83,21 @@ def decode(body: bytes, *, max_pixels: int) -> ImageArray:
 
     Transparent pixels are composited on white. Only the first frame of an animation is decoded.
     Color profiles are not applied. A truncated JPEG that ends with an end marker looks complete;
-    the decoder fills the missing part with gray. Raises as `read_header` does.
+    the decoder fills the missing part with gray. Raises as `read_header` does. Its peak of memory
+    is described in `seewhy.imaging.pixel_budget`.
     """
     with _open(body, max_pixels=max_pixels) as (image, header, orientation):
-        upright = np.ascontiguousarray(_TO_UPRIGHT[orientation](_to_rgb(image)))
-    if upright.shape != (header.height_px, header.width_px, 3):
-        raise BrokenImage("the size of the image differs from its header")
+        width_px, height_px = image.size
+        image.load()
+        if image.size != (width_px, height_px):
+            raise BrokenImage("the size of the image differs from its header")
+        upright = np.empty((header.height_px, header.width_px, 3), np.uint8)
+        stored = _TO_STORED[orientation](upright)
+        for rows in row_bands(height_px, width_px):
+            box = (0, rows.start, width_px, rows.stop)
+            stored[rows] = _to_rgb(
+                image if rows.stop - rows.start == height_px else image.crop(box)
+            )
     return upright
 
 
@@ -132,14 +147,14 @@ def _open(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageHe
 
 
 def _to_rgb(image: Image.Image) -> ImageArray:
-    """Decode to RGB, `(height, width, 3)`, in the stored orientation."""
+    """Convert to RGB, `(height, width, 3)`."""
     if image.mode.startswith("I"):
         return _from_16_bit_gray(image)
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         white.alpha_composite(image.convert("RGBA"))
         image = white
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _from_16_bit_gray(image: Image.Image) -> ImageArray:

@@ -56,16 +56,17 @@ def parse_container(body: bytes) -> ImageContainer:
 
 def _parse_jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
     """Parse by ITU-T T.81, Annex B. Drop metadata, and bytes between segments and after EOI."""
-    kept = [body[:2]]
+    view = memoryview(body)
+    kept = [view[:2]]
     exif = b""
     segments = scans = 0
     position, in_scan = 2, False
     while found := _JPEG_MARKER.search(body, position):
         if in_scan:
-            kept.append(body[position : found.start()])
+            kept.append(view[position : found.start()])
         marker = body[found.end() - 1]
         if marker == _EOI:
-            kept.append(found.group())
+            kept.append(view[found.start() : found.end()])
             return b"".join(kept), exif, True
         in_scan = marker == _SOS
         segments, scans = segments + 1, scans + in_scan
@@ -81,13 +82,14 @@ def _parse_jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
             if marker == _APP1 and payload.startswith(_EXIF_HEADER):
                 exif = exif or payload
         else:
-            kept.append(body[found.start() : position])
+            kept.append(view[found.start() : position])
     return b"".join(kept), exif, False
 
 
 def _parse_png(body: bytes) -> tuple[bytes, bytes, bool]:
     """Parse by PNG, third edition, section 5. The decoder verifies the checksums."""
-    kept = [_PNG_SIGNATURE]
+    view = memoryview(body)
+    kept = [view[: len(_PNG_SIGNATURE)]]
     exif = b""
     position = len(_PNG_SIGNATURE)
     for _ in range(MAX_SEGMENTS):
@@ -95,10 +97,10 @@ def _parse_png(body: bytes) -> tuple[bytes, bytes, bool]:
         kind = body[position + 4 : position + 8]
         end = position + 12 + size
         if end > len(body):
-            kept.append(body[position:])
+            kept.append(view[position:])
             return b"".join(kept), exif, False
         if kind in _PNG_PIXELS:
-            kept.append(body[position:end])
+            kept.append(view[position:end])
         elif kind == b"eXIf":
             exif = exif or body[position + 8 : end - 4]
         if kind == b"IEND":

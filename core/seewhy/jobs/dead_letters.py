@@ -41,7 +41,9 @@ class DeadLetters:
             raise ExplanationGone(f"Cannot retry {job_id}: {error}") from error
         submission = replace(failed.submission, job_id=new_job_id(), key=None)
         manifest = Manifest(submission=submission, retry_of=job_id)
-        header = codecs.read_header(body, max_bytes=len(body), max_pixels=sys.maxsize)
+        header = codecs.read_header(
+            body, max_bytes=len(body), max_pixels=sys.maxsize, max_side_px=sys.maxsize
+        )
         self._submitter.submit(manifest, UploadedImage(image_key, body, header.media_type))
         self._ledger.dismiss([job_id])
         return manifest.job_id

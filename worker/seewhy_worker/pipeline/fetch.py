@@ -3,26 +3,22 @@
 import time
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seewhy.errors import ImageGone, ObjectNotFound
-from seewhy.imaging import codecs
+from seewhy.imaging.arrays import ImageArray
 from seewhy.ledger.types import Claim
 from seewhy.schemas.job import Job
-from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.types import Explainer, ExplanationTask
 from seewhy_worker.pipeline.exposure import Exposure
+from seewhy_worker.pipeline.job_images import JobImages
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedJob:
-    """A claimed job with its image fetched, decoded and prepared for the network."""
+    """A claimed job with its image fetched and prepared for the network."""
 
     claim: Claim
     job: Job
-    image: NDArray[np.uint8]
-    """(H, W, 3) RGB, upright, at its original size."""
+    image: ImageArray | None
+    """(H, W, 3) RGB, upright, at its original size, if it is needed again and was kept."""
     task: ExplanationTask
     prepare_ms: float
 
@@ -30,11 +26,10 @@ class FetchedJob:
 class ImageFetcher:
     """Fetches, decodes and prepares the images of claimed jobs. Thread-safe."""
 
-    def __init__(self, *, store: ObjectStore, exposure: Exposure, max_pixels: int) -> None:
-        """Fetch from `store` and refuse images of more than `max_pixels`."""
-        self._store = store
+    def __init__(self, *, images: JobImages, exposure: Exposure) -> None:
+        """Fetch from `images`; tell `exposure` before an image is decoded."""
+        self._images = images
         self._exposure = exposure
-        self._max_pixels = max_pixels
 
     def fetch(self, claim: Claim, explainer: Explainer) -> FetchedJob:
         """Fetch and prepare an image; a quarantined job is exposed from then on.
@@ -43,12 +38,9 @@ class ImageFetcher:
         """
         started = time.perf_counter()
         job = Job.model_validate_json(claim.job)
-        try:
-            body = self._store.get(job.image_key)
-        except ObjectNotFound as error:
-            raise ImageGone("The image expired before the job ran; submit it again.") from error
+        body = self._images.read(job)
         self._exposure.begin(claim)
-        image = codecs.decode(body, max_pixels=self._max_pixels)
-        task = ExplanationTask.create(explainer.prepare(image), job.targets, job.method_options)
+        prepared, image = self._images.prepare(job, body, explainer)
+        task = ExplanationTask.create(prepared, job.targets, job.method_options)
         elapsed_ms = (time.perf_counter() - started) * 1000
         return FetchedJob(claim, job, image, task, prepare_ms=elapsed_ms)

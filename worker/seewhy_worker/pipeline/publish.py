@@ -6,9 +6,11 @@ import time
 from collections.abc import Mapping
 
 from seewhy.imaging import codecs, maps
+from seewhy.imaging.arrays import ImageArray
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
+from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
@@ -16,6 +18,7 @@ from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import Explainer, ImageExplanation
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import FetchedJob
+from seewhy_worker.pipeline.job_images import JobImages
 
 FILES = {
     "map": ("map.npy", "application/octet-stream"),
@@ -33,10 +36,16 @@ class ResultPublisher:
     """
 
     def __init__(
-        self, *, store: ObjectStore, exposure: Exposure, versions: Mapping[str, str]
+        self,
+        *,
+        store: ObjectStore,
+        images: JobImages,
+        exposure: Exposure,
+        versions: Mapping[str, str],
     ) -> None:
         """Write to `store`; `versions` of the software become part of each result."""
         self._store = store
+        self._images = images
         self._exposure = exposure
         self._versions = dict(versions)
 
@@ -48,14 +57,19 @@ class ResultPublisher:
         *,
         timings_ms: Mapping[str, float],
     ) -> Result:
-        """Render and store everything the job asks for. Raises `StoreUnavailable`."""
+        """Render and store everything the job asks for.
+
+        Raises `StoreUnavailable`, and `ImageGone` when an image that was not kept has expired.
+        """
         started = time.perf_counter()
         job, claim = fetched.job, fetched.claim
         if job.box:
             explanation = with_localization(explanation, job.box)
         bodies = {"map": maps.encode_npy(explanation.maps)}
         if "overlay" in job.outputs:
-            bodies["overlay"] = _render(fetched, explanation)
+            bodies["overlay"] = self._images.draw(
+                job, fetched.image, lambda image: _draw(image, job, explanation)
+            )
         render_ms = (time.perf_counter() - started) * 1000
         self._exposure.end(claim)
         for name, body in bodies.items():
@@ -73,8 +87,8 @@ class ResultPublisher:
             map_height=explanation.maps.shape[1],
             map_width=explanation.maps.shape[2],
             covers=explanation.covers,
-            image_width_px=fetched.image.shape[1],
-            image_height_px=fetched.image.shape[0],
+            image_width_px=job.image_width_px,
+            image_height_px=job.image_height_px,
             objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             timings_ms={**timings_ms, "prepare": fetched.prepare_ms, "render": render_ms},
@@ -96,11 +110,11 @@ class ResultPublisher:
         self._store.put(self._key(fetched, name), body, content_type=FILES[name][1])
 
 
-def _render(fetched: FetchedJob, explanation: ImageExplanation) -> bytes:
+def _draw(image: ImageArray, job: Job, explanation: ImageExplanation) -> bytes:
     """Draw the first target's map on the image, as a JPEG."""
     first, covers = explanation.maps[0], explanation.covers
-    if fetched.job.preset:
-        drawn = classic_overlay(fetched.image, first, rectangle=covers)
+    if job.preset:
+        drawn = classic_overlay(image, first, rectangle=covers)
     else:
         scale = color_scale(
             explanation.maps,
@@ -108,7 +122,7 @@ def _render(fetched: FetchedJob, explanation: ImageExplanation) -> bytes:
             targets=explanation.targets,
             method=explanation.method,
             polarity="positive",
-            normalize=fetched.job.normalize,
+            normalize=job.normalize,
         )
-        drawn = overlay(fetched.image, first, rectangle=covers, scale=scale)
+        drawn = overlay(image, first, rectangle=covers, scale=scale)
     return codecs.encode_jpeg(drawn)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.imaging.arrays import ImageArray, MapArray
+from seewhy.imaging.arrays import ImageArray, MapArray, row_bands
 from seewhy.imaging.geometry import pixel_slices
 from seewhy.schemas.geometry import Rectangle
 
@@ -29,10 +29,16 @@ def classic_overlay(image: ImageArray, signed: MapArray, *, rectangle: Rectangle
     if np.isfinite(signed).all():
         inside = _stretch(np.ascontiguousarray(signed))
         steps[rows, columns] = cv2.resize(inside, size_px, interpolation=cv2.INTER_CUBIC)
-    colored = cv2.cvtColor(cv2.applyColorMap(steps, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
     # The recipe stretches the image as floats. OpenCV gives the same values for integers.
-    drawn = cv2.addWeighted(_stretch(image), 0.5, colored, 0.25, 0)
-    return drawn.astype(np.uint8, copy=False)
+    lowest, highest = int(image.min()), int(image.max())
+    table = np.zeros(256, np.uint8)
+    table[lowest : highest + 1] = _stretch(np.arange(lowest, highest + 1, dtype=np.uint8))
+    drawn = np.empty_like(image)
+    for band in row_bands(image.shape[0], image.shape[1]):
+        jet = cv2.applyColorMap(steps[band], cv2.COLORMAP_JET)
+        colored = cv2.cvtColor(jet, cv2.COLOR_BGR2RGB)
+        drawn[band] = cv2.addWeighted(cv2.LUT(image[band], table), 0.5, colored, 0.25, 0)
+    return drawn
 
 
 def _stretch(values: NDArray[Any]) -> ImageArray:

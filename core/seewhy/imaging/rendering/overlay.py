@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from seewhy.errors import InvalidRequest
-from seewhy.imaging.arrays import AnyMapArray, ImageArray
+from seewhy.imaging.arrays import AnyMapArray, ImageArray, row_bands
 from seewhy.imaging.geometry import pixel_slices
 from seewhy.imaging.maps import Polarity, evidence
 from seewhy.imaging.rendering import colormaps
@@ -43,8 +43,10 @@ def heatmap(
     size_px = (columns.stop - columns.start, rows.stop - rows.start)
     steps = _steps(signed, size_px, scale=scale, polarity=polarity, colormap=name)
     drawn = np.zeros((height_px, width_px, 4), np.uint8)
-    drawn[rows, columns, :3] = _apply_table(steps, colormaps.color_table(name))
-    drawn[rows, columns, 3] = 255
+    covered = drawn[rows, columns]
+    for band in row_bands(*steps.shape):
+        covered[band, :, :3] = _apply_table(steps[band], colormaps.color_table(name))
+        covered[band, :, 3] = 255
     return drawn
 
 
@@ -76,10 +78,12 @@ def overlay(
     color_share = (colormaps.color_table(name) * opacity[:, np.newaxis]).round().astype(np.uint8)
     image_share = (255 * (1 - opacity)).round().astype(np.uint8)
 
-    kept = cv2.cvtColor(cv2.LUT(steps, image_share), cv2.COLOR_GRAY2RGB)
-    dimmed = cv2.multiply(np.ascontiguousarray(image[rows, columns]), kept, scale=1 / 255)
     drawn = image.copy()
-    drawn[rows, columns] = cv2.add(dimmed, _apply_table(steps, color_share))
+    covered = drawn[rows, columns]
+    for band in row_bands(*steps.shape):
+        kept = cv2.cvtColor(cv2.LUT(steps[band], image_share), cv2.COLOR_GRAY2RGB)
+        dimmed = cv2.multiply(np.ascontiguousarray(covered[band]), kept, scale=1 / 255)
+        covered[band] = cv2.add(dimmed, _apply_table(steps[band], color_share))
     return drawn
 
 
