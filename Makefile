@@ -27,7 +27,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt docs lock references bench faults nemesis attacks soak clean
+.PHONY: help setup demo test check fmt docs lock audit licenses sbom references bench faults nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,16 @@ lock: setup ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 for 
 	@$(COMPILE) pyproject.toml --extra worker-gpu -o requirements/worker-gpu.txt
 	@$(COMPILE) requirements/references.in --override requirements/references.overrides \
 		-o requirements/references.txt
+
+audit: setup ## Look up known vulnerabilities of the locked packages (SKIP_UNREACHABLE=1 for CI)
+	@PYTHONPATH=infra $(BIN)/python -m supply_chain.audit \
+		$(if $(SKIP_UNREACHABLE),--skip-unreachable)
+
+licenses: setup ## List the license of each dependency
+	@PYTHONPATH=infra $(BIN)/python -m supply_chain.licenses
+
+sbom: setup ## Write software bills of materials (CycloneDX) to build/sbom
+	@PYTHONPATH=infra $(BIN)/python -m supply_chain.sbom build/sbom
 
 references: $(REFERENCES)/.installed ## Regenerate the reference maps of other libraries (installs PyTorch in build/references)
 	@$(REFERENCES)/bin/python tests/golden/make_references.py

@@ -79,7 +79,7 @@ class Bench:
 
     def position(self) -> None:
         """Ask for the queue position of a random job."""
-        record = self.ledger.read(f"{random.randint(1, self.submitted):032d}")
+        record = self.ledger.read(f"{random.randint(1, self.submitted):032d}")  # noqa: S311
         if record:
             self.ledger.queue_position(record)
 

@@ -1,4 +1,4 @@
-"""Generate the HTTP, command-line and settings references from the code, before Sphinx reads them.
+"""Generate the HTTP, command-line, settings and license pages before Sphinx reads them.
 
 The pages are written to docs/reference/ and are not committed.
 """
@@ -21,6 +21,7 @@ from seewhy.settings import PREFIX, Settings, load
 from seewhy_api.app import create_api
 from seewhy_api.http.problems import status_of
 from seewhy_api.routes.results import RenderOptions
+from supply_chain import licenses
 
 Row = Sequence[str]
 
@@ -35,7 +36,12 @@ def write_pages(app: Sphinx) -> None:
     """Write every generated page; an unchanged page keeps its modification time."""
     folder = Path(app.srcdir) / "reference"
     folder.mkdir(exist_ok=True)
-    pages = {"http.md": http_page(), "cli.md": cli_page(), "settings.md": settings_page()}
+    pages = {
+        "http.md": http_page(),
+        "cli.md": cli_page(),
+        "settings.md": settings_page(),
+        "licenses.md": licenses_page(),
+    }
     for name, text in pages.items():
         page = folder / name
         if not page.exists() or page.read_text("utf-8") != text:
@@ -81,7 +87,7 @@ def http_page() -> str:
 def cli_page() -> str:
     """Describe every command, as `typer utils docs` writes it."""
     command = ["-m", "typer", "seewhy.cli.app", "utils", "docs", "--name", "seewhy"]
-    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True)  # noqa: S603
     _, _, body = run.stdout.partition("\n")
     return f"# Command-line reference\n\nThis page is generated from the code.\n{body}"
 
@@ -100,6 +106,22 @@ def settings_page() -> str:
             "empty variable counts as unset. Unknown `SEEWHY_` variables are errors.",
             "",
             *_table(("variable", "default", "description"), rows),
+        ]
+    )
+
+
+def licenses_page() -> str:
+    """List the license of every locked dependency."""
+    return "\n".join(
+        [
+            "# Licenses of dependencies",
+            "",
+            "This page is generated from the locks in `requirements/` and the metadata of the",
+            "packages. Binary packages can contain further libraries under their own licenses, for",
+            "example FFmpeg (LGPL-2.1) in OpenCV; the packages contain these texts. The `nvidia`",
+            "packages belong to the extra `worker-gpu` only.",
+            "",
+            *licenses.table(),
         ]
     )
 

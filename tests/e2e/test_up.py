@@ -28,7 +28,10 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def descendants(pid: int) -> set[int]:
     """Return the process ids of all descendants of `pid`."""
     listed = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+        ["ps", "-A", "-o", "pid=,ppid="],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=True,
     )
     parents = {int(pid): int(parent) for pid, parent in map(str.split, listed.stdout.splitlines())}
     found = {pid}

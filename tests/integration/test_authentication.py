@@ -72,7 +72,7 @@ def test_once_a_key_exists_a_loopback_address_requires_one_too(settings: Setting
 def test_an_address_that_is_not_loopback_requires_keys_whether_there_are_any_or_not(
     settings: Settings,
 ) -> None:
-    client = api_with(settings, api_host="0.0.0.0")
+    client = api_with(settings, api_host="0.0.0.0")  # noqa: S104
     assert client.get("/v1/models").status_code == 401
 
 

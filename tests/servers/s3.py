@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 
 ACCESS_KEY_ID = "seewhy-tests"
-SECRET_ACCESS_KEY = "a secret known to the tests"
+SECRET_ACCESS_KEY = "a secret known to the tests"  # noqa: S105
 REGION = "us-east-1"
 
 

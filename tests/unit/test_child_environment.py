@@ -36,7 +36,7 @@ def test_a_child_loads_the_settings_of_its_parent(given_settings: dict[str, Any]
 
 
 def test_unset_fields_are_not_passed_to_a_child() -> None:
-    settings = load({}, api_port=81, s3_access_key_id="id", s3_secret_access_key="hush")
+    settings = load({}, api_port=81, s3_access_key_id="id", s3_secret_access_key="hush")  # noqa: S106
 
     assert as_environment(settings) == {
         "SEEWHY_API_PORT": "81",

@@ -1,0 +1,1 @@
+"""Licenses, bills of materials and vulnerabilities of the locked dependencies."""
