@@ -119,3 +119,21 @@ class Limits(BaseSettings):
         description="The maximum number of unfinished jobs of one tenant, model and priority; "
         "more are refused with 429.",
     )
+    key_open_jobs: int = Field(
+        100_000,
+        ge=1,
+        description="The maximum number of unfinished jobs of one API key; more are refused with "
+        "429.",
+    )
+    key_submissions_per_minute: int = Field(
+        6_000,
+        ge=1,
+        description="The maximum number of submissions of one API key in a minute; more are "
+        "refused with 429.",
+    )
+    key_passes_per_minute: int = Field(
+        100_000,
+        ge=1,
+        description="The maximum number of forward passes that the submissions of one API key in "
+        "a minute may take, as estimated for VGG16; more are refused with 429.",
+    )

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from ledger_harness import POLICY, START_MS, MemoryHarness, RedisHarness
 from seewhy.ledger.types import (
     Attempt,
+    Charge,
     Claim,
     Completion,
     DeliveryResult,
@@ -27,6 +28,7 @@ from seewhy.ledger.types import (
     JobOutcome,
     JobRestoration,
     OriginLease,
+    Quotas,
     Submission,
     lane_of,
     lanes_of,
@@ -49,11 +51,22 @@ OUTCOMES = st.none() | st.builds(
     result=st.none() | st.just("its result"),
     error_code=st.none() | st.just("code"),
 )
-CONTEXTS = st.sampled_from([RequestContext(tenant) for tenant in ("default", "a", "b")])
+CONTEXTS = st.sampled_from(
+    [
+        *(RequestContext(tenant) for tenant in ("default", "a", "b")),
+        *(RequestContext("a", key_id=key_id) for key_id in ("k1", "k2")),
+    ]
+)
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations concern jobs that are still open."""
+
+
+def charge_of(context: RequestContext) -> Charge | None:
+    """Return what a submission takes from the small quotas of a key."""
+    quotas = Quotas(open_jobs=3, submissions_per_minute=5, passes_per_minute=20)
+    return Charge(quotas, passes=6) if context.key_id else None
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -110,7 +123,8 @@ class LedgerMachine(RuleBasedStateMachine):
         self.submit_this(Submission(self.recent(back), lane, "text"))
 
     def submit_this(self, submission: Submission) -> None:
-        receipt = self.both(lambda x: x.submit(submission))
+        charge = charge_of(submission.context)
+        receipt = self.both(lambda x: x.submit(submission, charge=charge))
         if receipt.notify:
             self.memory.add_unread_wakeup(wakeup_queue(submission.lane))
             self.redis.add_unread_wakeup(wakeup_queue(submission.lane))
@@ -152,7 +166,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(lane=LANES, context=CONTEXTS)
     def reached_limit(self, lane: str, context: RequestContext) -> None:
-        self.both(lambda x: x.reached_limit(lane, context=context))
+        self.both(lambda x: x.reached_limit(lane, context=context, charge=charge_of(context)))
 
     @rule(target=leases, limit=st.integers(1, 3))
     def lease_origin(self, limit: int) -> Any:

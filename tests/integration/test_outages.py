@@ -152,7 +152,7 @@ def test_a_lost_ledger_reply_keeps_the_manifest(
     """The first response is 503; the retry returns the same job, which must be durable."""
     submit = RedisLedger.submit
 
-    def submit_without_reply(ledger: RedisLedger, submission: Submission) -> NoReturn:
+    def submit_without_reply(ledger: RedisLedger, submission: Submission, **_: object) -> NoReturn:
         submit(ledger, submission)
         raise LedgerUnavailable("The reply was lost.")
 

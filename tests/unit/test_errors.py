@@ -44,6 +44,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "out_of_memory",
         "overloaded",
         "queue_full",
+        "quota_exceeded",
         "result_not_ready",
         "store_unavailable",
         "tenant_queue_full",

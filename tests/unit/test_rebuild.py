@@ -206,7 +206,7 @@ def test_an_idempotency_key_returns_its_restored_job(installation: Installation)
 def test_a_rejected_request_without_a_key_is_not_restored(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unavailable(_: object) -> None:
+    def unavailable(*_: object, **__: object) -> None:
         raise LedgerUnavailable("Redis does not respond.")
 
     monkeypatch.setattr(installation.ledger, "submit", unavailable)

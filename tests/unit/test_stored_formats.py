@@ -11,6 +11,7 @@ import pytest
 from seewhy.jobs.archiver import parse_outcome
 from seewhy.jobs.manifest import Manifest
 from seewhy.ledger.types import JobOutcome
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 
@@ -45,6 +46,13 @@ def test_a_stored_document_is_read_without_loss(name: str) -> None:
 def test_unknown_fields_of_a_newer_version_are_ignored(name: str) -> None:
     newer = json.dumps(json.loads(stored(name)) | NEW_FIELD).encode()
     assert PARSERS[name](newer) == PARSERS[name](stored(name))
+
+
+def test_a_manifest_from_before_keys_is_read() -> None:
+    older = json.loads(stored("manifest"))
+    del older["submission"]["context"]["key_id"]
+    context = Manifest.model_validate(older).submission.context
+    assert context == RequestContext(tenant="a", key_id=None)
 
 
 def test_unknown_fields_inside_a_result_are_ignored() -> None:

@@ -14,8 +14,10 @@ from flask import Flask, Request, g, request
 
 from seewhy.access.key_ring import KeyRing
 from seewhy.access.policy import is_loopback
-from seewhy.access.records import KeyRecord, Scope
+from seewhy.access.quotas import quotas_of
+from seewhy.access.records import Scope
 from seewhy.errors import InsufficientScope, InvalidRequest, TooManyFailures, Unauthenticated
+from seewhy.ledger.types import Quotas
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext, is_tenant
 from seewhy.settings import Settings
 from seewhy_api.http.failed_attempts import FailedAttempts
@@ -28,11 +30,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request: a tenant, what it may do, and its key if it has one."""
+    """Who sends a request: a tenant, and what it may do and use."""
 
     context: RequestContext = DEFAULT_CONTEXT
     scopes: frozenset[Scope] = frozenset(Scope)
-    key: KeyRecord | None = None
+    quotas: Quotas | None = None
+    """Those of its API key, if it has one."""
 
 
 def requires(*scopes: Scope) -> Callable[[View], View]:
@@ -129,7 +132,8 @@ class Authenticator:
             if self._failures.add(address):
                 _log.warning("Invalid API key from %s: %s", address, error)
             raise
-        return Caller(RequestContext(tenant=record.tenant), record.scopes, record)
+        context = RequestContext(tenant=record.tenant, key_id=record.key_id)
+        return Caller(context, record.scopes, quotas_of(record, self._settings))
 
 
 def install(app: Flask, authenticator: Authenticator) -> None:

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from seewhy import errors
+from seewhy.ledger.types import QuotaName
+from seewhy_api.http import rate_limits
 
 RETRY_AFTER_S = 2
 MAX_MISTAKES = 20
@@ -33,6 +35,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRenderings: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
@@ -92,6 +95,10 @@ def _from_seewhy_error(error: errors.SeewhyError) -> Response:
     if isinstance(error, errors.Overloaded):
         response = problem(status, error.code, str(error))
         response.headers["Retry-After"] = str(error.retry_after_s)
+        if isinstance(error, errors.QuotaExceeded) and error.quota != QuotaName.OPEN_JOBS:
+            response.headers[rate_limits.USAGE_HEADER] = rate_limits.format_remaining(
+                error.quota, remaining=error.remaining, reset_s=error.retry_after_s
+            )
         return response
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         _log.warning("Answering 503: %s", error)

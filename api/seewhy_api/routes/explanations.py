@@ -1,12 +1,13 @@
 """The routes of an explanation: submit, get, cancel, redeliver its webhook."""
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from seewhy.access.records import Scope
 from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.types import DeliveryState, JobRecord
-from seewhy_api.http.auth import request_context, requires
+from seewhy_api.http import rate_limits
+from seewhy_api.http.auth import current_caller, request_context, requires
 from seewhy_api.http.parsing import parse_idempotency_key, parse_upload, parse_wait_s
 from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.routes.dependencies import Dependencies
@@ -43,12 +44,16 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         `Idempotency-Key`, a retry returns the same explanation; after a loss of Redis it gets 503
         until the jobs are restored. `Prefer: wait=N` or `?wait=N` waits up to 30 s.
 
-        Answers 202 with `Location`, or 200 when the explanation has finished.
+        Answers 202 with `Location`, or 200 when the explanation has finished. With an API key,
+        `RateLimit-Policy` lists the quotas of a minute, and `RateLimit` says what is left of them.
         """
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         body, explanation_request = parse_upload(request)
-        context = request_context()
-        manifest = submit_service.accept(body, explanation_request, key=key, context=context)
+        caller = current_caller()
+        accepted = submit_service.accept(
+            body, explanation_request, key=key, context=caller.context, quotas=caller.quotas
+        )
+        manifest = accepted.manifest
         # Redis may have lost the job since. It is durable and its manifest restores it; an error
         # here would make the client submit a second job.
         record = deps.long_poll.read_job(manifest.job_id, wait_s=wait_s) or manifest.accepted
@@ -57,6 +62,15 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         finished = record.state.terminal and (wait_s > 0 or record.cached)
         response.status_code = 200 if finished else 202
         response.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
+        if accepted.usage:
+            response.headers[rate_limits.USAGE_HEADER] = rate_limits.format_usage(accepted.usage)
+        return response
+
+    @blueprint.after_request
+    def describe_quotas(response: Response) -> Response:
+        quotas = current_caller().quotas if "caller" in g else None
+        if quotas and request.endpoint == f"{blueprint.name}.{submit.__name__}":
+            response.headers[rate_limits.POLICY_HEADER] = rate_limits.format_policy(quotas)
         return response
 
 

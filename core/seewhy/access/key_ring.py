@@ -25,9 +25,10 @@ REFRESH_S = 5.0
 MAX_AGE_S = 10.0
 LIST_S = 2.0
 OUTAGE_S = 3600.0
-MAX_RETRY_S = 5.0
-"""The longest time for which the store is not asked after it failed: ten times what the failure
-took, so that a store that hangs holds up few requests, and one that refuses is asked again soon."""
+SLOW_S = 0.25
+RETRY_S = 5.0
+"""How long the store is not asked after a failure that took `SLOW_S`: a store that hangs must not
+hold up every request."""
 
 Answer = TypeVar("Answer")
 
@@ -147,5 +148,6 @@ class KeyRing:
             return call()
         except StoreUnavailable:
             now_s = self._clock()
-            self._retry_at_s = now_s + min(10 * (now_s - started_s), MAX_RETRY_S)
+            if now_s - started_s >= SLOW_S:
+                self._retry_at_s = now_s + RETRY_S
             raise

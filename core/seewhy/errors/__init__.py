@@ -29,6 +29,7 @@ SeewhyError
 ├── Overloaded                A limit on what is open or waiting is reached.
 │   ├── QueueFull             The queue of this model and priority is full.
 │   ├── TenantQueueFull       The tenant's share of the queue is full.
+│   ├── QuotaExceeded         The API key has used up one of its quotas.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   └── TooManyFailures       An address sent too many invalid credentials.
@@ -63,6 +64,7 @@ from seewhy.errors.requests import (
     NotFound,
     Overloaded,
     QueueFull,
+    QuotaExceeded,
     RequestTooLarge,
     ResultNotReady,
     StoreUnavailable,
@@ -117,6 +119,7 @@ __all__ = [
     "OutOfMemory",
     "Overloaded",
     "QueueFull",
+    "QuotaExceeded",
     "RequestTooLarge",
     "ResultNotReady",
     "SeewhyError",

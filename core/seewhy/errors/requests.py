@@ -190,6 +190,18 @@ class TenantQueueFull(Overloaded):
     code = "tenant_queue_full"
 
 
+class QuotaExceeded(Overloaded):
+    """The API key has used up one of its quotas."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, *, retry_after_s: int, quota: str, remaining: int) -> None:
+        """Name the quota, and say what is left of it: less than the request needs."""
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.quota = quota
+        self.remaining = remaining
+
+
 class TooManyStreams(Overloaded):
     """The limit on open event streams is reached."""
 

@@ -9,10 +9,23 @@ import math
 from dataclasses import dataclass
 
 from seewhy.broker.wakeups import WakeupPublisher
-from seewhy.errors import QueueFull, StoreUnavailable, TenantQueueFull, Unavailable
+from seewhy.errors import (
+    QueueFull,
+    QuotaExceeded,
+    StoreUnavailable,
+    TenantQueueFull,
+    Unavailable,
+)
 from seewhy.jobs.manifest import Manifest
 from seewhy.ledger.ports.submission import SubmissionLedger
-from seewhy.ledger.types import LimitScope, QueueLimit
+from seewhy.ledger.types import (
+    Charge,
+    LimitScope,
+    QueueLimit,
+    QuotaLimit,
+    QuotaName,
+    QuotaUsage,
+)
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.port import ObjectStore
 
@@ -37,19 +50,24 @@ class JobSubmitter:
         self._store = store
         self._wakeups = wakeups
 
-    def submit(self, manifest: Manifest, image: UploadedImage) -> None:
-        """Submit a job. Re-uploading an image renews its retention.
+    def submit(
+        self, manifest: Manifest, image: UploadedImage, *, charge: Charge | None = None
+    ) -> QuotaUsage | None:
+        """Submit a job, and with a charge return what is left of the quotas.
 
-        Raises `Overloaded` when a queue limit is reached, and `Unavailable`.
+        Re-uploading an image renews its retention. Raises `Overloaded` when a queue limit or a
+        quota is reached, and `Unavailable`.
         """
         key = manifest_key(manifest.job_id)
         submission = manifest.submission
         # A first check without side effects: a full queue costs no write to the store.
-        _raise_if_reached(self._ledger.reached_limit(submission.lane, context=submission.context))
+        _raise_if_reached(
+            self._ledger.reached_limit(submission.lane, context=submission.context, charge=charge)
+        )
         self._store.put(image.key, image.body, content_type=image.media_type)
         self._store.put(key, manifest.model_dump_json().encode(), content_type="application/json")
         try:
-            receipt = self._ledger.submit(submission)
+            receipt = self._ledger.submit(submission, charge=charge)
         except Unavailable:
             # A rebuild must not revive a rejected job. With an idempotency key the manifest stays:
             # the ledger may have accepted the job, and a retry with the key then returns it.
@@ -61,16 +79,32 @@ class JobSubmitter:
             _raise_if_reached(receipt.limit_reached)
         if receipt.notify:
             self._wakeups.notify(submission.lane)
+        return receipt.usage
 
     def _delete(self, key: str) -> None:
         with contextlib.suppress(StoreUnavailable):
             self._store.delete(key)
 
 
-def _raise_if_reached(limit: QueueLimit | None) -> None:
+_QUOTA_MESSAGES = {
+    QuotaName.OPEN_JOBS: "This API key has as many unfinished jobs as it may have. Retry later.",
+    QuotaName.SUBMISSIONS: "This API key has used up its submissions of this minute. Retry later.",
+    QuotaName.PASSES: "This API key has not enough forward passes left in this minute. Retry "
+    "later, or request less.",
+}
+
+
+def _raise_if_reached(limit: QueueLimit | QuotaLimit | None) -> None:
     if limit is None:
         return
     retry_after_s = math.ceil(limit.retry_in_ms / 1000)
+    if isinstance(limit, QuotaLimit):
+        raise QuotaExceeded(
+            _QUOTA_MESSAGES[limit.name],
+            retry_after_s=retry_after_s,
+            quota=limit.name,
+            remaining=limit.remaining,
+        )
     if limit.scope is LimitScope.TENANT:
         message = "Tenant queue limit reached for this model. Retry later."
         raise TenantQueueFull(message, retry_after_s=retry_after_s)

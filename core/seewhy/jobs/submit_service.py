@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
@@ -26,7 +27,15 @@ from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.submission import SubmissionLedger
-from seewhy.ledger.types import IdempotencyKey, ReservationStatus, Submission, lane_of
+from seewhy.ledger.types import (
+    Charge,
+    IdempotencyKey,
+    Quotas,
+    QuotaUsage,
+    ReservationStatus,
+    Submission,
+    lane_of,
+)
 from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
@@ -48,6 +57,16 @@ class ValidatedRequest:
     """Without an idempotency key; its job id applies unless the key is bound to another."""
     digest: str
     """Identifies the image and the options, for comparison with an earlier request."""
+    charge: Charge | None
+    """What it takes from the quotas of its API key, if it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRequest:
+    """An accepted job, and what is left of the quotas that it was charged to."""
+
+    manifest: Manifest
+    usage: QuotaUsage | None = None
 
 
 class SubmitService:
@@ -77,22 +96,23 @@ class SubmitService:
         *,
         key: str | None,
         context: RequestContext,
-    ) -> Manifest:
-        """Accept an image for explanation and return the manifest of its job.
+        quotas: Quotas | None = None,
+    ) -> AcceptedRequest:
+        """Accept an image for explanation. `quotas` are those of the API key in `context`.
 
-        The same `key` and request return the same job again; after a loss of jobs in the ledger, a
-        request with a key waits until they are restored. Raises `BadImage`,
-        `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is
-        full, and `Unavailable` when the job cannot be stored.
+        The same `key` and request return the same job again, which costs no quota; after a loss of
+        jobs in the ledger, a request with a key waits until they are restored. Raises `BadImage`,
+        `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is full
+        or a quota is used up, and `Unavailable` when the job cannot be stored.
         """
-        validated = self._validate(body, request, context)
+        validated = self._validate(body, request, context, quotas)
         if not key:
             manifest = Manifest(submission=validated.submission)
-            self._submitter.submit(manifest, validated.image)
-            return manifest
+            usage = self._submitter.submit(manifest, validated.image, charge=validated.charge)
+            return AcceptedRequest(manifest, usage)
         return self._accept_once(validated, IdempotencyKey(key, validated.digest))
 
-    def _accept_once(self, validated: ValidatedRequest, key: IdempotencyKey) -> Manifest:
+    def _accept_once(self, validated: ValidatedRequest, key: IdempotencyKey) -> AcceptedRequest:
         """Submit the job unless an earlier request with the same key did."""
         submission, context = validated.submission, validated.submission.context
         reservation = self._ledger.reserve(
@@ -107,17 +127,21 @@ class SubmitService:
         job_id = reservation.job_id
         manifest = Manifest(submission=replace(submission, job_id=job_id, key=key))
         if reservation.status is ReservationStatus.ACCEPTED:
-            return manifest
+            return AcceptedRequest(manifest)
         try:
-            self._submitter.submit(manifest, validated.image)
+            usage = self._submitter.submit(manifest, validated.image, charge=validated.charge)
         except (Unavailable, Overloaded):
             with contextlib.suppress(LedgerUnavailable):
                 self._ledger.release_reservation(key, job_id, context=context)
             raise
-        return manifest
+        return AcceptedRequest(manifest, usage)
 
     def _validate(
-        self, body: bytes, request: ExplanationRequest, context: RequestContext
+        self,
+        body: bytes,
+        request: ExplanationRequest,
+        context: RequestContext,
+        quotas: Quotas | None,
     ) -> ValidatedRequest:
         spec = self._catalog.get(request.model or self._settings.default_model)
         _check_names(request, spec)
@@ -146,7 +170,7 @@ class SubmitService:
             image_height_px=header.height_px,
             metadata=request.metadata,
         )
-        _check_passes(job, limit=self._settings.max_passes_per_request)
+        passes = _count_passes(job, limit=self._passes_limit(quotas))
         submission = Submission(
             job_id=new_job_id(),
             lane=lane_of(spec.name, request.priority),
@@ -157,7 +181,13 @@ class SubmitService:
             webhook_url=self._webhook_url(request.webhook),
         )
         digest = hashlib.sha256((image_digest + request.model_dump_json()).encode()).hexdigest()
-        return ValidatedRequest(image, submission, digest)
+        charge = None if quotas is None else Charge(quotas, passes)
+        return ValidatedRequest(image, submission, digest, charge)
+
+    def _passes_limit(self, quotas: Quotas | None) -> int:
+        """Return the most passes of a request: more than a minute's quota would never fit."""
+        limit = self._settings.max_passes_per_request
+        return limit if quotas is None else min(limit, quotas.passes_per_minute)
 
     def _webhook_url(self, url: str | None) -> str | None:
         """Return the canonical form of a webhook URL, so that one receiver has one origin."""
@@ -186,13 +216,15 @@ def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
             )
 
 
-def _check_passes(job: Job, *, limit: int) -> None:
-    passes = forward_passes(job.method_options, targets=len(job.targets))
+def _count_passes(job: Job, *, limit: int) -> int:
+    """Return how many forward passes a job may take. Raises `TooManyPasses` beyond the limit."""
+    passes = math.ceil(forward_passes(job.method_options, targets=len(job.targets)))
     if passes > limit:
         raise TooManyPasses(
             f"This explanation may take {passes:,.0f} forward passes; the limit is {limit:,}. "
             "Request fewer targets, cheaper methods, fewer fallbacks, or no trust scores."
         )
+    return passes
 
 
 def _fingerprint(job: Job, spec: ModelSpec, context: RequestContext) -> str:

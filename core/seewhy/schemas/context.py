@@ -16,6 +16,8 @@ class RequestContext:
 
     tenant: str = DEFAULT_TENANT
     """Queue limits, fair queueing, idempotency keys and coalescing are per tenant."""
+    key_id: str | None = None
+    """The API key of the request, if it has one. Quotas are per key."""
 
 
 DEFAULT_CONTEXT = RequestContext()

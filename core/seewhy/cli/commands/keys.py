@@ -37,9 +37,19 @@ def create(
         str | None, typer.Option(help="How long the key is valid, such as 12h or 90d.")
     ] = None,
     name: Annotated[str, typer.Option(help="A note for `list`, such as who has the key.")] = "",
+    open_jobs: Annotated[
+        int | None, typer.Option(min=1, help="The most unfinished jobs. Default: the setting.")
+    ] = None,
+    submissions_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="The most submissions. Default: the setting.")
+    ] = None,
+    passes_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="The most forward passes. Default: the setting.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Create a key and print it. It is shown only now."""
+    from seewhy.access.records import QuotaOverrides
     from seewhy.schemas.context import is_tenant
 
     if not is_tenant(tenant):
@@ -48,7 +58,15 @@ def create(
     allowed = _parse_scopes(scopes)
     valid_for = _parse_duration(expires, "--expires") if expires else None
     key, record = _open(data).create(
-        tenant=tenant, scopes=allowed, name=name[:100], valid_for=valid_for
+        tenant=tenant,
+        scopes=allowed,
+        name=name[:100],
+        valid_for=valid_for,
+        quota=QuotaOverrides(
+            open_jobs=open_jobs,
+            submissions_per_minute=submissions_per_minute,
+            passes_per_minute=passes_per_minute,
+        ),
     )
     _show_once(key, record)
 

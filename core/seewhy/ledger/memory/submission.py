@@ -3,10 +3,13 @@
 from seewhy.ledger.memory.state.admission import reached_limit
 from seewhy.ledger.memory.state.finish import coalesce
 from seewhy.ledger.memory.state.queues import make_ready, wakeups_needed
+from seewhy.ledger.memory.state.quotas import reached_quota, take_quota
 from seewhy.ledger.memory.state.state import StateOwner
 from seewhy.ledger.types import (
+    Charge,
     IdempotencyKey,
     QueueLimit,
+    QuotaLimit,
     Reservation,
     ReservationStatus,
     Submission,
@@ -52,25 +55,31 @@ class MemorySubmission(StateOwner):
             bound.reserved_until_ms = 0
             return True
 
-    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
-        """Return the queue limit that would refuse a submission now, if any."""
+    def reached_limit(
+        self, lane: str, *, context: RequestContext, charge: Charge | None = None
+    ) -> QueueLimit | QuotaLimit | None:
+        """Return the limit that would refuse a submission now, if any."""
         with self._state.changed:
-            return reached_limit(self._state, lane, context.tenant)
+            if limit := reached_limit(self._state, lane, context.tenant):
+                return limit
+            return reached_quota(self._state, lane, context, charge) if charge else None
 
-    def submit(self, submission: Submission) -> SubmissionReceipt:
-        """Accept a job, unless its queue is full."""
+    def submit(self, submission: Submission, *, charge: Charge | None = None) -> SubmissionReceipt:
+        """Accept a job, unless its queue is full or its key has used up a quota."""
         state, job_id, context = self._state, submission.job_id, submission.context
         with state.changed:
             if job_id in state.entries:
                 return SubmissionReceipt(job_id, created=False, notify=False)
-            if limit := reached_limit(state, submission.lane, context.tenant):
+            if limit := self.reached_limit(submission.lane, context=context, charge=charge):
                 return SubmissionReceipt(job_id, created=False, notify=False, limit_reached=limit)
             entry = state.accept(submission)
             if submission.key:
                 state.bind_key(submission.key, context, job_id, accepted=True)
             state.due[job_id] = state.now()
-            if entry.fingerprint and not coalesce(state, job_id):
-                return SubmissionReceipt(job_id, created=True, notify=False)
+            computes = not entry.fingerprint or coalesce(state, job_id)
+            usage = take_quota(state, context, charge, computes=computes) if charge else None
+            if not computes:
+                return SubmissionReceipt(job_id, created=True, notify=False, usage=usage)
             make_ready(state, job_id)
             notify = wakeups_needed(state, submission.lane) > 0
-            return SubmissionReceipt(job_id, created=True, notify=notify)
+            return SubmissionReceipt(job_id, created=True, notify=notify, usage=usage)

@@ -3,8 +3,10 @@
 from typing import Protocol
 
 from seewhy.ledger.types import (
+    Charge,
     IdempotencyKey,
     QueueLimit,
+    QuotaLimit,
     Reservation,
     Submission,
     SubmissionReceipt,
@@ -38,12 +40,16 @@ class SubmissionLedger(Protocol):
         """
         ...
 
-    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
-        """Return the queue limit that would refuse a submission now, if any."""
+    def reached_limit(
+        self, lane: str, *, context: RequestContext, charge: Charge | None = None
+    ) -> QueueLimit | QuotaLimit | None:
+        """Return the limit that would refuse a submission now, if any."""
         ...
 
-    def submit(self, submission: Submission) -> SubmissionReceipt:
-        """Accept a job, unless its queue is full. Submitting an id again changes nothing.
+    def submit(self, submission: Submission, *, charge: Charge | None = None) -> SubmissionReceipt:
+        """Accept a job, unless its queue is full or its key has used up a quota.
+
+        Submitting an id again changes nothing. A refused submission takes nothing from the quotas.
 
         When another job with the same fingerprint has succeeded, the job finishes at once with
         that result. When another one is about to compute it, the job waits for its outcome.

@@ -2,14 +2,18 @@
 
 from seewhy.ledger.redis.client.encoding import (
     decode_limit,
+    decode_usage,
+    encode_charge,
     encode_key,
     encode_submission,
     key_digest,
 )
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.types import (
+    Charge,
     IdempotencyKey,
     QueueLimit,
+    QuotaLimit,
     Reservation,
     ReservationStatus,
     Submission,
@@ -45,19 +49,29 @@ class RedisSubmission:
         answer = self.scripts.call("submission/release_reservation", digest=digest, job_id=job_id)
         return bool(answer)
 
-    def reached_limit(self, lane: str, *, context: RequestContext) -> QueueLimit | None:
-        """Return the queue limit that would refuse a submission now, if any."""
-        answer = self.scripts.call("submission/reached_limit", lane=lane, tenant=context.tenant)
-        return decode_limit(*answer)
+    def reached_limit(
+        self, lane: str, *, context: RequestContext, charge: Charge | None = None
+    ) -> QueueLimit | QuotaLimit | None:
+        """Return the limit that would refuse a submission now, if any."""
+        limit = self.scripts.call(
+            "submission/reached_limit",
+            lane=lane,
+            tenant=context.tenant,
+            charge=charge and encode_charge(charge, context),
+        )
+        return decode_limit(limit)
 
-    def submit(self, submission: Submission) -> SubmissionReceipt:
-        """Accept a job, unless its queue is full."""
-        created, notify, *limit = self.scripts.call(
-            "submission/submit", **encode_submission(submission)
+    def submit(self, submission: Submission, *, charge: Charge | None = None) -> SubmissionReceipt:
+        """Accept a job, unless its queue is full or its key has used up a quota."""
+        created, notify, limit, *usage = self.scripts.call(
+            "submission/submit",
+            **encode_submission(submission),
+            charge=charge and encode_charge(charge, submission.context),
         )
         return SubmissionReceipt(
             submission.job_id,
             created=bool(created),
             notify=bool(notify),
-            limit_reached=decode_limit(*limit),
+            limit_reached=decode_limit(limit),
+            usage=decode_usage(*usage) if usage else None,
         )

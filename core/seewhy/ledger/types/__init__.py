@@ -10,6 +10,7 @@ from seewhy.ledger.types.claims import (
 from seewhy.ledger.types.deliveries import Attempt, Delivery, DeliveryResult, OriginLease
 from seewhy.ledger.types.lanes import DISPATCHER_QUEUE, lane_of, lanes_of, wakeup_queue
 from seewhy.ledger.types.policy import LedgerPolicy
+from seewhy.ledger.types.quotas import Charge, QuotaName, Quotas, QuotaUsage, Remaining
 from seewhy.ledger.types.records import (
     DeliveryState,
     JobEvent,
@@ -21,6 +22,7 @@ from seewhy.ledger.types.submissions import (
     IdempotencyKey,
     LimitScope,
     QueueLimit,
+    QuotaLimit,
     Reservation,
     ReservationStatus,
     Submission,
@@ -39,6 +41,7 @@ __all__ = [
     "DISPATCHER_QUEUE",
     "SWEEP_LIMIT",
     "Attempt",
+    "Charge",
     "Claim",
     "Completion",
     "Delivery",
@@ -58,7 +61,12 @@ __all__ = [
     "LimitScope",
     "OriginLease",
     "QueueLimit",
+    "QuotaLimit",
+    "QuotaName",
+    "QuotaUsage",
+    "Quotas",
     "RegisteredWorker",
+    "Remaining",
     "Reservation",
     "ReservationStatus",
     "Submission",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from seewhy.ledger.types.quotas import QuotaName, QuotaUsage
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 
 
@@ -50,6 +51,15 @@ class QueueLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaLimit:
+    """A quota of an API key that was reached, when the submission fits, and what is left."""
+
+    name: QuotaName
+    retry_in_ms: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
 class SubmissionReceipt:
     """The answer to a submission."""
 
@@ -57,8 +67,10 @@ class SubmissionReceipt:
     created: bool
     notify: bool
     """Whether the lane needs a wakeup."""
-    limit_reached: QueueLimit | None = None
+    limit_reached: QueueLimit | QuotaLimit | None = None
     """The limit that refused the job, if one did."""
+    usage: QuotaUsage | None = None
+    """What is left of the quotas, if the submission was charged."""
 
 
 class ReservationStatus(StrEnum):

@@ -32,7 +32,7 @@ if outcome then
     add_delivery(id, fields.webhook_url, now)
   end
 else
-  count_opened(fields.lane, tenant_in(fields.context))
+  count_opened(fields.lane, fields.context)
   make_ready(id, now)
   redis.call('ZADD', DUE, now, id)
 end

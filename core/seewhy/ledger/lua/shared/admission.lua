@@ -1,18 +1,27 @@
--- Queue limits (I7): how many jobs of a lane are open, and how fast they finish.
+-- Queue limits (I7): how many jobs of a lane are open, and how fast they finish. The open jobs of
+-- each API key are counted too, for its quota.
 
 local MINUTE_MS, MIN_RETRY_MS, MAX_RETRY_MS = 60000, 1000, 60000
 local ALL_TENANTS = '*'  -- not a valid tenant name
 
-local function count_opened(lane, tenant)
+local function count_opened(lane, context)
+  local who = cjson.decode(context)
   redis.call('HINCRBY', OPEN, lane, 1)
-  redis.call('HINCRBY', open_key(lane), tenant, 1)
+  redis.call('HINCRBY', open_key(lane), who.tenant, 1)
+  if who.key_id then redis.call('HINCRBY', OPEN_BY_KEY, who.key_id, 1) end
 end
 
-local function count_closed(lane, tenant, was_claimed, now)
+-- Count one less in a hash, which has no fields that are 0.
+local function count_down(hash, field)
+  if redis.call('HINCRBY', hash, field, -1) == 0 then redis.call('HDEL', hash, field) end
+end
+
+local function count_closed(lane, context, was_claimed, now)
+  local who = cjson.decode(context)
+  local tenant = who.tenant
   redis.call('HINCRBY', OPEN, lane, -1)
-  if redis.call('HINCRBY', open_key(lane), tenant, -1) == 0 then
-    redis.call('HDEL', open_key(lane), tenant)
-  end
+  count_down(open_key(lane), tenant)
+  if who.key_id then count_down(OPEN_BY_KEY, who.key_id) end
   if was_claimed then
     local key = throughput_key(lane, math.floor(now / MINUTE_MS))
     redis.call('HINCRBY', key, ALL_TENANTS, 1)

@@ -18,11 +18,10 @@ end
 function finish(id, state, now, ...)
   local lane, context, owner, original, started, webhook_url, fingerprint = read_fields(id,
     'lane', 'context', 'owner', 'duplicate_of', 'started_ms', 'webhook_url', 'fingerprint')
-  local tenant = tenant_in(context)
-  dequeue(id, lane, tenant)
+  dequeue(id, lane, tenant_in(context))
   if owner then unclaim(id, owner) end
   if original then detach(id, original) end
-  count_closed(lane, tenant, started, now)
+  count_closed(lane, context, started, now)
   redis.call('ZREM', DUE, id)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
   expire_record(id, webhook_url, now, now)

@@ -1,6 +1,7 @@
 -- The ledger's keys. docs/ledger.md describes their types and contents.
 local DUE, OPEN, READY = 'seewhy:due', 'seewhy:open', 'seewhy:ready'
 local COUNTERS, EVENTS = 'seewhy:counters', 'seewhy:events'
+local OPEN_BY_KEY = 'seewhy:open_by_key'
 local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
 local OUTBOX, ORIGIN_LEASES = 'seewhy:outbox', 'seewhy:origin_leases'
 local UNDELIVERED = 'seewhy:undelivered'
@@ -13,6 +14,7 @@ local function quarantine_key(lane) return 'seewhy:quarantine:' .. lane end
 local function claimed_key(owner) return 'seewhy:claimed:' .. owner end
 local function open_key(lane) return 'seewhy:open:' .. lane end
 local function throughput_key(lane, minute) return 'seewhy:throughput:' .. lane .. ':' .. minute end
+local function quota_key(key_id, step) return 'seewhy:quota:' .. key_id .. ':' .. step end
 local function coalesced_key(fingerprint) return 'seewhy:coalesced:' .. fingerprint end
 local function duplicates_key(id) return 'seewhy:duplicates:' .. id end
 local function idempotency_key(digest) return 'seewhy:idempotency:' .. digest end

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from seewhy.ledger.memory.state.state import FinishedJob, LedgerState
+from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.types import LimitScope, QueueLimit
 
 MINUTE_MS, MIN_RETRY_MS, MAX_RETRY_MS = 60_000, 1_000, 60_000
@@ -24,20 +24,19 @@ def reached_limit(state: LedgerState, lane: str, tenant: str) -> QueueLimit | No
     ):
         count = open_jobs(state, lane, of_tenant)
         if count >= limit:
-            finished = [
-                job
-                for job in state.finished
-                if job.lane == lane and of_tenant in {None, job.tenant}
-            ]
             excess = count - limit * 9 // 10
-            return QueueLimit(scope, _retry_after_ms(state.now(), finished, excess))
+            return QueueLimit(scope, retry_after_ms(state, lane, of_tenant, excess))
     return None
 
 
-def _retry_after_ms(now: int, finished: list[FinishedJob], excess: int) -> int:
-    """Estimate from the last minute's throughput when `excess` more jobs will have finished."""
+def retry_after_ms(state: LedgerState, lane: str, tenant: str | None, excess: int) -> int:
+    """Estimate from the last minute's throughput when `excess` more jobs will have finished.
+
+    Counts the jobs of one tenant of the lane, or of all.
+    """
+    finished = (j for j in state.finished if j.lane == lane and tenant in {None, j.tenant})
     minutes = Counter(job.at_ms // MINUTE_MS for job in finished)
-    minute, elapsed_ms = divmod(now, MINUTE_MS)
+    minute, elapsed_ms = divmod(state.now(), MINUTE_MS)
     remaining = (MINUTE_MS - elapsed_ms) / MINUTE_MS
     per_minute = minutes[minute - 1] * remaining + minutes[minute]
     if per_minute == 0:

@@ -63,6 +63,15 @@ class FinishedJob:
     tenant: str
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """A submission that was charged to a key, in a step of ten seconds."""
+
+    step: int
+    key_id: str | None
+    passes: int
+
+
 @dataclass(slots=True)
 class LedgerState:
     """The state. Callers hold `changed`."""
@@ -78,6 +87,7 @@ class LedgerState:
     originals: dict[str, Original] = field(default_factory=dict)
     """Fingerprint → original."""
     finished: list[FinishedJob] = field(default_factory=list)
+    quota_uses: list[QuotaUse] = field(default_factory=list)
     keys: dict[tuple[str, str], BoundKey] = field(default_factory=dict)
     """(tenant, idempotency key) → job."""
     events: list[JobEvent] = field(default_factory=list)

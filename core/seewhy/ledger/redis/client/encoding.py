@@ -7,13 +7,14 @@ stored as `webhook_url`, `webhook_state` and so on, because the scripts update i
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from seewhy.ledger.types import (
+    Charge,
     Claim,
     IdempotencyKey,
     JobOutcome,
@@ -21,6 +22,10 @@ from seewhy.ledger.types import (
     JobRestoration,
     LimitScope,
     QueueLimit,
+    QuotaLimit,
+    QuotaName,
+    QuotaUsage,
+    Remaining,
     Submission,
 )
 from seewhy.schemas.context import RequestContext
@@ -92,9 +97,25 @@ def decode_records(rows: Sequence[Sequence[str]]) -> list[JobRecord]:
     return [record for record in records if record]
 
 
-def decode_limit(scope: str, retry_in_ms: int) -> QueueLimit | None:
-    """Read a queue limit; None for an empty scope: no limit was reached."""
-    return QueueLimit(LimitScope(scope), retry_in_ms) if scope else None
+def decode_limit(limit: Sequence[Any]) -> QueueLimit | QuotaLimit | None:
+    """Read the limit that was reached: a name, a time, and of a quota what is left."""
+    if not limit:
+        return None
+    name, retry_in_ms, *remaining = limit
+    if remaining:
+        return QuotaLimit(QuotaName(name), retry_in_ms, remaining[0])
+    return QueueLimit(LimitScope(name), retry_in_ms)
+
+
+def encode_charge(charge: Charge, context: RequestContext) -> dict[str, Any]:
+    """Return a charge as the scripts read it."""
+    return {"key_id": context.key_id or "", **asdict(charge)}
+
+
+def decode_usage(usage: Sequence[Sequence[int]]) -> QuotaUsage:
+    """Read what is left of the quotas of a minute."""
+    submissions, passes = usage
+    return QuotaUsage(submissions=Remaining(*submissions), passes=Remaining(*passes))
 
 
 def pairs(flat: Sequence[Any]) -> dict[str, Any]:
@@ -109,7 +130,8 @@ def _decode_context(text: str) -> RequestContext:
 
 @lru_cache
 def _encode_context(context: RequestContext) -> str:
-    return _CONTEXT.dump_json(context).decode()
+    # Without null: cjson decodes it as a value that is true.
+    return _CONTEXT.dump_json(context, exclude_none=True).decode()
 
 
 def _encode_fields(

@@ -17,7 +17,7 @@ from seewhy.ledger.types import DISPATCHER_QUEUE, LedgerPolicy
 from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
 from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
 
-SHARED = ("keys", "records", "queues", "admission", "outbox", "coalescing", "finish")
+SHARED = ("keys", "records", "queues", "admission", "quotas", "outbox", "coalescing", "finish")
 """The files of `lua/shared` that precede each script, after the clock and in this order."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,82 @@
+"""The quotas of API keys in the in-memory ledger, counted in steps of ten seconds."""
+
+from collections import Counter
+
+from seewhy.ledger.memory.state.admission import retry_after_ms
+from seewhy.ledger.memory.state.state import LedgerState, QuotaUse
+from seewhy.ledger.types import Charge, QuotaLimit, QuotaName, QuotaUsage, Remaining
+from seewhy.schemas.context import RequestContext
+
+STEP_MS, STEPS = 10_000, 6
+
+
+def reached_quota(
+    state: LedgerState, lane: str, context: RequestContext, charge: Charge
+) -> QuotaLimit | None:
+    """Return the quota that refuses a submission, if any."""
+    quotas = charge.quotas
+    records = [entry.record for entry in state.entries.values()]
+    mine = (record for record in records if record.context.key_id == context.key_id)
+    count = sum(not record.state.terminal for record in mine)
+    if count >= quotas.open_jobs:
+        excess = count - quotas.open_jobs * 9 // 10
+        retry_in_ms = retry_after_ms(state, lane, context.tenant, excess)
+        return QuotaLimit(QuotaName.OPEN_JOBS, retry_in_ms, remaining=0)
+    for name, quota, cost in (
+        (QuotaName.SUBMISSIONS, quotas.submissions_per_minute, 1),
+        (QuotaName.PASSES, quotas.passes_per_minute, charge.passes),
+    ):
+        use = _recent_use(state, context, name)
+        if wait_ms := _fits_in_ms(state.now(), use, quota - cost):
+            left = max(quota - use.total(), 0)
+            return QuotaLimit(name, wait_ms, remaining=left)
+    return None
+
+
+def take_quota(
+    state: LedgerState, context: RequestContext, charge: Charge, *, computes: bool
+) -> QuotaUsage:
+    """Take a submission, and its passes if it must be computed; return what is left."""
+    passes = charge.passes if computes else 0
+    state.quota_uses.append(QuotaUse(state.now() // STEP_MS, context.key_id, passes))
+    return QuotaUsage(
+        submissions=_remaining(
+            state, context, QuotaName.SUBMISSIONS, charge.quotas.submissions_per_minute
+        ),
+        passes=_remaining(state, context, QuotaName.PASSES, charge.quotas.passes_per_minute),
+    )
+
+
+def _recent_use(state: LedgerState, context: RequestContext, name: QuotaName) -> Counter[int]:
+    """Return what a key used in each step that the last minute touches."""
+    oldest = state.now() // STEP_MS - STEPS
+    use: Counter[int] = Counter()
+    for used in state.quota_uses:
+        if used.key_id == context.key_id and used.step >= oldest:
+            use[used.step] += used.passes if name is QuotaName.PASSES else 1
+    return use
+
+
+def _fits_in_ms(now: int, use: Counter[int], allowed: int) -> int:
+    """Return how long until no more than `allowed` was used; 0 when that is so now."""
+    excess, wait_ms = use.total() - allowed, 0
+    for step in range(now // STEP_MS - STEPS, now // STEP_MS + 1):
+        if excess <= 0:
+            break
+        excess -= use[step]
+        wait_ms = _ends_in_ms(step, now)
+    return wait_ms
+
+
+def _remaining(
+    state: LedgerState, context: RequestContext, name: QuotaName, quota: int
+) -> Remaining:
+    use = _recent_use(state, context, name)
+    steps = sorted(step for step, amount in use.items() if amount)
+    reset_ms = _ends_in_ms(steps[0], state.now()) if steps else 0
+    return Remaining(max(quota - use.total(), 0), reset_ms)
+
+
+def _ends_in_ms(step: int, now: int) -> int:
+    """Return when the last minute no longer touches a step."""
+    return (step + STEPS + 1) * STEP_MS - now
