@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from seewhy.imaging import maps
+from seewhy.imaging.arrays import MapArray
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import Completion, lanes_of
 from seewhy.schemas.geometry import Rectangle
@@ -52,12 +53,12 @@ def stored_keys(settings: Settings) -> list[str]:
 MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)
 
 
-def finish_next_job(settings: Settings) -> None:
-    """Claim the next job and complete it with `MAP`, as a worker would."""
+def finish_next_job(settings: Settings, *, map_: MapArray = MAP) -> None:
+    """Claim the next job and complete it with a map, as a worker would."""
     ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
     key = result_key(claim.job_id, claim.fence, "map.npy")
-    store.put(key, maps.encode_npy(MAP), content_type="application/octet-stream")
+    store.put(key, maps.encode_npy(map_), content_type="application/octet-stream")
     score = ClassScore(index=282, label="tiger cat", logit=1.0, probability=0.5)
     result = Result(
         model=MODEL,
@@ -67,8 +68,8 @@ def finish_next_job(settings: Settings) -> None:
         linear=True,
         targets=(TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1),),
         top=(score,),
-        map_height=7,
-        map_width=7,
+        map_height=map_.shape[1],
+        map_width=map_.shape[2],
         covers=Rectangle(x=100, y=0, width=300, height=300),
         image_width_px=451,
         image_height_px=300,

@@ -1,6 +1,7 @@
 """Slow, silent and greedy clients of a real API process; an honest client is served meanwhile."""
 
 import json
+import re
 import resource
 import socket
 import sys
@@ -10,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 import psutil
 import pytest
 
+from http_api import finish_next_job
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import load
@@ -24,6 +27,9 @@ MODEL = "efficientnet-lite0"
 STALLED_UPLOAD = (
     b"POST /v1/explanations HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
     b"Content-Length: 5000000\r\n\r\n{"
+)
+CHUNKED_UPLOAD = (
+    b"POST /v1/explanations HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 PARTIAL_HEADER = b"GET / HT"
 ANSWER_LIMIT_S = 10.0
@@ -44,6 +50,13 @@ def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterato
     )
     with start_cluster(settings, directory) as cluster:
         cluster.start_api()
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def api(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessCluster]:
+    """An API process for tests that leave it as it is."""
+    with running_api(valkey, tmp_path_factory.mktemp("api")) as cluster:
         yield cluster
 
 
@@ -170,21 +183,72 @@ def test_a_client_that_sends_too_much_reads_why(valkey: RedisServer, tmp_path: P
         assert (status, problem["code"]) == (413, "image_too_large")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="changes the limits of another process")
+def test_an_upload_that_the_disk_cannot_hold_gets_503(
+    valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
+    with running_api(valkey, tmp_path) as cluster:
+        (serving,) = psutil.Process(cluster.processes[-1].pid).children()
+        serving.rlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        with attackers(cluster, 1, STALLED_UPLOAD + b" " * 300_000) as (upload,):
+            status, problem = response_to(upload)
+        assert (status, problem["code"]) == (503, "service_unavailable")
+        assert_serves(cluster, photos)
+        assert "Traceback" not in cluster.read_log("api")
+
+
+def test_responses_that_are_never_read_hold_no_thread(
+    valkey: RedisServer, tmp_path: Path, photos: Path
+) -> None:
+    with running_api(valkey, tmp_path, api_threads=2) as cluster:
+        with Client(cluster.url, timeout_s=ANSWER_LIMIT_S) as client:
+            explanation = client.submit(photos / "cat.jpg")
+        finish_next_job(cluster.settings, map_=np.zeros((1, 2_500, 2_500), np.float32))
+        map_request = (
+            f"GET /v1/explanations/{explanation.id}/map.npy HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
+        with attackers(cluster, 4, 3 * map_request.encode()):
+            assert_serves(cluster, photos)
+        with attackers(cluster, 1, 3 * map_request.encode()) as (reader,):
+            received = 0
+            while received < 3 * 25_000_000:
+                received += len(reader.recv(1_000_000))
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
         (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (CHUNKED_UPLOAD + b"1\r\na\r\n" * 100_000, 400),
         (b"GET / HTTP/1.1\r\nbad\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET /" + b"x" * 1_000_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 431),
+        (b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /v1/explanations/a/events HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", 400),
+        (b"GET /healthz\r\n\r\n", 505),
+        (b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
     ],
+    ids=lambda value: value[:60].decode() if isinstance(value, bytes) else str(value),
 )
 def test_malformed_http_is_answered_with_a_problem(
-    valkey: RedisServer, tmp_path: Path, request_bytes: bytes, status: int
+    api: ProcessCluster, request_bytes: bytes, status: int
 ) -> None:
-    with running_api(valkey, tmp_path) as cluster:
-        with attackers(cluster, 1, request_bytes) as (sock,):
-            answered, problem = response_to(sock)
-        assert (answered, problem["status"]) == (status, status)
-        assert len(problem["detail"]) <= 200
-        assert "Traceback" not in cluster.read_log("api")
+    with attackers(api, 1, request_bytes) as (sock,):
+        answered, problem = response_to(sock)
+    assert (answered, problem["status"]) == (status, status)
+    assert len(problem["detail"]) <= 200
+    assert "Traceback" not in api.read_log("api")
+
+
+def test_a_request_that_expects_100_continue_without_a_body_is_answered_alone(
+    api: ProcessCluster,
+) -> None:
+    """A server that waited for its body would take the next request for a part of it."""
+    header = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\n"
+    last = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with attackers(api, 1, header + last) as (sock,):
+        text = b""
+        while part := sock.recv(65_536):
+            text += part
+    assert re.findall(rb"HTTP/1.1 (\d+)", text) == [b"200", b"404"]

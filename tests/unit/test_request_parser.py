@@ -1,5 +1,7 @@
 """Limits on requests while they are received."""
 
+from typing import NoReturn
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from waitress.adjustments import Adjustments
 from seewhy_api.connections.request_parser import BodyBudget, RequestParser
 
 ADJUSTMENTS = Adjustments(port=0, max_request_header_size=16_384, max_request_body_size=10_001)
+ADJUSTMENTS_FOR_LARGE_BODIES = Adjustments(port=0)
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -52,6 +55,77 @@ def test_an_endless_chunk_header_or_trailer_is_refused(endless: bytes) -> None:
     parser = parse(CHUNKED, endless)
     assert parser.error.code == 400
     assert "too long" in parser.error.body
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"GET /\r\n\r\n", 505),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", 400),
+        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    ],
+)
+def test_what_the_standard_forbids_is_refused(request_bytes: bytes, status: int) -> None:
+    parser = parse(request_bytes)
+    assert (parser.completed, parser.error.code) == (True, status)
+
+
+def test_the_absolute_form_overrides_the_host_header() -> None:
+    parser = parse(b"GET http://evil.example:80/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (parser.headers["HOST"], parser.path) == ("evil.example:80", "/x")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n",
+        with_length(1_000_000).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"),
+    ],
+    ids=["no body", "a body that is too large"],
+)
+def test_a_body_that_will_not_be_read_is_not_invited(header: bytes) -> None:
+    parser = parse(header)
+    assert (parser.completed, parser.expect_continue) == (True, False)
+
+
+def test_a_body_that_cannot_be_buffered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> NoReturn:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("waitress.buffers.TempfileBasedBuffer.__init__", lambda *_: fail())
+    budget = BodyBudget(1_000_000)
+    adjustments = Adjustments(port=0, inbuf_overflow=100)
+    parser = RequestParser(adjustments, budget=budget)
+    parser.received(with_length(10_000))
+    assert parser.received(b"x" * 10_000) == 10_000
+    assert (parser.completed, parser.error.code) == (True, 503)
+    parser.close()
+    assert budget.used_bytes == 0
+
+
+@given(st.lists(st.binary(min_size=60, max_size=200), min_size=1, max_size=20), st.integers(1, 99))
+def test_a_chunked_body_is_received_whole(chunks: list[bytes], read_bytes: int) -> None:
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    reads = [framed[start : start + read_bytes] for start in range(0, len(framed), read_bytes)]
+    parser = parse(CHUNKED, *reads)
+    assert (parser.completed, parser.error) == (True, None)
+    assert parser.get_body_stream().read() == b"".join(chunks)
+    assert parser.headers["CONTENT_LENGTH"] == str(sum(map(len, chunks)))
+
+
+@pytest.mark.parametrize("chunk", [b"1\r\na\r\n", b"\r\n"])
+def test_chunks_that_are_mostly_framing_are_refused(chunk: bytes) -> None:
+    parser = RequestParser(ADJUSTMENTS_FOR_LARGE_BODIES, budget=BodyBudget(10_000_000))
+    parser.received(CHUNKED)
+    for _ in range(100):
+        parser.received(chunk * 1_000)
+    assert (parser.completed, parser.error.code) == (True, 400)
+    assert parser.body_bytes_received < 30_000
 
 
 def test_a_malformed_chunk_size_is_a_bad_request() -> None:

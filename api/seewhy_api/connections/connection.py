@@ -35,7 +35,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
             self.response_headers.append(("Retry-After", "2"))
         self.set_close_on_finish()
         self.content_length = len(body)
-        self.write(body)
+        self.write(b"" if getattr(self.request, "command", None) == "HEAD" else body)
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
@@ -58,6 +58,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._window_bytes = 0
         self._discards_until_s: float | None = None
         self._is_refused = False
+        self._is_deferred = False
         super().__init__(server, sock, *arguments, **named)
 
     @property
@@ -69,8 +70,13 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def received(self, data: bytes) -> bool:
         """Parse received bytes, and note when each part of a request started."""
-        accepted: bool = super().received(data)
         now_s = time.monotonic()
+        if self.request is None:
+            data = data.lstrip(b"\r\n")  # waitress takes each blank line for an empty request
+            if not data:
+                self._request_started_s = self._request_started_s or now_s
+                return False
+        accepted: bool = super().received(data)
         if self.request is None:
             self._request_started_s = self._body_started_s = None
             return accepted
@@ -94,6 +100,14 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         else:
             self._check_speed(now_s)
 
+    def defer(self) -> bool:
+        """Let the next request wait, if the client has not read the responses before it.
+
+        waitress would serve it and block the thread until the client reads.
+        """
+        self._is_deferred = self.total_outbufs_len > self._limits.spool_bytes
+        return self._is_deferred
+
     def service(self) -> None:
         """Serve the oldest complete request, in a thread."""
         self._is_refused = self.requests[0].error is not None
@@ -105,12 +119,19 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         """Whether to read from the client."""
         return self._discards_until_s is not None or bool(super().readable())
 
+    def writable(self) -> bool:
+        """Whether to write to the client, or to serve a request that has waited for it."""
+        return self._is_deferred or bool(super().writable())
+
     def handle_read(self) -> None:
         """Read from the client; drop the rest of a request that was refused."""
         if self._discards_until_s is None:
             super().handle_read()
-        else:
+            return
+        try:
             self.recv(self.adj.recv_bytes)
+        except OSError:
+            self.will_close = True
 
     def handle_write(self) -> None:
         """Write to the client. A refused request is read on for a while after the response.
@@ -119,6 +140,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         """
         if self.will_close or not self._is_refused:
             super().handle_write()
+            if self._is_deferred and self.connected and not self.defer():
+                self.server.add_task(self)
             return
         self._flush_exception(self._flush_some_if_lockable)
         if self.close_when_flushed and not (self.total_outbufs_len or self.will_close):

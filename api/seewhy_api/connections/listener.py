@@ -8,6 +8,8 @@ from seewhy_api.connections.connection import Connection
 from seewhy_api.connections.limits import ServerLimits
 from seewhy_api.connections.request_parser import BodyBudget
 
+ACCEPTS_PER_TURN = 64
+
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
     """A listening socket of the process, and its connections."""
@@ -25,10 +27,22 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         super().__init__(*arguments, **named)
 
     def handle_accept(self) -> None:
-        """Accept a connection. At the limit, close one that has not sent a request header."""
-        if len(self.active_channels) >= self._max_connections:
-            self._close_longest_idle()
-        super().handle_accept()
+        """Accept connections. At the limit, close those that have not sent a request header.
+
+        Every turn of the event loop visits all connections, so a turn accepts more than one.
+        """
+        for _ in range(ACCEPTS_PER_TURN):
+            if len(self.active_channels) >= self._max_connections:
+                self._close_longest_idle()
+            connections = len(self.active_channels)
+            super().handle_accept()
+            if not connections < len(self.active_channels) <= self._max_connections:
+                return
+
+    def add_task(self, task: Connection) -> None:
+        """Serve the next request of a connection as soon as the client has read what is before."""
+        if not task.defer():
+            super().add_task(task)
 
     def maintenance(self, now: float) -> None:
         """Check every connection."""

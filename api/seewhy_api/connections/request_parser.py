@@ -1,14 +1,19 @@
 """Parses requests as waitress does, with limits that waitress lacks."""
 
+import contextlib
 import threading
-from typing import Any
+from typing import IO, Any
 
-from waitress.parser import HTTPRequestParser
+from waitress.buffers import OverflowableBuffer
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error
 
 MAX_CHUNK_LINE_BYTES = 1024
 MAX_TRAILER_BYTES = 8192
+FREE_FRAMING_BYTES = 16_384
+"""The chunk headers of a body may have this many bytes, and an eighth of the body."""
+BODILESS_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 class RequestTimeout(Error):  # type: ignore[misc]
@@ -23,6 +28,50 @@ class BufferFull(Error):  # type: ignore[misc]
 
     code = 503
     reason = "Service Unavailable"
+
+
+class BufferFailed(Error):  # type: ignore[misc]
+    """The body cannot be written to its temporary file."""
+
+    code = 503
+    reason = "Service Unavailable"
+
+
+class VersionNotSupported(Error):  # type: ignore[misc]
+    """The request is of a version of HTTP other than 1.0 and 1.1."""
+
+    code = 505
+    reason = "HTTP Version Not Supported"
+
+
+class ChunkCollector(ChunkedReceiver):  # type: ignore[misc]
+    """Receives a chunked body. Writes once for each read instead of once for each chunk."""
+
+    def __init__(self, body: OverflowableBuffer) -> None:
+        """Append the content of the chunks to `body`."""
+        self._parts: list[bytes] = []
+        self._body = body
+        super().__init__(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def received(self, data: bytes) -> int:
+        """Parse received bytes; return how many belong to the body."""
+        consumed: int = super().received(data)
+        if self._parts:
+            self._body.append(b"".join(self._parts))
+            self._parts.clear()
+        return consumed
+
+    def getfile(self) -> IO[bytes]:
+        """Return the body as a file."""
+        file: IO[bytes] = self._body.getfile()
+        return file
+
+    def getbuf(self) -> OverflowableBuffer:
+        """Return the body's buffer."""
+        return self._body
 
 
 class BodyBudget:
@@ -56,6 +105,9 @@ class BodyBudget:
 class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     """One request of a connection, as far as it has been received."""
 
+    body_rcv: Any
+    error: Any
+
     def __init__(self, adjustments: Any, *, budget: BodyBudget) -> None:
         """Count the body in `budget` until `close`."""
         super().__init__(adjustments)
@@ -65,19 +117,43 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         """Parse the next bytes; return how many belong to this request."""
         before_bytes = self.body_bytes_received
-        consumed: int = super().received(data)
+        try:
+            consumed: int = super().received(data)
+        except OSError:
+            self.fail(BufferFailed("The server has no room for uploads. Retry later."))
+        except ValueError:  # a URI that urllib cannot split, or a number that is too long
+            self.fail(BadRequest("The request is not valid HTTP."))
+        if self.completed:
+            # A request that is complete or refused waits for no body. waitress would invite one,
+            # and take the next request for a part of this one.
+            self.expect_continue = False
+        if self.error:
+            return len(data)
         added_bytes = self.body_bytes_received - before_bytes
-        if added_bytes and not self.error:
+        if added_bytes:
             self._count(added_bytes)
         if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
             self._check_chunks(self.body_rcv)
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Parse the header. A request with two kinds of length is refused (RFC 9112, 6.1)."""
+        """Parse the header. Raises `ParsingError` for what waitress accepts against RFC 9112."""
         super().parse_header(header_plus)
-        if self.chunked and "CONTENT_LENGTH" in self.headers:
-            self.fail(BadRequest("Send either Content-Length or Transfer-Encoding, not both."))
+        headers = self.headers
+        if self.version not in {"1.0", "1.1"}:
+            self.fail(VersionNotSupported("Use HTTP/1.1."))
+        if self.chunked and "CONTENT_LENGTH" in headers:
+            raise ParsingError("Send either Content-Length or Transfer-Encoding, not both.")
+        if "TRANSFER_ENCODING" in headers:
+            raise ParsingError("Transfer-Encoding requires HTTP/1.1.")
+        if self.version == "1.1" and "HOST" not in headers:
+            raise ParsingError("The Host header is missing.")
+        if self.command in BODILESS_METHODS and self.body_rcv is not None:
+            raise ParsingError(f"{self.command} takes no body.")
+        if self.proxy_netloc:  # the absolute form overrides the header (RFC 9112, 3.2.2)
+            headers["HOST"] = self.proxy_netloc
+        if isinstance(self.body_rcv, ChunkedReceiver):
+            self.body_rcv = ChunkCollector(self.body_rcv.getbuf())
 
     def fail(self, error: Error) -> None:
         """Give up the request; the client receives `error`."""
@@ -88,7 +164,8 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         """Drop the body."""
         self._budget.release(self._counted_bytes)
         self._counted_bytes = 0
-        super().close()
+        with contextlib.suppress(OSError):  # a file that could not be written fails again
+            super().close()
 
     def _count(self, size_bytes: int) -> None:
         if self._budget.acquire(size_bytes):
@@ -100,3 +177,6 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         # waitress searches both again from their start at every read.
         if len(body.control_line) > MAX_CHUNK_LINE_BYTES or len(body.trailer) > MAX_TRAILER_BYTES:
             self.fail(BadRequest("The chunk header or trailer is too long."))
+        framing_bytes = self.body_bytes_received - len(body)
+        if framing_bytes > FREE_FRAMING_BYTES + len(body) // 8:
+            self.fail(BadRequest("The chunks are too small."))

@@ -6,6 +6,7 @@ that serve them.
 """
 
 import os
+import sys
 import time
 from typing import Any, ClassVar
 
@@ -56,6 +57,8 @@ class WaitressWorker(Worker):  # type: ignore[misc]
             max_request_header_size=limits.max_header_bytes,
             max_request_body_size=limits.max_body_bytes + 1,  # waitress refuses from here on
             inbuf_overflow=limits.spool_bytes,
+            outbuf_overflow=limits.spool_bytes,
+            outbuf_high_watermark=sys.maxsize,  # beyond it, a thread waits for the client
             cleanup_interval=1,
             log_socket_errors=False,
             ident=None,
