@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Flask, Response
+from flask import Flask
 
 from seewhy.access.key_ring import KeyRing
 from seewhy.access.key_store import KeyStore
@@ -22,6 +22,7 @@ from seewhy.storage.retention import open_retention
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
 from seewhy_api.http import auth, problems
+from seewhy_api.http.browser_checks import BrowserChecks
 from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
@@ -133,6 +134,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
     flask.request_class = UploadRequest
     flask.json.sort_keys = False  # type: ignore[attr-defined]
     problems.install(flask)
+    BrowserChecks(deps.settings).install(flask)
     for create_blueprint in (
         create_explanations_blueprint,
         create_events_blueprint,
@@ -142,10 +144,4 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
     ):
         flask.register_blueprint(create_blueprint(deps))
     auth.install(flask, authenticator)
-
-    @flask.after_request
-    def forbid_content_sniffing(response: Response) -> Response:
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
     return flask

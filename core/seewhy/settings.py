@@ -1,6 +1,7 @@
 """The settings, read from `SEEWHY_…` environment variables. Nothing else reads them."""
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -81,6 +82,17 @@ class Settings(Limits):
 
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
+    api_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="The host names by which clients reach the API, comma-separated and without "
+        "ports, or `*` for any; unset means the names of this machine if the API listens on a "
+        "loopback address, and any name otherwise.",
+    )
+    api_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="The origins, such as https://labels.example, whose pages may use the whole "
+        "API, comma-separated.",
+    )
     api_processes: int = Field(1, ge=1, le=64, description="The number of API processes.")
 
     auth: Literal["auto", "keys", "gateway", "none"] = Field(
@@ -157,12 +169,28 @@ class Settings(Limits):
             raise ValueError("SEEWHY_AUTH=gateway needs SEEWHY_TENANT_HEADER")
         return self
 
-    @field_validator("worker_models", mode="before")
+    @field_validator("worker_models", "api_allowed_hosts", "api_allowed_origins", mode="before")
     @classmethod
     def _split_names(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("api_allowed_hosts")
+    @classmethod
+    def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(r"\*|[a-z0-9_.-]+|\[[0-9a-f:.]+\]", host):
+                raise ValueError(f"{host!r} is not a host name in lower case without a port")
+        return hosts
+
+    @field_validator("api_allowed_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[a-z0-9_.\[\]-]+(:[0-9]{1,5})?", origin):
+                raise ValueError(f"{origin!r} does not have the form https://host or http://host:1")
+        return origins
 
     @field_validator("webhook_secrets")
     @classmethod

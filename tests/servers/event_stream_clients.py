@@ -30,7 +30,7 @@ class EventStreamClients:
     def open(self, path: str) -> socket.socket:
         """Request a stream without reading it."""
         client = self._stack.enter_context(socket.create_connection(self._address, timeout=30))
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         client.setblocking(False)
         self.received[client] = b""
         self._selector.register(client, selectors.EVENT_READ)

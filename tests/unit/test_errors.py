@@ -41,6 +41,7 @@ def test_only_temporary_errors_are_retryable() -> None:
     assert {kind.code for kind in defined() if kind.retryable} == {
         "idempotency_key_busy",
         "ledger_unavailable",
+        "model_not_served",
         "out_of_memory",
         "overloaded",
         "queue_full",
@@ -50,6 +51,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "tenant_queue_full",
         "too_many_failures",
         "too_many_renderings",
+        "too_many_redeliveries",
         "too_many_streams",
         "unavailable",
     }

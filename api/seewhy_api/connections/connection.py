@@ -14,6 +14,7 @@ from waitress.utilities import Error
 from seewhy_api.connections.limits import ServerLimits
 from seewhy_api.connections.request_parser import RequestParser, RequestTimeout
 from seewhy_api.http.problems import MAX_MISTAKE_CHARACTERS, code_of, cut, problem_members
+from seewhy_api.http.security_headers import SECURITY_HEADERS
 
 RATE_WINDOW_S = 10.0
 """The minimum rate of a body applies to each window of this length."""
@@ -31,6 +32,7 @@ class ProblemTask(ErrorTask):  # type: ignore[misc]
         body = json.dumps(members).encode()
         self.status = f"{int(status)} {status.phrase}"
         self.response_headers.append(("Content-Type", "application/problem+json"))
+        self.response_headers.extend(SECURITY_HEADERS.items())
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             self.response_headers.append(("Retry-After", "2"))
         self.set_close_on_finish()

@@ -34,6 +34,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRenderings: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyRedeliveries: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
@@ -100,7 +101,7 @@ def _from_seewhy_error(error: errors.SeewhyError) -> Response:
                 error.quota, remaining=error.remaining, reset_s=error.retry_after_s
             )
         return response
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if status is HTTPStatus.SERVICE_UNAVAILABLE and not isinstance(error, errors.ModelNotServed):
         _log.warning("Answering 503: %s", error)
         detail = "The service is temporarily unavailable. Retry the request later."
         return problem(status, error.code, detail)

@@ -51,9 +51,4 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
         response.headers["X-Accel-Buffering"] = "no"
         return response
 
-    @blueprint.after_request
-    def allow_any_origin(response: Response) -> Response:
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
-
     return blueprint

@@ -90,11 +90,6 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         body = _render_heatmap(deps, job, result, options)
         return _file_response(body, "image/png", f"{job_id}.png")
 
-    @blueprint.after_request
-    def allow_any_origin(response: Response) -> Response:
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
-
     return blueprint
 
 

@@ -17,7 +17,9 @@ SeewhyError
 │   └── BrokenImage           The image is truncated or corrupt.
 ├── AccessDenied              The caller may not do this.
 │   ├── Unauthenticated       The request has no valid credentials.
-│   └── InsufficientScope     The API key does not allow this.
+│   ├── InsufficientScope     The API key does not allow this.
+│   ├── HostNotAllowed        The service is not called by this host name.
+│   └── OriginNotAllowed      Pages of this origin may not use the service.
 ├── NotFound                  The requested resource does not exist.
 │   ├── UnknownExplanation    No explanation with this id was accepted.
 │   ├── ExplanationGone       The explanation is past its retention.
@@ -25,13 +27,15 @@ SeewhyError
 │   └── UnknownKey            There is no API key with this id.
 ├── Unavailable               A required server does not respond.
 │   ├── LedgerUnavailable     Redis does not respond.
-│   └── StoreUnavailable      The object store does not respond or refuses the request.
+│   ├── StoreUnavailable      The object store does not respond or refuses the request.
+│   └── ModelNotServed        No worker has had this model lately.
 ├── Overloaded                A limit on what is open or waiting is reached.
 │   ├── QueueFull             The queue of this model and priority is full.
 │   ├── TenantQueueFull       The tenant's share of the queue is full.
 │   ├── QuotaExceeded         The API key has used up one of its quotas.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
+│   ├── TooManyRedeliveries   The webhook was just sent again.
 │   └── TooManyFailures       An address sent too many invalid credentials.
 ├── ObjectNotFound            The object store has no object under this key.
 ├── ModelError                A model cannot be served.
@@ -55,13 +59,16 @@ from seewhy.errors.requests import (
     BrokenImage,
     EmptyImage,
     ExplanationGone,
+    HostNotAllowed,
     IdempotencyKeyBusy,
     IdempotencyKeyReused,
     ImageTooLarge,
     InsufficientScope,
     InvalidRequest,
     LedgerUnavailable,
+    ModelNotServed,
     NotFound,
+    OriginNotAllowed,
     Overloaded,
     QueueFull,
     QuotaExceeded,
@@ -71,6 +78,7 @@ from seewhy.errors.requests import (
     TenantQueueFull,
     TooManyFailures,
     TooManyPasses,
+    TooManyRedeliveries,
     TooManyRenderings,
     TooManyStreams,
     Unauthenticated,
@@ -106,6 +114,7 @@ __all__ = [
     "ExecutionError",
     "ExplainerFailed",
     "ExplanationGone",
+    "HostNotAllowed",
     "IdempotencyKeyBusy",
     "IdempotencyKeyReused",
     "ImageGone",
@@ -114,8 +123,10 @@ __all__ = [
     "InvalidRequest",
     "LedgerUnavailable",
     "ModelError",
+    "ModelNotServed",
     "NotFound",
     "ObjectNotFound",
+    "OriginNotAllowed",
     "OutOfMemory",
     "Overloaded",
     "QueueFull",
@@ -128,6 +139,7 @@ __all__ = [
     "TenantQueueFull",
     "TooManyFailures",
     "TooManyPasses",
+    "TooManyRedeliveries",
     "TooManyRenderings",
     "TooManyStreams",
     "Unauthenticated",

@@ -116,6 +116,18 @@ class InsufficientScope(AccessDenied):
         self.scope = scope
 
 
+class HostNotAllowed(AccessDenied):
+    """The service is not called by this host name."""
+
+    code = "host_not_allowed"
+
+
+class OriginNotAllowed(AccessDenied):
+    """Pages of this origin may not use the service."""
+
+    code = "origin_not_allowed"
+
+
 class NotFound(SeewhyError):
     """The requested resource does not exist."""
 
@@ -166,6 +178,12 @@ class StoreUnavailable(Unavailable):
     code = "store_unavailable"
 
 
+class ModelNotServed(Unavailable):
+    """No worker has had this model lately."""
+
+    code = "model_not_served"
+
+
 class Overloaded(SeewhyError):
     """A limit on what is open or waiting is reached."""
 
@@ -212,6 +230,12 @@ class TooManyRenderings(Overloaded):
     """The limit on pixels drawn at once is reached."""
 
     code = "too_many_renderings"
+
+
+class TooManyRedeliveries(Overloaded):
+    """The webhook was just sent again."""
+
+    code = "too_many_redeliveries"
 
 
 class TooManyFailures(Overloaded):
