@@ -7,12 +7,12 @@ from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
-from uuid_utils import uuid7
 
 from seewhy.client.errors import ExplanationFailed, WaitTimedOut
 from seewhy.client.event_stream import follow_events
@@ -193,7 +193,7 @@ class Client:
         )
         request = {field: value for field, value in options.items() if value is not None}
         # Always send a key, so that a request whose response is lost can be repeated.
-        headers = {"Idempotency-Key": str(request.pop("idempotency_key", None) or uuid7())}
+        headers = {"Idempotency-Key": str(request.pop("idempotency_key", None) or uuid4())}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
         files = {
