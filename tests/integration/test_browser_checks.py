@@ -149,7 +149,7 @@ def test_answers_are_readable_by_allowed_origins_only(client: FlaskClient, cat: 
         assert "Access-Control-Allow-Credentials" not in response.headers
 
 
-def test_pictures_are_readable_by_every_origin_without_credentials(
+def test_overlays_heatmaps_and_maps_are_readable_by_every_origin_without_credentials(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:
     path = f"{URL}/{submit_image(client, cat).get_json()['id']}"
@@ -168,9 +168,9 @@ def test_preflight_requests_are_answered_without_credentials(client: FlaskClient
     assert response.headers["Access-Control-Allow-Origin"] == LABELS
     assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
-    picture = preflight(client, f"{URL}/a/overlay", origin=EVIL, method="GET")
-    assert (picture.status_code, picture.headers["Access-Control-Allow-Origin"]) == (204, "*")
-    assert "Authorization" in picture.headers["Access-Control-Allow-Headers"]
+    overlay = preflight(client, f"{URL}/a/overlay", origin=EVIL, method="GET")
+    assert (overlay.status_code, overlay.headers["Access-Control-Allow-Origin"]) == (204, "*")
+    assert "Authorization" in overlay.headers["Access-Control-Allow-Headers"]
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ ANY = "*"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/healthz", "/readyz"}
 """An orchestrator calls them by an address that no one knows in advance."""
-PICTURES = "results"
-"""The blueprint of the pictures and maps. Pages of every origin may read them, without credentials:
-a labeling tool draws them, and who knows a job's random id may see its result."""
+RENDERED = "results"
+"""The blueprint of overlays, heatmaps and maps. Pages of every origin may read them, without
+credentials: labeling tools draw them, and who knows a job's random id may see its result."""
 PREFLIGHT_MAX_AGE_S = 600
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer"
 EXPOSED_HEADERS = "Content-Disposition, Location, Retry-After"
@@ -90,7 +90,7 @@ class BrowserChecks:
         if request.routing_exception is not None:
             return None  # a problem response says more
         wanted = request.headers["Access-Control-Request-Method"]
-        readable = request.blueprint == PICTURES and wanted in SAFE_METHODS
+        readable = request.blueprint == RENDERED and wanted in SAFE_METHODS
         if not readable and request.headers.get("Origin") not in self._origins:
             raise OriginNotAllowed(
                 "Pages of this origin may not use this route. The operator allows them with "
@@ -105,7 +105,7 @@ class BrowserChecks:
 
     def _add_headers(self, response: Response) -> Response:
         headers = response.headers
-        if request.blueprint == PICTURES:
+        if request.blueprint == RENDERED:
             headers["Access-Control-Allow-Origin"] = ANY
             headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         elif self._origins:
