@@ -26,6 +26,7 @@ from seewhy_api.http.browser_checks import BrowserChecks
 from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
+from seewhy_api.http.served_models import ServedModels
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
@@ -97,6 +98,9 @@ def create_api(settings: Settings) -> Api:
             pixels=settings.api_megapixels * 1_000_000,
             max_waiting=settings.api_threads // 4,
             timeout_s=RENDERING_TIMEOUT_S,
+        ),
+        served_models=ServedModels(
+            registry=ledger.workers, refuse_after_s=settings.refuse_unserved_after_s
         ),
     )
     sweeper = Sweeper(

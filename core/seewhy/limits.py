@@ -107,6 +107,13 @@ class Limits(BaseSettings):
         description="The megapixels that a worker decodes and draws at once, 13 MB each, and the "
         "megapixels that it keeps decoded, 3 MB each.",
     )
+    refuse_unserved_after_s: int | None = Field(
+        None,
+        ge=0,
+        description="Seconds without a worker that has the model loaded after which requests for "
+        "the model are refused with 503; unset accepts them with a warning, so that an autoscaler "
+        "can start workers for waiting jobs.",
+    )
     queue_limit: int = Field(
         1_000_000,
         ge=1,

@@ -14,6 +14,7 @@ from seewhy.ledger.types import (
     JobOutcome,
     JobRestoration,
     OriginLease,
+    Redelivery,
     Submission,
     WebhookStatus,
     lane_of,
@@ -148,7 +149,7 @@ def test_an_undelivered_outcome_can_be_redelivered(
     assert webhook(harness, "a").state.value == result.value
     assert [record.job_id for record in harness.outbox.list_undelivered()] == ["a"]
     assert harness.outbox.lease_origin(limit=10) is None
-    assert harness.outbox.redeliver("a")
+    assert harness.outbox.redeliver("a") == Redelivery(scheduled=True)
     assert harness.outbox.list_undelivered() == []
     assert lease_origin(harness).deliveries[0].attempt == 1
 
@@ -158,8 +159,24 @@ def test_only_outcomes_with_a_webhook_can_be_redelivered(harness: LedgerHarness)
     harness.ledger.submit(Submission("silent", LANE, "x"))
     harness.ledger.cancel("silent")
     assert [harness.outbox.redeliver(job) for job in ("running", "silent", "unknown")] == [
-        False
+        Redelivery(scheduled=False)
     ] * 3
+
+
+def test_an_outcome_is_redelivered_at_most_once_in_an_interval(harness: LedgerHarness) -> None:
+    for job in "ab":
+        finish(harness, job)
+    assert harness.outbox.redeliver("a", interval_ms=1_000).scheduled
+    harness.advance(400)
+    assert harness.outbox.redeliver("a", interval_ms=1_000) == Redelivery(
+        scheduled=False, wait_ms=600
+    )
+    assert harness.outbox.redeliver("b", interval_ms=1_000).scheduled
+    assert harness.outbox.redeliver("a").scheduled, "an operator's request has no interval"
+    harness.advance(999)
+    assert harness.outbox.redeliver("a", interval_ms=1_000).wait_ms == 1
+    harness.advance(1)
+    assert harness.outbox.redeliver("a", interval_ms=1_000).scheduled
 
 
 def test_duplicates_have_deliveries_too(harness: LedgerHarness) -> None:

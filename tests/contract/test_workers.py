@@ -1,7 +1,7 @@
 """The contract of the worker registry, on the memory ledger and on real servers."""
 
 from ledger_harness import POLICY, START_MS, LedgerHarness
-from seewhy.ledger.types import RegisteredWorker
+from seewhy.ledger.types import ModelPresence, RegisteredWorker
 
 
 def ids(harness: LedgerHarness) -> list[str]:
@@ -55,3 +55,20 @@ def test_workers_are_listed_oldest_first(harness: LedgerHarness) -> None:
         harness.advance(1)
     harness.workers.register("b", models=["vgg16"])
     assert ids(harness) == ["b", "c", "a"]
+
+
+def test_models_are_remembered_after_their_last_worker(harness: LedgerHarness) -> None:
+    assert harness.workers.model_presence() == {}
+    harness.workers.register("v", models=["vgg16", "my model"])
+    harness.advance(10)
+    harness.workers.register("w", models=["vgg16"])
+    harness.advance(5)
+    assert harness.workers.model_presence() == {
+        "vgg16": ModelPresence(2, last_seen_ms=START_MS + 10, unseen_ms=5),
+        "my model": ModelPresence(1, last_seen_ms=START_MS, unseen_ms=15),
+    }
+    harness.workers.unregister("w")
+    harness.advance(POLICY.lease_ms)
+    presence = harness.workers.model_presence()
+    assert [each.workers for each in presence.values()] == [0, 0]
+    assert presence["vgg16"].unseen_ms == POLICY.lease_ms + 5

@@ -13,7 +13,12 @@ from standardwebhooks import Webhook
 
 from seewhy.ledger.types import DeliveryResult
 from seewhy.webhook_secrets import generate_secret
-from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
+from seewhy_api.webhooks.client import (
+    UNREACHABLE,
+    WebhookClient,
+    WebhookRequest,
+    WebhookResponse,
+)
 from seewhy_api.webhooks.signing import Signer
 from servers.certificates import CertificateAuthority
 from servers.receivers import (
@@ -153,7 +158,9 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_a_missing_answer_times_out(behavior: Behavior) -> None:
     with receiving(behavior) as receiver, finishes_early():
         response = send_to(f"http://127.0.0.1:{receiver.port}/", timeout_s=SHORT_TIMEOUT_S)
-        assert response == WebhookResponse(DeliveryResult.RETRY, "No answer in time.")
+        assert response == WebhookResponse(
+            DeliveryResult.RETRY, UNREACHABLE, reason="No answer in time."
+        )
         assert response.unreachable
 
 
@@ -166,7 +173,9 @@ def test_a_receiver_that_does_not_read_times_out() -> None:
 def test_a_missing_tls_handshake_times_out() -> None:
     with receiving(ignore) as receiver, finishes_early():
         response = send_to(f"https://127.0.0.1:{receiver.port}/", timeout_s=SHORT_TIMEOUT_S)
-        assert response == WebhookResponse(DeliveryResult.RETRY, "No answer in time.")
+        assert response == WebhookResponse(
+            DeliveryResult.RETRY, UNREACHABLE, reason="No answer in time."
+        )
 
 
 @pytest.mark.parametrize("length", [b"", b"Content-Length: 10000000000000\r\n"])
@@ -198,12 +207,15 @@ def test_an_invalid_http_answer_means_unreachable(behavior: Behavior) -> None:
         response = send_to(f"http://127.0.0.1:{receiver.port}/")
     assert response.result is DeliveryResult.RETRY
     assert response.unreachable
-    assert "SSH" not in response.detail
+    assert response.detail == UNREACHABLE
+    assert "SSH" not in (response.reason or "")
 
 
 def test_a_refused_connection_means_unreachable(unused_port: int) -> None:
     response = send_to(f"http://127.0.0.1:{unused_port}/")
-    assert response == WebhookResponse(DeliveryResult.RETRY, "The connection was refused.")
+    assert response == WebhookResponse(
+        DeliveryResult.RETRY, UNREACHABLE, reason="The connection was refused."
+    )
     assert response.unreachable
 
 
@@ -212,7 +224,9 @@ def test_a_private_address_is_not_connected_to_by_default() -> None:
         for url in (server.url, server.url.replace("http:", "https:")):
             response = WebhookClient().send(WebhookRequest(url, BODY, {}))
             assert response == WebhookResponse(
-                DeliveryResult.RETRY, "The host name resolves to an address that is not public."
+                DeliveryResult.RETRY,
+                UNREACHABLE,
+                reason="The host name resolves to an address that is not public.",
             )
         assert server.requests == []
 
@@ -263,8 +277,9 @@ def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
     with receiving(hang, tls=server_context) as receiver:
         response = client.send(WebhookRequest(f"https://{HOST}:{receiver.port}/", BODY, {}))
 
-    assert response.detail.startswith("The certificate is not valid: ")
-    assert reason in response.detail
+    assert response.detail == UNREACHABLE
+    assert (response.reason or "").startswith("The certificate is not valid: ")
+    assert reason in (response.reason or "")
     assert response.unreachable
     assert receiver.heads == []
 
@@ -272,5 +287,7 @@ def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
 def test_nothing_is_sent_to_a_server_without_tls() -> None:
     with receiving(greet(b"220 mail.example ESMTP\r\n")) as receiver:
         response = send_to(f"https://127.0.0.1:{receiver.port}/")
-    assert response == WebhookResponse(DeliveryResult.RETRY, "The TLS handshake failed.")
+    assert response == WebhookResponse(
+        DeliveryResult.RETRY, UNREACHABLE, reason="The TLS handshake failed."
+    )
     assert receiver.heads == []

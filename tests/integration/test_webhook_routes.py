@@ -143,6 +143,9 @@ def test_redelivery_starts_from_the_first_attempt_and_wakes_a_dispatcher(
     assert (response.status_code, redelivered["status"]) == (200, "cancelled")
     webhook = redelivered["webhook"]
     assert (webhook["status"], webhook["attempts"], webhook["detail"]) == ("pending", 0, None)
+    again = client.post(f"{explanation['links']['self']}/redeliver")
+    assert_problem(again, 429, "too_many_redeliveries")
+    assert 55 <= int(again.headers["Retry-After"]) <= 60
     lease = open_ledger(settings).outbox.lease_origin(limit=10)
     assert lease is not None
     assert [(n.record.job_id, n.attempt) for n in lease.deliveries] == [(explanation["id"], 1)]

@@ -1,4 +1,4 @@
-"""The headers that every response has, whoever makes it."""
+"""The headers that every response has, also one that the server itself makes."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",

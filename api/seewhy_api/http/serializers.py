@@ -4,21 +4,23 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from seewhy.errors import ModelNotServed
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import Priority
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
+from seewhy_api.http.served_models import Serving
 
 DOWNLOAD_LINK_TTL_S = 3600
 
 
 def serialize_explanation(
-    record: JobRecord, *, position: int | None, store: ObjectStore
+    record: JobRecord, *, position: int | None, store: ObjectStore, serving: Serving | None = None
 ) -> dict[str, Any]:
     """Return the full view of a job.
 
     `links` are permanent paths of this API; `downloads` are links to the store and expire after
-    `DOWNLOAD_LINK_TTL_S`.
+    `DOWNLOAD_LINK_TTL_S`. `serving` describes the workers while a job is open.
     """
     result = Result.model_validate_json(record.result) if record.result else None
     path = f"/v1/explanations/{record.job_id}"
@@ -26,6 +28,9 @@ def serialize_explanation(
         **serialize_summary(record),
         "cached": record.cached,
         "queue_position": position,
+        "workers": serving
+        and {"count": serving.workers, "last_seen_at": format_time(serving.last_seen_ms)},
+        "warnings": _warnings(serving),
         "cancel_requested": record.cancel_requested,
         "submitted_at": format_time(record.submitted_ms),
         "started_at": format_time(record.started_ms),
@@ -49,6 +54,15 @@ def serialize_explanation(
         },
         "downloads": _download_links(result, store) if result else {},
     }
+
+
+def _warnings(serving: Serving | None) -> list[dict[str, str]]:
+    if serving is None or serving.workers:
+        return []
+    seen_at = format_time(serving.last_seen_ms)
+    last = f"The last one was seen at {seen_at}." if seen_at else "None has been seen yet."
+    detail = f"No worker has the model {serving.model} loaded; the job waits for one. {last}"
+    return [{"code": ModelNotServed.code, "detail": detail}]
 
 
 def serialize_summary(record: JobRecord) -> dict[str, Any]:

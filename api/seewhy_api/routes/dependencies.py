@@ -12,6 +12,7 @@ from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.settings import Settings
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.lookup import JobLookup
+from seewhy_api.http.served_models import ServedModels
 from seewhy_api.streaming.event_feed import EventFeed
 from seewhy_api.streaming.long_poll import LongPoll
 
@@ -32,3 +33,4 @@ class Dependencies:
     recovery: Recovery
     lookup: JobLookup
     pixels: PixelBudget
+    served_models: ServedModels

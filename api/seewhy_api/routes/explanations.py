@@ -1,11 +1,13 @@
 """The routes of an explanation: submit, get, cancel, redeliver its webhook."""
 
+import math
+
 from flask import Blueprint, Response, g, jsonify, request
 
 from seewhy.access.records import Scope
-from seewhy.errors import InvalidRequest, ResultNotReady
+from seewhy.errors import InvalidRequest, ResultNotReady, TooManyRedeliveries
 from seewhy.jobs.submit_service import SubmitService
-from seewhy.ledger.types import DeliveryState, JobRecord
+from seewhy.ledger.types import DeliveryState, JobRecord, model_of
 from seewhy_api.http import rate_limits
 from seewhy_api.http.auth import current_caller, request_context, requires
 from seewhy_api.http.parsing import parse_idempotency_key, parse_upload, parse_wait_s
@@ -13,6 +15,7 @@ from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.routes.dependencies import Dependencies
 
 POLL_AFTER_S = 1
+REDELIVERY_INTERVAL_MS = 60_000
 
 
 def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
@@ -44,12 +47,14 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         `Idempotency-Key`, a retry returns the same explanation; after a loss of Redis it gets 503
         until the jobs are restored. `Prefer: wait=N` or `?wait=N` waits up to 30 s.
 
-        Answers 202 with `Location`, or 200 when the explanation has finished. With an API key,
-        `RateLimit-Policy` lists the quotas of a minute, and `RateLimit` says what is left of them.
+        Answers 202 with `Location`, or 200 when the explanation has finished. `workers` counts the
+        workers that have the model loaded. If there are none, the job waits for one, and `warnings`
+        has an entry with the code `model_not_served`. With an API key, `RateLimit-Policy` lists the quotas of a minute, and `RateLimit` says what is left of them.
         """
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         body, explanation_request = parse_upload(request)
         caller = current_caller()
+        deps.served_models.require(explanation_request.model or deps.settings.default_model)
         accepted = submit_service.accept(
             body, explanation_request, key=key, context=caller.context, quotas=caller.quotas
         )
@@ -108,12 +113,21 @@ def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.post("/<job_id>/redeliver")
     @requires(Scope.SUBMIT, Scope.READ)
     def redeliver(job_id: str) -> Response:
-        """Send the webhook of a finished explanation again, with ten new attempts."""
+        """Send the webhook of a finished explanation again, with ten new attempts.
+
+        At most once a minute.
+        """
         context = request_context()
         record = deps.lookup.read_job(job_id, context=context)
         if record.webhook is None:
             raise InvalidRequest("This explanation has no webhook.")
-        if not deps.outbox.redeliver(job_id):
+        redelivery = deps.outbox.redeliver(job_id, interval_ms=REDELIVERY_INTERVAL_MS)
+        if redelivery.wait_ms:
+            raise TooManyRedeliveries(
+                "The webhook was sent again less than a minute ago.",
+                retry_after_s=math.ceil(redelivery.wait_ms / 1000),
+            )
+        if not redelivery.scheduled:
             raise ResultNotReady(
                 f"The explanation is {record.state}; its webhook is sent when it has ended."
             )
@@ -123,7 +137,10 @@ def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
 
 def _explanation_response(deps: Dependencies, record: JobRecord) -> Response:
     position = None if record.state.terminal else deps.ledger.queue_position(record)
-    response = jsonify(serialize_explanation(record, position=position, store=deps.store))
+    serving = None if record.state.terminal else deps.served_models.serving(model_of(record.lane))
+    response = jsonify(
+        serialize_explanation(record, position=position, store=deps.store, serving=serving)
+    )
     response.headers["Cache-Control"] = "no-store"
     if not record.state.terminal:
         response.headers["Retry-After"] = str(POLL_AFTER_S)

@@ -18,6 +18,10 @@ from seewhy_api.webhooks.retry_policy import parse_retry_after_s
 
 REQUEST_TIMEOUT_S = 15.0
 
+UNREACHABLE = "The receiver cannot be reached. The operator's log has the reason."
+"""The one detail of every failure without an HTTP answer. Different ones would tell clients which
+internal names resolve, and which ports are open."""
+
 RETRY_AFTER_STATUSES = {
     HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.BAD_GATEWAY,
@@ -44,11 +48,13 @@ class WebhookResponse:
     """DELIVERED for 2xx, REFUSED for 410 (send nothing more to this receiver), RETRY for all else.
     Redirects are not followed."""
     detail: str
-    """One sentence for people. It contains nothing that the receiver sent."""
+    """One sentence for the client. It contains nothing that the receiver sent."""
     status: int | None = None
     """The HTTP status; None when there was no HTTP answer."""
     retry_after_s: float | None = None
     """The receiver's Retry-After, unlimited."""
+    reason: str | None = None
+    """Why there was no HTTP answer: for the operator, because clients could map the network."""
 
     @property
     def unreachable(self) -> bool:
@@ -90,9 +96,9 @@ class WebhookClient:
         try:
             status, retry_after = self._exchange(request, url)
         except (AddressNotAllowed, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
-            return WebhookResponse(DeliveryResult.RETRY, str(error))
+            return _unreachable(str(error))
         except httpcore2.RemoteProtocolError:
-            return WebhookResponse(DeliveryResult.RETRY, "The answer is not valid HTTP.")
+            return _unreachable("The answer is not valid HTTP.")
         return _interpret(status, retry_after)
 
     def _exchange(self, request: WebhookRequest, url: WebhookUrl) -> tuple[int, str | None]:
@@ -131,6 +137,10 @@ class WebhookClient:
         ):
             answer = {name.lower(): value for name, value in response.headers}
             return response.status, answer.get(b"retry-after", b"").decode("latin-1") or None
+
+
+def _unreachable(reason: str) -> WebhookResponse:
+    return WebhookResponse(DeliveryResult.RETRY, UNREACHABLE, reason=reason)
 
 
 def _interpret(status: int, retry_after: str | None) -> WebhookResponse:

@@ -107,6 +107,8 @@ class WebhookDispatcher:
             response = WebhookResponse(
                 DeliveryResult.RETRY, "The request could not be sent; see the dispatcher's log."
             )
+        if response.reason:
+            _log.info("Cannot reach the receiver of job %s: %s", job_id, response.reason)
         return self._to_attempt(delivery, response), response
 
     def _build_request(self, delivery: Delivery) -> WebhookRequest:

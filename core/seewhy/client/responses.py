@@ -122,6 +122,7 @@ class Explanation(_Response):
     attempts: int = 0
     cached: bool = False
     queue_position: int | None = None
+    warnings: tuple[Problem, ...] = ()
     cancel_requested: bool = False
     submitted_at: datetime
     started_at: datetime | None = None

@@ -53,7 +53,7 @@ def redeliver(
     outbox = _open()
     failed = False
     for job_id in job_ids or [r.job_id for r in outbox.list_undelivered(limit=1_000_000)]:
-        scheduled = outbox.redeliver(job_id)
+        scheduled = outbox.redeliver(job_id).scheduled
         message = "scheduled" if scheduled else "has no webhook, or has not finished"
         typer.echo(f"{job_id}: {message}", err=not scheduled)
         failed |= not scheduled

@@ -11,6 +11,7 @@ from seewhy.ledger.types import (
     DeliveryState,
     JobRecord,
     OriginLease,
+    Redelivery,
 )
 
 FINAL_STATES = {
@@ -57,18 +58,23 @@ class MemoryOutbox:
                     state.origin_leases[lease.origin] = now + pause_ms
             self._remove_if_empty(lease.origin)
 
-    def redeliver(self, job_id: str) -> bool:
-        """Deliver an outcome again, with fresh attempts; False without a webhook or an outcome."""
+    def redeliver(self, job_id: str, *, interval_ms: int = 0) -> Redelivery:
+        """Deliver an outcome again, with fresh attempts, at most once in `interval_ms`."""
         state = self._state
         with state.changed:
             entry = state.entries.get(job_id)
             if not entry or not entry.record.webhook or not entry.record.state.terminal:
-                return False
+                return Redelivery(scheduled=False)
             if state.has_expired(entry.record):
-                return False
+                return Redelivery(scheduled=False)
+            if entry.redelivered_ms is not None:
+                wait_ms = entry.redelivered_ms + interval_ms - state.now()
+                if wait_ms > 0:
+                    return Redelivery(scheduled=False, wait_ms=wait_ms)
+            entry.redelivered_ms = state.now()
             state.update(job_id, webhook=replace(entry.record.webhook, detail=None))
             state.add_delivery(job_id)
-            return True
+            return Redelivery(scheduled=True)
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:
         """List the outcomes whose delivery was refused or exhausted, the oldest first."""

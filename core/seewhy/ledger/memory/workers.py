@@ -1,10 +1,11 @@
 """The worker registry in memory."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
 from seewhy.ledger.memory.state.state import LedgerState
-from seewhy.ledger.types import RegisteredWorker
+from seewhy.ledger.types import ModelPresence, RegisteredWorker
 
 
 class MemoryWorkerRegistry:
@@ -14,6 +15,7 @@ class MemoryWorkerRegistry:
         """Start without workers."""
         self._state = state
         self._workers: dict[str, RegisteredWorker] = {}
+        self._models_seen_ms: dict[str, int] = {}
 
     def register(self, worker_id: str, *, models: Sequence[str]) -> None:
         """Add a worker, or renew its registration."""
@@ -22,6 +24,7 @@ class MemoryWorkerRegistry:
             known = self._workers.get(worker_id)
             worker = known or RegisteredWorker(worker_id, (), started_ms=now, seen_ms=now)
             self._workers[worker_id] = replace(worker, models=tuple(models), seen_ms=now)
+            self._models_seen_ms.update(dict.fromkeys(models, now))
 
     def unregister(self, worker_id: str) -> None:
         """Remove a worker."""
@@ -39,3 +42,13 @@ class MemoryWorkerRegistry:
             oldest = self._state.now() - self._state.policy.lease_ms
             self._workers = {k: w for k, w in self._workers.items() if w.seen_ms > oldest}
             return sorted(self._workers.values(), key=lambda w: (w.started_ms, w.worker_id))
+
+    def model_presence(self) -> dict[str, ModelPresence]:
+        """Return, by name, all models that a worker has registered, now or ever before."""
+        counts = Counter(model for worker in self.list_workers() for model in set(worker.models))
+        with self._state.changed:
+            now = self._state.now()
+            return {
+                model: ModelPresence(counts[model], seen_ms, now - seen_ms)
+                for model, seen_ms in self._models_seen_ms.items()
+            }

@@ -6,7 +6,7 @@ The ledger writes a row in the step that finishes a job.
 from collections.abc import Sequence
 from typing import Protocol
 
-from seewhy.ledger.types import Attempt, JobRecord, OriginLease
+from seewhy.ledger.types import Attempt, JobRecord, OriginLease, Redelivery
 
 
 class Outbox(Protocol):
@@ -27,8 +27,11 @@ class Outbox(Protocol):
         """
         ...
 
-    def redeliver(self, job_id: str) -> bool:
-        """Deliver an outcome again, with fresh attempts; False without a webhook or an outcome."""
+    def redeliver(self, job_id: str, *, interval_ms: int = 0) -> Redelivery:
+        """Deliver an outcome again, with fresh attempts, unless it has no webhook or no outcome.
+
+        At most once in `interval_ms`, by the ledger's clock.
+        """
         ...
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from seewhy.ledger.types import RegisteredWorker
+from seewhy.ledger.types import ModelPresence, RegisteredWorker
 
 
 class WorkerRegistry(Protocol):
@@ -26,4 +26,8 @@ class WorkerRegistry(Protocol):
 
     def list_workers(self) -> list[RegisteredWorker]:
         """List the workers whose registration has not expired, the oldest first."""
+        ...
+
+    def model_presence(self) -> dict[str, ModelPresence]:
+        """Return, by name, all models that a worker has registered, now or ever before."""
         ...

@@ -6,7 +6,7 @@ from seewhy.ledger.redis.client.encoding import decode_record
 from seewhy.ledger.redis.client.keys import UNDELIVERED
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.redis.record_lists import list_records
-from seewhy.ledger.types import Attempt, Delivery, JobRecord, OriginLease
+from seewhy.ledger.types import Attempt, Delivery, JobRecord, OriginLease, Redelivery
 
 
 class RedisOutbox:
@@ -47,9 +47,10 @@ class RedisOutbox:
             attempts=reports,
         )
 
-    def redeliver(self, job_id: str) -> bool:
-        """Deliver an outcome again, with fresh attempts."""
-        return bool(self._call("outbox/redeliver", job_id=job_id))
+    def redeliver(self, job_id: str, *, interval_ms: int = 0) -> Redelivery:
+        """Deliver an outcome again, with fresh attempts, at most once in `interval_ms`."""
+        scheduled, wait_ms = self._call("outbox/redeliver", job_id=job_id, interval_ms=interval_ms)
+        return Redelivery(bool(scheduled), wait_ms)
 
     def list_undelivered(self, *, limit: int = 1000) -> list[JobRecord]:
         """List the outcomes whose delivery was refused or exhausted, the oldest first."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from seewhy.ledger.redis.client.scripts import Scripts
-from seewhy.ledger.types import RegisteredWorker
+from seewhy.ledger.types import ModelPresence, RegisteredWorker
 
 
 class RedisWorkerRegistry:
@@ -32,6 +32,14 @@ class RedisWorkerRegistry:
             _decode(worker_id, text) for worker_id, text in self._call("workers/list_workers")
         ]
         return sorted(workers, key=lambda worker: (worker.started_ms, worker.worker_id))
+
+    def model_presence(self) -> dict[str, ModelPresence]:
+        """Return, by name, all models that a worker has registered, now or ever before."""
+        now_ms, rows = self._call("workers/model_presence")
+        return {
+            model: ModelPresence(workers, int(seen_ms), now_ms - int(seen_ms))
+            for model, workers, seen_ms in rows
+        }
 
 
 def _decode(worker_id: str, text: str) -> RegisteredWorker:

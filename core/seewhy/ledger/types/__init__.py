@@ -7,8 +7,14 @@ from seewhy.ledger.types.claims import (
     JobFailure,
     LeaseStatus,
 )
-from seewhy.ledger.types.deliveries import Attempt, Delivery, DeliveryResult, OriginLease
-from seewhy.ledger.types.lanes import DISPATCHER_QUEUE, lane_of, lanes_of, wakeup_queue
+from seewhy.ledger.types.deliveries import (
+    Attempt,
+    Delivery,
+    DeliveryResult,
+    OriginLease,
+    Redelivery,
+)
+from seewhy.ledger.types.lanes import DISPATCHER_QUEUE, lane_of, lanes_of, model_of, wakeup_queue
 from seewhy.ledger.types.policy import LedgerPolicy
 from seewhy.ledger.types.quotas import Charge, QuotaName, Quotas, QuotaUsage, Remaining
 from seewhy.ledger.types.records import (
@@ -35,7 +41,7 @@ from seewhy.ledger.types.upkeep import (
     JobRestoration,
     SweepResult,
 )
-from seewhy.ledger.types.workers import RegisteredWorker
+from seewhy.ledger.types.workers import ModelPresence, RegisteredWorker
 
 __all__ = [
     "DISPATCHER_QUEUE",
@@ -59,12 +65,14 @@ __all__ = [
     "LeaseStatus",
     "LedgerPolicy",
     "LimitScope",
+    "ModelPresence",
     "OriginLease",
     "QueueLimit",
     "QuotaLimit",
     "QuotaName",
     "QuotaUsage",
     "Quotas",
+    "Redelivery",
     "RegisteredWorker",
     "Remaining",
     "Reservation",
@@ -75,5 +83,6 @@ __all__ = [
     "WebhookStatus",
     "lane_of",
     "lanes_of",
+    "model_of",
     "wakeup_queue",
 ]

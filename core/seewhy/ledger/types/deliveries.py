@@ -24,6 +24,15 @@ class OriginLease:
     deliveries: tuple[Delivery, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Redelivery:
+    """The answer to a request to deliver an outcome again."""
+
+    scheduled: bool
+    wait_ms: int = 0
+    """Until it may be requested again; 0 if it was scheduled, or has no webhook or no outcome."""
+
+
 class DeliveryResult(StrEnum):
     """The result of one attempt."""
 

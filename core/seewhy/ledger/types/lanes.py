@@ -13,6 +13,11 @@ def lane_of(model: str, priority: Priority) -> str:
     return f"{model}:{priority}"
 
 
+def model_of(lane: str) -> str:
+    """Return the model of a lane."""
+    return lane.rpartition(":")[0]
+
+
 def lanes_of(model: str) -> tuple[str, ...]:
     """Name the lanes of a model, the most urgent first."""
     return tuple(lane_of(model, priority) for priority in Priority)

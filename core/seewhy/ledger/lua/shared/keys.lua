@@ -6,7 +6,7 @@ local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
 local OUTBOX, ORIGIN_LEASES = 'seewhy:outbox', 'seewhy:origin_leases'
 local UNDELIVERED = 'seewhy:undelivered'
 local LEADERSHIP, EPOCH = 'seewhy:leadership', 'seewhy:epoch'
-local WORKERS = 'seewhy:workers'
+local WORKERS, MODELS_SEEN = 'seewhy:workers', 'seewhy:models_seen'
 local function job_key(id) return 'seewhy:job:' .. id end
 local function ready_key(lane, tenant) return 'seewhy:ready:' .. lane .. ':' .. tenant end
 local function virtual_time_key(lane) return 'seewhy:virtual_time:' .. lane end

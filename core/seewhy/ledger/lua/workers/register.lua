@@ -6,3 +6,4 @@ redis.call('HSET', WORKERS, args.worker_id, cjson.encode({
   started_ms = known and cjson.decode(known).started_ms or now,
   seen_ms = now,
 }))
+for _, model in ipairs(args.models) do redis.call('HSET', MODELS_SEEN, model, now) end

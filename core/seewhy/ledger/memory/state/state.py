@@ -33,6 +33,8 @@ class Entry:
     duplicate_of: str | None = None
     crash_fence: int | None = None
     """The claim that was lost in the latest exposed crash."""
+    redelivered_ms: int | None = None
+    """When the delivery of its webhook was last requested again."""
 
 
 @dataclass(slots=True)
