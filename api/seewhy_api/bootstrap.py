@@ -1,16 +1,16 @@
 """Process start-up shared by the API and the webhook dispatcher: logging and settings."""
 
-import logging
 import sys
 from collections.abc import Callable
 
 from seewhy.errors import SeewhyError
+from seewhy.logs import configure_logging
 from seewhy.settings import Settings, load
 
 
 def run_with_settings(name: str, run: Callable[[Settings], None]) -> None:
     """Run a process with settings from the environment; exit with 1 and a message on failure."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logging()
     try:
         run(load())
     except SeewhyError as error:

@@ -3,11 +3,10 @@
 The retry delays, the request timeout and the origin lease are short; all else is the real one's.
 """
 
-import logging
-
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import LedgerPolicy
+from seewhy.logs import configure_logging
 from seewhy.settings import load
 from seewhy_api.webhooks.app import create_dispatcher
 from seewhy_api.webhooks.client import WebhookClient
@@ -20,7 +19,7 @@ ORIGIN_LEASE_MS = 6_000
 
 def main() -> None:
     """Deliver until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logging()
     settings = load()
     ledger = RedisLedger(
         connect(settings.redis_url), policy=LedgerPolicy(origin_lease_ms=ORIGIN_LEASE_MS)

@@ -8,7 +8,6 @@ stored, not reported) hold each batch until the test releases the counter. Image
 
 import ctypes
 import hashlib
-import logging
 import os
 import resource
 import signal
@@ -26,6 +25,7 @@ from seewhy.errors import OutOfMemory
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
 from seewhy.ledger.types import Completion, FinishReceipt
+from seewhy.logs import configure_logging
 from seewhy.settings import load
 from seewhy.storage.keys import image_key
 from seewhy.storage.port import ObjectStore
@@ -171,7 +171,7 @@ def patch_decoder() -> None:
 
 def main(fault: str, folder: str, batch_ms: str) -> None:
     """Run the worker until it is stopped."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logging()
     counter = FaultCounter(Path(folder), fault)
     settings = load()
     killer = Killer(FaultCounter(Path(folder), "unlucky"))

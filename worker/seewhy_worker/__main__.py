@@ -1,9 +1,9 @@
 """`python -m seewhy_worker`: load the models named in the settings and run their jobs."""
 
-import logging
 import sys
 
 from seewhy.errors import SeewhyError
+from seewhy.logs import configure_logging
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.model_loader import load_models
@@ -11,8 +11,7 @@ from seewhy_worker.model_loader import load_models
 
 def main() -> None:
     """Run until SIGTERM; exit with status 1 and a message if the settings or a model are wrong."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    configure_logging()
     try:
         settings = load()
         worker = create_worker(settings, explainers=load_models(settings))

@@ -5,7 +5,6 @@ complete worker that serves every model of the settings without weights or Keras
 """
 
 import argparse
-import logging
 import time
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.logs import configure_logging
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 from seewhy.settings import load
@@ -76,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m seewhy_worker.stub", description=__doc__)
     parser.add_argument("--batch-ms", type=float, default=0, help="duration of each batch in ms")
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    configure_logging()
     settings = load()
     explainer = StubExplainer(batch_s=arguments.batch_ms / 1000)
     explainers = dict.fromkeys(settings.resident_models, explainer)
