@@ -27,7 +27,7 @@ RENDERED = "results"
 credentials: labeling tools draw them, and who knows a job's random id may see its result."""
 PREFLIGHT_MAX_AGE_S = 600
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer"
-EXPOSED_HEADERS = "Content-Disposition, Location, Retry-After"
+EXPOSED_HEADERS = "Content-Disposition, Location, RateLimit, RateLimit-Policy, Retry-After"
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s/@:,\[\]]+)(:[0-9]{1,5})?")
 
