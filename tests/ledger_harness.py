@@ -7,6 +7,7 @@ from redis import Redis
 
 from seewhy.ledger.memory.ledger import MemoryLedger
 from seewhy.ledger.ports.jobs import JobLedger
+from seewhy.ledger.ports.key_use import KeyUseLog
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
@@ -44,6 +45,7 @@ class LedgerHarness(Protocol):
     ledger: Ledger
     outbox: Outbox
     workers: WorkerRegistry
+    key_use: KeyUseLog
 
     def lose_all_data(self) -> None:
         """Replace the ledger by an empty one and set the clock to `START_MS`."""
@@ -79,6 +81,7 @@ class MemoryHarness:
         self.ledger: Ledger = self.memory
         self.outbox: Outbox = self.memory.outbox
         self.workers: WorkerRegistry = self.memory.workers
+        self.key_use: KeyUseLog = self.memory.key_use
 
     def advance(self, ms: int) -> None:
         self.now_ms += ms
@@ -108,6 +111,7 @@ class RedisHarness:
         self.ledger: Ledger = ledger
         self.outbox: Outbox = ledger.outbox
         self.workers: WorkerRegistry = ledger.workers
+        self.key_use: KeyUseLog = ledger.key_use
 
     def advance(self, ms: int) -> None:
         self.client.incrby("test:clock", ms)

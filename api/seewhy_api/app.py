@@ -19,6 +19,7 @@ from seewhy.schemas.job import Job
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.retention import open_retention
+from seewhy_api.background.key_use import KeyUseRecorder
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
 from seewhy_api.http import auth, problems
@@ -31,6 +32,7 @@ from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint
+from seewhy_api.routes.keys import create_keys_blueprint
 from seewhy_api.routes.models import create_models_blueprint
 from seewhy_api.routes.results import create_results_blueprint
 from seewhy_api.streaming.event_feed import EventFeed
@@ -46,6 +48,7 @@ class Api:
 
     flask: Flask
     keys: KeyRing
+    key_use: KeyUseRecorder
     event_feed: EventFeed
     sweeper: Sweeper
     retention: RetentionTask | None
@@ -59,6 +62,7 @@ class Api:
         tune_process()
         self.event_feed.start(is_running=is_running)
         self.sweeper.start()
+        self.key_use.start()
         if self.retention:
             self.retention.start()
 
@@ -66,6 +70,7 @@ class Api:
         """Stop the threads."""
         self.event_feed.stop()
         self.sweeper.stop()
+        self.key_use.stop()
         if self.retention:
             self.retention.stop()
 
@@ -117,9 +122,12 @@ def create_api(settings: Settings) -> Api:
         image_key_of=_image_key_of,
     )
     keys = KeyRing(KeyStore(store))
+    key_use = KeyUseRecorder(ledger.key_use)
+    authenticator = auth.Authenticator(settings=settings, keys=keys, note_use=key_use.note)
     return Api(
-        flask=_create_flask(deps, auth.Authenticator(settings=settings, keys=keys)),
+        flask=_create_flask(deps, authenticator),
         keys=keys,
+        key_use=key_use,
         event_feed=event_feed,
         sweeper=sweeper,
         retention=RetentionTask(retention=retention) if retention else None,
@@ -144,6 +152,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
         create_events_blueprint,
         create_results_blueprint,
         create_models_blueprint,
+        create_keys_blueprint,
         create_health_blueprint,
     ):
         flask.register_blueprint(create_blueprint(deps))

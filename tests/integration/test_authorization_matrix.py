@@ -1,6 +1,7 @@
 """Every route, with every kind of credentials, answers as docs/security.md says."""
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -51,6 +52,8 @@ MATRIX: Mapping[str, Row] = {
     f"GET {EXPLANATION}/map.npy": Row((Scope.READ,)),
     "GET /v1/models": Row((), other_tenant=200),
     "GET /v1/models/<name>": Row((), other_tenant=200),
+    "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
+    "POST /v1/keys/<key_id>/revoke": Row((Scope.ADMIN,)),
     "GET /healthz": Row(None, other_tenant=200),
     "GET /readyz": Row(None, other_tenant=200),
 }
@@ -59,7 +62,7 @@ MATRIX: Mapping[str, Row] = {
 ADDRESSES = count(1)
 CREDENTIALS = (
     "no key", "malformed", "wrong scheme", "in the query", "wrong secret", "unknown id", "revoked",
-    "expired", "wrong scope", "other tenant", "right", "right as basic",
+    "expired", *(f"without {scope}" for scope in Scope), "other tenant", "right", "right as basic",
 )  # fmt: skip
 
 
@@ -75,6 +78,8 @@ class Keys:
     """A key of tenant `b` with all scopes."""
     lacking: Mapping[Scope, ApiKey]
     """Scope → a key of tenant `a` with all others."""
+    leaked: ApiKey
+    """A key of tenant `a` that its administrator may revoke."""
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +100,13 @@ def settings(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> S
 @pytest.fixture(scope="module")
 def keys(settings: Settings) -> Keys:
     store = KeyStore(open_store(settings))
-    owner, revoked, stranger = (store.create(tenant=t, scopes=Scope)[0] for t in "aab")
+    owner, revoked, leaked, stranger = (store.create(tenant=t, scopes=Scope)[0] for t in "aaab")
     expired, _ = store.create(tenant="a", scopes=Scope, valid_for=timedelta(0))
     lacking = {
         scope: store.create(tenant="a", scopes=frozenset(Scope) - {scope})[0] for scope in Scope
     }
     store.revoke(revoked.key_id)
-    return Keys(owner, revoked, expired, stranger, lacking)
+    return Keys(owner, revoked, expired, stranger, lacking, leaked)
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +128,13 @@ def cat(photos: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def job_id(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -> str:
-    """A finished job of tenant `a` with a webhook."""
+def resources(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -> Mapping[str, str]:
+    """What the rules name: a finished job of tenant `a` with a webhook, and a key of it."""
     response = submit_image(client, cat, headers=bearer(keys.owner), webhook="https://hooks.test/x")
     assert response.status_code == 202, response.get_data(as_text=True)
     finish_next_job(settings)
-    return str(response.get_json()["id"])
+    job_id = str(response.get_json()["id"])
+    return {"<job_id>": job_id, "<key_id>": keys.leaked.key_id, "<name>": "vgg16"}
 
 
 def bearer(key: ApiKey) -> dict[str, str]:
@@ -145,24 +151,30 @@ def routes(flask: Flask) -> dict[str, Any]:
 
 
 def send(
-    client: FlaskClient, route: str, job_id: str, cat: bytes, *, query: str = "", **options: Any
+    client: FlaskClient,
+    route: str,
+    resources: Mapping[str, str],
+    cat: bytes,
+    *,
+    query: str = "",
+    **options: Any,
 ) -> TestResponse:
     method, _, rule = route.partition(" ")
-    path = rule.replace("<job_id>", job_id).replace("<name>", "vgg16") + query
+    path = re.sub("<[a-z_]+>", lambda name: resources[name[0]], rule) + query
     if route == "POST /v1/explanations":
         options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
     address = f"127.1.1.{next(ADDRESSES)}"  # one address may fail only so often
     return client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **options)
 
 
-def credentials(kind: str, keys: Keys, row: Row) -> dict[str, Any]:
+def credentials(kind: str, keys: Keys) -> dict[str, Any]:
     """Return what a request of this kind sends."""
     key = {
         "wrong secret": ApiKey.generate(keys.owner.key_id),
         "unknown id": ApiKey.generate(),
         "revoked": keys.revoked,
         "expired": keys.expired,
-        "wrong scope": keys.lacking[row.scopes[0] if row.scopes else Scope.READ],
+        **{f"without {scope}": key for scope, key in keys.lacking.items()},
         "other tenant": keys.stranger,
     }.get(kind, keys.owner)
     sent: dict[str, dict[str, Any]] = {
@@ -180,8 +192,8 @@ def expected(row: Row, kind: str) -> int:
         return row.right
     if kind == "other tenant":
         return row.other_tenant
-    if kind == "wrong scope":
-        return 403 if row.scopes else row.right
+    if kind.startswith("without "):
+        return 403 if kind.removeprefix("without ") in row.scopes else row.right
     return 401
 
 
@@ -198,14 +210,14 @@ def test_the_matrix_has_every_route_with_the_scopes_that_it_requires(api: Api) -
 def test_a_route_answers_each_kind_of_credentials_as_the_matrix_says(
     client: FlaskClient,
     keys: Keys,
-    job_id: str,
+    resources: Mapping[str, str],
     cat: bytes,
     route: str,
     kind: str,
 ) -> None:
     row = MATRIX[route]
-    sent = credentials(kind, keys, row)
-    response = send(client, route, job_id, cat, **sent)
+    sent = credentials(kind, keys)
+    response = send(client, route, resources, cat, **sent)
     assert response.status_code == expected(row, kind), response.data[:500]
     if response.status_code in {401, 403}:
         challenge = response.headers["WWW-Authenticate"]
@@ -217,13 +229,16 @@ def test_a_route_answers_each_kind_of_credentials_as_the_matrix_says(
     response.close()
 
 
-@pytest.mark.parametrize("route", [route for route in MATRIX if "<job_id>" in route])
-def test_the_job_of_another_tenant_is_answered_like_an_unknown_one(
-    client: FlaskClient, keys: Keys, job_id: str, cat: bytes, route: str
+@pytest.mark.parametrize(
+    "route", [route for route, row in MATRIX.items() if row.other_tenant == 404]
+)
+def test_what_belongs_to_another_tenant_is_answered_like_something_unknown(
+    client: FlaskClient, keys: Keys, resources: Mapping[str, str], cat: bytes, route: str
 ) -> None:
+    nothing = {"<job_id>": new_job_id(), "<key_id>": "0" * 16}
     foreign, unknown = (
-        send(client, route, each, cat, headers=bearer(keys.stranger))
-        for each in (job_id, new_job_id())
+        send(client, route, named, cat, headers=bearer(keys.stranger))
+        for named in (resources, nothing)
     )
     assert foreign.status_code == unknown.status_code == 404
     assert foreign.data == unknown.data
@@ -250,7 +265,8 @@ def documented_rows() -> list[str]:
         path = rule.replace("<", "{").replace(">", "}")
         scopes = " and ".join(f"`{scope}`" for scope in row.scopes or ())
         needs = "nothing" if row.scopes is None else scopes or "any key"
-        answers = [expected(row, kind) for kind in ("no key", "revoked", "wrong scope")]
+        lacking = f"without {row.scopes[0] if row.scopes else 'admin'}"
+        answers = [expected(row, kind) for kind in ("no key", "revoked", lacking)]
         cells = (f"`{method} {path}`", needs, *answers, row.other_tenant, row.right)
         rows.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return rows

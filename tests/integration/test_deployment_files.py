@@ -149,6 +149,15 @@ def test_every_service_has_a_health_check_and_listens_only_on_loopback(
             assert port["host_ip"] == "127.0.0.1", name
 
 
+@pytest.mark.parametrize("chosen", ["", "none", "gateway"])
+def test_the_api_requires_keys_unless_told_otherwise(compose_binary: Path, chosen: str) -> None:
+    environment = SECRETS | ({"SEEWHY_AUTH": chosen} if chosen else {})
+    files = [ROOT / "docker-compose.yml"]
+    run = compose(compose_binary, "config", "--format=json", files=files, environment=environment)
+    api = json.loads(run.stdout)["services"]["api"]["environment"]
+    assert api["SEEWHY_AUTH"] == (chosen or "keys")
+
+
 @pytest.mark.parametrize("overlays", STACKS)
 def test_nothing_starts_before_the_bucket_exists(
     compose_binary: Path, overlays: list[Path]

@@ -33,7 +33,8 @@ class Caller:
     """Who sends a request: a tenant, and what it may do and use."""
 
     context: RequestContext = DEFAULT_CONTEXT
-    scopes: frozenset[Scope] = frozenset(Scope)
+    scopes: frozenset[Scope] = frozenset({Scope.SUBMIT, Scope.READ})
+    """Without a key: everything but the administration of keys."""
     quotas: Quotas | None = None
     """Those of its API key, if it has one."""
 
@@ -74,10 +75,16 @@ def request_context() -> RequestContext:
 class Authenticator:
     """Identifies the callers of one process."""
 
-    def __init__(self, *, settings: Settings, keys: KeyRing) -> None:
-        """Accept `keys` and the gateway in `settings`, as `settings.auth` says."""
+    def __init__(
+        self, *, settings: Settings, keys: KeyRing, note_use: Callable[[str], None]
+    ) -> None:
+        """Accept `keys` and the gateway in `settings`, as `settings.auth` says.
+
+        `note_use` receives the id of each valid key that is used.
+        """
         self._settings = settings
         self._keys = keys
+        self._note_use = note_use
         self._failures = FailedAttempts()
 
     def identify(self, request: Request) -> Caller:
@@ -132,6 +139,7 @@ class Authenticator:
             if self._failures.add(address):
                 _log.warning("Invalid API key from %s: %s", address, error)
             raise
+        self._note_use(record.key_id)
         context = RequestContext(tenant=record.tenant, key_id=record.key_id)
         return Caller(context, record.scopes, quotas_of(record, self._settings))
 

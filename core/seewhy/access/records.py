@@ -17,7 +17,7 @@ class Scope(StrEnum):
     READ = "read"
     """Read the tenant's explanations."""
     ADMIN = "admin"
-    """Operate the service over HTTP; no route needs it yet."""
+    """List and revoke the tenant's keys."""
 
 
 class KeyStatus(StrEnum):

@@ -55,8 +55,22 @@ def prepare(directory: Path) -> EmbeddedValkey:
         file.write(_configuration(directory, port=port, password=password))
     return EmbeddedValkey(
         command=(str(binary), str(configuration)),
-        url=f"redis://:{password}@127.0.0.1:{port}/0",
+        url=_url(port=port, password=password),
     )
+
+
+def find_url(directory: Path) -> str | None:
+    """Return the URL of the server that `prepare` configured last; None if it never did."""
+    try:
+        lines = (directory / "valkey.conf").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    options = dict(line.split(" ", maxsplit=1) for line in lines)
+    return _url(port=int(options["port"]), password=options["requirepass"])
+
+
+def _url(*, port: int, password: str) -> str:
+    return f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 def _configuration(directory: Path, *, port: int, password: str) -> str:

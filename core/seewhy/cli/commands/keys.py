@@ -31,7 +31,10 @@ def create(
     tenant: Annotated[str, typer.Option(help="The tenant that the key belongs to.")],
     scopes: Annotated[
         str,
-        typer.Option(help="What the key allows, comma-separated: submit, read, admin."),
+        typer.Option(
+            help="What the key allows, comma-separated: submit, read, admin (list and revoke the "
+            "tenant's keys)."
+        ),
     ] = "submit,read",
     expires: Annotated[
         str | None, typer.Option(help="How long the key is valid, such as 12h or 90d.")
@@ -73,14 +76,16 @@ def create(
 
 @keys.command("list")
 def list_keys(data: DataOption = None) -> None:
-    """List the keys, without their secrets."""
+    """List the keys, without their secrets. Times are UTC; the last use is known to the minute."""
     from rich.table import Table
 
     from seewhy.cli.terminal.console import output_console
 
     now = datetime.now(UTC)
+    last_used = _last_used(data)
     table = Table(box=None)
-    for title in ("id", "tenant", "scopes", "status", "created (UTC)", "expires (UTC)", "name"):
+    table.add_column("id", no_wrap=True)
+    for title in ("tenant", "scopes", "status", "created", "expires", "last use", "name"):
         table.add_column(title, overflow="fold")
     for record in _open(data).records():
         table.add_row(
@@ -90,6 +95,7 @@ def list_keys(data: DataOption = None) -> None:
             record.status(now=now),
             _format_time(record.created_at),
             _format_time(record.expires_at),
+            _format_time(last_used.get(record.key_id)),
             record.name,
         )
     output_console().print(table)
@@ -154,7 +160,22 @@ def _format_time(time: datetime | None) -> str:
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
+def _last_used(data: Path | None) -> dict[str, datetime]:
+    """Return when each key was used last; nothing when Redis does not answer."""
+    from seewhy.cli.terminal.console import error_console
+    from seewhy.errors import LedgerUnavailable
+    from seewhy.ledger.redis.ledger import open_ledger
+
+    try:
+        used_ms = open_ledger(_settings(data)).key_use.last_used_ms()
+    except LedgerUnavailable:
+        error_console().print("Redis does not answer: the last use of the keys is not known")
+        return {}
+    return {key_id: datetime.fromtimestamp(ms / 1000, UTC) for key_id, ms in used_ms.items()}
+
+
 def _settings(data: Path | None) -> "Settings":
+    from seewhy.embedded import valkey
     from seewhy.embedded.data_directory import DataDirectory
     from seewhy.settings import load
 
@@ -162,7 +183,12 @@ def _settings(data: Path | None) -> "Settings":
         return load()
     if not data.is_dir():
         raise typer.BadParameter(f"--data: {data} is not a folder")
-    return load(store_url=DataDirectory(data.resolve()).store_url)
+    directory = DataDirectory(data.resolve())
+    settings = load(store_url=directory.store_url)
+    embedded_url = valkey.find_url(directory.valkey)
+    if embedded_url is None or "redis_url" in settings.model_fields_set:
+        return settings
+    return settings.model_copy(update={"redis_url": embedded_url})
 
 
 def _open(data: Path | None) -> "KeyStore":

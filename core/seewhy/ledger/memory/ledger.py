@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from seewhy.ledger.memory.claims import MemoryClaims
 from seewhy.ledger.memory.jobs import MemoryJobs
+from seewhy.ledger.memory.key_use import MemoryKeyUse
 from seewhy.ledger.memory.maintenance import MemoryMaintenance
 from seewhy.ledger.memory.outbox import MemoryOutbox
 from seewhy.ledger.memory.recovery import MemoryRecovery
@@ -31,3 +32,4 @@ class MemoryLedger(MemorySubmission, MemoryClaims, MemoryJobs, MemoryMaintenance
         self._state = LedgerState(policy or LedgerPolicy(), clock_ms, unread_wakeups)
         self.outbox = MemoryOutbox(self._state)
         self.workers = MemoryWorkerRegistry(self._state)
+        self.key_use = MemoryKeyUse(self._state)

@@ -6,6 +6,7 @@ from seewhy.ledger.redis.claims import RedisClaims
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.redis.jobs import RedisJobs
+from seewhy.ledger.redis.key_use import RedisKeyUse
 from seewhy.ledger.redis.maintenance import RedisMaintenance
 from seewhy.ledger.redis.outbox import RedisOutbox
 from seewhy.ledger.redis.recovery import RedisRecovery
@@ -25,6 +26,7 @@ class RedisLedger(RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, Red
         self.scripts = Scripts(client, policy=policy or LedgerPolicy(), clock=clock)
         self.outbox = RedisOutbox(self.scripts)
         self.workers = RedisWorkerRegistry(self.scripts)
+        self.key_use = RedisKeyUse(self.scripts)
 
 
 def open_ledger(settings: Settings) -> RedisLedger:

@@ -1,7 +1,7 @@
 -- The ledger's keys. docs/ledger.md describes their types and contents.
 local DUE, OPEN, READY = 'seewhy:due', 'seewhy:open', 'seewhy:ready'
 local COUNTERS, EVENTS = 'seewhy:counters', 'seewhy:events'
-local OPEN_BY_KEY = 'seewhy:open_by_key'
+local OPEN_BY_KEY, KEY_USE = 'seewhy:open_by_key', 'seewhy:key_use'
 local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
 local OUTBOX, ORIGIN_LEASES = 'seewhy:outbox', 'seewhy:origin_leases'
 local UNDELIVERED = 'seewhy:undelivered'

@@ -7,6 +7,7 @@ COUNTERS = "seewhy:counters"
 UNARCHIVED = "seewhy:unarchived"
 DEAD_LETTERS = "seewhy:dead_letters"
 UNDELIVERED = "seewhy:undelivered"
+KEY_USE = "seewhy:key_use"
 WRITE_CHECK = "seewhy:write_check"
 
 
