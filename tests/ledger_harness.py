@@ -28,6 +28,7 @@ POLICY = LedgerPolicy(
     max_wakeups=3,
     lane_limit=12,
     tenant_limit=10,
+    record_limit=1_000,
     origin_lease_ms=500,
     max_skipped=3,
     max_shared=2,

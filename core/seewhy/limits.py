@@ -144,3 +144,16 @@ class Limits(BaseSettings):
         description="The maximum number of forward passes that the submissions of one API key in "
         "a minute may take, as estimated for VGG16; more are refused with 429.",
     )
+    tenant_record_limit: int = Field(
+        250_000,
+        ge=1,
+        description="The maximum number of records that Redis keeps of one tenant's jobs that were "
+        "cancelled, expired or answered from the cache; while it is reached, further submissions "
+        "are refused with 429.",
+    )
+    embedded_redis_bytes: int = Field(
+        2_000_000_000,
+        ge=10_000_000,
+        description="The maximum memory of the Valkey that `seewhy up` starts, in bytes; beyond it "
+        "submissions are refused with 503, and accepted jobs go on.",
+    )

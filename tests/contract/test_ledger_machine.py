@@ -59,6 +59,7 @@ CONTEXTS = st.sampled_from(
 )
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
+FEW_RECORDS = replace(POLICY, record_limit=8)
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations concern jobs that are still open."""
 
@@ -78,8 +79,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.memory = MemoryHarness()
-        self.redis = RedisHarness(self.server.client())
+        self.memory = MemoryHarness(policy=FEW_RECORDS)
+        self.redis = RedisHarness(self.server.client(), policy=FEW_RECORDS)
         self.terminal: dict[str, Any] = {}
         self.jobs: list[str] = ["unknown"]
 

@@ -23,7 +23,7 @@ from seewhy.embedded.supervisor import Supervisor
 @contextmanager
 def running(directory: Path) -> Iterator[str]:
     supervisor = Supervisor(report=lambda name, line: None)
-    embedded = valkey.prepare(directory)
+    embedded = valkey.prepare(directory, max_bytes=1_000_000_000)
     supervisor.start(
         Child(name="valkey", command=embedded.command, log_file=directory / "valkey.log")
     )
@@ -50,6 +50,7 @@ def test_valkey_is_durable_and_never_evicts(tmp_path: Path) -> None:
         expected = {
             "appendonly": "yes",
             "appendfsync": "everysec",
+            "maxmemory": "1000000000",
             "maxmemory-policy": "noeviction",
         }
         assert client.config_get(*expected) == expected
@@ -68,7 +69,7 @@ def test_valkey_listens_only_on_loopback_and_requires_the_password(tmp_path: Pat
 def test_the_password_is_in_a_file_of_the_owner_and_not_on_the_command_line(
     tmp_path: Path,
 ) -> None:
-    embedded = valkey.prepare(tmp_path)
+    embedded = valkey.prepare(tmp_path, max_bytes=1_000_000_000)
 
     assert stat.S_IMODE((tmp_path / "valkey.conf").stat().st_mode) == 0o600
     password = embedded.url.split("@")[0].rpartition(":")[2]

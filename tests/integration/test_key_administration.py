@@ -122,5 +122,5 @@ def test_list_works_while_redis_does_not_answer(
 def test_the_url_of_the_embedded_valkey_is_found_again(tmp_path: Path) -> None:
     with lock_data_directory(tmp_path / "data") as directory:
         assert embedded_valkey.find_url(directory.valkey) is None
-        prepared = embedded_valkey.prepare(directory.valkey)
+        prepared = embedded_valkey.prepare(directory.valkey, max_bytes=1_000_000_000)
         assert embedded_valkey.find_url(directory.valkey) == prepared.url

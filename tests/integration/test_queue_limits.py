@@ -20,7 +20,7 @@ from seewhy.storage.obstore_adapter import open_store
 
 @pytest.fixture
 def settings_overrides() -> dict[str, Any]:
-    limits = {"queue_limit": 5, "tenant_queue_limit": 3}
+    limits = {"queue_limit": 5, "tenant_queue_limit": 3, "tenant_record_limit": 10}
     return {"tenant_header": "X-Tenant", "trusted_proxies": "127.0.0.1", **limits}
 
 
@@ -67,6 +67,16 @@ def test_a_tenant_at_its_limit_gets_429_with_retry_after(
     assert submit(client, 4, priority="batch").status_code == 202, "another queue"
     manifests = list(open_store(settings).list_keys("jobs/"))
     assert len(manifests) == 5, "a refused submission leaves no manifest"
+
+
+def test_submitting_and_cancelling_in_a_loop_gets_429(client: FlaskClient) -> None:
+    for number in range(10):
+        job_id = submit(client, number).get_json()["id"]
+        assert client.post(f"/v1/explanations/{job_id}/cancel").get_json()["status"] == "cancelled"
+    response = submit(client, 10)
+    assert (response.status_code, response.get_json()["code"]) == (429, "tenant_records_full")
+    assert int(response.headers["Retry-After"]) == 3600
+    assert submit(client, 10, tenant="b").status_code == 202
 
 
 def test_a_full_queue_refuses_every_tenant_until_a_job_finishes(

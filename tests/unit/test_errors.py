@@ -49,6 +49,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "result_not_ready",
         "store_unavailable",
         "tenant_queue_full",
+        "tenant_records_full",
         "too_many_failures",
         "too_many_renderings",
         "too_many_redeliveries",

@@ -37,6 +37,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.TooManyRedeliveries: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TenantRecordsFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
 }
 

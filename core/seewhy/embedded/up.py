@@ -81,7 +81,7 @@ def _start(
     supervisor: Supervisor, settings: Settings, *, directory: DataDirectory, commands: Commands
 ) -> None:
     if "redis_url" not in settings.model_fields_set:
-        embedded = valkey.prepare(directory.valkey)
+        embedded = valkey.prepare(directory.valkey, max_bytes=settings.embedded_redis_bytes)
         supervisor.start(
             Child(
                 name="valkey",

@@ -41,8 +41,8 @@ def valkey_binary() -> Path:
     )
 
 
-def prepare(directory: Path) -> EmbeddedValkey:
-    """Write the configuration of a server that keeps its data in `directory`.
+def prepare(directory: Path, *, max_bytes: int) -> EmbeddedValkey:
+    """Write the configuration of a server that keeps up to `max_bytes` of data in `directory`.
 
     Port and password are new each time. They are written to a file that only its owner can read,
     never to a command line.
@@ -52,7 +52,7 @@ def prepare(directory: Path) -> EmbeddedValkey:
     configuration = directory / "valkey.conf"
     descriptor = os.open(configuration, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(_configuration(directory, port=port, password=password))
+        file.write(_configuration(directory, max_bytes, port=port, password=password))
     return EmbeddedValkey(
         command=(str(binary), str(configuration)),
         url=_url(port=port, password=password),
@@ -73,7 +73,7 @@ def _url(*, port: int, password: str) -> str:
     return f"redis://:{password}@127.0.0.1:{port}/0"
 
 
-def _configuration(directory: Path, *, port: int, password: str) -> str:
+def _configuration(directory: Path, max_bytes: int, *, port: int, password: str) -> str:
     quoted = str(directory).replace("\\", "\\\\").replace('"', '\\"')
     return (
         "bind 127.0.0.1\n"
@@ -84,6 +84,7 @@ def _configuration(directory: Path, *, port: int, password: str) -> str:
         'save ""\n'
         "appendonly yes\n"
         "appendfsync everysec\n"
+        f"maxmemory {max_bytes}\n"
         "maxmemory-policy noeviction\n"
     )
 

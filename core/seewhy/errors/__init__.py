@@ -33,6 +33,7 @@ SeewhyError
 │   ├── QueueFull             The queue of this model and priority is full.
 │   ├── TenantQueueFull       The tenant's share of the queue is full.
 │   ├── QuotaExceeded         The API key has used up one of its quotas.
+│   ├── TenantRecordsFull     The tenant has too many records of jobs that were not computed.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   ├── TooManyRedeliveries   The webhook was just sent again.
@@ -76,6 +77,7 @@ from seewhy.errors.requests import (
     ResultNotReady,
     StoreUnavailable,
     TenantQueueFull,
+    TenantRecordsFull,
     TooManyFailures,
     TooManyPasses,
     TooManyRedeliveries,
@@ -137,6 +139,7 @@ __all__ = [
     "SettingsError",
     "StoreUnavailable",
     "TenantQueueFull",
+    "TenantRecordsFull",
     "TooManyFailures",
     "TooManyPasses",
     "TooManyRedeliveries",

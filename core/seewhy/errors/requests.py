@@ -220,6 +220,12 @@ class QuotaExceeded(Overloaded):
         self.remaining = remaining
 
 
+class TenantRecordsFull(Overloaded):
+    """The tenant has too many records of jobs that were not computed."""
+
+    code = "tenant_records_full"
+
+
 class TooManyStreams(Overloaded):
     """The limit on open event streams is reached."""
 

@@ -14,6 +14,7 @@ from seewhy.errors import (
     QuotaExceeded,
     StoreUnavailable,
     TenantQueueFull,
+    TenantRecordsFull,
     Unavailable,
 )
 from seewhy.jobs.manifest import Manifest
@@ -108,4 +109,10 @@ def _raise_if_reached(limit: QueueLimit | QuotaLimit | None) -> None:
     if limit.scope is LimitScope.TENANT:
         message = "Tenant queue limit reached for this model. Retry later."
         raise TenantQueueFull(message, retry_after_s=retry_after_s)
+    if limit.scope is LimitScope.RECORDS:
+        message = (
+            "The service keeps too many records of your cancelled, expired and cached explanations."
+            " Retry when the oldest have expired."
+        )
+        raise TenantRecordsFull(message, retry_after_s=retry_after_s)
     raise QueueFull("Queue limit reached for this model. Retry later.", retry_after_s=retry_after_s)

@@ -42,6 +42,7 @@ def open_ledger(settings: Settings) -> RedisLedger:
         jobs_per_wakeup=settings.max_batch,
         lane_limit=settings.queue_limit,
         tenant_limit=settings.tenant_queue_limit,
+        record_limit=settings.tenant_record_limit,
         cache_ms=settings.effective_cache_ttl_s * 1000,
     )
     return RedisLedger(connect(settings.redis_url), policy=policy)

@@ -36,15 +36,17 @@ class Submission:
 
 
 class LimitScope(StrEnum):
-    """Which queue limit was reached."""
+    """Which limit was reached."""
 
     LANE = "lane"
     TENANT = "tenant"
+    RECORDS = "records"
+    """Records of a tenant's jobs that were not computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLimit:
-    """A limit that was reached, and when the queue should be down to nine tenths of it."""
+    """A limit that was reached, and when there should be room again: in a queue, a tenth of it."""
 
     scope: LimitScope
     retry_in_ms: int

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: claims [{job_id, fence}] -> {1 | 0, ...}
 local now = now_ms()
 return change_claimed(args.claims, function(claim)

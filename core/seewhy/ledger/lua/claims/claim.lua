@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: owner, limit, lanes -> {1 | 0, {job id, fence, attempt, lane, job, quarantined}, ...}
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()

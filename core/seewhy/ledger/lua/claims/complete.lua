@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: claims [{job_id, fence, result}] -> {{1 | 0, ...}, dispatcher wakeups needed}
 local now = now_ms()
 local applied = change_claimed(args.claims, function(claim)

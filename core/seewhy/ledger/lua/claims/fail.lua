@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: claims [{job_id, fence, code, detail, retry_in_ms?}]
 --       -> {{1 | 0, ...}, dispatcher wakeups needed}
 local now = now_ms()

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: claims [{job_id, fence}] -> {'held' | 'cancel' | 'lost', ...}
 local now = now_ms()
 local statuses = {}

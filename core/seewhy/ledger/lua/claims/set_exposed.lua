@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: job_id, fence, exposed -> 1 | 0
 return change_claimed({ args }, function(claim)
   if not field(claim.job_id, 'quarantined') then return false end

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: job_id -> the fields of the job, flat; empty when the job is unknown
 local id = args.job_id
 local state = field(id, 'state')

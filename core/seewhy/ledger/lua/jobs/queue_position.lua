@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- args: job_id -> the position, counted from 1; 0 when the job is not in a queue
 -- An estimate when more than MAX_TENANTS tenants have a turn before the job's.
 local id = field(args.job_id, 'duplicate_of') or args.job_id

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: list (the key of a sorted set of job ids), offset, limit
 --       -> {examined, {job id, field, value, ...}, ...}
 -- The oldest first. Ids of expired records are removed from the list.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: limit -> {examined, 1 | 0: more jobs are overdue, lane, wakeups, lane, wakeups, ...}
 local now = now_ms()
 local overdue = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, args.limit)

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: limit -> {} or {origin, end of the lease, {job id, attempt, field, value, ...}, ...}
 local MAX_ORIGINS = 10  -- per call; an origin is passed over when its due rows have lost their jobs
 local now = now_ms()

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: job_id, interval_ms -> {1 if scheduled, ms until it may be requested again}
 local id, now = args.job_id, now_ms()
 local webhook_url, state, redelivered_ms = read_fields(id, 'webhook_url', 'state', 'redelivered_ms')

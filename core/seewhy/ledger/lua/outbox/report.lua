@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: origin, expires_ms, pause_ms,
 --       attempts [{job_id, attempt, result, detail, retry_in_ms}] -> 1
 -- Undelivered outcomes expire with their records.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: owner, lease_ms, renew (boolean) -> 1 | 0
 local now = now_ms()
 local held = redis.call('HMGET', LEADERSHIP, 'owner', 'expires_ms')

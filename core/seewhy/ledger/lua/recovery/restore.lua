@@ -1,3 +1,4 @@
+#!lua
 -- args: job_id, fields, submitted_ms, deadline_ms?, key?, as in submit.lua,
 --       outcome? {state, finished_ms, ...} -> 1 | 0
 local id, fields, outcome = args.job_id, args.fields, args.outcome
@@ -24,7 +25,7 @@ end
 
 if outcome then
   local finished = outcome.finished_ms
-  expire_record(id, fields.webhook_url, finished, now)
+  expire_record(id, tenant_in(fields.context), fields.webhook_url, finished, now)
   redis.call('HINCRBY', COUNTERS, outcome.state, 1)
   if outcome.state == 'failed' then redis.call('ZADD', DEAD_LETTERS, finished, id) end
   -- The ledger lost whether it was delivered. The message id lets a receiver ignore a repetition.

@@ -42,13 +42,44 @@ local function retry_after_ms(lane, tenant, excess, now)
   return math.min(math.max(math.ceil(excess * MINUTE_MS / per_minute), MIN_RETRY_MS), MAX_RETRY_MS)
 end
 
+-- Jobs that were cancelled, expired or cached cost a tenant nothing, but their records stay. They are
+-- counted by the time when they expire, rounded up to a part of the retention.
+local RECORD_PARTS, MAX_RECORD_RETRY_MS = 24, 3600000
+
+local function count_uncomputed(tenant, finished, retention_ms, now)
+  local key, width = uncomputed_key(tenant), math.ceil(retention_ms / RECORD_PARTS)
+  local expires = math.ceil((finished + retention_ms) / width) * width
+  if redis.call('HINCRBY', key, expires, 1) > 1 then return end
+  for _, at in ipairs(redis.call('HKEYS', key)) do
+    if tonumber(at) <= now then redis.call('HDEL', key, at) end
+  end
+  redis.call('PEXPIRE', key, 2 * math.max(settings.retention_ms, settings.webhook_retention_ms))
+end
+
+-- Return how many records the tenant has, and when the first of them expire.
+local function uncomputed_records(tenant, now)
+  local counts, total, first = redis.call('HGETALL', uncomputed_key(tenant)), 0, math.huge
+  for n = 1, #counts, 2 do
+    local expires = tonumber(counts[n])
+    if expires > now then
+      total = total + tonumber(counts[n + 1])
+      first = math.min(first, expires)
+    end
+  end
+  return total, first
+end
+
 -- Return nil while another job fits, else {scope of the limit, retry in ms}. The retry time is when
--- the queue should have shrunk to nine tenths of its limit.
+-- the queue should have shrunk to nine tenths of its limit, or the first records expire.
 local function reached_limit(lane, tenant, now)
   local of_tenant = tonumber(redis.call('HGET', open_key(lane), tenant) or 0)
   if of_tenant >= settings.tenant_limit then
     local excess = of_tenant - math.floor(settings.tenant_limit * 9 / 10)
     return { 'tenant', retry_after_ms(lane, tenant, excess, now) }
+  end
+  local records, first_expires = uncomputed_records(tenant, now)
+  if records >= settings.record_limit then
+    return { 'records', math.min(first_expires - now, MAX_RECORD_RETRY_MS) }
   end
   local of_lane = tonumber(redis.call('HGET', OPEN, lane) or 0)
   if of_lane >= settings.lane_limit then

@@ -13,6 +13,7 @@ local function virtual_time_key(lane) return 'seewhy:virtual_time:' .. lane end
 local function quarantine_key(lane) return 'seewhy:quarantine:' .. lane end
 local function claimed_key(owner) return 'seewhy:claimed:' .. owner end
 local function open_key(lane) return 'seewhy:open:' .. lane end
+local function uncomputed_key(tenant) return 'seewhy:uncomputed:' .. tenant end
 local function throughput_key(lane, minute) return 'seewhy:throughput:' .. lane .. ':' .. minute end
 local function quota_key(key_id, step) return 'seewhy:quota:' .. key_id .. ':' .. step end
 local function coalesced_key(fingerprint) return 'seewhy:coalesced:' .. fingerprint end

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- args: lane, tenant, charge? {key_id, passes, quotas}
 --       -> {scope or quota, retry in ms, what is left} or {}
 local now = now_ms()

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: digest, job_id -> 1 | 0
 local key = idempotency_key(args.digest)
 local bound = redis.call('HMGET', key, 'job_id', 'accepted')

@@ -1,3 +1,4 @@
+#!lua
 -- args: key {digest, request_digest}, job_id, epoch? -> {status, job id}
 -- 'incomplete': the ledger may lack jobs of the epoch, so the key may belong to one of them.
 if args.epoch then

@@ -1,3 +1,4 @@
+#!lua
 -- args: job_id, fields {lane, context, fingerprint?, webhook_url?, ...}, deadline_ms?,
 --       key? {digest, request_digest}, charge? {key_id, passes, quotas}
 --       -> {created, notify, limit {scope or quota, retry in ms, what is left} or {},

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: none -> {{worker id, worker as JSON}, ...}; removes the registrations that have expired
 local oldest = now_ms() - settings.lease_ms
 local workers = {}

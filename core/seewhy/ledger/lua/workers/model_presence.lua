@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- args: none -> {now in ms, {{model, workers that have it loaded, when one was last seen}, ...}}
 local now = now_ms()
 local counts, rows = {}, {}

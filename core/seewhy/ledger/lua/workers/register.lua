@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- args: worker_id, models
 local known = redis.call('HGET', WORKERS, args.worker_id)
 local now = now_ms()

@@ -5,8 +5,10 @@ from collections import Counter
 
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.types import LimitScope, QueueLimit
+from seewhy.schemas.job import JobState
 
 MINUTE_MS, MIN_RETRY_MS, MAX_RETRY_MS = 60_000, 1_000, 60_000
+RECORD_PARTS, MAX_RECORD_RETRY_MS = 24, 3_600_000
 
 
 def open_jobs(state: LedgerState, lane: str, tenant: str | None = None) -> int:
@@ -18,15 +20,38 @@ def open_jobs(state: LedgerState, lane: str, tenant: str | None = None) -> int:
 
 def reached_limit(state: LedgerState, lane: str, tenant: str) -> QueueLimit | None:
     """Return the limit that refuses another job, if any."""
-    for scope, limit, of_tenant in (
-        (LimitScope.TENANT, state.policy.tenant_limit, tenant),
-        (LimitScope.LANE, state.policy.lane_limit, None),
-    ):
-        count = open_jobs(state, lane, of_tenant)
-        if count >= limit:
-            excess = count - limit * 9 // 10
-            return QueueLimit(scope, retry_after_ms(state, lane, of_tenant, excess))
-    return None
+    return (
+        _queue_limit(state, LimitScope.TENANT, lane, tenant)
+        or _record_limit(state, tenant)
+        or _queue_limit(state, LimitScope.LANE, lane)
+    )
+
+
+def _queue_limit(
+    state: LedgerState, scope: LimitScope, lane: str, tenant: str | None = None
+) -> QueueLimit | None:
+    limit = state.policy.lane_limit if tenant is None else state.policy.tenant_limit
+    count = open_jobs(state, lane, tenant)
+    if count < limit:
+        return None
+    return QueueLimit(scope, retry_after_ms(state, lane, tenant, count - limit * 9 // 10))
+
+
+def _record_limit(state: LedgerState, tenant: str) -> QueueLimit | None:
+    """Limit the records of jobs that were not computed; see `admission.lua` for the rounding."""
+    expiries = []
+    for record in (entry.record for entry in state.entries.values()):
+        uncomputed = record.cached or record.state in {JobState.CANCELLED, JobState.EXPIRED}
+        if record.finished_ms is None or record.context.tenant != tenant or not uncomputed:
+            continue
+        retention_ms = state.retention_ms(record)
+        width = math.ceil(retention_ms / RECORD_PARTS)
+        expires = math.ceil((record.finished_ms + retention_ms) / width) * width
+        if expires > state.now():
+            expiries.append(expires)
+    if len(expiries) < state.policy.record_limit:
+        return None
+    return QueueLimit(LimitScope.RECORDS, min(min(expiries) - state.now(), MAX_RECORD_RETRY_MS))
 
 
 def retry_after_ms(state: LedgerState, lane: str, tenant: str | None, excess: int) -> int:

@@ -145,10 +145,14 @@ class LedgerState:
         """Whether the record is past its retention."""
         if record.finished_ms is None:
             return False
+        return record.finished_ms + self.retention_ms(record) <= self.now()
+
+    def retention_ms(self, record: JobRecord) -> int:
+        """Return how long the record is kept after its job has finished."""
         retention_ms = self.policy.retention_ms
         if record.webhook:
             retention_ms = max(retention_ms, self.policy.webhook_retention_ms)
-        return record.finished_ms + retention_ms <= self.now()
+        return retention_ms
 
     def past_deadline(self, record: JobRecord) -> bool:
         """Whether the deadline has passed."""

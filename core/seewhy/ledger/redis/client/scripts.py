@@ -1,6 +1,8 @@
 """The Lua scripts of the ledger, and how they are called.
 
-Every script receives two JSON objects: the ledger's settings and the arguments of the call.
+Every script receives two JSON objects: the ledger's settings and the arguments of the call. The
+first line of its file says what Redis lets it do at its memory limit: `allow-oom` for what finishes
+or keeps up accepted jobs, and no flag for what accepts more.
 """
 
 import json
@@ -49,7 +51,8 @@ class Scripts:
     def script(self, path: str) -> Any:
         """Return the registered script; Redis identifies it by its `sha`."""
         if path not in self._scripts:
-            self._scripts[path] = self.client.register_script(self._shared + _lua(path))
+            flags, _, body = _lua(path).partition("\n")
+            self._scripts[path] = self.client.register_script(f"{flags}\n{self._shared}\n{body}")
         return self._scripts[path]
 
 
