@@ -208,7 +208,7 @@ def test_up_refuses_the_same_before_it_starts_anything(tmp_path: Path) -> None:
     arguments = ["up", "--host", UNCLEAR_HOST, "--port", "0", "--data", str(tmp_path / "data")]
     refused = CliRunner().invoke(app, arguments)
     assert isinstance(refused.exception, SettingsError)
-    assert "seewhy keys create" in str(refused.exception)
+    assert f"seewhy keys create --tenant NAME --data {tmp_path}/data" in str(refused.exception)
     assert list((tmp_path / "data" / "logs").iterdir()) == []
 
 

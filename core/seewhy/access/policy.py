@@ -18,12 +18,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def require_protection(settings: Settings, *, has_keys: Callable[[], bool]) -> None:
+def require_protection(
+    settings: Settings, *, has_keys: Callable[[], bool], options: str = ""
+) -> None:
     """Refuse settings under which anybody on the network could use the API.
 
-    Raises `SettingsError` when the API listens on an address that is not loopback without keys and
-    without a gateway, unless `SEEWHY_AUTH` says what is wanted. When the object store cannot be
-    asked, the API may start: it then requires keys.
+    `options` are those that `seewhy keys create` needs for this store. Raises `SettingsError` when
+    the API listens on an address that is not loopback without keys and without a gateway, unless
+    `SEEWHY_AUTH` says what is wanted. When the object store cannot be asked, the API may start: it
+    then requires keys.
     """
     if settings.auth == "none":
         _log.warning("SEEWHY_AUTH=none: everybody who reaches the API can use it")
@@ -38,12 +41,13 @@ def require_protection(settings: Settings, *, has_keys: Callable[[], bool]) -> N
     except StoreUnavailable as error:
         _log.warning("The API requires keys. Whether there are any is not known yet: %s", error)
         return
+    command = f"seewhy keys create --tenant NAME{options}"
     if settings.auth == "keys":
-        _log.warning("There is no key yet. Create one: seewhy keys create --tenant NAME")
+        _log.warning("There is no key yet. Create one: %s", command)
         return
     raise SettingsError(
         f"{settings.api_host} is not a loopback address, and there is no API key. Do one of these: "
-        "create a key with `seewhy keys create --tenant NAME`; put a gateway in front "
+        f"create a key with `{command}`; put a gateway in front "
         "(SEEWHY_TENANT_HEADER and SEEWHY_TRUSTED_PROXIES); set SEEWHY_AUTH=keys to start and "
         "create a key later; set SEEWHY_AUTH=none to let everybody in."
     )

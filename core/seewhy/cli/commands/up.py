@@ -45,7 +45,9 @@ def up(
     with lock_data_directory(data) as directory:
         settings = complete_settings(settings, directory)
         require_protection(
-            settings, has_keys=lambda: KeyRing(KeyStore(open_store(settings))).has_keys()
+            settings,
+            has_keys=lambda: KeyRing(KeyStore(open_store(settings))).has_keys(),
+            options=f" --data {data}" if settings.store_url == directory.store_url else "",
         )
         with DownloadProgress(console) as downloads:
             settings = ensure_weights(

@@ -2,73 +2,80 @@
 -- minute touches count in full: in no 60 seconds does a key get more than its quota of a minute.
 
 local STEP_MS, STEPS = 10000, 6
+local SUBMISSIONS, PASSES = 'submissions', 'forward-passes'
 
 local function step_of(now) return math.floor(now / STEP_MS) end
 
 -- When the last minute no longer touches a step.
 local function ends_in_ms(step, now) return (step + STEPS + 1) * STEP_MS - now end
 
--- Return what a key used in the last minute, by step, the oldest first.
-local function recent_use(key_id, name, now)
-  local use = { total = 0 }
+-- Return what a key used in the last minute: for each quota the amounts by step, the oldest first,
+-- and their total.
+local function recent_use(key_id, now)
+  local use = { [SUBMISSIONS] = { total = 0 }, [PASSES] = { total = 0 } }
   for step = step_of(now) - STEPS, step_of(now) do
-    local amount = tonumber(redis.call('HGET', quota_key(key_id, step), name) or 0)
-    use.total = use.total + amount
-    table.insert(use, { step = step, amount = amount })
+    local amounts = redis.call('HMGET', quota_key(key_id, step), SUBMISSIONS, PASSES)
+    for n, name in ipairs({ SUBMISSIONS, PASSES }) do
+      local amount = tonumber(amounts[n] or 0)
+      use[name].total = use[name].total + amount
+      table.insert(use[name], { step = step, amount = amount })
+    end
   end
   return use
 end
 
 -- Return how long until `cost` fits; 0 when it fits now.
-local function fits_in_ms(use, quota, cost, now)
-  local excess = use.total + cost - quota
+local function fits_in_ms(used, quota, cost, now)
+  local excess = used.total + cost - quota
   local wait = 0
-  for _, used in ipairs(use) do
+  for _, of_step in ipairs(used) do
     if excess <= 0 then break end
-    excess = excess - used.amount
-    wait = ends_in_ms(used.step, now)
+    excess = excess - of_step.amount
+    wait = ends_in_ms(of_step.step, now)
   end
   return wait
 end
 
-local function remaining(key_id, name, quota, now)
-  local use = recent_use(key_id, name, now)
-  for _, used in ipairs(use) do
-    if used.amount > 0 then
-      return { math.max(quota - use.total, 0), ends_in_ms(used.step, now) }
-    end
-  end
-  return { quota, 0 }
-end
-
 -- Return nil while the charge fits, else {name of the quota, retry in ms, what is left of it}.
-local function reached_quota(charge, lane, tenant, now)
-  local key_id, quotas = charge.key_id, charge.quotas
-  local open = tonumber(redis.call('HGET', OPEN_BY_KEY, key_id) or 0)
+local function reached_quota(charge, use, lane, tenant, now)
+  local quotas = charge.quotas
+  local open = tonumber(redis.call('HGET', OPEN_BY_KEY, charge.key_id) or 0)
   if open >= quotas.open_jobs then
     local excess = open - math.floor(quotas.open_jobs * 9 / 10)
     return { 'open-jobs', retry_after_ms(lane, tenant, excess, now), 0 }
   end
   local costs = {
-    { 'submissions', quotas.submissions_per_minute, 1 },
-    { 'forward-passes', quotas.passes_per_minute, charge.passes },
+    { SUBMISSIONS, quotas.submissions_per_minute, 1 },
+    { PASSES, quotas.passes_per_minute, charge.passes },
   }
   for _, cost in ipairs(costs) do
-    local use = recent_use(key_id, cost[1], now)
-    local wait = fits_in_ms(use, cost[2], cost[3], now)
-    if wait > 0 then return { cost[1], wait, math.max(cost[2] - use.total, 0) } end
+    local name, quota = cost[1], cost[2]
+    local wait = fits_in_ms(use[name], quota, cost[3], now)
+    if wait > 0 then return { name, wait, math.max(quota - use[name].total, 0) } end
   end
 end
 
+-- Take an amount from a quota; return what is left, and when some of what was used is free again.
+local function take(key, name, used, quota, amount, now)
+  if amount > 0 then redis.call('HINCRBY', key, name, amount) end
+  local latest = used[#used]
+  latest.amount, used.total = latest.amount + amount, used.total + amount
+  for _, of_step in ipairs(used) do
+    if of_step.amount > 0 then
+      return { math.max(quota - used.total, 0), ends_in_ms(of_step.step, now) }
+    end
+  end
+  return { quota, 0 }
+end
+
 -- Take a submission, and its passes if it must be computed; return what is left.
-local function take_quota(charge, computes, now)
-  local key_id, quotas = charge.key_id, charge.quotas
-  local key = quota_key(key_id, step_of(now))
-  redis.call('HINCRBY', key, 'submissions', 1)
-  if computes then redis.call('HINCRBY', key, 'forward-passes', charge.passes) end
-  redis.call('PEXPIRE', key, (STEPS + 1) * STEP_MS)
-  return {
-    remaining(key_id, 'submissions', quotas.submissions_per_minute, now),
-    remaining(key_id, 'forward-passes', quotas.passes_per_minute, now),
+local function take_quota(charge, use, computes, now)
+  local quotas, key = charge.quotas, quota_key(charge.key_id, step_of(now))
+  local passes = computes and charge.passes or 0
+  local left = {
+    take(key, SUBMISSIONS, use[SUBMISSIONS], quotas.submissions_per_minute, 1, now),
+    take(key, PASSES, use[PASSES], quotas.passes_per_minute, passes, now),
   }
+  redis.call('PEXPIRE', key, (STEPS + 1) * STEP_MS)
+  return left
 end

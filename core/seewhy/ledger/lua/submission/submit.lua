@@ -7,8 +7,9 @@
 local id, fields, charge = args.job_id, args.fields, args.charge
 if redis.call('EXISTS', job_key(id)) == 1 then return { 0, 0, {} } end
 local now, tenant = now_ms(), tenant_in(fields.context)
+local use = charge and recent_use(charge.key_id, now)
 local limit = reached_limit(fields.lane, tenant, now)
-  or charge and reached_quota(charge, fields.lane, tenant, now)
+  or charge and reached_quota(charge, use, fields.lane, tenant, now)
 if limit then return { 0, 0, limit } end
 fields.state, fields.submitted_ms = 'queued', now
 fields.attempts, fields.crashes, fields.fence = 0, 0, 0
@@ -19,7 +20,7 @@ if args.key then bind_key(args.key, id, settings.idempotency_ttl_ms) end
 redis.call('HINCRBY', COUNTERS, 'accepted', 1)
 count_opened(fields.lane, fields.context)
 local computes = not fields.fingerprint or coalesce(id, now)
-local left = charge and take_quota(charge, computes, now) or nil
+local left = charge and take_quota(charge, use, computes, now) or nil
 if not computes then return { 1, 0, {}, left } end
 make_ready(id, now)
 return { 1, wakeups_needed(fields.lane) > 0 and 1 or 0, {}, left }
