@@ -231,6 +231,19 @@ def test_a_private_address_is_not_connected_to_by_default() -> None:
         assert server.requests == []
 
 
+def test_a_name_that_is_rebound_between_two_lookups_is_looked_up_once() -> None:
+    """The first answer is allowed, the second is not; both have a receiver that would answer."""
+    answers = [["127.0.0.1"], ["127.0.0.2"]]
+    client = WebhookClient(networks=[ip_network("127.0.0.1/32")], resolve=lambda *_: answers.pop(0))
+    with receiving(answer(HEAD + b"Content-Length: 0\r\n\r\n")) as receiver, finishes_early():
+        url = f"http://rebinding.example:{receiver.port}/"
+        first, second = (client.send(WebhookRequest(url, BODY, {})) for _ in range(2))
+    assert first.result is DeliveryResult.DELIVERED
+    assert second.detail == UNREACHABLE
+    assert "not public" in (second.reason or "")
+    assert (answers, len(receiver.heads)) == ([], 1)
+
+
 def test_an_invalid_url_is_returned_as_a_retry() -> None:
     response = send_to("https://user@127.0.0.1/")
     assert response == WebhookResponse(
