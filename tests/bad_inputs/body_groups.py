@@ -17,6 +17,8 @@ def multipart() -> Iterable[Case]:
     yield Case("no image", {422}, form(part("request", b"{}")))
     yield Case("text as an image", {422}, form(part("image", JPEG)))
     yield Case("an unknown part", {422}, form(image, part("x" * 5_000, b"y")))
+    unnamed = part("request", b"{}").replace(b" name=", b" lame=")
+    yield Case("a part without a name", {422}, form(image, unnamed, part("x", b"y")))
     yield Case("a part with a path", {422}, form(image, part("../../etc/passwd", b"y")))
     yield Case("a large part header", {400, 413, 422}, form(part("x" * 1_000_000, b"y")))
     yield Case("a large text part", {413}, form(image, part("request", b" " * 400_000)))

@@ -78,7 +78,7 @@ def _parse_multipart(request: Request) -> tuple[bytes, ExplanationRequest]:
     unknown = (set(files) | set(form)) - {"image", "request"}
     if unknown:
         raise InvalidRequest(
-            f"Unknown parts: {', '.join(map(quote, sorted(unknown)))}. Send a file part named "
+            f"Unknown parts: {', '.join(sorted(map(quote, unknown)))}. Send a file part named "
             "image and optionally a part named request."
         )
     images = files.getlist("image")
