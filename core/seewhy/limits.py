@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 MODEL_MEMORY_BYTES = 8_000_000_000
-"""Enough for every network of `keras.applications`; the largest needs 5 GB."""
+"""Enough for every network of `keras.applications`; the largest needs 6 GB."""
 
 
 class Limits(BaseSettings):

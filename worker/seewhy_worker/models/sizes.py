@@ -9,8 +9,8 @@ from seewhy_worker.models.inspection.wording import format_bytes
 from seewhy_worker.models.splitting.channel_layout import is_channels_first_image
 from seewhy_worker.models.splitting.graph import flatten, has_graph
 
-WEIGHT_COPIES = 3
-"""Loading holds the file, the weights and a temporary copy."""
+WEIGHT_COPIES = 4
+"""Loading holds the file, the weights and temporary copies: measured on VGG16."""
 _FLOAT_BYTES = 4
 
 
