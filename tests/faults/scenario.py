@@ -32,8 +32,6 @@ class Scenario:
     """The fewest jobs with which the fault occurs; smaller runs are raised to this number."""
     poisons: Sequence[Poison] = ()
     """The poison images among the jobs."""
-    tasks_raise: bool = False
-    """Whether the fault makes Celery tasks raise, as a malformed wakeup does."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -110,13 +110,16 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
         io_threads=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="io"),
         report_timeout_s=settings.lease_s,
     )
-    _register_task(celery, runner)
+    _register_task(celery, runner, lanes)
     return Worker(celery, runner, leases, watchdog, presence, lanes, settings.worker_concurrency)
 
 
-def _register_task(celery: Celery, runner: BatchRunner) -> None:
+def _register_task(celery: Celery, runner: BatchRunner, lanes: tuple[str, ...]) -> None:
     @celery.task(name=RUN_JOBS_TASK)
-    def run_jobs(lane: str, **_future_arguments: Any) -> None:
+    def run_jobs(lane: object = None, *_: Any, **_future_arguments: Any) -> None:
+        if not isinstance(lane, str) or lane not in lanes:
+            _log.warning("Ignoring a wakeup for %.100r: not a lane of this worker", lane)
+            return
         try:
             runner.run_lane(lane)
         except LedgerUnavailable as error:

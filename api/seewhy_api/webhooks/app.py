@@ -73,7 +73,7 @@ def create_dispatcher(
 
 def _register_task(celery: Celery, dispatcher: WebhookDispatcher) -> None:
     @celery.task(name=DELIVER_WEBHOOKS_TASK)
-    def deliver() -> None:
+    def deliver(*_: Any, **_future_arguments: Any) -> None:
         try:
             dispatcher.deliver()
         except LedgerUnavailable as error:

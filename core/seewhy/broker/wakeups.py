@@ -73,6 +73,7 @@ def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None
     """Run the application's tasks for messages in these queues until SIGTERM."""
     for verbose in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(verbose).setLevel(logging.WARNING)
+    logging.getLogger("celery.worker.consumer.consumer").addFilter(_shorten_refusal)
     celery.worker_main(
         [
             "--quiet",
@@ -85,6 +86,23 @@ def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None
             "--without-mingle",
         ]
     )
+
+
+_REFUSALS = (
+    "Received and deleted unknown message",
+    "Received unregistered task",
+    "Received invalid task message",
+    "Can't decode message body",
+)
+
+
+def _shorten_refusal(record: logging.LogRecord) -> bool:
+    """Make one warning of what Celery logs in full, with a traceback, for other messages."""
+    if str(record.msg).startswith(_REFUSALS):
+        summary = record.getMessage().partition("\n")[0][:200]
+        record.msg, record.args, record.exc_info = "Ignoring a message: %s", (summary,), None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
 
 
 class WakeupPublisher:

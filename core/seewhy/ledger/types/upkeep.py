@@ -6,7 +6,7 @@ from seewhy.ledger.types.records import JobOutcome
 from seewhy.ledger.types.submissions import Submission
 from seewhy.schemas.job import JobState
 
-SWEEP_LIMIT = 200
+SWEEP_LIMIT = 100
 """How many overdue jobs one sweep checks by default: it must not block Redis for long."""
 
 
