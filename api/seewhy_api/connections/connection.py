@@ -72,15 +72,16 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def received(self, data: bytes) -> bool:
         """Parse received bytes, and note when each part of a request started."""
-        now_s = time.monotonic()
-        if self.request is None:
+        now_s, before = time.monotonic(), self.request
+        if before is None:
             data = data.lstrip(b"\r\n")  # waitress takes each blank line for an empty request
             if not data:
                 self._request_started_s = self._request_started_s or now_s
                 return False
         accepted: bool = super().received(data)
-        if self.request is None:
+        if self.request is None or before not in {None, self.request}:
             self._request_started_s = self._body_started_s = None
+        if self.request is None:
             return accepted
         self._request_started_s = self._request_started_s or now_s
         if self.request.headers_finished and self._body_started_s is None:
