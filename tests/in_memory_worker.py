@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from optionals import present
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.ledger.memory.ledger import MemoryLedger
-from seewhy.ledger.types import JobRecord, LedgerPolicy, Submission, lanes_of
-from seewhy.schemas.job import Job, JobState
+from seewhy.ledger.types import JobRecord, LedgerPolicy, Submission, lane_of, lanes_of
+from seewhy.schemas.job import Job, JobState, Priority
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import image_key
 from seewhy.storage.obstore_adapter import memory_store
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
 from seewhy_worker.pipeline.device import Device
@@ -18,26 +19,37 @@ from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
 from seewhy_worker.stub import StubExplainer
 
 LANE = lanes_of("m")[0]
+LONG_LANE = lane_of("m", Priority.INTERACTIVE, long=True)
 IMAGE_KEY = image_key("0" * 64)
+MAX_PASSES = 64
+"""Forward passes of a batch."""
 
 
 class HookedExplainer(StubExplainer):
-    """Calls `before_batch` before each batch and records the batch sizes."""
+    """Calls `before_batch` and `before_chunk`, and records the batch sizes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.before_batch: Callable[[Sequence[ExplanationTask]], object] = lambda _: None
+        self.before_chunk: Callable[[], object] = lambda: None
         self.batch_sizes: list[int] = []
 
-    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+    def explain(
+        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> list[ImageExplanation]:
         self.batch_sizes.append(len(tasks))
         self.before_batch(tasks)
-        return super().explain(tasks)
+        return super().explain(tasks, checkpoint=checkpoint)
+
+    def run_chunk(self) -> None:
+        self.before_chunk()
+        super().run_chunk()
 
 
 class InMemoryWorker:
@@ -55,8 +67,6 @@ class InMemoryWorker:
         self.runner = BatchRunner(
             PipelineDeps(
                 ledger=self.ledger,
-                wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
-                store=self.store,
                 leases=self.leases,
                 fetcher=ImageFetcher(images=self.images, exposure=exposure),
                 devices={"m": Device(self.explainer, max_batch=4, watchdog=Watchdog(timeout_s=60))},
@@ -66,23 +76,37 @@ class InMemoryWorker:
                     exposure=exposure,
                     versions={"seewhy": "test"},
                 ),
+                reporter=OutcomeReporter(
+                    ledger=self.ledger,
+                    wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
+                    store=self.store,
+                    timeout_s=0,
+                ),
             ),
             owner="w",
             io_threads=self.io_threads,
-            report_timeout_s=0,
+            max_passes=MAX_PASSES,
+            long_jobs=1,
         )
 
-    def submit(self, *job_ids: str, key: str = IMAGE_KEY, **fields: object) -> None:
+    def submit(
+        self,
+        *job_ids: str,
+        key: str = IMAGE_KEY,
+        lane: str = LANE,
+        deadline_ms: int | None = None,
+        **fields: object,
+    ) -> None:
         for job_id in job_ids:
             job = Job(
                 model="m", method="gradcam", targets=(-1,), outputs=("overlay",), image_key=key,
                 image_width_px=451, image_height_px=300,
             ).model_copy(update=fields)  # fmt: skip
-            self.ledger.submit(Submission(job_id, LANE, job.model_dump_json()))
+            self.ledger.submit(Submission(job_id, lane, job.model_dump_json(), deadline_ms))
 
-    def run(self) -> int:
+    def run(self, lane: str = LANE) -> int:
         """Run the lane until no job is ready; return how many jobs were claimed."""
-        return self.runner.run_lane(LANE)
+        return self.runner.run_lane(lane)
 
     def advance(self, ms: int = 60_000) -> None:
         """Move the clock, by default longer than any retry delay, and sweep."""

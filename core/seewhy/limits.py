@@ -74,6 +74,12 @@ class Limits(BaseSettings):
         description="The maximum number of forward passes that one explanation may take, as "
         "estimated for VGG16; more are refused with 422.",
     )
+    max_passes_per_batch: int = Field(
+        64,
+        ge=1,
+        description="The number of forward passes up to which jobs run in batches; longer jobs "
+        "run one by one, in turns with the batches.",
+    )
     model_memory_bytes: int = Field(
         MODEL_MEMORY_BYTES,
         ge=100_000_000,

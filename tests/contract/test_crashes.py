@@ -30,9 +30,11 @@ def harness(request: pytest.FixtureRequest) -> Iterator[LedgerHarness]:
             yield RedisHarness(client)
 
 
-def submit(harness: LedgerHarness, *job_ids: str, deadline_ms: int | None = None) -> None:
+def submit(
+    harness: LedgerHarness, *job_ids: str, lane: str = LANE, deadline_ms: int | None = None
+) -> None:
     for job_id in job_ids:
-        harness.ledger.submit(Submission(job_id, LANE, f"text of {job_id}", deadline_ms))
+        harness.ledger.submit(Submission(job_id, lane, f"text of {job_id}", deadline_ms))
 
 
 def claim(harness: LedgerHarness, owner: str = "w1") -> list[Claim]:
@@ -90,6 +92,25 @@ def test_the_owner_of_a_quarantined_job_claims_no_other_job(harness: LedgerHarne
     assert claim(harness, owner="w1") == []
     harness.ledger.complete([Completion(quarantined[0], "r")])
     assert [c.job_id for c in claim(harness, owner="w1")] == ["fresh"]
+
+
+def test_a_quarantined_job_of_another_lane_goes_first_and_waits_for_an_owner_without_jobs(
+    harness: LedgerHarness,
+) -> None:
+    other = lane_of("vgg16", Priority.INTERACTIVE, long=True)
+    submit(harness, "crashed", lane=other)
+    harness.ledger.claim([other], owner="dead", limit=1)
+    harness.advance(1_000)
+    harness.ledger.sweep()
+    submit(harness, "a", "b")
+
+    def claim_beside_other() -> list[Claim]:
+        return harness.ledger.claim([LANE], owner="w1", limit=1, quarantine_lanes=[other])
+
+    (first,) = harness.ledger.claim([LANE], owner="w1", limit=1)
+    assert claim_beside_other() == []
+    harness.ledger.complete([Completion(first, "r")])
+    assert [(c.job_id, c.lane) for c in claim_beside_other()] == [("crashed", other)]
 
 
 def test_a_quarantined_job_waits_for_an_owner_without_jobs(harness: LedgerHarness) -> None:

@@ -26,8 +26,11 @@ from seewhy.ledger.types import (
     QueueLimit,
     ReservationStatus,
     Submission,
+    is_long,
     lane_of,
     lanes_of,
+    model_of,
+    priority_of,
     wakeup_queue,
 )
 from seewhy.schemas.context import RequestContext
@@ -190,6 +193,20 @@ def test_a_stale_fence_cannot_finish_a_job(harness: LedgerHarness) -> None:
     assert harness.ledger.release(old) == [False]
     assert harness.ledger.complete([Completion(new[0], "fresh")]).applied == [True]
     assert read(harness, "a").result == "fresh"
+
+
+def test_the_lanes_of_long_jobs_come_last(harness: LedgerHarness) -> None:
+    for long in (True, False):
+        for priority in reversed(Priority):
+            lane = lane_of("vgg16", priority, long=long)
+            submit(harness, lane, lane=lane)
+            assert (model_of(lane), priority_of(lane), is_long(lane)) == ("vgg16", priority, long)
+    assert [c.job_id for c in claim(harness)] == [
+        "vgg16:interactive",
+        "vgg16:batch",
+        "vgg16:interactive:long",
+        "vgg16:batch:long",
+    ]
 
 
 def test_a_queued_job_is_cancelled_at_once(harness: LedgerHarness) -> None:

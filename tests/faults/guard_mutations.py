@@ -131,7 +131,7 @@ MUTATIONS = (
     Mutation(
         guard="release of claims at SIGTERM",
         file="worker/seewhy_worker/pipeline/batch_runner.py",
-        old="self._retry_report(lambda: self._deps.ledger.release([job.claim for job in batch]))",
+        old="self._deps.reporter.release([job.claim for job in batch])",
         new="pass",
         fault="F3",
         seen=r"a stopped worker charged an attempt",
@@ -195,7 +195,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="uncharged store outages",
-        file="worker/seewhy_worker/pipeline/batch_runner.py",
+        file="worker/seewhy_worker/pipeline/outcome_reporter.py",
         old="return store_failures",
         new="return []",
         fault="F20",

@@ -30,6 +30,7 @@ from seewhy.settings import load
 from seewhy.storage.keys import image_key
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.app import create_worker
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.stub import StubExplainer
@@ -92,7 +93,9 @@ class FaultyExplainer(StubExplainer):
         self._counter = counter
         self._killer = killer
 
-    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+    def explain(
+        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> list[ImageExplanation]:
         """Explain a batch like `StubExplainer.explain`, subject to the fault."""
         if self._fault == "hang" and not self._counter.increment():
             threading.Event().wait()
@@ -111,7 +114,7 @@ class FaultyExplainer(StubExplainer):
             os.kill(os.getpid(), signal.SIGKILL)
         if Poison.RAISE in poisons:
             raise ValueError("poison image")
-        explained = super().explain(tasks)
+        explained = super().explain(tasks, checkpoint=checkpoint)
         paired = zip(explained, poisons, strict=True)
         return [_with_nan(e, poison) for e, poison in paired if poison is not Poison.SHORT]
 
@@ -141,7 +144,7 @@ def exhaust_task_memory(runner: BatchRunner, counter: FaultCounter) -> None:
 
 def delay_report(runner: BatchRunner, counter: FaultCounter, *, deadly: bool) -> None:
     """Stop between storing results and reporting them: wait, or die `DEATHS` times."""
-    ledger = runner._deps.ledger
+    ledger = runner._deps.reporter._ledger
     complete = ledger.complete
 
     def complete_late(completions: Sequence[Completion]) -> FinishReceipt:
@@ -177,7 +180,7 @@ def main(fault: str, folder: str, batch_ms: str) -> None:
     killer = Killer(FaultCounter(Path(folder), "unlucky"))
     explainer = FaultyExplainer(fault, counter, killer, batch_s=float(batch_ms) / 1000)
     worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))
-    killer.watch(worker.runner._deps.store)
+    killer.watch(worker.runner._deps.reporter._store)
     patch_decoder()
     if fault == "exhaust-task-memory":
         exhaust_task_memory(worker.runner, counter)

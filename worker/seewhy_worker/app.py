@@ -26,6 +26,7 @@ from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.presence import Presence
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
@@ -46,7 +47,7 @@ class Worker:
     in_flight: int
 
     def run(self) -> None:
-        """Consume wakeups until SIGTERM; finish the batch on the device and release the others.
+        """Consume wakeups until SIGTERM, then release what is claimed at its next checkpoint.
 
         Exits the process with `EXIT_DEVICE_HUNG` when the device stops responding.
         """
@@ -92,8 +93,6 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     )
     deps = PipelineDeps(
         ledger=ledger,
-        wakeups=WakeupPublisher(celery),
-        store=store,
         leases=leases,
         fetcher=ImageFetcher(images=images, exposure=exposure),
         devices={
@@ -103,12 +102,19 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
         publisher=ResultPublisher(
             store=store, images=images, exposure=exposure, versions=_versions()
         ),
+        reporter=OutcomeReporter(
+            ledger=ledger,
+            wakeups=WakeupPublisher(celery),
+            store=store,
+            timeout_s=settings.lease_s,
+        ),
     )
     runner = BatchRunner(
         deps,
         owner=worker_id,
         io_threads=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="io"),
-        report_timeout_s=settings.lease_s,
+        max_passes=settings.max_passes_per_batch,
+        long_jobs=max(1, settings.worker_concurrency - 2),
     )
     _register_task(celery, runner, lanes)
     return Worker(celery, runner, leases, watchdog, presence, lanes, settings.worker_concurrency)

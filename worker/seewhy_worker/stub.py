@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 
 from seewhy.logs import configure_logging
 from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 
 MAP_SIZE = 7
 CLASSES = 5
+PASSES_PER_CHUNK = 64
+"""Forward passes that take as long as a batch, in methods of many passes."""
 
 
 class StubExplainer:
@@ -29,7 +33,7 @@ class StubExplainer:
     digest = "stub"
 
     def __init__(self, *, batch_s: float = 0.0) -> None:
-        """Sleep `batch_s` in each batch, to simulate a device."""
+        """Sleep `batch_s` in each batch, to simulate a device, and longer for many passes."""
         self._batch_s = batch_s
 
     def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
@@ -39,10 +43,20 @@ class StubExplainer:
         covers = Rectangle(x=0, y=0, width=width_px, height=height_px)
         return PreparedImage(pixels=small.astype(np.float32), covers=covers)
 
-    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+    def explain(
+        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> list[ImageExplanation]:
         """Return the mean over the colors as every map, for all targets and options."""
-        time.sleep(self._batch_s)
+        self.run_chunk()
+        passes = sum(forward_passes(task.options, targets=len(task.targets)) for task in tasks)
+        for _ in range(int(passes / PASSES_PER_CHUNK)):
+            checkpoint()
+            self.run_chunk()
         return [_explain(task) for task in tasks]
+
+    def run_chunk(self) -> None:
+        """Do as the device does between two checkpoints."""
+        time.sleep(self._batch_s)
 
     def warm_up(self) -> None:
         """Do nothing."""

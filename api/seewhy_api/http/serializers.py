@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seewhy.errors import ModelNotServed
-from seewhy.ledger.types import JobRecord
-from seewhy.schemas.job import Priority
+from seewhy.ledger.types import JobRecord, priority_of
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.served_models import Serving
@@ -73,7 +72,7 @@ def serialize_summary(record: JobRecord) -> dict[str, Any]:
         "status": record.state,
         "model": job["model"],
         "method": job["method"],
-        "priority": Priority(record.lane.rpartition(":")[2]),
+        "priority": priority_of(record.lane),
         "metadata": job["metadata"],
         "attempts": record.attempts,
     }

@@ -171,9 +171,10 @@ class SubmitService:
             metadata=request.metadata,
         )
         passes = _count_passes(job, limit=self._passes_limit(quotas))
+        is_long = passes > self._settings.max_passes_per_batch
         submission = Submission(
             job_id=new_job_id(),
-            lane=lane_of(spec.name, request.priority),
+            lane=lane_of(spec.name, request.priority, long=is_long),
             job=job.model_dump_json(),
             deadline_ms=None if request.deadline_s is None else round(request.deadline_s * 1000),
             context=context,

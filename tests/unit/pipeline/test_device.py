@@ -7,6 +7,7 @@ import pytest
 from in_memory_worker import InMemoryWorker, job_ids
 from seewhy.errors import OutOfMemory
 from seewhy.schemas.job import JobState
+from seewhy_worker.checkpoints.checkpoint import Checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
 THIRD_FAILS = [
@@ -42,9 +43,11 @@ def test_only_the_image_without_an_explanation_fails(
     explain = worker.explainer.explain
     omitted: list[ExplanationTask] = []
 
-    def omit_one(tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+    def omit_one(
+        tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
         omitted[:] = omitted or [tasks[2]]
-        explained = zip(tasks, explain(tasks), strict=True)
+        explained = zip(tasks, explain(tasks, checkpoint=checkpoint), strict=True)
         return [explanation for task, explanation in explained if task is not omitted[0]]
 
     monkeypatch.setattr(worker.explainer, "explain", omit_one)

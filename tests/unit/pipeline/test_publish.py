@@ -16,6 +16,7 @@ from seewhy.imaging.maps import decode_npy
 from seewhy.ledger.types import Completion
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
+from seewhy_worker.checkpoints.checkpoint import Checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
 
@@ -89,8 +90,10 @@ def test_non_finite_numbers_are_null_in_json_and_nan_in_the_client(
     worker.submit(job)
     explain = worker.explainer.explain
 
-    def explain_as_nan(tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
-        (explanation,) = explain(tasks)
+    def explain_as_nan(
+        tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
+        (explanation,) = explain(tasks, checkpoint=checkpoint)
         score = ClassScore(index=0, label="0", logit=math.nan, probability=math.nan)
         target = TargetResult(
             score=score, verdict=Verdict.NOT_FINITE, minimum=math.nan, maximum=math.inf

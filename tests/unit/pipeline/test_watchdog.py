@@ -2,33 +2,20 @@
 
 import subprocess
 import sys
-from typing import Any
 
-import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from seewhy.schemas.geometry import Rectangle
-from seewhy.schemas.job import MethodOptions
-from seewhy_worker.explain.types import ExplanationTask, PreparedImage
-from seewhy_worker.pipeline.watchdog import EXIT_DEVICE_HUNG, Watchdog, passes_of
+from seewhy_worker.checkpoints.checkpoint import no_checkpoint
+from seewhy_worker.pipeline.watchdog import EXIT_DEVICE_HUNG, Watchdog
 
 WATCHED = """
 import os, signal, subprocess, sys, threading
 from seewhy_worker.pipeline.watchdog import Watchdog
 watchdog = Watchdog(timeout_s={timeout_s}, tick_s=0.1)
 watchdog.start()
-with watchdog.watching(passes=1):
+with watchdog.watching(lambda: None):
     print("watching", flush=True)
     {body}
 watchdog.stop()
 """
-
-
-def task(*targets: int, **options: Any) -> ExplanationTask:
-    image = PreparedImage(np.zeros((1, 1, 3), np.float32), Rectangle(x=0, y=0, width=1, height=1))
-    return ExplanationTask.create(image, targets, MethodOptions(**options))
 
 
 def run(body: str, *, timeout_s: float = 2) -> subprocess.CompletedProcess[str]:
@@ -41,51 +28,44 @@ def run(body: str, *, timeout_s: float = 2) -> subprocess.CompletedProcess[str]:
 def test_a_call_within_its_time_limit_continues() -> None:
     watchdog = Watchdog(timeout_s=10)
     assert not watchdog.tick(1.0)
-    with watchdog.watching(passes=1):
+    with watchdog.watching(no_checkpoint):
         assert [watchdog.tick(1.0) for _ in range(9)] == [False] * 9
     assert not watchdog.tick(1.0)
 
 
 def test_a_call_that_exceeds_its_time_limit_is_detected_among_others() -> None:
     watchdog = Watchdog(timeout_s=10)
-    with watchdog.watching(passes=1):
+    with watchdog.watching(no_checkpoint):
         for _ in range(5):
             watchdog.tick(1.0)
-        with watchdog.watching(passes=1):
+        with watchdog.watching(no_checkpoint):
             assert [watchdog.tick(1.0) for _ in range(5)] == [False] * 4 + [True]
 
 
 def test_time_while_the_process_is_suspended_is_not_counted() -> None:
     """After a suspended machine, SIGSTOP or a paused container, the next tick comes hours late."""
     watchdog = Watchdog(timeout_s=10)
-    with watchdog.watching(passes=1):
+    with watchdog.watching(no_checkpoint):
         assert not watchdog.tick(7200.0)
         assert [watchdog.tick(1.0) for _ in range(8)] == [False] * 7 + [True]
 
 
-@given(passes=st.floats(0, 1e6), timeout_s=st.floats(1, 1e4))
-def test_the_time_limit_grows_with_the_passes_of_a_call(passes: float, timeout_s: float) -> None:
-    watchdog = Watchdog(timeout_s=timeout_s, tick_s=timeout_s / 4)
-    allowed_s = timeout_s * max(1, passes / 100)
-    with watchdog.watching(passes=passes):
-        (remaining_s,) = watchdog._remaining_s.values()
-    assert remaining_s == pytest.approx(allowed_s)
+def test_the_time_limit_starts_anew_at_each_checkpoint() -> None:
+    watchdog = Watchdog(timeout_s=10)
+    with watchdog.watching(no_checkpoint) as checkpoint:
+        for _ in range(3):
+            assert [watchdog.tick(1.0) for _ in range(9)] == [False] * 9
+            checkpoint()
+        assert [watchdog.tick(1.0) for _ in range(10)] == [False] * 9 + [True]
 
 
-@pytest.mark.parametrize(
-    ("tasks", "passes"),
-    [
-        ([task(1)], 1),
-        ([task(1, 2), task(3)], 2),
-        ([task(1, method="scorecam")] * 8, 8 * 513),
-        ([task(1), task(1, method="hirescam", fallback=("scorecam",))], 1 + 514),
-        ([task(1, trust=True)], 1 + 16),
-    ],
-)
-def test_the_passes_of_a_call_are_those_of_its_tasks(
-    tasks: list[ExplanationTask], passes: float
-) -> None:
-    assert passes_of(tasks) == passes
+def test_time_at_a_checkpoint_is_not_counted() -> None:
+    """Others use the device meanwhile."""
+    watchdog = Watchdog(timeout_s=10)
+    ticks: list[bool] = []
+    with watchdog.watching(lambda: ticks.extend(watchdog.tick(1.0) for _ in range(20))) as pause:
+        pause()
+    assert ticks == [False] * 20
 
 
 def test_a_process_continues_after_a_call_within_its_time_limit() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import OutOfMemory, UnknownClass, UnsupportedModel
 from seewhy.limits import MODEL_MEMORY_BYTES
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
 from seewhy_worker.cam.methods import Method, find_method
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
 from seewhy_worker.explain.postprocess import build_explanation, probabilities
 from seewhy_worker.explain.step_cache import StepCache, StepSpec
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 from seewhy_worker.keras_backend.steps import compile_forward, enable_memory_growth
-from seewhy_worker.keras_backend.target_tensors import PADDING, TargetTensors
+from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
 from seewhy_worker.models.splitting.candidates import find_layer
@@ -28,6 +31,8 @@ from seewhy_worker.models.splitting.split_model import SplitModel, split
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 TARGET_COUNTS = (1, 5, MAX_TARGETS)
 """Targets per image that single-pass steps are compiled for; shorter lists are padded."""
+MAX_PASSES = 100
+"""Estimated forward passes of one step of several images: no checkpoint interrupts a step."""
 BATCH_TOLERANCE = 1e-4
 """How much a map may change with its batch, relative to the map's largest magnitude."""
 
@@ -90,27 +95,34 @@ class KerasExplainer:
         pixels, covers = prepare(image, self.spec)
         return PreparedImage(pixels=pixels, covers=covers)
 
-    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
-        """Explain each task, in order. Not thread-safe.
+    def explain(
+        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> list[ImageExplanation]:
+        """Explain each task, in order, with a `checkpoint` between passes. Not thread-safe.
 
         If no map of an image has the verdict `ok`, its fallback methods run in turn; if none of
         them helps, the first explanation is returned. Raises `UnknownClass` and `UnknownMethod`
         for what does not exist, `UnsupportedModel` when the network has no such layer or does not
-        suit the method, `ValueError` for more than 20 targets, and `OutOfMemory`.
+        suit the method, `ValueError` for more than 20 targets, `OutOfMemory`, and what the
+        checkpoint raises.
         """
         self._check_targets(tasks)
-        explanations = self._run(tasks)
+        checkpoint = after_first(checkpoint)
+        explanations = self._run(tasks, checkpoint)
         for position in range(max((len(task.options.fallback) for task in tasks), default=0)):
             unusable = [
                 index
                 for index, task in enumerate(tasks)
                 if position < len(task.options.fallback) and not _is_usable(explanations[index])
             ]
-            retried = self._run([_fallback(tasks[index], position) for index in unusable])
+            retried = self._run(
+                [_fallback(tasks[index], position) for index in unusable], checkpoint
+            )
             for index, other in zip(unusable, retried, strict=True):
                 explanations[index] = _merge(explanations[index], other)
+        probabilities_of = partial(self.probabilities, checkpoint=checkpoint)
         return [
-            with_faithfulness(explanation, task.image.pixels, probabilities=self.probabilities)
+            with_faithfulness(explanation, task.image.pixels, probabilities=probabilities_of)
             if task.options.trust
             else explanation
             for explanation, task in zip(explanations, tasks, strict=True)
@@ -124,23 +136,26 @@ class KerasExplainer:
         for batch in self._batch_sizes:
             pixels = np.zeros((batch, *self._model.input_shape), np.float32)
             step = self._steps.step(StepSpec("gradcam", "logit", (), batch, 1, 0, 1))
-            step(pixels, _target_tensors([(Target(index=-1),)] * batch, batch, 1, 0))
+            step(pixels, TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0))
 
-    def probabilities(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    def probabilities(
+        self, pixels: NDArray[np.float32], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> NDArray[np.float64]:
         """Compute class probabilities from the network's input: (M, H, W, 3) → (M, classes).
 
-        Raises `OutOfMemory`.
+        Calls `checkpoint` before each chunk. Raises `OutOfMemory`.
         """
-        starts = range(0, len(pixels), self._chunk_size)
+        found = []
         try:
-            return np.concatenate(
-                [self._probabilities(pixels[start : start + self._chunk_size]) for start in starts]
-            )
+            for start in range(0, len(pixels), self._chunk_size):
+                checkpoint()
+                found.append(self._probabilities(pixels[start : start + self._chunk_size]))
         except OutOfMemory:
             if self._chunk_size == 1:
                 raise
             self._chunk_size //= 2
-            return self.probabilities(pixels)
+            return self.probabilities(pixels, checkpoint=checkpoint)
+        return np.concatenate(found)
 
     def _probabilities(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
         batch = _round_up(len(pixels), self._batch_sizes)
@@ -150,7 +165,9 @@ class KerasExplainer:
             self._forward(batch)(padded)[: len(pixels)], self._model.probability_function
         )
 
-    def _run(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
+    def _run(
+        self, tasks: Sequence[ExplanationTask], checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
         """Explain each task with its method; tasks that share a compiled step run together."""
         groups: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
         for index, task in enumerate(tasks):
@@ -159,14 +176,25 @@ class KerasExplainer:
         explanations: dict[int, ImageExplanation] = {}
         for (name, _, _), indices in groups.items():
             method = find_method(name)
-            limit = self._batch_sizes[-1] if method.single_pass else 1
+            limit = self._images_per_step([tasks[index] for index in indices], method)
             for start in range(0, len(indices), limit):
                 chunk = indices[start : start + limit]
-                found = self._run_step([tasks[index] for index in chunk], method)
+                checkpoint()
+                found = self._run_step([tasks[index] for index in chunk], method, checkpoint)
                 explanations.update(zip(chunk, found, strict=True))
         return [explanations[index] for index in range(len(tasks))]
 
-    def _run_step(self, tasks: Sequence[ExplanationTask], method: Method) -> list[ImageExplanation]:
+    def _images_per_step(self, tasks: Sequence[ExplanationTask], method: Method) -> int:
+        """Return how many images a step explains, so that checkpoints are not too far apart."""
+        if not method.single_pass:
+            return 1
+        options = MethodOptions(method=method.name, layers=tasks[0].options.layers)
+        passes = forward_passes(options, targets=max(len(task.targets) for task in tasks))
+        return max(size for size in self._batch_sizes if size == 1 or size * passes <= MAX_PASSES)
+
+    def _run_step(
+        self, tasks: Sequence[ExplanationTask], method: Method, checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
         """Run one compiled step for tasks that share method, score and layers."""
         options = tasks[0].options
         targets = [task.targets for task in tasks]
@@ -181,12 +209,13 @@ class KerasExplainer:
         chunk_size = 1 if method.single_pass else self._chunk_size
         spec = StepSpec(method.name, options.score, layers, batch, count, rivals, chunk_size)
         try:
-            output = self._steps.step(spec)(pixels, _target_tensors(targets, batch, count, rivals))
+            step = self._steps.step(spec)
+            output = step(pixels, TargetTensors.pad(targets, batch, count, rivals), checkpoint)
         except OutOfMemory:
             if chunk_size == 1:
                 raise
             self._chunk_size //= 2
-            return self._run_step(tasks, method)
+            return self._run_step(tasks, method, checkpoint)
         model = self._steps.model_at(layers)
         return [
             build_explanation(output, row, task, method=method, spec=self.spec, model=model)
@@ -205,23 +234,6 @@ class KerasExplainer:
                     raise UnknownClass(
                         f"{self.spec.name} has {classes} classes; class {index} does not exist"
                     )
-
-
-def _target_tensors(
-    targets: Sequence[tuple[Target, ...]], batch: int, count: int, rivals: int
-) -> TargetTensors:
-    """Pad to (batch, count) targets of `rivals` rivals, with the predicted class."""
-    tensors = TargetTensors(
-        np.full((batch, count), -1, np.int32),
-        np.full((batch, count, rivals), PADDING, np.int32),
-        np.ones((batch, count), np.float32),
-    )
-    for row, image_targets in enumerate(targets):
-        for column, target in enumerate(image_targets):
-            tensors.classes[row, column] = target.index
-            tensors.rivals[row, column, : len(target.rivals)] = target.rivals
-            tensors.signs[row, column] = -1 if target.against else 1
-    return tensors
 
 
 def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:

@@ -14,6 +14,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import ClassScore, TargetResult
 from seewhy.schemas.targets import Target, TargetOrIndex, as_target
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,13 @@ class Explainer(Protocol):
         """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
         ...
 
-    def explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation]:
-        """Explain each task, in order. Not thread-safe.
+    def explain(
+        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> list[ImageExplanation]:
+        """Explain each task, in order, and call `checkpoint` between passes. Not thread-safe.
 
-        Raises `OutOfMemory` when the batch does not fit into memory.
+        Raises `OutOfMemory` when the batch does not fit into memory, and what the checkpoint
+        raises, after which the explainer can explain other tasks.
         """
         ...
 

@@ -1,35 +1,75 @@
 """Methods that test each channel: the image masked by it, or the head without it."""
 
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from seewhy_worker.cam.perturbation.scorecam import channel_masks
-from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext, map_in_chunks
+from seewhy_worker.checkpoints.checkpoint import Checkpoint
+from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
+from seewhy_worker.keras_backend.step_context import (
+    MethodOutput,
+    StepContext,
+    StepInputs,
+    index_chunks,
+)
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 _ACTIVATIONS_PER_IMAGE = 4
 """The head needs less memory than the body, so more activations than images fit in a chunk."""
 
 
-def explain_perturbed(context: StepContext, pixels: Any, targets: TargetTensors) -> MethodOutput:
-    """Explain one image, pixels (1, H, W, 3). All its targets share the passes."""
-    model, method = context.model, context.method
-    full_activation = model.body(pixels)
-    logits = tf.cast(model.head(full_activation), tf.float32)
-    targets = targets.resolve_ranks(logits)
-    activation = _select_channels(tf.cast(full_activation, tf.float32), method.max_channels)
-    count = targets.classes.shape[1]
-    if method.needs == "masked":
-        scores = _scores_masked(context, pixels, activation, targets)
-        peaks = tf.ones((count,))
-    else:
-        full_scores = context.target_scores(tf.repeat(logits, count, axis=0), targets.flatten())
-        scores = full_scores[:, tf.newaxis] - _scores_ablated(context, full_activation, targets)
-        peaks = tf.reduce_max(tf.abs(scores), axis=1)
-    maps = method.formula(tf.repeat(activation, count, axis=0), scores, xp=keras.ops)
-    return MethodOutput(maps, peaks, targets, logits)
+class PerturbationStep:
+    """Explains one image. All its targets share the passes."""
+
+    def __init__(self, context: StepContext, inputs: StepInputs) -> None:
+        """Compile the pass through the whole network, and the scores of a chunk of channels."""
+        self._context = context
+        self._masked = context.method.needs == "masked"
+        self._start = CompiledGraph(partial(_start, context), *inputs)
+        full, selected, _, classes, rivals, _ = self._start.outputs
+        chunk_size = context.chunk_size * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
+        self._channels = selected.shape[3]
+        self._chunks = index_chunks(self._channels, chunk_size)
+        sources = (inputs.pixels, selected) if self._masked else (full,)
+        self._score = CompiledGraph(
+            partial(_score_masked if self._masked else _score_ablated, context),
+            tf.TensorSpec(self._chunks.shape[1:], tf.int32),
+            *(classes, rivals, inputs.signs),
+            *sources,
+        )
+
+    def __call__(self, inputs: StepInputs, checkpoint: Checkpoint) -> MethodOutput:
+        """Explain one image, with a checkpoint before each chunk."""
+        full, selected, full_scores, classes, rivals, logits = self._start(*inputs)
+        sources = (inputs.pixels, selected) if self._masked else (full,)
+        rows = []
+        for channels in self._chunks:
+            checkpoint()
+            rows += to_numpy(self._score(channels, classes, rivals, inputs.signs, *sources))
+        scores = np.concatenate(rows)[: self._channels].T  # (K, C)
+        if self._masked:
+            peaks = np.ones(len(scores), np.float32)
+        else:
+            scores = full_scores.numpy()[:, np.newaxis] - scores
+            peaks = np.abs(scores).max(axis=1)
+        activation = tf.repeat(selected, len(scores), axis=0)
+        maps = self._context.method.formula(activation, tf.constant(scores), xp=keras.ops)
+        return MethodOutput(maps, peaks, TargetTensors(classes, rivals, inputs.signs), logits)
+
+
+def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
+    """Return the activation whole and selected, the scores (K,), resolved targets and logits."""
+    model = context.model
+    full = model.body(pixels)
+    logits = tf.cast(model.head(full), tf.float32)
+    resolved = TargetTensors(*targets).resolve_ranks(logits)
+    selected = _select_channels(tf.cast(full, tf.float32), context.method.max_channels)
+    scores = _scores_of_all_targets(context, logits, resolved)[0]
+    return full, selected, scores, resolved.classes, resolved.rivals, logits
 
 
 def _select_channels(activation: Any, count: int | None) -> Any:
@@ -42,34 +82,27 @@ def _select_channels(activation: Any, count: int | None) -> Any:
     return tf.gather(activation, tf.math.top_k(deviation, count).indices, axis=3)
 
 
-def _scores_masked(
-    context: StepContext, pixels: Any, activation: Any, targets: TargetTensors
-) -> Any:
-    """Score the image multiplied by the mask of each channel: (K, C)."""
-    size = pixels.shape[1:3]
-
-    def score(channels: Any) -> Any:
-        selected = tf.gather(activation, channels, axis=3)
-        # (1, H, W, n) → (n, H, W, 1)
-        masks = channel_masks(tf.image.resize(selected, size), xp=keras.ops)
-        mask = tf.transpose(masks, (3, 1, 2, 0))
-        logits = context.model.head(context.model.body(pixels * mask))
-        return _scores_of_all_targets(context, logits, targets)
-
-    return tf.transpose(map_in_chunks(score, activation.shape[3], context.chunk_size))
+def _score_masked(
+    context: StepContext, channels: Any, classes: Any, rivals: Any, signs: Any, *sources: Any
+) -> list[Any]:
+    """Score the image multiplied by the mask of each channel (n,): (n, K)."""
+    pixels, activation = sources
+    selected = tf.gather(activation, channels, axis=3)
+    # (1, H, W, n) → (n, H, W, 1)
+    masks = channel_masks(tf.image.resize(selected, pixels.shape[1:3]), xp=keras.ops)
+    mask = tf.transpose(masks, (3, 1, 2, 0))
+    logits = context.model.head(context.model.body(pixels * mask))
+    return [_scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))]
 
 
-def _scores_ablated(context: StepContext, activation: Any, targets: TargetTensors) -> Any:
-    """Score the activation (1, h, w, C) with each channel set to 0: (K, C)."""
-    channel_count = activation.shape[3]
-
-    def score(channels: Any) -> Any:
-        kept = 1 - tf.one_hot(channels, channel_count, dtype=activation.dtype)
-        ablated = tf.where(kept[:, tf.newaxis, tf.newaxis] > 0, activation, 0)
-        return _scores_of_all_targets(context, context.model.head(ablated), targets)
-
-    chunk_size = _ACTIVATIONS_PER_IMAGE * context.chunk_size
-    return tf.transpose(map_in_chunks(score, channel_count, chunk_size))
+def _score_ablated(
+    context: StepContext, channels: Any, classes: Any, rivals: Any, signs: Any, activation: Any
+) -> list[Any]:
+    """Score the activation (1, h, w, C) with each channel (n,) set to 0: (n, K)."""
+    kept = 1 - tf.one_hot(channels, activation.shape[3], dtype=activation.dtype)
+    ablated = tf.where(kept[:, tf.newaxis, tf.newaxis] > 0, activation, 0)
+    logits = context.model.head(ablated)
+    return [_scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))]
 
 
 def _scores_of_all_targets(context: StepContext, logits: Any, targets: TargetTensors) -> Any:

@@ -1,74 +1,111 @@
 """Methods that take the gradient with respect to the pixels, back through the whole network."""
 
+from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from seewhy.errors import UnsupportedModel
 from seewhy_worker.cam.layer.gradcam import gradcam
 from seewhy_worker.cam.methods import Method
+from seewhy_worker.checkpoints.checkpoint import Checkpoint
+from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
 from seewhy_worker.keras_backend.gradient_overrides import has_relus, override_gradients
 from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
 from seewhy_worker.keras_backend.step_context import (
     MethodOutput,
     StepContext,
-    balanced_chunk_size,
+    StepInputs,
+    index_chunks,
 )
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 _GRADCAM = Method("gradcam", gradcam)
 
 
-def explain_pixels(context: StepContext, pixels: Any, targets: TargetTensors) -> MethodOutput:
-    """Explain one image, pixels (1, H, W, 3), with maps of its own size."""
+class PixelStep:
+    """Explains one image, with maps of its own size. The passes repeat for each target."""
+
+    def __init__(self, context: StepContext, inputs: StepInputs) -> None:
+        """Compile Grad-CAM, which resolves the targets, and the gradient of a chunk of points."""
+        self._context = context
+        self._start = CompiledGraph(partial(_start, context), *inputs)
+        points, *_ = self._start.outputs
+        weights = context.method.gradient_points.weights
+        self._chunks = index_chunks(len(weights), context.chunk_size)
+        # The last chunk is filled up with points of weight 0.
+        self._weights = np.zeros(self._chunks.shape, np.float32)
+        self._weights.flat[: len(weights)] = weights
+        size = self._chunks.shape[1]
+        self._gradient = CompiledGraph(
+            partial(_weighted_gradient, context),
+            points,
+            tf.TensorSpec((size,), tf.int32),
+            tf.TensorSpec((size,), tf.float32),
+            tf.TensorSpec((1,), tf.int32),
+            tf.TensorSpec((1, inputs.rivals.shape[2]), tf.int32),
+            tf.TensorSpec((1,), tf.float32),
+        )
+
+    def __call__(self, inputs: StepInputs, checkpoint: Checkpoint) -> MethodOutput:
+        """Explain one image, with a checkpoint before each chunk."""
+        points, factor, *found = self._start(*inputs)
+        classes, rivals, logits = to_numpy(found)
+        targets = TargetTensors(classes, rivals, inputs.signs)
+        gradient = np.stack(
+            [
+                self._mean_gradient(
+                    points, classes[:, k], rivals[:, k], inputs.signs[:, k], checkpoint
+                )
+                for k in range(classes.shape[1])
+            ]
+        )
+        maps = self._context.method.formula(tf.constant(gradient), factor, xp=keras.ops)
+        return MethodOutput(maps, np.abs(gradient).max(axis=(1, 2, 3)), targets, logits)
+
+    def _mean_gradient(
+        self, points: Any, class_: Any, rivals: Any, sign: Any, checkpoint: Checkpoint
+    ) -> NDArray[np.float32]:
+        """Average the gradient of one target's score over the points: (H, W, 3)."""
+        total = np.zeros(points.shape[1:], np.float32)
+        for indices, weights in zip(self._chunks, self._weights, strict=True):
+            checkpoint()
+            total += to_numpy(self._gradient(points, indices, weights, class_, rivals, sign))[0]
+        return total
+
+
+def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
+    """Return the points, the second array of the formula, resolved targets and logits."""
     cam_context = StepContext(
         context.model, _GRADCAM, context.score, context.black, context.chunk_size
     )
-    cam = explain_layers(cam_context, pixels, targets)
-    gradient = _mean_gradient(context, pixels[0], cam.targets)
+    cam = explain_layers(cam_context, pixels, TargetTensors(*targets))
+    points = context.method.gradient_points.images(pixels[0], context.black, xp=keras.ops)
     if context.method.needs == "guided":
         factor = resize_maps(cam.maps, pixels.shape[1:3])
     else:
-        factor = tf.repeat(pixels - context.black, gradient.shape[0], axis=0)
-    maps = context.method.formula(gradient, factor, xp=keras.ops)
-    peaks = tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3))
-    return MethodOutput(maps, peaks, cam.targets, cam.logits)
+        factor = pixels - context.black
+    return points, factor, cam.targets.classes, cam.targets.rivals, cam.logits
 
 
-def _mean_gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:
-    """Average each target's gradient over the method's points: (H, W, 3) → (K, H, W, 3)."""
-    points = context.method.gradient_points
-    point_pixels = points.images(pixels, context.black, xp=keras.ops)
-    count = len(points.weights)
-    size = balanced_chunk_size(count, context.chunk_size)
-    chunks = -(-count // size)
-    # The last chunk is padded with points of weight 0.
-    weights = tf.pad(tf.constant(points.weights), [[0, chunks * size - count]])
-    chunk_indices = tf.reshape(tf.range(chunks * size) % count, (chunks, size))
-    chunk_weights = tf.reshape(weights, (chunks, size, 1, 1, 1))
-
-    def gradient_of_target(target: Any) -> Any:
-        repeated = targets.flatten().gather(tf.repeat(target, size))
-
-        def add_chunk(total: Any, chunk: Any) -> Any:
-            indices, weight = chunk
-            gradient = _gradient(context, tf.gather(point_pixels, indices), repeated)
-            return total + tf.reduce_sum(tf.where(weight > 0, weight * gradient, 0), axis=0)
-
-        return tf.foldl(
-            add_chunk,
-            (chunk_indices, chunk_weights),
-            initializer=tf.zeros(pixels.shape),
-            parallel_iterations=1,
-        )
-
-    return tf.map_fn(
-        gradient_of_target,
-        tf.range(targets.classes.shape[1]),
-        fn_output_signature=tf.float32,
-        parallel_iterations=1,
-    )
+def _weighted_gradient(
+    context: StepContext,
+    points: Any,
+    indices: Any,
+    weights: Any,
+    class_: Any,
+    rivals: Any,
+    sign: Any,
+) -> list[Any]:
+    """Add up the weighted gradients of a target's score at some of the points: (H, W, 3)."""
+    rows = tf.zeros_like(indices)
+    targets = TargetTensors(class_, rivals, sign).gather(rows)
+    gradient = _gradient(context, tf.gather(points, indices), targets)
+    weights = tf.reshape(weights, (-1, 1, 1, 1))
+    return [tf.reduce_sum(tf.where(weights > 0, weights * gradient, 0), axis=0)]
 
 
 def _gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:

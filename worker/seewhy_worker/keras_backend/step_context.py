@@ -1,10 +1,11 @@
 """The input and output types that all families of methods share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import Method
@@ -30,9 +31,20 @@ class StepContext:
         return target_scores(logits, targets, self.score, self.model.probability_function)
 
 
+class StepInputs(NamedTuple):
+    """The arrays that a step takes for N images with K targets each, or their shapes and types."""
+
+    pixels: Any
+    """(N, H, W, 3)."""
+    classes: Any
+    rivals: Any
+    signs: Any
+    """The three as in `TargetTensors`."""
+
+
 @dataclass(frozen=True, slots=True)
 class MethodOutput:
-    """The result of a method for N images with K targets each, as tensors."""
+    """The result of a method for N images with K targets each, as tensors or arrays."""
 
     maps: Any
     """(N·K, h, w), signed."""
@@ -44,19 +56,11 @@ class MethodOutput:
     """(N, classes)."""
 
 
-def map_in_chunks(run: Callable[[Any], Any], count: int, chunk_size: int) -> Any:
-    """Apply `run` to the indices 0 … count - 1, at most `chunk_size` at a time.
+def index_chunks(count: int, chunk_size: int) -> NDArray[np.int32]:
+    """Divide the indices 0 … count - 1 into chunks of equal size: (chunks, size ≤ chunk_size).
 
-    `run` takes (n,) indices and returns (n, …) float32. Returns (count, …). The last chunk is
-    filled up with indices from the start, so that every chunk has the same size.
+    There are as few chunks as possible, and they are as small as possible. The last one is filled
+    up with indices from the start.
     """
-    chunk_size = balanced_chunk_size(count, chunk_size)
-    indices = tf.reshape(tf.range(-(-count // chunk_size) * chunk_size) % count, (-1, chunk_size))
-    rows = tf.map_fn(run, indices, fn_output_signature=tf.float32, parallel_iterations=1)
-    return tf.reshape(rows, (-1, *rows.shape[2:]))[:count]
-
-
-def balanced_chunk_size(count: int, chunk_size: int) -> int:
-    """Return the smallest chunk size that needs no more chunks than `chunk_size` does."""
     chunks = -(-count // chunk_size)
-    return -(-count // chunks)
+    return np.resize(np.arange(count, dtype=np.int32), (chunks, -(-count // chunks)))

@@ -2,36 +2,35 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from seewhy.errors import OutOfMemory
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import Method
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
+from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy, translate_oom
 from seewhy_worker.keras_backend.layer_methods import explain_layers
-from seewhy_worker.keras_backend.perturbation_methods import explain_perturbed
-from seewhy_worker.keras_backend.pixel_methods import explain_pixels
-from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext
+from seewhy_worker.keras_backend.perturbation_methods import PerturbationStep
+from seewhy_worker.keras_backend.pixel_methods import PixelStep
+from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext, StepInputs
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.splitting.split_model import SplitModel
 
-T = TypeVar("T")
-
 Pixels = NDArray[np.float32]
-Step = Callable[[Pixels, TargetTensors], "StepOutput"]
+MethodStep = Callable[[StepInputs, Checkpoint], MethodOutput]
 
-_EXPLAIN_BY_NEED: dict[str, Callable[[StepContext, Any, TargetTensors], MethodOutput]] = {
-    "activation": explain_layers,
-    "gradient": explain_layers,
-    "curvature": explain_layers,
-    "masked": explain_perturbed,
-    "ablated": explain_perturbed,
-    "pixels": explain_pixels,
-    "guided": explain_pixels,
-}
+
+class Step(Protocol):
+    """The compiled explanation of a fixed number of images and targets."""
+
+    def __call__(
+        self, pixels: Pixels, targets: TargetTensors, checkpoint: Checkpoint = no_checkpoint
+    ) -> "StepOutput":
+        """Explain pixels (N, H, W, 3). Methods of many passes call `checkpoint` between them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +76,11 @@ def compile_step(
     The step takes pixels (batch, H, W, 3) and `TargetTensors` with `rivals` rivals per target.
     `black` is a black image (H, W, 3) after preprocessing, by default zeros. A method with
     several passes requires a batch of one; it sends `chunk_size` images through the network
-    together. The step raises `OutOfMemory` when the device runs out of memory. Compiling raises
-    `UnsupportedModel` when the method does not apply to the network.
+    together, and each chunk is a graph of its own. The step raises `OutOfMemory` when the device
+    runs out of memory. Compiling raises `UnsupportedModel` when the method does not apply to the
+    network.
     """
-    specs = (
+    inputs = StepInputs(
         tf.TensorSpec((batch, *model.input_shape), tf.float32),
         tf.TensorSpec((batch, targets), tf.int32),
         tf.TensorSpec((batch, targets, rivals), tf.int32),
@@ -89,19 +89,13 @@ def compile_step(
     if black is None:
         black = np.zeros(model.input_shape, np.float32)
     context = StepContext(model, method, score, black, chunk_size)
-    explain_with_method = _EXPLAIN_BY_NEED[method.needs]
+    explain = _COMPILE_BY_NEED.get(method.needs, _compile_single_pass)(context, inputs)
 
-    def explain(pixels: Any, classes: Any, rivals: Any, signs: Any) -> tuple[Any, ...]:
-        output = explain_with_method(context, pixels, TargetTensors(classes, rivals, signs))
-        maps = tf.reshape(output.maps, (batch, targets, *output.maps.shape[1:]))
-        peaks = tf.reshape(output.gradient_peak, (batch, targets))
-        return maps, peaks, output.targets.classes, output.targets.rivals, output.logits
-
-    compiled = _translate_oom(tf.function(explain, autograph=False).get_concrete_function, *specs)
-
-    def step(pixels: Pixels, targets: TargetTensors) -> StepOutput:
-        arrays = (pixels, targets.classes, targets.rivals, targets.signs)
-        return StepOutput(*_translate_oom(_run, compiled, *arrays))
+    def step(
+        pixels: Pixels, targets: TargetTensors, checkpoint: Checkpoint = no_checkpoint
+    ) -> StepOutput:
+        arrays = StepInputs(pixels, targets.classes, targets.rivals, targets.signs)
+        return translate_oom(lambda: _to_step_output(explain(arrays, checkpoint)))
 
     return step
 
@@ -111,21 +105,40 @@ def compile_forward(model: SplitModel, *, batch: int) -> Callable[[Pixels], NDAr
 
     The returned function raises `OutOfMemory` when the device runs out of memory.
     """
-    spec = tf.TensorSpec((batch, *model.input_shape), tf.float32)
-
-    def forward(pixels: Any) -> tuple[Any]:
-        return (tf.cast(model.head(model.body(pixels)), tf.float32),)
-
-    compiled = _translate_oom(tf.function(forward, autograph=False).get_concrete_function, spec)
-    return lambda pixels: _translate_oom(_run, compiled, pixels)[0]
+    graph = CompiledGraph(
+        lambda pixels: [tf.cast(model.head(model.body(pixels)), tf.float32)],
+        tf.TensorSpec((batch, *model.input_shape), tf.float32),
+    )
+    return lambda pixels: translate_oom(lambda: to_numpy(graph(pixels)))[0]
 
 
-def _run(compiled: Any, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    return [tensor.numpy() for tensor in compiled(*(tf.constant(array) for array in arrays))]
+def _compile_single_pass(context: StepContext, inputs: StepInputs) -> MethodStep:
+    def explain(pixels: Any, *targets: Any) -> tuple[Any, ...]:
+        output = explain_layers(context, pixels, TargetTensors(*targets))
+        found = output.targets
+        return output.maps, output.gradient_peak, found.classes, found.rivals, output.logits
+
+    graph = CompiledGraph(explain, *inputs)
+
+    def step(arrays: StepInputs, _: Checkpoint) -> MethodOutput:
+        maps, peaks, classes, rivals, logits = graph(*arrays)
+        return MethodOutput(maps, peaks, TargetTensors(classes, rivals, arrays.signs), logits)
+
+    return step
 
 
-def _translate_oom(call: Callable[..., T], *args: Any) -> T:
-    try:
-        return call(*args)
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise OutOfMemory("the device ran out of memory: use a smaller batch") from error
+_COMPILE_BY_NEED: dict[str, Callable[[StepContext, StepInputs], MethodStep]] = {
+    "masked": PerturbationStep,
+    "ablated": PerturbationStep,
+    "pixels": PixelStep,
+    "guided": PixelStep,
+}
+"""Methods of many passes."""
+
+
+def _to_step_output(output: MethodOutput) -> StepOutput:
+    targets = output.targets
+    arrays = (output.maps, output.gradient_peak, targets.classes, targets.rivals, output.logits)
+    maps, peaks, classes, *rest = map(np.asarray, arrays)
+    maps = maps.reshape(*classes.shape, *maps.shape[1:])
+    return StepOutput(maps, peaks.reshape(classes.shape), classes, *rest)

@@ -3,45 +3,33 @@
 Several threads run batches at once, so that one batch is fetched and another published while a
 third is on the device. A batch is the jobs that are ready now: no timer waits for more, so a
 single job runs at once and a full lane runs full batches.
+
+Long jobs, whose forward passes do not fit into a batch, have lanes of their own. Only some of the
+threads run them, one at a time, and they share the device with the batches in turns.
 """
 
-import contextlib
-import logging
-import random
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
-from seewhy.broker.wakeups import WakeupPublisher
-from seewhy.errors import (
-    ExplainerFailed,
-    LedgerUnavailable,
-    OutOfMemory,
-    SeewhyError,
-    StoreUnavailable,
-)
+from seewhy.errors import SeewhyError
 from seewhy.ledger.ports.claims import ClaimLedger
-from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus, lanes_of
-from seewhy.storage.port import ObjectStore
+from seewhy.ledger.types import Claim, Completion, LeaseStatus, is_long, lanes_of, model_of
+from seewhy_worker.checkpoints.checkpoint import Interrupted
 from seewhy_worker.explain.types import ImageExplanation
+from seewhy_worker.pipeline.batches import divide_into_batches
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import ExposureRefused
 from seewhy_worker.pipeline.fetch import FetchedJob, ImageFetcher
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter, failure_of
 from seewhy_worker.pipeline.publish import ResultPublisher
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
-
-RETRY_BASE_MS = 500
-RETRY_LIMIT_MS = 30_000
-POSTPONED_MS = 2_000
-REPORT_RETRY_S = 0.5
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,12 +37,11 @@ class PipelineDeps:
     """What the batch runner works with. `devices` are by model name."""
 
     ledger: ClaimLedger
-    wakeups: WakeupPublisher
-    store: ObjectStore
     leases: Leases
     fetcher: ImageFetcher
     devices: Mapping[str, Device]
     publisher: ResultPublisher
+    reporter: OutcomeReporter
 
 
 class BatchRunner:
@@ -66,75 +53,124 @@ class BatchRunner:
         *,
         owner: str,
         io_threads: ThreadPoolExecutor,
-        report_timeout_s: float,
+        max_passes: float,
+        long_jobs: int,
     ) -> None:
         """Claim jobs as `owner`; fetch images and publish results on `io_threads`.
 
-        While the ledger is unavailable, an outcome is reported again for `report_timeout_s`.
+        A batch takes jobs up to `max_passes` forward passes together. At most `long_jobs` threads
+        run long jobs at once.
         """
         self._deps = deps
         self._owner = owner
         self._io_threads = io_threads
-        self._report_timeout_s = report_timeout_s
+        self._max_passes = max_passes
+        self._long_jobs = threading.Semaphore(long_jobs)
+        self._lanes = [lane for model in deps.devices for lane in lanes_of(model)]
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Stop claiming jobs, and release the claimed jobs that are not on the device yet."""
+        """Stop claiming jobs, and release the claimed jobs at their next checkpoint."""
         self._stopping.set()
 
     def run_lane(self, lane: str) -> int:
         """Run the jobs of the lane's model until none is ready; return how many were claimed.
 
-        Raises `LedgerUnavailable` when no jobs can be claimed.
+        The lanes of long jobs follow the others, or go first if `lane` is one of them. Raises
+        `LedgerUnavailable` when no jobs can be claimed.
         """
-        model = lane.rpartition(":")[0]
-        device = self._deps.devices[model]
-        lanes = lanes_of(model)
+        lanes = lanes_of(model_of(lane))
+        first, second = (
+            [other for other in lanes if is_long(other) == long]
+            for long in (is_long(lane), not is_long(lane))
+        )
+        return self._drain(first) + self._drain(second)
+
+    def _drain(self, lanes: Sequence[str]) -> int:
+        """Run jobs of lanes that are all for long jobs, or all not, until none is ready."""
+        if not is_long(lanes[0]):
+            return self._run_batches(lanes)
+        if not self._long_jobs.acquire(blocking=False):
+            return 0  # The threads that run long jobs continue until none is ready.
+        try:
+            return self._run_batches(lanes)
+        finally:
+            self._long_jobs.release()
+
+    def _run_batches(self, lanes: Sequence[str]) -> int:
+        others = [lane for lane in self._lanes if lane not in lanes]
+        device = self._deps.devices[model_of(lanes[0])]
         count = 0
         while not self._stopping.is_set():
-            claims = self._deps.ledger.claim(lanes, owner=self._owner, limit=device.max_batch)
+            claims = self._deps.ledger.claim(
+                lanes,
+                owner=self._owner,
+                limit=1 if is_long(lanes[0]) else device.max_batch,
+                quarantine_lanes=others,
+            )
             if not claims:
                 break
             count += len(claims)
             with self._deps.leases.holding(claims):
-                ok = self._run_batch(claims, device)
+                ok = self._run_claims(claims)
             if not ok:
                 break  # The next batch would fail too; the sweep sends a wakeup later.
         return count
 
-    def _run_batch(self, claims: Sequence[Claim], device: Device) -> bool:
-        """Run a batch; return False when the jobs had to be postponed."""
+    def _run_claims(self, claims: Sequence[Claim]) -> bool:
+        """Run claims of one model; return False when jobs had to be postponed."""
+        device = self._deps.devices[model_of(claims[0].lane)]
         fetched = _in_parallel(
             self._io_threads,
             lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
             claims,
         )
         if isinstance(refused := fetched[0], ExposureRefused):  # a quarantined job is alone
-            self._postpone(claims, refused)
+            self._deps.reporter.postpone(claims, refused)
             return False
         failures = [
-            _failure(claim, error)
+            failure_of(claim, error)
             for claim, error in zip(claims, fetched, strict=True)
             if isinstance(error, BaseException)
         ]
-        ok = self._report([], failures)
-        batch = self._drop_cancelled([job for job in fetched if isinstance(job, FetchedJob)])
-        if not batch:
-            return ok
-        explained = device.explain([job.task for job in batch], unless=self._stopping)
-        if explained is None:
-            self._retry_report(lambda: self._deps.ledger.release([job.claim for job in batch]))
-            return ok
-        outcomes, explain_ms = explained
-        return self._publish(batch, outcomes, device, {"explain": explain_ms}) and ok
+        ok = self._deps.reporter.report([], failures)
+        jobs = [job for job in fetched if isinstance(job, FetchedJob)]
+        for batch in divide_into_batches(jobs, max_passes=self._max_passes):
+            ok = self._run_batch(batch, device) and ok
+        return ok
 
-    def _drop_cancelled(self, batch: list[FetchedJob]) -> list[FetchedJob]:
+    def _run_batch(self, batch: Sequence[FetchedJob], device: Device) -> bool:
+        """Explain, publish and report; return False when jobs had to be postponed."""
+        with self._deps.leases.following([job.claim for job in batch]):
+            while batch := self._drop_ended(batch):
+                try:
+                    outcomes, explain_ms = device.explain(
+                        [job.task for job in batch], checkpoint=partial(self._check, batch)
+                    )
+                    break
+                except Interrupted:
+                    if self._stopping.is_set():
+                        self._deps.reporter.release([job.claim for job in batch])
+                        return True
+            else:
+                return True
+        return self._publish(batch, outcomes, device, {"explain": explain_ms})
+
+    def _check(self, batch: Sequence[FetchedJob]) -> None:
+        """Raise `Interrupted` when this worker stops or a job of the batch has ended."""
+        if self._stopping.is_set() or any(self._status(job) != LeaseStatus.HELD for job in batch):
+            raise Interrupted
+
+    def _drop_ended(self, batch: Sequence[FetchedJob]) -> list[FetchedJob]:
         """Keep the jobs with a valid lease; confirm the cancellation of those cancelled."""
-        statuses = [(job, self._deps.leases.status(job.claim)) for job in batch]
+        statuses = [(job, self._status(job)) for job in batch]
         cancelled = [job.claim for job, status in statuses if status is LeaseStatus.CANCEL]
         if cancelled:
-            self._retry_report(lambda: self._deps.ledger.cancel_claimed(cancelled))
+            self._deps.reporter.cancel(cancelled)
         return [job for job, status in statuses if status is LeaseStatus.HELD]
+
+    def _status(self, job: FetchedJob) -> LeaseStatus:
+        return self._deps.leases.status(job.claim)
 
     def _publish(
         self,
@@ -153,65 +189,14 @@ class BatchRunner:
             return Completion(job.claim, result.model_dump_json())
 
         published = _in_parallel(self._io_threads, publish, list(zip(batch, outcomes, strict=True)))
-        return self._report(
+        return self._deps.reporter.report(
             [done for done in published if isinstance(done, Completion)],
             [
-                _failure(job.claim, error)
+                failure_of(job.claim, error)
                 for job, error in zip(batch, published, strict=True)
                 if isinstance(error, BaseException)
             ],
         )
-
-    def _report(self, completions: list[Completion], failures: list[JobFailure]) -> bool:
-        """Report outcomes to the ledger; return False when the object store is unavailable.
-
-        Jobs that failed because of an outage of the store are released instead.
-        """
-        outage = self._store_outage_failures(failures)
-        failed = [failure for failure in failures if failure not in outage]
-        if completions:
-            self._notify_dispatchers(
-                self._retry_report(lambda: self._deps.ledger.complete(completions))
-            )
-        for failure in failed:
-            _log.warning(
-                "Job %s failed: %s: %s", failure.claim.job_id, failure.code, failure.detail
-            )
-        if failed:
-            self._notify_dispatchers(self._retry_report(lambda: self._deps.ledger.fail(failed)))
-        if outage:
-            self._postpone([failure.claim for failure in outage], outage[0].detail)
-        return not outage
-
-    def _postpone(self, claims: Sequence[Claim], reason: object) -> None:
-        """Release jobs whose attempts failed through no fault of theirs."""
-        _log.warning("Released %d jobs for %d ms: %s", len(claims), POSTPONED_MS, reason)
-        self._retry_report(lambda: self._deps.ledger.release(claims, retry_in_ms=POSTPONED_MS))
-
-    def _store_outage_failures(self, failures: list[JobFailure]) -> list[JobFailure]:
-        """Return the failures caused by an outage of the whole store: they cost no attempt."""
-        store_failures = [f for f in failures if f.code == StoreUnavailable.code]
-        if store_failures:
-            with contextlib.suppress(StoreUnavailable):
-                self._deps.store.check()
-                return []  # The store works; only single objects cannot be read or written.
-        return store_failures
-
-    def _notify_dispatchers(self, receipt: FinishReceipt | None) -> None:
-        if receipt and receipt.dispatcher_wakeups:
-            self._deps.wakeups.notify_dispatchers(times=receipt.dispatcher_wakeups)
-
-    def _retry_report(self, report: Callable[[], Output]) -> Output | None:
-        """Report until the ledger accepts it: a short outage must not discard finished work."""
-        deadline = time.monotonic() + self._report_timeout_s
-        while True:
-            try:
-                return report()
-            except LedgerUnavailable as error:
-                if time.monotonic() >= deadline:
-                    _log.error("Cannot report outcomes; the jobs will run again: %s", error)
-                    return None
-                time.sleep(REPORT_RETRY_S)
 
 
 def _in_parallel(
@@ -220,24 +205,3 @@ def _in_parallel(
     """Run a step on every item in parallel; return its result, or its exception, in order."""
     futures = [threads.submit(step, item) for item in items]
     return [future.exception() or future.result() for future in futures]
-
-
-def _failure(claim: Claim, error: BaseException) -> JobFailure:
-    """Describe an error for the client, and whether the ledger should retry the job."""
-    if isinstance(error, MemoryError):
-        error = OutOfMemory("the worker ran out of memory on this image")
-    if not isinstance(error, SeewhyError):
-        _log.error("Job %s failed with an unexpected error", claim.job_id, exc_info=error)
-        error = ExplainerFailed("an unexpected error occurred in the worker")
-    return JobFailure(
-        claim=claim,
-        code=error.code,
-        detail=str(error),
-        retry_in_ms=_backoff_ms(claim.attempt) if error.retryable else None,
-    )
-
-
-def _backoff_ms(attempt: int) -> int:
-    """Double the delay with each attempt, up to a limit; jitter takes off up to half of it."""
-    longest = min(RETRY_LIMIT_MS, RETRY_BASE_MS * 2**attempt)
-    return int(longest * (0.5 + random.random() / 2))  # noqa: S311 - jitter, not a secret

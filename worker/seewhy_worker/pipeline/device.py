@@ -1,59 +1,68 @@
 """The device: runs one explainer in one thread at a time and isolates failing images."""
 
 import logging
-import threading
 import time
 from collections.abc import Sequence
 
 from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, Interrupted
 from seewhy_worker.explain.types import Explainer, ExplanationTask, ImageExplanation
-from seewhy_worker.pipeline.watchdog import Watchdog, passes_of
-
-STOP_CHECK_S = 0.1
+from seewhy_worker.pipeline.turns import Turns
+from seewhy_worker.pipeline.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
 
 class Device:
-    """Serializes the calls of an explainer. If a batch fails, only the failing images fail."""
+    """Runs calls of an explainer one at a time, in turns: a call gives way at its checkpoints.
+
+    If a batch fails, only its failing images fail.
+    """
 
     def __init__(self, explainer: Explainer, *, max_batch: int, watchdog: Watchdog) -> None:
         """Explain batches of up to `max_batch`; running out of memory lowers the limit.
 
-        `watchdog` supervises every call.
+        `watchdog` supervises the device between any two checkpoints.
         """
         self.explainer = explainer
         self.max_batch = max_batch
         self._watchdog = watchdog
-        self._lock = threading.Lock()
+        self._turns = Turns()
 
     def explain(
-        self, tasks: Sequence[ExplanationTask], *, unless: threading.Event
-    ) -> tuple[list[ImageExplanation | SeewhyError], float] | None:
+        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint
+    ) -> tuple[list[ImageExplanation | SeewhyError], float]:
         """Explain each task, in order; also return the device time in ms.
 
         A failed task has its error in place of an explanation. If a batch fails, its halves run
         again, down to single images. Running out of memory also halves `max_batch` permanently.
-        Returns None, without running anything, when `unless` is set before the device is free.
+        `checkpoint` is called while the tasks wait for the device and between their passes; when
+        it raises `Interrupted`, so does this method.
         """
-        while not self._lock.acquire(timeout=STOP_CHECK_S):
-            if unless.is_set():
-                return None
-        try:
-            if unless.is_set():
-                return None
-            started = time.perf_counter()
-            outcomes = self._explain(tasks)
-            return outcomes, (time.perf_counter() - started) * 1000
-        finally:
-            self._lock.release()
+        with self._turns.take(checkpoint) as hand_over:
+            started_s = time.perf_counter()
+            elsewhere_s = 0.0
 
-    def _explain(self, tasks: Sequence[ExplanationTask]) -> list[ImageExplanation | SeewhyError]:
+            def pause() -> None:
+                nonlocal elsewhere_s
+                paused_s = time.perf_counter()
+                hand_over()
+                checkpoint()
+                elsewhere_s += time.perf_counter() - paused_s
+
+            outcomes = self._explain(tasks, pause)
+            return outcomes, (time.perf_counter() - started_s - elsewhere_s) * 1000
+
+    def _explain(
+        self, tasks: Sequence[ExplanationTask], pause: Checkpoint
+    ) -> list[ImageExplanation | SeewhyError]:
         if not tasks:
             return []
         try:
-            with self._watchdog.watching(passes=passes_of(tasks)):
-                return _one_per_task(self.explainer.explain(tasks), tasks)
+            with self._watchdog.watching(pause) as checkpoint:
+                return _one_per_task(self.explainer.explain(tasks, checkpoint=checkpoint), tasks)
+        except Interrupted:
+            raise
         except (OutOfMemory, MemoryError) as error:
             failure: SeewhyError = OutOfMemory(
                 f"the device ran out of memory with {len(tasks)} image(s)"
@@ -67,7 +76,7 @@ class Device:
         if len(tasks) == 1:
             return [failure]
         half = len(tasks) // 2
-        return self._explain(tasks[:half]) + self._explain(tasks[half:])
+        return self._explain(tasks[:half], pause) + self._explain(tasks[half:], pause)
 
 
 def _one_per_task(

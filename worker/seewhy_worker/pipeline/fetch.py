@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from seewhy.imaging.arrays import ImageArray
 from seewhy.ledger.types import Claim
 from seewhy.schemas.job import Job
+from seewhy.schemas.passes import forward_passes
 from seewhy_worker.explain.types import Explainer, ExplanationTask
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.job_images import JobImages
@@ -21,6 +22,11 @@ class FetchedJob:
     """(H, W, 3) RGB, upright, at its original size, if it is needed again and was kept."""
     task: ExplanationTask
     prepare_ms: float
+
+    @property
+    def passes(self) -> float:
+        """The forward passes that the explanation may take."""
+        return forward_passes(self.task.options, targets=len(self.task.targets))
 
 
 class ImageFetcher:

@@ -4,9 +4,9 @@ Python cannot interrupt a thread that waits inside a driver, and Celery's time l
 to its threads. While such a call hangs, the leases of its jobs are still renewed, so the process
 has to exit. Two mechanisms detect a hung call:
 
-- A thread counts the time of each call. It adds up its own ticks rather than clock time, so a
-  suspended machine or a stopped process does not look hung. Calls into TensorFlow release the
-  interpreter lock, so the thread keeps running while they hang.
+- A thread counts the time of each call since its last checkpoint. It adds up its own ticks rather
+  than clock time, so a suspended machine or a stopped process does not look hung. Calls into
+  TensorFlow release the interpreter lock, so the thread keeps running while they hang.
 - A call that holds the interpreter lock stops that thread as well. Therefore each tick also
   postpones a timer of `faulthandler`, which fires without the interpreter when the ticks stop. Its
   clock pauses while the machine is suspended. It always exits with status 1.
@@ -20,17 +20,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from seewhy.schemas.passes import forward_passes
-from seewhy_worker.explain.types import ExplanationTask
+from seewhy_worker.checkpoints.checkpoint import Checkpoint
 
 EXIT_DEVICE_HUNG = 75
 """Exit status of a worker with a hung device: EX_TEMPFAIL of sysexits.h, try again."""
-
-PASSES_WITHIN_TIMEOUT = 100
-"""Forward passes that fit into the timeout; longer calls get proportionally more time."""
 
 _STDERR = 2  # not sys.stderr, which Celery replaces by a logger
 
@@ -41,7 +37,7 @@ class Watchdog:
     """Ends the process when a call exceeds its time limit. Thread-safe; one per process."""
 
     def __init__(self, *, timeout_s: float, tick_s: float = 1.0) -> None:
-        """Allow `timeout_s` for a call of up to `PASSES_WITHIN_TIMEOUT` forward passes."""
+        """Allow `timeout_s` from one checkpoint of a call to the next."""
         self._timeout_s = timeout_s
         self._tick_s = min(tick_s, timeout_s / 4)
         self._remaining_s: dict[int, float] = {}
@@ -62,16 +58,24 @@ class Watchdog:
             self._thread.join(timeout=5)
 
     @contextmanager
-    def watching(self, *, passes: float) -> Iterator[None]:
-        """Limit the time of the block to what `passes` forward passes may take."""
+    def watching(self, checkpoint: Checkpoint) -> Iterator[Checkpoint]:
+        """Limit the time that the block takes from one checkpoint to the next.
+
+        Yields `checkpoint` as the block has to call it. Its own time does not count, because
+        others use the device meanwhile.
+        """
         call_id = next(self._call_ids)
-        with self._lock:
-            self._remaining_s[call_id] = self._timeout_s * max(1.0, passes / PASSES_WITHIN_TIMEOUT)
+
+        def unwatched() -> None:
+            self._end(call_id)
+            checkpoint()
+            self._begin(call_id)
+
+        self._begin(call_id)
         try:
-            yield
+            yield unwatched
         finally:
-            with self._lock:
-                del self._remaining_s[call_id]
+            self._end(call_id)
 
     def tick(self, elapsed_s: float) -> bool:
         """Charge `elapsed_s` to every call in progress; return whether one has run out of time.
@@ -83,6 +87,14 @@ class Watchdog:
             for call_id in self._remaining_s:
                 self._remaining_s[call_id] -= charged_s
             return any(remaining_s <= 0 for remaining_s in self._remaining_s.values())
+
+    def _begin(self, call_id: int) -> None:
+        with self._lock:
+            self._remaining_s[call_id] = self._timeout_s
+
+    def _end(self, call_id: int) -> None:
+        with self._lock:
+            self._remaining_s.pop(call_id, None)
 
     def _run(self) -> None:
         previous_s = time.monotonic()
@@ -96,11 +108,6 @@ class Watchdog:
 
     def _postpone(self) -> None:
         faulthandler.dump_traceback_later(self._timeout_s, exit=True, file=_STDERR)
-
-
-def passes_of(tasks: Sequence[ExplanationTask]) -> float:
-    """Estimate the most forward passes that the tasks can take, with every fallback tried."""
-    return sum(forward_passes(task.options, targets=len(task.targets)) for task in tasks)
 
 
 def _exit() -> None:

@@ -13,7 +13,14 @@ from seewhy.schemas.job import JobState
 class MemoryClaims(StateOwner):
     """Implements `seewhy.ledger.ports.claims.ClaimLedger`."""
 
-    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+    def claim(
+        self,
+        lanes: Sequence[str],
+        *,
+        owner: str,
+        limit: int,
+        quarantine_lanes: Sequence[str] = (),
+    ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first."""
         state = self._state
         with state.changed:
@@ -21,7 +28,7 @@ class MemoryClaims(StateOwner):
             if any(entry.record.quarantined for entry in held):
                 return []
             skipped = 0
-            for lane in lanes:
+            for lane in (*lanes, *quarantine_lanes):
                 while waiting := quarantined(state, lane):
                     if held:
                         return []

@@ -9,11 +9,19 @@ from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, Le
 class ClaimLedger(Protocol):
     """Hands out jobs under leases. Every method is one atomic step; raises `LedgerUnavailable`."""
 
-    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+    def claim(
+        self,
+        lanes: Sequence[str],
+        *,
+        owner: str,
+        limit: int,
+        quarantine_lanes: Sequence[str] = (),
+    ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first, and charge each an attempt.
 
-        Within a lane the tenants take turns, one job each. A quarantined job is claimed alone,
-        and only by an owner that holds no other job; until then its lane yields no other job.
+        Within a lane the tenants take turns, one job each. A quarantined job, also of the
+        `quarantine_lanes`, is claimed first and alone, and only by an owner that holds no other
+        job; until then no lane yields another job.
 
         One step passes over a limited number of expired jobs, so fewer jobs than are ready may be
         taken, and none only when none is ready.

@@ -13,13 +13,24 @@ class RedisClaims:
 
     scripts: Scripts
 
-    def claim(self, lanes: Sequence[str], *, owner: str, limit: int) -> list[Claim]:
+    def claim(
+        self,
+        lanes: Sequence[str],
+        *,
+        owner: str,
+        limit: int,
+        quarantine_lanes: Sequence[str] = (),
+    ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first."""
         more: int = 1
         rows: list[list[Any]] = []
         while more and not rows:
             more, *rows = self.scripts.call(
-                "claims/claim", lanes=list(lanes), owner=owner, limit=limit
+                "claims/claim",
+                lanes=list(lanes),
+                owner=owner,
+                limit=limit,
+                quarantine_lanes=[*lanes, *quarantine_lanes],
             )
         return [
             Claim(job_id, fence, attempt, lane, job, bool(quarantined))

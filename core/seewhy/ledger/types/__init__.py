@@ -14,7 +14,15 @@ from seewhy.ledger.types.deliveries import (
     OriginLease,
     Redelivery,
 )
-from seewhy.ledger.types.lanes import DISPATCHER_QUEUE, lane_of, lanes_of, model_of, wakeup_queue
+from seewhy.ledger.types.lanes import (
+    DISPATCHER_QUEUE,
+    is_long,
+    lane_of,
+    lanes_of,
+    model_of,
+    priority_of,
+    wakeup_queue,
+)
 from seewhy.ledger.types.policy import LedgerPolicy
 from seewhy.ledger.types.quotas import Charge, QuotaName, Quotas, QuotaUsage, Remaining
 from seewhy.ledger.types.records import (
@@ -81,8 +89,10 @@ __all__ = [
     "SubmissionReceipt",
     "SweepResult",
     "WebhookStatus",
+    "is_long",
     "lane_of",
     "lanes_of",
     "model_of",
+    "priority_of",
     "wakeup_queue",
 ]

@@ -7,20 +7,37 @@ WAKEUP_QUEUE_PREFIX = "seewhy:wakeups:"
 DISPATCHER_QUEUE = f"{WAKEUP_QUEUE_PREFIX}webhooks"
 """The Celery queue, and so the Redis list, of the wakeups for webhook dispatchers."""
 
+_LONG = "long"
 
-def lane_of(model: str, priority: Priority) -> str:
-    """Name the lane of a model and a priority: one queue of ready jobs."""
-    return f"{model}:{priority}"
+
+def lane_of(model: str, priority: Priority, *, long: bool = False) -> str:
+    """Name the lane of a model and a priority: one queue of ready jobs.
+
+    Long jobs, whose forward passes do not fit into a batch, have lanes of their own.
+    """
+    return f"{model}:{priority}:{_LONG}" if long else f"{model}:{priority}"
+
+
+def lanes_of(model: str) -> tuple[str, ...]:
+    """Name the lanes of a model: those of long jobs last, the most urgent first."""
+    return tuple(
+        lane_of(model, priority, long=long) for long in (False, True) for priority in Priority
+    )
 
 
 def model_of(lane: str) -> str:
     """Return the model of a lane."""
-    return lane.rpartition(":")[0]
+    return lane.partition(":")[0]
 
 
-def lanes_of(model: str) -> tuple[str, ...]:
-    """Name the lanes of a model, the most urgent first."""
-    return tuple(lane_of(model, priority) for priority in Priority)
+def priority_of(lane: str) -> Priority:
+    """Return the priority of a lane."""
+    return Priority(lane.split(":")[1])
+
+
+def is_long(lane: str) -> bool:
+    """Whether a lane is for long jobs."""
+    return lane.endswith(f":{_LONG}")
 
 
 def wakeup_queue(lane: str) -> str:

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- args: owner, limit, lanes -> {1 | 0, {job id, fence, attempt, lane, job, quarantined}, ...}
+-- args: owner, limit, lanes, quarantine_lanes
+--       -> {1 | 0, {job id, fence, attempt, lane, job, quarantined}, ...}
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
 local answer, skipped = { 0 }, 0
@@ -33,7 +34,7 @@ local function skip()
 end
 
 -- Quarantined jobs first. Each runs alone, so that it cannot take other jobs down with it (I2).
-for _, lane in ipairs(args.lanes) do
+for _, lane in ipairs(args.quarantine_lanes) do
   local queue = quarantine_key(lane)
   local id = redis.call('ZRANGE', queue, 0, 0)[1]
   while id do

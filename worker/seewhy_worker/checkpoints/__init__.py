@@ -1,0 +1,1 @@
+"""Where a running explanation can pause or end."""

@@ -1,0 +1,27 @@
+"""The checkpoint of a running explanation.
+
+Between two passes, an explainer calls the checkpoint that its caller gave it. The checkpoint may
+take its time, while other explanations use the device, or raise `Interrupted`.
+"""
+
+from collections.abc import Callable
+
+Checkpoint = Callable[[], None]
+
+
+class Interrupted(Exception):
+    """The explanation ended at a checkpoint: its caller no longer wants it, or must stop."""
+
+
+def no_checkpoint() -> None:
+    """Go on."""
+
+
+def after_first(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint that skips its first call, because nothing ran before that."""
+    pending = [no_checkpoint]
+
+    def checkpoint_after_first() -> None:
+        (pending.pop() if pending else checkpoint)()
+
+    return checkpoint_after_first

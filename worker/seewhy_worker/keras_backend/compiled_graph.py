@@ -1,0 +1,43 @@
+"""A compiled graph: a function of tensors for fixed shapes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from seewhy.errors import OutOfMemory
+
+T = TypeVar("T")
+
+
+class CompiledGraph:
+    """A function of tensors, compiled for fixed shapes."""
+
+    def __init__(self, function: Callable[..., Sequence[Any]], *inputs: tf.TensorSpec) -> None:
+        """Compile a function that returns a sequence of tensors. Raises `OutOfMemory`."""
+        graph = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
+        self._graph = translate_oom(graph.get_concrete_function, *inputs)
+
+    @property
+    def outputs(self) -> list[tf.TensorSpec]:
+        """The shapes and types of what the function returns."""
+        return [tf.TensorSpec(t.shape, t.dtype) for t in self._graph.structured_outputs]
+
+    def __call__(self, *arrays: Any) -> list[Any]:
+        """Run on arrays or tensors; the returned tensors stay on the device."""
+        outputs: list[Any] = self._graph(*map(tf.convert_to_tensor, arrays))
+        return outputs
+
+
+def to_numpy(tensors: Sequence[Any]) -> list[NDArray[Any]]:
+    """Copy tensors from the device, after it has computed them."""
+    return [tensor.numpy() for tensor in tensors]
+
+
+def translate_oom(call: Callable[..., T], *args: Any) -> T:
+    """Call, and raise `OutOfMemory` when the device or the process runs out of memory."""
+    try:
+        return call(*args)
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise OutOfMemory("the device ran out of memory: use a smaller batch") from error
