@@ -77,7 +77,8 @@ class Settings(Limits):
         300.0,
         ge=1,
         le=86_400,
-        description="Seconds that 100 forward passes may take before the worker exits as hung.",
+        description="Seconds that about 100 forward passes may take before the worker exits as "
+        "hung.",
     )
 
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
