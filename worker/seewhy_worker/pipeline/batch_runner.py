@@ -80,24 +80,29 @@ class BatchRunner:
         `LedgerUnavailable` when no jobs can be claimed.
         """
         lanes = lanes_of(model_of(lane))
-        first, second = (
-            [other for other in lanes if is_long(other) == long]
-            for long in (is_long(lane), not is_long(lane))
-        )
-        return self._drain(first) + self._drain(second)
+        count = 0
+        for long in (is_long(lane), not is_long(lane)):
+            claimed, ok = self._drain([other for other in lanes if is_long(other) == long])
+            count += claimed
+            if not ok:
+                break  # The next batch would fail too; the sweep sends a wakeup later.
+        return count
 
-    def _drain(self, lanes: Sequence[str]) -> int:
-        """Run jobs of lanes that are all for long jobs, or all not, until none is ready."""
+    def _drain(self, lanes: Sequence[str]) -> tuple[int, bool]:
+        """Run jobs of lanes that are all for long jobs, or all not, until none is ready.
+
+        Returns how many jobs were claimed, and False when the last ones had to be postponed.
+        """
         if not is_long(lanes[0]):
             return self._run_batches(lanes)
         if not self._long_jobs.acquire(blocking=False):
-            return 0  # The threads that run long jobs continue until none is ready.
+            return 0, True  # The threads that run long jobs continue until none is ready.
         try:
             return self._run_batches(lanes)
         finally:
             self._long_jobs.release()
 
-    def _run_batches(self, lanes: Sequence[str]) -> int:
+    def _run_batches(self, lanes: Sequence[str]) -> tuple[int, bool]:
         others = [lane for lane in self._lanes if lane not in lanes]
         device = self._deps.devices[model_of(lanes[0])]
         count = 0
@@ -114,8 +119,8 @@ class BatchRunner:
             with self._deps.leases.holding(claims):
                 ok = self._run_claims(claims)
             if not ok:
-                break  # The next batch would fail too; the sweep sends a wakeup later.
-        return count
+                return count, False
+        return count, True
 
     def _run_claims(self, claims: Sequence[Claim]) -> bool:
         """Run claims of one model; return False when jobs had to be postponed."""
