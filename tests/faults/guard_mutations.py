@@ -66,6 +66,7 @@ MUTATIONS = (
         fault="F6",
         seen=r"ran without a charged attempt",
         quick=True,
+        patience_s=30.0,
     ),
     Mutation(
         guard="evidence of an exposed crash",
@@ -75,6 +76,7 @@ MUTATIONS = (
         fault="F6",
         seen=r"4 workers died: \[-9, -9, -9, -9\]",
         quick=True,
+        patience_s=30.0,
     ),
     Mutation(
         guard="manifest",
@@ -101,6 +103,7 @@ MUTATIONS = (
         new="",
         fault="F8",
         seen=r"4 workers died: \[-11, -11, -11, -11\]",
+        patience_s=30.0,
     ),
     Mutation(
         guard="no evidence without exposure",
@@ -109,6 +112,7 @@ MUTATIONS = (
         new="if true then",
         fault="F37",
         seen=r"an innocent job failed",
+        patience_s=60.0,
     ),
     Mutation(
         guard="end of the exposure",
@@ -117,6 +121,7 @@ MUTATIONS = (
         new="",
         fault="F37",
         seen=r"an innocent job failed",
+        patience_s=60.0,
     ),
     Mutation(
         guard="quarantine",
@@ -126,7 +131,7 @@ MUTATIONS = (
         fault="F7",
         seen=r"7 workers died",
         # Seven workers die in turn.
-        patience_s=30.0,
+        patience_s=60.0,
     ),
     Mutation(
         guard="release of claims at SIGTERM",
