@@ -1,7 +1,9 @@
 """API keys: their form, their records and the cache of a process."""
 
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -186,6 +188,29 @@ def test_a_known_key_costs_no_call_to_the_store(keys: Keys) -> None:
     assert keys.calls_of(ApiKey.generate(key.key_id)) == 0, "a wrong secret"
     keys.clock.seconds += 0.1
     assert keys.calls_of(key) == 1, "it is read again"
+
+
+def test_while_one_request_reads_a_record_again_the_others_do_not_wait(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keys.create()
+    assert keys.accepts(key)
+    keys.clock.seconds += REFRESH_S
+    reads, answer = threading.Event(), threading.Event()
+    get = keys.objects.get
+
+    def hang(name: str) -> bytes:
+        reads.set()
+        assert answer.wait(30)
+        return get(name)
+
+    monkeypatch.setattr(keys.objects, "get", hang)
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(keys.accepts, key)
+        assert reads.wait(30)
+        assert keys.accepts(key), "this would hang, too"
+        answer.set()
+        assert first.result(timeout=30)
 
 
 def test_a_revocation_works_within_ten_seconds(keys: Keys) -> None:
