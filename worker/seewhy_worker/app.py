@@ -121,7 +121,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
 
 
 def _register_task(celery: Celery, runner: BatchRunner, lanes: tuple[str, ...]) -> None:
-    @celery.task(name=RUN_JOBS_TASK)
+    @celery.task(name=RUN_JOBS_TASK, shared=False)  # with no other Celery of the process
     def run_jobs(lane: object = None, *_: Any, **_future_arguments: Any) -> None:
         if not isinstance(lane, str) or lane not in lanes:
             _log.warning("Ignoring a wakeup for %.100r: not a lane of this worker", lane)
