@@ -100,7 +100,7 @@ class Limits(BaseSettings):
         description="The maximum width and height of an image in pixels; JPEG ends at 65,500.",
     )
     api_megapixels: int = Field(
-        50,
+        32,
         ge=1,
         le=10_000,
         description="The megapixels that one API process decodes and draws at once, 13 MB each; "

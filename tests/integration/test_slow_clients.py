@@ -17,13 +17,10 @@ import pytest
 
 from http_api import finish_next_job
 from seewhy.client import Client
-from seewhy.embedded.tcp_ports import free_port
-from seewhy.settings import load
-from servers.process_cluster import ProcessCluster, start_cluster
+from servers.process_cluster import ProcessCluster, running_api
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
 
-MODEL = "efficientnet-lite0"
 STALLED_UPLOAD = (
     b"POST /v1/explanations HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
     b"Content-Length: 5000000\r\n\r\n{"
@@ -34,23 +31,6 @@ CHUNKED_UPLOAD = (
 PARTIAL_HEADER = b"GET / HT"
 ANSWER_LIMIT_S = 10.0
 """Far above any answer of a healthy server, far below the time-outs of the attacks."""
-
-
-@contextmanager
-def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterator[ProcessCluster]:
-    with valkey.client() as client:
-        client.flushdb()
-    settings = load(
-        {},
-        redis_url=valkey.url,
-        store_url=f"file://{directory}/objects",
-        default_model=MODEL,
-        api_port=free_port(),
-        **changes,
-    )
-    with start_cluster(settings, directory) as cluster:
-        cluster.start_api()
-        yield cluster
 
 
 @pytest.fixture(scope="module")

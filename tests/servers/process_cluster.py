@@ -6,14 +6,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
 
 from seewhy.embedded.environment import as_environment
 from seewhy.embedded.parent_guard import guarded
-from seewhy.settings import Settings
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.settings import Settings, load
+from servers.valkey import RedisServer
 from servers.waiting import wait_until
+
+MODEL = "efficientnet-lite0"
 
 Process = subprocess.Popen[bytes]
 
@@ -131,3 +136,21 @@ def start_cluster(settings: Settings, directory: Path) -> Iterator[ProcessCluste
         yield cluster
     finally:
         cluster.stop()
+
+
+@contextmanager
+def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterator[ProcessCluster]:
+    """Provide an API over an empty Valkey and an empty local store; `changes` are settings."""
+    with valkey.client() as client:
+        client.flushdb()
+    settings = load(
+        {},
+        redis_url=valkey.url,
+        store_url=f"file://{directory}/objects",
+        default_model=MODEL,
+        api_port=free_port(),
+        **changes,
+    )
+    with start_cluster(settings, directory) as cluster:
+        cluster.start_api()
+        yield cluster
