@@ -134,6 +134,22 @@ MUTATIONS = (
         patience_s=60.0,
     ),
     Mutation(
+        guard="end of a job at a checkpoint",
+        file="worker/seewhy_worker/pipeline/batch_runner.py",
+        old="raise Interrupted",
+        new="pass",
+        fault="F39",
+        seen=r"\S+ has ended: not within",
+    ),
+    Mutation(
+        guard="turns of the device",
+        file="worker/seewhy_worker/pipeline/turns.py",
+        old="self._queue.rotate(-1)",
+        new="",
+        fault="F39",
+        seen=r"the other jobs have succeeded: not within",
+    ),
+    Mutation(
         guard="release of claims at SIGTERM",
         file="worker/seewhy_worker/pipeline/batch_runner.py",
         old="self._deps.reporter.release([job.claim for job in batch])",

@@ -10,7 +10,7 @@ import pytest
 from faults.run import run
 from faults.scenarios import SCENARIOS
 
-QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13")
+QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13", "F39")
 
 
 @pytest.mark.parametrize("name", QUICK)

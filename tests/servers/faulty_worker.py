@@ -2,7 +2,8 @@
 
 Each occurrence of the fault increments the counter COUNTERS/FAULT, which survives the process and
 which tests wait for. The faults `hold` (batch on the device) and `hold-before-report` (results
-stored, not reported) hold each batch until the test releases the counter. Images of
+stored, not reported) hold each batch until the test releases the counter. With `endless`, long
+jobs never end by themselves. Images of
 `servers.poison` take effect with every fault, including `none`. A batch takes BATCH_MS.
 """
 
@@ -26,6 +27,7 @@ from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
 from seewhy.ledger.types import Completion, FinishReceipt
 from seewhy.logs import configure_logging
+from seewhy.schemas.passes import forward_passes
 from seewhy.settings import load
 from seewhy.storage.keys import image_key
 from seewhy.storage.port import ObjectStore
@@ -33,7 +35,7 @@ from seewhy_worker.app import create_worker
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner
-from seewhy_worker.stub import StubExplainer
+from seewhy_worker.stub import PASSES_PER_CHUNK, StubExplainer
 from servers.fault_counter import FaultCounter
 from servers.poison import Poison, poison_image, poison_of
 
@@ -104,6 +106,11 @@ class FaultyExplainer(StubExplainer):
         if self._fault == "hold":
             self._counter.increment()
             self._counter.wait()
+        if self._fault == "endless" and any(map(_is_long, tasks)):
+            while True:
+                self._counter.increment()
+                self.run_chunk()
+                checkpoint()
         if self._fault == "small-device" and len(tasks) > MAX_IMAGES:
             self._counter.increment()
             raise OutOfMemory(f"no memory for {len(tasks)} images")
@@ -117,6 +124,10 @@ class FaultyExplainer(StubExplainer):
         explained = super().explain(tasks, checkpoint=checkpoint)
         paired = zip(explained, poisons, strict=True)
         return [_with_nan(e, poison) for e, poison in paired if poison is not Poison.SHORT]
+
+
+def _is_long(task: ExplanationTask) -> bool:
+    return forward_passes(task.options, targets=len(task.targets)) > PASSES_PER_CHUNK
 
 
 def _with_nan(explained: ImageExplanation, poison: Poison | None) -> ImageExplanation:

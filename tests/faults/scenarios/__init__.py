@@ -6,6 +6,7 @@ from faults.scenarios import (
     clients,
     devices,
     images,
+    long_jobs,
     overload,
     redis,
     store,
@@ -15,5 +16,5 @@ from faults.scenarios import (
 )
 
 SCENARIOS: dict[str, Scenario] = scenarios_of(
-    api, clients, devices, images, overload, redis, store, wakeups, webhooks, workers
+    api, clients, devices, images, long_jobs, overload, redis, store, wakeups, webhooks, workers
 )
