@@ -1,18 +1,21 @@
 """How long the ledger's scripts block Redis while jobs, tenants and origins grow.
 
-Starts a private Valkey, fills it and reads the execution time of each call from the server's slow
-log, so that the network and Python are not counted. Prints Markdown.
+Starts a private Valkey, fills it and reads the CPU time of the server's main thread around each
+script, so that neither Python nor other work of the machine is counted. Prints Markdown.
 
     PYTHONPATH=tests python benchmarks/ledger_growth.py
 """
 
 import argparse
+import itertools
 import math
 import random
+import statistics
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -30,14 +33,48 @@ JOB = "x" * 700
 CALLS = 100
 
 
+class TimedRedis(Redis):
+    """A client that notes how long the server worked on each script, in ms, while `timing`."""
+
+    timing = False
+    reading_ms = 0.0
+    """What reading the time itself takes."""
+
+    def evalsha(self, *arguments: Any) -> Any:
+        """Execute a script."""
+        if not self.timing:
+            return super().evalsha(*arguments)
+        before_ms = self._cpu_ms()
+        answer = super().evalsha(*arguments)
+        self.times_ms.append(max(0, self._cpu_ms() - before_ms - self.reading_ms))
+        return answer
+
+    def calibrate(self) -> None:
+        """Measure what reading the time takes."""
+        times = [self._cpu_ms() for _ in range(100)]
+        self.reading_ms = statistics.median(b - a for a, b in itertools.pairwise(times))
+
+    def times_of(self, call: Callable[[], object], count: int) -> list[float]:
+        """Return the times of the scripts that `count` calls execute, ascending."""
+        self.times_ms: list[float] = []
+        self.timing = True
+        for _ in range(count):
+            call()
+        self.timing = False
+        return sorted(self.times_ms)
+
+    def _cpu_ms(self) -> float:
+        cpu = self.info("cpu")
+        return 1000 * float(cpu["used_cpu_user_main_thread"] + cpu["used_cpu_sys_main_thread"])
+
+
 class Bench:
     """A ledger whose clock is set by hand, and the times that its scripts took."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: TimedRedis) -> None:
         """Start empty."""
-        client.flushall()
+        client.calibrate()
         client.set("clock", START_MS)
-        client.config_set("slowlog-max-len", 100_000)
         self.client = client
         policy = LedgerPolicy(lane_limit=10**7, tenant_limit=10**7)
         self.ledger = RedisLedger(client, policy=policy, clock=CLOCK)
@@ -64,18 +101,11 @@ class Bench:
 
     def times_ms(self, call: Callable[[], object], count: int = CALLS) -> list[float]:
         """Return how long each script executed during `count` calls, in ms, ascending."""
-        self.client.config_set("slowlog-log-slower-than", 0)
-        self.client.slowlog_reset()
-        for _ in range(count):
-            call()
-        self.client.config_set("slowlog-log-slower-than", -1)
-        entries = self.client.slowlog_get(100_000)
-        scripts = (e["duration"] for e in entries if e["command"].startswith(b"EVALSHA"))
-        return sorted(duration_us / 1000 for duration_us in scripts)
+        return self.client.times_of(call, count)
 
     def memory_mb(self) -> float:
         """Return the memory that the server uses for data."""
-        return self.client.info("memory")["used_memory"] / 1e6
+        return float(self.client.info("memory")["used_memory"]) / 1e6
 
     def position(self) -> None:
         """Ask for the queue position of a random job."""
@@ -112,7 +142,7 @@ def print_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[obje
         print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
-def measure_queue(client: Redis, waiting: int, tenants: int) -> list[object]:
+def measure_queue(client: TimedRedis, waiting: int, tenants: int) -> list[object]:
     """Measure the calls of a job's life with `waiting` jobs of `tenants`."""
     bench = Bench(client)
     bench.fill(waiting, tenants=tenants)
@@ -125,7 +155,7 @@ def measure_queue(client: Redis, waiting: int, tenants: int) -> list[object]:
     return [*map(summary, (submit, position, claim, complete, sweep)), f"{memory_mb:.0f} MB"]
 
 
-def measure_origins(client: Redis, origins: int) -> list[object]:
+def measure_origins(client: TimedRedis, origins: int) -> list[object]:
     """Measure the dispatchers' calls with a due delivery at each origin."""
     bench = Bench(client)
     for n in range(origins):
@@ -135,7 +165,7 @@ def measure_origins(client: Redis, origins: int) -> list[object]:
     return [summary(wakeups), summary(lease), f"{bench.memory_mb():.0f} MB"]
 
 
-def measure_expired(client: Redis, expired: int) -> list[object]:
+def measure_expired(client: TimedRedis, expired: int) -> list[object]:
     """Measure one claim when `expired` jobs wait past their deadline."""
     bench = Bench(client)
     bench.fill(expired, deadline_ms=1000)
@@ -143,7 +173,7 @@ def measure_expired(client: Redis, expired: int) -> list[object]:
     return [summary(bench.times_ms(lambda: bench.ledger.claim(LANES, owner="w", limit=8), 1))]
 
 
-def measure_departed(client: Redis, tenants: int) -> list[object]:
+def measure_departed(client: TimedRedis, tenants: int) -> list[object]:
     """Measure one claim when `tenants` have cancelled their only job."""
     bench = Bench(client)
     for n in range(tenants):
@@ -151,7 +181,7 @@ def measure_departed(client: Redis, tenants: int) -> list[object]:
     return [summary(bench.times_ms(lambda: bench.ledger.claim(LANES, owner="w", limit=8), 1))]
 
 
-def measure_duplicates(client: Redis, duplicates: int) -> list[object]:
+def measure_duplicates(client: TimedRedis, duplicates: int) -> list[object]:
     """Measure the completion of eight originals with `duplicates` each, and the sweeps after it."""
     bench = Bench(client)
     for n in range(8 * (duplicates + 1)):
@@ -160,6 +190,18 @@ def measure_duplicates(client: Redis, duplicates: int) -> list[object]:
     done = [Completion(claim, "r" * 700) for claim in claims]
     complete = bench.times_ms(lambda: bench.ledger.complete(done), 1)
     return [summary(complete), summary(bench.times_ms(bench.ledger.sweep, 20))]
+
+
+def on_new_server(
+    measure: Callable[..., list[object]], count: int, *arguments: int
+) -> list[object]:
+    """Return a row of a table: the count, and what was measured on a server of its own."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        start_valkey(Path(directory), appendonly=False) as server,
+        TimedRedis.from_url(server.url, decode_responses=True) as client,
+    ):
+        return [f"{count:,}", *measure(client, count, *arguments)]
 
 
 def main() -> None:
@@ -171,42 +213,38 @@ def main() -> None:
     def sizes(*counts: int) -> list[int]:
         return [max(1, int(count * arguments.scale)) for count in counts]
 
-    calls = ("submit", "position", "claim 8", "complete 8", "sweep")
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        start_valkey(Path(directory), appendonly=False) as server,
-        server.client() as client,
-    ):
-        print("Milliseconds that one script blocks Redis: median / 99th percentile / maximum.")
-        for title, rows in (
-            ("One tenant", [(n, 1) for n in sizes(1_000, 100_000, 200_000)]),
-            ("One job of each tenant", [(n, n) for n in sizes(1_000, 10_000, 30_000)]),
-        ):
-            measured = ([f"{n:,}", *measure_queue(client, n, tenants)] for n, tenants in rows)
-            print_table(f"{title}:", ("waiting", *calls, "memory"), measured)
-        print_table(
-            "One due delivery at each origin:",
-            ("origins", "wakeups needed", "lease an origin", "memory"),
-            ([f"{n:,}", *measure_origins(client, n)] for n in sizes(1_000, 10_000, 50_000)),
-        )
-        print_table(
-            "One claim when all waiting jobs have expired:",
-            ("expired", "claim"),
-            (
-                [f"{n:,}", *measure_expired(client, n)]
-                for n in sizes(1_000, 10_000, 50_000, 200_000)
-            ),
-        )
-        print_table(
-            "One claim when all tenants have cancelled their jobs:",
-            ("tenants", "claim"),
-            ([f"{n:,}", *measure_departed(client, n)] for n in sizes(1_000, 30_000)),
-        )
-        print_table(
-            "Eight originals finish in one report:",
-            ("duplicates of each", "complete", "20 sweeps"),
-            ([f"{n:,}", *measure_duplicates(client, n)] for n in sizes(100, 1_000)),
-        )
+    calls = ("submit", "position", "claim 8", "complete 8", "sweep", "memory")
+    print("Milliseconds of CPU time that one script takes: median / 99th percentile / maximum.")
+    print_table(
+        "One tenant:",
+        ("waiting", *calls),
+        (on_new_server(measure_queue, n, 1) for n in sizes(1_000, 100_000, 200_000)),
+    )
+    print_table(
+        "One job of each tenant:",
+        ("tenants", *calls),
+        (on_new_server(measure_queue, n, n) for n in sizes(1_000, 10_000, 30_000)),
+    )
+    print_table(
+        "One due delivery at each origin:",
+        ("origins", "wakeups needed", "lease an origin", "memory"),
+        (on_new_server(measure_origins, n) for n in sizes(1_000, 10_000, 50_000)),
+    )
+    print_table(
+        "One claim when all waiting jobs have expired:",
+        ("expired", "claim"),
+        (on_new_server(measure_expired, n) for n in sizes(1_000, 10_000, 50_000, 200_000)),
+    )
+    print_table(
+        "One claim when all tenants have cancelled their jobs:",
+        ("tenants", "claim"),
+        (on_new_server(measure_departed, n) for n in sizes(1_000, 30_000)),
+    )
+    print_table(
+        "Eight originals finish in one report:",
+        ("duplicates of each", "complete", "20 sweeps"),
+        (on_new_server(measure_duplicates, n) for n in sizes(100, 1_000)),
+    )
 
 
 if __name__ == "__main__":

@@ -120,9 +120,8 @@ def test_one_step_of_a_claim_costs_the_same_however_much_it_would_pass_over(
                 roomy.ledger.cancel(f"job{n}")
         roomy.advance(50)
         scripts = cast("RedisLedger", roomy.ledger).scripts
-        return commands(
-            roomy, lambda: scripts.call("claims/claim", lanes=LANES, owner="w", limit=8)
-        )
+        arguments = {"lanes": LANES, "quarantine_lanes": LANES, "owner": "w", "limit": 8}
+        return commands(roomy, lambda: scripts.call("claims/claim", **arguments))
 
     assert cost(10) == cost(40)
 
