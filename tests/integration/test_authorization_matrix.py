@@ -137,6 +137,13 @@ def resources(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -
     return {"<job_id>": job_id, "<key_id>": keys.leaked.key_id, "<name>": "vgg16"}
 
 
+@pytest.fixture(autouse=True)
+def never_redelivered(valkey: RedisServer, resources: Mapping[str, str]) -> None:
+    """Forget the latest redelivery of the job: it may be requested once a minute only."""
+    with valkey.client() as client:
+        client.hdel(f"seewhy:job:{resources['<job_id>']}", "redelivered_ms")
+
+
 def bearer(key: ApiKey) -> dict[str, str]:
     return {"Authorization": f"Bearer {key.text}"}
 
