@@ -10,7 +10,6 @@ from seewhy.access.key_store import KeyStore
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
-from seewhy.imaging.process_tuning import tune_process
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.redis.ledger import open_ledger
@@ -59,7 +58,6 @@ class Api:
 
         Blocked requests return once `is_running` returns False.
         """
-        tune_process()
         self.event_feed.start(is_running=is_running)
         self.sweeper.start()
         self.key_use.start()

@@ -7,6 +7,7 @@ from gunicorn.errors import AppImportError
 
 from seewhy.access.policy import require_protection
 from seewhy.errors import SettingsError
+from seewhy.imaging.process_tuning import tune_process
 from seewhy.settings import Settings
 from seewhy_api.app import Api, create_api
 from seewhy_api.connections.limits import ServerLimits
@@ -45,6 +46,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         Ends the server when its settings would let anybody in. The store must not be asked before
         the fork.
         """
+        tune_process()
         self._api = create_api(self._settings)
         try:
             require_protection(self._settings, has_keys=self._api.keys.has_keys)

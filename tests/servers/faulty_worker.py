@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from seewhy.errors import OutOfMemory
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
+from seewhy.imaging.process_tuning import tune_process
 from seewhy.ledger.types import Completion, FinishReceipt
 from seewhy.logs import configure_logging
 from seewhy.schemas.passes import forward_passes
@@ -186,6 +187,7 @@ def patch_decoder() -> None:
 def main(fault: str, folder: str, batch_ms: str) -> None:
     """Run the worker until it is stopped."""
     configure_logging()
+    tune_process()
     counter = FaultCounter(Path(folder), fault)
     settings = load()
     killer = Killer(FaultCounter(Path(folder), "unlucky"))

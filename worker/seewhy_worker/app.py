@@ -14,7 +14,6 @@ from celery import Celery, signals
 
 from seewhy.broker.wakeups import RUN_JOBS_TASK, WakeupPublisher, create_celery, run_consumer
 from seewhy.errors import LedgerUnavailable
-from seewhy.imaging.process_tuning import tune_process
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of, wakeup_queue
 from seewhy.settings import Settings
@@ -51,7 +50,6 @@ class Worker:
 
         Exits the process with `EXIT_DEVICE_HUNG` when the device stops responding.
         """
-        tune_process()
         self.leases.start()
         self.watchdog.start()
         signals.worker_ready.connect(self._register_presence, weak=False)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.imaging.process_tuning import tune_process
 from seewhy.logs import configure_logging
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.passes import forward_passes
@@ -91,6 +92,7 @@ def main() -> None:
     parser.add_argument("--batch-ms", type=float, default=0, help="duration of each batch in ms")
     arguments = parser.parse_args()
     configure_logging()
+    tune_process()
     settings = load()
     explainer = StubExplainer(batch_s=arguments.batch_ms / 1000)
     explainers = dict.fromkeys(settings.resident_models, explainer)
