@@ -113,10 +113,17 @@ def test_after_its_timeout_an_image_makes_room_for_the_next(threads: ThreadPoolE
         stack.enter_context(budget.reserve(6))
         _, _, large = hold(threads, budget, 9)
         wait_until(lambda: bool(budget._waiting) or large.done(), what="the large image waits")
-        with budget.reserve(4):  # its turn comes when the large image gives up
-            pass
+        wait_until(lambda: _fits(budget, 4), what="the large image gives up")
         with pytest.raises(TooManyRenderings):
             large.result(20)
+
+
+def _fits(budget: PixelBudget, pixels: int) -> bool:
+    try:
+        with budget.reserve(pixels):
+            return True
+    except TooManyRenderings:
+        return False
 
 
 def test_kept_images_count_until_they_are_garbage() -> None:
