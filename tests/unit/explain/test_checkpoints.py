@@ -11,17 +11,24 @@ from seewhy.schemas.job import MethodOptions
 from seewhy_worker.checkpoints.checkpoint import Interrupted
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask
+from seewhy_worker.keras_backend import chunk_loop
 
 IMAGES = networks.random_images(3)
 CHUNK = 2
+"""Images that go through the network together."""
 
 
 @pytest.fixture(scope="module")
 def explainer(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
-    """Explains four channels, in chunks of two images."""
+    """Explains four channels."""
     return networks.make_explainer(
         networks.two_layer_cnn(), tmp_path_factory.mktemp("small"), max_batch=CHUNK
     )
+
+
+@pytest.fixture(autouse=True)
+def _one_chunk_per_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_loop, "CALL_S", 0.0)
 
 
 def task(explainer: KerasExplainer, image: int = 0, **options: Any) -> ExplanationTask:
@@ -44,8 +51,8 @@ def checkpoints(explainer: KerasExplainer, *tasks: ExplanationTask) -> int:
         ({"method": "scorecam"}, 4 / CHUNK),
         ({"method": "scorecam", "targets": range(5)}, 4 / CHUNK),
         ({"method": "ablationcam"}, 1),
-        ({"method": "smoothgrad"}, 20 / CHUNK),
-        ({"method": "integrated-gradients", "targets": (0, 1, 2)}, 3 * 32 / CHUNK),
+        ({"method": "smoothgrad"}, 20),
+        ({"method": "integrated-gradients", "targets": (0, 1, 2)}, 3 * 32),
         ({"method": "guided-gradcam"}, 1),
         ({"trust": True}, 16 / CHUNK),
     ],
@@ -53,7 +60,7 @@ def checkpoints(explainer: KerasExplainer, *tasks: ExplanationTask) -> int:
 def test_there_is_a_checkpoint_between_any_two_passes(
     explainer: KerasExplainer, options: dict[str, Any], count: int
 ) -> None:
-    """The first pass finds the classes; `CHUNK` images, or twice as many gradients, follow."""
+    """The first pass finds the classes; `CHUNK` images at a time, or single gradients, follow."""
     assert checkpoints(explainer, task(explainer, **options)) == count
 
 
@@ -63,6 +70,20 @@ def test_there_is_a_checkpoint_between_the_images_and_methods_of_a_batch(
     batch = [task(explainer, image) for image in range(3)]
     assert checkpoints(explainer, *batch) == 1
     assert checkpoints(explainer, *batch, task(explainer, method="hirescam")) == 2
+
+
+@pytest.mark.parametrize("method", ["scorecam", "smoothgrad"])
+def test_cheap_chunks_share_calls_and_give_the_same_map(
+    explainer: KerasExplainer, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    chosen = task(explainer, method=method, targets=(0, 1))
+    (expected,) = explainer.explain([chosen])
+    before = checkpoints(explainer, chosen)
+    monkeypatch.setattr(chunk_loop, "CALL_S", 60.0)
+    *_, last = [checkpoints(explainer, chosen) for _ in range(8)]
+    assert last == (1 if method == "scorecam" else 2) < before, "one call for each loop"
+    (found,) = explainer.explain([chosen])
+    np.testing.assert_array_equal(found.maps, expected.maps)
 
 
 def test_an_interrupted_explainer_explains_the_next_image_as_before(

@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from seewhy_worker.cam.perturbation.scorecam import channel_masks
 from seewhy_worker.checkpoints.checkpoint import Checkpoint
-from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
+from seewhy_worker.keras_backend.chunk_loop import ChunkLoop
+from seewhy_worker.keras_backend.compiled_graph import CompiledGraph
 from seewhy_worker.keras_backend.step_context import (
     MethodOutput,
     StepContext,
@@ -33,24 +34,20 @@ class PerturbationStep:
         full, selected, _, classes, rivals, _ = self._start.outputs
         chunk_size = context.chunk_size * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
         self._channels = selected.shape[3]
-        self._chunks = index_chunks(self._channels, chunk_size)
         sources = (inputs.pixels, selected) if self._masked else (full,)
-        self._score = CompiledGraph(
+        self._scores = ChunkLoop(
             partial(_score_masked if self._masked else _score_ablated, context),
-            tf.TensorSpec(self._chunks.shape[1:], tf.int32),
+            [index_chunks(self._channels, chunk_size)],
             *(classes, rivals, inputs.signs),
             *sources,
         )
 
     def __call__(self, inputs: StepInputs, checkpoint: Checkpoint) -> MethodOutput:
-        """Explain one image, with a checkpoint before each chunk."""
+        """Explain one image, with checkpoints between the chunks."""
         full, selected, full_scores, classes, rivals, logits = self._start(*inputs)
         sources = (inputs.pixels, selected) if self._masked else (full,)
-        rows = []
-        for channels in self._chunks:
-            checkpoint()
-            rows += to_numpy(self._score(channels, classes, rivals, inputs.signs, *sources))
-        scores = np.concatenate(rows)[: self._channels].T  # (K, C)
+        chunks = self._scores(classes, rivals, inputs.signs, *sources, checkpoint=checkpoint)
+        scores = np.concatenate(chunks)[: self._channels].T  # (K, C)
         if self._masked:
             peaks = np.ones(len(scores), np.float32)
         else:
@@ -84,7 +81,7 @@ def _select_channels(activation: Any, count: int | None) -> Any:
 
 def _score_masked(
     context: StepContext, channels: Any, classes: Any, rivals: Any, signs: Any, *sources: Any
-) -> list[Any]:
+) -> Any:
     """Score the image multiplied by the mask of each channel (n,): (n, K)."""
     pixels, activation = sources
     selected = tf.gather(activation, channels, axis=3)
@@ -92,17 +89,17 @@ def _score_masked(
     masks = channel_masks(tf.image.resize(selected, pixels.shape[1:3]), xp=keras.ops)
     mask = tf.transpose(masks, (3, 1, 2, 0))
     logits = context.model.head(context.model.body(pixels * mask))
-    return [_scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))]
+    return _scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))
 
 
 def _score_ablated(
     context: StepContext, channels: Any, classes: Any, rivals: Any, signs: Any, activation: Any
-) -> list[Any]:
+) -> Any:
     """Score the activation (1, h, w, C) with each channel (n,) set to 0: (n, K)."""
     kept = 1 - tf.one_hot(channels, activation.shape[3], dtype=activation.dtype)
     ablated = tf.where(kept[:, tf.newaxis, tf.newaxis] > 0, activation, 0)
     logits = context.model.head(ablated)
-    return [_scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))]
+    return _scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))
 
 
 def _scores_of_all_targets(context: StepContext, logits: Any, targets: TargetTensors) -> Any:

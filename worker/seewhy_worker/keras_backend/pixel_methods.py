@@ -6,12 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from seewhy.errors import UnsupportedModel
 from seewhy_worker.cam.layer.gradcam import gradcam
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.checkpoints.checkpoint import Checkpoint
+from seewhy_worker.keras_backend.chunk_loop import ChunkLoop
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
 from seewhy_worker.keras_backend.gradient_overrides import has_relus, override_gradients
 from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
@@ -35,46 +35,45 @@ class PixelStep:
         self._start = CompiledGraph(partial(_start, context), *inputs)
         points, *_ = self._start.outputs
         weights = context.method.gradient_points.weights
-        self._chunks = index_chunks(len(weights), context.chunk_size)
+        indices = index_chunks(len(weights), _chunk_size(context.chunk_size))
         # The last chunk is filled up with points of weight 0.
-        self._weights = np.zeros(self._chunks.shape, np.float32)
-        self._weights.flat[: len(weights)] = weights
-        size = self._chunks.shape[1]
-        self._gradient = CompiledGraph(
+        padded = np.zeros(indices.shape, np.float32)
+        padded.flat[: len(weights)] = weights
+        self._gradients = ChunkLoop(
             partial(_weighted_gradient, context),
+            [indices, padded],
             points,
-            tf.TensorSpec((size,), tf.int32),
-            tf.TensorSpec((size,), tf.float32),
             tf.TensorSpec((1,), tf.int32),
             tf.TensorSpec((1, inputs.rivals.shape[2]), tf.int32),
             tf.TensorSpec((1,), tf.float32),
         )
 
     def __call__(self, inputs: StepInputs, checkpoint: Checkpoint) -> MethodOutput:
-        """Explain one image, with a checkpoint before each chunk."""
+        """Explain one image, with checkpoints between the chunks."""
         points, factor, *found = self._start(*inputs)
         classes, rivals, logits = to_numpy(found)
         targets = TargetTensors(classes, rivals, inputs.signs)
         gradient = np.stack(
             [
-                self._mean_gradient(
-                    points, classes[:, k], rivals[:, k], inputs.signs[:, k], checkpoint
-                )
+                self._gradients(
+                    points,
+                    *(array[:, k] for array in (classes, rivals, inputs.signs)),
+                    checkpoint=checkpoint,
+                ).sum(axis=0)
                 for k in range(classes.shape[1])
             ]
         )
         maps = self._context.method.formula(tf.constant(gradient), factor, xp=keras.ops)
         return MethodOutput(maps, np.abs(gradient).max(axis=(1, 2, 3)), targets, logits)
 
-    def _mean_gradient(
-        self, points: Any, class_: Any, rivals: Any, sign: Any, checkpoint: Checkpoint
-    ) -> NDArray[np.float32]:
-        """Average the gradient of one target's score over the points: (H, W, 3)."""
-        total = np.zeros(points.shape[1:], np.float32)
-        for indices, weights in zip(self._chunks, self._weights, strict=True):
-            checkpoint()
-            total += to_numpy(self._gradient(points, indices, weights, class_, rivals, sign))[0]
-        return total
+
+def _chunk_size(images: int) -> int:
+    """Return how many gradients to compute together, where `images` images would fit.
+
+    A gradient costs three passes. On a CPU, half as many at once are as fast (EfficientNet-Lite0,
+    0.98 times as long; a quarter, 1.07 times), and checkpoints come sooner.
+    """
+    return images if tf.config.list_logical_devices("GPU") else max(1, images // 2)
 
 
 def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
@@ -93,19 +92,19 @@ def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
 
 def _weighted_gradient(
     context: StepContext,
-    points: Any,
     indices: Any,
     weights: Any,
+    points: Any,
     class_: Any,
     rivals: Any,
     sign: Any,
-) -> list[Any]:
+) -> Any:
     """Add up the weighted gradients of a target's score at some of the points: (H, W, 3)."""
     rows = tf.zeros_like(indices)
     targets = TargetTensors(class_, rivals, sign).gather(rows)
     gradient = _gradient(context, tf.gather(points, indices), targets)
     weights = tf.reshape(weights, (-1, 1, 1, 1))
-    return [tf.reduce_sum(tf.where(weights > 0, weights * gradient, 0), axis=0)]
+    return tf.reduce_sum(tf.where(weights > 0, weights * gradient, 0), axis=0)
 
 
 def _gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:
