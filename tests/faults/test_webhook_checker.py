@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from standardwebhooks import Webhook as Verifier
 
 from faults.webhook_checker import (
     ReceivedMessage,
@@ -25,7 +24,11 @@ NOW_S = time.time()
 
 
 def verify(message: Message) -> None:
-    Verifier(SECRET).verify(message.body, dict(message.headers))
+    """Verify the signature, but not its age: other tests may run for minutes before these."""
+    id_, timestamp_s = message.headers["webhook-id"], int(message.headers["webhook-timestamp"])
+    signed = Signer([SECRET]).headers(id_, message.body, now_ms=timestamp_s * 1000)
+    if message.headers != signed:
+        raise ValueError("the signature is not that of the body")
 
 
 def received(
