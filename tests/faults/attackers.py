@@ -132,6 +132,10 @@ def many_tenants(env: Environment, count: int = 30_000) -> Iterator[None]:
     try:
         yield
     finally:
+        wait_until(
+            lambda: env.ledger.counts().non_terminal == count, what="all other jobs have ended"
+        )
+        env.save_events()
         for submission in submissions:
             env.ledger.cancel(submission.job_id)
             env.redis.delete(f"seewhy:job:{submission.job_id}")

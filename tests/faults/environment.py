@@ -65,6 +65,8 @@ class Environment:
     expected_failures: Mapping[str, str]
     """Idempotency-Key → the error code of its job."""
     fault_times_ms: list[int] = field(default_factory=list)
+    saved_events: list[JobEvent] | None = None
+    """The events up to a moment after which an attack displaces them from the stream."""
 
     def record_fault(self) -> None:
         """Note that a fault has just ended: recovery time counts from here."""
@@ -168,7 +170,7 @@ class Environment:
             keys=self.submitter.keys,
             records=records,
             key_of={job_id: self._key_of(job_id) for job_id in records},
-            events=self._events(),
+            events=self._events() if self.saved_events is None else self.saved_events,
             counts=self.ledger.counts(),
             samples=samples,
             fetch=self.store.get,
@@ -178,6 +180,10 @@ class Environment:
             map_of=expected_maps(),
             expected_failures=self.expected_failures,
         )
+
+    def save_events(self) -> None:
+        """Let the checker see the events so far, and no later ones."""
+        self.saved_events = self._events()
 
     def _key_of(self, job_id: str) -> str | None:
         try:
