@@ -1,6 +1,7 @@
 """Where the explainer of a Keras model calls its checkpoint, and what an interruption leaves."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,20 @@ def test_cheap_chunks_share_calls_and_give_the_same_map(
     assert last == (1 if method == "scorecam" else 2) < before, "one call for each loop"
     (found,) = explainer.explain([chosen])
     np.testing.assert_array_equal(found.maps, expected.maps)
+
+
+def test_a_slow_device_gets_one_image_at_a_time(
+    explainer: KerasExplainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The warm-up measures a pass."""
+    chosen = task(explainer, method="scorecam")
+    times_s = iter((0.0, 1.0))
+    clock = SimpleNamespace(perf_counter=lambda: next(times_s))
+    monkeypatch.setattr("seewhy_worker.explain.keras_explainer.time", clock)
+    explainer.warm_up()
+    slow = checkpoints(explainer, chosen)
+    explainer.set_pass_time(0.0)
+    assert (slow, checkpoints(explainer, chosen)) == (4, 4 / CHUNK)
 
 
 def test_an_interrupted_explainer_explains_the_next_image_as_before(

@@ -1,5 +1,6 @@
 """The explainer of a Keras model, compiled for fixed batch sizes."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -21,6 +22,7 @@ from seewhy_worker.explain.postprocess import build_explanation, probabilities
 from seewhy_worker.explain.step_cache import StepCache, StepSpec
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
+from seewhy_worker.keras_backend.chunk_loop import CALL_S
 from seewhy_worker.keras_backend.steps import compile_forward, enable_memory_growth
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.loading import load_model
@@ -129,14 +131,30 @@ class KerasExplainer:
         ]
 
     def warm_up(self) -> None:
-        """Compile and run Grad-CAM of one logit at every batch size.
+        """Compile and run Grad-CAM of one logit at every batch size, and measure a pass.
 
-        Other steps share the weights and are compiled on first use.
+        On a slow device, methods of many passes then send fewer images through the network
+        together. Other steps share the weights and are compiled on first use.
         """
         for batch in self._batch_sizes:
-            pixels = np.zeros((batch, *self._model.input_shape), np.float32)
-            step = self._steps.step(StepSpec("gradcam", "logit", (), batch, 1, 0, 1))
-            step(pixels, TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0))
+            self._run_gradcam(batch)
+        started_s = time.perf_counter()
+        self._run_gradcam(1)
+        self.set_pass_time(time.perf_counter() - started_s)
+
+    def set_pass_time(self, pass_s: float) -> None:
+        """Choose how many images a chunk has, where one image takes `pass_s`.
+
+        A chunk takes `CALL_S`, or longer if one image does.
+        """
+        self._chunk_size = max(
+            size for size in self._batch_sizes if size == 1 or size * pass_s <= CALL_S
+        )
+
+    def _run_gradcam(self, batch: int) -> None:
+        pixels = np.zeros((batch, *self._model.input_shape), np.float32)
+        step = self._steps.step(StepSpec("gradcam", "logit", (), batch, 1, 0, 1))
+        step(pixels, TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0))
 
     def probabilities(
         self, pixels: NDArray[np.float32], *, checkpoint: Checkpoint = no_checkpoint
