@@ -31,7 +31,8 @@ class Up:
                 [sys.executable, "-m", "seewhy.cli", *arguments],
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "COLUMNS": "200"},
+                # The warm-up runs every batch size.
+                env={"SEEWHY_MAX_BATCH": "2", **os.environ, "COLUMNS": "200"},
             )
 
     @property
