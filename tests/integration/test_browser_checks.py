@@ -121,6 +121,8 @@ def test_settings_that_could_never_match_are_refused(name: str, value: str) -> N
         ({"Origin": "null"}, False),
         ({"Origin": "http://localhost:3000"}, False),
         ({"Origin": LABELS + ".evil.example"}, False),
+        ({"Origin": "http://["}, False),
+        ({"Origin": "//localhost"}, False),
     ],
     ids=str,
 )
