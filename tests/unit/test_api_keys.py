@@ -228,6 +228,25 @@ def test_a_revocation_works_within_ten_seconds(keys: Keys) -> None:
     assert not keys.accepts(key)
 
 
+def test_a_revocation_works_within_ten_seconds_even_if_the_store_answers_late(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keys.create()
+    get = keys.objects.get
+
+    def answer_late(name: str) -> bytes:
+        record = get(name)
+        keys.clock.seconds += MAX_AGE_S - 1
+        return record
+
+    with monkeypatch.context() as late:
+        late.setattr(keys.objects, "get", answer_late)
+        assert keys.accepts(key)
+    keys.store.revoke(key.key_id)
+    keys.clock.seconds += 1
+    assert not keys.accepts(key)
+
+
 def test_a_new_key_works_within_two_seconds(keys: Keys) -> None:
     keys.accepts(keys.create())
     key = keys.create()
@@ -242,6 +261,18 @@ def test_invented_keys_cause_one_list_in_two_seconds_however_many_there_are(keys
     assert calls == 1
     keys.clock.seconds += LIST_S
     assert sum(keys.calls_of(ApiKey.generate()) for _ in range(100)) == 1
+
+
+def test_keys_without_a_valid_record_cause_one_read_in_five_seconds(keys: Keys) -> None:
+    deleted, broken = keys.create(), keys.create()
+    assert keys.accepts(deleted)
+    keys.objects.delete(key_record_key(deleted.key_id))
+    keys.objects.put(key_record_key(broken.key_id), b"{}", content_type="application/json")
+    for _ in range(2):
+        keys.clock.seconds += REFRESH_S
+        for key in (deleted, broken):
+            assert sum(keys.calls_of(key) for _ in range(50)) == 1
+            assert not keys.accepts(key)
 
 
 def test_malformed_keys_cause_no_call(keys: Keys) -> None:

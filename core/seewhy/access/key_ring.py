@@ -1,7 +1,8 @@
 """The keys that an API process knows: a cache, so that a request costs no call to the store.
 
-- A record is used for `REFRESH_S` after it was read. The next request then reads it again, so a
-  revocation works within `MAX_AGE_S`.
+- A record is used for `REFRESH_S` after its read began. The next request then reads it again, so a
+  revocation works within `MAX_AGE_S`. That there is no valid record is remembered, too: a deleted
+  key causes no more reads than others.
 - Only ids that the store lists are ever read, and the list is read at most every `LIST_S`: invented
   keys cause no further calls, however many there are.
 - While the store is unavailable, known keys stay valid for `OUTAGE_S`. A key that is not known
@@ -38,8 +39,10 @@ _INVALID = "This API key is not valid."
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    record: KeyRecord
+    record: KeyRecord | None
+    """None when the store has no valid record."""
     read_at_s: float
+    """When the read began: its answer may have come much later."""
 
 
 class KeyRing:
@@ -116,6 +119,7 @@ class KeyRing:
     def _refresh(self, key_id: str, entry: _Entry | None) -> KeyRecord | None:
         with self._lock:
             self._refreshing.add(key_id)
+        started_s = self._clock()
         try:
             record = self._ask(lambda: self._keys.read(key_id))
         except StoreUnavailable:
@@ -126,10 +130,7 @@ class KeyRing:
             with self._lock:
                 self._refreshing.discard(key_id)
         with self._lock:
-            if record is None:
-                self._entries.pop(key_id, None)
-            else:
-                self._entries[key_id] = _Entry(record, self._clock())
+            self._entries[key_id] = _Entry(record, started_s)
         return record
 
     def _list(self, *, max_age_s: float) -> None:
