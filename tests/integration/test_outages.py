@@ -50,6 +50,21 @@ def test_a_job_that_redis_loses_before_the_response_is_accepted(
     assert open_store(settings).get(manifest_key(explanation.id))
 
 
+@pytest.mark.parametrize("method", ["read", "queue_position"])
+def test_a_job_is_accepted_even_if_redis_fails_before_the_response(
+    client: FlaskClient, cat: bytes, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise LedgerUnavailable("down")
+
+    monkeypatch.setattr(RedisLedger, method, fail)
+    response = submit_image(client, cat, headers={"Prefer": "wait=1"})
+    assert response.status_code == 202
+    body = response.get_json()
+    assert body["status"] == "queued"
+    assert response.headers["Location"] == f"/v1/explanations/{body['id']}"
+
+
 def test_lost_jobs_are_unavailable_until_they_are_restored(
     client: FlaskClient, settings: Settings, cat: bytes, api: Api, valkey: RedisServer
 ) -> None:

@@ -5,7 +5,13 @@ import math
 from flask import Blueprint, Response, g, jsonify, request
 
 from seewhy.access.records import Scope
-from seewhy.errors import InvalidRequest, ResultNotReady, TooManyRedeliveries
+from seewhy.errors import (
+    InvalidRequest,
+    LedgerUnavailable,
+    ResultNotReady,
+    TooManyRedeliveries,
+)
+from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.types import DeliveryState, JobRecord, model_of
 from seewhy_api.http import rate_limits
@@ -60,9 +66,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
             body, explanation_request, key=key, context=caller.context, quotas=caller.quotas
         )
         manifest = accepted.manifest
-        # Redis may have lost the job since. It is durable and its manifest restores it; an error
-        # here would make the client submit a second job.
-        record = deps.long_poll.read_job(manifest.job_id, wait_s=wait_s) or manifest.accepted
+        record = _read_accepted(deps, manifest, wait_s=wait_s)
         _wake_dispatcher(deps, record)
         response = _explanation_response(deps, record)
         finished = record.state.terminal and (wait_s > 0 or record.cached)
@@ -136,8 +140,29 @@ def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
         return _explanation_response(deps, deps.lookup.read_job(job_id, context=context))
 
 
+def _read_accepted(deps: Dependencies, manifest: Manifest, *, wait_s: float) -> JobRecord:
+    """Return the record of a job that was just accepted.
+
+    Redis may have lost it since, or not answer. The job is durable and its manifest restores it; an
+    error here would make the client submit a second job.
+    """
+    try:
+        record = deps.long_poll.read_job(manifest.job_id, wait_s=wait_s)
+    except LedgerUnavailable:
+        record = None
+    return record or manifest.accepted
+
+
+def _queue_position(deps: Dependencies, record: JobRecord) -> int | None:
+    """Return the position of a queued job; None for others, or if the ledger cannot say."""
+    try:
+        return deps.ledger.queue_position(record)
+    except LedgerUnavailable:
+        return None
+
+
 def _explanation_response(deps: Dependencies, record: JobRecord) -> Response:
-    position = None if record.state.terminal else deps.ledger.queue_position(record)
+    position = _queue_position(deps, record)
     serving = None if record.state.terminal else deps.served_models.serving(model_of(record.lane))
     response = jsonify(
         serialize_explanation(record, position=position, store=deps.store, serving=serving)
