@@ -57,13 +57,36 @@ def test_a_finished_job_waits_for_no_worker(client: FlaskClient, cat: bytes) -> 
     assert (body["workers"], body["warnings"]) == (None, [])
 
 
+def strict_client(settings: Settings) -> FlaskClient:
+    """Return a client of an API that refuses models without workers."""
+    changes = {"refuse_unserved_after_s": 0}
+    return create_api(settings.model_copy(update=changes)).flask.test_client()
+
+
+def test_an_unknown_model_is_no_reason_to_retry(settings: Settings, cat: bytes) -> None:
+    response = submit_image(strict_client(settings), cat, model="unknown")
+    assert_problem(response, 422, "unknown_model")
+
+
+def test_a_job_that_was_accepted_is_returned_though_its_workers_have_left(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    headers = {"Idempotency-Key": "k"}
+    job_id = submit_image(client, cat, headers=headers).get_json()["id"]
+    strict = strict_client(settings)
+    assert submit_image(strict, cat, headers=headers).get_json()["id"] == job_id
+    refused = submit_image(strict, cat, headers={"Idempotency-Key": "another"})
+    assert_problem(refused, 503, "model_not_served")
+    accepted = submit_image(client, cat, headers={"Idempotency-Key": "another"})
+    assert accepted.status_code == 202, "the refusal frees the key"
+
+
 @pytest.mark.parametrize("has_been_seen", [False, True])
 def test_a_model_that_was_not_seen_for_too_long_is_refused_where_the_operator_wants_it(
     settings: Settings, cat: bytes, has_been_seen: bool
 ) -> None:
     registry = open_ledger(settings).workers
-    strict = create_api(settings.model_copy(update={"refuse_unserved_after_s": 0}))
-    client = strict.flask.test_client()
+    client = strict_client(settings)
     if has_been_seen:
         registry.register("w", models=[MODEL])
         registry.unregister("w")

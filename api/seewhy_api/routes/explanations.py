@@ -41,6 +41,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         store=deps.store,
         wakeups=deps.wakeups,
         recovery=deps.recovery,
+        require_served=deps.served_models.require,
     )
 
     @blueprint.post("")
@@ -61,7 +62,6 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         body, explanation_request = parse_upload(request)
         caller = current_caller()
-        deps.served_models.require(explanation_request.model or deps.settings.default_model)
         accepted = submit_service.accept(
             body, explanation_request, key=key, context=caller.context, quotas=caller.quotas
         )

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
@@ -35,6 +36,7 @@ from seewhy.ledger.types import (
     ReservationStatus,
     Submission,
     lane_of,
+    model_of,
 )
 from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
@@ -81,12 +83,17 @@ class SubmitService:
         store: ObjectStore,
         wakeups: WakeupPublisher,
         recovery: Recovery,
+        require_served: Callable[[str], None],
     ) -> None:
-        """Submit to this ledger and store; `recovery` knows the epoch of their jobs."""
+        """Submit to this ledger and store; `recovery` knows the epoch of their jobs.
+
+        `require_served` receives the model of each new job, and raises `ModelNotServed` to refuse.
+        """
         self._settings = settings
         self._catalog = catalog
         self._ledger = ledger
         self._recovery = recovery
+        self._require_served = require_served
         self._submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
 
     def accept(
@@ -103,13 +110,12 @@ class SubmitService:
         The same `key` and request return the same job again, which costs no quota; after a loss of
         jobs in the ledger, a request with a key waits until they are restored. Raises `BadImage`,
         `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is full
-        or a quota is used up, and `Unavailable` when the job cannot be stored.
+        or a quota is used up, and `Unavailable` when the job cannot be stored or has no workers.
         """
         validated = self._validate(body, request, context, quotas)
         if not key:
             manifest = Manifest(submission=validated.submission)
-            usage = self._submitter.submit(manifest, validated.image, charge=validated.charge)
-            return AcceptedRequest(manifest, usage)
+            return self._submit(manifest, validated)
         return self._accept_once(validated, IdempotencyKey(key, validated.digest))
 
     def _accept_once(self, validated: ValidatedRequest, key: IdempotencyKey) -> AcceptedRequest:
@@ -129,11 +135,15 @@ class SubmitService:
         if reservation.status is ReservationStatus.ACCEPTED:
             return AcceptedRequest(manifest)
         try:
-            usage = self._submitter.submit(manifest, validated.image, charge=validated.charge)
+            return self._submit(manifest, validated)
         except (Unavailable, Overloaded):
             with contextlib.suppress(LedgerUnavailable):
                 self._ledger.release_reservation(key, job_id, context=context)
             raise
+
+    def _submit(self, manifest: Manifest, validated: ValidatedRequest) -> AcceptedRequest:
+        self._require_served(model_of(manifest.submission.lane))
+        usage = self._submitter.submit(manifest, validated.image, charge=validated.charge)
         return AcceptedRequest(manifest, usage)
 
     def _validate(
