@@ -72,7 +72,7 @@ def create_dispatcher(
 
 
 def _register_task(celery: Celery, dispatcher: WebhookDispatcher) -> None:
-    @celery.task(name=DELIVER_WEBHOOKS_TASK)
+    @celery.task(name=DELIVER_WEBHOOKS_TASK, shared=False)  # with no other Celery of the process
     def deliver(*_: Any, **_future_arguments: Any) -> None:
         try:
             dispatcher.deliver()
