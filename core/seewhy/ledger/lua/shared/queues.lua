@@ -26,9 +26,7 @@ local function add_ready(queue, lane, id, sequence)
 end
 
 local function remove_ready(queue, lane, id)
-  if redis.call('ZREM', queue, id) == 0 then return end
-  -- Jobs that version 0.1 made ready were not counted.
-  if redis.call('HINCRBY', READY, lane, -1) < 0 then redis.call('HSET', READY, lane, 0) end
+  if redis.call('ZREM', queue, id) == 1 then redis.call('HINCRBY', READY, lane, -1) end
 end
 
 -- Set when the sweep checks a waiting job next: in `in_ms`, or at its deadline.
