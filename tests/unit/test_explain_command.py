@@ -1,13 +1,16 @@
 """`seewhy explain` without a service: targets, options and overlay paths."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.cli.commands.explain import ExplainOptions, overlay_paths
+from seewhy.cli.commands.explain import ExplainOptions, explain_photos, overlay_paths
+from seewhy.cli.commands.trust import TrustOptions, measure_trust
 from seewhy.cli.terminal.arguments import parse_targets
+from seewhy.client import Explanation
 
 stems = st.sampled_from(["cat", "dog", "cat.jpg", "cat.seewhy", "cat.jpg-2"])
 photo_lists = st.lists(
@@ -72,3 +75,49 @@ def test_overlays_of_an_earlier_run_are_not_explained() -> None:
 
     assert list(parse(photos).overlays) == [Path("cat.jpg")]
     assert list(parse(photos[1:]).overlays) == photos[1:]
+
+
+class UnservedModel:
+    """A client of a service that has no worker for the model until its jobs expire."""
+
+    def submit(self, _: Path, **__: Any) -> Explanation:
+        return self._explanation(
+            "queued", warnings=[{"code": "model_not_served", "detail": DETAIL}]
+        )
+
+    def wait(self, explanation: Explanation, **_: Any) -> Explanation:
+        assert explanation.warnings
+        return self._explanation("expired")
+
+    def _explanation(self, status: str, **changes: Any) -> Explanation:
+        return Explanation(
+            id="1",
+            status=status,
+            model="vgg16",
+            method="gradcam",
+            priority="interactive",
+            submitted_at="2026-01-01T00:00:00Z",
+            links={"self": "/1"},
+            **changes,
+        )
+
+
+DETAIL = "No worker has the model vgg16 loaded; the job waits for one. None has been seen yet."
+
+
+@pytest.mark.parametrize("command", ["explain", "trust"])
+def test_a_warning_of_the_service_is_printed_once_on_stderr(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client: Any = UnservedModel()
+    photos = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
+    if command == "explain":
+        assert not explain_photos(client, parse(photos))
+    else:
+        options = TrustOptions.parse(
+            photos, methods="gradcam", target="predicted", model=None, boxes=None
+        )
+        assert not measure_trust(client, options, json_file=None)
+    out, err = capsys.readouterr()
+    assert err.count(f"Warning: {DETAIL}\n") == 1
+    assert "model_not_served" not in out + err

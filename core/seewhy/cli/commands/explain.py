@@ -21,6 +21,7 @@ from seewhy.cli.terminal.arguments import (
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from seewhy.cli.terminal.explainer import Explainer
     from seewhy.client import Client, Explanation, RequestOptions
 
 
@@ -118,12 +119,14 @@ def explain_photos(client: "Client", options: ExplainOptions) -> bool:
     """Explain the photos, save overlays and print a table; return whether all succeeded."""
     from seewhy.cli.terminal.concurrency import print_failures, run_concurrently
     from seewhy.cli.terminal.console import output_console
+    from seewhy.cli.terminal.explainer import Explainer
 
+    explainer = Explainer(client)
     for folder in {path.parent for path in options.overlays.values()}:
         folder.mkdir(parents=True, exist_ok=True)
     explained, failures = run_concurrently(
         {
-            photo: partial(_explain_photo, client, photo, overlay, options.request)
+            photo: partial(_explain_photo, explainer, client, photo, overlay, options.request)
             for photo, overlay in options.overlays.items()
         },
         description="explaining",
@@ -136,9 +139,13 @@ def explain_photos(client: "Client", options: ExplainOptions) -> bool:
 
 
 def _explain_photo(
-    client: "Client", photo: Path, overlay: Path, request: "RequestOptions"
+    explainer: "Explainer",
+    client: "Client",
+    photo: Path,
+    overlay: Path,
+    request: "RequestOptions",
 ) -> _ExplainedPhoto:
-    explanation = client.explain(photo, **request)
+    explanation = explainer.explain(photo, **request)
     targets = explanation.result.targets if explanation.result else ()
     paths = tuple(
         overlay.with_suffix(f".{n}.jpg") if n > 1 else overlay for n in range(1, len(targets) + 1)

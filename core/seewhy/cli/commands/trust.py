@@ -23,6 +23,7 @@ from seewhy.cli.terminal.arguments import (
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from seewhy.cli.terminal.explainer import Explainer
     from seewhy.client import Client, Explanation, RequestOptions, TrustScores
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -174,12 +175,14 @@ def measure_trust(client: "Client", options: TrustOptions, *, json_file: Path | 
     """Explain the photos by each method, print the summaries; return whether all succeeded."""
     from seewhy.cli.terminal.concurrency import print_failures, run_concurrently
     from seewhy.cli.terminal.console import error_console, output_console
+    from seewhy.cli.terminal.explainer import Explainer
 
+    explainer = Explainer(client, timeout_s=_TIMEOUT_S)
     if unknown := options.boxes.keys() - {photo.name for photo in options.photos}:
         error_console().print(f"Boxes without a photo: {', '.join(sorted(unknown))}")
     explanations, failures = run_concurrently(
         {
-            (method, photo): partial(_explain, client, photo, method, options)
+            (method, photo): partial(_explain, explainer, photo, method, options)
             for photo in options.photos
             for method in options.methods
         },
@@ -214,11 +217,13 @@ def _expand_folders(paths: Iterable[Path]) -> Iterable[Path]:
             yield path
 
 
-def _explain(client: "Client", photo: Path, method: str, options: TrustOptions) -> "Explanation":
+def _explain(
+    explainer: "Explainer", photo: Path, method: str, options: TrustOptions
+) -> "Explanation":
     from seewhy.client import RequestOptions
 
     request = RequestOptions(**options.request, method=method, box=options.boxes.get(photo.name))
-    return client.explain(photo, timeout_s=_TIMEOUT_S, **request)
+    return explainer.explain(photo, **request)
 
 
 def _scores(explanation: "Explanation") -> "list[TrustScores]":

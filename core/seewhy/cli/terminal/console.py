@@ -1,6 +1,7 @@
 """Consoles: results go to stdout, everything else to stderr."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Self
 
 from rich.console import Console
@@ -19,8 +20,12 @@ def output_console() -> Console:
     return Console(highlight=False, markup=False)
 
 
+@cache
 def error_console() -> Console:
-    """Return the console for progress, warnings and errors (stderr)."""
+    """Return the console for progress, warnings and errors (stderr).
+
+    There is one, so that what is printed during progress appears above its bar.
+    """
     return Console(stderr=True, highlight=False, markup=False)
 
 
