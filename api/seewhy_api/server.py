@@ -28,8 +28,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Set gunicorn's options; its configuration file and environment are ignored."""
         settings = self._settings
         limits = ServerLimits.of(settings, max_body_bytes=max_body_bytes(settings.max_upload_bytes))
+        host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
         options: dict[str, Any] = {
-            "bind": f"{settings.api_host}:{settings.api_port}",
+            "bind": f"{host}:{settings.api_port}",
             "workers": settings.api_processes,
             "worker_class": type("Worker", (WaitressWorker,), {"limits": limits}),
             "graceful_timeout": GRACEFUL_TIMEOUT_S,

@@ -177,6 +177,12 @@ class Settings(Limits):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @field_validator("api_host")
+    @classmethod
+    def _strip_brackets(cls, host: str) -> str:
+        """Accept an IPv6 address as URLs write it."""
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
     @field_validator("api_allowed_hosts")
     @classmethod
     def _check_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:

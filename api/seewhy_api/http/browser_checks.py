@@ -8,10 +8,10 @@ a page cannot read an answer. None of this replaces authentication: other client
 
 import re
 from http import HTTPStatus
-from ipaddress import ip_address
 
 from flask import Flask, Request, Response, request
 
+from seewhy.access.policy import is_loopback
 from seewhy.errors import HostNotAllowed, OriginNotAllowed
 from seewhy.quoting import quote
 from seewhy.settings import Settings
@@ -38,7 +38,7 @@ class BrowserChecks:
         """Allow the hosts and origins in `settings`."""
         self._origins = frozenset(settings.api_allowed_origins)
         self._hosts = frozenset(settings.api_allowed_hosts)
-        reached_by_any_name = not self._hosts and not _is_local(settings.api_host)
+        reached_by_any_name = not self._hosts and not is_loopback(settings.api_host)
         self._any_host = ANY in self._hosts or reached_by_any_name
 
     def install(self, app: Flask) -> None:
@@ -65,7 +65,7 @@ class BrowserChecks:
         if authority is None or self._any_host:  # every browser sends Host
             return
         host = _host_of(authority) or ""
-        if host not in self._hosts and (self._hosts or not _is_local(host)):
+        if host not in self._hosts and (self._hosts or not is_loopback(host.strip("[]"))):
             raise HostNotAllowed(
                 f"This service is not called {quote(authority)}. Its operator allows the name with "
                 "SEEWHY_API_ALLOWED_HOSTS."
@@ -125,11 +125,3 @@ def _host_of(authority: str) -> str | None:
     """Return the host in a Host header, in lower case and without the port; None if it has none."""
     match = _AUTHORITY.fullmatch(authority.lower())
     return match["host"].removesuffix(".") if match else None
-
-
-def _is_local(host: str) -> bool:
-    """Whether a host is this machine, by a name that no one can rebind."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

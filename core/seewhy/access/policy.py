@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether a host is only this machine, by an address or a name that no one can rebind."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

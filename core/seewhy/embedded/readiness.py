@@ -15,8 +15,8 @@ _TIMEOUT_S = 600.0
 
 def api_url(settings: Settings) -> str:
     """Return the URL at which this machine reaches the API."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.api_host, settings.api_host)  # noqa: S104
-    return f"http://{host}:{settings.api_port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.api_host, settings.api_host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.api_port}"
 
 
 def wait_until_ready(
