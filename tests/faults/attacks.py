@@ -6,7 +6,7 @@ Run from the folder `tests`:
 
 Prints for each attack how long an honest submission and a health check take meanwhile, the peak
 memory of the API and the worker, and the checker's findings. Exits with 1 when a job was lost, an
-honest client was refused or not answered, or a process used more memory than docs/security.md
+honest client was refused or not answered, or a process used more memory than docs/limits.md
 says.
 """
 
@@ -33,7 +33,7 @@ from servers.waiting import wait_until
 
 MAX_API_MB = 920.0
 MAX_WORKER_MB = 1300.0
-"""The peaks that docs/security.md publishes, for a worker with the stub explainer."""
+"""The peaks that docs/limits.md publishes, for a worker with the stub explainer."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Every route, with every kind of credentials, answers as docs/security.md says."""
+"""Every route, with every kind of credentials, answers as docs/access.md says."""
 
 import io
 import re
@@ -28,7 +28,7 @@ from seewhy_api.http.auth import required_scopes
 from seewhy_api.routes.models import create_models_blueprint
 from servers.valkey import RedisServer
 
-PAGE = Path(__file__).parents[2] / "docs" / "security.md"
+PAGE = Path(__file__).parents[2] / "docs" / "access.md"
 EXPLANATION = "/v1/explanations/<job_id>"
 
 

@@ -25,7 +25,7 @@ BOMBS = 16
 DRAWINGS = 32
 
 PROCESS_BYTES = 300_000_000
-"""Less than docs/security.md says, which allows for small images in all threads."""
+"""Less than docs/limits.md says, which allows for small images in all threads."""
 API_BYTES_PER_MEGAPIXEL = 13_000_000
 WORKER_BYTES_PER_MEGAPIXEL = 16_000_000
 
