@@ -162,6 +162,23 @@ def test_a_result_that_exists_or_is_being_computed_costs_no_passes(harness: Ledg
     assert left == [(3, 70), (2, 70), (1, 70)]
 
 
+def test_a_duplicate_that_is_computed_after_all_costs_its_passes_even_beyond_the_quota(
+    harness: LedgerHarness,
+) -> None:
+    for name in "abc":
+        assert submit(harness, name, passes=40, fingerprint="f").created
+    harness.ledger.cancel("a")
+    refused = submit(harness, "d", passes=21)
+    assert refused.limit_reached == QuotaLimit(QuotaName.PASSES, 70_000, remaining=20)
+    harness.ledger.cancel("b")
+    harness.advance(60 * SECOND_MS)
+    harness.ledger.sweep()
+    refused = submit(harness, "d", passes=1)
+    assert refused.limit_reached == QuotaLimit(QuotaName.PASSES, 10_000, remaining=0)
+    harness.advance(10 * SECOND_MS)
+    assert submit(harness, "d", passes=60).created
+
+
 def test_restored_jobs_count_as_unfinished_and_are_not_charged(harness: LedgerHarness) -> None:
     for name in "abc":
         submission = Submission(name, LANE, "x", context=KEY)

@@ -77,7 +77,7 @@ class MemorySubmission(StateOwner):
                 state.bind_key(submission.key, context, job_id, accepted=True)
             state.due[job_id] = state.now()
             computes = not entry.fingerprint or coalesce(state, job_id)
-            usage = take_quota(state, context, charge, computes=computes) if charge else None
+            usage = take_quota(state, job_id, charge, computes=computes) if charge else None
             if not computes:
                 return SubmissionReceipt(job_id, created=True, notify=False, usage=usage)
             make_ready(state, job_id)

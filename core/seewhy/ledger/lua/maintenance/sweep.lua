@@ -51,8 +51,7 @@ local function check_duplicate(id, original)
   elseif state == 'succeeded' or state == 'failed' then
     share_with_duplicates(original, now)
   else
-    detach(id, original)
-    if coalesce(id, now) then make_ready(id, now) end
+    reassign(id, original, now)
   end
 end
 

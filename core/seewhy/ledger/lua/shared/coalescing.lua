@@ -62,6 +62,14 @@ local function coalesce(id, now)
   return true
 end
 
+-- Give a duplicate without an original another one, or compute it.
+local function reassign(id, original, now)
+  detach(id, original)
+  if not coalesce(id, now) then return end
+  take_owed(id, now)
+  make_ready(id, now)
+end
+
 -- Share the outcome of an original. Later requests receive a success too, for `cache_ms`, but not a
 -- failure. Without an outcome to share, the first duplicate becomes the original; the sweep attaches
 -- the others to it.
@@ -78,8 +86,5 @@ local function finish_duplicates(id, fingerprint, state, now)
     return
   end
   local successor = redis.call('ZRANGE', duplicates_key(id), 0, 0)[1]
-  if successor then
-    detach(successor, id)
-    if coalesce(successor, now) then make_ready(successor, now) end
-  end
+  if successor then reassign(successor, id, now) end
 end

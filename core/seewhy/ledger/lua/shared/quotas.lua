@@ -68,14 +68,27 @@ local function take(key, name, used, quota, amount, now)
   return { quota, 0 }
 end
 
--- Take a submission, and its passes if it must be computed; return what is left.
-local function take_quota(charge, use, computes, now)
+-- Take a submission, and its passes if it must be computed; return what is left. A duplicate owes
+-- its passes.
+local function take_quota(id, charge, use, computes, now)
   local quotas, key = charge.quotas, quota_key(charge.key_id, step_of(now))
   local passes = computes and charge.passes or 0
+  if not computes then redis.call('HSET', job_key(id), 'owed_passes', charge.passes) end
   local left = {
     take(key, SUBMISSIONS, use[SUBMISSIONS], quotas.submissions_per_minute, 1, now),
     take(key, PASSES, use[PASSES], quotas.passes_per_minute, passes, now),
   }
   redis.call('PEXPIRE', key, (STEPS + 1) * STEP_MS)
   return left
+end
+
+-- Take what a duplicate owes when it must be computed after all, even beyond the quota, because it
+-- was accepted. Otherwise a client could cancel one original after another and pay for the first.
+local function take_owed(id, now)
+  local passes, context = read_fields(id, 'owed_passes', 'context')
+  if not passes then return end
+  local key = quota_key(cjson.decode(context).key_id, step_of(now))
+  redis.call('HINCRBY', key, PASSES, passes)
+  redis.call('PEXPIRE', key, (STEPS + 1) * STEP_MS)
+  redis.call('HDEL', job_key(id), 'owed_passes')
 end

@@ -20,7 +20,7 @@ if args.key then bind_key(args.key, id, settings.idempotency_ttl_ms) end
 redis.call('HINCRBY', COUNTERS, 'accepted', 1)
 count_opened(fields.lane, fields.context)
 local computes = not fields.fingerprint or coalesce(id, now)
-local left = charge and take_quota(charge, use, computes, now) or nil
+local left = charge and take_quota(id, charge, use, computes, now) or nil
 if not computes then return { 1, 0, {}, left } end
 make_ready(id, now)
 return { 1, wakeups_needed(fields.lane) > 0 and 1 or 0, {}, left }

@@ -1,6 +1,7 @@
 """How a job of the in-memory ledger receives its outcome, and coalescing."""
 
 from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck
+from seewhy.ledger.memory.state.quotas import take_owed
 from seewhy.ledger.memory.state.state import FinishedJob, LedgerState, Original
 from seewhy.schemas.job import JobState
 
@@ -70,9 +71,15 @@ def check_duplicate(state: LedgerState, job_id: str) -> None:
     elif original and found in {JobState.SUCCEEDED, JobState.FAILED}:
         _share_with_duplicates(state, original.record.job_id)
     else:
-        entry.duplicate_of = None
-        if coalesce(state, job_id):
-            make_ready(state, job_id)
+        _reassign(state, job_id)
+
+
+def _reassign(state: LedgerState, job_id: str) -> None:
+    """Give a duplicate without an original another one, or compute it."""
+    state.entries[job_id].duplicate_of = None
+    if coalesce(state, job_id):
+        take_owed(state, job_id)
+        make_ready(state, job_id)
 
 
 def _schedule_duplicate(state: LedgerState, job_id: str) -> None:
@@ -120,6 +127,4 @@ def _finish_duplicates(
     if outcome in {JobState.SUCCEEDED, JobState.FAILED}:
         _share_with_duplicates(state, job_id)
     elif duplicates := _duplicates(state, job_id):
-        state.entries[duplicates[0]].duplicate_of = None
-        if coalesce(state, duplicates[0]):
-            make_ready(state, duplicates[0])
+        _reassign(state, duplicates[0])

@@ -33,11 +33,12 @@ def reached_quota(
     return None
 
 
-def take_quota(
-    state: LedgerState, context: RequestContext, charge: Charge, *, computes: bool
-) -> QuotaUsage:
+def take_quota(state: LedgerState, job_id: str, charge: Charge, *, computes: bool) -> QuotaUsage:
     """Take a submission, and its passes if it must be computed; return what is left."""
+    entry = state.entries[job_id]
+    context = entry.record.context
     passes = charge.passes if computes else 0
+    entry.owed_passes = charge.passes - passes
     state.quota_uses.append(QuotaUse(state.now() // STEP_MS, context.key_id, passes))
     return QuotaUsage(
         submissions=_remaining(
@@ -47,13 +48,21 @@ def take_quota(
     )
 
 
+def take_owed(state: LedgerState, job_id: str) -> None:
+    """Take what a duplicate owes when it must be computed, even beyond the quota."""
+    entry = state.entries[job_id]
+    step, key_id = state.now() // STEP_MS, entry.record.context.key_id
+    state.quota_uses.append(QuotaUse(step, key_id, entry.owed_passes, submissions=0))
+    entry.owed_passes = 0
+
+
 def _recent_use(state: LedgerState, context: RequestContext, name: QuotaName) -> Counter[int]:
     """Return what a key used in each step that the last minute touches."""
     oldest = state.now() // STEP_MS - STEPS
     use: Counter[int] = Counter()
     for used in state.quota_uses:
         if used.key_id == context.key_id and used.step >= oldest:
-            use[used.step] += used.passes if name is QuotaName.PASSES else 1
+            use[used.step] += used.passes if name is QuotaName.PASSES else used.submissions
     return use
 
 

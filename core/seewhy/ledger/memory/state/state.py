@@ -33,6 +33,8 @@ class Entry:
     duplicate_of: str | None = None
     crash_fence: int | None = None
     """The claim that was lost in the latest exposed crash."""
+    owed_passes: int = 0
+    """What a duplicate costs if it is computed after all."""
     redelivered_ms: int | None = None
     """When the delivery of its webhook was last requested again."""
 
@@ -72,6 +74,7 @@ class QuotaUse:
     step: int
     key_id: str | None
     passes: int
+    submissions: int = 1
 
 
 @dataclass(slots=True)
