@@ -4,9 +4,10 @@ import io
 import struct
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.inspection.structure import check_length, parse_json
 
 CONFIG_MEMBER, METADATA_MEMBER, WEIGHTS_MEMBER = (
     "config.json",
@@ -36,11 +37,20 @@ def check_members(archive: zipfile.ZipFile, file_name: str) -> None:
                 f"{file_name} contains {name} twice: save the model again with `model.save(...)`."
             )
         seen.add(name)
-        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & _ENCRYPTED:
+        is_stored = (
+            member.compress_type == zipfile.ZIP_STORED and member.compress_size == member.file_size
+        )
+        if not is_stored or member.flag_bits & _ENCRYPTED:
             raise UnsupportedModel(
                 f"{file_name} contains {name} compressed or encrypted, and Keras writes neither: "
                 "save the model again with `model.save(...)`."
             )
+
+
+def read_json(archive: zipfile.ZipFile, member: str, file_name: str) -> Any:
+    """Parse a member, unless it is too large to be read. Raises as `parse_json` does."""
+    check_length(archive.getinfo(member).file_size, file_name=file_name)
+    return parse_json(archive.read(member), file_name=file_name)
 
 
 def open_weights(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:

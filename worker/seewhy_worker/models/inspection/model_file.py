@@ -92,8 +92,8 @@ def _check_file(path: Path, memory_bytes: int) -> None:
 def _read_archive(path: Path, memory_bytes: int) -> tuple[Any, str | None]:
     with zipfile.ZipFile(path) as file:
         archive.check_members(file, path.name)
-        config = parse_json(file.read(archive.CONFIG_MEMBER), file_name=path.name)
-        metadata = parse_json(file.read(archive.METADATA_MEMBER), file_name=path.name)
+        config = archive.read_json(file, archive.CONFIG_MEMBER, path.name)
+        metadata = archive.read_json(file, archive.METADATA_MEMBER, path.name)
         if not isinstance(metadata, dict) or "keras_version" not in metadata:
             raise UnsupportedModel(
                 f"{path.name} does not state the version of Keras: save the model again with "

@@ -12,13 +12,18 @@ MAX_TEXT_CHARACTERS = 10_000
 _MAX_INTEGER = 2**64
 
 
-def parse_json(text: str | bytes, *, file_name: str) -> Any:
-    """Parse a definition. Raises `UnsupportedModel` beyond a limit, and `ValueError`."""
-    if len(text) > MAX_CONFIG_BYTES:
+def check_length(length: int, *, file_name: str) -> None:
+    """Raise `UnsupportedModel` for a definition of too many bytes."""
+    if length > MAX_CONFIG_BYTES:
         raise UnsupportedModel(
-            f"{file_name} has a definition of {len(text):,} bytes; at most {MAX_CONFIG_BYTES:,} "
+            f"{file_name} has a definition of {length:,} bytes; at most {MAX_CONFIG_BYTES:,} "
             "are allowed."
         )
+
+
+def parse_json(text: str | bytes, *, file_name: str) -> Any:
+    """Parse a definition. Raises `UnsupportedModel` beyond a limit, and `ValueError`."""
+    check_length(len(text), file_name=file_name)
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
