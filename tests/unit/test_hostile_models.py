@@ -193,6 +193,12 @@ def test_weights_that_are_not_finite_are_refused(value: float, tmp_path: Path) -
             "contains the array '/model_weights/text' of object, and weights are numbers",
         ),
         (
+            lambda path: hostile.add_array(
+                path, "records", (2,), dtype=[("x", h5py.vlen_dtype("float32"))]
+            ),
+            "contains the array '/model_weights/records' of .*'O'.*, and weights are numbers",
+        ),
+        (
             lambda path: hostile.add_array(path, "lzf", (100,), compression="lzf"),
             "needs a plugin of HDF5 to read '/model_weights/lzf'",
         ),

@@ -31,7 +31,7 @@ def check_hdf5(file: h5py.File, *, file_name: str, file_bytes: int, memory_bytes
                 f"{file_name} keeps the array {quote(path)!r} in another file: save the model "
                 "again with `model.save(...)`."
             )
-        if dataset.dtype.kind not in _NUMERIC_KINDS:
+        if dataset.dtype.kind not in _NUMERIC_KINDS or dataset.dtype.fields is not None:
             raise UnsupportedModel(
                 f"{file_name} contains the array {quote(path)!r} of {dataset.dtype}, and weights "
                 "are numbers."
