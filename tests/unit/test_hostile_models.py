@@ -40,6 +40,14 @@ def not_a_network(definition: Definition) -> list[Definition]:
     return [definition]
 
 
+def no_class_name(definition: Definition) -> Definition:
+    return {key: value for key, value in definition.items() if key != "class_name"}
+
+
+def a_layer_alone(definition: Definition) -> Definition:
+    return hostile.layers_of(definition)[1]
+
+
 def list_of_a_config(definition: Definition) -> None:
     hostile.layers_of(definition)[1]["config"] = [1, 2]
 
@@ -67,6 +75,8 @@ DEFINITIONS: dict[str, tuple[hostile.Change, str]] = {
     ),
     "an unknown class": (hostile.replace_class(1, "Conv2d"), "the class Conv2d, which Keras does"),
     "a list for a file": (not_a_network, "its definition has no layers"),
+    "a definition without a class": (no_class_name, "is not a functional or Sequential model"),
+    "a layer instead of a model": (a_layer_alone, "is not a functional or Sequential model"),
     "a list for a config": (list_of_a_config, r"a Conv2D whose config is '\[1, 2\]', not a set"),
     "text for layers": (layers_as_text, "a model whose layers are 'conv1', not a list of layers"),
     "a list for a class": (class_name_as_list, "class name is .* not a text"),

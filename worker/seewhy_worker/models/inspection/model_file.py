@@ -53,6 +53,11 @@ def read_definition(path: Path, *, memory_bytes: int) -> Definition:
         config = _convert(config, path)
     for definition in _definitions(config):
         _check_definition(definition, name)
+    if config.get("class_name") not in MODELS:
+        raise UnsupportedModel(
+            f"{name} is not a functional or Sequential model: it defines one "
+            f"{quote(config.get('class_name', 'object without a class'))}."
+        )
     if _count_calls(config) > MAX_CALLS:
         raise UnsupportedModel(f"{name} has more than {MAX_CALLS:,} layer calls.")
     return config
