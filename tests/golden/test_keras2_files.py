@@ -105,6 +105,7 @@ def test_a_file_of_keras_3_is_not_converted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
+        ('"y": 2.0', '"y": 0', "saved by Keras 2: ZeroDivisionError"),
         (
             '"activation": "linear"',
             '"activation": "hard_sigmoid"',

@@ -131,7 +131,7 @@ def _convert(config: Definition, path: Path) -> Definition:
         converted["config"]["layers"]  # missing in some custom model classes
     except UnsupportedModel as error:
         raise UnsupportedModel(f"{path.name}: {error}") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise UnsupportedModel(
             f"{path.name} is not a functional or Sequential model saved by Keras 2: "
             f"{quote(repr(error))}"
