@@ -184,7 +184,7 @@ MUTATIONS = (
     Mutation(
         guard="reduction of the batch size",
         file="worker/seewhy_worker/pipeline/device.py",
-        old="self.max_batch = max(1, min(self.max_batch, len(tasks) // 2))",
+        old="self.max_batch = min(self.max_batch, half)",
         new="",
         fault="F12",
         seen=r"the batch size was not reduced",

@@ -87,3 +87,24 @@ def test_an_image_that_exceeds_memory_alone_is_retried_until_its_attempts_run_ou
         assert worker.record(job).attempts == attempt
         worker.advance()
     assert worker.outcome(job) == (JobState.FAILED, "out_of_memory")
+
+
+@pytest.mark.parametrize("companions", [0, 3])
+def test_an_image_that_exceeds_memory_alone_leaves_later_batches_as_large_as_before(
+    worker: InMemoryWorker, companions: int
+) -> None:
+    first, later = job_ids(5 + companions)[:-4], job_ids(5 + companions)[-4:]
+    too_large: list[ExplanationTask] = []
+
+    def fail(tasks: Sequence[ExplanationTask]) -> None:
+        too_large[:] = too_large or [tasks[0]]
+        if any(task is too_large[0] for task in tasks):
+            raise MemoryError
+
+    worker.explainer.before_batch = fail
+    worker.submit(*first)
+    worker.run()
+    worker.submit(*later)
+    worker.run()
+    assert worker.explainer.batch_sizes[-1] == 4
+    assert worker.outcomes(later) == [(JobState.SUCCEEDED, None)] * 4

@@ -35,7 +35,8 @@ class Device:
         """Explain each task, in order; also return the device time in ms.
 
         A failed task has its error in place of an explanation. If a batch fails, its halves run
-        again, down to single images. Running out of memory also halves `max_batch` permanently.
+        again, down to single images. If a batch runs out of memory and its halves do not,
+        `max_batch` is halved permanently.
         `checkpoint` is called while the tasks wait for the device and between their passes; when
         it raises `Interrupted`, so does this method.
         """
@@ -68,15 +69,20 @@ class Device:
                 f"the device ran out of memory with {len(tasks)} image(s)"
             )
             failure.__cause__ = error
-            self.max_batch = max(1, min(self.max_batch, len(tasks) // 2))
-            _log.warning("%s; reducing the batch size to %d", failure, self.max_batch)
+            _log.warning("%s", failure)
         except Exception as error:  # noqa: BLE001 - any error may fail one image only
             failure = error if isinstance(error, SeewhyError) else _explainer_failed(error)
             _log.warning("The explainer failed on %d image(s)", len(tasks), exc_info=error)
         if len(tasks) == 1:
             return [failure]
         half = len(tasks) // 2
-        return self._explain(tasks[:half], pause) + self._explain(tasks[half:], pause)
+        outcomes = self._explain(tasks[:half], pause) + self._explain(tasks[half:], pause)
+        if isinstance(failure, OutOfMemory) and not any(
+            isinstance(outcome, OutOfMemory) for outcome in outcomes
+        ):  # otherwise one image may be the cause, and would slow down all later ones
+            self.max_batch = min(self.max_batch, half)
+            _log.warning("Its halves fit; reducing the batch size to %d", self.max_batch)
+        return outcomes
 
 
 def _one_per_task(
