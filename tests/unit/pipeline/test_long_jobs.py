@@ -1,13 +1,14 @@
 """Long jobs: they end at a checkpoint, and share the device with batches in turns."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from in_memory_worker import LANE, LONG_LANE, InMemoryWorker, job_ids
-from seewhy.ledger.types import JobFailure
+from seewhy.ledger.types import Claim, JobFailure
 from seewhy.schemas.job import JobState
 from servers.waiting import wait_until
 
@@ -171,6 +172,26 @@ def test_short_jobs_finish_while_long_jobs_run(worker: InMemoryWorker, chunks: C
             run.result(timeout=60)
     assert worker.outcomes([*long, *short]) == [SUCCEEDED] * 11
     assert states_of_long == [JobState.RUNNING, JobState.QUEUED, JobState.QUEUED]
+
+
+def test_a_wakeup_while_the_last_claim_returns_is_not_lost(
+    worker: InMemoryWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread finds no place for long jobs, and the thread that has the place is done."""
+    (job,) = job_ids(1)
+    claim = worker.ledger.claim
+
+    def claim_and_wake(lanes: Sequence[str], **options: Any) -> list[Claim]:
+        claims = claim(lanes, **options)
+        if LONG_LANE in lanes and worker.ledger.read(job) is None:
+            submit_long(worker, job)
+            with ThreadPoolExecutor(1) as threads:
+                assert threads.submit(worker.run, LONG_LANE).result(timeout=60) == 0
+        return claims
+
+    monkeypatch.setattr(worker.ledger, "claim", claim_and_wake)
+    worker.run(LONG_LANE)
+    assert worker.outcome(job) == SUCCEEDED
 
 
 def device_queue(worker: InMemoryWorker) -> list[object]:

@@ -66,6 +66,7 @@ class BatchRunner:
         self._io_threads = io_threads
         self._max_passes = max_passes
         self._long_jobs = threading.Semaphore(long_jobs)
+        self._long_jobs_wanted = threading.Event()
         self._lanes = [lane for model in deps.devices for lane in lanes_of(model)]
         self._stopping = threading.Event()
 
@@ -95,12 +96,17 @@ class BatchRunner:
         """
         if not is_long(lanes[0]):
             return self._run_batches(lanes)
-        if not self._long_jobs.acquire(blocking=False):
-            return 0, True  # The threads that run long jobs continue until none is ready.
-        try:
-            return self._run_batches(lanes)
-        finally:
-            self._long_jobs.release()
+        count, ok = 0, True
+        self._long_jobs_wanted.set()
+        while ok and self._long_jobs_wanted.is_set() and self._long_jobs.acquire(blocking=False):
+            # A thread that is turned away from here on may know of a job that no claim has seen.
+            self._long_jobs_wanted.clear()
+            try:
+                claimed, ok = self._run_batches(lanes)
+            finally:
+                self._long_jobs.release()
+            count += claimed
+        return count, ok
 
     def _run_batches(self, lanes: Sequence[str]) -> tuple[int, bool]:
         others = [lane for lane in self._lanes if lane not in lanes]
