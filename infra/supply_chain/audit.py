@@ -35,9 +35,12 @@ def find_vulnerabilities(lock: Path, *, osv_url: str) -> list[str]:
     command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", "osv"]
     command += ["--osv-url", osv_url, "--require-hashes", "--disable-pip", "--format", "json"]
     command += ["--progress-spinner", "off", "--requirement", str(lock)]
-    run = subprocess.run(  # noqa: S603
-        command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
-    )
+    try:
+        run = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise AuditFailed(f"no answer within {_TIMEOUT_S} s") from None
     try:
         packages = json.loads(run.stdout)["dependencies"]
     except ValueError:

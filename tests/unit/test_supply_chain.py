@@ -14,6 +14,7 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from supply_chain import audit
 from supply_chain.licenses import License, expression_of, runtime_licenses, table
 from supply_chain.locks import ALL, DEPLOYED, ROOT, lock_path, read_lock
 from supply_chain.sbom import make_sbom
@@ -165,6 +166,15 @@ def test_an_audit_without_a_database_says_so(options: tuple[str, ...], status: i
     assert run.returncode == status
     assert run.stdout.startswith("==> SKIPPED: cannot reach the vulnerability database")
     assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_an_audit_that_does_not_end_fails_and_is_no_vulnerability(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audit, "_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(sys, "argv", ["audit", "--skip-unreachable", str(lock_path("tools"))])
+    assert audit.main() == 2
+    assert capsys.readouterr().out == "==> tools.txt: the audit failed: no answer within 0.1 s\n"
 
 
 def test_a_lock_that_cannot_be_read_fails_even_where_the_database_may_be_skipped(
