@@ -26,7 +26,7 @@ from seewhy_worker.stub import StubExplainer
 
 LANE = lanes_of("m")[0]
 LONG_LANE = lane_of("m", Priority.INTERACTIVE, long=True)
-IMAGE_KEY = image_key("0" * 64)
+IMAGE_KEY = image_key("0" * 64, tenant="default")
 MAX_PASSES = 64
 """Forward passes of a batch."""
 

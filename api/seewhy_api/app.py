@@ -10,6 +10,7 @@ from seewhy.access.key_store import KeyStore
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.jobs.image_sources import ImageResolver
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.redis.ledger import open_ledger
@@ -31,6 +32,7 @@ from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint
+from seewhy_api.routes.images import create_images_blueprint
 from seewhy_api.routes.keys import create_keys_blueprint
 from seewhy_api.routes.models import create_models_blueprint
 from seewhy_api.routes.results import create_results_blueprint
@@ -90,6 +92,7 @@ def create_api(settings: Settings) -> Api:
         outbox=ledger.outbox,
         workers=ledger.workers,
         store=store,
+        images=ImageResolver(settings=settings, store=store),
         wakeups=wakeups,
         event_feed=event_feed,
         long_poll=LongPoll(
@@ -147,6 +150,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
     BrowserChecks(deps.settings).install(flask)
     for create_blueprint in (
         create_explanations_blueprint,
+        create_images_blueprint,
         create_events_blueprint,
         create_results_blueprint,
         create_models_blueprint,

@@ -43,6 +43,7 @@ class Row:
 
 MATRIX: Mapping[str, Row] = {
     "POST /v1/explanations": Row((Scope.SUBMIT,), right=202, other_tenant=202),
+    "POST /v1/images": Row((Scope.SUBMIT,), right=201, other_tenant=201),
     f"GET {EXPLANATION}": Row((Scope.READ,)),
     f"GET {EXPLANATION}/events": Row((Scope.READ,)),
     f"POST {EXPLANATION}/cancel": Row((Scope.SUBMIT, Scope.READ)),
@@ -168,7 +169,7 @@ def send(
 ) -> TestResponse:
     method, _, rule = route.partition(" ")
     path = re.sub("<[a-z_]+>", lambda name: resources[name[0]], rule) + query
-    if route == "POST /v1/explanations":
+    if route in {"POST /v1/explanations", "POST /v1/images"}:
         options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
     address = f"127.1.1.{next(ADDRESSES)}"  # one address may fail only so often
     return client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **options)

@@ -112,6 +112,20 @@ def test_a_submission_sends_the_image_the_options_and_a_new_idempotency_key(tmp_
     )
 
 
+def test_an_image_is_uploaded_once_and_submitted_by_its_id() -> None:
+    sent = {"image_id": "0" * 64, "media_type": "image/png", "width_px": 1, "height_px": 2}
+    with scripted(Response(201, sent), Response(202, body("queued"))) as server:
+        with Client(server.url) as client:
+            image_id = client.upload(b"png")
+            client.submit(image_id, targets=[7], idempotency_key="k")
+        upload, submission = server.requests
+    assert image_id == "0" * 64
+    assert (upload.method, upload.path) == ("POST", "/v1/images")
+    assert parts(upload)["image"].get_payload(decode=True) == b"png"
+    assert json.loads(submission.body) == {"image_id": "0" * 64, "targets": [7]}
+    assert submission.headers["idempotency-key"] == "k"
+
+
 def test_targets_and_method_options_are_sent_unchanged() -> None:
     with scripted(Response(202, body("queued"))) as server:
         with Client(server.url) as client:

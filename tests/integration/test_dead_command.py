@@ -45,7 +45,7 @@ def settings(valkey: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def fail_one(settings: Settings) -> str:
     ledger, store = open_ledger(settings), open_store(settings)
     wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=[LANE]))
-    key = image_key("0" * 64)
+    key = image_key("0" * 64, tenant="default")
     job = Job(
         model="efficientnet-lite0",
         method="gradcam",

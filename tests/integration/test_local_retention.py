@@ -22,7 +22,7 @@ from servers.waiting import wait_until
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 JPEG = "image/jpeg"
-IMAGE = image_key("a" * 64)
+IMAGE = image_key("a" * 64, tenant="default")
 
 
 def open_local_retention(root: Path, job_exists: Callable[[str], bool]) -> LocalRetention:
@@ -72,7 +72,7 @@ def aged(tmp_path: Path) -> AgedStore:
 def test_expired_files_and_their_empty_folders_are_removed(aged: AgedStore) -> None:
     old, recent = new_job_id(), new_job_id()
     expired = [
-        aged.put(image_key("b" * 64), age_s=DAY_S + 3 * HOUR_S),
+        aged.put(image_key("b" * 64, tenant="default"), age_s=DAY_S + 3 * HOUR_S),
         aged.put_manifest(old, age_s=DAY_S + 2 * HOUR_S),
         aged.put(result_key(old, 1, "map.npy"), age_s=DAY_S + 2 * HOUR_S),
         aged.put(result_key(old, 1, "result.json"), age_s=DAY_S + 2 * HOUR_S),
@@ -95,7 +95,7 @@ def test_a_waiting_job_keeps_its_image_at_any_age(aged: AgedStore) -> None:
         aged.put(IMAGE, age_s=30 * DAY_S),
         aged.put_manifest(waiting, age_s=30 * DAY_S),
     }
-    aged.put(image_key("b" * 64), age_s=30 * DAY_S)
+    aged.put(image_key("b" * 64, tenant="default"), age_s=30 * DAY_S)
     assert aged.expire() == 1
     assert aged.keys() == kept
 
@@ -148,7 +148,7 @@ def test_an_image_rewritten_during_its_removal_survives(
     monkeypatch.setattr(Path, "rename", rename_late)
     assert aged.expire() == 0
     assert aged.store.get(IMAGE) == b"again"
-    assert [path.name for path in (aged.root / "images").iterdir()] == ["a" * 64]
+    assert [path.name for path in (aged.root / IMAGE).parent.iterdir()] == ["a" * 64]
 
 
 def test_leftovers_of_a_crash_are_removed_later(aged: AgedStore) -> None:
@@ -192,7 +192,7 @@ def test_no_image_is_removed_while_the_ledger_is_unavailable(aged: AgedStore) ->
 def test_a_long_pass_runs_in_small_steps(aged: AgedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "FILES_PER_STEP", 3)
     for number in range(7):
-        aged.put(image_key(f"{number:064x}"), age_s=30 * DAY_S)
+        aged.put(image_key(f"{number:064x}", tenant="default"), age_s=30 * DAY_S)
     assert list(aged.retention.steps()) == [3, 3, 1]
 
 
@@ -203,7 +203,7 @@ def test_a_bucket_has_no_local_retention() -> None:
 
 def test_the_api_finds_the_image_of_a_manifest() -> None:
     manifest = Path(__file__).parents[1] / "unit" / "formats" / "manifest.json"
-    assert app._image_key_of(manifest.read_bytes()) == IMAGE
+    assert app._image_key_of(manifest.read_bytes()) == f"images/{'a' * 64}"
 
 
 def test_the_retention_task_survives_an_unavailable_ledger(aged: AgedStore) -> None:

@@ -30,7 +30,7 @@ from seewhy.ledger.types import Completion, FinishReceipt
 from seewhy.logs import configure_logging
 from seewhy.schemas.passes import forward_passes
 from seewhy.settings import load
-from seewhy.storage.keys import image_key
+from seewhy.storage.keys import image_id_of
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.app import create_worker
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
@@ -59,7 +59,7 @@ class Killer:
     def __init__(self, counter: FaultCounter) -> None:
         """Count attempts with `counter`."""
         self._counter = counter
-        self._image_key = image_key(hashlib.sha256(poison_image(Poison.UNLUCKY)).hexdigest())
+        self._image_id = hashlib.sha256(poison_image(Poison.UNLUCKY)).hexdigest()
         self._death = ""
 
     def watch(self, store: ObjectStore) -> None:
@@ -67,7 +67,7 @@ class Killer:
         get, put = store.get, store.put
 
         def get_or_die(key: str) -> bytes:
-            if key == self._image_key:
+            if image_id_of(key) == self._image_id:
                 self._death = dict(enumerate(UNLUCKY_DEATHS)).get(self._counter.increment(), "")
                 self.reach("get")
             return get(key)

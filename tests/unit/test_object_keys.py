@@ -14,6 +14,7 @@ from seewhy.storage.keys import (
     JobObject,
     ResultKey,
     hour_prefix,
+    image_id_of,
     image_key,
     manifest_key,
     outcome_key,
@@ -87,7 +88,8 @@ def test_an_invalid_job_id_makes_no_key(invalid: str) -> None:
 
 def test_keys_have_the_documented_form() -> None:
     digest = "0123456789abcdef" * 4
-    assert image_key(digest) == f"images/{digest}"
+    tenant = "37a8eec1ce19687d132fe29051dca629"  # the start of `printf default | sha256sum`
+    assert image_key(digest, tenant="default") == f"images/{tenant}/{digest}"
     assert manifest_key(RFC_EXAMPLE) == f"jobs/2022/02/22/19/{RFC_EXAMPLE}.json"
     assert outcome_key(RFC_EXAMPLE) == f"jobs/2022/02/22/19/{RFC_EXAMPLE}.final.json"
     assert result_key(RFC_EXAMPLE, 12, "map.npy") == f"results/{RFC_EXAMPLE}/12/map.npy"
@@ -153,8 +155,15 @@ def test_other_keys_do_not_parse(key: str) -> None:
     "digest", ["", "0" * 63, "0" * 65, "A" * 64, "../" + "0" * 61, "0" * 64 + "\n"]
 )
 def test_an_invalid_sha256_makes_no_image_key(digest: str) -> None:
-    with pytest.raises(ValueError, match="Not a SHA-256"):
-        image_key(digest)
+    with pytest.raises(ValueError, match="Not the id of an image"):
+        image_key(digest, tenant="default")
+
+
+def test_tenants_share_no_image_key() -> None:
+    names = ("a", "A", ".a", "a.", "..", "default")
+    keys = {image_key("0" * 64, tenant=name) for name in names}
+    assert len(keys) == len(names)
+    assert {image_id_of(key) for key in keys} == {"0" * 64}
 
 
 @pytest.mark.parametrize(

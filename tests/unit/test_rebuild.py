@@ -38,7 +38,7 @@ from seewhy.storage.keys import EPOCH_KEY, RESULT_DOCUMENT, image_key, manifest_
 from seewhy.storage.obstore_adapter import memory_store
 
 RETENTION_S = 7 * 86_400
-IMAGE = UploadedImage(image_key("0" * 64), b"an image", "image/jpeg")
+IMAGE = UploadedImage(image_key("0" * 64, tenant="default"), b"an image", "image/jpeg")
 STAGES = (
     "queued",
     "running",

@@ -1,6 +1,7 @@
-"""Parsing of requests: uploads (multipart, or JSON with base64), waits and idempotency keys."""
+"""Parsing of requests: images with their requests, waits and idempotency keys."""
 
 import binascii
+from collections.abc import Callable
 from io import BytesIO
 from typing import IO, Any
 
@@ -9,6 +10,7 @@ from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from seewhy.errors import EmptyImage, InvalidRequest
+from seewhy.jobs.image_sources import ImageSource, KnownImage, SentImage
 from seewhy.quoting import quote
 from seewhy.schemas.request import ExplanationRequest
 from seewhy_api.http.json_body import (
@@ -30,19 +32,26 @@ class UploadRequest(Request):
         return BytesIO()
 
 
-def parse_upload(request: Request) -> tuple[bytes, ExplanationRequest]:
-    """Return the encoded image and the explanation request.
+def parse_submission(request: Request) -> tuple[ImageSource, ExplanationRequest]:
+    """Return the image and the explanation request.
 
     Raises `InvalidRequest`, `EmptyImage`, or pydantic's `ValidationError`.
     """
     if request.mimetype == "multipart/form-data":
-        return _parse_multipart(request)
-    if request.mimetype == "application/json":
-        return _parse_json(request.get_data(cache=False))
-    raise InvalidRequest(
-        "Send multipart/form-data with a file part named image, or application/json with "
-        "image_base64."
-    )
+        body, value = _parse_multipart(request, parts={"image", "request"})
+        return SentImage(body), ExplanationRequest.model_validate(value)
+    source, value = _parse_json(request)
+    return source, ExplanationRequest.model_validate(value)
+
+
+def parse_image(request: Request) -> ImageSource:
+    """Return the image of a request that has nothing else. Raises as `parse_submission` does."""
+    if request.mimetype == "multipart/form-data":
+        return SentImage(_parse_multipart(request, parts={"image"})[0])
+    source, value = _parse_json(request)
+    if value:
+        raise InvalidRequest(f"Unknown fields: {', '.join(sorted(map(quote, value)))}.")
+    return source
 
 
 def max_body_bytes(max_image_bytes: int) -> int:
@@ -68,18 +77,20 @@ def parse_idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _parse_multipart(request: Request) -> tuple[bytes, ExplanationRequest]:
+def _parse_multipart(request: Request, *, parts: set[str]) -> tuple[bytes, Any]:
+    """Return the image, and the value of the part named request."""
     try:
         files, form = request.files, request.form
     except RequestEntityTooLarge:
         if (request.content_length or 0) > (request.max_content_length or 0):
             raise  # the image is too large
         raise_too_large()
-    unknown = (set(files) | set(form)) - {"image", "request"}
+    unknown = (set(files) | set(form)) - parts
     if unknown:
+        optional = " and optionally a part named request" if "request" in parts else ""
         raise InvalidRequest(
             f"Unknown parts: {', '.join(sorted(map(quote, unknown)))}. Send a file part named "
-            "image and optionally a part named request."
+            f"image{optional}."
         )
     images = files.getlist("image")
     if len(images) != 1:
@@ -87,39 +98,56 @@ def _parse_multipart(request: Request) -> tuple[bytes, ExplanationRequest]:
     texts = [*form.getlist("request"), *(part.read() for part in files.getlist("request"))]
     if len(texts) > 1:
         raise InvalidRequest("Send at most one part named request.")
-    value = parse_json(texts[0]) if texts and texts[0] else {}
-    return images[0].read(), ExplanationRequest.model_validate(value)
+    return images[0].read(), parse_json(texts[0]) if texts and texts[0] else {}
 
 
-def _parse_json(body: bytes) -> tuple[bytes, ExplanationRequest]:
-    split = split_json(body)
-    del body  # the image would be in memory three times
+def _parse_json(request: Request) -> tuple[ImageSource, dict[str, Any]]:
+    """Return the image that a JSON body holds or names, and its other fields."""
+    if request.mimetype != "application/json":
+        raise InvalidRequest(
+            "Send multipart/form-data with a file part named image, or application/json with "
+            f"{_SOURCE_NAMES}."
+        )
+    split = split_json(request.get_data(cache=False))
     value = parse_json(split.rest)
     if not isinstance(value, dict):
-        raise InvalidRequest("The JSON must be an object with image_base64.")
-    image = _image_text(value.pop("image_base64", None), split)
-    parsed = ExplanationRequest.model_validate(value)
+        raise InvalidRequest(f"The JSON must be an object with {_SOURCE_NAMES}.")
+    if split.placeholder is not None and value.get("image_base64") != split.placeholder:
+        raise_too_large()  # the longest string is another field
+    sent = {name: value.pop(name) for name in _SOURCES if name in value}
+    if len(sent) != 1:
+        raise InvalidRequest(f"Send exactly one of {_SOURCE_NAMES}.")
+    ((name, text),) = sent.items()
+    if not isinstance(text, str):
+        raise InvalidRequest(f"{name} must be a string.")
+    return _SOURCES[name](text, split), value
+
+
+def _decode_base64(text: str, split: SplitJson) -> ImageSource:
     try:
-        decoded = binascii.a2b_base64(image, strict_mode=True)
+        decoded = binascii.a2b_base64(_unsplit(text, split), strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidRequest(f"image_base64 is not valid base64: {error}.") from error
     if not decoded:
         raise EmptyImage("image_base64 contains no bytes.")
-    return decoded, parsed
+    return SentImage(decoded)
 
 
-def _image_text(sent: Any, split: SplitJson) -> str | bytes:
+def _unsplit(text: str, split: SplitJson) -> str | bytes:
     """Return the base64 text, which `split` has taken out of a large body."""
-    if split.placeholder is not None and sent != split.placeholder:
-        raise_too_large()  # the longest string is another field
-    if not isinstance(sent, str):
-        raise InvalidRequest("Send the image as a base64 string named image_base64.")
     if split.placeholder is None:
-        return sent
+        return text
     if b"\\" not in split.string:
         return split.string
     try:
-        text: str = from_json(b'"%b"' % split.string)
+        unescaped: str = from_json(b'"%b"' % split.string)
     except ValueError:
         refuse_json("a string has an invalid escape")
-    return text
+    return unescaped
+
+
+_SOURCES: dict[str, Callable[[str, SplitJson], ImageSource]] = {
+    "image_base64": _decode_base64,
+    "image_id": lambda text, _: KnownImage(text),
+}
+_SOURCE_NAMES = " or ".join(_SOURCES)

@@ -7,6 +7,7 @@ from typing import Any
 from seewhy.errors import ModelNotServed
 from seewhy.ledger.types import JobRecord, priority_of
 from seewhy.schemas.result import Result
+from seewhy.storage.keys import image_id_of
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.served_models import Serving
 
@@ -25,6 +26,7 @@ def serialize_explanation(
     path = f"/v1/explanations/{record.job_id}"
     return {
         **serialize_summary(record),
+        "image_id": image_id_of(json.loads(record.job)["image_key"]),
         "cached": record.cached,
         "queue_position": position,
         "workers": serving

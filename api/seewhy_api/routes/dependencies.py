@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.jobs.image_sources import ImageResolver
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
@@ -27,6 +28,7 @@ class Dependencies:
     outbox: Outbox
     workers: WorkerRegistry
     store: ObjectStore
+    images: ImageResolver
     wakeups: WakeupPublisher
     event_feed: EventFeed
     long_poll: LongPoll

@@ -11,12 +11,12 @@ from seewhy.errors import (
     ResultNotReady,
     TooManyRedeliveries,
 )
-from seewhy.jobs.manifest import Manifest
-from seewhy.jobs.submit_service import SubmitService
+from seewhy.jobs.submission import JobSubmitter
+from seewhy.jobs.submit_service import AcceptedRequest, SubmitService
 from seewhy.ledger.types import DeliveryState, JobRecord, model_of
 from seewhy_api.http import rate_limits
 from seewhy_api.http.auth import current_caller, request_context, requires
-from seewhy_api.http.parsing import parse_idempotency_key, parse_upload, parse_wait_s
+from seewhy_api.http.parsing import parse_idempotency_key, parse_submission, parse_wait_s
 from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.routes.dependencies import Dependencies
 
@@ -38,8 +38,8 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         settings=deps.settings,
         catalog=deps.catalog,
         ledger=deps.ledger,
-        store=deps.store,
-        wakeups=deps.wakeups,
+        images=deps.images,
+        submitter=JobSubmitter(ledger=deps.ledger, store=deps.store, wakeups=deps.wakeups),
         recovery=deps.recovery,
         require_served=deps.served_models.require,
     )
@@ -50,9 +50,10 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         """Submit an image for explanation.
 
         Send `multipart/form-data` with the file part `image` and the optional JSON part `request`,
-        or `application/json` with `image_base64` beside the fields of a request. With
-        `Idempotency-Key`, a retry returns the same explanation; after a loss of Redis it gets 503
-        until the jobs are restored. `Prefer: wait=N` or `?wait=N` waits up to 30 s.
+        or `application/json` with the fields of a request beside exactly one of `image_base64` and
+        `image_id`, which `POST /v1/images` returns. With `Idempotency-Key`, a retry returns the
+        same explanation; after a loss of Redis it gets 503 until the jobs are restored.
+        `Prefer: wait=N` or `?wait=N` waits up to 30 s.
 
         Answers 202 with `Location`, or 200 when the explanation has finished. `workers` counts the
         workers that have the model loaded. If there are none, the job waits for one, and `warnings`
@@ -60,18 +61,17 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         quotas of a minute, and `RateLimit` says what is left of them.
         """
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
-        body, explanation_request = parse_upload(request)
+        source, explanation_request = parse_submission(request)
         caller = current_caller()
         accepted = submit_service.accept(
-            body, explanation_request, key=key, context=caller.context, quotas=caller.quotas
+            source, explanation_request, key=key, context=caller.context, quotas=caller.quotas
         )
-        manifest = accepted.manifest
-        record = _read_accepted(deps, manifest, wait_s=wait_s)
+        record = _read_accepted(deps, accepted, wait_s=wait_s)
         _wake_dispatcher(deps, record)
         response = _explanation_response(deps, record)
         finished = record.state.terminal and (wait_s > 0 or record.cached)
         response.status_code = 200 if finished else 202
-        response.headers["Location"] = f"/v1/explanations/{manifest.job_id}"
+        response.headers["Location"] = f"/v1/explanations/{accepted.job_id}"
         if accepted.usage:
             response.headers[rate_limits.USAGE_HEADER] = rate_limits.format_usage(accepted.usage)
         return response
@@ -140,17 +140,24 @@ def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
         return _explanation_response(deps, deps.lookup.read_job(job_id, context=context))
 
 
-def _read_accepted(deps: Dependencies, manifest: Manifest, *, wait_s: float) -> JobRecord:
-    """Return the record of a job that was just accepted.
+def _read_accepted(deps: Dependencies, accepted: AcceptedRequest, *, wait_s: float) -> JobRecord:
+    """Return the record of an accepted job.
 
-    Redis may have lost it since, or not answer. The job is durable and its manifest restores it; an
-    error here would make the client submit a second job.
+    Redis may have lost it since, or not answer. A job that was just accepted is durable and its
+    manifest restores it; an error would make the client submit a second job. When an earlier
+    request with the same idempotency key was accepted, a retry is safe: raises `LedgerUnavailable`.
     """
     try:
-        record = deps.long_poll.read_job(manifest.job_id, wait_s=wait_s)
+        record = deps.long_poll.read_job(accepted.job_id, wait_s=wait_s)
     except LedgerUnavailable:
+        if accepted.manifest is None:
+            raise
         record = None
-    return record or manifest.accepted
+    if record is not None:
+        return record
+    if accepted.manifest is None:
+        raise LedgerUnavailable("Redis lost the job of this Idempotency-Key.")
+    return accepted.manifest.accepted
 
 
 def _queue_position(deps: Dependencies, record: JobRecord) -> int | None:

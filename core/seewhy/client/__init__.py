@@ -16,6 +16,7 @@ from seewhy.client.errors import (
     UnexpectedResponse,
     WaitTimedOut,
 )
+from seewhy.client.images import ImageId
 from seewhy.client.responses import (
     Event,
     Explanation,
@@ -33,6 +34,7 @@ __all__ = [
     "Explanation",
     "ExplanationFailed",
     "ExplanationResult",
+    "ImageId",
     "Models",
     "RequestOptions",
     "RequestRejected",

@@ -1,7 +1,6 @@
 """The client: one method per operation of the service."""
 
 import io
-import json
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from seewhy.client.errors import ExplanationFailed, WaitTimedOut
 from seewhy.client.event_stream import follow_events
-from seewhy.client.responses import Event, Explanation, Links, Models
+from seewhy.client.images import Image, ImageId, file_part, submission_body
+from seewhy.client.responses import Event, Explanation, Links, Models, SentImage
 from seewhy.client.transport import Transport, retry_after_s
 from seewhy.schemas.job import JobState
 
@@ -97,8 +97,17 @@ class Client:
         """Close the connections."""
         self._transport.close()
 
-    def submit(self, image: Path | bytes, **options: Unpack[RequestOptions]) -> Explanation:
-        """Submit an image (a file, or its content) and return without waiting.
+    def upload(self, image: Path | bytes) -> ImageId:
+        """Send an image once, to submit it any number of times by its id.
+
+        Raises `OSError` when the file cannot be read.
+        """
+        files = {"image": file_part(image)}
+        response = self._transport.send("POST", "/v1/images", files=files)
+        return ImageId(self._parse(SentImage, response).image_id)
+
+    def submit(self, image: Image, **options: Unpack[RequestOptions]) -> Explanation:
+        """Submit an image (a file, its content or its id) and return without waiting.
 
         Raises `OSError` when the file cannot be read.
         """
@@ -136,7 +145,7 @@ class Client:
         return follow_events(self._transport, f"{_path(explanation)}/events")
 
     def explain(
-        self, image: Path | bytes, *, timeout_s: float = 300.0, **options: Unpack[RequestOptions]
+        self, image: Image, *, timeout_s: float = 300.0, **options: Unpack[RequestOptions]
     ) -> Explanation:
         """Submit an image and return its explanation, with a result.
 
@@ -187,21 +196,15 @@ class Client:
         """Return the service's catalog."""
         return self._parse(Models, self._transport.send("GET", "/v1/models"))
 
-    def _submit(self, image: Path | bytes, options: RequestOptions, *, wait_s: int) -> Explanation:
-        name, content = (
-            ("image", image) if isinstance(image, bytes) else (image.name, image.read_bytes())
-        )
+    def _submit(self, image: Image, options: RequestOptions, *, wait_s: int) -> Explanation:
         request = {field: value for field, value in options.items() if value is not None}
         # Always send a key, so that a request whose response is lost can be repeated.
         headers = {"Idempotency-Key": str(request.pop("idempotency_key", None) or uuid4())}
         if wait_s:
             headers["Prefer"] = f"wait={wait_s}"
-        files = {
-            "image": (name, content, "application/octet-stream"),
-            "request": (None, json.dumps(request), "application/json"),
-        }
+        body = submission_body(image, request)
         response = self._transport.send(
-            "POST", "/v1/explanations", wait_s=wait_s, headers=headers, files=files
+            "POST", "/v1/explanations", wait_s=wait_s, headers=headers, **body
         )
         return self._parse(Explanation, response)
 

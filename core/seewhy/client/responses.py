@@ -120,6 +120,7 @@ class Explanation(_Response):
     priority: str
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     attempts: int = 0
+    image_id: str | None = None
     cached: bool = False
     queue_position: int | None = None
     warnings: tuple[Problem, ...] = ()
@@ -132,6 +133,15 @@ class Explanation(_Response):
     webhook: WebhookStatus | None = None
     links: Links
     downloads: dict[str, str] = Field(default_factory=dict)
+
+
+class SentImage(_Response):
+    """An image that the service has; `image_id` is the SHA-256 of the file."""
+
+    image_id: str
+    media_type: str
+    width_px: int
+    height_px: int
 
 
 class Event(_Response):

@@ -20,8 +20,8 @@ _RETRYABLE_STATUSES = {httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.TOO_MANY_R
 class Transport:
     """Sends requests, and repeats them when the service is unreachable or overloaded.
 
-    Every request of the client is idempotent: reads, cancellations, and submissions, which carry
-    an idempotency key.
+    Every request of the client is idempotent: reads, images, cancellations, and submissions, which
+    carry an idempotency key.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Transport:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         files: Mapping[str, Any] | None = None,
+        json: Mapping[str, Any] | None = None,
     ) -> httpx2.Response:
         """Return a 2xx response. `wait_s` is added to the timeout, for long polls.
 
@@ -77,6 +78,7 @@ class Transport:
                 params=params,
                 headers=headers,
                 files=files,
+                json=json,
                 timeout=self._timeout_s + wait_s,
             )
         )

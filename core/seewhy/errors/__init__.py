@@ -6,6 +6,7 @@ SeewhyError
 │   ├── UnknownMethod         There is no such explanation method.
 │   ├── UnknownClass          The model has no such class.
 │   ├── UnknownLayer          The model offers no such layer.
+│   ├── UnknownImage          The tenant has sent no image with this id.
 │   ├── TooManyPasses         The explanation would take too many forward passes.
 │   ├── RequestTooLarge       The request without its image exceeds a limit.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
@@ -87,6 +88,7 @@ from seewhy.errors.requests import (
     Unavailable,
     UnknownClass,
     UnknownExplanation,
+    UnknownImage,
     UnknownKey,
     UnknownLayer,
     UnknownMethod,
@@ -149,6 +151,7 @@ __all__ = [
     "Unavailable",
     "UnknownClass",
     "UnknownExplanation",
+    "UnknownImage",
     "UnknownKey",
     "UnknownLayer",
     "UnknownMethod",

@@ -33,6 +33,12 @@ class UnknownLayer(InvalidRequest):
     code = "unknown_layer"
 
 
+class UnknownImage(InvalidRequest):
+    """The tenant has sent no image with this id."""
+
+    code = "unknown_image"
+
+
 class TooManyPasses(InvalidRequest):
     """The explanation would take too many forward passes."""
 

@@ -39,6 +39,7 @@ class DeadLetters:
             body = self._store.get(image_key)
         except ObjectNotFound as error:
             raise ExplanationGone(f"Cannot retry {job_id}: {error}") from error
+        self._submitter.require_room(failed.submission.lane, context=failed.submission.context)
         submission = replace(failed.submission, job_id=new_job_id(), key=None)
         manifest = Manifest(submission=submission, retry_of=job_id)
         header = codecs.read_header(

@@ -27,6 +27,7 @@ from seewhy.ledger.types import (
     QuotaName,
     QuotaUsage,
 )
+from seewhy.schemas.context import RequestContext
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.port import ObjectStore
 
@@ -51,6 +52,12 @@ class JobSubmitter:
         self._store = store
         self._wakeups = wakeups
 
+    def require_room(
+        self, lane: str, *, context: RequestContext, charge: Charge | None = None
+    ) -> None:
+        """Raise `Overloaded` if a submission would be refused now: it then costs no image."""
+        _raise_if_reached(self._ledger.reached_limit(lane, context=context, charge=charge))
+
     def submit(
         self, manifest: Manifest, image: UploadedImage, *, charge: Charge | None = None
     ) -> QuotaUsage | None:
@@ -61,10 +68,6 @@ class JobSubmitter:
         """
         key = manifest_key(manifest.job_id)
         submission = manifest.submission
-        # A first check without side effects: a full queue costs no write to the store.
-        _raise_if_reached(
-            self._ledger.reached_limit(submission.lane, context=submission.context, charge=charge)
-        )
         self._store.put(image.key, image.body, content_type=image.media_type)
         self._store.put(key, manifest.model_dump_json().encode(), content_type="application/json")
         try:

@@ -4,11 +4,10 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 
-from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import (
@@ -16,17 +15,16 @@ from seewhy.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     LedgerUnavailable,
-    Overloaded,
+    SeewhyError,
     TooManyPasses,
-    Unavailable,
     UnknownLayer,
     UnknownMethod,
 )
 from seewhy.ids import new_job_id
-from seewhy.imaging import codecs
+from seewhy.jobs.image_sources import ImageResolver, ImageSource, ResolvedImage, SentImage
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
-from seewhy.jobs.submission import JobSubmitter, UploadedImage
+from seewhy.jobs.submission import JobSubmitter
 from seewhy.ledger.ports.submission import SubmissionLedger
 from seewhy.ledger.types import (
     Charge,
@@ -40,25 +38,24 @@ from seewhy.ledger.types import (
 )
 from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
-from seewhy.schemas.job import Job
+from seewhy.schemas.job import Job, MethodOptions
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.request import ExplanationRequest
-from seewhy.schemas.targets import resolve_targets
+from seewhy.schemas.targets import TargetOrIndex, resolve_targets
 from seewhy.schemas.webhook_url import parse_webhook_url
 from seewhy.settings import Settings
-from seewhy.storage.keys import image_key
-from seewhy.storage.port import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedRequest:
-    """A valid request: the image to upload, and the job to submit for it."""
+    """A valid request, before its image is read."""
 
-    image: UploadedImage
-    submission: Submission
-    """Without an idempotency key; its job id applies unless the key is bound to another."""
-    digest: str
-    """Identifies the image and the options, for comparison with an earlier request."""
+    request: ExplanationRequest
+    spec: ModelSpec
+    targets: tuple[TargetOrIndex, ...]
+    lane: str
+    webhook_url: str | None
+    context: RequestContext
     charge: Charge | None
     """What it takes from the quotas of its API key, if it has one."""
 
@@ -67,7 +64,9 @@ class ValidatedRequest:
 class AcceptedRequest:
     """An accepted job, and what is left of the quotas that it was charged to."""
 
-    manifest: Manifest
+    job_id: str
+    manifest: Manifest | None = None
+    """None when an earlier request with the same idempotency key was accepted."""
     usage: QuotaUsage | None = None
 
 
@@ -80,25 +79,26 @@ class SubmitService:
         settings: Settings,
         catalog: Catalog,
         ledger: SubmissionLedger,
-        store: ObjectStore,
-        wakeups: WakeupPublisher,
+        images: ImageResolver,
+        submitter: JobSubmitter,
         recovery: Recovery,
         require_served: Callable[[str], None],
     ) -> None:
-        """Submit to this ledger and store; `recovery` knows the epoch of their jobs.
+        """Submit with `submitter` to this ledger; `recovery` knows the epoch of its jobs.
 
         `require_served` receives the model of each new job, and raises `ModelNotServed` to refuse.
         """
         self._settings = settings
         self._catalog = catalog
         self._ledger = ledger
+        self._images = images
+        self._submitter = submitter
         self._recovery = recovery
         self._require_served = require_served
-        self._submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
 
     def accept(
         self,
-        body: bytes,
+        source: ImageSource,
         request: ExplanationRequest,
         *,
         key: str | None,
@@ -107,22 +107,27 @@ class SubmitService:
     ) -> AcceptedRequest:
         """Accept an image for explanation. `quotas` are those of the API key in `context`.
 
-        The same `key` and request return the same job again, which costs no quota; after a loss of
-        jobs in the ledger, a request with a key waits until they are restored. Raises `BadImage`,
-        `InvalidRequest` or a subclass before anything is written, `Overloaded` when a queue is full
-        or a quota is used up, and `Unavailable` when the job cannot be stored or has no workers.
+        The same `key` and request return the same job again, which costs no quota and reads no
+        image; after a loss of jobs in the ledger, a request with a key waits until they are
+        restored. Raises `BadImage`, `InvalidRequest` or a subclass before anything is written to
+        the store, `Overloaded` when a queue is full or a quota is used up, and `Unavailable` when
+        the job cannot be stored or has no workers.
         """
-        validated = self._validate(body, request, context, quotas)
+        validated = self._validate(request, context, quotas)
+        if isinstance(source, SentImage):  # a bad one binds no key
+            source = self._images.resolve(source, context=context)
         if not key:
-            manifest = Manifest(submission=validated.submission)
-            return self._submit(manifest, validated)
-        return self._accept_once(validated, IdempotencyKey(key, validated.digest))
+            return self._submit(new_job_id(), source, validated)
+        digest = hashlib.sha256((source.identity + request.model_dump_json()).encode()).hexdigest()
+        return self._accept_once(source, validated, IdempotencyKey(key, digest))
 
-    def _accept_once(self, validated: ValidatedRequest, key: IdempotencyKey) -> AcceptedRequest:
+    def _accept_once(
+        self, source: ImageSource, validated: ValidatedRequest, key: IdempotencyKey
+    ) -> AcceptedRequest:
         """Submit the job unless an earlier request with the same key did."""
-        submission, context = validated.submission, validated.submission.context
+        context = validated.context
         reservation = self._ledger.reserve(
-            key, submission.job_id, context=context, epoch=self._recovery.epoch()
+            key, new_job_id(), context=context, epoch=self._recovery.epoch()
         )
         if reservation.status is ReservationStatus.INCOMPLETE:
             raise LedgerUnavailable("Redis lost jobs, which are being restored.")
@@ -131,69 +136,49 @@ class SubmitService:
         if reservation.status is ReservationStatus.BUSY:
             raise IdempotencyKeyBusy("A request with this Idempotency-Key is in progress.")
         job_id = reservation.job_id
-        manifest = Manifest(submission=replace(submission, job_id=job_id, key=key))
         if reservation.status is ReservationStatus.ACCEPTED:
-            return AcceptedRequest(manifest)
+            return AcceptedRequest(job_id)
         try:
-            return self._submit(manifest, validated)
-        except (Unavailable, Overloaded):
+            return self._submit(job_id, source, validated, key=key)
+        except SeewhyError:
             with contextlib.suppress(LedgerUnavailable):
                 self._ledger.release_reservation(key, job_id, context=context)
             raise
 
-    def _submit(self, manifest: Manifest, validated: ValidatedRequest) -> AcceptedRequest:
-        self._require_served(model_of(manifest.submission.lane))
-        usage = self._submitter.submit(manifest, validated.image, charge=validated.charge)
-        return AcceptedRequest(manifest, usage)
+    def _submit(
+        self,
+        job_id: str,
+        source: ImageSource,
+        validated: ValidatedRequest,
+        *,
+        key: IdempotencyKey | None = None,
+    ) -> AcceptedRequest:
+        self._require_served(model_of(validated.lane))
+        context, charge = validated.context, validated.charge
+        self._submitter.require_room(validated.lane, context=context, charge=charge)
+        image = self._images.resolve(source, context=context)
+        manifest = Manifest(submission=_submission(job_id, image, validated, key=key))
+        usage = self._submitter.submit(manifest, image.upload, charge=charge)
+        return AcceptedRequest(job_id, manifest, usage)
 
     def _validate(
-        self,
-        body: bytes,
-        request: ExplanationRequest,
-        context: RequestContext,
-        quotas: Quotas | None,
+        self, request: ExplanationRequest, context: RequestContext, quotas: Quotas | None
     ) -> ValidatedRequest:
         spec = self._catalog.get(request.model or self._settings.default_model)
         _check_names(request, spec)
         targets = resolve_targets(request.targets, spec.labels)
-        header = codecs.read_header(
-            body,
-            max_bytes=self._settings.max_upload_bytes,
-            max_pixels=self._settings.max_pixels,
-            max_side_px=self._settings.max_side_px,
-        )
-        image_digest = hashlib.sha256(body).hexdigest()
-        image = UploadedImage(image_key(image_digest), body, header.media_type)
-        job = Job(
-            model=spec.name,
-            method=request.preset or request.method,
-            fallback=request.fallback,
-            score="probability" if request.preset else request.score,
-            targets=targets,
-            layers=request.layers,
-            preset=request.preset,
-            normalize=request.normalize,
-            outputs=request.outputs,
-            box=request.box,
-            image_key=image.key,
-            image_width_px=header.width_px,
-            image_height_px=header.height_px,
-            metadata=request.metadata,
-        )
-        passes = _count_passes(job, limit=self._passes_limit(quotas))
+        options = _method_options(request)
+        passes = _count_passes(options, targets=len(targets), limit=self._passes_limit(quotas))
         is_long = passes > self._settings.max_passes_per_batch
-        submission = Submission(
-            job_id=new_job_id(),
+        return ValidatedRequest(
+            request=request,
+            spec=spec,
+            targets=targets,
             lane=lane_of(spec.name, request.priority, long=is_long),
-            job=job.model_dump_json(),
-            deadline_ms=None if request.deadline_s is None else round(request.deadline_s * 1000),
-            context=context,
-            fingerprint=_fingerprint(job, spec, context) if request.cache else None,
             webhook_url=self._webhook_url(request.webhook),
+            context=context,
+            charge=None if quotas is None else Charge(quotas, passes),
         )
-        digest = hashlib.sha256((image_digest + request.model_dump_json()).encode()).hexdigest()
-        charge = None if quotas is None else Charge(quotas, passes)
-        return ValidatedRequest(image, submission, digest, charge)
 
     def _passes_limit(self, quotas: Quotas | None) -> int:
         """Return the most passes of a request: more than a minute's quota would never fit."""
@@ -227,9 +212,55 @@ def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
             )
 
 
-def _count_passes(job: Job, *, limit: int) -> int:
+def _method_options(request: ExplanationRequest) -> MethodOptions:
+    return MethodOptions(
+        method=request.preset or request.method,
+        fallback=request.fallback,
+        score="probability" if request.preset else request.score,
+        layers=request.layers,
+        trust="trust" in request.outputs,
+    )
+
+
+def _submission(
+    job_id: str,
+    image: ResolvedImage,
+    validated: ValidatedRequest,
+    *,
+    key: IdempotencyKey | None,
+) -> Submission:
+    request, options = validated.request, _method_options(validated.request)
+    job = Job(
+        model=validated.spec.name,
+        method=options.method,
+        fallback=options.fallback,
+        score=options.score,
+        targets=validated.targets,
+        layers=options.layers,
+        preset=request.preset,
+        normalize=request.normalize,
+        outputs=request.outputs,
+        box=request.box,
+        image_key=image.upload.key,
+        image_width_px=image.header.width_px,
+        image_height_px=image.header.height_px,
+        metadata=request.metadata,
+    )
+    return Submission(
+        job_id=job_id,
+        lane=validated.lane,
+        job=job.model_dump_json(),
+        key=key,
+        deadline_ms=None if request.deadline_s is None else round(request.deadline_s * 1000),
+        context=validated.context,
+        fingerprint=_fingerprint(job, validated) if request.cache else None,
+        webhook_url=validated.webhook_url,
+    )
+
+
+def _count_passes(options: MethodOptions, *, targets: int, limit: int) -> int:
     """Return how many forward passes a job may take. Raises `TooManyPasses` beyond the limit."""
-    passes = math.ceil(forward_passes(job.method_options, targets=len(job.targets)))
+    passes = math.ceil(forward_passes(options, targets=targets))
     if passes > limit:
         raise TooManyPasses(
             f"This explanation may take {passes:,.0f} forward passes; the limit is {limit:,}. "
@@ -238,13 +269,13 @@ def _count_passes(job: Job, *, limit: int) -> int:
     return passes
 
 
-def _fingerprint(job: Job, spec: ModelSpec, context: RequestContext) -> str:
+def _fingerprint(job: Job, validated: ValidatedRequest) -> str:
     """Digest everything that the outcome depends on.
 
     The tenant is part of it: a fast answer must not reveal what another tenant requested.
     """
     options = job.model_dump_json(exclude={"metadata"})
-    parts = (context.tenant, _version(), spec.fingerprint, options)
+    parts = (validated.context.tenant, _version(), validated.spec.fingerprint, options)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
 """Object keys: how each is written and parsed.
 
 ```
-images/<sha256>                             an uploaded image
+images/<tenant digest>/<sha256>             an image that the tenant has sent
 jobs/<year>/<month>/<day>/<hour>/<job id>.json        a job's manifest
 jobs/<year>/<month>/<day>/<hour>/<job id>.final.json  a job's outcome
 results/<job id>/<fence>/<name>             what a worker wrote under one claim
@@ -11,8 +11,13 @@ keys/<key id>.json                          the record of an API key
 
 Writers check their arguments, so no key leaves its folder. Parsers return None for any key that
 the matching writer does not produce.
+
+The images of a tenant have a folder of their own: that a tenant has sent an image is the existence
+of its object, which lasts, expires and survives a loss of Redis together with the image. The folder
+is a digest because file systems may ignore case, and names may begin with a dot.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +38,7 @@ RESULT_DOCUMENT = "result.json"
 
 _MANIFEST_SUFFIX = ".json"
 _OUTCOME_SUFFIX = ".final.json"
+_TENANT_DIGITS = 32
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
 _RESULT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
@@ -62,11 +68,22 @@ class ResultKey:
     name: str
 
 
-def image_key(sha256_hex: str) -> str:
-    """Return the key of an image. Raises `ValueError` unless given 64 lower-case hex digits."""
-    if not _SHA256.fullmatch(sha256_hex):
-        raise ValueError(f"Not a SHA-256: {sha256_hex!r}")
-    return f"{IMAGES_FOLDER}/{sha256_hex}"
+def image_key(image_id: str, *, tenant: str) -> str:
+    """Return the key of an image that a tenant has sent. Raises `ValueError` for another id."""
+    if not is_image_id(image_id):
+        raise ValueError(f"Not the id of an image: {image_id!r}")
+    tenant_digest = hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_DIGITS]
+    return f"{IMAGES_FOLDER}/{tenant_digest}/{image_id}"
+
+
+def image_id_of(key: str) -> str:
+    """Return the id of the image under a key made by `image_key`."""
+    return key.rpartition("/")[2]
+
+
+def is_image_id(text: str) -> bool:
+    """Whether a text is a SHA-256 in lower-case hex digits, which identifies an image."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def manifest_key(job_id: str) -> str:

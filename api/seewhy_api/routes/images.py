@@ -1,0 +1,44 @@
+"""The route of images: send one, to request explanations of it by its id."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, jsonify, request
+
+from seewhy.access.records import Scope
+from seewhy_api.http.auth import request_context, requires
+from seewhy_api.http.parsing import parse_image
+from seewhy_api.routes.dependencies import Dependencies
+
+
+def create_images_blueprint(deps: Dependencies) -> Blueprint:
+    """Create the blueprint of `/v1/images`."""
+    blueprint = Blueprint("images", __name__, url_prefix="/v1/images")
+
+    @blueprint.post("")
+    @requires(Scope.SUBMIT)
+    def send() -> Response:
+        """Send an image once, to request any number of explanations of it by its `image_id`.
+
+        Send `multipart/form-data` with the file part `image`, or `application/json` with
+        `image_base64`; with `image_id`, the retention of the image starts again, as it does with
+        each explanation of it.
+
+        Answers 201. `image_id` is the SHA-256 of the file. It is valid for the tenant that sent the
+        image, in whatever way, until the image is past its retention. `width_px` and `height_px`
+        are those of the upright image.
+        """
+        image = deps.images.resolve(parse_image(request), context=request_context())
+        deps.images.store(image)
+        response = jsonify(
+            {
+                "image_id": image.image_id,
+                "media_type": image.header.media_type,
+                "width_px": image.header.width_px,
+                "height_px": image.header.height_px,
+            }
+        )
+        response.status_code = HTTPStatus.CREATED
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return blueprint

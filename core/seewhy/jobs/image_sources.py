@@ -1,0 +1,108 @@
+"""Where images come from: sent with a request, or sent before.
+
+Every source becomes an image that has been checked and can be stored. All that can go wrong is an
+error of the request.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from seewhy.errors import InvalidRequest, ObjectNotFound, UnknownImage
+from seewhy.imaging import codecs
+from seewhy.imaging.codecs import ImageHeader
+from seewhy.jobs.submission import UploadedImage
+from seewhy.schemas.context import RequestContext
+from seewhy.settings import Settings
+from seewhy.storage.keys import image_key, is_image_id
+from seewhy.storage.port import ObjectStore
+
+
+@dataclass(frozen=True)
+class SentImage:
+    """An encoded image in the request itself."""
+
+    body: bytes
+
+    @cached_property
+    def identity(self) -> str:
+        """What makes two requests the same: the image, however it is sent."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownImage:
+    """An image that the tenant has sent before."""
+
+    image_id: str
+
+    @property
+    def identity(self) -> str:
+        """The same as that of the image itself."""
+        return self.image_id
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedImage:
+    """A checked image of one tenant, ready to be stored."""
+
+    image_id: str
+    header: ImageHeader
+    upload: UploadedImage
+
+    @property
+    def identity(self) -> str:
+        """The same as that of the image itself."""
+        return self.image_id
+
+
+ImageSource = SentImage | KnownImage | ResolvedImage
+
+
+class ImageResolver:
+    """Resolves sources. One per process, used by many threads."""
+
+    def __init__(self, *, settings: Settings, store: ObjectStore) -> None:
+        """Read the images that were sent before from `store`."""
+        self._settings = settings
+        self._store = store
+
+    def resolve(self, source: ImageSource, *, context: RequestContext) -> ResolvedImage:
+        """Read and check an image for the tenant in `context`; nothing is written.
+
+        Raises `InvalidRequest`, `UnknownImage`, `BadImage` and `StoreUnavailable`.
+        """
+        if isinstance(source, ResolvedImage):
+            return source
+        if isinstance(source, SentImage):
+            return self._check(source, tenant=context.tenant)
+        body = self._read(source, tenant=context.tenant)
+        return self._check(SentImage(body), tenant=context.tenant)
+
+    def store(self, image: ResolvedImage) -> None:
+        """Store an image, or renew its retention. Raises `StoreUnavailable`."""
+        upload = image.upload
+        self._store.put(upload.key, upload.body, content_type=upload.media_type)
+
+    def _read(self, source: KnownImage, *, tenant: str) -> bytes:
+        """Read an image that the tenant has sent; another tenant's is as unknown as any other."""
+        if not is_image_id(source.image_id):
+            raise InvalidRequest("image_id must be the image_id that POST /v1/images returned.")
+        try:
+            return self._store.get(image_key(source.image_id, tenant=tenant))
+        except ObjectNotFound as error:
+            raise UnknownImage(
+                "There is no image with this id: it was not sent, or it is past its retention. "
+                "Send the image again."
+            ) from error
+
+    def _check(self, image: SentImage, *, tenant: str) -> ResolvedImage:
+        header = codecs.read_header(
+            image.body,
+            max_bytes=self._settings.max_upload_bytes,
+            max_pixels=self._settings.max_pixels,
+            max_side_px=self._settings.max_side_px,
+        )
+        key = image_key(image.identity, tenant=tenant)
+        upload = UploadedImage(key, image.body, header.media_type)
+        return ResolvedImage(image.identity, header, upload)
