@@ -6,6 +6,7 @@ from typing import Protocol, cast
 from redis import Redis
 
 from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.ports.batches import BatchLedger
 from seewhy.ledger.ports.jobs import JobLedger
 from seewhy.ledger.ports.key_use import KeyUseLog
 from seewhy.ledger.ports.ledger import Ledger
@@ -29,6 +30,7 @@ POLICY = LedgerPolicy(
     lane_limit=12,
     tenant_limit=10,
     record_limit=1_000,
+    tenant_batch_limit=3,
     origin_lease_ms=500,
     max_skipped=3,
     max_shared=2,
@@ -45,6 +47,7 @@ class LedgerHarness(Protocol):
 
     ledger: Ledger
     outbox: Outbox
+    batches: BatchLedger
     workers: WorkerRegistry
     key_use: KeyUseLog
 
@@ -81,6 +84,7 @@ class MemoryHarness:
         )
         self.ledger: Ledger = self.memory
         self.outbox: Outbox = self.memory.outbox
+        self.batches: BatchLedger = self.memory.batches
         self.workers: WorkerRegistry = self.memory.workers
         self.key_use: KeyUseLog = self.memory.key_use
 
@@ -111,6 +115,7 @@ class RedisHarness:
         ledger = RedisLedger(self.client, policy=self._policy, clock=CLOCK)
         self.ledger: Ledger = ledger
         self.outbox: Outbox = ledger.outbox
+        self.batches: BatchLedger = ledger.batches
         self.workers: WorkerRegistry = ledger.workers
         self.key_use: KeyUseLog = ledger.key_use
 

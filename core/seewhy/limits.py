@@ -157,6 +157,12 @@ class Limits(BaseSettings):
         "cancelled, expired or answered from the cache; while it is reached, further submissions "
         "are refused with 429.",
     )
+    tenant_batch_limit: int = Field(
+        100,
+        ge=1,
+        description="The maximum number of unfinished batches of one tenant; more are refused with "
+        "429.",
+    )
     embedded_redis_bytes: int = Field(
         2_000_000_000,
         ge=10_000_000,

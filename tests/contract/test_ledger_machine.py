@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     initialize,
     invariant,
     multiple,
@@ -16,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from batch_rules import BatchRules
 from ledger_harness import POLICY, START_MS, MemoryHarness, RedisHarness
 from seewhy.ledger.types import (
     Attempt,
@@ -70,7 +70,7 @@ def charge_of(context: RequestContext) -> Charge | None:
     return Charge(quotas, passes=6) if context.key_id else None
 
 
-class LedgerMachine(RuleBasedStateMachine):
+class LedgerMachine(BatchRules):
     """Applies the same steps to both; compares answers, records, counters and due times."""
 
     server: RedisServer

@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from seewhy.ledger.memory.state.finish import finish
+from seewhy.ledger.memory.state.finish import cancel_job
 from seewhy.ledger.memory.state.queues import next_tenant, quarantined, tenant_queue
 from seewhy.ledger.memory.state.state import StateOwner
 from seewhy.ledger.types import JobEvent, JobRecord
@@ -22,11 +22,7 @@ class MemoryJobs(StateOwner):
         """Cancel a queued job or request the cancellation of a running one."""
         with self._state.changed:
             entry = self._state.entries.get(job_id)
-            if entry and not entry.record.state.terminal:
-                before = entry.record.state
-                self._state.update(job_id, cancel_requested=True)
-                if before is JobState.QUEUED:
-                    finish(self._state, job_id, JobState.CANCELLED)
+            cancel_job(self._state, job_id)
             return entry.record if entry else None
 
     def queue_position(self, record: JobRecord) -> int | None:

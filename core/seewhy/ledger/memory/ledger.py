@@ -6,6 +6,7 @@ Tests compare the Lua scripts with it, so it is written to be obvious rather tha
 import time
 from collections.abc import Callable
 
+from seewhy.ledger.memory.batches import MemoryBatches
 from seewhy.ledger.memory.claims import MemoryClaims
 from seewhy.ledger.memory.jobs import MemoryJobs
 from seewhy.ledger.memory.key_use import MemoryKeyUse
@@ -31,5 +32,6 @@ class MemoryLedger(MemorySubmission, MemoryClaims, MemoryJobs, MemoryMaintenance
         """Start empty. `unread_wakeups` counts the unread messages of a Celery queue."""
         self._state = LedgerState(policy or LedgerPolicy(), clock_ms, unread_wakeups)
         self.outbox = MemoryOutbox(self._state)
+        self.batches = MemoryBatches(self._state)
         self.workers = MemoryWorkerRegistry(self._state)
         self.key_use = MemoryKeyUse(self._state)

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 from seewhy.ledger.memory.state.queues import make_ready
 from seewhy.ledger.memory.state.state import Entry, StateOwner
-from seewhy.ledger.types import EpochMarker, JobRecord, JobRestoration, Submission
+from seewhy.ledger.types import EpochMarker, JobRecord, JobRestoration
 from seewhy.schemas.job import JobState
 
 SEQUENCE_OFFSET = 10**13
@@ -28,7 +28,8 @@ class MemoryRecovery(StateOwner):
             state.accepted += 1
             sequence = submitted_ms - SEQUENCE_OFFSET
             state.entries[job_id] = Entry(record, sequence, fingerprint=submission.fingerprint)
-            self._restore_key(submission, submitted_ms)
+            if submission.key:
+                state.restore_key(submission.key, submission.context, job_id, submitted_ms)
             if outcome:
                 self._restore_outcome(record)
             else:
@@ -67,16 +68,6 @@ class MemoryRecovery(StateOwner):
                 return False
             self._state.epoch, self._state.leadership = epoch, None
             return True
-
-    def _restore_key(self, submission: Submission, submitted_ms: int) -> None:
-        state, key = self._state, submission.key
-        expires_ms = submitted_ms + state.policy.idempotency_ttl_ms
-        if key is None or expires_ms <= state.now():
-            return
-        bound = state.find_key(key, submission.context)
-        if bound is None or bound.job_id == submission.job_id:
-            bound = state.bind_key(key, submission.context, submission.job_id, accepted=True)
-            bound.expires_ms = expires_ms
 
     def _restore_outcome(self, record: JobRecord) -> None:
         state, finished_ms = self._state, record.finished_ms or 0

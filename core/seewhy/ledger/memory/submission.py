@@ -1,7 +1,7 @@
 """Submitting jobs to the in-memory ledger."""
 
+from seewhy.ledger.memory.state.acceptance import add_job
 from seewhy.ledger.memory.state.admission import reached_limit
-from seewhy.ledger.memory.state.finish import coalesce
 from seewhy.ledger.memory.state.queues import make_ready, wakeups_needed
 from seewhy.ledger.memory.state.quotas import reached_quota, take_quota
 from seewhy.ledger.memory.state.state import StateOwner
@@ -72,11 +72,9 @@ class MemorySubmission(StateOwner):
                 return SubmissionReceipt(job_id, created=False, notify=False)
             if limit := self.reached_limit(submission.lane, context=context, charge=charge):
                 return SubmissionReceipt(job_id, created=False, notify=False, limit_reached=limit)
-            entry = state.accept(submission)
             if submission.key:
                 state.bind_key(submission.key, context, job_id, accepted=True)
-            state.due[job_id] = state.now()
-            computes = not entry.fingerprint or coalesce(state, job_id)
+            computes = add_job(state, submission)
             usage = take_quota(state, job_id, charge, computes=computes) if charge else None
             if not computes:
                 return SubmissionReceipt(job_id, created=True, notify=False, usage=usage)

@@ -2,6 +2,7 @@
 
 from redis import Redis
 
+from seewhy.ledger.redis.batches import RedisBatches
 from seewhy.ledger.redis.claims import RedisClaims
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.client.scripts import Scripts
@@ -25,6 +26,7 @@ class RedisLedger(RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, Red
         """Prepare without connecting. `clock` is Lua that defines `now_ms()`, for tests."""
         self.scripts = Scripts(client, policy=policy or LedgerPolicy(), clock=clock)
         self.outbox = RedisOutbox(self.scripts)
+        self.batches = RedisBatches(self.scripts)
         self.workers = RedisWorkerRegistry(self.scripts)
         self.key_use = RedisKeyUse(self.scripts)
 
@@ -42,6 +44,7 @@ def open_ledger(settings: Settings) -> RedisLedger:
         jobs_per_wakeup=settings.max_batch,
         lane_limit=settings.queue_limit,
         tenant_limit=settings.tenant_queue_limit,
+        tenant_batch_limit=settings.tenant_batch_limit,
         record_limit=settings.tenant_record_limit,
         cache_ms=settings.effective_cache_ttl_s * 1000,
     )

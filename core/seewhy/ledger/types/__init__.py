@@ -1,5 +1,15 @@
 """The values that go into the ledger and come out of it."""
 
+from seewhy.ledger.types.batches import (
+    BatchItem,
+    BatchPace,
+    BatchProgress,
+    BatchReceipt,
+    BatchRecord,
+    BatchRestoration,
+    BatchState,
+    BatchSubmission,
+)
 from seewhy.ledger.types.claims import (
     Claim,
     Completion,
@@ -55,6 +65,14 @@ __all__ = [
     "DISPATCHER_QUEUE",
     "SWEEP_LIMIT",
     "Attempt",
+    "BatchItem",
+    "BatchPace",
+    "BatchProgress",
+    "BatchReceipt",
+    "BatchRecord",
+    "BatchRestoration",
+    "BatchState",
+    "BatchSubmission",
     "Charge",
     "Claim",
     "Completion",

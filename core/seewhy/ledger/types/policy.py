@@ -54,6 +54,8 @@ class LedgerPolicy:
     """The most open jobs of one tenant in a lane."""
     record_limit: int = 250_000
     """The most records of one tenant's jobs that were cancelled, expired or cached."""
+    tenant_batch_limit: int = 100
+    """The most unfinished batches of one tenant."""
     cache_ms: int = DAY_MS
     """How long a success answers later requests with the same fingerprint."""
     webhook_retention_ms: int = 4 * DAY_MS

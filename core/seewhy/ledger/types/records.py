@@ -65,6 +65,9 @@ class JobRecord:
     error_code: str | None = None
     error_detail: str | None = None
     webhook: WebhookStatus | None = None
+    batch: str | None = None
+    """The batch whose item it is."""
+    batch_index: int | None = None
 
     @classmethod
     def accepted(cls, submission: Submission, *, submitted_ms: int) -> Self:

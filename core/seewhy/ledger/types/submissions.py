@@ -33,6 +33,10 @@ class Submission:
     fingerprint: str | None = None
     """Jobs with the same fingerprint have the same outcome; None excludes it from coalescing."""
     webhook_url: str | None = None
+    batch: str | None = None
+    """The batch whose item it is."""
+    batch_index: int | None = None
+    """The index of that item."""
 
 
 class LimitScope(StrEnum):
@@ -42,6 +46,8 @@ class LimitScope(StrEnum):
     TENANT = "tenant"
     RECORDS = "records"
     """Records of a tenant's jobs that were not computed."""
+    BATCHES = "batches"
+    """Unfinished batches of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)

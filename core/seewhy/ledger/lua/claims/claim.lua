@@ -21,7 +21,8 @@ local function take(queue, lane, id)
   redis.call('SADD', claimed_key(owner), id)
   redis.call('ZADD', DUE, now + settings.lease_ms, id)
   publish_event(id, 'running')
-  local job, quarantined = read_fields(id, 'job', 'quarantined')
+  local job, quarantined, batch = read_fields(id, 'job', 'quarantined', 'batch')
+  count_in_batch(batch, 'queued', 'running')
   table.insert(answer, { id, fence, attempt, lane, job, quarantined and 1 or 0 })
   return true
 end

@@ -16,12 +16,8 @@ if args.deadline_ms then fields.deadline_ms = submitted + args.deadline_ms end
 for name, value in pairs(outcome or {}) do fields[name] = value end
 set_fields(id, fields)
 redis.call('HINCRBY', COUNTERS, 'accepted', 1)
-
-local key_ttl_ms = submitted + settings.idempotency_ttl_ms - now
-local bound = args.key and redis.call('HGET', idempotency_key(args.key.digest), 'job_id')
-if args.key and key_ttl_ms > 0 and (not bound or bound == id) then
-  bind_key(args.key, id, key_ttl_ms)
-end
+restore_key(args.key, id, submitted, now)
+count_in_batch(fields.batch, nil, fields.state)
 
 if outcome then
   local finished = outcome.finished_ms

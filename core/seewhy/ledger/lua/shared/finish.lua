@@ -19,9 +19,24 @@ local function expire_record(id, tenant, has_webhook, finished, now)
   end
 end
 
+-- Give a batch its outcome if all its items have one.
+local function end_batch(id, now)
+  local key = batch_key(id)
+  local state, queued, running, cancelled, context, webhook_url = unpack(redis.call('HMGET', key,
+    'state', 'queued', 'running', 'cancel_requested', 'context', 'webhook_url'))
+  if state ~= 'running' or tonumber(queued or 0) + tonumber(running or 0) > 0 then return end
+  redis.call('HSET', key, 'state', cancelled and 'cancelled' or 'finished', 'finished_ms', now)
+  redis.call('ZREM', BATCHES_DUE, id)
+  count_down(OPEN_BATCHES, tenant_in(context))
+  local retention_ms = settings.retention_ms
+  if webhook_url then retention_ms = math.max(retention_ms, settings.webhook_retention_ms) end
+  redis.call('PEXPIRE', key, retention_ms)
+end
+
 function finish(id, state, now, ...)
-  local lane, context, owner, original, started, webhook_url, fingerprint = read_fields(id,
-    'lane', 'context', 'owner', 'duplicate_of', 'started_ms', 'webhook_url', 'fingerprint')
+  local lane, context, owner, original, started, webhook_url, fingerprint, batch, before =
+    read_fields(id, 'lane', 'context', 'owner', 'duplicate_of', 'started_ms', 'webhook_url',
+      'fingerprint', 'batch', 'state')
   dequeue(id, lane, tenant_in(context))
   if owner then unclaim(id, owner) end
   if original then detach(id, original) end
@@ -34,6 +49,10 @@ function finish(id, state, now, ...)
   if state == 'failed' then add_dead_letter(id, now) end
   if webhook_url then add_delivery(id, webhook_url, now) end
   publish_event(id, state)
+  if count_in_batch(batch, before, state) then
+    note_pace(batch, now)
+    end_batch(batch, now)
+  end
   if fingerprint then finish_duplicates(id, fingerprint, state, now) end
 end
 
@@ -47,4 +66,12 @@ local function cancel_or_expire(id, now)
     return true
   end
   return false
+end
+
+-- Cancel a queued job, or ask for the end of a running one.
+local function cancel_job(id, now)
+  local state = field(id, 'state')
+  if not is_open(state) then return end
+  redis.call('HSET', job_key(id), 'cancel_requested', 1)
+  if state == 'queued' then finish(id, 'cancelled', now) end
 end

@@ -6,8 +6,10 @@ local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
 local OUTBOX, ORIGIN_LEASES = 'seewhy:outbox', 'seewhy:origin_leases'
 local UNDELIVERED = 'seewhy:undelivered'
 local LEADERSHIP, EPOCH = 'seewhy:leadership', 'seewhy:epoch'
+local BATCHES_DUE, OPEN_BATCHES = 'seewhy:batches_due', 'seewhy:open_batches'
 local WORKERS, MODELS_SEEN = 'seewhy:workers', 'seewhy:models_seen'
 local function job_key(id) return 'seewhy:job:' .. id end
+local function batch_key(id) return 'seewhy:batch:' .. id end
 local function ready_key(lane, tenant) return 'seewhy:ready:' .. lane .. ':' .. tenant end
 local function virtual_time_key(lane) return 'seewhy:virtual_time:' .. lane end
 local function quarantine_key(lane) return 'seewhy:quarantine:' .. lane end

@@ -59,8 +59,10 @@ end
 
 -- Make a running job queued again; the caller decides when it becomes ready.
 local function requeue(id)
-  unclaim(id, field(id, 'owner'))
+  local owner, batch = read_fields(id, 'owner', 'batch')
+  unclaim(id, owner)
   redis.call('HSET', job_key(id), 'state', 'queued')
+  count_in_batch(batch, 'running', 'queued')
   publish_event(id, 'queued')
 end
 

@@ -79,3 +79,10 @@ local function bind_key(key, id, ttl_ms)
   redis.call('HSET', name, 'request_digest', key.request_digest, 'job_id', id, 'accepted', 1)
   redis.call('PEXPIRE', name, ttl_ms)
 end
+
+-- Bind the key of a restored job or batch, for what is left of its time.
+local function restore_key(key, id, submitted, now)
+  local ttl_ms = submitted + settings.idempotency_ttl_ms - now
+  local bound = key and redis.call('HGET', idempotency_key(key.digest), 'job_id')
+  if key and ttl_ms > 0 and (not bound or bound == id) then bind_key(key, id, ttl_ms) end
+end

@@ -3,7 +3,7 @@
 --       key? {digest, request_digest}, charge? {key_id, passes, quotas}
 --       -> {created, notify, limit {scope or quota, retry in ms, what is left} or {},
 --           what is left of the quotas of a minute {{amount, reset in ms}, {...}}?}
--- `fields` are stored as they are; the ledger reads only those named here.
+-- `fields` are stored as they are; the ledger reads only those named in these scripts.
 local id, fields, charge = args.job_id, args.fields, args.charge
 if redis.call('EXISTS', job_key(id)) == 1 then return { 0, 0, {} } end
 local now, tenant = now_ms(), tenant_in(fields.context)
@@ -11,15 +11,8 @@ local use = charge and recent_use(charge.key_id, now)
 local limit = reached_limit(fields.lane, tenant, now)
   or charge and reached_quota(charge, use, fields.lane, tenant, now)
 if limit then return { 0, 0, limit } end
-fields.state, fields.submitted_ms = 'queued', now
-fields.attempts, fields.crashes, fields.fence = 0, 0, 0
-fields.sequence = redis.call('HINCRBY', COUNTERS, 'sequence', 1)
-if args.deadline_ms then fields.deadline_ms = now + args.deadline_ms end
-set_fields(id, fields)
 if args.key then bind_key(args.key, id, settings.idempotency_ttl_ms) end
-redis.call('HINCRBY', COUNTERS, 'accepted', 1)
-count_opened(fields.lane, fields.context)
-local computes = not fields.fingerprint or coalesce(id, now)
+local computes = add_job(id, fields, 0, args.deadline_ms, now)
 local left = charge and take_quota(id, charge, use, computes, now) or nil
 if not computes then return { 1, 0, {}, left } end
 make_ready(id, now)

@@ -1,8 +1,12 @@
 """How a job of the in-memory ledger receives its outcome, and coalescing."""
 
+from dataclasses import replace
+
 from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck
 from seewhy.ledger.memory.state.quotas import take_owed
 from seewhy.ledger.memory.state.state import FinishedJob, LedgerState, Original
+from seewhy.ledger.types import BatchState
+from seewhy.ledger.types.batches import PACE_WINDOW_MS
 from seewhy.schemas.job import JobState
 
 
@@ -24,8 +28,33 @@ def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object
         state.dead_letters[job_id] = state.now()
     state.add_delivery(job_id)
     state.publish_event(job_id, outcome)
+    if record.batch in state.batches:
+        _note_pace(state, record.batch)
+        end_batch(state, record.batch)
     if entry.fingerprint:
         _finish_duplicates(state, job_id, entry.fingerprint, outcome)
+
+
+def end_batch(state: LedgerState, batch_id: str) -> None:
+    """Give a batch its outcome if all its items have one."""
+    batch = state.batches[batch_id]
+    jobs = [e.record for e in state.entries.values() if e.record.batch == batch_id]
+    if batch.state is not BatchState.RUNNING or any(not job.state.terminal for job in jobs):
+        return
+    end = BatchState.CANCELLED if batch.cancel_requested else BatchState.FINISHED
+    state.update_batch(batch_id, state=end, finished_ms=state.now())
+    state.batches_due.pop(batch_id, None)
+
+
+def cancel_job(state: LedgerState, job_id: str) -> None:
+    """Cancel a queued job, or ask for the end of a running one."""
+    entry = state.entries.get(job_id)
+    if entry is None or entry.record.state.terminal:
+        return
+    before = entry.record.state
+    state.update(job_id, cancel_requested=True)
+    if before is JobState.QUEUED:
+        finish(state, job_id, JobState.CANCELLED)
 
 
 def cancel_or_expire(state: LedgerState, job_id: str) -> bool:
@@ -72,6 +101,19 @@ def check_duplicate(state: LedgerState, job_id: str) -> None:
         _share_with_duplicates(state, original.record.job_id)
     else:
         _reassign(state, job_id)
+
+
+def _note_pace(state: LedgerState, batch_id: str) -> None:
+    """Note that a job finished, for the estimate of when its batch ends."""
+    now, pace = state.now(), state.batches[batch_id].pace
+    pace = replace(pace, finishes=pace.finishes + 1, last_ms=now)
+    window = {"window_ms": now, "window_finishes": pace.finishes}
+    if pace.finishes == 1:
+        pace = replace(pace, **window, before_ms=now, before_finishes=1)
+    elif now - pace.window_ms >= PACE_WINDOW_MS:
+        before = {"before_ms": pace.window_ms, "before_finishes": pace.window_finishes}
+        pace = replace(pace, **window, **before)
+    state.update_batch(batch_id, pace=pace)
 
 
 def _reassign(state: LedgerState, job_id: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from seewhy.ledger.types import (
     DISPATCHER_QUEUE,
+    BatchRecord,
     DeliveryState,
     IdempotencyKey,
     JobEvent,
@@ -106,6 +107,10 @@ class LedgerState:
     undelivered: dict[str, int] = field(default_factory=dict)
     origin_leases: dict[str, int] = field(default_factory=dict)
     """Origin → end of its lease or pause."""
+    batches: dict[str, BatchRecord] = field(default_factory=dict)
+    """Without the counts of their jobs."""
+    batches_due: dict[str, int] = field(default_factory=dict)
+    """Batch → when an acceptor may lease it."""
     leadership: tuple[str, int] | None = None
     """The owner, and the end of its lease."""
     epoch: str | None = None
@@ -135,6 +140,15 @@ class LedgerState:
         """Return what a key is bound to; None when it is unbound or has expired."""
         bound = self.keys.get((context.tenant, key.key))
         return bound if bound and bound.expires_ms > self.now() else None
+
+    def restore_key(
+        self, key: IdempotencyKey, context: RequestContext, job_id: str, submitted_ms: int
+    ) -> None:
+        """Bind the key of a restored job or batch, for what is left of its time."""
+        expires_ms = submitted_ms + self.policy.idempotency_ttl_ms
+        bound = self.find_key(key, context)
+        if expires_ms > self.now() and (bound is None or bound.job_id == job_id):
+            self.bind_key(key, context, job_id, accepted=True).expires_ms = expires_ms
 
     def accept(self, submission: Submission) -> Entry:
         """Add a new job."""
@@ -166,6 +180,11 @@ class LedgerState:
         entry = self.entries[job_id]
         entry.record = replace(entry.record, **changes)  # type: ignore[arg-type]
         return entry.record
+
+    def update_batch(self, batch_id: str, **changes: object) -> BatchRecord:
+        """Change fields of the record of a batch."""
+        self.batches[batch_id] = replace(self.batches[batch_id], **changes)  # type: ignore[arg-type]
+        return self.batches[batch_id]
 
     def publish_event(self, job_id: str, state: JobState) -> None:
         """Publish a change of state to all readers of events."""

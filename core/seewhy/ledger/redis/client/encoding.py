@@ -14,6 +14,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from seewhy.ledger.types import (
+    BatchItem,
+    BatchRecord,
+    BatchSubmission,
     Charge,
     Claim,
     IdempotencyKey,
@@ -32,8 +35,10 @@ from seewhy.schemas.context import RequestContext
 
 _RECORD = TypeAdapter(JobRecord)
 _CONTEXT = TypeAdapter(RequestContext)
+_BATCH = TypeAdapter(BatchRecord)
 _WEBHOOK = "webhook_"
-_INTERPRETED = {"job_id", "deadline_ms", "key"}
+_PACE = "pace_"
+_INTERPRETED = {"job_id", "batch_id", "deadline_ms", "key"}
 """Fields of a submission that the scripts do not store as they are."""
 
 
@@ -54,6 +59,24 @@ def encode_restoration(restoration: JobRestoration) -> dict[str, Any]:
         "submitted_ms": restoration.submitted_ms,
         "outcome": restoration.outcome and _encode_fields(restoration.outcome),
     }
+
+
+def encode_batch(submission: BatchSubmission) -> dict[str, Any]:
+    """Return the arguments of a batch."""
+    return {
+        "batch_id": submission.batch_id,
+        "key": submission.key and encode_key(submission.key, submission.context),
+        "fields": _encode_fields(submission, without=_INTERPRETED),
+    }
+
+
+def encode_item(item: BatchItem) -> dict[str, Any]:
+    """Return an item of a batch: the job to submit, or whether it was just refused."""
+    if item.submission is None:
+        return {"newly_refused": int(item.newly_refused)}
+    encoded = encode_submission(item.submission)
+    present = {name: value for name, value in encoded.items() if value is not None}
+    return present | {"passes": item.passes}
 
 
 def encode_key(key: IdempotencyKey, context: RequestContext) -> dict[str, str]:
@@ -80,14 +103,18 @@ def read_record(job_id: str, values: Mapping[str, str]) -> JobRecord | None:
     """Read a record from its hash; None when the hash is empty."""
     if not values:
         return None
-    webhook = {
-        name.removeprefix(_WEBHOOK): value
-        for name, value in values.items()
-        if name.startswith(_WEBHOOK)
-    }
-    context = _decode_context(values["context"])
     return _RECORD.validate_python(
-        {**values, "job_id": job_id, "context": context, "webhook": webhook or None}
+        {**values, "job_id": job_id, **_context_and_webhook(values)},
+    )
+
+
+def read_batch(batch_id: str, values: Mapping[str, str]) -> BatchRecord | None:
+    """Read the record of a batch from its hash; None when the hash is empty."""
+    if not values:
+        return None
+    pace = _part(values, _PACE)
+    return _BATCH.validate_python(
+        {**values, "batch_id": batch_id, "pace": pace, **_context_and_webhook(values)}
     )
 
 
@@ -123,6 +150,20 @@ def pairs(flat: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
+def _context_and_webhook(values: Mapping[str, str]) -> dict[str, Any]:
+    context = _decode_context(values["context"])
+    return {"context": context, "webhook": _part(values, _WEBHOOK) or None}
+
+
+def _part(values: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return the fields of a nested value, whose names start with `prefix`."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in values.items()
+        if name.startswith(prefix)
+    }
+
+
 @lru_cache
 def _decode_context(text: str) -> RequestContext:
     return _CONTEXT.validate_json(text)
@@ -135,7 +176,7 @@ def _encode_context(context: RequestContext) -> str:
 
 
 def _encode_fields(
-    value: Submission | JobOutcome, *, without: set[str] | None = None
+    value: Submission | BatchSubmission | JobOutcome, *, without: set[str] | None = None
 ) -> dict[str, str | int]:
     """Return hash fields for a dataclass: None and False are left out, True is 1."""
     encoded: dict[str, str | int] = {}

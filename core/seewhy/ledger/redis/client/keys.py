@@ -14,3 +14,8 @@ WRITE_CHECK = "seewhy:write_check"
 def job_key(job_id: str) -> str:
     """Name the hash of a job."""
     return f"seewhy:job:{job_id}"
+
+
+def batch_key(batch_id: str) -> str:
+    """Name the hash of a batch."""
+    return f"seewhy:batch:{batch_id}"

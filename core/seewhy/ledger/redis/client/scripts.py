@@ -16,10 +16,22 @@ from redis import Redis
 
 from seewhy.ledger.redis.client.connection import translated
 from seewhy.ledger.types import DISPATCHER_QUEUE, LedgerPolicy
+from seewhy.ledger.types.batches import PACE_WINDOW_MS
 from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
 from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
 
-SHARED = ("keys", "records", "queues", "admission", "quotas", "outbox", "coalescing", "finish")
+SHARED = (
+    "keys",
+    "records",
+    "batches",
+    "queues",
+    "admission",
+    "quotas",
+    "outbox",
+    "coalescing",
+    "finish",
+    "acceptance",
+)
 """The files of `lua/shared` that precede each script, after the clock and in this order."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -34,6 +46,7 @@ class Scripts:
         settings = asdict(policy) | {
             "wakeup_queue_prefix": WAKEUP_QUEUE_PREFIX,
             "dispatcher_queue": DISPATCHER_QUEUE,
+            "pace_window_ms": PACE_WINDOW_MS,
             "worker_lost": WORKER_LOST,
             "worker_lost_detail": WORKER_LOST_DETAIL,
             "crash_limit_detail": CRASH_LIMIT_DETAIL,

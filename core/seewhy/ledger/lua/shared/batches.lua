@@ -1,0 +1,42 @@
+-- Batches: collections of jobs under one id. A batch counts its jobs by state.
+
+-- Count a job of a batch in its new state; `from` is nil for a new job. Return whether the batch is
+-- known: a job may outlive it.
+local function count_in_batch(batch, from, to)
+  if not batch or redis.call('EXISTS', batch_key(batch)) == 0 then return false end
+  if from then redis.call('HINCRBY', batch_key(batch), from, -1) end
+  redis.call('HINCRBY', batch_key(batch), to, 1)
+  return true
+end
+
+-- Note that a job finished, for the estimate of when the batch ends.
+local function note_pace(batch, now)
+  local key = batch_key(batch)
+  local finishes = redis.call('HINCRBY', key, 'pace_finishes', 1)
+  redis.call('HSET', key, 'pace_last_ms', now)
+  local window = redis.call('HMGET', key, 'pace_window_ms', 'pace_window_finishes')
+  if not window[1] then
+    redis.call('HSET', key, 'pace_window_ms', now, 'pace_window_finishes', finishes,
+      'pace_before_ms', now, 'pace_before_finishes', finishes)
+  elseif now - tonumber(window[1]) >= settings.pace_window_ms then
+    redis.call('HSET', key, 'pace_before_ms', window[1], 'pace_before_finishes', window[2],
+      'pace_window_ms', now, 'pace_window_finishes', finishes)
+  end
+end
+
+local function add_batch(id, fields, created)
+  local flat = { 'state', 'accepting', 'created_ms', created, 'position', 0 }
+  for name, value in pairs(fields) do
+    table.insert(flat, name)
+    table.insert(flat, value)
+  end
+  redis.call('HSET', batch_key(id), unpack(flat))
+  redis.call('HINCRBY', OPEN_BATCHES, tenant_in(fields.context), 1)
+  redis.call('ZADD', BATCHES_DUE, now_ms(), id)
+end
+
+-- Whether `owner` holds the lease of a batch that waits for it.
+local function holds_batch(id, owner)
+  return redis.call('HGET', batch_key(id), 'acceptor') == owner
+    and redis.call('ZSCORE', BATCHES_DUE, id)
+end

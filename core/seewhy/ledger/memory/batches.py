@@ -1,0 +1,250 @@
+"""Batches in memory."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from seewhy.ledger.memory.state.acceptance import add_job
+from seewhy.ledger.memory.state.admission import MAX_RETRY_MS, reached_limit
+from seewhy.ledger.memory.state.finish import cancel_job, end_batch
+from seewhy.ledger.memory.state.queues import make_ready, wakeups_needed
+from seewhy.ledger.memory.state.quotas import reached_quota, take_quota
+from seewhy.ledger.memory.state.state import LedgerState
+from seewhy.ledger.types import (
+    BatchItem,
+    BatchProgress,
+    BatchReceipt,
+    BatchRecord,
+    BatchRestoration,
+    BatchState,
+    BatchSubmission,
+    Charge,
+    JobRecord,
+    LimitScope,
+    QueueLimit,
+    QuotaLimit,
+    Quotas,
+    Submission,
+    WebhookStatus,
+)
+
+
+class MemoryBatches:
+    """Implements `seewhy.ledger.ports.batches.BatchLedger` on the state of an in-memory ledger."""
+
+    def __init__(self, state: LedgerState) -> None:
+        """Keep batches in this state."""
+        self._state = state
+
+    def create(self, submission: BatchSubmission) -> BatchReceipt:
+        """Accept a batch, unless its tenant has too many."""
+        state, context = self._state, submission.context
+        with state.changed:
+            if submission.batch_id in state.batches:
+                return BatchReceipt(created=False)
+            open_batches = [
+                batch
+                for batch in state.batches.values()
+                if batch.context.tenant == context.tenant and not batch.state.terminal
+            ]
+            if len(open_batches) >= state.policy.tenant_batch_limit:
+                limit = QueueLimit(LimitScope.BATCHES, MAX_RETRY_MS)
+                return BatchReceipt(created=False, limit_reached=limit)
+            self._add(submission, created_ms=state.now())
+            if submission.key:
+                state.bind_key(submission.key, context, submission.batch_id, accepted=True)
+            return BatchReceipt(created=True)
+
+    def read(self, batch_id: str) -> BatchRecord | None:
+        """Read one batch; None when it is unknown or past its retention."""
+        with self._state.changed:
+            batch = self._state.batches.get(batch_id)
+            return self._counted(batch) if batch and not self._has_expired(batch) else None
+
+    def read_jobs(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
+        """Read jobs, in the order given; None for those that are unknown."""
+        with self._state.changed:
+            entries = [self._state.entries.get(job_id) for job_id in job_ids]
+            return [
+                entry.record if entry and not self._state.has_expired(entry.record) else None
+                for entry in entries
+            ]
+
+    def lease(self, owner: str, *, lease_ms: int) -> BatchRecord | None:
+        """Lease the batch that has waited longest for its acceptor."""
+        state = self._state
+        with state.changed:
+            order = sorted((at, batch_id) for batch_id, at in state.batches_due.items())
+            if not order or order[0][0] > state.now():
+                return None
+            batch_id = order[0][1]
+            state.batches_due[batch_id] = state.now() + lease_ms
+            return self._counted(state.update_batch(batch_id, acceptor=owner))
+
+    def release(self, batch_id: str, owner: str, *, retry_in_ms: int = 0) -> None:
+        """Give up a lease."""
+        with self._state.changed:
+            if self._held(batch_id, owner):
+                self._state.update_batch(batch_id, acceptor=None)
+                self._state.batches_due[batch_id] = self._state.now() + retry_in_ms
+
+    def submit_many(
+        self,
+        batch_id: str,
+        owner: str,
+        items: Sequence[BatchItem],
+        *,
+        first: int,
+        lease_ms: int,
+        quotas: Quotas | None = None,
+    ) -> BatchProgress:
+        """Make jobs of the items from index `first` on, and renew the lease."""
+        state = self._state
+        with state.changed:
+            batch = self._held(batch_id, owner, BatchState.ACCEPTING)
+            if batch is None:
+                return BatchProgress(held=False)
+            position, limit = batch.position, None
+            lanes: set[str] = set()
+            while not limit and first <= position < first + len(items):
+                limit = self._submit_item(batch, items[position - first], quotas, lanes)
+                position += limit is None
+            batch = state.update_batch(batch_id, position=position)
+            state.batches_due[batch_id] = state.now() + lease_ms
+            if position == batch.total:
+                self._end_acceptance(batch)
+            needed = {lane: wakeups_needed(state, lane) for lane in lanes}
+            wakeups = {lane: times for lane, times in needed.items() if times}
+            return BatchProgress(True, position, limit, wakeups)
+
+    def cancel(self, batch_id: str) -> BatchRecord | None:
+        """Request the cancellation of a batch."""
+        state = self._state
+        with state.changed:
+            batch = state.batches.get(batch_id)
+            if batch is None or self._has_expired(batch):
+                return None
+            if not batch.state.terminal and not batch.cancel_requested:
+                batch = state.update_batch(batch_id, cancel_requested=True)
+                state.batches_due.setdefault(batch_id, state.now())
+            return self._counted(batch)
+
+    def cancel_jobs(
+        self, batch_id: str, owner: str, job_ids: Sequence[str], *, first: int, lease_ms: int
+    ) -> BatchProgress:
+        """Cancel the jobs of the items from index `first` on, and renew the lease."""
+        state = self._state
+        with state.changed:
+            batch = self._held(batch_id, owner, BatchState.RUNNING)
+            if batch is None:
+                return BatchProgress(held=False)
+            last = first + len(job_ids)
+            if not first <= batch.cancel_position < last:
+                return BatchProgress(True, batch.cancel_position)
+            state.shareable = state.policy.max_shared
+            for job_id in job_ids:
+                cancel_job(state, job_id)
+            state.update_batch(batch_id, cancel_position=last)
+            if last >= batch.total:
+                state.batches_due.pop(batch_id, None)
+            elif batch_id in state.batches_due:
+                state.batches_due[batch_id] = state.now() + lease_ms
+            return BatchProgress(True, last)
+
+    def restore(self, restoration: BatchRestoration) -> bool:
+        """Add a lost batch."""
+        state, submission = self._state, restoration.submission
+        with state.changed:
+            created_ms = min(restoration.created_ms, state.now())
+            expired = created_ms + state.policy.retention_ms <= state.now()
+            if submission.batch_id in state.batches or expired:
+                return False
+            self._add(submission, created_ms=created_ms)
+            state.update_batch(submission.batch_id, cancel_requested=restoration.cancel_requested)
+            if submission.key:
+                state.restore_key(
+                    submission.key, submission.context, submission.batch_id, created_ms
+                )
+            return True
+
+    def _add(self, submission: BatchSubmission, *, created_ms: int) -> None:
+        state, batch_id = self._state, submission.batch_id
+        url = submission.webhook_url
+        state.batches[batch_id] = BatchRecord(
+            batch_id,
+            BatchState.ACCEPTING,
+            submission.total,
+            submission.batch,
+            created_ms,
+            context=submission.context,
+            refused=submission.refused,
+            webhook=WebhookStatus(url) if url else None,
+        )
+        state.batches_due[batch_id] = state.now()
+
+    def _submit_item(
+        self, batch: BatchRecord, item: BatchItem, quotas: Quotas | None, lanes: set[str]
+    ) -> QueueLimit | QuotaLimit | None:
+        """Make a job of an item; return the limit that it must wait for, if any."""
+        state, submission = self._state, item.submission
+        if submission is None:
+            if item.newly_refused:
+                more = state.batches[batch.batch_id].refused + 1
+                state.update_batch(batch.batch_id, refused=more)
+            return None
+        if submission.job_id in state.entries:
+            return None
+        if batch.cancel_requested:
+            more = state.batches[batch.batch_id].dropped + 1
+            state.update_batch(batch.batch_id, dropped=more)
+            return None
+        charge = Charge(quotas, item.passes) if quotas else None
+        limit = self._limit(submission, charge)
+        if limit:
+            return limit
+        computes = add_job(state, submission, fence=state.now())
+        if charge:
+            take_quota(state, submission.job_id, charge, computes=computes)
+        if computes:
+            make_ready(state, submission.job_id)
+        lanes.add(submission.lane)
+        return None
+
+    def _limit(
+        self, submission: Submission, charge: Charge | None
+    ) -> QueueLimit | QuotaLimit | None:
+        lane, context = submission.lane, submission.context
+        if limit := reached_limit(self._state, lane, context.tenant):
+            return limit
+        return reached_quota(self._state, lane, context, charge) if charge else None
+
+    def _end_acceptance(self, batch: BatchRecord) -> None:
+        state, batch_id = self._state, batch.batch_id
+        state.update_batch(batch_id, state=BatchState.RUNNING, accepted_ms=state.now())
+        if not batch.cancel_requested:
+            del state.batches_due[batch_id]
+        end_batch(state, batch_id)
+
+    def _held(
+        self, batch_id: str, owner: str, state: BatchState | None = None
+    ) -> BatchRecord | None:
+        """Return the batch if `owner` holds its lease and it is in `state`."""
+        batch = self._state.batches.get(batch_id)
+        if batch is None or batch.acceptor != owner or batch_id not in self._state.batches_due:
+            return None
+        return batch if state in {None, batch.state} else None
+
+    def _has_expired(self, batch: BatchRecord) -> bool:
+        if batch.finished_ms is None:
+            return False
+        policy = self._state.policy
+        retention_ms = policy.retention_ms
+        if batch.webhook:
+            retention_ms = max(retention_ms, policy.webhook_retention_ms)
+        return batch.finished_ms + retention_ms <= self._state.now()
+
+    def _counted(self, batch: BatchRecord) -> BatchRecord:
+        """Return the record with its jobs counted by state."""
+        records = (entry.record for entry in self._state.entries.values())
+        counts = Counter(str(r.state) for r in records if r.batch == batch.batch_id)
+        return replace(batch, **counts)  # type: ignore[arg-type]

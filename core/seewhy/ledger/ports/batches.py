@@ -1,0 +1,80 @@
+"""Batches: collections of jobs under one id, as the API and its acceptor see them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from seewhy.ledger.types import (
+    BatchItem,
+    BatchProgress,
+    BatchReceipt,
+    BatchRecord,
+    BatchRestoration,
+    BatchSubmission,
+    JobRecord,
+    Quotas,
+)
+
+
+class BatchLedger(Protocol):
+    """Accepts batches and counts their jobs. Raises `LedgerUnavailable`.
+
+    Every method but `read_jobs` is one atomic step. The counts of a batch change in the step that
+    changes the state of a job.
+    """
+
+    def create(self, submission: BatchSubmission) -> BatchReceipt:
+        """Accept a batch, unless its tenant has too many. Creating an id again changes nothing."""
+        ...
+
+    def read(self, batch_id: str) -> BatchRecord | None:
+        """Read one batch; None when it is unknown or past its retention."""
+        ...
+
+    def read_jobs(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
+        """Read jobs, in the order given; None for those that are unknown."""
+        ...
+
+    def lease(self, owner: str, *, lease_ms: int) -> BatchRecord | None:
+        """Lease the batch that has waited longest for its acceptor; None if none waits."""
+        ...
+
+    def release(self, batch_id: str, owner: str, *, retry_in_ms: int = 0) -> None:
+        """Give up a lease. The batch waits for an acceptor again after `retry_in_ms`."""
+        ...
+
+    def submit_many(
+        self,
+        batch_id: str,
+        owner: str,
+        items: Sequence[BatchItem],
+        *,
+        first: int,
+        lease_ms: int,
+        quotas: Quotas | None = None,
+    ) -> BatchProgress:
+        """Make jobs of the items from index `first` on, and renew the lease.
+
+        Stops at the first item that a limit refuses. Items that are jobs already stay as they are.
+        If cancellation was requested, the others become no jobs.
+        """
+        ...
+
+    def cancel(self, batch_id: str) -> BatchRecord | None:
+        """Request the cancellation of a batch; `cancel_jobs` carries it out in steps.
+
+        Returns the record, unchanged when the batch has ended; None when it is unknown.
+        """
+        ...
+
+    def cancel_jobs(
+        self, batch_id: str, owner: str, job_ids: Sequence[str], *, first: int, lease_ms: int
+    ) -> BatchProgress:
+        """Cancel the jobs of the items from index `first` on, and renew the lease."""
+        ...
+
+    def restore(self, restoration: BatchRestoration) -> bool:
+        """Add a lost batch; False when its id is known or its retention is over.
+
+        Jobs of it that had ended must be restored before the acceptor leases it.
+        """
+        ...

@@ -1,0 +1,152 @@
+"""Batches: collections of jobs under one id, and the answers to operations on them."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from seewhy.ledger.types.records import WebhookStatus
+from seewhy.ledger.types.submissions import IdempotencyKey, QueueLimit, QuotaLimit, Submission
+from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
+
+PACE_WINDOW_MS = 15_000
+"""How much time the estimate of when a batch ends looks back at, at least."""
+
+
+class BatchState(StrEnum):
+    """The state of a batch. Terminal states never change."""
+
+    ACCEPTING = "accepting"
+    """Its items are becoming jobs."""
+    RUNNING = "running"
+    """All items are jobs or were refused; some jobs are unfinished."""
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether all items of the batch have an outcome."""
+        return self in {BatchState.FINISHED, BatchState.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSubmission:
+    """A batch to accept. Its items are in the object store."""
+
+    batch_id: str
+    total: int
+    """The number of items, with those that were refused."""
+    refused: int
+    """The number of items that were refused before the batch was accepted."""
+    batch: str
+    """JSON for the API; the ledger does not read it."""
+    key: IdempotencyKey | None = None
+    context: RequestContext = DEFAULT_CONTEXT
+    webhook_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRestoration:
+    """A batch that the ledger lost. Its items become jobs again, except those that had ended."""
+
+    submission: BatchSubmission
+    created_ms: int
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReceipt:
+    """The answer to a submission of a batch."""
+
+    created: bool
+    limit_reached: QueueLimit | None = None
+    """The limit that refused the batch, if one did."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """An item that becomes a job; without a submission, one that was refused."""
+
+    submission: Submission | None = None
+    passes: int = 0
+    """The forward passes that are charged to the API key."""
+    newly_refused: bool = False
+    """Whether it was refused after the batch was accepted, so that it is not counted yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far the items of a batch have become jobs."""
+
+    held: bool
+    """False: the caller no longer holds the lease, and nothing changed."""
+    position: int = 0
+    """The index of the first item that is not a job yet."""
+    limit_reached: QueueLimit | QuotaLimit | None = None
+    """The limit that the item at `position` must wait for."""
+    wakeups: dict[str, int] = field(default_factory=dict)
+    """Lane → how many wakeups it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPace:
+    """When items finished, over a window that moves with them. Times in ms since 1970."""
+
+    finishes: int = 0
+    last_ms: int = 0
+    window_ms: int = 0
+    """When the current window began, with a finish; a window lasts `PACE_WINDOW_MS`."""
+    window_finishes: int = 0
+    before_ms: int = 0
+    """When the window before it began."""
+    before_finishes: int = 0
+
+    @property
+    def per_ms(self) -> float | None:
+        """The finishes per ms since the previous window began; None before there are two."""
+        elapsed_ms = self.last_ms - self.before_ms
+        return (self.finishes - self.before_finishes) / elapsed_ms if elapsed_ms > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecord:
+    """What the ledger stores of one batch. Times in ms since 1970, by the ledger's clock."""
+
+    batch_id: str
+    state: BatchState
+    total: int
+    batch: str
+    created_ms: int
+    context: RequestContext = DEFAULT_CONTEXT
+    position: int = 0
+    """Items from here on are not jobs yet."""
+    refused: int = 0
+    dropped: int = 0
+    """Items that became no jobs because the batch was cancelled."""
+    queued: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    cancel_requested: bool = False
+    cancel_position: int = 0
+    """The jobs of items before it are cancelled, or asked to end."""
+    acceptor: str | None = None
+    """Who holds the lease, or held it last."""
+    accepted_ms: int | None = None
+    """When the last item became a job."""
+    finished_ms: int | None = None
+    webhook: WebhookStatus | None = None
+    pace: BatchPace = BatchPace()
+
+    @property
+    def open(self) -> int:
+        """The number of unfinished jobs."""
+        return self.queued + self.running
+
+    @property
+    def eta_ms(self) -> int | None:
+        """How long the items that are left take at the recent pace; None if that is unknown."""
+        left = self.total - self.position + self.open
+        if self.state.terminal or not self.pace.per_ms:
+            return None
+        return round(left / self.pace.per_ms)

@@ -1,0 +1,362 @@
+"""Batches, on every ledger."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ledger_harness import POLICY, START_MS, LedgerHarness, read_job
+from seewhy.ledger.types import (
+    BatchItem,
+    BatchProgress,
+    BatchRecord,
+    BatchRestoration,
+    BatchState,
+    BatchSubmission,
+    Claim,
+    Completion,
+    IdempotencyKey,
+    JobFailure,
+    JobOutcome,
+    JobRestoration,
+    LimitScope,
+    QueueLimit,
+    QuotaLimit,
+    QuotaName,
+    Quotas,
+    Reservation,
+    ReservationStatus,
+    Submission,
+    lane_of,
+    lanes_of,
+)
+from seewhy.schemas.context import RequestContext
+from seewhy.schemas.job import JobState, Priority
+
+LANE = lane_of("m", Priority.BATCH)
+LEASE_MS = 1_000
+WIDE = replace(POLICY, tenant_limit=1_000, lane_limit=1_000, max_skipped=100)
+
+
+def create(harness: LedgerHarness, total: int, batch_id: str = "b", **options: object) -> None:
+    submission = BatchSubmission(batch_id, total, 0, "the batch", **options)  # type: ignore[arg-type]
+    assert harness.batches.create(submission).created
+
+
+def items(count: int, *, first: int = 0, batch_id: str = "b", **options: object) -> list[BatchItem]:
+    return [
+        BatchItem(
+            Submission(
+                f"{batch_id}-{index}",
+                LANE,
+                "a job",
+                batch=batch_id,
+                batch_index=index,
+                **options,  # type: ignore[arg-type]
+            ),
+            passes=1,
+        )
+        for index in range(first, first + count)
+    ]
+
+
+def accept(
+    harness: LedgerHarness, batch: list[BatchItem], *, first: int = 0, quotas: Quotas | None = None
+) -> BatchProgress:
+    """Lease the batch that waits, and submit items."""
+    leased = harness.batches.lease("acceptor", lease_ms=LEASE_MS)
+    assert leased is not None
+    return harness.batches.submit_many(
+        leased.batch_id, "acceptor", batch, first=first, lease_ms=LEASE_MS, quotas=quotas
+    )
+
+
+def read(harness: LedgerHarness, batch_id: str = "b") -> BatchRecord:
+    batch = harness.batches.read(batch_id)
+    assert batch is not None
+    return batch
+
+
+def claim(harness: LedgerHarness, limit: int = 100) -> list[Claim]:
+    return harness.ledger.claim(lanes_of("m"), owner="w", limit=limit)
+
+
+def counts(batch: BatchRecord) -> dict[str, int]:
+    names = ("refused", "dropped", "queued", "running", *(s for s in JobState if s.terminal))
+    return {str(name): getattr(batch, name) for name in names if getattr(batch, name)}
+
+
+def test_a_batch_counts_its_jobs_in_every_state_until_it_is_finished(
+    open_harness: Callable[..., LedgerHarness],
+) -> None:
+    harness = open_harness(policy=WIDE)
+    create(harness, 5)
+    assert accept(harness, items(4)) == BatchProgress(True, 4, wakeups={LANE: 2})
+    assert read(harness).state is BatchState.ACCEPTING
+    assert counts(read(harness)) == {"queued": 4}
+    first, second, third = claim(harness, 3)
+    assert counts(read(harness)) == {"queued": 1, "running": 3}
+    harness.ledger.complete([Completion(first, "r")])
+    harness.ledger.fail([JobFailure(second, "code", "detail")])
+    harness.ledger.release([third])
+    assert counts(read(harness)) == {"queued": 2, "succeeded": 1, "failed": 1}
+    harness.advance(10)
+    refusal = [BatchItem(newly_refused=True)]
+    harness.batches.submit_many("b", "acceptor", refusal, first=4, lease_ms=LEASE_MS)
+    accepted = read(harness)
+    assert (accepted.state, accepted.accepted_ms) == (BatchState.RUNNING, START_MS + 10)
+    assert counts(accepted) == {"queued": 2, "succeeded": 1, "failed": 1, "refused": 1}
+    harness.ledger.complete([Completion(c, "r") for c in claim(harness)])
+    finished = read(harness)
+    assert (finished.state, finished.finished_ms) == (BatchState.FINISHED, START_MS + 10)
+    assert counts(finished) == {"succeeded": 3, "failed": 1, "refused": 1}
+
+
+def test_items_that_are_jobs_already_are_neither_submitted_nor_counted_again(
+    harness: LedgerHarness,
+) -> None:
+    create(harness, 4)
+    accept(harness, items(3))
+    again = items(4)
+    answer = harness.batches.submit_many("b", "acceptor", again, first=0, lease_ms=LEASE_MS)
+    assert answer.position == 4
+    assert counts(read(harness)) == {"queued": 4}
+    assert harness.ledger.counts().accepted == 4
+
+
+def test_a_batch_whose_items_were_all_refused_is_finished_when_accepted(
+    harness: LedgerHarness,
+) -> None:
+    submission = BatchSubmission("b", total=2, refused=2, batch="the batch")
+    harness.batches.create(submission)
+    accept(harness, [BatchItem(), BatchItem()])
+    assert read(harness).state is BatchState.FINISHED
+    assert counts(read(harness)) == {"refused": 2}
+
+
+def test_one_acceptor_holds_a_batch_until_its_lease_ends(harness: LedgerHarness) -> None:
+    create(harness, 2)
+    assert harness.batches.lease("one", lease_ms=LEASE_MS) is not None
+    assert harness.batches.lease("two", lease_ms=LEASE_MS) is None
+    harness.advance(LEASE_MS)
+    taken = harness.batches.lease("two", lease_ms=LEASE_MS)
+    assert taken is not None
+    assert taken.acceptor == "two"
+    late = harness.batches.submit_many("b", "one", items(1), first=0, lease_ms=LEASE_MS)
+    assert late == BatchProgress(held=False)
+    assert harness.ledger.read("b-0") is None
+
+
+def test_a_released_batch_waits_and_the_batches_take_turns(harness: LedgerHarness) -> None:
+    create(harness, 2, "b")
+    harness.advance(1)
+    create(harness, 2, "c")
+    assert harness.batches.lease("one", lease_ms=LEASE_MS) is not None
+    harness.batches.release("b", "two", retry_in_ms=0)  # not the holder
+    harness.batches.release("b", "one", retry_in_ms=50)
+    found = harness.batches.lease("one", lease_ms=LEASE_MS)
+    assert found is not None
+    assert found.batch_id == "c"
+    assert harness.batches.lease("one", lease_ms=LEASE_MS) is None
+    harness.advance(50)
+    found = harness.batches.lease("one", lease_ms=LEASE_MS)
+    assert found is not None
+    assert found.batch_id == "b"
+
+
+def test_accepting_pauses_at_a_full_queue_and_continues_where_it_stopped(
+    harness: LedgerHarness,
+) -> None:
+    create(harness, 12)
+    paused = accept(harness, items(12))
+    assert paused.position == POLICY.tenant_limit == 10
+    assert paused.limit_reached == QueueLimit(LimitScope.TENANT, 60_000)
+    harness.ledger.complete([Completion(c, "r") for c in claim(harness, 3)])
+    rest = items(2, first=10)
+    answer = harness.batches.submit_many("b", "acceptor", rest, first=10, lease_ms=LEASE_MS)
+    assert answer.limit_reached is None
+    assert answer.position == 12
+    assert read(harness).state is BatchState.RUNNING
+
+
+def test_items_are_charged_to_the_quotas_of_the_api_key(harness: LedgerHarness) -> None:
+    context = RequestContext("a", key_id="0123456789abcdef")
+    create(harness, 4, context=context)
+    quotas = Quotas(open_jobs=100, submissions_per_minute=3, passes_per_minute=100)
+    paused = accept(harness, items(4, context=context), quotas=quotas)
+    assert paused.position == 3
+    assert isinstance(paused.limit_reached, QuotaLimit)
+    assert paused.limit_reached.name is QuotaName.SUBMISSIONS
+    harness.advance(paused.limit_reached.retry_in_ms)
+    rest = items(1, first=3, context=context)
+    assert accept(harness, rest, first=3, quotas=quotas).position == 4
+
+
+def test_duplicates_in_a_batch_share_one_outcome(harness: LedgerHarness) -> None:
+    create(harness, 3)
+    accept(harness, items(3, fingerprint="same"))
+    (original,) = claim(harness)
+    assert counts(read(harness)) == {"queued": 2, "running": 1}
+    harness.ledger.complete([Completion(original, "r")])
+    assert counts(read(harness)) == {"succeeded": 3}
+    assert read(harness).state is BatchState.FINISHED
+
+
+def test_a_crash_counts_the_job_as_queued_again(harness: LedgerHarness) -> None:
+    create(harness, 2)
+    accept(harness, items(2))
+    claim(harness)
+    harness.advance(POLICY.lease_ms)
+    harness.ledger.sweep()
+    assert counts(read(harness)) == {"queued": 2}
+
+
+def test_cancelling_a_running_batch_cancels_its_jobs_in_steps(harness: LedgerHarness) -> None:
+    create(harness, 6)
+    accept(harness, items(6))
+    running = claim(harness, 2)
+    requested = harness.batches.cancel("b")
+    assert requested is not None
+    assert requested.cancel_requested
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is not None
+    ids = [f"b-{index}" for index in range(6)]
+    for first in (0, 3):
+        step = harness.batches.cancel_jobs(
+            "b", "acceptor", ids[first : first + 3], first=first, lease_ms=LEASE_MS
+        )
+        assert step == BatchProgress(True, first + 3)
+    assert counts(read(harness)) == {"running": 2, "cancelled": 4}
+    assert read(harness).state is BatchState.RUNNING
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is None, "nothing is left to do"
+    harness.ledger.complete([Completion(running[0], "r")])
+    harness.ledger.cancel_claimed(running[1:])
+    assert read(harness).state is BatchState.CANCELLED
+    assert counts(read(harness)) == {"succeeded": 1, "cancelled": 5}
+
+
+def test_cancelling_while_accepting_drops_the_items_that_are_no_jobs_yet(
+    harness: LedgerHarness,
+) -> None:
+    create(harness, 5)
+    accept(harness, items(2))
+    harness.batches.cancel("b")
+    rest = items(3, first=2)
+    harness.batches.submit_many("b", "acceptor", rest, first=2, lease_ms=LEASE_MS)
+    assert counts(read(harness)) == {"queued": 2, "dropped": 3}
+    assert harness.ledger.read("b-2") is None
+    ids = [f"b-{index}" for index in range(5)]
+    harness.batches.cancel_jobs("b", "acceptor", ids, first=0, lease_ms=LEASE_MS)
+    assert read(harness).state is BatchState.CANCELLED
+    assert counts(read(harness)) == {"cancelled": 2, "dropped": 3}
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is None
+
+
+def test_cancelling_an_ended_or_unknown_batch_changes_nothing(harness: LedgerHarness) -> None:
+    create(harness, 1)
+    accept(harness, items(1))
+    harness.ledger.complete([Completion(c, "r") for c in claim(harness)])
+    before = read(harness)
+    assert harness.batches.cancel("b") == before
+    assert harness.batches.cancel("unknown") is None
+
+
+def test_a_tenant_has_a_limited_number_of_unfinished_batches(harness: LedgerHarness) -> None:
+    for name in ("one", "two", "three"):
+        create(harness, 1, name)
+        harness.advance(1)
+    refused = harness.batches.create(BatchSubmission("four", 1, 0, "x"))
+    assert not refused.created
+    assert refused.limit_reached == QueueLimit(LimitScope.BATCHES, 60_000)
+    other = BatchSubmission("five", 1, 0, "x", context=RequestContext("other"))
+    assert harness.batches.create(other).created
+    accept(harness, items(1, batch_id="one"))
+    harness.ledger.cancel("one-0")
+    assert read(harness, "one").state is BatchState.FINISHED
+    assert harness.batches.create(BatchSubmission("four", 1, 0, "x")).created
+
+
+def test_a_batch_with_the_same_key_is_accepted_once(harness: LedgerHarness) -> None:
+    key = IdempotencyKey("k", "digest")
+    context = RequestContext()
+    assert harness.ledger.reserve(key, "b", context=context).status is ReservationStatus.NEW
+    create(harness, 1, key=key)
+    again = harness.ledger.reserve(key, "c", context=context)
+    assert again == Reservation(ReservationStatus.ACCEPTED, "b")
+    assert not harness.batches.create(BatchSubmission("b", 1, 0, "other")).created
+    assert read(harness).batch == "the batch"
+
+
+def test_records_of_jobs_are_read_in_the_order_given(harness: LedgerHarness) -> None:
+    create(harness, 2)
+    accept(harness, items(2))
+    found = harness.batches.read_jobs(["b-1", "unknown", "b-0"])
+    assert found == [read_job(harness.ledger, "b-1"), None, read_job(harness.ledger, "b-0")]
+    record = read_job(harness.ledger, "b-1")
+    assert (record.batch, record.batch_index) == ("b", 1)
+
+
+def test_a_batch_is_kept_for_the_retention_after_its_end(harness: LedgerHarness) -> None:
+    create(harness, 1)
+    accept(harness, items(1))
+    harness.advance(POLICY.retention_ms)
+    assert read(harness).state is BatchState.RUNNING
+    harness.ledger.complete([Completion(c, "r") for c in claim(harness)])
+    harness.advance(POLICY.retention_ms - 1)
+    assert read(harness).state is BatchState.FINISHED
+
+
+def test_a_restored_batch_counts_jobs_that_had_ended_and_submits_the_others(
+    harness: LedgerHarness,
+) -> None:
+    harness.advance(60_000)
+    key = IdempotencyKey("k", "digest")
+    submission = BatchSubmission("b", 3, 0, "the batch", key=key)
+    restoration = BatchRestoration(submission, created_ms=START_MS)
+    assert harness.batches.restore(restoration)
+    assert not harness.batches.restore(restoration)
+    ended = items(1)[0].submission
+    assert ended is not None
+    outcome = JobOutcome(JobState.SUCCEEDED, START_MS + 1, result="r")
+    harness.ledger.restore(JobRestoration(ended, START_MS, outcome))
+    assert counts(read(harness)) == {"succeeded": 1}
+    assert read(harness).created_ms == START_MS
+    accept(harness, items(3))
+    assert counts(read(harness)) == {"succeeded": 1, "queued": 2}
+    assert read_job(harness.ledger, "b-1").fence == START_MS + 60_000, "above all earlier claims"
+    bound = harness.ledger.reserve(key, "c", context=RequestContext())
+    assert bound == Reservation(ReservationStatus.ACCEPTED, "b")
+
+
+def test_a_batch_that_was_cancelled_before_a_loss_is_cancelled_after_it(
+    harness: LedgerHarness,
+) -> None:
+    submission = BatchSubmission("b", 2, 0, "the batch")
+    harness.batches.restore(BatchRestoration(submission, START_MS, cancel_requested=True))
+    accept(harness, items(2))
+    assert read(harness).state is BatchState.CANCELLED
+    assert counts(read(harness)) == {"dropped": 2}
+
+
+def test_a_batch_past_its_retention_is_not_restored(harness: LedgerHarness) -> None:
+    submission = BatchSubmission("b", 2, 0, "the batch")
+    long_ago = START_MS - POLICY.retention_ms
+    assert not harness.batches.restore(BatchRestoration(submission, long_ago))
+    assert harness.batches.read("b") is None
+
+
+def test_the_estimate_of_the_end_follows_the_recent_pace(
+    open_harness: Callable[..., LedgerHarness],
+) -> None:
+    harness = open_harness(policy=WIDE)
+    create(harness, 100)
+    accept(harness, items(100))
+    assert read(harness).eta_ms is None, "nothing has finished yet"
+    claims = claim(harness)
+    for each in claims[:10]:
+        harness.advance(1_000)
+        harness.ledger.renew(claims)
+        harness.ledger.complete([Completion(each, "r")])
+    assert read(harness).eta_ms == 90_000, "90 items at one per second"
+    for each in claims[10:60]:
+        harness.advance(500)
+        harness.ledger.renew(claims)
+        harness.ledger.complete([Completion(each, "r")])
+    assert read(harness).eta_ms == 20_000, "40 items at two per second"
