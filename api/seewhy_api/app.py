@@ -28,7 +28,9 @@ from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
+from seewhy_api.openapi.document import described_routes
 from seewhy_api.routes.dependencies import Dependencies
+from seewhy_api.routes.documentation import create_documentation_blueprint
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint
@@ -158,5 +160,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
         create_health_blueprint,
     ):
         flask.register_blueprint(create_blueprint(deps))
+    flask.register_blueprint(create_documentation_blueprint())
     auth.install(flask, authenticator)
+    described_routes(flask)  # refuses a route without a description
     return flask

@@ -19,7 +19,7 @@ from seewhy import errors
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.settings import PREFIX, Settings, load
 from seewhy_api.app import create_api
-from seewhy_api.http.problems import status_of
+from seewhy_api.http.problems import status_of_class
 from seewhy_api.routes.results import RenderOptions
 from supply_chain import licenses
 
@@ -152,7 +152,7 @@ def _fields(model: type[BaseModel]) -> Iterator[str]:
 
 def _http_errors() -> Iterator[Row]:
     for kind in _subclasses(errors.SeewhyError):
-        status = status_of(kind.__new__(kind))
+        status = status_of_class(kind)
         if status is not HTTPStatus.INTERNAL_SERVER_ERROR:  # others never reach a client
             retryable = "yes" if kind.retryable else "no"
             yield f"`{kind.code}`", str(int(status)), retryable, _summary(kind)

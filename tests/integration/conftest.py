@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from documented_client import DocumentedClient
 from http_api import MODEL
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
@@ -44,7 +45,8 @@ def api(settings: Settings) -> Iterator[Api]:
 
 @pytest.fixture
 def client(api: Api) -> FlaskClient:
-    """A client of the API without a network."""
+    """A client of the API without a network, which checks responses against the document."""
+    api.flask.test_client_class = DocumentedClient
     return api.flask.test_client()
 
 

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from documented_client import DocumentedClient
 from http_api import MODEL, finish_next_job, submit_image
 from seewhy.access.api_key import ApiKey
 from seewhy.access.key_store import KeyStore
@@ -57,6 +58,7 @@ MATRIX: Mapping[str, Row] = {
     "POST /v1/keys/<key_id>/revoke": Row((Scope.ADMIN,)),
     "GET /healthz": Row(None, other_tenant=200),
     "GET /readyz": Row(None, other_tenant=200),
+    "GET /openapi.json": Row(None, other_tenant=200),
 }
 """Method and URL rule → what the route answers."""
 
@@ -120,6 +122,7 @@ def api(settings: Settings, keys: Keys) -> Iterator[Api]:
 
 @pytest.fixture(scope="module")
 def client(api: Api) -> FlaskClient:
+    api.flask.test_client_class = DocumentedClient
     return api.flask.test_client()
 
 

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import IO, Any
 
 from flask import Request
+from pydantic import BaseModel, Field
 from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -23,6 +24,14 @@ from seewhy_api.http.json_body import (
 
 MAX_WAIT_S = 30.0
 MAX_KEY_LENGTH = 255
+
+
+class WaitQuery(BaseModel):
+    """The query of a route that can wait."""
+
+    wait: int = Field(
+        0, ge=0, description="Seconds to wait for the outcome. More than 30 count as 30."
+    )
 
 
 class UploadRequest(Request):

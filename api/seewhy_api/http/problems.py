@@ -4,7 +4,7 @@ import logging
 from http import HTTPStatus
 
 from flask import Flask, Response, json
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from seewhy import errors
@@ -41,7 +41,27 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.TooManyFailures: HTTPStatus.TOO_MANY_REQUESTS,
 }
 
+PROBLEM_JSON = "application/problem+json"
+
 _log = logging.getLogger(__name__)
+
+
+class Mistake(BaseModel):
+    """One mistake in a request."""
+
+    field: str = Field(description="The path of the field, with dots.")
+    message: str
+
+
+class Problem(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str = Field(description="The name of the status.")
+    status: int
+    detail: str = Field(description="A sentence for people.")
+    code: str = Field(description="The stable name of the error, for programs.")
+    errors: tuple[Mistake, ...] = Field((), description="The mistakes of a request, at most 20.")
 
 
 def install(app: Flask) -> None:
@@ -55,7 +75,7 @@ def install(app: Flask) -> None:
 def problem(status: HTTPStatus, code: str, detail: str, **members: object) -> Response:
     """Build a problem response. `code` is stable; `detail` is a sentence for people."""
     body = json.dumps(problem_members(status, code, detail) | members)
-    response = Response(body, status=int(status), content_type="application/problem+json")
+    response = Response(body, status=int(status), content_type=PROBLEM_JSON)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
@@ -85,8 +105,13 @@ def code_of(status: HTTPStatus) -> str:
 
 
 def status_of(error: errors.SeewhyError) -> HTTPStatus:
-    """Return the status of the error's nearest base class in `STATUS`; 500 without one."""
-    statuses = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    """Return the status of an error."""
+    return status_of_class(type(error))
+
+
+def status_of_class(kind: type[errors.SeewhyError]) -> HTTPStatus:
+    """Return the status of the nearest base class in `STATUS`; 500 without one."""
+    statuses = (STATUS[base] for base in kind.__mro__ if base in STATUS)
     return next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 

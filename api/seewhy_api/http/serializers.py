@@ -9,6 +9,13 @@ from seewhy.ledger.types import JobRecord, priority_of
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import image_id_of
 from seewhy.storage.port import ObjectStore
+from seewhy_api.http.explanation_body import (
+    Explanation,
+    ExplanationLinks,
+    LiveWorkers,
+    Reason,
+    WebhookDelivery,
+)
 from seewhy_api.http.served_models import Serving
 
 DOWNLOAD_LINK_TTL_S = 3600
@@ -23,47 +30,56 @@ def serialize_explanation(
     `DOWNLOAD_LINK_TTL_S`. `serving` describes the workers while a job is open.
     """
     result = Result.model_validate_json(record.result) if record.result else None
-    path = f"/v1/explanations/{record.job_id}"
-    return {
+    body = Explanation(
         **serialize_summary(record),
-        "image_id": image_id_of(json.loads(record.job)["image_key"]),
-        "cached": record.cached,
-        "queue_position": position,
-        "workers": serving
-        and {"count": serving.workers, "last_seen_at": format_time(serving.last_seen_ms)},
-        "warnings": _warnings(serving),
-        "cancel_requested": record.cancel_requested,
-        "submitted_at": format_time(record.submitted_ms),
-        "started_at": format_time(record.started_ms),
-        "finished_at": format_time(record.finished_ms),
-        "error": serialize_error(record),
-        "result": result
-        and result.model_dump(mode="json", exclude={"objects", "digests", "model"}),
-        "webhook": record.webhook
-        and {
-            "url": record.webhook.url,
-            "status": record.webhook.state,
-            "attempts": record.webhook.attempts,
-            "detail": record.webhook.detail,
-        },
-        "links": {
-            "self": path,
-            "events": f"{path}/events",
-            "cancel": None if record.state.terminal else f"{path}/cancel",
-            "overlay": f"{path}/overlay" if result else None,
-            "map": f"{path}/map.npy" if result else None,
-        },
-        "downloads": _download_links(result, store) if result else {},
-    }
+        image_id=image_id_of(json.loads(record.job)["image_key"]),
+        cached=record.cached,
+        queue_position=position,
+        workers=serving
+        and LiveWorkers(count=serving.workers, last_seen_at=format_time(serving.last_seen_ms)),
+        warnings=_warnings(serving),
+        cancel_requested=record.cancel_requested,
+        submitted_at=format_time(record.submitted_ms),
+        started_at=format_time(record.started_ms),
+        finished_at=format_time(record.finished_ms),
+        error=_reason(record),
+        result=result,
+        webhook=_delivery(record),
+        links=_links(record),
+        downloads=_download_links(result, store) if result else {},
+    )
+    return body.model_dump(mode="json")
 
 
-def _warnings(serving: Serving | None) -> list[dict[str, str]]:
+def _links(record: JobRecord) -> ExplanationLinks:
+    path = f"/v1/explanations/{record.job_id}"
+    return ExplanationLinks(
+        self=path,
+        events=f"{path}/events",
+        cancel=None if record.state.terminal else f"{path}/cancel",
+        overlay=f"{path}/overlay" if record.result else None,
+        map=f"{path}/map.npy" if record.result else None,
+    )
+
+
+def _delivery(record: JobRecord) -> WebhookDelivery | None:
+    if record.webhook is None:
+        return None
+    return WebhookDelivery(
+        url=record.webhook.url,
+        status=record.webhook.state,
+        attempts=record.webhook.attempts,
+        detail=record.webhook.detail,
+    )
+
+
+def _warnings(serving: Serving | None) -> tuple[Reason, ...]:
     if serving is None or serving.workers:
-        return []
+        return ()
     seen_at = format_time(serving.last_seen_ms)
     last = f"The last one was seen at {seen_at}." if seen_at else "None has been seen yet."
     detail = f"No worker has the model {serving.model} loaded; the job waits for one. {last}"
-    return [{"code": ModelNotServed.code, "detail": detail}]
+    return (Reason(code=ModelNotServed.code, detail=detail),)
 
 
 def serialize_summary(record: JobRecord) -> dict[str, Any]:
@@ -82,9 +98,14 @@ def serialize_summary(record: JobRecord) -> dict[str, Any]:
 
 def serialize_error(record: JobRecord) -> dict[str, str] | None:
     """Return why a job did not succeed; None if it succeeded or has no outcome yet."""
+    reason = _reason(record)
+    return reason.model_dump() if reason else None
+
+
+def _reason(record: JobRecord) -> Reason | None:
     if not record.error_code:
         return None
-    return {"code": record.error_code, "detail": record.error_detail or ""}
+    return Reason(code=record.error_code, detail=record.error_detail or "")
 
 
 def format_time(at_ms: int | None) -> str | None:

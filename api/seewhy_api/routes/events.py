@@ -4,14 +4,40 @@ from contextlib import ExitStack
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
+from pydantic import BaseModel, Field
 
+from seewhy import errors
 from seewhy.access.records import Scope
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.serializers import serialize_explanation
+from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
 from seewhy_api.streaming.slots import StreamSlots
 from seewhy_api.streaming.sse_writer import SseWriter
+
+
+class ResumeQuery(BaseModel):
+    """The query of an event stream."""
+
+    after: str | None = Field(None, description="Like `Last-Event-ID`, for clients without it.")
+
+
+STREAM = Operation(
+    id="stream_events",
+    tag="explanations",
+    query=ResumeQuery,
+    headers=("Last-Event-ID",),
+    answers=(
+        Answer(description="The events.", media_types=("text/event-stream",)),
+        Answer(
+            status=HTTPStatus.NO_CONTENT,
+            description="The outcome was received already; there are no further events.",
+            media_types=(),
+        ),
+    ),
+    errors=(*JOB_ERRORS, errors.InvalidRequest, errors.TooManyStreams),
+)
 
 
 def create_events_blueprint(deps: Dependencies) -> Blueprint:
@@ -28,6 +54,7 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/events")
     @requires(Scope.READ)
+    @describe(STREAM)
     def stream_events(job_id: str) -> Response:
         """Stream the events of an explanation as server-sent events.
 

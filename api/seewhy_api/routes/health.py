@@ -2,14 +2,64 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
+from typing import Literal
 
 from flask import Blueprint, Response, jsonify
 
 from seewhy.errors import Unavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy_api.http.auth import public
+from seewhy_api.http.explanation_body import ResponseModel
+from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
+
+
+class Liveness(ResponseModel):
+    """That the process serves requests."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Checks(ResponseModel):
+    """`ok`, or the code of an error."""
+
+    ledger: str
+    store: str
+
+
+class WorkerCounts(ResponseModel):
+    """How many workers are alive, and by model how many have it loaded."""
+
+    count: int
+    models: dict[str, int]
+
+
+class Readiness(ResponseModel):
+    """Whether the API can accept requests."""
+
+    status: Literal["ok", "unavailable"]
+    checks: Checks
+    workers: WorkerCounts | None
+
+
+ALIVE = Operation(
+    id="check_liveness",
+    tag="service",
+    answers=(Answer(description="The process is alive.", model=Liveness),),
+)
+READY = Operation(
+    id="check_readiness",
+    tag="service",
+    answers=(
+        Answer(description="The API can accept requests.", model=Readiness),
+        Answer(
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            description="The ledger or the object store does not respond.",
+            model=Readiness,
+        ),
+    ),
+)
 
 
 def create_health_blueprint(deps: Dependencies) -> Blueprint:
@@ -18,26 +68,28 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/healthz")
     @public
+    @describe(ALIVE)
     def alive() -> Response:
         """Answer 200 while the process serves requests."""
-        return jsonify({"status": "ok"})
+        return jsonify(Liveness().model_dump())
 
     @blueprint.get("/readyz")
     @public
+    @describe(READY)
     def ready() -> Response:
         """Report whether the API can accept requests, and which workers are alive.
 
         Answers 200 if the ledger and the object store respond, 503 otherwise. `workers` counts the
         live workers and, by model, those that have it loaded; it does not change the status.
         """
-        checks = {"ledger": _check(deps.ledger.check), "store": _check(deps.store.check)}
-        ok = all(result == "ok" for result in checks.values())
-        body = {
-            "status": "ok" if ok else "unavailable",
-            "checks": checks,
-            "workers": _count_workers(deps.workers),
-        }
-        response = jsonify(body)
+        checks = Checks(ledger=_check(deps.ledger.check), store=_check(deps.store.check))
+        ok = checks.ledger == checks.store == "ok"
+        body = Readiness(
+            status="ok" if ok else "unavailable",
+            checks=checks,
+            workers=_count_workers(deps.workers),
+        )
+        response = jsonify(body.model_dump())
         response.status_code = 200 if ok else 503
         return response
 
@@ -52,7 +104,7 @@ def _check(check: Callable[[], None]) -> str:
     return "ok"
 
 
-def _count_workers(registry: WorkerRegistry) -> dict[str, Any] | None:
+def _count_workers(registry: WorkerRegistry) -> WorkerCounts | None:
     """Count the workers, and by model those that have it loaded; None if the ledger is down.
 
     Workers do not affect readiness: jobs wait in the ledger, and an autoscaler starts workers only
@@ -63,4 +115,4 @@ def _count_workers(registry: WorkerRegistry) -> dict[str, Any] | None:
     except Unavailable:
         return None
     models = Counter(model for worker in workers for model in worker.models)
-    return {"count": len(workers), "models": dict(sorted(models.items()))}
+    return WorkerCounts(count=len(workers), models=dict(sorted(models.items())))

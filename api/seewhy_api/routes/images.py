@@ -4,10 +4,35 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
 
+from seewhy import errors
 from seewhy.access.records import Scope
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.parsing import parse_image
+from seewhy_api.http.upload_bodies import (
+    IMAGE_TYPES,
+    Base64Image,
+    Image,
+    ImageForm,
+    KnownImage,
+)
+from seewhy_api.openapi import examples
+from seewhy_api.openapi.declarations import Answer, Body, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
+
+SEND = Operation(
+    id="send_image",
+    tag="explanations",
+    bodies=(
+        Body(
+            model=ImageForm,
+            media_type="multipart/form-data",
+            content_types={"image": IMAGE_TYPES},
+        ),
+        Body(model=Base64Image | KnownImage, examples={"base64": examples.BASE64_IMAGE}),
+    ),
+    answers=(Answer(status=HTTPStatus.CREATED, description="The image.", model=Image),),
+    errors=(errors.InvalidRequest, errors.BadImage, errors.StoreUnavailable),
+)
 
 
 def create_images_blueprint(deps: Dependencies) -> Blueprint:
@@ -16,6 +41,7 @@ def create_images_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.post("")
     @requires(Scope.SUBMIT)
+    @describe(SEND)
     def send() -> Response:
         """Send an image once, to request any number of explanations of it by its `image_id`.
 
@@ -29,14 +55,13 @@ def create_images_blueprint(deps: Dependencies) -> Blueprint:
         """
         image = deps.images.resolve(parse_image(request), context=request_context())
         deps.images.store(image)
-        response = jsonify(
-            {
-                "image_id": image.image_id,
-                "media_type": image.header.media_type,
-                "width_px": image.header.width_px,
-                "height_px": image.header.height_px,
-            }
+        body = Image(
+            image_id=image.image_id,
+            media_type=image.header.media_type,
+            width_px=image.header.width_px,
+            height_px=image.header.height_px,
         )
+        response = jsonify(body.model_dump())
         response.status_code = HTTPStatus.CREATED
         response.headers["Cache-Control"] = "no-store"
         return response

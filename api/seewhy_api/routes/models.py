@@ -1,16 +1,69 @@
 """The routes of the model catalog."""
 
 from http import HTTPStatus
-from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from pydantic import Field
 
-from seewhy.catalog.model_spec import ModelSpec
+from seewhy.catalog.model_spec import Geometry, InputSize, ModelSpec
 from seewhy.errors import UnknownModel
 from seewhy.schemas.methods import METHOD_INFO
 from seewhy_api.http.auth import requires
+from seewhy_api.http.explanation_body import ResponseModel
 from seewhy_api.http.problems import problem
+from seewhy_api.openapi.declarations import Answer, Link, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
+
+
+class Method(ResponseModel):
+    """A method that a model offers."""
+
+    name: str
+    forward_passes: float = Field(description="Its cost, in forward passes of VGG16.")
+    linear: bool = Field(description="Whether a difference of maps explains that of the scores.")
+    has_layer: bool = Field(description="Whether a request may choose the layer.")
+    fuses: bool = Field(description="Whether it can fuse the maps of several layers.")
+    paper: str = Field(description="An arXiv id or a DOI.")
+
+
+class Model(ResponseModel):
+    """A model of the catalog."""
+
+    name: str
+    source: str
+    digest: str = Field(description="The identity of the weights.")
+    input: InputSize
+    geometry: Geometry
+    layer: str | None = Field(description="The target layer, if the catalog names it.")
+    layers: tuple[str, ...] = Field(description="The layers that a request may name.")
+    classes: int
+    methods: tuple[Method, ...]
+
+
+class Models(ResponseModel):
+    """The catalog."""
+
+    models: tuple[Model, ...]
+    default: str = Field(description="The model of requests that name none.")
+
+
+LIST = Operation(
+    id="list_models",
+    tag="catalog",
+    answers=(
+        Answer(
+            description="The catalog.",
+            model=Models,
+            links=(Link(operation_id="get_model", parameters={"name": "$response.body#/default"}),),
+        ),
+    ),
+)
+GET = Operation(
+    id="get_model",
+    tag="catalog",
+    answers=(Answer(description="The model.", model=Model),),
+    errors_of_path=(UnknownModel,),
+)
 
 
 def create_models_blueprint(deps: Dependencies) -> Blueprint:
@@ -19,44 +72,47 @@ def create_models_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("")
     @requires()
+    @describe(LIST)
     def list_models() -> Response:
         """List the models of the catalog, and the default model."""
-        models = [_serialize_model(deps.catalog.get(name)) for name in deps.catalog.names()]
-        return jsonify({"models": models, "default": deps.settings.default_model})
+        models = tuple(_model(deps.catalog.get(name)) for name in deps.catalog.names())
+        body = Models(models=models, default=deps.settings.default_model)
+        return jsonify(body.model_dump(mode="json"))
 
     @blueprint.get("/<name>")
     @requires()
+    @describe(GET)
     def get_model(name: str) -> Response:
         """Get one model: its input, layers and methods."""
         try:
-            return jsonify(_serialize_model(deps.catalog.get(name)))
+            return jsonify(_model(deps.catalog.get(name)).model_dump(mode="json"))
         except UnknownModel as error:  # in a path it is a 404; in a request body a 422
             return problem(HTTPStatus.NOT_FOUND, error.code, str(error))
 
     return blueprint
 
 
-def _serialize_model(spec: ModelSpec) -> dict[str, Any]:
-    return {
-        "name": spec.name,
-        "source": spec.source,
-        "digest": spec.digest,
-        "input": spec.input.model_dump(),
-        "geometry": spec.geometry.model_dump(),
-        "layer": spec.layer,
-        "layers": spec.offered_layers,
-        "classes": len(spec.labels),
-        "methods": [_serialize_method(name) for name in spec.methods],
-    }
+def _model(spec: ModelSpec) -> Model:
+    return Model(
+        name=spec.name,
+        source=spec.source,
+        digest=spec.digest,
+        input=spec.input,
+        geometry=spec.geometry,
+        layer=spec.layer,
+        layers=spec.offered_layers,
+        classes=len(spec.labels),
+        methods=tuple(map(_method, spec.methods)),
+    )
 
 
-def _serialize_method(name: str) -> dict[str, Any]:
+def _method(name: str) -> Method:
     info = METHOD_INFO[name]
-    return {
-        "name": name,
-        "forward_passes": info.forward_passes,
-        "linear": info.linear,
-        "has_layer": info.uses_layer,
-        "fuses": info.fusable,
-        "paper": info.paper,
-    }
+    return Method(
+        name=name,
+        forward_passes=info.forward_passes,
+        linear=info.linear,
+        has_layer=info.uses_layer,
+        fuses=info.fusable,
+        paper=info.paper,
+    )

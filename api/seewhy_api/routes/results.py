@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
+from seewhy import errors
 from seewhy.access.records import Scope
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
 from seewhy.imaging import codecs, maps
@@ -18,9 +19,23 @@ from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.auth import request_context, requires
+from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
 
 _ScaleMaximum = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+_RENDERING_ERRORS = (
+    *JOB_ERRORS,
+    errors.InvalidRequest,
+    errors.ResultNotReady,
+    errors.TooManyRenderings,
+)
+
+
+def _file_answer(description: str, media_type: str) -> Answer:
+    return Answer(
+        description=description, media_types=(media_type,), headers=("Content-Disposition",)
+    )
 
 
 class RenderOptions(BaseModel):
@@ -46,6 +61,28 @@ class RenderOptions(BaseModel):
     )
 
 
+GET_MAP = Operation(
+    id="get_map",
+    tag="results",
+    answers=(_file_answer("A NumPy file.", "application/octet-stream"),),
+    errors=(*JOB_ERRORS, errors.ResultNotReady),
+)
+GET_OVERLAY = Operation(
+    id="get_overlay",
+    tag="results",
+    query=RenderOptions,
+    answers=(_file_answer("The image with the map drawn on it.", "image/jpeg"),),
+    errors=_RENDERING_ERRORS,
+)
+GET_HEATMAP = Operation(
+    id="get_heatmap",
+    tag="results",
+    query=RenderOptions,
+    answers=(_file_answer("The colored map.", "image/png"),),
+    errors=_RENDERING_ERRORS,
+)
+
+
 def create_results_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/explanations/{id}/{map.npy,overlay,heatmap}`."""
     blueprint = Blueprint("results", __name__, url_prefix="/v1/explanations/<job_id>")
@@ -59,6 +96,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/map.npy")
     @requires(Scope.READ)
+    @describe(GET_MAP)
     def get_map(job_id: str) -> Response:
         """Get the signed maps as a NumPy file.
 
@@ -71,6 +109,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/overlay")
     @requires(Scope.READ)
+    @describe(GET_OVERLAY)
     def get_overlay(job_id: str) -> Response:
         """Get a JPEG of the image with one map drawn on it; see the drawing options."""
         job, result = require_result(job_id)
@@ -83,6 +122,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
 
     @blueprint.get("/heatmap")
     @requires(Scope.READ)
+    @describe(GET_HEATMAP)
     def get_heatmap(job_id: str) -> Response:
         """Get a PNG of one map at the size of the image, transparent where the map has no cells."""
         job, result = require_result(job_id)

@@ -57,10 +57,9 @@ class TargetResult(StoredModel):
     )
 
 
-class Result(StoredModel):
-    """The numbers of a succeeded explanation."""
+class ExplanationResult(StoredModel):
+    """The numbers of a succeeded explanation, as clients see them."""
 
-    model: str
     model_digest: str
     method: str = Field(description="The method of the maps: the requested one or a fallback.")
     tried: tuple[str, ...] = Field((), description="The methods that ran, in order.")
@@ -74,7 +73,13 @@ class Result(StoredModel):
     covers: Rectangle
     image_width_px: int
     image_height_px: int
-    objects: dict[str, str] = Field(description="Name → key in the object store.")
-    digests: dict[str, str] = Field(description="Name → SHA-256 of the object.")
     timings_ms: dict[str, float]
     versions: dict[str, str]
+
+
+class Result(ExplanationResult):
+    """The result of a succeeded explanation, as it is stored."""
+
+    model: str
+    objects: dict[str, str] = Field(description="Name → key in the object store.")
+    digests: dict[str, str] = Field(description="Name → SHA-256 of the object.")

@@ -1,0 +1,184 @@
+"""How a route describes itself: what it takes and answers, which errors it has, what comes next.
+
+The summary and the description of an operation are the docstring of its view. The scopes come from
+`seewhy_api.http.auth`, the statuses of errors from `seewhy_api.http.problems`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from seewhy.errors import ExplanationGone, SeewhyError, Unavailable, UnknownExplanation
+from seewhy_api.openapi.examples import EXAMPLE_ID
+
+View = TypeVar("View", bound=Callable[..., Any])
+JsonSchema = Mapping[str, Any]
+
+_OPERATION = "openapi_operation"
+JSON = "application/json"
+
+JOB_ERRORS = (UnknownExplanation, ExplanationGone, Unavailable)
+"""What every route answers that looks up an explanation."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """A parameter in the path or in a header."""
+
+    description: str
+    schema: JsonSchema
+    example: str | None = None
+
+
+PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
+    {
+        "job_id": Parameter(
+            description="The id of an explanation.",
+            schema={"type": "string", "format": "uuid"},
+            example=EXAMPLE_ID,
+        ),
+        "name": Parameter(
+            description="The name of a model.",
+            schema={"type": "string"},
+            example="efficientnet-lite0",
+        ),
+        "key_id": Parameter(
+            description="The public id of an API key.",
+            schema={"type": "string", "pattern": "^[0-9a-f]{16}$"},
+        ),
+    }
+)
+"""Name in a URL rule → what it is."""
+
+REQUEST_HEADERS: Mapping[str, Parameter] = MappingProxyType(
+    {
+        "Idempotency-Key": Parameter(
+            description="A retry with the same key and request returns the first explanation.",
+            schema={"type": "string", "minLength": 1, "maxLength": 255},
+            example="task-7",
+        ),
+        "Prefer": Parameter(
+            description="`wait=N` waits up to N seconds, at most 30, for the outcome (RFC 7240). "
+            "Other preferences are ignored.",
+            schema={"type": "string"},
+            example="wait=10",
+        ),
+        "Last-Event-ID": Parameter(
+            description="The id of the last event that was received: the stream continues there.",
+            schema={"type": "string"},
+        ),
+    }
+)
+
+RESPONSE_HEADERS: Mapping[str, Parameter] = MappingProxyType(
+    {
+        "Location": Parameter(
+            description="The path of the explanation.",
+            schema={"type": "string", "format": "uri-reference"},
+        ),
+        "Retry-After": Parameter(
+            description="Seconds to wait before the next request.",
+            schema={"type": "integer", "minimum": 0},
+        ),
+        "RateLimit": Parameter(
+            description="What is left of the API key's quotas of a minute.",
+            schema={"type": "string"},
+            example='"submissions";r=5999;t=67, "forward-passes";r=99487;t=67',
+        ),
+        "RateLimit-Policy": Parameter(
+            description="The API key's quotas of a minute.",
+            schema={"type": "string"},
+            example='"submissions";q=6000;w=60, "forward-passes";q=100000;w=60;qu="forward-passes"',
+        ),
+        "WWW-Authenticate": Parameter(
+            description="What the credentials lack (RFC 6750).", schema={"type": "string"}
+        ),
+        "Content-Disposition": Parameter(description="A file name.", schema={"type": "string"}),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """One form of a request's body."""
+
+    model: Any
+    """A type that pydantic describes."""
+    media_type: str = JSON
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    """Name → a value of the body."""
+    content_types: Mapping[str, str] = field(default_factory=dict)
+    """For multipart: name of a part → its content types."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """What a client can do next: another operation, and its parameters taken from the response."""
+
+    operation_id: str
+    parameters: Mapping[str, str]
+    """Name → an expression, such as `$response.body#/id`."""
+
+
+def job_links(*operation_ids: str) -> tuple[Link, ...]:
+    """Link a response whose body is an explanation to other operations on it."""
+    return tuple(
+        Link(operation_id=name, parameters={"job_id": "$response.body#/id"})
+        for name in operation_ids
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A response that is not an error."""
+
+    description: str
+    status: HTTPStatus = HTTPStatus.OK
+    model: Any = None
+    """The type of a JSON body; None for files and for no body."""
+    media_types: tuple[str, ...] = (JSON,)
+    """Empty: no body."""
+    examples: tuple[str, ...] = ()
+    """Names in `seewhy_api.openapi.examples.RESPONSES`."""
+    headers: tuple[str, ...] = ()
+    """Names in `RESPONSE_HEADERS`."""
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """The description of a route."""
+
+    id: str
+    """Unique and stable: generated clients name their functions by it."""
+    tag: str
+    answers: tuple[Answer, ...]
+    query: type[BaseModel] | None = None
+    """Each field is a query parameter."""
+    headers: tuple[str, ...] = ()
+    """Names in `REQUEST_HEADERS`."""
+    bodies: tuple[Body, ...] = ()
+    errors: tuple[type[SeewhyError], ...] = ()
+    """What the route raises, each with its subclasses; those of authentication are added."""
+    errors_of_path: tuple[type[SeewhyError], ...] = ()
+    """What the path can name wrongly: a 404, whatever the status elsewhere."""
+
+
+def describe(operation: Operation) -> Callable[[View], View]:
+    """Attach its description to a view."""
+
+    def attach(view: View) -> View:
+        setattr(view, _OPERATION, operation)
+        return view
+
+    return attach
+
+
+def operation_of(view: Callable[..., Any]) -> Operation | None:
+    """Return the description of a view; None if it has none."""
+    operation: Operation | None = getattr(view, _OPERATION, None)
+    return operation

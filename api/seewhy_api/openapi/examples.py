@@ -1,0 +1,126 @@
+"""Texts and examples of the OpenAPI document. Tests check the examples against the schemas."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+EXAMPLE_ID = "0199690f-7fae-7c21-9d3e-3a1b5a0c9d11"
+
+DESCRIPTION = """\
+Why did the model say that? Send an image; a worker that keeps a network loaded explains it with
+Grad-CAM or a related method. Wait for the outcome (`wait`), poll, stream events, or name a webhook.
+
+Errors are problem details (RFC 9457) with a stable `code`. After 503, 429 and 409, `Retry-After`
+says when to try again. With `Idempotency-Key`, a submission can be repeated safely.
+
+Send an API key as `Authorization: Bearer KEY`. On a loopback address, no key is needed until one
+exists. The names in an operation's security requirement are the scopes that the key needs.
+"""
+
+TAGS = {
+    "explanations": "Submit images and follow their explanations.",
+    "results": "Maps, and images rendered from them.",
+    "catalog": "The models, and the methods of each.",
+    "keys": "API keys, for keys with the scope `admin`.",
+    "service": "The state and the description of the service.",
+}
+"""Tag → description, in the order of a reference."""
+
+SECURITY_SCHEMES: dict[str, Any] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "An API key as the password, for clients that cannot send Bearer.",
+    },
+}
+
+SMALL_PNG_BASE64 = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mM8UaHBgA0wMeAAg1MCAB4nAXgllso1AAAAAElF"
+    "TkSuQmCC"
+)
+"""An image of 8 by 8 pixels."""
+
+IMAGE_ID = "4ac6c0b9a1a8e92e60f1d7dde0e45f4e14f3e27dd3b8ab6e5b3d2f3e9c1b7a55"
+
+_PATH = f"/v1/explanations/{EXAMPLE_ID}"
+_SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
+
+QUEUED: dict[str, Any] = {
+    "id": EXAMPLE_ID,
+    "status": "queued",
+    "model": "vgg16",
+    "method": "gradcam",
+    "priority": "interactive",
+    "metadata": {"task": 7},
+    "attempts": 0,
+    "image_id": IMAGE_ID,
+    "cached": False,
+    "queue_position": 3,
+    "workers": {"count": 2, "last_seen_at": "2026-09-21T14:13:20.000Z"},
+    "warnings": [],
+    "cancel_requested": False,
+    "submitted_at": "2026-09-21T14:13:20.000Z",
+    "started_at": None,
+    "finished_at": None,
+    "error": None,
+    "result": None,
+    "webhook": None,
+    "links": {
+        "self": _PATH,
+        "events": f"{_PATH}/events",
+        "cancel": f"{_PATH}/cancel",
+        "overlay": None,
+        "map": None,
+    },
+    "downloads": {},
+}
+
+SUCCEEDED: dict[str, Any] = {
+    **QUEUED,
+    "status": "succeeded",
+    "attempts": 1,
+    "queue_position": None,
+    "workers": None,
+    "started_at": "2026-09-21T14:13:20.100Z",
+    "finished_at": "2026-09-21T14:13:21.234Z",
+    "result": {
+        "model_digest": "md5:e8b7a1a3",
+        "method": "gradcam",
+        "tried": ["gradcam"],
+        "score": "logit",
+        "layer": "block5_conv3",
+        "linear": True,
+        "targets": [
+            {
+                "score": _SCORE,
+                "verdict": "ok",
+                "minimum": -0.5,
+                "maximum": 2.0,
+                "rivals": [],
+                "against": False,
+                "trust": None,
+            }
+        ],
+        "top": [_SCORE],
+        "map_height": 14,
+        "map_width": 14,
+        "covers": {"x": 0, "y": 0, "width": 451, "height": 300},
+        "image_width_px": 451,
+        "image_height_px": 300,
+        "timings_ms": {"explain": 203.1},
+        "versions": {"seewhy": "0.1.0"},
+    },
+    "links": {
+        **QUEUED["links"],
+        "cancel": None,
+        "overlay": f"{_PATH}/overlay",
+        "map": f"{_PATH}/map.npy",
+    },
+}
+
+BASE64_IMAGE: dict[str, Any] = {"image_base64": SMALL_PNG_BASE64}
+BASE64_SUBMISSION: dict[str, Any] = {**BASE64_IMAGE, "targets": "top:3"}
+
+RESPONSES: Mapping[str, Any] = MappingProxyType({"queued": QUEUED, "succeeded": SUCCEEDED})
+"""Name → the body of a response."""
