@@ -16,11 +16,18 @@ from pydantic import BaseModel
 from sphinx.application import Sphinx
 
 from seewhy import errors
+from seewhy.schemas.map_regions import MapRegions
+from seewhy.schemas.regions import OutlinedRegion
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.settings import PREFIX, Settings, load
 from seewhy_api.app import create_api
 from seewhy_api.http.problems import status_of_class
-from seewhy_api.routes.results import RenderOptions
+from seewhy_api.routes.render_options import (
+    ContourOptions,
+    MaskOptions,
+    RegionOptions,
+    RenderOptions,
+)
 from supply_chain import licenses
 
 Row = Sequence[str]
@@ -71,6 +78,21 @@ def http_page() -> str:
             "Query parameters of the overlay and heatmap routes.",
             "",
             *_fields(RenderOptions),
+            "## Region options",
+            "",
+            "Query parameters of the regions, mask and contours routes.",
+            "",
+            *_fields(RegionOptions),
+            "The mask and the contours have these, too:",
+            "",
+            *_fields(MaskOptions, without=RegionOptions),
+            *_fields(ContourOptions, without=RegionOptions),
+            "## Fields of regions",
+            "",
+            *_fields(MapRegions),
+            "Each of `regions` has these:",
+            "",
+            *_fields(OutlinedRegion),
             "## Error codes",
             "",
             *_table(("code", "status", "retryable", "meaning"), _http_errors()),
@@ -141,11 +163,12 @@ def _routes() -> Iterator[str]:
         yield f"\n{description}\n"
 
 
-def _fields(model: type[BaseModel]) -> Iterator[str]:
+def _fields(model: type[BaseModel], *, without: type[BaseModel] = BaseModel) -> Iterator[str]:
     properties = model.model_json_schema()["properties"]
     rows = [
         (f"`{name}`", _default(field), field.description or properties[name].get("description", ""))
         for name, field in model.model_fields.items()
+        if name not in without.model_fields
     ]
     yield from _table(("field", "default", "description"), rows)
 

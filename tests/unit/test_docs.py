@@ -57,5 +57,5 @@ def is_module(dotted: str) -> bool:
 
 def test_errors_map_to_the_documented_status_codes() -> None:
     assert {status.value for status in STATUS.values()} == {
-        *(401, 403, 404, 409, 410, 413, 415, 422, 429, 503)
+        *(401, 403, 404, 406, 409, 410, 413, 415, 422, 429, 503)
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from images import encoded, png
-from seewhy.imaging.pixel_budget import BYTES_PER_PIXEL, pixel_cost
+from seewhy.imaging.pixel_budget import BYTES_PER_PIXEL, encoding_cost, pixel_cost
 
 WIDTH_PX, HEIGHT_PX = 2400, 1500
 
@@ -21,8 +21,11 @@ import json, os, resource, sys
 from pathlib import Path
 import numpy as np
 from seewhy.imaging import codecs
+from seewhy.imaging.geometry import crop_and_resize
 from seewhy.imaging.process_tuning import tune_process
+from seewhy.imaging.regions.segmentation import Segmentation
 from seewhy.imaging.rendering.classic import classic_overlay
+from seewhy.imaging.rendering.outlines import draw_outlines
 from seewhy.imaging.rendering.overlay import heatmap, overlay
 from seewhy.schemas.geometry import Rectangle
 
@@ -38,10 +41,41 @@ actions = {
     "classic": lambda body: codecs.encode_jpeg(
         classic_overlay(actions["decode"](body), signed, rectangle=covers)
     ),
-    "heatmap": lambda _: codecs.encode_png(
-        heatmap(signed, rectangle=covers, width_px=width_px, height_px=height_px, scale=1)
+    "overlay as WebP": lambda body: codecs.encode_webp(
+        overlay(actions["decode"](body), signed, rectangle=covers, scale=1)
     ),
+    "overlay as PNG": lambda body: codecs.encode_png(
+        overlay(actions["decode"](body), signed, rectangle=covers, scale=1)
+    ),
+    "half an overlay": lambda body: codecs.encode_jpeg(
+        overlay(half(actions["decode"](body)), signed, rectangle=half_covers, scale=1)
+    ),
+    "contours": lambda body: codecs.encode_jpeg(
+        outlined(segmented().outlined_regions(50), actions["decode"](body))
+    ),
+    "heatmap as PNG": lambda _: codecs.encode_png(heat()),
+    "heatmap as WebP": lambda _: codecs.encode_webp(heat()),
+    "regions": lambda _: segmented().outlined_regions(50),
+    "mask": lambda _: codecs.encode_mask_png(segmented().mask(50), bits=8),
 }
+
+def outlined(regions, image):
+    return draw_outlines(image, regions)
+
+def heat():
+    return heatmap(signed, rectangle=covers, width_px=width_px, height_px=height_px, scale=1)
+
+def segmented():
+    return Segmentation(
+        signed, rectangle=covers, width_px=width_px, height_px=height_px, threshold=0.001
+    )
+
+half_covers = Rectangle(x=0, y=0, width=width_px // 2, height=height_px // 2)
+
+def half(image):
+    return crop_and_resize(
+        image, covers, width_px=width_px // 2, height_px=height_px // 2, interpolation="area"
+    )
 
 def peak_bytes():
     if Path("/proc/self/status").exists():  # its ru_maxrss includes that of the parent
@@ -115,11 +149,13 @@ def beyond_reservation(directory: Path, cases: list[tuple[str, str]]) -> dict[st
     A value is the bytes per pixel.
     """
     reserved = []
-    for number, (_, kind) in enumerate(cases):
+    for number, (action, kind) in enumerate(cases):
         body = IMAGES[kind](WIDTH_PX, HEIGHT_PX)
         (directory / str(number)).write_bytes(body)
         (directory / f"{number}.small").write_bytes(IMAGES[kind](64, 48))
         cost = pixel_cost(body, width_px=WIDTH_PX, height_px=HEIGHT_PX)
+        media_type = f"image/{action.partition(' as ')[2].lower()}"
+        cost += encoding_cost(media_type, width_px=WIDTH_PX, height_px=HEIGHT_PX)
         reserved.append(BYTES_PER_PIXEL * cost)
     named = [(action, str(directory / str(number))) for number, (action, _) in enumerate(cases)]
     run = subprocess.run(
@@ -143,5 +179,8 @@ def test_decoding_stays_within_the_reserved_memory(tmp_path: Path) -> None:
 
 
 def test_drawing_stays_within_the_reserved_memory(tmp_path: Path) -> None:
-    actions = ("overlay", "classic", "heatmap")
+    actions = (
+        "overlay", "overlay as WebP", "overlay as PNG", "half an overlay", "classic", "contours",
+        "heatmap as PNG", "heatmap as WebP", "regions", "mask",
+    )  # fmt: skip
     assert beyond_reservation(tmp_path, [(action, "noise") for action in actions]) == {}

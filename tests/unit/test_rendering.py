@@ -49,7 +49,7 @@ def test_colormaps_have_their_published_end_colors_in_rgb() -> None:
     assert color_table("jet")[0].tolist() == [0, 0, 128]
 
 
-@pytest.mark.parametrize("name", ["inferno", "magma", "viridis"])
+@pytest.mark.parametrize("name", ["inferno", "magma", "viridis", "cividis", "gray"])
 def test_stronger_evidence_is_lighter(name: str) -> None:
     lightness = color_table(name) @ np.array([0.2126, 0.7152, 0.0722])
     assert (np.diff(lightness) > -0.8).all()
@@ -63,7 +63,7 @@ def test_the_diverging_colormap_is_white_at_zero_blue_below_and_red_above() -> N
 
 
 def test_an_unknown_colormap_is_refused_with_the_available_names() -> None:
-    with pytest.raises(InvalidRequest, match="inferno, viridis, magma, turbo, jet"):
+    with pytest.raises(InvalidRequest, match="inferno, viridis, magma, cividis, turbo, jet"):
         drawn(LEFT_CELL, colormap="rainbow")
 
 

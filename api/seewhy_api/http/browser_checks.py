@@ -22,11 +22,13 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 PROBES = {"/healthz", "/readyz"}
 """An orchestrator calls them by an address that no one knows in advance."""
 RENDERED = "results"
-"""The blueprint of overlays, heatmaps and maps. Pages of every origin may read them, without
-credentials: labeling tools draw them, and who knows a job's random id may see its result."""
+"""The blueprint of maps, their drawings and their regions. Pages of every origin may read them,
+without credentials: labeling tools draw them, and only who knows a job's random id sees them."""
 PREFLIGHT_MAX_AGE_S = 600
-REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer"
-EXPOSED_HEADERS = "Content-Disposition, Location, RateLimit, RateLimit-Policy, Retry-After"
+REQUEST_HEADERS = (
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer"
+)
+EXPOSED_HEADERS = "Content-Disposition, ETag, Location, RateLimit, RateLimit-Policy, Retry-After"
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s/@:,\[\]]+)(:[0-9]{1,5})?")
 

@@ -50,6 +50,7 @@ class ExplanationLinks(ResponseModel):
     cancel: str | None
     overlay: str | None
     map: str | None
+    regions: str | None
 
 
 class Explanation(ResponseModel):

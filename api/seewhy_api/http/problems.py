@@ -20,6 +20,7 @@ MAX_DETAIL_CHARACTERS = 1_000
 
 STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.IdempotencyKeyBusy: HTTPStatus.CONFLICT,
     errors.BadImage: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -132,6 +133,8 @@ def _from_seewhy_error(error: errors.SeewhyError) -> Response:
         detail = "The service is temporarily unavailable. Retry the request later."
         return problem(status, error.code, detail)
     response = problem(status, error.code, str(error))
+    if isinstance(error, errors.NotAcceptable):
+        response.headers.add("Vary", "Accept")
     if challenge := _challenge(error):
         response.headers["WWW-Authenticate"] = challenge
     return response

@@ -59,6 +59,7 @@ def _links(record: JobRecord) -> ExplanationLinks:
         cancel=None if record.state.terminal else f"{path}/cancel",
         overlay=f"{path}/overlay" if record.result else None,
         map=f"{path}/map.npy" if record.result else None,
+        regions=f"{path}/regions" if record.result else None,
     )
 
 

@@ -67,6 +67,11 @@ REQUEST_HEADERS: Mapping[str, Parameter] = MappingProxyType(
             schema={"type": "string"},
             example="wait=10",
         ),
+        "If-None-Match": Parameter(
+            description="Entity tags of what the client has. With one of them, the answer is 304.",
+            schema={"type": "string"},
+            example='"0f343b0931126a20f133d67c2b018a3b"',
+        ),
         "Last-Event-ID": Parameter(
             description="The id of the last event that was received: the stream continues there.",
             schema={"type": "string"},
@@ -96,6 +101,17 @@ RESPONSE_HEADERS: Mapping[str, Parameter] = MappingProxyType(
         ),
         "WWW-Authenticate": Parameter(
             description="What the credentials lack (RFC 6750).", schema={"type": "string"}
+        ),
+        "ETag": Parameter(
+            description="A strong tag of this representation.",
+            schema={"type": "string"},
+            example='"0f343b0931126a20f133d67c2b018a3b"',
+        ),
+        "Vary": Parameter(
+            description="The request headers that select it.", schema={"type": "string"}
+        ),
+        "Cache-Control": Parameter(
+            description="How long a client may keep it.", schema={"type": "string"}
         ),
         "Content-Disposition": Parameter(description="A file name.", schema={"type": "string"}),
     }

@@ -19,7 +19,7 @@ exists. The names in an operation's security requirement are the scopes that the
 
 TAGS = {
     "explanations": "Submit images and follow their explanations.",
-    "results": "Maps, and images rendered from them.",
+    "results": "Maps, images drawn from them, and their regions.",
     "catalog": "The models, and the methods of each.",
     "keys": "API keys, for keys with the scope `admin`.",
     "service": "The state and the description of the service.",
@@ -72,6 +72,7 @@ QUEUED: dict[str, Any] = {
         "cancel": f"{_PATH}/cancel",
         "overlay": None,
         "map": None,
+        "regions": None,
     },
     "downloads": {},
 }
@@ -116,11 +117,40 @@ SUCCEEDED: dict[str, Any] = {
         "cancel": None,
         "overlay": f"{_PATH}/overlay",
         "map": f"{_PATH}/map.npy",
+        "regions": f"{_PATH}/regions",
     },
 }
 
 BASE64_IMAGE: dict[str, Any] = {"image_base64": SMALL_PNG_BASE64}
 BASE64_SUBMISSION: dict[str, Any] = {**BASE64_IMAGE, "targets": "top:3"}
 
-RESPONSES: Mapping[str, Any] = MappingProxyType({"queued": QUEUED, "succeeded": SUCCEEDED})
+REGIONS: dict[str, Any] = {
+    "image_width_px": 451,
+    "image_height_px": 300,
+    "covers": {"x": 0, "y": 0, "width": 451, "height": 300},
+    "method": "gradcam",
+    "map": 0,
+    "target": _SCORE,
+    "verdict": "ok",
+    "polarity": "positive",
+    "rule": 0.15,
+    "threshold": 0.3,
+    "maximum": 2.0,
+    "found": 1,
+    "regions": [
+        {
+            "box": {"x": 120, "y": 60, "width": 200, "height": 180},
+            "area_px": 36_000,
+            "peak": {"x": 201.3, "y": 139.3},
+            "score": 1.0,
+            "share": 0.82,
+            "contour": [[120, 60], [120, 240], [320, 240], [320, 60]],
+            "holes": [],
+        }
+    ],
+}
+
+RESPONSES: Mapping[str, Any] = MappingProxyType(
+    {"queued": QUEUED, "succeeded": SUCCEEDED, "regions": REGIONS}
+)
 """Name → the body of a response."""

@@ -40,7 +40,7 @@ POLL_AFTER_S = 1
 REDELIVERY_INTERVAL_MS = 60_000
 
 _NEXT = job_links("get_explanation", "stream_events", "cancel_explanation")
-_RESULT = job_links("get_map", "get_overlay", "get_heatmap")
+_RESULT = job_links("get_map", "get_overlay", "get_heatmap", "get_regions", "get_contours")
 
 SUBMIT = Operation(
     id="submit_explanation",

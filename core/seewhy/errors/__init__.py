@@ -11,6 +11,7 @@ SeewhyError
 │   ├── RequestTooLarge       The request without its image exceeds a limit.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
 │   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
+├── NotAcceptable             The request accepts no media type that the resource has.
 ├── BadImage                  The upload is not a valid image.
 │   ├── EmptyImage            The upload is empty.
 │   ├── UnsupportedImage      The content is not JPEG, PNG or WebP.
@@ -69,6 +70,7 @@ from seewhy.errors.requests import (
     InvalidRequest,
     LedgerUnavailable,
     ModelNotServed,
+    NotAcceptable,
     NotFound,
     OriginNotAllowed,
     Overloaded,
@@ -128,6 +130,7 @@ __all__ = [
     "LedgerUnavailable",
     "ModelError",
     "ModelNotServed",
+    "NotAcceptable",
     "NotFound",
     "ObjectNotFound",
     "OriginNotAllowed",

@@ -64,6 +64,12 @@ class IdempotencyKeyBusy(InvalidRequest):
     retryable = True
 
 
+class NotAcceptable(SeewhyError):
+    """The request accepts no media type that the resource has."""
+
+    code = "not_acceptable"
+
+
 class BadImage(SeewhyError):
     """The upload is not a valid image."""
 

@@ -21,6 +21,9 @@ from seewhy.errors import BrokenImage, EmptyImage, ImageTooLarge
 from seewhy.imaging.arrays import ImageArray, row_bands
 from seewhy.imaging.containers import parse_container
 
+WEBP_MAX_SIDE_PX = 16_383
+"""The limit of the format."""
+
 # Image.open would also try other formats (MPO) and apply a size limit of the whole process.
 _DECODERS: dict[str, type[PillowFile]] = {
     "image/jpeg": JpegImageFile,
@@ -107,12 +110,29 @@ def encode_jpeg(rgb: ImageArray, *, quality: int = 90) -> bytes:
     return _encode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
 
 
+def encode_webp(image: ImageArray, *, quality: int = 90) -> bytes:
+    """Encode RGB `(height, width, 3)` or RGBA `(…, 4)` as WebP, with a quality of 0 to 100.
+
+    Each side has at most `WEBP_MAX_SIDE_PX` pixels.
+    """
+    return _encode(".webp", _to_opencv(image), [cv2.IMWRITE_WEBP_QUALITY, quality])
+
+
+def encode_mask_png(mask: ImageArray, *, bits: int) -> bytes:
+    """Encode a mask `(height, width)` of 0 and 255 as PNG with 1 or 8 bits per pixel."""
+    return _encode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, int(bits == 1)])
+
+
 def encode_png(image: ImageArray) -> bytes:
     """Encode RGB `(height, width, 3)`, RGBA `(…, 4)` or gray `(height, width)` as PNG."""
     if image.ndim == 2:
         return _encode(".png", image, [])
+    return _encode(".png", _to_opencv(image), [])
+
+
+def _to_opencv(image: ImageArray) -> NDArray[Any]:
     swap = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    return _encode(".png", cv2.cvtColor(image, swap), [])
+    return cv2.cvtColor(image, swap)
 
 
 def _encode(suffix: str, image: NDArray[Any], options: list[int]) -> bytes:

@@ -46,6 +46,25 @@ def pixel_slices(rectangle: Rectangle, *, width_px: int, height_px: int) -> tupl
     return slice(top, bottom), slice(left, right)
 
 
+def fitted_size(width_px: int, height_px: int, *, max_side_px: int | None) -> tuple[int, int]:
+    """Return the width and height of an image scaled down until no side exceeds the maximum."""
+    longer_px = max(width_px, height_px)
+    if max_side_px is None or longer_px <= max_side_px:
+        return width_px, height_px
+    scale = max_side_px / longer_px
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def scaled_rectangle(rectangle: Rectangle, *, x_scale: float, y_scale: float) -> Rectangle:
+    """Return the same part of an image that was scaled."""
+    return Rectangle(
+        x=rectangle.x * x_scale,
+        y=rectangle.y * y_scale,
+        width=rectangle.width * x_scale,
+        height=rectangle.height * y_scale,
+    )
+
+
 def crop_and_resize(
     image: ImageArray,
     rectangle: Rectangle,

@@ -8,12 +8,16 @@ from io import BytesIO
 from tokenize import TokenError
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from seewhy.imaging.arrays import AnyMapArray, MapArray
 from seewhy.schemas.result import Verdict
 
 Polarity = Literal["positive", "negative", "signed"]
+
+SMALLEST_MAXIMUM = float(np.finfo(np.float32).tiny)
+"""Evidence below it counts as none: its reciprocal is not a float32."""
 
 # Variation below this share of the largest value of a float32 map is rounding.
 _ROUNDING = 1e-6
@@ -76,3 +80,13 @@ def evidence(signed: AnyMapArray, *, polarity: Polarity) -> MapArray:
     if polarity == "negative":
         return np.maximum(-finite, 0)
     return finite
+
+
+def enlarge(values: MapArray, *, width_px: int, height_px: int) -> MapArray:
+    """Interpolate a map bilinearly to `(height_px, width_px)`.
+
+    Cells are squares that cover the image; the value of a cell is that of its center. Everything
+    that shows or measures a map on pixels enlarges it here, so that boxes agree with drawings.
+    """
+    resized = cv2.resize(values, (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    return resized.astype(np.float32, copy=False)

@@ -6,7 +6,9 @@ drawing and encoding allocate at their peak, measured by `tests/unit/test_image_
 
 - JPEG 8, progressive JPEG of four channels 12, PNG of any kind 8 bytes per pixel. WebP needs 17,
   because its decoder keeps two canvases, and is charged one and a half times its pixels.
-- An overlay 12, a heatmap 10 bytes per pixel, together with the image that it is drawn on.
+- An overlay 12, a heatmap 10 bytes per pixel, together with the image that it is drawn on. Its
+  encoding as PNG takes up to 4, as WebP up to 13 bytes more, for which `encoding_cost` pays.
+- Regions, a mask or contours 13 bytes per pixel.
 """
 
 import threading
@@ -14,6 +16,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
 
 from seewhy.errors import TooManyRenderings
 from seewhy.imaging.arrays import ImageArray
@@ -22,6 +25,7 @@ BYTES_PER_PIXEL = 13
 RETRY_AFTER_S = 2
 
 _WEBP_SIGNATURE = slice(8, 12)
+_ENCODING_SHARES = MappingProxyType({"image/png": 0.5, "image/webp": 1.0})
 
 
 class PixelBudget:
@@ -104,6 +108,11 @@ def pixel_cost(body: bytes, *, width_px: int, height_px: int) -> int:
     if body[_WEBP_SIGNATURE] == b"WEBP":
         pixels += pixels // 2
     return pixels + 2 * len(body) // BYTES_PER_PIXEL
+
+
+def encoding_cost(media_type: str, *, width_px: int, height_px: int) -> int:
+    """Return the pixels to reserve beyond those of a drawing, to encode it as this type."""
+    return int(_ENCODING_SHARES.get(media_type, 0) * width_px * height_px)
 
 
 def _too_many() -> TooManyRenderings:

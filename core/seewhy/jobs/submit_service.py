@@ -239,6 +239,7 @@ def _submission(
         layers=options.layers,
         preset=request.preset,
         normalize=request.normalize,
+        threshold=request.threshold,
         outputs=request.outputs,
         box=request.box,
         image_key=image.upload.key,

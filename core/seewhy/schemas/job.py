@@ -8,6 +8,7 @@ from pydantic import Field
 from seewhy.schemas.base_models import StoredModel, StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.methods import Normalization, ScoreKind
+from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import TargetOrIndex
 
 
@@ -57,6 +58,7 @@ class Job(StoredModel):
     score: ScoreKind = "logit"
     preset: Literal["classic"] | None = None
     normalize: Normalization = "image"
+    threshold: Threshold = DEFAULT_THRESHOLD
     outputs: tuple[str, ...]
     box: Box | None = None
     image_key: str

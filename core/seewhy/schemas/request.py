@@ -9,6 +9,7 @@ from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.job import Priority
 from seewhy.schemas.methods import METHOD_INFO, Normalization, ScoreKind
+from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
 from seewhy.schemas.webhook_url import validate_webhook_url
 
@@ -52,6 +53,11 @@ class ExplanationRequest(StrictModel):
         "image",
         description="The evidence drawn with the strongest color: the maximum of the `image`, 1 "
         "for `none`, or a number, which makes images comparable. The stored map does not change.",
+    )
+    threshold: Threshold = Field(
+        DEFAULT_THRESHOLD,
+        description="The smallest evidence of a region: a fraction of the maximum, `otsu`, or a "
+        "percentile of the map's cells such as `p90`.",
     )
     outputs: tuple[Literal["overlay", "trust"], ...] = Field(
         ("overlay",),

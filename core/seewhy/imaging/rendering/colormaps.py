@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from seewhy.errors import InvalidRequest
 
 DIVERGING = "blue-white-red"
+GRAY = "gray"
 
 _OPENCV = MappingProxyType(
     {
         "inferno": cv2.COLORMAP_INFERNO,
         "viridis": cv2.COLORMAP_VIRIDIS,
         "magma": cv2.COLORMAP_MAGMA,
+        "cividis": cv2.COLORMAP_CIVIDIS,
         "turbo": cv2.COLORMAP_TURBO,
         "jet": cv2.COLORMAP_JET,
     }
@@ -23,7 +25,7 @@ _OPENCV = MappingProxyType(
 # Both ends have the same lightness (CIE L* 45), so neither sign looks stronger.
 _BLUE, _WHITE, _RED = (33, 102, 172), (247, 247, 247), (202, 0, 32)
 
-COLORMAPS = (*_OPENCV, DIVERGING)
+COLORMAPS = (*_OPENCV, GRAY, DIVERGING)
 
 
 @cache
@@ -36,6 +38,8 @@ def color_table(name: str) -> NDArray[np.uint8]:
     """
     if name == DIVERGING:
         colors = _diverging_table()
+    elif name == GRAY:
+        colors = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
     elif name in _OPENCV:
         steps = np.arange(256, dtype=np.uint8)[:, np.newaxis]
         colors = np.asarray(cv2.applyColorMap(steps, _OPENCV[name])[:, 0, ::-1], dtype=np.uint8)

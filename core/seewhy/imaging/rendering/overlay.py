@@ -12,11 +12,10 @@ import numpy as np
 from seewhy.errors import InvalidRequest
 from seewhy.imaging.arrays import AnyMapArray, ImageArray, row_bands
 from seewhy.imaging.geometry import pixel_slices
-from seewhy.imaging.maps import Polarity, evidence
+from seewhy.imaging.maps import SMALLEST_MAXIMUM, Polarity, enlarge, evidence
 from seewhy.imaging.rendering import colormaps
 from seewhy.schemas.geometry import Rectangle
 
-_SMALLEST_SCALE = float(np.finfo(np.float32).tiny)
 # A multiple of the scale, far beyond the colormap but safe to interpolate in float32.
 _MAX_SHARE = 1e6
 
@@ -30,10 +29,12 @@ def heatmap(
     scale: float,
     colormap: str | None = None,
     polarity: Polarity = "positive",
+    threshold: float = 0.0,
 ) -> ImageArray:
     """Draw a map `(map_height, map_width)` as RGBA, `(height_px, width_px, 4)`.
 
-    `scale` is the evidence drawn with the strongest color. The image is transparent outside
+    `scale` is the evidence drawn with the strongest color; evidence below `threshold`, in the same
+    unit, is drawn as none. The image is transparent outside
     `rectangle`, the part that the map covers. The default colormap is inferno, or the diverging
     colormap for signed polarity. Raises `InvalidRequest` when the colormap is unknown or cannot
     show both signs.
@@ -41,7 +42,9 @@ def heatmap(
     name = _choose_colormap(colormap, polarity)
     rows, columns = pixel_slices(rectangle, width_px=width_px, height_px=height_px)
     size_px = (columns.stop - columns.start, rows.stop - rows.start)
-    steps = _steps(signed, size_px, scale=scale, polarity=polarity, colormap=name)
+    steps = _steps(
+        signed, size_px, scale=scale, polarity=polarity, colormap=name, threshold=threshold
+    )
     drawn = np.zeros((height_px, width_px, 4), np.uint8)
     covered = drawn[rows, columns]
     for band in row_bands(*steps.shape):
@@ -59,6 +62,7 @@ def overlay(
     colormap: str | None = None,
     alpha: float = 0.6,
     polarity: Polarity = "positive",
+    threshold: float = 0.0,
 ) -> ImageArray:
     """Lay a map over an RGB image, `(height, width, 3)`.
 
@@ -71,7 +75,9 @@ def overlay(
     name = _choose_colormap(colormap, polarity)
     rows, columns = pixel_slices(rectangle, width_px=image.shape[1], height_px=image.shape[0])
     size_px = (columns.stop - columns.start, rows.stop - rows.start)
-    steps = _steps(signed, size_px, scale=scale, polarity=polarity, colormap=name)
+    steps = _steps(
+        signed, size_px, scale=scale, polarity=polarity, colormap=name, threshold=threshold
+    )
 
     zero = colormaps.zero_step(name)
     opacity = alpha * np.abs(np.arange(256) - zero) / (255 - zero)
@@ -102,17 +108,21 @@ def _steps(
     scale: float,
     polarity: Polarity,
     colormap: str,
+    threshold: float,
 ) -> ImageArray:
     """Interpolate a map to `size_px`, (width, height), and return each pixel's colormap step."""
     zero = colormaps.zero_step(colormap)
-    if not _SMALLEST_SCALE <= scale < math.inf:
+    if not SMALLEST_MAXIMUM <= scale < math.inf:
         return np.full(size_px[::-1], zero, np.uint8)
     values = evidence(signed, polarity=polarity)
     if polarity == "negative" and colormap == colormaps.DIVERGING:
         values = -values
     shares = np.clip(values.astype(np.float64) / scale, -_MAX_SHARE, _MAX_SHARE)
-    resized = cv2.resize(shares.astype(np.float32), size_px, interpolation=cv2.INTER_LINEAR)
+    resized = enlarge(shares.astype(np.float32), width_px=size_px[0], height_px=size_px[1])
     np.clip(resized, -1, 1, out=resized)
+    if threshold > 0:
+        for band in row_bands(*resized.shape):
+            resized[band][np.abs(resized[band]) < threshold / scale] = 0
     return cv2.convertScaleAbs(resized, alpha=255 - zero, beta=zero).astype(np.uint8, copy=False)
 
 

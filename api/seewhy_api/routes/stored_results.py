@@ -1,0 +1,82 @@
+"""Finished explanations: the job, its result and its objects."""
+
+from dataclasses import dataclass
+
+from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
+from seewhy.imaging import maps
+from seewhy.imaging.arrays import MapArray
+from seewhy.quoting import quote
+from seewhy.schemas.context import RequestContext
+from seewhy.schemas.job import Job
+from seewhy.schemas.result import Result
+from seewhy_api.http.representations import entity_tag
+from seewhy_api.routes.dependencies import Dependencies
+from seewhy_api.routes.render_options import MapChoice
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """The result of one job."""
+
+    deps: Dependencies
+    job: Job
+    result: Result
+
+    def find_map(self, choice: MapChoice) -> int:
+        """Return the index of the chosen map. Raises `InvalidRequest` and `UnknownClass`."""
+        if choice.method not in {None, self.result.method}:
+            raise InvalidRequest(
+                f"The maps of this explanation are of {self.result.method}, not "
+                f"{quote(choice.method)}."
+            )
+        targets = self.result.targets
+        if choice.map is not None:
+            if choice.target is not None or choice.map >= len(targets):
+                last = len(targets) - 1
+                raise InvalidRequest(f"map must be an index from 0 to {last}, without target.")
+            return choice.map
+        if choice.target is None:
+            return 0
+        class_index = self.deps.catalog.get(self.result.model).labels.index_of(choice.target)
+        explained = [target.score.index for target in targets]
+        if class_index not in explained:
+            names = ", ".join(f"{t.score.index} ({t.score.label})" for t in targets)
+            raise InvalidRequest(
+                f"Class {class_index} was not explained. Explained classes: {names}."
+            )
+        return explained.index(class_index)
+
+    def tag(self, *parts: object) -> str:
+        """Return the entity tag of a representation of the maps that `parts` describe.
+
+        The key of the stored map names the job and its run, whose options never change.
+        """
+        objects, digests = self.result.objects, self.result.digests
+        return entity_tag(objects["map"], digests.get("map"), *parts)
+
+    def read_maps(self) -> MapArray:
+        """Read the maps `(targets, map_height, map_width)`. Raises `ExplanationGone`."""
+        return maps.decode_npy(self.read_object("map"))
+
+    def read_object(self, name: str) -> bytes:
+        """Read an object of the result. Raises `ExplanationGone`."""
+        return self._read(self.result.objects[name], what="result")
+
+    def read_image(self) -> bytes:
+        """Read the encoded image. Raises `ExplanationGone`."""
+        return self._read(self.job.image_key, what="image")
+
+    def _read(self, key: str, *, what: str) -> bytes:
+        try:
+            return self.deps.store.get(key)
+        except ObjectNotFound as error:
+            raise ExplanationGone(f"The {what} is past its retention and was deleted.") from error
+
+
+def read_result(deps: Dependencies, job_id: str, *, context: RequestContext) -> StoredResult:
+    """Return the result of a job. Raises `ResultNotReady` and as `JobLookup.read_job`."""
+    record = deps.lookup.read_job(job_id, context=context)
+    if record.result is None:
+        raise ResultNotReady(f"The explanation is {record.state}; it has no result.")
+    job = Job.model_validate_json(record.job)
+    return StoredResult(deps, job, Result.model_validate_json(record.result))

@@ -1,0 +1,1 @@
+"""Regions of a map: threshold, connected components, boxes, contours, masks and peaks."""
