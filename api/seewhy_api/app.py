@@ -17,7 +17,9 @@ from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.schemas.job import Job
 from seewhy.settings import Settings
+from seewhy.storage.image_buckets import ImageBuckets
 from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.port import ObjectStore
 from seewhy.storage.retention import open_retention
 from seewhy_api.background.key_use import KeyUseRecorder
 from seewhy_api.background.retention import RetentionTask
@@ -29,6 +31,7 @@ from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
 from seewhy_api.openapi.document import described_routes
+from seewhy_api.outgoing.image_downloads import ImageDownloads
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.documentation import create_documentation_blueprint
 from seewhy_api.routes.events import create_events_blueprint
@@ -94,7 +97,7 @@ def create_api(settings: Settings) -> Api:
         outbox=ledger.outbox,
         workers=ledger.workers,
         store=store,
-        images=ImageResolver(settings=settings, store=store),
+        images=_create_resolver(settings, store),
         wakeups=wakeups,
         event_feed=event_feed,
         long_poll=LongPoll(
@@ -134,6 +137,15 @@ def create_api(settings: Settings) -> Api:
         event_feed=event_feed,
         sweeper=sweeper,
         retention=RetentionTask(retention=retention) if retention else None,
+    )
+
+
+def _create_resolver(settings: Settings, store: ObjectStore) -> ImageResolver:
+    return ImageResolver(
+        settings=settings,
+        store=store,
+        downloads=ImageDownloads(settings),
+        buckets=ImageBuckets(settings),
     )
 
 

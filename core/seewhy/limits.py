@@ -1,7 +1,34 @@
 """The limits on what clients may use."""
 
-from pydantic import Field
-from pydantic_settings import BaseSettings
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode
+
+
+def _split_names(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
+
+
+def _split_networks(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(ip_network(text.strip()) for text in value.split(",") if text.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_names)]
+"""Names, comma-separated in an environment variable."""
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_split_networks)
+]
+"""Networks in CIDR notation, comma-separated in an environment variable."""
+
+PUBLIC_HOSTS = "public"
+"""Stands for every host, in a list of hosts."""
 
 MODEL_MEMORY_BYTES = 8_000_000_000
 """Enough for every network of `keras.applications`; the largest needs 6 GB."""
@@ -61,6 +88,32 @@ class Limits(BaseSettings):
     )
     max_upload_bytes: int = Field(
         10_000_000, ge=1_000, le=1_000_000_000, description="The maximum size of an image in bytes."
+    )
+    image_url_hosts: Names = Field(
+        (),
+        description="The hosts from which image_url may be downloaded, comma-separated: a name, "
+        "`*.example.com` for its subdomains, either with `:port`, or `public` for every host. "
+        "Unset: none.",
+    )
+    image_url_networks: Networks = Field(
+        (),
+        description="The private networks from which image_url may be downloaded, in CIDR "
+        "notation, comma-separated. Its host must be allowed, too.",
+    )
+    image_url_timeout_s: float = Field(
+        10.0, gt=0, le=20, description="Seconds that the download of an image_url may take."
+    )
+    image_url_downloads: int = Field(
+        8,
+        ge=1,
+        le=128,
+        description="The number of image_urls that one API process downloads at once, each in one "
+        "of its threads; half of them may be for one tenant. More are refused with 503.",
+    )
+    image_buckets: Names = Field(
+        (),
+        description="The S3 buckets from which every client may have images read "
+        "(`image_url` s3://BUCKET/KEY), comma-separated.",
     )
     max_pixels: int = Field(
         25_000_000,
@@ -169,3 +222,11 @@ class Limits(BaseSettings):
         description="The maximum memory of the Valkey that `seewhy up` starts, in bytes; beyond it "
         "submissions are refused with 503, and accepted jobs go on.",
     )
+
+    @field_validator("image_url_hosts")
+    @classmethod
+    def _check_url_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if not re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:[0-9]{1,5})?", host):
+                raise ValueError(f"{host!r} is not a host name in lower case")
+        return hosts

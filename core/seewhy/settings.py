@@ -3,20 +3,18 @@
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from seewhy.errors import SettingsError
-from seewhy.limits import Limits
+from seewhy.limits import Limits, Names, Networks
 from seewhy.webhook_secrets import parse_secrets
 
 PREFIX = "SEEWHY_"
@@ -58,7 +56,7 @@ class Settings(Limits):
     default_model: str = Field(
         "vgg16", description="The model for requests that do not name a model."
     )
-    worker_models: Annotated[tuple[str, ...], NoDecode] = Field(
+    worker_models: Names = Field(
         (),
         description="The models that a worker loads, comma-separated; unset means the default "
         "model.",
@@ -83,13 +81,13 @@ class Settings(Limits):
 
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
-    api_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    api_allowed_hosts: Names = Field(
         (),
         description="The host names by which clients reach the API, comma-separated and without "
         "ports, or `*` for any; unset means the names of this machine if the API listens on a "
         "loopback address, and any name otherwise.",
     )
-    api_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    api_allowed_origins: Names = Field(
         (),
         description="The origins, such as https://labels.example, whose pages may use the whole "
         "API, comma-separated.",
@@ -107,7 +105,7 @@ class Settings(Limits):
         pattern=r"^[A-Za-z0-9-]{1,64}$",
         description="The HTTP header in which a gateway names the tenant.",
     )
-    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    trusted_proxies: Networks = Field(
         (),
         description="The networks of the gateway, in CIDR notation, comma-separated. The tenant "
         "header counts only from there.",
@@ -145,7 +143,7 @@ class Settings(Limits):
         None,
         description="The secrets that sign webhooks, comma-separated; unset disables webhooks.",
     )
-    webhook_allowed_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+    webhook_allowed_networks: Networks = Field(
         (),
         description="The private networks that webhooks may reach, in CIDR notation, "
         "comma-separated.",
@@ -160,6 +158,15 @@ class Settings(Limits):
         return self
 
     @model_validator(mode="after")
+    def _check_image_buckets(self) -> Self:
+        if self.store_url.removeprefix("s3://") in self.image_buckets:
+            raise ValueError(
+                "SEEWHY_IMAGE_BUCKETS must not name the bucket of the store: every client could "
+                "have the images of others read"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_gateway(self) -> Self:
         if self.tenant_header and not self.trusted_proxies:
             raise ValueError(
@@ -169,13 +176,6 @@ class Settings(Limits):
         if self.auth == "gateway" and not self.tenant_header:
             raise ValueError("SEEWHY_AUTH=gateway needs SEEWHY_TENANT_HEADER")
         return self
-
-    @field_validator("worker_models", "api_allowed_hosts", "api_allowed_origins", mode="before")
-    @classmethod
-    def _split_names(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
 
     @field_validator("api_host")
     @classmethod
@@ -204,13 +204,6 @@ class Settings(Limits):
     def _check_secrets(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             parse_secrets(value.get_secret_value())
-        return value
-
-    @field_validator("webhook_allowed_networks", "trusted_proxies", mode="before")
-    @classmethod
-    def _split_networks(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(ip_network(text.strip()) for text in value.split(",") if text.strip())
         return value
 
     @classmethod

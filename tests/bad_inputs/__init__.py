@@ -2,14 +2,16 @@
 
 The groups that are tested elsewhere: authentication in
 `tests/integration/test_authorization_matrix.py`, injected broker messages as fault F26, model files
-in `tests/unit/test_hostile_models.py`, and the addresses of webhooks, with names that are rebound,
-in `tests/unit/test_address_policy.py`, `tests/unit/test_network_backend.py` and
-`tests/integration/test_webhook_client.py`. No route fetches an image from a URL.
+in `tests/unit/test_hostile_models.py`, and the servers and addresses of webhooks and image URLs,
+with names that are rebound, in `tests/unit/test_address_policy.py`,
+`tests/unit/test_network_backend.py`, `tests/integration/test_webhook_client.py` and
+`tests/integration/test_image_downloads.py`.
 """
 
 from bad_inputs.body_groups import json_bodies, multipart
 from bad_inputs.field_groups import ids, keys, parameters, routes_and_headers, webhook_urls
 from bad_inputs.image_groups import bombs, mismatches, modes, other_formats, truncations
+from bad_inputs.source_groups import image_sources, image_urls, images
 
 GROUPS = {
     "other formats": other_formats,
@@ -21,6 +23,9 @@ GROUPS = {
     "JSON": json_bodies,
     "parameters": parameters,
     "webhook URLs": webhook_urls,
+    "image sources": image_sources,
+    "image URLs": image_urls,
+    "images": images,
     "ids": ids,
     "idempotency keys": keys,
     "routes and headers": routes_and_headers,

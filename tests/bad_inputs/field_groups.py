@@ -1,6 +1,7 @@
 """Values of fields, ids, keys, headers, and routes."""
 
 from collections.abc import Iterable
+from uuid import uuid4
 
 from bad_inputs.case import JPEG, PNG, URL, Case, fields_case, upload
 
@@ -38,25 +39,28 @@ def parameters() -> Iterable[Case]:
         yield Case(query[:20], {202, 400, 422}, upload(JPEG), path=f"{URL}?{query}")
 
 
+MALFORMED_URLS = (
+    "file:///etc/passwd",
+    "gopher://a/",
+    "ftp://a/",
+    "data:text/plain,a",
+    "//a/",
+    "https://good@169.254.169.254/",
+    "https://a%00.example/",
+    "https://a\\b.example/",
+    "https://a.example/#b",
+    "https://a.example:99999/",
+    "https://[::1",
+    "https://a.example/\r\nX: 1",
+    "https://bücher.example/",
+    "https://ⓔxample.com/",
+    "https://",
+    "https://a.example/" + "x" * 3_000,
+)
+
+
 def webhook_urls() -> Iterable[Case]:
-    for url in (
-        "file:///etc/passwd",
-        "gopher://a/",
-        "ftp://a/",
-        "data:text/plain,a",
-        "//a/",
-        "https://good@169.254.169.254/",
-        "https://a%00.example/",
-        "https://a\\b.example/",
-        "https://a.example/#b",
-        "https://a.example:99999/",
-        "https://[::1",
-        "https://a.example/\r\nX: 1",
-        "https://bücher.example/",
-        "https://ⓔxample.com/",
-        "https://",
-        "https://a.example/" + "x" * 3_000,
-    ):
+    for url in MALFORMED_URLS:
         yield fields_case("webhook", {"webhook": url}, 422)
     # Their form is valid. The dispatcher refuses the addresses when it has resolved them.
     for host in (
@@ -101,7 +105,7 @@ def keys() -> Iterable[Case]:
     ):
         headers = (("Idempotency-Key", key),)
         yield Case(f"key {key[:10]!r}", statuses, upload(JPEG), headers=headers)
-    first = (("Idempotency-Key", "the same"),)
+    first = (("Idempotency-Key", f"the same {uuid4()}"),)  # mutated requests may use it first
     yield Case("a key", {202}, upload(JPEG), headers=first)
     yield Case("the key with another request", {422}, upload(PNG), headers=first)
 

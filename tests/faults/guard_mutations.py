@@ -256,7 +256,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="address check",
-        file="api/seewhy_api/webhooks/address_policy.py",
+        file="api/seewhy_api/outgoing/address_policy.py",
         old="if is_allowed(address, networks):",
         new="if True:",
         fault="F28",
@@ -264,7 +264,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="certificate check",
-        file="api/seewhy_api/webhooks/client.py",
+        file="api/seewhy_api/outgoing/exchange.py",
         old="self._ssl_context = ssl_context or httpcore2.default_ssl_context()",
         new="self._ssl_context = ssl._create_unverified_context()",
         fault="F28",

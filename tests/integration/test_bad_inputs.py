@@ -41,6 +41,8 @@ def cluster(
         default_model=MODEL,
         api_port=free_port(),
         webhook_secrets=generate_secret(),
+        image_url_hosts="public",
+        image_url_timeout_s=2.0,
     )
     with start_cluster(settings, directory) as cluster:
         cluster.start_api()

@@ -126,6 +126,17 @@ def test_an_image_is_uploaded_once_and_submitted_by_its_id() -> None:
     assert submission.headers["idempotency-key"] == "k"
 
 
+def test_an_image_is_named_by_its_url() -> None:
+    url = "https://photos.example/cat.jpg"
+    sent = {"image_id": "0" * 64, "media_type": "image/png", "width_px": 1, "height_px": 2}
+    with scripted(Response(201, sent), Response(202, body("queued"))) as server:
+        with Client(server.url) as client:
+            client.upload(url)
+            client.submit(url, method="hirescam")
+        bodies = [json.loads(request.body) for request in server.requests]
+    assert bodies == [{"image_url": url}, {"image_url": url, "method": "hirescam"}]
+
+
 def test_targets_and_method_options_are_sent_unchanged() -> None:
     with scripted(Response(202, body("queued"))) as server:
         with Client(server.url) as client:

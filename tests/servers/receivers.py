@@ -196,7 +196,7 @@ def _read(connection: socket.socket, receiver: Receiver) -> Message:
         received += chunk
     head, _, body = received.partition(b"\r\n\r\n")
     receiver.heads.append(head)
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
     while len(body) < length:
         chunk = connection.recv(65_536)
         if not chunk:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.schemas.webhook_url import parse_webhook_url
-from seewhy_api.webhooks.address_policy import (
+from seewhy.schemas.http_url import parse_http_url
+from seewhy_api.outgoing.address_policy import (
     AddressNotAllowed,
     check_addresses,
     is_public,
@@ -106,7 +106,7 @@ def test_a_private_address_is_refused_alone_and_among_public_ones(address: str) 
 
 @pytest.mark.parametrize("url", DISGUISED_URLS)
 def test_a_disguised_private_address_is_refused(url: str) -> None:
-    target = parse_webhook_url(url)
+    target = parse_http_url(url)
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     assert "not public" in refusal(*(str(answer[4][0]) for answer in found))
 

@@ -40,6 +40,7 @@ def test_a_code_is_the_class_name_in_snake_case(kind: type[SeewhyError]) -> None
 def test_only_temporary_errors_are_retryable() -> None:
     assert {kind.code for kind in defined() if kind.retryable} == {
         "idempotency_key_busy",
+        "image_unreachable",
         "ledger_unavailable",
         "model_not_served",
         "out_of_memory",
@@ -50,6 +51,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "store_unavailable",
         "tenant_queue_full",
         "tenant_records_full",
+        "too_many_downloads",
         "too_many_failures",
         "too_many_renderings",
         "too_many_redeliveries",

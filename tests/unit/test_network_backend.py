@@ -9,10 +9,10 @@ from ipaddress import IPv4Network
 import httpcore2
 import pytest
 
-from seewhy_api.webhooks.address_policy import Address, AddressNotAllowed
-from seewhy_api.webhooks.deadline import Deadline
-from seewhy_api.webhooks.dns import resolve
-from seewhy_api.webhooks.network_backend import CONNECT_TIMEOUT_S, CheckedNetworkBackend
+from seewhy_api.outgoing.address_policy import Address, AddressNotAllowed
+from seewhy_api.outgoing.deadline import Deadline
+from seewhy_api.outgoing.dns import resolve
+from seewhy_api.outgoing.network_backend import CONNECT_TIMEOUT_S, CheckedNetworkBackend
 
 SSL_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from seewhy.ledger.types import DeliveryState, JobRecord, LedgerPolicy, lane_of
+from seewhy.schemas.http_url import URL_LIMIT
 from seewhy.schemas.job import JobState
-from seewhy.schemas.webhook_url import URL_LIMIT
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.app import CONCURRENT_ORIGINS
 from seewhy_api.webhooks.client import REQUEST_TIMEOUT_S, RETRY_AFTER_STATUSES

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from seewhy.errors import EmptyImage, InvalidRequest
-from seewhy.jobs.image_sources import ImageSource, KnownImage, SentImage
+from seewhy.jobs.image_sources import ImageSource, KnownImage, RemoteImage, SentImage
 from seewhy.quoting import quote
 from seewhy.schemas.request import ExplanationRequest
 from seewhy_api.http.json_body import (
@@ -158,5 +158,6 @@ def _unsplit(text: str, split: SplitJson) -> str | bytes:
 _SOURCES: dict[str, Callable[[str, SplitJson], ImageSource]] = {
     "image_base64": _decode_base64,
     "image_id": lambda text, _: KnownImage(text),
+    "image_url": lambda text, _: RemoteImage(text),
 }
-_SOURCE_NAMES = " or ".join(_SOURCES)
+_SOURCE_NAMES = "image_base64, image_id or image_url"

@@ -46,12 +46,25 @@ class KnownImage(StrictModel):
     )
 
 
+class RemoteImage(StrictModel):
+    """An image at a URL."""
+
+    image_url: str = Field(
+        min_length=1,
+        description="An https, http or s3 URL, of a host or bucket that the operator has allowed.",
+    )
+
+
 class Base64Submission(ExplanationRequest, Base64Image):
     """The fields of a request, and the image."""
 
 
 class KnownImageSubmission(ExplanationRequest, KnownImage):
     """The fields of a request, and the id of the image."""
+
+
+class RemoteImageSubmission(ExplanationRequest, RemoteImage):
+    """The fields of a request, and the URL of the image."""
 
 
 class Image(ResponseModel):

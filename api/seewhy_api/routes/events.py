@@ -8,13 +8,16 @@ from pydantic import BaseModel, Field
 
 from seewhy import errors
 from seewhy.access.records import Scope
+from seewhy.errors import Overloaded, TooManyStreams
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.serializers import serialize_explanation
+from seewhy_api.http.slots import ClientSlots
 from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
-from seewhy_api.streaming.slots import StreamSlots
 from seewhy_api.streaming.sse_writer import SseWriter
+
+RETRY_AFTER_S = 2
 
 
 class ResumeQuery(BaseModel):
@@ -43,8 +46,10 @@ STREAM = Operation(
 def create_events_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/explanations/{id}/events`."""
     blueprint = Blueprint("events", __name__, url_prefix="/v1/explanations/<job_id>")
-    slots = StreamSlots(
-        total=deps.settings.api_streams, per_client=deps.settings.api_streams_per_client
+    slots = ClientSlots(
+        total=deps.settings.api_streams,
+        per_client=deps.settings.api_streams_per_client,
+        refusal=_too_many_streams,
     )
     writer = SseWriter(
         ledger=deps.ledger,
@@ -79,3 +84,9 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
         return response
 
     return blueprint
+
+
+def _too_many_streams(limit: int) -> Overloaded:
+    return TooManyStreams(
+        f"Stream limit ({limit}) reached. Retry later, or poll.", retry_after_s=RETRY_AFTER_S
+    )

@@ -30,6 +30,7 @@ from seewhy_api.http.upload_bodies import (
     IMAGE_TYPES,
     Base64Submission,
     KnownImageSubmission,
+    RemoteImageSubmission,
     SubmissionForm,
 )
 from seewhy_api.openapi import examples
@@ -54,7 +55,7 @@ SUBMIT = Operation(
             content_types={"image": IMAGE_TYPES, "request": "application/json"},
         ),
         Body(
-            model=Base64Submission | KnownImageSubmission,
+            model=Base64Submission | KnownImageSubmission | RemoteImageSubmission,
             examples={"base64": examples.BASE64_SUBMISSION},
         ),
     ),
@@ -75,6 +76,7 @@ SUBMIT = Operation(
     errors=(
         errors.InvalidRequest,
         errors.BadImage,
+        errors.TooManyDownloads,
         errors.QueueFull,
         errors.TenantQueueFull,
         errors.TenantRecordsFull,
@@ -157,10 +159,12 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         """Submit an image for explanation.
 
         Send `multipart/form-data` with the file part `image` and the optional JSON part `request`,
-        or `application/json` with the fields of a request beside exactly one of `image_base64` and
-        `image_id`, which `POST /v1/images` returns. With `Idempotency-Key`, a retry returns the
-        same explanation; after a loss of Redis it gets 503 until the jobs are restored.
-        `Prefer: wait=N` or `?wait=N` waits up to 30 s.
+        or `application/json` with the fields of a request beside exactly one of `image_base64`,
+        `image_id` (which `POST /v1/images` returns) and `image_url` (https, http or s3, from the
+        hosts and buckets that the operator has allowed). The image is read before the answer. With
+        `Idempotency-Key`, a retry returns the same explanation and reads no image; after a loss of
+        Redis it gets 503 until the jobs are restored. `Prefer: wait=N` or `?wait=N` waits up to
+        30 s.
 
         Answers 202 with `Location`, or 200 when the explanation has finished. `workers` counts the
         workers that have the model loaded. If there are none, the job waits for one, and `warnings`

@@ -14,6 +14,7 @@ from seewhy_api.http.upload_bodies import (
     Image,
     ImageForm,
     KnownImage,
+    RemoteImage,
 )
 from seewhy_api.openapi import examples
 from seewhy_api.openapi.declarations import Answer, Body, Operation, describe
@@ -28,10 +29,17 @@ SEND = Operation(
             media_type="multipart/form-data",
             content_types={"image": IMAGE_TYPES},
         ),
-        Body(model=Base64Image | KnownImage, examples={"base64": examples.BASE64_IMAGE}),
+        Body(
+            model=Base64Image | KnownImage | RemoteImage, examples={"base64": examples.BASE64_IMAGE}
+        ),
     ),
     answers=(Answer(status=HTTPStatus.CREATED, description="The image.", model=Image),),
-    errors=(errors.InvalidRequest, errors.BadImage, errors.StoreUnavailable),
+    errors=(
+        errors.InvalidRequest,
+        errors.BadImage,
+        errors.TooManyDownloads,
+        errors.StoreUnavailable,
+    ),
 )
 
 
@@ -45,9 +53,9 @@ def create_images_blueprint(deps: Dependencies) -> Blueprint:
     def send() -> Response:
         """Send an image once, to request any number of explanations of it by its `image_id`.
 
-        Send `multipart/form-data` with the file part `image`, or `application/json` with
-        `image_base64`; with `image_id`, the retention of the image starts again, as it does with
-        each explanation of it.
+        Send `multipart/form-data` with the file part `image`, or `application/json` with one of
+        `image_base64`, `image_url` and `image_id`; the last starts the retention of the image
+        again, as each explanation of it does.
 
         Answers 201. `image_id` is the SHA-256 of the file. It is valid for the tenant that sent the
         image, in whatever way, until the image is past its retention. `width_px` and `height_px`

@@ -4,16 +4,13 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from importlib.metadata import version
-
-import httpcore2
 
 from seewhy.ledger.types import DeliveryResult
-from seewhy.schemas.webhook_url import WebhookUrl, parse_webhook_url
-from seewhy_api.webhooks.address_policy import AddressNotAllowed, Network
-from seewhy_api.webhooks.deadline import Deadline
-from seewhy_api.webhooks.dns import Resolve, resolve
-from seewhy_api.webhooks.network_backend import CheckedNetworkBackend
+from seewhy.schemas.http_url import parse_http_url
+from seewhy_api.outgoing.address_policy import Network
+from seewhy_api.outgoing.deadline import Deadline
+from seewhy_api.outgoing.dns import Resolve, resolve
+from seewhy_api.outgoing.exchange import Exchange, NoAnswer
 from seewhy_api.webhooks.retry_policy import parse_retry_after_s
 
 REQUEST_TIMEOUT_S = 15.0
@@ -65,8 +62,8 @@ class WebhookResponse:
 class WebhookClient:
     """Sends requests to the public internet over https, and to `networks` over http or https.
 
-    Thread-safe. Each request uses its own connection. The client follows no redirects, keeps no
-    cookies, uses no proxy, and reads nothing of an answer beyond its headers.
+    Thread-safe. The client follows no redirects, keeps no cookies, uses no proxy, and reads nothing
+    of an answer beyond its headers.
     """
 
     def __init__(
@@ -81,66 +78,24 @@ class WebhookClient:
 
         `ssl_context` verifies certificates; the default trusts the system's authorities.
         """
-        self._networks = tuple(networks)
         self._timeout_s = timeout_s
-        self._ssl_context = ssl_context or httpcore2.default_ssl_context()
-        self._resolve = resolve
-        self._user_agent = f"seewhy/{version('seewhy')}"
+        self._exchange = Exchange(networks=networks, ssl_context=ssl_context, resolve=resolve)
 
     def send(self, request: WebhookRequest) -> WebhookResponse:
         """Send a request and return its result, within about `timeout_s`."""
         try:
-            url = parse_webhook_url(request.url)
+            url = parse_http_url(request.url)
         except ValueError as error:
             return WebhookResponse(DeliveryResult.RETRY, f"The URL {error}.")
+        headers = {**request.headers, "Content-Type": "application/json"}
+        deadline = Deadline(self._timeout_s)
         try:
-            status, retry_after = self._exchange(request, url)
-        except (AddressNotAllowed, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
-            return _unreachable(str(error))
-        except httpcore2.RemoteProtocolError:
-            return _unreachable("The answer is not valid HTTP.")
-        return _interpret(status, retry_after)
-
-    def _exchange(self, request: WebhookRequest, url: WebhookUrl) -> tuple[int, str | None]:
-        """Return the answer's status and Retry-After header."""
-        backend = CheckedNetworkBackend(
-            networks=self._networks,
-            tls=url.scheme == "https",
-            ssl_context=self._ssl_context,
-            deadline=Deadline(self._timeout_s),
-            resolve=self._resolve,
-        )
-        headers = {
-            **request.headers,
-            "Host": url.authority,
-            "User-Agent": self._user_agent,
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-        }
-        # httpcore2 modifies the SSL context that it is given, so the shared one must not be passed.
-        # The backend ignores this one.
-        unused_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        with (
-            httpcore2.ConnectionPool(ssl_context=unused_context, network_backend=backend) as pool,
-            pool.stream(
-                "POST",
-                httpcore2.URL(
-                    scheme=url.scheme.encode(),
-                    host=url.host.encode(),
-                    port=url.port,
-                    target=url.target.encode(),
-                ),
-                headers=list(headers.items()),
-                content=request.body,
-            ) as response,
-        ):
-            answer = {name.lower(): value for name, value in response.headers}
-            return response.status, answer.get(b"retry-after", b"").decode("latin-1") or None
-
-
-def _unreachable(reason: str) -> WebhookResponse:
-    return WebhookResponse(DeliveryResult.RETRY, UNREACHABLE, reason=reason)
+            with self._exchange.send(
+                "POST", url, headers=headers, body=request.body, deadline=deadline
+            ) as answer:
+                return _interpret(answer.status, answer.header("retry-after"))
+        except NoAnswer as error:
+            return WebhookResponse(DeliveryResult.RETRY, UNREACHABLE, reason=str(error))
 
 
 def _interpret(status: int, retry_after: str | None) -> WebhookResponse:

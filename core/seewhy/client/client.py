@@ -3,7 +3,6 @@
 import io
 import time
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self, TypedDict, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from seewhy.client.errors import ExplanationFailed, WaitTimedOut
 from seewhy.client.event_stream import follow_events
-from seewhy.client.images import Image, ImageId, file_part, submission_body
+from seewhy.client.images import Image, ImageId, image_body, submission_body
 from seewhy.client.responses import Event, Explanation, Links, Models, SentImage
 from seewhy.client.transport import Transport, retry_after_s
 from seewhy.schemas.job import JobState
@@ -97,17 +96,16 @@ class Client:
         """Close the connections."""
         self._transport.close()
 
-    def upload(self, image: Path | bytes) -> ImageId:
-        """Send an image once, to submit it any number of times by its id.
+    def upload(self, image: Image) -> ImageId:
+        """Send an image (a file, its content or its URL) once, to submit it by its id.
 
         Raises `OSError` when the file cannot be read.
         """
-        files = {"image": file_part(image)}
-        response = self._transport.send("POST", "/v1/images", files=files)
+        response = self._transport.send("POST", "/v1/images", **image_body(image))
         return ImageId(self._parse(SentImage, response).image_id)
 
     def submit(self, image: Image, **options: Unpack[RequestOptions]) -> Explanation:
-        """Submit an image (a file, its content or its id) and return without waiting.
+        """Submit an image (a file, its content, id or URL) and return without waiting.
 
         Raises `OSError` when the file cannot be read.
         """

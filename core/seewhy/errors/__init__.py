@@ -7,6 +7,8 @@ SeewhyError
 │   ├── UnknownClass          The model has no such class.
 │   ├── UnknownLayer          The model offers no such layer.
 │   ├── UnknownImage          The tenant has sent no image with this id.
+│   ├── ImageUrlRefused       No image may come from this URL.
+│   ├── ImageUnreachable      The URL gives no image.
 │   ├── TooManyPasses         The explanation would take too many forward passes.
 │   ├── RequestTooLarge       The request without its image exceeds a limit.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
@@ -38,6 +40,7 @@ SeewhyError
 │   ├── TenantRecordsFull     The tenant has too many records of jobs that were not computed.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
+│   ├── TooManyDownloads      The limit on images downloaded at once is reached.
 │   ├── TooManyRedeliveries   The webhook was just sent again.
 │   └── TooManyFailures       An address sent too many invalid credentials.
 ├── ObjectNotFound            The object store has no object under this key.
@@ -66,6 +69,8 @@ from seewhy.errors.requests import (
     IdempotencyKeyBusy,
     IdempotencyKeyReused,
     ImageTooLarge,
+    ImageUnreachable,
+    ImageUrlRefused,
     InsufficientScope,
     InvalidRequest,
     LedgerUnavailable,
@@ -81,6 +86,7 @@ from seewhy.errors.requests import (
     StoreUnavailable,
     TenantQueueFull,
     TenantRecordsFull,
+    TooManyDownloads,
     TooManyFailures,
     TooManyPasses,
     TooManyRedeliveries,
@@ -125,6 +131,8 @@ __all__ = [
     "IdempotencyKeyReused",
     "ImageGone",
     "ImageTooLarge",
+    "ImageUnreachable",
+    "ImageUrlRefused",
     "InsufficientScope",
     "InvalidRequest",
     "LedgerUnavailable",
@@ -145,6 +153,7 @@ __all__ = [
     "StoreUnavailable",
     "TenantQueueFull",
     "TenantRecordsFull",
+    "TooManyDownloads",
     "TooManyFailures",
     "TooManyPasses",
     "TooManyRedeliveries",

@@ -39,6 +39,19 @@ class UnknownImage(InvalidRequest):
     code = "unknown_image"
 
 
+class ImageUrlRefused(InvalidRequest):
+    """No image may come from this URL."""
+
+    code = "image_url_refused"
+
+
+class ImageUnreachable(InvalidRequest):
+    """The URL gives no image."""
+
+    code = "image_unreachable"
+    retryable = True
+
+
 class TooManyPasses(InvalidRequest):
     """The explanation would take too many forward passes."""
 
@@ -248,6 +261,12 @@ class TooManyRenderings(Overloaded):
     """The limit on pixels drawn at once is reached."""
 
     code = "too_many_renderings"
+
+
+class TooManyDownloads(Overloaded):
+    """The limit on images downloaded at once is reached."""
+
+    code = "too_many_downloads"
 
 
 class TooManyRedeliveries(Overloaded):

@@ -1,4 +1,4 @@
-"""Where images come from: sent with a request, or sent before.
+"""Where images come from: sent with a request, sent before, or named by a URL.
 
 Every source becomes an image that has been checked and can be stored. All that can go wrong is an
 error of the request.
@@ -7,6 +7,7 @@ error of the request.
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 from seewhy.errors import InvalidRequest, ObjectNotFound, UnknownImage
 from seewhy.imaging import codecs
@@ -43,6 +44,18 @@ class KnownImage:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteImage:
+    """An image at a URL: https, http or s3."""
+
+    url: str
+
+    @property
+    def identity(self) -> str:
+        """The URL: a retry must not depend on what it has later."""
+        return f"url {self.url}"
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedImage:
     """A checked image of one tenant, ready to be stored."""
 
@@ -56,40 +69,84 @@ class ResolvedImage:
         return self.image_id
 
 
-ImageSource = SentImage | KnownImage | ResolvedImage
+ImageSource = SentImage | KnownImage | RemoteImage | ResolvedImage
+
+
+class RemoteImages(Protocol):
+    """Where remote images are read."""
+
+    def check(self, url: str) -> None:
+        """Raise `ImageUrlRefused` when no image may come from this URL, without reading it."""
+        ...
+
+    def read(self, url: str, *, client: str) -> bytes:
+        """Read what a URL has, for `client`.
+
+        Raises `ImageUrlRefused`, `ImageUnreachable`, `ImageTooLarge`, `Overloaded` and
+        `Unavailable`.
+        """
+        ...
 
 
 class ImageResolver:
     """Resolves sources. One per process, used by many threads."""
 
-    def __init__(self, *, settings: Settings, store: ObjectStore) -> None:
-        """Read the images that were sent before from `store`."""
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: ObjectStore,
+        downloads: RemoteImages,
+        buckets: RemoteImages,
+    ) -> None:
+        """Read the images that were sent before from `store`, others from URLs and buckets."""
         self._settings = settings
         self._store = store
+        self._downloads = downloads
+        self._buckets = buckets
+
+    def prepare(self, source: ImageSource, *, context: RequestContext) -> ImageSource:
+        """Check what needs no server: an image in the request itself, an id, a URL.
+
+        Raises `InvalidRequest` and `BadImage`.
+        """
+        if isinstance(source, SentImage):
+            return self.resolve(source, context=context)
+        if isinstance(source, KnownImage) and not is_image_id(source.image_id):
+            raise InvalidRequest("image_id must be the image_id that POST /v1/images returned.")
+        if isinstance(source, RemoteImage):
+            self._remote(source).check(source.url)
+        return source
 
     def resolve(self, source: ImageSource, *, context: RequestContext) -> ResolvedImage:
         """Read and check an image for the tenant in `context`; nothing is written.
 
-        Raises `InvalidRequest`, `UnknownImage`, `BadImage` and `StoreUnavailable`.
+        Reading a remote image may take as long as `SEEWHY_IMAGE_URL_TIMEOUT_S`. Raises
+        `InvalidRequest` or a subclass, `BadImage`, `Overloaded` and `Unavailable`.
         """
         if isinstance(source, ResolvedImage):
             return source
         if isinstance(source, SentImage):
             return self._check(source, tenant=context.tenant)
-        body = self._read(source, tenant=context.tenant)
+        if isinstance(source, RemoteImage):
+            body = self._remote(source).read(source.url, client=context.tenant)
+        else:
+            body = self._read(source, context=context)
         return self._check(SentImage(body), tenant=context.tenant)
+
+    def _remote(self, source: RemoteImage) -> RemoteImages:
+        return self._buckets if source.url.startswith("s3://") else self._downloads
 
     def store(self, image: ResolvedImage) -> None:
         """Store an image, or renew its retention. Raises `StoreUnavailable`."""
         upload = image.upload
         self._store.put(upload.key, upload.body, content_type=upload.media_type)
 
-    def _read(self, source: KnownImage, *, tenant: str) -> bytes:
+    def _read(self, source: KnownImage, *, context: RequestContext) -> bytes:
         """Read an image that the tenant has sent; another tenant's is as unknown as any other."""
-        if not is_image_id(source.image_id):
-            raise InvalidRequest("image_id must be the image_id that POST /v1/images returned.")
+        self.prepare(source, context=context)
         try:
-            return self._store.get(image_key(source.image_id, tenant=tenant))
+            return self._store.get(image_key(source.image_id, tenant=context.tenant))
         except ObjectNotFound as error:
             raise UnknownImage(
                 "There is no image with this id: it was not sent, or it is past its retention. "

@@ -21,7 +21,7 @@ from seewhy.errors import (
     UnknownMethod,
 )
 from seewhy.ids import new_job_id
-from seewhy.jobs.image_sources import ImageResolver, ImageSource, ResolvedImage, SentImage
+from seewhy.jobs.image_sources import ImageResolver, ImageSource, ResolvedImage
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter
@@ -38,11 +38,11 @@ from seewhy.ledger.types import (
 )
 from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
+from seewhy.schemas.http_url import parse_http_url
 from seewhy.schemas.job import Job, MethodOptions
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import TargetOrIndex, resolve_targets
-from seewhy.schemas.webhook_url import parse_webhook_url
 from seewhy.settings import Settings
 
 
@@ -114,8 +114,7 @@ class SubmitService:
         the job cannot be stored or has no workers.
         """
         validated = self._validate(request, context, quotas)
-        if isinstance(source, SentImage):  # a bad one binds no key
-            source = self._images.resolve(source, context=context)
+        source = self._images.prepare(source, context=context)  # a bad one binds no key
         if not key:
             return self._submit(new_job_id(), source, validated)
         digest = hashlib.sha256((source.identity + request.model_dump_json()).encode()).hexdigest()
@@ -193,7 +192,7 @@ class SubmitService:
             raise InvalidRequest(
                 "Webhooks are off on this server: its operator has set no signing secret."
             )
-        parsed = parse_webhook_url(url)
+        parsed = parse_http_url(url)
         return parsed.origin + parsed.target
 
 

@@ -7,11 +7,11 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Box
+from seewhy.schemas.http_url import validate_http_url
 from seewhy.schemas.job import Priority
 from seewhy.schemas.methods import METHOD_INFO, Normalization, ScoreKind
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
-from seewhy.schemas.webhook_url import validate_webhook_url
 
 MAX_FALLBACKS = 3
 MAX_LAYERS = 4
@@ -77,7 +77,7 @@ class ExplanationRequest(StrictModel):
     deadline_s: float | None = Field(
         None, gt=0, le=86_400, description="Seconds until an unfinished job expires."
     )
-    webhook: Annotated[str, AfterValidator(validate_webhook_url)] | None = Field(
+    webhook: Annotated[str, AfterValidator(validate_http_url)] | None = Field(
         None, description="A URL that receives the outcome as a signed POST request."
     )
     metadata: dict[str, JsonValue] = Field(

@@ -150,11 +150,12 @@ def open_store(settings: Settings) -> ObjectStore:
     """
     if settings.store_url.startswith("file://"):
         return _open_directory(path_of_file_url(settings.store_url))
-    provider = _credentials(settings)
+    provider = credentials(settings)
+    bucket = settings.store_url.removeprefix("s3://")
     public_endpoint = settings.s3_public_endpoint or settings.s3_endpoint
     return ObstoreAdapter(
-        _open_s3(settings, endpoint=settings.s3_endpoint, provider=provider),
-        public=_open_s3(settings, endpoint=public_endpoint, provider=provider),
+        open_bucket(settings, bucket, endpoint=settings.s3_endpoint, provider=provider),
+        public=open_bucket(settings, bucket, endpoint=public_endpoint, provider=provider),
     )
 
 
@@ -176,14 +177,15 @@ def _open_directory(directory: Path) -> ObjectStore:
     return ObstoreAdapter(LocalStore(directory, automatic_cleanup=True))
 
 
-def _open_s3(
-    settings: Settings, *, endpoint: str | None, provider: "S3CredentialProvider"
+def open_bucket(
+    settings: Settings, bucket: str, *, endpoint: str | None, provider: "S3CredentialProvider"
 ) -> S3Store:
+    """Open a bucket, without contacting its server."""
     config: S3Config = {"region": settings.s3_region}
     if endpoint is not None:
         config["endpoint"] = endpoint.rstrip("/")
     return S3Store(
-        settings.store_url.removeprefix("s3://"),
+        bucket,
         config=config,
         credential_provider=provider,
         client_options={**_CLIENT_OPTIONS, "allow_http": (endpoint or "").startswith("http://")},
@@ -191,7 +193,8 @@ def _open_s3(
     )
 
 
-def _credentials(settings: Settings) -> "S3CredentialProvider":
+def credentials(settings: Settings) -> "S3CredentialProvider":
+    """Return the operator's credentials. Raises `SettingsError` when there are none."""
     key_id, secret = settings.s3_access_key_id, settings.s3_secret_access_key
     if key_id is not None and secret is not None:
         credential: S3Credential = {

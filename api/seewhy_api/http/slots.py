@@ -1,38 +1,39 @@
-"""The limits on open event streams: of a process, and of each client."""
+"""Limits on what is open at once: in a process, and for each client."""
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from seewhy.errors import TooManyStreams
-
-RETRY_AFTER_S = 2
+from seewhy.errors import Overloaded
 
 
-class StreamSlots:
-    """Counts the open streams of one process."""
+class ClientSlots:
+    """Counts what is open in one process. Thread-safe."""
 
-    def __init__(self, *, total: int, per_client: int) -> None:
-        """Allow `total` streams, and `per_client` of them to one client."""
+    def __init__(
+        self, *, total: int, per_client: int, refusal: Callable[[int], Overloaded]
+    ) -> None:
+        """Allow `total` at once, and `per_client` of them to one client.
+
+        `refusal` makes the error for a limit that is reached.
+        """
         self._total = total
         self._per_client = per_client
+        self._refusal = refusal
         self._open: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
-        """Count a stream of `client` for the length of the block. Raises `TooManyStreams`."""
+        """Count one for `client` for the length of the block. Raises the refusal."""
         with self._lock:
             for count, limit in (
                 (self._open[client], self._per_client),
                 (self._open.total(), self._total),
             ):
                 if count >= limit:
-                    raise TooManyStreams(
-                        f"Stream limit ({limit}) reached. Retry later, or poll.",
-                        retry_after_s=RETRY_AFTER_S,
-                    )
+                    raise self._refusal(limit)
             self._open[client] += 1
         try:
             yield

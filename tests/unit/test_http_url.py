@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.schemas.webhook_url import URL_LIMIT, parse_webhook_url, validate_webhook_url
+from seewhy.schemas.http_url import URL_LIMIT, parse_http_url, validate_http_url
 
 ORIGINS = {
     "https://example.com": "https://example.com:443",
@@ -61,32 +61,32 @@ REFUSED = {
 
 @pytest.mark.parametrize("url", ORIGINS)
 def test_an_origin_is_normalized_to_scheme_host_and_port(url: str) -> None:
-    assert parse_webhook_url(url).origin == ORIGINS[url]
-    assert validate_webhook_url(url) == url
+    assert parse_http_url(url).origin == ORIGINS[url]
+    assert validate_http_url(url) == url
 
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_an_invalid_url_is_refused_with_the_reason(url: str) -> None:
-    for refuse in (validate_webhook_url, parse_webhook_url):
+    for refuse in (validate_http_url, parse_http_url):
         with pytest.raises(ValueError, match=REFUSED[url]):
             refuse(url)
 
 
 def test_path_and_query_are_not_changed() -> None:
-    assert parse_webhook_url("https://h/a%2Fb;c//d/../?q=%00&r").target == "/a%2Fb;c//d/../?q=%00&r"
-    assert parse_webhook_url("https://h?q").target == "/?q"
+    assert parse_http_url("https://h/a%2Fb;c//d/../?q=%00&r").target == "/a%2Fb;c//d/../?q=%00&r"
+    assert parse_http_url("https://h?q").target == "/?q"
 
 
 def test_a_url_of_the_maximum_length_is_accepted() -> None:
     longest = "https://h/".ljust(URL_LIMIT, "a")
-    assert validate_webhook_url(longest) == longest
+    assert validate_http_url(longest) == longest
 
 
 @given(st.text())
 def test_any_text_is_refused_or_has_a_stable_origin(text: str) -> None:
     for url in (text, f"https://{text}", f"https://h/{text}"):
         try:
-            origin = parse_webhook_url(url).origin
+            origin = parse_http_url(url).origin
         except ValueError:
             continue
-        assert parse_webhook_url(origin).origin == origin
+        assert parse_http_url(origin).origin == origin

@@ -1,11 +1,11 @@
-"""The dispatcher's network backend for httpcore2: only checked addresses, one deadline per request.
+"""A network backend for httpcore2: only checked addresses, one deadline per request.
 
 The backend resolves a host once, checks every address, and connects to a checked address. A second
 lookup, which could return another address (DNS rebinding), never happens. TLS and the Host header
 still use the host name.
 
 Raises only httpcore2's errors and `AddressNotAllowed`. Their messages contain nothing that a
-receiver sent.
+server sent.
 """
 
 import socket
@@ -16,9 +16,9 @@ from typing import Any
 
 import httpcore2
 
-from seewhy_api.webhooks.address_policy import Address, AddressNotAllowed, Network, check_addresses
-from seewhy_api.webhooks.deadline import Deadline
-from seewhy_api.webhooks.dns import Resolve, resolve
+from seewhy_api.outgoing.address_policy import Address, AddressNotAllowed, Network, check_addresses
+from seewhy_api.outgoing.deadline import Deadline
+from seewhy_api.outgoing.dns import Resolve, resolve
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -102,7 +102,7 @@ class CheckedNetworkBackend(httpcore2.NetworkBackend):
 class DeadlineStream(httpcore2.NetworkStream):
     """A connected socket whose operations all share one deadline.
 
-    httpcore2's timeouts restart with each read: a receiver that drips bytes would never time out.
+    httpcore2's timeouts restart with each read: a server that drips bytes would never time out.
     """
 
     def __init__(

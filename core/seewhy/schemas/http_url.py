@@ -1,4 +1,4 @@
-"""Validate webhook URLs as text; no name is resolved."""
+"""Validate the URLs of webhooks and images as text; no name is resolved."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ _NETLOC = re.compile(
 _URI_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
 
 
-class WebhookUrl(NamedTuple):
+class HttpUrl(NamedTuple):
     """The parts of a URL that a request needs."""
 
     scheme: str
@@ -42,7 +42,7 @@ class WebhookUrl(NamedTuple):
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
-def parse_webhook_url(url: str) -> WebhookUrl:
+def parse_http_url(url: str) -> HttpUrl:
     """Split a URL into the parts that a request needs.
 
     A valid URL is http or https, has a host, no credentials and no fragment, at most `URL_LIMIT`
@@ -68,12 +68,12 @@ def parse_webhook_url(url: str) -> WebhookUrl:
         raise ValueError("holds credentials; remove them")
     host, port = _host_and_port(parts.netloc)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return WebhookUrl(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], target)
+    return HttpUrl(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], target)
 
 
-def validate_webhook_url(url: str) -> str:
-    """Return the URL unchanged. Raises `ValueError` as `parse_webhook_url` does."""
-    parse_webhook_url(url)
+def validate_http_url(url: str) -> str:
+    """Return the URL unchanged. Raises `ValueError` as `parse_http_url` does."""
+    parse_http_url(url)
     return url
 
 

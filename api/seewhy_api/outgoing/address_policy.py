@@ -1,7 +1,8 @@
-"""The addresses that a webhook may reach: the public internet and the operator's own networks.
+"""The addresses that a client's URL may reach: the public internet and the operator's networks.
 
-Clients choose webhook URLs, and the dispatcher runs inside the operator's network. Without this
-policy a client could reach internal services through it (server-side request forgery, SSRF).
+Clients choose the URLs of webhooks and images, and the service runs inside the operator's network.
+Without this policy a client could reach internal services through it (server-side request forgery,
+SSRF).
 """
 
 from collections.abc import Iterable, Sequence
@@ -64,7 +65,7 @@ class AddressNotAllowed(SeewhyError):
 def check_addresses(
     addresses: Iterable[str], *, networks: Sequence[Network], tls: bool
 ) -> list[Address]:
-    """Return the addresses of one host if a webhook may reach all of them.
+    """Return the addresses of one host if a client's URL may reach all of them.
 
     Public addresses require `tls`; addresses in `networks` do not. Raises `AddressNotAllowed` when
     one address is not allowed, even among allowed ones, or when there is none.
