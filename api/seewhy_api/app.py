@@ -24,7 +24,7 @@ from seewhy.storage.retention import open_retention
 from seewhy_api.background.key_use import KeyUseRecorder
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
-from seewhy_api.http import auth, problems
+from seewhy_api.http import auth, problems, query
 from seewhy_api.http.browser_checks import BrowserChecks
 from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
@@ -174,5 +174,6 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
         flask.register_blueprint(create_blueprint(deps))
     flask.register_blueprint(create_documentation_blueprint())
     auth.install(flask, authenticator)
+    query.install(flask)
     described_routes(flask)  # refuses a route without a description
     return flask

@@ -176,7 +176,8 @@ def test_errors_are_sent_before_the_stream_starts(cluster: ProcessCluster, job_i
     assert status("no-such-job") == (404, "unknown_explanation")
     past_ms = int((datetime.now(UTC) - timedelta(days=8)).timestamp() * 1000)
     assert status(str(UUID(int=past_ms << 80 | 7 << 76 | 2 << 62))) == (410, "explanation_gone")
-    assert status(job_id, **{"Last-Event-ID": "yesterday"}) == (422, "invalid_request")
+    for last_id in ("yesterday", ""):
+        assert status(job_id, **{"Last-Event-ID": last_id}) == (422, "invalid_request")
 
 
 def test_hundreds_of_streams_share_few_redis_connections_and_block_no_request(

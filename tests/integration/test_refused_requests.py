@@ -211,6 +211,14 @@ def test_values_that_no_field_can_hold_are_refused_with_their_field(client: Flas
         assert detail == "metadata.a: must be a finite number"
 
 
+def test_a_query_parameter_that_is_named_twice_is_refused(client: FlaskClient, cat: bytes) -> None:
+    job_id = submit_image(client, cat).get_json()["id"]
+    for path in ("", "/overlay", "/events"):
+        refused = client.get(f"/v1/explanations/{job_id}{path}?wait=1&wait=2")
+        detail = assert_problem(refused, 422, "invalid_request")
+        assert detail == "The query names 'wait' more than once."
+
+
 def test_unknown_paths_and_methods_are_problem_responses(client: FlaskClient) -> None:
     assert_problem(client.get("/v1/nothing"), 404, "not_found")
     response = client.delete("/v1/models")

@@ -32,6 +32,7 @@ def contrast(why: str | int, *rivals: str | int) -> Contrast:
         ("top:1", (-1,)),
         ("top:3", (-1, -2, -3)),
         (["dog", 0, "4"], (1, 0, 4)),
+        ([3.0], (3,)),
         (["predicted", "dog"], (-1, 1)),
         (Against(against="predicted"), (Target(index=-1, against=True),)),
         (contrast("predicted", "dog", 3), (Target(index=-1, rivals=(1, 3)),)),

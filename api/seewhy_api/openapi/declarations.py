@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from seewhy.errors import ExplanationGone, SeewhyError, Unavailable, UnknownExplanation
 from seewhy_api.openapi.examples import EXAMPLE_ID
+from seewhy_api.streaming.event_stream import EVENT_ID_PATTERN
 
 View = TypeVar("View", bound=Callable[..., Any])
 JsonSchema = Mapping[str, Any]
@@ -74,7 +75,7 @@ REQUEST_HEADERS: Mapping[str, Parameter] = MappingProxyType(
         ),
         "Last-Event-ID": Parameter(
             description="The id of the last event that was received: the stream continues there.",
-            schema={"type": "string"},
+            schema={"type": "string", "pattern": EVENT_ID_PATTERN},
         ),
     }
 )

@@ -14,7 +14,7 @@ from seewhy_api.http.serializers import serialize_explanation
 from seewhy_api.http.slots import ClientSlots
 from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
-from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
+from seewhy_api.streaming.event_stream import EVENT_ID_PATTERN, OUTCOME_ID, parse_last_event_id
 from seewhy_api.streaming.sse_writer import SseWriter
 
 RETRY_AFTER_S = 2
@@ -23,7 +23,11 @@ RETRY_AFTER_S = 2
 class ResumeQuery(BaseModel):
     """The query of an event stream."""
 
-    after: str | None = Field(None, description="Like `Last-Event-ID`, for clients without it.")
+    after: str | None = Field(
+        None,
+        pattern=EVENT_ID_PATTERN,
+        description="Like `Last-Event-ID`, for clients that cannot send it.",
+    )
 
 
 STREAM = Operation(
@@ -66,10 +70,11 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
         The stream starts with the current state and ends with the outcome, whose data is the whole
         explanation. `Last-Event-ID` or `?after=` resumes it. After the outcome, answers 204.
         """
-        last_id = request.headers.get("Last-Event-ID") or request.args.get("after")
+        query = ResumeQuery.model_validate(request.args.to_dict())
+        last_id = request.headers.get("Last-Event-ID", query.after)
         if last_id == OUTCOME_ID:
             return Response(status=HTTPStatus.NO_CONTENT)  # an EventSource does not reconnect then
-        after = parse_last_event_id(last_id) if last_id else None
+        after = None if last_id is None else parse_last_event_id(last_id)
         context = request_context()
         with ExitStack() as stack:
             stack.enter_context(slots.take(f"{context.tenant} {request.remote_addr}"))

@@ -9,6 +9,7 @@ from seewhy.schemas.regions import MAX_REGIONS, Threshold
 
 _ScaleMaximum = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Size = Annotated[int, Field(ge=16, le=65_500)]
+_Colormap = Annotated[str, Field(json_schema_extra={"enum": list(COLORMAPS)})]
 _SIZE = (
     "The longer side of the drawing in pixels. It is scaled down only: a smaller image keeps its "
     "size."
@@ -38,7 +39,7 @@ class MapChoice(BaseModel):
 class RenderOptions(MapChoice):
     """The query parameters of an overlay or a heatmap."""
 
-    colormap: str | None = Field(None, description=_COLORMAP)
+    colormap: _Colormap | None = Field(None, description=_COLORMAP)
     alpha: float = Field(0.6, ge=0, le=1, description="The opacity of the strongest color.")
     polarity: Literal["positive", "negative", "signed"] = Field(
         "positive", description="Evidence for the target, against it, or both."
@@ -87,5 +88,5 @@ class ContourOptions(RegionOptions):
     alpha: float = Field(
         0, ge=0, le=1, description="The opacity of the map's strongest color; 0 draws no map."
     )
-    colormap: str | None = Field(None, description=_COLORMAP)
+    colormap: _Colormap | None = Field(None, description=_COLORMAP)
     size: _Size | None = Field(None, description=_SIZE)

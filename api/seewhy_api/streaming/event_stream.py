@@ -21,6 +21,7 @@ OUTCOME_ID = "end"
 HEARTBEAT = ": still here\n\n"
 
 _POSITION = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
+EVENT_ID_PATTERN = f"^({_POSITION.pattern}|{OUTCOME_ID})$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ class Rectangle(StoredModel):
     height: float
 
 
-_Coordinate = Annotated[float, Field(allow_inf_nan=False)]
-_Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Coordinate = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Length = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class Box(Rectangle):

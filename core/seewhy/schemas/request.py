@@ -9,13 +9,16 @@ from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.http_url import validate_http_url
 from seewhy.schemas.job import Priority
-from seewhy.schemas.methods import METHOD_INFO, Normalization, ScoreKind
+from seewhy.schemas.methods import METHOD_INFO, METHODS, Normalization, ScoreKind
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
 
 MAX_FALLBACKS = 3
 MAX_LAYERS = 4
 METADATA_LIMIT_BYTES = 4_096
+
+MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
+"""Looked up in the model's catalog entry, which may offer fewer, with an error code of its own."""
 
 
 class ExplanationRequest(StrictModel):
@@ -24,8 +27,8 @@ class ExplanationRequest(StrictModel):
     model: str | None = Field(
         None, description="A model name from /v1/models. Default: the server's default model."
     )
-    method: str = Field("gradcam", description="The explanation method.")
-    fallback: tuple[str, ...] = Field(
+    method: MethodName = Field("gradcam", description="The explanation method.")
+    fallback: tuple[MethodName, ...] = Field(
         (),
         max_length=MAX_FALLBACKS,
         description="Methods to try in this order until a map of the image has the verdict `ok`.",
@@ -69,17 +72,24 @@ class ExplanationRequest(StrictModel):
         None, description="The box that the evidence should lie in. Requires `trust` in outputs."
     )
     cache: bool = Field(
-        True, description="Whether the outcome of an identical request may be reused."
+        True,
+        strict=True,
+        description="Whether the outcome of an identical request may be reused.",
     )
     priority: Priority = Field(
         Priority.INTERACTIVE, description="Interactive jobs run before batch jobs."
     )
     deadline_s: float | None = Field(
-        None, gt=0, le=86_400, description="Seconds until an unfinished job expires."
+        None, strict=True, gt=0, le=86_400, description="Seconds until an unfinished job expires."
     )
-    webhook: Annotated[str, AfterValidator(validate_http_url)] | None = Field(
-        None, description="A URL that receives the outcome as a signed POST request."
-    )
+    webhook: (
+        Annotated[
+            str,
+            AfterValidator(validate_http_url),
+            Field(json_schema_extra={"format": "uri", "pattern": "^https?://"}),
+        ]
+        | None
+    ) = Field(None, description="A URL that receives the outcome as a signed POST request.")
     metadata: dict[str, JsonValue] = Field(
         default_factory=dict, description="Returned unchanged. At most 4,096 bytes of JSON."
     )

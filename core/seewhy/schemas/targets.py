@@ -2,7 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 from seewhy.errors import InvalidRequest
 from seewhy.quoting import quote
@@ -12,7 +20,13 @@ from seewhy.schemas.labels import Labels
 MAX_TARGETS = 20
 MAX_RIVALS = 5
 
-ClassNameOrIndex = StrictInt | StrictStr
+
+def _integer(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+ClassNameOrIndex = Annotated[StrictInt, BeforeValidator(_integer)] | StrictStr
+"""JSON has one kind of number: 7.0 is the class 7."""
 
 
 class Contrast(StrictModel):
