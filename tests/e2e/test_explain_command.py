@@ -108,19 +108,33 @@ def test_without_a_service_a_temporary_one_runs_and_stops(folder: Path) -> None:
     assert not list(temporary.iterdir())
 
 
-def test_the_example_in_the_readme_runs(url: str, tmp_path: Path) -> None:
-    readme = (PHOTOS.parents[1] / "README.md").read_text()
-    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+def run_example(page: str, url: str, *, folder: Path) -> str:
+    """Run the Python example of a page against a service; return what it prints."""
+    text = (PHOTOS.parents[1] / page).read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(example.strip().splitlines()) <= 12
-    (tmp_path / "examples").symlink_to(PHOTOS.parent)
+    (folder / "examples").symlink_to(PHOTOS.parent)
     run = subprocess.run(
         [sys.executable, "-c", example.replace("http://127.0.0.1:8000", url)],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     assert run.returncode == 0, run.stderr
-    assert re.match(r"[\w ]+: 0\.\d\d, map ok\n", run.stdout)
+    return run.stdout
+
+
+def test_the_example_of_regions_runs(url: str, tmp_path: Path) -> None:
+    printed = run_example("docs/regions.md", url, folder=tmp_path)
+    box, found, mask = printed.splitlines()
+    assert re.fullmatch(r"3[12]\d x 30\d pixels, (89|9\d)%", box)
+    assert re.fullmatch(r"1 region, [23]\d vertices", found)
+    assert mask == "(400, 600) True"
+
+
+def test_the_example_in_the_readme_runs(url: str, tmp_path: Path) -> None:
+    printed = run_example("README.md", url, folder=tmp_path)
+    assert re.match(r"[\w ]+: 0\.\d\d, map ok\n", printed)
     assert present(cv2.imread(str(tmp_path / "cat.seewhy.jpg"))).shape == (300, 451, 3)

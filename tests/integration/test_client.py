@@ -21,6 +21,7 @@ from seewhy.client import (
     WaitTimedOut,
 )
 from seewhy.embedded.tcp_ports import free_port
+from seewhy.imaging.codecs import encode_mask_png
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Verdict
 from servers.scripted import Request, Response, scripted
@@ -326,6 +327,39 @@ def test_a_pickled_map_is_rejected() -> None:
         pytest.raises(UnexpectedResponse, match="not an array"),
     ):
         client.map(client.get(ID))
+
+
+def test_regions_and_the_mask_of_a_target_are_fetched() -> None:
+    box = {"x": 10, "y": 20, "width": 30, "height": 40}
+    region = {
+        "box": box, "area_px": 900, "peak": {"x": 20.5, "y": 30.5}, "score": 1.0, "share": 0.8,
+        "contour": [[10, 20], [10, 60], [40, 60], [40, 20]], "holes": [], "new_field": 1,
+    }  # fmt: skip
+    found = {
+        "image_width_px": 40, "image_height_px": 60, "method": "gradcam", "map": 1,
+        "covers": {"x": 0, "y": 0, "width": 40, "height": 60}, "target": SCORE, "verdict": "ok",
+        "polarity": "negative", "rule": "p90", "threshold": 0.5, "maximum": 2.0, "found": 3,
+        "regions": [region],
+    }  # fmt: skip
+    pixels = np.zeros((60, 40), np.uint8)
+    pixels[20:60, 10:40] = 255
+    mask = encode_mask_png(pixels, bits=1)
+    with scripted(Response(200, found), Response(200, mask), Response(200, b"\x89PNG")) as server:
+        with Client(server.url) as client:
+            regions = client.regions(ID, target=1, threshold="p90", polarity="negative")
+            drawn = client.mask(ID, components=3)
+            with pytest.raises(UnexpectedResponse, match="the mask is not a PNG"):
+                client.mask(ID)
+        paths = [request.path for request in server.requests]
+
+    assert (regions.found, regions.rule, regions.target.label) == (3, "p90", "tiger cat")
+    assert regions.regions[0].contour[2] == (40, 60)
+    assert drawn.dtype == np.bool_
+    np.testing.assert_array_equal(drawn, pixels > 0)
+    assert paths[:2] == [
+        f"/v1/explanations/{ID}/regions?map=1&threshold=p90&polarity=negative",
+        f"/v1/explanations/{ID}/mask.png?map=0&bits=1&components=3",
+    ]
 
 
 def test_cancel_returns_the_explanation() -> None:

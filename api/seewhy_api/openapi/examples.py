@@ -101,6 +101,7 @@ SUCCEEDED: dict[str, Any] = {
                 "rivals": [],
                 "against": False,
                 "trust": None,
+                "regions": None,
             }
         ],
         "top": [_SCORE],

@@ -7,7 +7,7 @@
 ...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
 """
 
-from seewhy.client.client import Client, RequestOptions
+from seewhy.client.client import Client
 from seewhy.client.errors import (
     ClientError,
     ExplanationFailed,
@@ -17,6 +17,7 @@ from seewhy.client.errors import (
     WaitTimedOut,
 )
 from seewhy.client.images import ImageId
+from seewhy.client.request_options import RegionOptions, RequestOptions
 from seewhy.client.responses import (
     Event,
     Explanation,
@@ -26,6 +27,8 @@ from seewhy.client.responses import (
     TrustScores,
     WebhookStatus,
 )
+from seewhy.schemas.map_regions import MapRegions
+from seewhy.schemas.regions import OutlinedRegion, Region
 
 __all__ = [
     "Client",
@@ -35,7 +38,11 @@ __all__ = [
     "ExplanationFailed",
     "ExplanationResult",
     "ImageId",
+    "MapRegions",
     "Models",
+    "OutlinedRegion",
+    "Region",
+    "RegionOptions",
     "RequestOptions",
     "RequestRejected",
     "Score",

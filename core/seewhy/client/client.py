@@ -2,64 +2,29 @@
 
 import io
 import time
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from collections.abc import Generator
+from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
 import httpx2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
 from pydantic import BaseModel, ValidationError
 
 from seewhy.client.errors import ExplanationFailed, WaitTimedOut
 from seewhy.client.event_stream import follow_events
 from seewhy.client.images import Image, ImageId, image_body, submission_body
+from seewhy.client.request_options import RegionOptions, RequestOptions
 from seewhy.client.responses import Event, Explanation, Links, Models, SentImage
 from seewhy.client.transport import Transport, retry_after_s
 from seewhy.schemas.job import JobState
+from seewhy.schemas.map_regions import MapRegions
 
 _LONG_POLL_S = 20
 
 Response = TypeVar("Response", bound=BaseModel)
-
-
-class RequestOptions(TypedDict, total=False):
-    """The fields of a request besides the image. Omitted fields take the service's defaults."""
-
-    model: str | None
-    """A name from `models()`."""
-    method: str
-    """A CAM method of the model; `models()` lists them."""
-    fallback: Sequence[str]
-    """Methods to try in order while no map has the verdict `ok`."""
-    score: str
-    """The score to explain: `logit` or `probability`."""
-    layer: str | Sequence[str]
-    """A layer of the model, or several whose maps are fused. Default: its target layer."""
-    targets: str | Sequence[int | str | Mapping[str, Any]] | Mapping[str, Any]
-    """`predicted`, `top:N`, or one or a list of: a class, `{"why": X, "not": [Y]}`,
-    `{"against": X}`."""
-    preset: str | None
-    """`classic`: the original recipe, which fixes method, score and rendering."""
-    normalize: str | float
-    """The value drawn as full heat: the `image`'s maximum, 1 for `none`, or a number."""
-    outputs: Sequence[str] | None
-    """What the worker produces in advance: `overlay`, `trust`, or nothing for large batches."""
-    box: Mapping[str, float] | None
-    """The object's box for `trust`: x, y, width and height in pixels."""
-    cache: bool
-    """Whether the service may return the result of an identical earlier request."""
-    priority: str | None
-    """`interactive` or `batch`."""
-    deadline_s: float | None
-    """The explanation expires if it has not started after this many seconds."""
-    webhook: str | None
-    """The URL that receives the outcome."""
-    metadata: dict[str, Any] | None
-    """Returned unchanged with the explanation."""
-    idempotency_key: str | None
-    """Requests with the same key give the same explanation. Default: a new key per call."""
 
 
 class Client:
@@ -185,6 +150,33 @@ class Client:
             raise self._transport.unexpected(response, "the map is not an array") from error
         return np.asarray(maps, dtype=np.float32)
 
+    def regions(
+        self, explanation: Explanation | str, *, target: int = 0, **options: Unpack[RegionOptions]
+    ) -> MapRegions:
+        """Return the regions of one target's map, in pixels of the upright image.
+
+        `target` is an index into `result.targets`. By default the largest region from 15 % of the
+        strongest evidence on, or from the threshold of the request.
+        """
+        params = {"map": target, **_given(options)}
+        response = self._transport.send("GET", f"{_path(explanation)}/regions", params=params)
+        return self._parse(MapRegions, response)
+
+    def mask(
+        self, explanation: Explanation | str, *, target: int = 0, **options: Unpack[RegionOptions]
+    ) -> NDArray[np.bool_]:
+        """Return the pixels of the regions of one target's map, `(height, width)`.
+
+        The arguments are those of `regions`.
+        """
+        params = {"map": target, "bits": "1", **_given(options)}
+        response = self._transport.send("GET", f"{_path(explanation)}/mask.png", params=params)
+        try:
+            with PillowImage.open(io.BytesIO(response.content), formats=("PNG",)) as image:
+                return np.asarray(image, dtype=np.bool_)
+        except (OSError, SyntaxError, ValueError) as error:  # as Pillow raises
+            raise self._transport.unexpected(response, "the mask is not a PNG") from error
+
     def cancel(self, explanation: Explanation | str) -> Explanation:
         """Request cancellation; the returned status shows whether it has taken effect."""
         response = self._transport.send("POST", f"{_path(explanation)}/cancel")
@@ -223,6 +215,11 @@ class Client:
 def _path(explanation: Explanation | str) -> str:
     explanation_id = explanation.id if isinstance(explanation, Explanation) else explanation
     return f"/v1/explanations/{quote(explanation_id, safe='')}"
+
+
+def _given(options: RegionOptions) -> dict[str, Any]:
+    """Return the options of regions as query parameters."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _links(explanation: Explanation | str) -> Links | None:

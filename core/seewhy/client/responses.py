@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from seewhy.schemas.job import JobState
+from seewhy.schemas.regions import Region
 from seewhy.schemas.result import Verdict
 
 
@@ -53,6 +54,7 @@ class Target(_Response):
     rivals: tuple[Score, ...] = ()
     against: bool = False
     trust: TrustScores | None = None
+    regions: tuple[Region, ...] | None = None
 
 
 class Covers(_Response):

@@ -62,7 +62,7 @@ class Transport:
         path: str,
         *,
         wait_s: float = 0.0,
-        params: Mapping[str, str | int] | None = None,
+        params: Mapping[str, str | float] | None = None,
         headers: Mapping[str, str] | None = None,
         files: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,

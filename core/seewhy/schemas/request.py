@@ -62,11 +62,11 @@ class ExplanationRequest(StrictModel):
         description="The smallest evidence of a region: a fraction of the maximum, `otsu`, or a "
         "percentile of the map's cells such as `p90`.",
     )
-    outputs: tuple[Literal["overlay", "trust"], ...] = Field(
+    outputs: tuple[Literal["overlay", "trust", "regions"], ...] = Field(
         ("overlay",),
-        max_length=2,
+        max_length=3,
         description="The outputs to compute with the explanation. An overlay can also be rendered "
-        "later; the trust scores (`trust`) cannot.",
+        "later, and `regions` can be found later; the trust scores (`trust`) cannot.",
     )
     box: Box | None = Field(
         None, description="The box that the evidence should lie in. Requires `trust` in outputs."

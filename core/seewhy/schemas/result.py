@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.methods import ScoreKind
+from seewhy.schemas.regions import Region
 from seewhy.schemas.trust_scores import TrustScores
 
 
@@ -54,6 +55,9 @@ class TargetResult(StoredModel):
     )
     trust: TrustScores | None = Field(
         None, description="The trust scores of the map, if requested."
+    )
+    regions: tuple[Region, ...] | None = Field(
+        None, description="The largest region of the map, if requested; empty without evidence."
     )
 
 

@@ -4,9 +4,11 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from in_memory_worker import IMAGE_KEY, InMemoryWorker, job_ids
 from optionals import present
@@ -14,7 +16,9 @@ from seewhy.client.responses import ExplanationResult
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import decode_npy
 from seewhy.ledger.types import Completion
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
+from seewhy.schemas.regions import OutlinedRegion, Point
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
 from seewhy_worker.checkpoints.checkpoint import Checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
@@ -81,6 +85,63 @@ def test_a_job_without_outputs_has_no_overlay(worker: InMemoryWorker) -> None:
         f"results/{job}/1/map.npy",
         f"results/{job}/1/result.json",
     ]
+
+
+TO_STORED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""EXIF orientation → how an upright image is stored."""
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_regions_lie_on_the_upright_image(worker: InMemoryWorker, orientation: int) -> None:
+    """The stub's map is the image: its brightest part is the region, however the file stores it."""
+    upright = np.zeros((70, 140, 3), np.uint8)
+    upright[10:20, 100:120] = 255
+    file = BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(upright)
+    if orientation in TO_STORED:
+        image = image.transpose(TO_STORED[orientation])
+    image.save(file, "PNG", exif=exif.tobytes())
+    worker.store.put(IMAGE_KEY, file.getvalue(), content_type="image/png")
+    (job,) = job_ids(1)
+    worker.submit(job, outputs=("regions",), threshold=0.5, image_width_px=140, image_height_px=70)
+    worker.run()
+    (target,) = worker.result(job).targets
+    (region,) = present(target.regions)
+    assert region.box == Rectangle(x=101, y=10, width=18, height=10)
+    assert (region.peak, region.score) == (Point(x=110, y=15), 1)
+    assert not isinstance(region, OutlinedRegion)
+
+
+def test_regions_are_found_for_each_target_with_the_threshold_of_the_request(
+    worker: InMemoryWorker,
+) -> None:
+    jobs = plain, low, high = job_ids(3)
+    worker.submit(plain, targets=(2, 0))
+    worker.submit(low, targets=(2, 0), outputs=("regions",), threshold="p30")
+    worker.submit(high, targets=(2, 0), outputs=("regions",), threshold="p90")
+    worker.run()
+    targets = [worker.result(job).targets for job in jobs]
+    assert [target.regions for target in targets[0]] == [None, None]
+    low_px, high_px = (
+        [region.area_px for target in found for region in present(target.regions)]
+        for found in targets[1:]
+    )
+    assert len(low_px) == len(high_px) == 2
+    assert min(low_px) > max(high_px) > 0
+    document = json.loads(worker.store.get(f"results/{low}/1/result.json"))
+    assert [len(target["regions"]) for target in document["targets"]] == [1, 1]
+    client_view = ExplanationResult.model_validate(document)
+    assert client_view.targets[0].regions == targets[1][0].regions
 
 
 def test_non_finite_numbers_are_null_in_json_and_nan_in_the_client(

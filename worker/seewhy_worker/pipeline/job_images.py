@@ -1,6 +1,7 @@
 """The images of jobs, decoded within a budget of pixels."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from seewhy.errors import ImageGone, ObjectNotFound
@@ -59,6 +60,12 @@ class JobImages:
             return self._decoded(job, self.read(job), draw)
         with self._budget.reserve(job.image_width_px * job.image_height_px):
             return draw(kept)
+
+    @contextmanager
+    def reserved(self, job: Job) -> Iterator[None]:
+        """Hold the pixels of a job's image for the length of the block, without the image."""
+        with self._budget.reserve(job.image_width_px * job.image_height_px):
+            yield
 
     def _decoded(self, job: Job, body: bytes, use: Callable[[ImageArray], Output]) -> Output:
         cost = pixel_cost(body, width_px=job.image_width_px, height_px=job.image_height_px)

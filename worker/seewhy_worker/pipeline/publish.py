@@ -14,6 +14,7 @@ from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
+from seewhy_worker.explain.regions import with_regions
 from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import Explainer, ImageExplanation
 from seewhy_worker.pipeline.exposure import Exposure
@@ -63,8 +64,7 @@ class ResultPublisher:
         """
         started = time.perf_counter()
         job, claim = fetched.job, fetched.claim
-        if job.box:
-            explanation = with_localization(explanation, job.box)
+        explanation = self._measure(explanation, job)
         bodies = {"map": maps.encode_npy(explanation.maps)}
         if "overlay" in job.outputs:
             bodies["overlay"] = self._images.draw(
@@ -102,6 +102,20 @@ class ResultPublisher:
         }
         self._put(fetched, "result", json.dumps(document).encode())
         return result
+
+    def _measure(self, explanation: ImageExplanation, job: Job) -> ImageExplanation:
+        """Add what is measured on the map alone, as far as the job asks for it."""
+        if job.box:
+            explanation = with_localization(explanation, job.box)
+        if "regions" not in job.outputs:
+            return explanation
+        with self._images.reserved(job):
+            return with_regions(
+                explanation,
+                width_px=job.image_width_px,
+                height_px=job.image_height_px,
+                threshold=job.threshold,
+            )
 
     def _key(self, fetched: FetchedJob, name: str) -> str:
         return result_key(fetched.claim.job_id, fetched.claim.fence, FILES[name][0])
