@@ -1,6 +1,7 @@
 """Fixtures for servers and files that all tests share."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -52,6 +53,13 @@ def s3() -> Iterator[s3_servers.S3Server]:
 def photos() -> Path:
     """The folder of example photos."""
     return PHOTOS
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The command of a browser of the Chromium family."""
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    return next(filter(None, found), None) or skip_without("Chromium")
 
 
 @pytest.fixture

@@ -140,8 +140,9 @@ def licenses_page() -> str:
             "",
             "This page is generated from the locks in `requirements/` and the metadata of the",
             "packages. Binary packages can contain further libraries under their own licenses, for",
-            "example FFmpeg (LGPL-2.1) in OpenCV; the packages contain these texts. The `nvidia`",
-            "packages belong to the extra `worker-gpu` only.",
+            "example FFmpeg (LGPL-2.1) in OpenCV; the packages contain these texts.",
+            "flask-openapi-swagger contains Swagger UI (Apache-2.0). The `nvidia` packages belong",
+            "to the extra `worker-gpu` only.",
             "",
             *licenses.table(),
         ]

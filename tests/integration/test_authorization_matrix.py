@@ -62,6 +62,8 @@ MATRIX: Mapping[str, Row] = {
     "GET /healthz": Row(None, other_tenant=200),
     "GET /readyz": Row(None, other_tenant=200),
     "GET /openapi.json": Row(None, other_tenant=200),
+    "GET /docs": Row(None, other_tenant=200),
+    "GET /docs/<asset>": Row(None, other_tenant=200),
 }
 """Method and URL rule → what the route answers."""
 
@@ -141,7 +143,12 @@ def resources(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -
     assert response.status_code == 202, response.get_data(as_text=True)
     finish_next_job(settings)
     job_id = str(response.get_json()["id"])
-    return {"<job_id>": job_id, "<key_id>": keys.leaked.key_id, "<name>": "vgg16"}
+    return {
+        "<job_id>": job_id,
+        "<key_id>": keys.leaked.key_id,
+        "<name>": "vgg16",
+        "<asset>": "start.js",
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from seewhy.errors import ExplanationGone, SeewhyError, Unavailable, UnknownExplanation
 from seewhy_api.openapi.examples import EXAMPLE_ID
+from seewhy_api.openapi.viewer_assets import MEDIA_TYPES
 from seewhy_api.streaming.event_stream import EVENT_ID_PATTERN
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -46,6 +47,10 @@ PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             description="The name of a model.",
             schema={"type": "string"},
             example="efficientnet-lite0",
+        ),
+        "asset": Parameter(
+            description="The name of a file of the viewer.",
+            schema={"type": "string", "enum": list(MEDIA_TYPES)},
         ),
         "key_id": Parameter(
             description="The public id of an API key.",

@@ -1,0 +1,98 @@
+"""The page /docs: it shows every operation, under a strict policy, without another site."""
+
+import os
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx2
+import pytest
+from flask.testing import FlaskClient
+
+from http_api import assert_problem
+from servers.process_cluster import running_api
+from servers.valkey import RedisServer
+
+
+class References(HTMLParser):
+    """Collects what a page loads, and what it holds inline."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.inline: list[str] = []
+        self._tag = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._tag = tag
+        named = dict(attrs)
+        if tag in {"script", "link"}:
+            self.loaded.append(named.get("src") or named.get("href") or "")
+        self.inline += [name for name, _ in attrs if name == "style" or name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        if self._tag in {"script", "style"} and data.strip():
+            self.inline.append(data)
+
+
+def test_the_page_loads_only_files_of_this_service(client: FlaskClient) -> None:
+    page = References()
+    page.feed(client.get("/docs").get_data(as_text=True))
+    assert page.inline == []
+    files = [each for each in page.loaded if not each.startswith("data:")]
+    assert sorted(files) == ["docs/start.js", "docs/swagger-ui-bundle.js", "docs/swagger-ui.css"]
+    for file in files:
+        response = client.get(f"/{file}")
+        assert response.status_code == 200
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert len(response.data) > 100
+    assert b'url: "openapi.json"' in client.get("/docs/start.js").data
+
+
+def test_the_policy_of_the_page_allows_neither_inline_code_nor_other_sites(
+    client: FlaskClient,
+) -> None:
+    policy = client.get("/docs").headers["Content-Security-Policy"]
+    assert "script-src 'self'; style-src 'self';" in policy
+    for allowed in ("unsafe", "http", "*"):
+        assert allowed not in policy
+    assert "connect-src" not in client.get("/v1/models").headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "index.html", "..%2Fdocument.py", "__init__.py"])
+def test_the_viewer_serves_no_other_file(client: FlaskClient, name: str) -> None:
+    assert_problem(client.get(f"/docs/{name}"), 404, "not_found")
+
+
+def test_a_browser_shows_every_operation_and_violates_no_policy(
+    valkey: RedisServer, tmp_path: Path, browser: str
+) -> None:
+    with running_api(valkey, tmp_path) as cluster:
+        document = httpx2.get(f"{cluster.url}/openapi.json").json()
+        run = subprocess.run(
+            [
+                *(
+                    browser,
+                    "--headless",
+                    "--no-sandbox",
+                    "--disable-gpu",
+                    "--enable-logging=stderr",
+                ),
+                *("--virtual-time-budget=20000", f"--user-data-dir={tmp_path}/browser"),
+                *("--dump-dom", f"{cluster.url}/docs"),
+            ],
+            env=os.environ | {"HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+    console = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
+    assert console == []
+    shown = set(re.findall(r'id="operations-(?!tag-)\w+-(\w+)"', run.stdout))
+    assert shown == {
+        operation["operationId"]
+        for item in document["paths"].values()
+        for operation in item.values()
+    }
