@@ -59,7 +59,9 @@ def _is_off(schema: dict[str, Any]) -> bool:
 
 def _narrow_parameters(parameters: list[dict[str, Any]], *, model: str) -> None:
     for parameter in parameters:
-        if (parameter["name"], parameter["in"]) == ("name", "path"):
+        if (parameter["name"], parameter["in"]) == ("request", "query"):
+            parameter["schema"] = {"enum": ["{}", '{"outputs": []}']}
+        elif (parameter["name"], parameter["in"]) == ("name", "path"):
             parameter["schema"] = {"enum": [model, "vgg16"]}
         elif (parameter["name"], parameter["in"]) == ("map", "query"):
             parameter["schema"]["maximum"] = 0

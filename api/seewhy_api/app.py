@@ -7,20 +7,23 @@ from flask import Flask
 
 from seewhy.access.key_ring import KeyRing
 from seewhy.access.key_store import KeyStore
+from seewhy.batches.batches import create_batches
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import ImageResolver
-from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
-from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.jobs.submission import JobSubmitter
+from seewhy.jobs.submit_service import SubmitService
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import lanes_of
-from seewhy.schemas.job import Job
 from seewhy.settings import Settings
 from seewhy.storage.image_buckets import ImageBuckets
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from seewhy.storage.retention import open_retention
+from seewhy_api.background.acceptor import AcceptorTask
 from seewhy_api.background.key_use import KeyUseRecorder
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
@@ -32,6 +35,7 @@ from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
+from seewhy_api.routes.batches import create_batches_blueprint
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.documentation import create_documentation_blueprint
 from seewhy_api.routes.events import create_events_blueprint
@@ -57,6 +61,7 @@ class Api:
     key_use: KeyUseRecorder
     event_feed: EventFeed
     sweeper: Sweeper
+    acceptor: AcceptorTask
     retention: RetentionTask | None
     """None when the object store expires objects itself."""
 
@@ -67,6 +72,7 @@ class Api:
         """
         self.event_feed.start(is_running=is_running)
         self.sweeper.start()
+        self.acceptor.start()
         self.key_use.start()
         if self.retention:
             self.retention.start()
@@ -75,6 +81,7 @@ class Api:
         """Stop the threads."""
         self.event_feed.stop()
         self.sweeper.stop()
+        self.acceptor.stop()
         self.key_use.stop()
         if self.retention:
             self.retention.stop()
@@ -90,29 +97,14 @@ def create_api(settings: Settings) -> Api:
     event_feed = EventFeed(ledger=ledger)
     store = open_store(settings)
     recovery = Recovery(ledger=ledger, store=store, retention_s=settings.retention_s)
-    deps = Dependencies(
-        settings=settings,
+    deps = _create_dependencies(
+        settings,
         catalog=catalog,
         ledger=ledger,
-        outbox=ledger.outbox,
-        workers=ledger.workers,
         store=store,
-        images=_create_resolver(settings, store),
         wakeups=wakeups,
         event_feed=event_feed,
-        long_poll=LongPoll(
-            ledger=ledger, event_feed=event_feed, max_waiting=settings.api_threads // 2
-        ),
         recovery=recovery,
-        lookup=JobLookup(ledger=ledger, recovery=recovery, retention_s=settings.retention_s),
-        pixels=PixelBudget(
-            pixels=settings.api_megapixels * 1_000_000,
-            max_waiting=settings.api_threads // 4,
-            timeout_s=RENDERING_TIMEOUT_S,
-        ),
-        served_models=ServedModels(
-            registry=ledger.workers, refuse_after_s=settings.refuse_unserved_after_s
-        ),
     )
     sweeper = Sweeper(
         ledger=ledger,
@@ -124,8 +116,8 @@ def create_api(settings: Settings) -> Api:
     )
     retention = open_retention(
         settings,
-        job_exists=lambda job_id: ledger.read(job_id) is not None,
-        image_key_of=_image_key_of,
+        job_exists=lambda job_id: bool(ledger.read(job_id) or ledger.batches.read(job_id)),
+        image_keys_of=image_keys_of,
     )
     keys = KeyRing(KeyStore(store))
     key_use = KeyUseRecorder(ledger.key_use)
@@ -136,7 +128,99 @@ def create_api(settings: Settings) -> Api:
         key_use=key_use,
         event_feed=event_feed,
         sweeper=sweeper,
+        acceptor=AcceptorTask(deps.batches.acceptor),
         retention=RetentionTask(retention=retention) if retention else None,
+    )
+
+
+def _create_dependencies(
+    settings: Settings,
+    *,
+    catalog: Catalog,
+    ledger: RedisLedger,
+    store: ObjectStore,
+    wakeups: WakeupPublisher,
+    event_feed: EventFeed,
+    recovery: Recovery,
+) -> Dependencies:
+    images = _create_resolver(settings, store)
+    served_models = ServedModels(
+        registry=ledger.workers, refuse_after_s=settings.refuse_unserved_after_s
+    )
+    submit_service = _create_submit_service(
+        settings,
+        catalog=catalog,
+        ledger=ledger,
+        store=store,
+        images=images,
+        wakeups=wakeups,
+        recovery=recovery,
+        require_served=served_models.require,
+    )
+    batches = create_batches(
+        settings,
+        batches=ledger.batches,
+        ledger=ledger,
+        store=store,
+        images=images,
+        submit_service=submit_service,
+        wakeups=wakeups,
+        recovery=recovery,
+    )
+    return Dependencies(
+        settings=settings,
+        catalog=catalog,
+        ledger=ledger,
+        outbox=ledger.outbox,
+        workers=ledger.workers,
+        store=store,
+        images=images,
+        submit_service=submit_service,
+        batches=batches,
+        wakeups=wakeups,
+        event_feed=event_feed,
+        long_poll=LongPoll(
+            ledger=ledger, event_feed=event_feed, max_waiting=settings.api_threads // 2
+        ),
+        recovery=recovery,
+        lookup=_create_lookup(settings, ledger, recovery),
+        pixels=PixelBudget(
+            pixels=settings.api_megapixels * 1_000_000,
+            max_waiting=settings.api_threads // 4,
+            timeout_s=RENDERING_TIMEOUT_S,
+        ),
+        served_models=served_models,
+    )
+
+
+def _create_submit_service(
+    settings: Settings,
+    *,
+    catalog: Catalog,
+    ledger: RedisLedger,
+    store: ObjectStore,
+    images: ImageResolver,
+    wakeups: WakeupPublisher,
+    recovery: Recovery,
+    require_served: Callable[[str], None],
+) -> SubmitService:
+    return SubmitService(
+        settings=settings,
+        catalog=catalog,
+        ledger=ledger,
+        images=images,
+        submitter=JobSubmitter(ledger=ledger, store=store, wakeups=wakeups),
+        recovery=recovery,
+        require_served=require_served,
+    )
+
+
+def _create_lookup(settings: Settings, ledger: RedisLedger, recovery: Recovery) -> JobLookup:
+    return JobLookup(
+        ledger=ledger,
+        batches=ledger.batches,
+        recovery=recovery,
+        retention_s=settings.retention_s,
     )
 
 
@@ -149,11 +233,6 @@ def _create_resolver(settings: Settings, store: ObjectStore) -> ImageResolver:
     )
 
 
-def _image_key_of(manifest: bytes) -> str:
-    submission = Manifest.model_validate_json(manifest).submission
-    return Job.model_validate_json(submission.job).image_key
-
-
 def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flask:
     flask = Flask("seewhy_api", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
@@ -164,6 +243,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
     BrowserChecks(deps.settings).install(flask)
     for create_blueprint in (
         create_explanations_blueprint,
+        create_batches_blueprint,
         create_images_blueprint,
         create_events_blueprint,
         create_results_blueprint,

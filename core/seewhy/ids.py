@@ -1,5 +1,6 @@
-"""Job ids: UUIDs of version 7, which sort by the millisecond of their creation."""
+"""Ids of jobs and batches: UUIDs of version 7, which sort by the millisecond of their creation."""
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -20,10 +21,24 @@ def new_job_id(
     All of its `RANDOM_BITS` are random. Generators that count within a millisecond leave fewer, so
     that a client could guess the ids next to its own.
     """
-    randomness = random_bits(RANDOM_BITS)
+    return _uuid7(now_ms(), random_bits(RANDOM_BITS))
+
+
+def item_job_id(batch_id: str, index: int) -> str:
+    """Return the id of the job of a batch's item, always the same.
+
+    It has the time of the batch, and its other bits are a digest that only those can compute who
+    know the batch's id. Raises `ValueError` when `batch_id` is not a job id.
+    """
+    job_time(batch_id)
+    digest = hashlib.sha256(f"{batch_id}/{index}".encode()).digest()
+    return _uuid7(UUID(batch_id).int >> 80, int.from_bytes(digest) >> (256 - RANDOM_BITS))
+
+
+def _uuid7(at_ms: int, randomness: int) -> str:
     high, low = randomness >> 62, randomness & (2**62 - 1)
     version, variant = 0x7, 0b10
-    fields = now_ms() << 80 | version << 76 | high << 64 | variant << 62 | low
+    fields = at_ms << 80 | version << 76 | high << 64 | variant << 62 | low
     return str(UUID(int=fields))
 
 

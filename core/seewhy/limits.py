@@ -210,6 +210,17 @@ class Limits(BaseSettings):
         "cancelled, expired or answered from the cache; while it is reached, further submissions "
         "are refused with 429.",
     )
+    batch_max_items: int = Field(
+        10_000,
+        ge=1,
+        le=100_000,
+        description="The maximum number of items of a batch; more are refused with 413.",
+    )
+    batch_max_bytes: int = Field(
+        500_000_000,
+        ge=1_000_000,
+        description="The maximum size of a request with the items of a batch, in bytes.",
+    )
     tenant_batch_limit: int = Field(
         100,
         ge=1,

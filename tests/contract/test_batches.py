@@ -249,6 +249,17 @@ def test_cancelling_while_accepting_drops_the_items_that_are_no_jobs_yet(
     assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is None
 
 
+def test_a_batch_that_pauses_is_cancelled_at_once(harness: LedgerHarness) -> None:
+    create(harness, 3)
+    accept(harness, items(1))
+    harness.batches.release("b", "acceptor", retry_in_ms=5_000)
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is None
+    harness.batches.cancel("b")
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is not None
+    harness.batches.cancel("b")
+    assert harness.batches.lease("another", lease_ms=LEASE_MS) is None, "the lease is kept"
+
+
 def test_cancelling_an_ended_or_unknown_batch_changes_nothing(harness: LedgerHarness) -> None:
     create(harness, 1)
     accept(harness, items(1))

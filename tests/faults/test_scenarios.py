@@ -9,9 +9,10 @@ import pytest
 
 from faults.run import run
 from faults.scenarios import SCENARIOS
+from faults.scenarios.batches import ITEMS
 
-QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13", "F39")
-OWN_JOBS = {"F39": 15}
+QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13", "F39", "F40", "F42")
+OWN_JOBS = {"F39": 15, "F40": ITEMS, "F42": ITEMS}
 """How many jobs a scenario submits beside those of the load."""
 
 

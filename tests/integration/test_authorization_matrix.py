@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from batch_requests import item, ndjson, submit_batch
 from documented_client import DocumentedClient
 from http_api import MODEL, finish_next_job, submit_image
 from seewhy.access.api_key import ApiKey
@@ -31,6 +32,7 @@ from servers.valkey import RedisServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "access.md"
 EXPLANATION = "/v1/explanations/<job_id>"
+BATCH = "/v1/batches/<batch_id>"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ MATRIX: Mapping[str, Row] = {
     f"GET {EXPLANATION}/regions": Row((Scope.READ,)),
     f"GET {EXPLANATION}/mask.png": Row((Scope.READ,)),
     f"GET {EXPLANATION}/contours": Row((Scope.READ,)),
+    "POST /v1/batches": Row((Scope.SUBMIT,), right=202, other_tenant=202),
+    f"GET {BATCH}": Row((Scope.READ,)),
+    f"GET {BATCH}/results": Row((Scope.READ,)),
+    f"POST {BATCH}/cancel": Row((Scope.SUBMIT, Scope.READ)),
     "GET /v1/models": Row((), other_tenant=200),
     "GET /v1/models/<name>": Row((), other_tenant=200),
     "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
@@ -138,13 +144,16 @@ def cat(photos: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def resources(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -> Mapping[str, str]:
-    """What the rules name: a finished job of tenant `a` with a webhook, and a key of it."""
+    """What the rules name: a finished job of tenant `a` with a webhook, a batch and a key of it."""
     response = submit_image(client, cat, headers=bearer(keys.owner), webhook="https://hooks.test/x")
     assert response.status_code == 202, response.get_data(as_text=True)
     finish_next_job(settings)
     job_id = str(response.get_json()["id"])
+    batch = submit_batch(client, [item(cat)], headers=bearer(keys.owner))
+    batch_id = str(batch.get_json()["id"])
     return {
         "<job_id>": job_id,
+        "<batch_id>": batch_id,
         "<key_id>": keys.leaked.key_id,
         "<name>": "vgg16",
         "<asset>": "start.js",
@@ -184,6 +193,8 @@ def send(
     path = re.sub("<[a-z_]+>", lambda name: resources[name[0]], rule) + query
     if route in {"POST /v1/explanations", "POST /v1/images"}:
         options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
+    if route == "POST /v1/batches":
+        options |= {"data": ndjson([item(cat)]), "content_type": "application/x-ndjson"}
     address = f"127.1.1.{next(ADDRESSES)}"  # one address may fail only so often
     return client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **options)
 
@@ -256,7 +267,7 @@ def test_a_route_answers_each_kind_of_credentials_as_the_matrix_says(
 def test_what_belongs_to_another_tenant_is_answered_like_something_unknown(
     client: FlaskClient, keys: Keys, resources: Mapping[str, str], cat: bytes, route: str
 ) -> None:
-    nothing = {"<job_id>": new_job_id(), "<key_id>": "0" * 16}
+    nothing = {"<job_id>": new_job_id(), "<batch_id>": new_job_id(), "<key_id>": "0" * 16}
     foreign, unknown = (
         send(client, route, named, cat, headers=bearer(keys.stranger))
         for named in (resources, nothing)

@@ -9,13 +9,13 @@ import pytest
 
 from seewhy.errors import LedgerUnavailable, ObjectNotFound
 from seewhy.ids import new_job_id
+from seewhy.jobs.image_keys import image_keys_of
 from seewhy.settings import load
 from seewhy.storage import retention
 from seewhy.storage.keys import image_key, manifest_key, outcome_key, result_key
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from seewhy.storage.retention import LocalRetention, open_retention
-from seewhy_api import app
 from seewhy_api.background.retention import RetentionTask
 from servers.waiting import wait_until
 
@@ -30,7 +30,7 @@ def open_local_retention(root: Path, job_exists: Callable[[str], bool]) -> Local
         root=root,
         retention_s=DAY_S,
         job_exists=job_exists,
-        image_key_of=bytes.decode,
+        image_keys_of=lambda body: [body.decode()],
     )
 
 
@@ -125,7 +125,7 @@ def test_an_unreadable_manifest_is_kept_and_reported(
     key = aged.put(manifest_key(job_id), age_s=30 * DAY_S, body=b"\xff")
     assert aged.expire() == 0
     assert aged.keys() == {key}
-    assert "its image may expire early" in caplog.text
+    assert "its images may expire early" in caplog.text
 
 
 def test_re_uploading_an_image_renews_its_retention(aged: AgedStore) -> None:
@@ -198,12 +198,17 @@ def test_a_long_pass_runs_in_small_steps(aged: AgedStore, monkeypatch: pytest.Mo
 
 def test_a_bucket_has_no_local_retention() -> None:
     settings = load({})
-    assert open_retention(settings, job_exists=lambda _: True, image_key_of=bytes.decode) is None
+    assert (
+        open_retention(
+            settings, job_exists=lambda _: True, image_keys_of=lambda body: [body.decode()]
+        )
+        is None
+    )
 
 
 def test_the_api_finds_the_image_of_a_manifest() -> None:
     manifest = Path(__file__).parents[1] / "unit" / "formats" / "manifest.json"
-    assert app._image_key_of(manifest.read_bytes()) == f"images/{'a' * 64}"
+    assert image_keys_of(manifest.read_bytes()) == [f"images/{'a' * 64}"]
 
 
 def test_the_retention_task_survives_an_unavailable_ledger(aged: AgedStore) -> None:

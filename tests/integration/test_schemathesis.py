@@ -22,7 +22,7 @@ from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
-from seewhy_api.openapi.examples import SMALL_PNG_BASE64
+from seewhy_api.openapi.examples import BATCH_ITEMS, SMALL_PNG_BASE64
 from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer
 
@@ -50,6 +50,7 @@ def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
         api_port=free_port(),
         auth="keys",
         webhook_secrets=generate_secret(),
+        max_passes_per_request=100_000,  # which combinations are too many, a schema cannot say
     )
 
 
@@ -72,7 +73,7 @@ def cluster(settings: Settings, keys: list[ApiKey], tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def resources(cluster: ProcessCluster, keys: list[ApiKey]) -> Mapping[str, Any]:
-    """A finished explanation, its image, a key, and another that may be revoked."""
+    """A finished explanation, its image, a batch, a key, and another that may be revoked."""
     key, leaked = keys
     response = httpx2.post(
         f"{cluster.url}/v1/explanations?wait=30",
@@ -82,7 +83,17 @@ def resources(cluster: ProcessCluster, keys: list[ApiKey]) -> Mapping[str, Any]:
         timeout=40,
     )
     assert response.status_code == 200, response.text
+    batch = httpx2.post(
+        f"{cluster.url}/v1/batches",
+        headers={
+            "Authorization": f"Bearer {key.text}",
+            "Content-Type": "application/x-ndjson",
+        },
+        content=BATCH_ITEMS,
+    )
+    assert batch.status_code == 202, batch.text
     return {
+        "batch_id": batch.json()["id"],
         "job_id": response.json()["id"],
         "image_id": response.json()["image_id"],
         "key_id": leaked.key_id,

@@ -19,6 +19,7 @@ from seewhy_api.openapi.examples import EXAMPLE_ID, SMALL_PNG_BASE64
 RESOURCES = json.loads(os.environ["RESOURCES"])
 """Names of path parameters → something that exists; `own_key_id` → the key of the requests."""
 FORMS = {
+    "batch_id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "job_id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "key_id": re.compile(r"[0-9a-f]{16}"),
 }
@@ -27,6 +28,12 @@ BODILESS_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 for media_type in ("image/jpeg", "image/png", "image/webp"):
     schemathesis.openapi.media_type(media_type, st.just(base64.b64decode(SMALL_PNG_BASE64)))
+
+
+@schemathesis.serializer("application/x-ndjson")
+def write_lines(_: Any, value: Any) -> bytes:
+    """Send the lines of a batch as they are, and nothing for what is no text."""
+    return value.encode() if isinstance(value, str) else b""
 
 
 @schemathesis.hook

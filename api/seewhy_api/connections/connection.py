@@ -51,8 +51,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, server: Any, sock: socket.socket, *arguments: Any, **named: Any) -> None:
         """Accept a connection of `server`."""
-        self.parser_class = partial(RequestParser, budget=server.budget)
         self._limits: ServerLimits = server.limits
+        self.parser_class = partial(
+            RequestParser, budget=server.budget, max_batch_bytes=self._limits.max_batch_bytes
+        )
         self._request_started_s: float | None = time.monotonic()
         """When the header's first byte was awaited; None between two requests."""
         self._body_started_s: float | None = None

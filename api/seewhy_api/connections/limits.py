@@ -19,6 +19,8 @@ class ServerLimits:
     stream_threads: int
     max_connections: int
     max_body_bytes: int
+    max_batch_bytes: int = 500_000_000
+    """The size limit of a body with the items of a batch."""
     max_buffered_bytes: int
     header_timeout_s: float
     body_timeout_s: float
@@ -39,6 +41,7 @@ class ServerLimits:
             stream_threads=settings.api_streams,
             max_connections=settings.api_connections,
             max_body_bytes=max_body_bytes,
+            max_batch_bytes=settings.batch_max_bytes,
             max_buffered_bytes=settings.api_buffered_bytes,
             header_timeout_s=settings.api_header_timeout_s,
             body_timeout_s=settings.api_body_timeout_s,

@@ -1,6 +1,7 @@
 """Parses requests as waitress does, with limits that waitress lacks."""
 
 import contextlib
+import copy
 import threading
 from typing import IO, Any
 
@@ -13,6 +14,7 @@ MAX_CHUNK_LINE_BYTES = 1024
 MAX_TRAILER_BYTES = 8192
 FREE_FRAMING_BYTES = 16_384
 """The chunk headers of a body may have this many bytes, and an eighth of the body."""
+BATCHES_PATH = "/v1/batches"
 BODILESS_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -108,10 +110,13 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
     body_rcv: Any
     error: Any
 
-    def __init__(self, adjustments: Any, *, budget: BodyBudget) -> None:
-        """Count the body in `budget` until `close`."""
+    def __init__(
+        self, adjustments: Any, *, budget: BodyBudget, max_batch_bytes: int | None = None
+    ) -> None:
+        """Count the body in `budget` until `close`. A batch may be larger than other bodies."""
         super().__init__(adjustments)
         self._budget = budget
+        self._max_batch_bytes = max_batch_bytes
         self._counted_bytes = 0
 
     def received(self, data: bytes) -> int:
@@ -140,6 +145,9 @@ class RequestParser(HTTPRequestParser):  # type: ignore[misc]
         """Parse the header. Raises `ParsingError` for what waitress accepts against RFC 9112."""
         super().parse_header(header_plus)
         headers = self.headers
+        if self._max_batch_bytes and (self.command, self.path) == ("POST", BATCHES_PATH):
+            self.adj: Any = copy.copy(self.adj)
+            self.adj.max_request_body_size = self._max_batch_bytes + 1
         if self.version not in {"1.0", "1.1"}:
             self.fail(VersionNotSupported("Use HTTP/1.1."))
         if self.chunked and "CONTENT_LENGTH" in headers:

@@ -1,21 +1,33 @@
-"""Looks up the jobs of requests, and says precisely why one is missing."""
+"""Looks up the jobs and batches of requests, and says precisely why one is missing."""
 
 from datetime import UTC, datetime, timedelta
 
-from seewhy.errors import ExplanationGone, LedgerUnavailable, UnknownExplanation
+from seewhy.errors import (
+    BatchGone,
+    ExplanationGone,
+    LedgerUnavailable,
+    NotFound,
+    SeewhyError,
+    UnknownBatch,
+    UnknownExplanation,
+)
 from seewhy.ids import job_time
 from seewhy.jobs.recovery import Recovery
+from seewhy.ledger.ports.batches import BatchLedger
 from seewhy.ledger.ports.jobs import JobReader
-from seewhy.ledger.types import JobRecord
+from seewhy.ledger.types import BatchRecord, JobRecord
 from seewhy.schemas.context import RequestContext
 
 
 class JobLookup:
-    """The only way from a job id in a URL to a job: access rules belong here."""
+    """The only way from an id in a URL to a job or a batch: access rules belong here."""
 
-    def __init__(self, *, ledger: JobReader, recovery: Recovery, retention_s: int) -> None:
-        """Read `ledger`, and ask `recovery` whether it is complete."""
+    def __init__(
+        self, *, ledger: JobReader, batches: BatchLedger, recovery: Recovery, retention_s: int
+    ) -> None:
+        """Read jobs and batches, and ask `recovery` whether the ledger is complete."""
         self._ledger = ledger
+        self._batches = batches
         self._recovery = recovery
         self._retention_s = retention_s
 
@@ -34,12 +46,27 @@ class JobLookup:
         """
         if record is not None and record.context.tenant == context.tenant:
             return record
+        raise self._missing(job_id, "explanation", UnknownExplanation, ExplanationGone)
+
+    def read_batch(self, batch_id: str, *, context: RequestContext) -> BatchRecord:
+        """Read a batch of the caller's tenant.
+
+        Raises as `require_job` does, with `UnknownBatch` and `BatchGone`.
+        """
+        batch = self._batches.read(batch_id)
+        if batch is not None and batch.context.tenant == context.tenant:
+            return batch
+        raise self._missing(batch_id, "batch", UnknownBatch, BatchGone)
+
+    def _missing(
+        self, sought_id: str, noun: str, unknown: type[NotFound], gone: type[NotFound]
+    ) -> SeewhyError:
         try:
-            age = datetime.now(UTC) - job_time(job_id)
+            age = datetime.now(UTC) - job_time(sought_id)
         except ValueError:
-            raise UnknownExplanation("There is no explanation with this id.") from None
+            return unknown(f"There is no {noun} with this id.")
         if age > timedelta(seconds=self._retention_s):
-            raise ExplanationGone(f"Explanation {job_id} is past its retention and was deleted.")
+            return gone(f"This {noun} is past its retention and was deleted.")
         if not self._recovery.is_complete():
-            raise LedgerUnavailable("Redis lost jobs, which are being restored.")
-        raise UnknownExplanation("There is no explanation with this id.")
+            return LedgerUnavailable("Redis lost jobs, which are being restored.")
+        return unknown(f"There is no {noun} with this id.")

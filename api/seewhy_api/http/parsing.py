@@ -117,7 +117,15 @@ def _parse_json(request: Request) -> tuple[ImageSource, dict[str, Any]]:
             "Send multipart/form-data with a file part named image, or application/json with "
             f"{_SOURCE_NAMES}."
         )
-    split = split_json(request.get_data(cache=False))
+    return parse_document(request.get_data(cache=False))
+
+
+def parse_document(body: bytes) -> tuple[ImageSource, dict[str, Any]]:
+    """Return the image that a JSON document holds or names, and its other fields.
+
+    Raises `InvalidRequest`, `EmptyImage`, or pydantic's `ValidationError`.
+    """
+    split = split_json(body)
     value = parse_json(split.rest)
     if not isinstance(value, dict):
         raise InvalidRequest(f"The JSON must be an object with {_SOURCE_NAMES}.")

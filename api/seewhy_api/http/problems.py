@@ -22,6 +22,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.BatchTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.IdempotencyKeyBusy: HTTPStatus.CONFLICT,
     errors.BadImage: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -30,9 +31,12 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.ExplanationGone: HTTPStatus.GONE,
+    errors.BatchGone: HTTPStatus.GONE,
     errors.ResultNotReady: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyBatches: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooManyBatchUploads: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyDownloads: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRenderings: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -151,21 +155,30 @@ def _challenge(error: errors.SeewhyError) -> str | None:
 
 
 def _from_validation_error(error: ValidationError) -> Response:
+    mistakes = mistakes_of(error)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    if any(mistake["type"] == "json_invalid" for mistake in error.errors()):
+        status = HTTPStatus.BAD_REQUEST
+    return problem(status, errors.InvalidRequest.code, describe(mistakes), errors=mistakes)
+
+
+def mistakes_of(error: ValidationError) -> list[dict[str, str]]:
+    """List what is wrong with a request, without what the client sent."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
-    mistakes = [
+    return [
         {
             "field": cut(".".join(str(part) for part in mistake["loc"]), MAX_MISTAKE_CHARACTERS),
             "message": cut(mistake["msg"], MAX_MISTAKE_CHARACTERS),
         }
         for mistake in found[:MAX_MISTAKES]
     ]
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    if any(mistake["type"] == "json_invalid" for mistake in found):
-        status = HTTPStatus.BAD_REQUEST
-    detail = "; ".join(
+
+
+def describe(mistakes: list[dict[str, str]]) -> str:
+    """Return the mistakes as one text."""
+    return "; ".join(
         f"{m['field']}: {m['message']}" if m["field"] else m["message"] for m in mistakes
     )
-    return problem(status, errors.InvalidRequest.code, detail, errors=mistakes)
 
 
 def _from_http_exception(error: HTTPException) -> Response:

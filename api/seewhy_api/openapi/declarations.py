@@ -43,6 +43,11 @@ PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             schema={"type": "string", "format": "uuid"},
             example=EXAMPLE_ID,
         ),
+        "batch_id": Parameter(
+            description="The id of a batch.",
+            schema={"type": "string", "format": "uuid"},
+            example=EXAMPLE_ID,
+        ),
         "name": Parameter(
             description="The name of a model.",
             schema={"type": "string"},
@@ -88,7 +93,7 @@ REQUEST_HEADERS: Mapping[str, Parameter] = MappingProxyType(
 RESPONSE_HEADERS: Mapping[str, Parameter] = MappingProxyType(
     {
         "Location": Parameter(
-            description="The path of the explanation.",
+            description="The path of the explanation or batch.",
             schema={"type": "string", "format": "uri-reference"},
         ),
         "Retry-After": Parameter(

@@ -19,6 +19,7 @@ exists. The names in an operation's security requirement are the scopes that the
 
 TAGS = {
     "explanations": "Submit images and follow their explanations.",
+    "batches": "Submit many images at once and follow them together.",
     "results": "Maps, images drawn from them, and their regions.",
     "catalog": "The models, and the methods of each.",
     "keys": "API keys, for keys with the scope `admin`.",
@@ -42,6 +43,8 @@ SMALL_PNG_BASE64 = (
 """An image of 8 by 8 pixels."""
 
 IMAGE_ID = "4ac6c0b9a1a8e92e60f1d7dde0e45f4e14f3e27dd3b8ab6e5b3d2f3e9c1b7a55"
+
+BATCH_ITEMS = f'{{"key": "tile-1", "image_base64": "{SMALL_PNG_BASE64}"}}\n'
 
 _PATH = f"/v1/explanations/{EXAMPLE_ID}"
 _SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
@@ -151,7 +154,42 @@ REGIONS: dict[str, Any] = {
     ],
 }
 
+_BATCH_PATH = f"/v1/batches/{EXAMPLE_ID}"
+ACCEPTING: dict[str, Any] = {
+    "id": EXAMPLE_ID,
+    "status": "accepting",
+    "counts": {
+        "total": 3,
+        "waiting": 2,
+        "refused": 1,
+        "queued": 0,
+        "running": 0,
+        "succeeded": 0,
+        "failed": 0,
+        "cancelled": 0,
+        "expired": 0,
+    },
+    "cancel_requested": False,
+    "eta_s": None,
+    "created_at": "2026-09-21T14:13:20.000Z",
+    "accepted_at": None,
+    "finished_at": None,
+    "links": {
+        "self": _BATCH_PATH,
+        "results": f"{_BATCH_PATH}/results",
+        "cancel": f"{_BATCH_PATH}/cancel",
+    },
+    "refused": [
+        {
+            "index": 2,
+            "key": "text",
+            "code": "unsupported_image",
+            "detail": "The content is not JPEG, PNG or WebP.",
+        }
+    ],
+}
+
 RESPONSES: Mapping[str, Any] = MappingProxyType(
-    {"queued": QUEUED, "succeeded": SUCCEEDED, "regions": REGIONS}
+    {"queued": QUEUED, "succeeded": SUCCEEDED, "regions": REGIONS, "accepting": ACCEPTING}
 )
 """Name → the body of a response."""

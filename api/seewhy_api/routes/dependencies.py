@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from seewhy.batches.batches import Batches
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.jobs.image_sources import ImageResolver
 from seewhy.jobs.recovery import Recovery
+from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
@@ -25,6 +27,7 @@ class Dependencies:
     settings: Settings
     catalog: Catalog
     ledger: Ledger
+    batches: Batches
     outbox: Outbox
     workers: WorkerRegistry
     store: ObjectStore
@@ -32,6 +35,7 @@ class Dependencies:
     wakeups: WakeupPublisher
     event_feed: EventFeed
     long_poll: LongPoll
+    submit_service: SubmitService
     recovery: Recovery
     lookup: JobLookup
     pixels: PixelBudget

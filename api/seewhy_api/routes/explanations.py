@@ -13,8 +13,7 @@ from seewhy.errors import (
     ResultNotReady,
     TooManyRedeliveries,
 )
-from seewhy.jobs.submission import JobSubmitter
-from seewhy.jobs.submit_service import AcceptedRequest, SubmitService
+from seewhy.jobs.submit_service import AcceptedRequest
 from seewhy.ledger.types import DeliveryState, JobRecord, model_of
 from seewhy_api.http import rate_limits
 from seewhy_api.http.auth import current_caller, request_context, requires
@@ -142,16 +141,6 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
 
 
 def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
-    submit_service = SubmitService(
-        settings=deps.settings,
-        catalog=deps.catalog,
-        ledger=deps.ledger,
-        images=deps.images,
-        submitter=JobSubmitter(ledger=deps.ledger, store=deps.store, wakeups=deps.wakeups),
-        recovery=deps.recovery,
-        require_served=deps.served_models.require,
-    )
-
     @blueprint.post("")
     @requires(Scope.SUBMIT)
     @describe(SUBMIT)
@@ -174,7 +163,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         source, explanation_request = parse_submission(request)
         caller = current_caller()
-        accepted = submit_service.accept(
+        accepted = deps.submit_service.accept(
             source, explanation_request, key=key, context=caller.context, quotas=caller.quotas
         )
         record = _read_accepted(deps, accepted, wait_s=wait_s)

@@ -11,6 +11,7 @@ SeewhyError
 │   ├── ImageUnreachable      The URL gives no image.
 │   ├── TooManyPasses         The explanation would take too many forward passes.
 │   ├── RequestTooLarge       The request without its image exceeds a limit.
+│   ├── BatchTooLarge         The batch has too many items.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
 │   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
 ├── NotAcceptable             The request accepts no media type that the resource has.
@@ -27,6 +28,8 @@ SeewhyError
 ├── NotFound                  The requested resource does not exist.
 │   ├── UnknownExplanation    No explanation with this id was accepted.
 │   ├── ExplanationGone       The explanation is past its retention.
+│   ├── UnknownBatch          No batch with this id was accepted.
+│   ├── BatchGone             The batch is past its retention.
 │   ├── ResultNotReady        The explanation has no result.
 │   └── UnknownKey            There is no API key with this id.
 ├── Unavailable               A required server does not respond.
@@ -38,6 +41,8 @@ SeewhyError
 │   ├── TenantQueueFull       The tenant's share of the queue is full.
 │   ├── QuotaExceeded         The API key has used up one of its quotas.
 │   ├── TenantRecordsFull     The tenant has too many records of jobs that were not computed.
+│   ├── TooManyBatches        The tenant has too many unfinished batches.
+│   ├── TooManyBatchUploads   The limit on batches that are received at once is reached.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   ├── TooManyDownloads      The limit on images downloaded at once is reached.
@@ -62,6 +67,8 @@ whether the same call may succeed later. The API maps errors to HTTP statuses in
 from seewhy.errors.requests import (
     AccessDenied,
     BadImage,
+    BatchGone,
+    BatchTooLarge,
     BrokenImage,
     EmptyImage,
     ExplanationGone,
@@ -73,27 +80,14 @@ from seewhy.errors.requests import (
     ImageUrlRefused,
     InsufficientScope,
     InvalidRequest,
-    LedgerUnavailable,
-    ModelNotServed,
     NotAcceptable,
     NotFound,
     OriginNotAllowed,
-    Overloaded,
-    QueueFull,
-    QuotaExceeded,
     RequestTooLarge,
     ResultNotReady,
-    StoreUnavailable,
-    TenantQueueFull,
-    TenantRecordsFull,
-    TooManyDownloads,
-    TooManyFailures,
     TooManyPasses,
-    TooManyRedeliveries,
-    TooManyRenderings,
-    TooManyStreams,
     Unauthenticated,
-    Unavailable,
+    UnknownBatch,
     UnknownClass,
     UnknownExplanation,
     UnknownImage,
@@ -104,6 +98,24 @@ from seewhy.errors.requests import (
     UnsupportedImage,
 )
 from seewhy.errors.root import SeewhyError
+from seewhy.errors.service import (
+    LedgerUnavailable,
+    ModelNotServed,
+    Overloaded,
+    QueueFull,
+    QuotaExceeded,
+    StoreUnavailable,
+    TenantQueueFull,
+    TenantRecordsFull,
+    TooManyBatches,
+    TooManyBatchUploads,
+    TooManyDownloads,
+    TooManyFailures,
+    TooManyRedeliveries,
+    TooManyRenderings,
+    TooManyStreams,
+    Unavailable,
+)
 from seewhy.errors.work import (
     ExecutionError,
     ExplainerFailed,
@@ -121,6 +133,8 @@ from seewhy.errors.work import (
 __all__ = [
     "AccessDenied",
     "BadImage",
+    "BatchGone",
+    "BatchTooLarge",
     "BrokenImage",
     "EmptyImage",
     "ExecutionError",
@@ -153,6 +167,8 @@ __all__ = [
     "StoreUnavailable",
     "TenantQueueFull",
     "TenantRecordsFull",
+    "TooManyBatchUploads",
+    "TooManyBatches",
     "TooManyDownloads",
     "TooManyFailures",
     "TooManyPasses",
@@ -161,6 +177,7 @@ __all__ = [
     "TooManyStreams",
     "Unauthenticated",
     "Unavailable",
+    "UnknownBatch",
     "UnknownClass",
     "UnknownExplanation",
     "UnknownImage",

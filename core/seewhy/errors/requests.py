@@ -64,6 +64,12 @@ class RequestTooLarge(InvalidRequest):
     code = "request_too_large"
 
 
+class BatchTooLarge(InvalidRequest):
+    """The batch has too many items."""
+
+    code = "batch_too_large"
+
+
 class IdempotencyKeyReused(InvalidRequest):
     """The idempotency key belongs to another request."""
 
@@ -171,6 +177,18 @@ class ExplanationGone(NotFound):
     code = "explanation_gone"
 
 
+class UnknownBatch(NotFound):
+    """No batch with this id was accepted."""
+
+    code = "unknown_batch"
+
+
+class BatchGone(NotFound):
+    """The batch is past its retention."""
+
+    code = "batch_gone"
+
+
 class ResultNotReady(NotFound):
     """The explanation has no result."""
 
@@ -182,100 +200,3 @@ class UnknownKey(NotFound):
     """There is no API key with this id."""
 
     code = "unknown_key"
-
-
-class Unavailable(SeewhyError):
-    """A required server does not respond."""
-
-    code = "unavailable"
-    retryable = True
-
-
-class LedgerUnavailable(Unavailable):
-    """Redis does not respond."""
-
-    code = "ledger_unavailable"
-
-
-class StoreUnavailable(Unavailable):
-    """The object store does not respond or refuses the request."""
-
-    code = "store_unavailable"
-
-
-class ModelNotServed(Unavailable):
-    """No worker has had this model lately."""
-
-    code = "model_not_served"
-
-
-class Overloaded(SeewhyError):
-    """A limit on what is open or waiting is reached."""
-
-    code = "overloaded"
-    retryable = True
-
-    def __init__(self, message: str, *, retry_after_s: int) -> None:
-        """Suggest a retry after `retry_after_s`."""
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class QueueFull(Overloaded):
-    """The queue of this model and priority is full."""
-
-    code = "queue_full"
-
-
-class TenantQueueFull(Overloaded):
-    """The tenant's share of the queue is full."""
-
-    code = "tenant_queue_full"
-
-
-class QuotaExceeded(Overloaded):
-    """The API key has used up one of its quotas."""
-
-    code = "quota_exceeded"
-
-    def __init__(self, message: str, *, retry_after_s: int, quota: str, remaining: int) -> None:
-        """Name the quota, and say what is left of it: less than the request needs."""
-        super().__init__(message, retry_after_s=retry_after_s)
-        self.quota = quota
-        self.remaining = remaining
-
-
-class TenantRecordsFull(Overloaded):
-    """The tenant has too many records of jobs that were not computed."""
-
-    code = "tenant_records_full"
-
-
-class TooManyStreams(Overloaded):
-    """The limit on open event streams is reached."""
-
-    code = "too_many_streams"
-
-
-class TooManyRenderings(Overloaded):
-    """The limit on pixels drawn at once is reached."""
-
-    code = "too_many_renderings"
-
-
-class TooManyDownloads(Overloaded):
-    """The limit on images downloaded at once is reached."""
-
-    code = "too_many_downloads"
-
-
-class TooManyRedeliveries(Overloaded):
-    """The webhook was just sent again."""
-
-    code = "too_many_redeliveries"
-
-
-class TooManyFailures(Overloaded):
-    """An address sent too many invalid credentials."""
-
-    code = "too_many_failures"

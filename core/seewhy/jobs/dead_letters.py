@@ -6,10 +6,11 @@ from dataclasses import replace
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, UnknownExplanation
 from seewhy.ids import new_job_id
 from seewhy.imaging import codecs
+from seewhy.jobs.batch_documents import BatchDocuments
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.submission import JobSubmitter, UploadedImage
 from seewhy.ledger.ports.dead_letters import DeadLetterLedger
-from seewhy.ledger.types import JobRecord
+from seewhy.ledger.types import JobRecord, Submission
 from seewhy.schemas.job import Job, JobState
 from seewhy.storage.keys import manifest_key
 from seewhy.storage.port import ObjectStore
@@ -34,13 +35,13 @@ class DeadLetters:
         """
         record = self._require_failed(job_id)
         try:
-            failed = Manifest.model_validate_json(self._store.get(manifest_key(job_id)))
+            failed = self._submission_of(record)
             image_key = Job.model_validate_json(record.job).image_key
             body = self._store.get(image_key)
         except ObjectNotFound as error:
             raise ExplanationGone(f"Cannot retry {job_id}: {error}") from error
-        self._submitter.require_room(failed.submission.lane, context=failed.submission.context)
-        submission = replace(failed.submission, job_id=new_job_id(), key=None)
+        self._submitter.require_room(failed.lane, context=failed.context)
+        submission = replace(failed, job_id=new_job_id(), key=None, batch=None, batch_index=None)
         manifest = Manifest(submission=submission, retry_of=job_id)
         header = codecs.read_header(
             body, max_bytes=len(body), max_pixels=sys.maxsize, max_side_px=sys.maxsize
@@ -58,6 +59,14 @@ class DeadLetters:
             dismissed += self._ledger.dismiss(old) if old else 0
             if len(old) < len(records) or not records:
                 return dismissed
+
+    def _submission_of(self, record: JobRecord) -> Submission:
+        """Read how a job was submitted. Raises `ObjectNotFound`."""
+        if record.batch is not None:
+            documents = BatchDocuments(self._store)
+            return documents.read_submission(record.batch, record.batch_index or 0)
+        body = self._store.get(manifest_key(record.job_id))
+        return Manifest.model_validate_json(body).submission
 
     def _require_failed(self, job_id: str) -> JobRecord:
         record = self._ledger.read(job_id)

@@ -1,7 +1,8 @@
 """Rebuild the ledger from the object store after Redis has lost jobs.
 
 Each manifest whose job is not in the ledger becomes a job again: finished if the store has its
-outcome or result, queued otherwise. Repeated and concurrent rebuilds change nothing.
+outcome or result, queued otherwise. A batch is accepted again: its jobs that had ended are
+restored, and the acceptor submits the others. Repeated and concurrent rebuilds change nothing.
 """
 
 import json
@@ -12,13 +13,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from seewhy.errors import ObjectNotFound
 from seewhy.ids import job_time
 from seewhy.jobs.archiver import parse_outcome
+from seewhy.jobs.batch_documents import BatchDocuments, StoredItem
 from seewhy.jobs.manifest import Manifest
 from seewhy.ledger.ports.recovery import RecoveryLedger
-from seewhy.ledger.types import JobOutcome, JobRestoration
+from seewhy.ledger.types import BatchRestoration, JobOutcome, JobRestoration, Submission
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import (
@@ -54,10 +57,33 @@ class RebuildProgress:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A job with a manifest in the store."""
+    """A job with a manifest in the store, or an item of a batch."""
 
     job_id: str
     archived: bool
+    item: Submission | None = None
+
+
+@dataclass(slots=True)
+class _Folder:
+    """What the store has of the jobs and batches of one hour."""
+
+    jobs: set[str] = field(default_factory=set)
+    outcomes: set[str] = field(default_factory=set)
+    batches: set[str] = field(default_factory=set)
+    cancelled: set[str] = field(default_factory=set)
+    chunks: dict[str, list[int]] = field(default_factory=dict)
+    """Batch → the numbers of its chunks."""
+    unknown: int = 0
+
+    def candidates(self) -> list[_Candidate]:
+        """List the jobs with a manifest, the oldest first."""
+        return [_Candidate(job_id, job_id in self.outcomes) for job_id in sorted(self.jobs)]
+
+    def candidates_of(self, items: Iterable[StoredItem]) -> list[_Candidate]:
+        """List the jobs of a chunk of a batch."""
+        jobs = (item.submission for item in items if item.submission)
+        return [_Candidate(job.job_id, job.job_id in self.outcomes, job) for job in jobs]
 
 
 class Rebuilder:
@@ -67,6 +93,7 @@ class Rebuilder:
         """Look back at most `retention_s`, the time for which jobs are kept."""
         self._ledger = ledger
         self._store = store
+        self._documents = BatchDocuments(store)
         self._retention_s = retention_s
 
     def rebuild(self, *, hours: int | None = None) -> Iterator[RebuildProgress]:
@@ -79,12 +106,13 @@ class Rebuilder:
         folders = _hour_folders(retention_hours if hours is None else min(hours, retention_hours))
         progress = RebuildProgress(hours=len(folders))
         with ThreadPoolExecutor(THREADS, thread_name_prefix="rebuild") as threads:
-            for folder in folders:
-                candidates, unknown = _candidates(self._store.list_keys(folder))
-                progress.seen += unknown
-                progress.unreadable += unknown
-                for start in range(0, len(candidates), JOBS_PER_STEP):
-                    step = candidates[start : start + JOBS_PER_STEP]
+            for prefix in folders:
+                folder = _read_folder(self._store.list_keys(prefix))
+                progress.seen += folder.unknown
+                progress.unreadable += folder.unknown
+                jobs = folder.candidates()
+                steps = (jobs[n : n + JOBS_PER_STEP] for n in range(0, len(jobs), JOBS_PER_STEP))
+                for step in chain(steps, self._restore_batches(folder, progress)):
                     states = list(threads.map(self._restore, step))
                     progress.seen += len(step)
                     progress.unreadable += states.count(None)
@@ -93,6 +121,26 @@ class Rebuilder:
                 progress.hours_done += 1
                 yield progress
 
+    def _restore_batches(
+        self, folder: _Folder, progress: RebuildProgress
+    ) -> Iterator[list[_Candidate]]:
+        """Restore the batches of a folder; yield the items of each chunk after its batch."""
+        for batch_id in sorted(folder.batches):
+            created_ms = round(job_time(batch_id).timestamp() * 1000)
+            try:
+                submission = self._documents.read_manifest(batch_id).submission
+                self._ledger.batches.restore(
+                    BatchRestoration(submission, created_ms, batch_id in folder.cancelled)
+                )
+                for number in sorted(folder.chunks.get(batch_id, ())):
+                    items = self._documents.read_chunk(batch_id, number).items
+                    yield folder.candidates_of(items)
+            except ObjectNotFound:
+                continue  # withdrawn, so never accepted
+            except ValueError as error:
+                _log.warning("Skipping batch %s: cannot read its objects: %s", batch_id, error)
+                progress.unreadable += 1
+
     def _restore(self, candidate: _Candidate) -> JobState | bool | None:
         """Restore one job and return its state; False if not needed, None if unreadable."""
         job_id = candidate.job_id
@@ -100,15 +148,20 @@ class Rebuilder:
             return False
         submitted_ms = round(job_time(job_id).timestamp() * 1000)
         try:
-            manifest = Manifest.model_validate_json(self._store.get(manifest_key(job_id)))
+            submission = candidate.item or self._read_submission(job_id)
             outcome = self._read_outcome(candidate, submitted_ms)
         except ObjectNotFound:
             return False  # withdrawn, so never accepted
         except ValueError as error:
             _log.warning("Skipping job %s: cannot read its objects: %s", job_id, error)
             return None
-        restored = self._ledger.restore(JobRestoration(manifest.submission, submitted_ms, outcome))
+        if candidate.item and outcome is None:
+            return False  # the acceptor submits it again
+        restored = self._ledger.restore(JobRestoration(submission, submitted_ms, outcome))
         return restored and (outcome.state if outcome else JobState.QUEUED)
+
+    def _read_submission(self, job_id: str) -> Submission:
+        return Manifest.model_validate_json(self._store.get(manifest_key(job_id))).submission
 
     def _read_outcome(self, candidate: _Candidate, submitted_ms: int) -> JobOutcome | None:
         """Read the archived outcome or the result of the highest fence; None if neither exists."""
@@ -137,16 +190,22 @@ def _hour_folders(hours: int) -> list[str]:
     return [hour_prefix(now - timedelta(hours=ago)) for ago in range(-1, hours + 1)]
 
 
-def _candidates(keys: Iterable[str]) -> tuple[list[_Candidate], int]:
-    """Return the jobs with a manifest, oldest first, and the number of unknown keys."""
-    manifests, outcomes, unknown = set[str](), set[str](), 0
+def _read_folder(keys: Iterable[str]) -> _Folder:
+    """Sort the keys of one hour by what they are."""
+    folder = _Folder()
+    by_kind = {
+        JobObject.MANIFEST: folder.jobs,
+        JobObject.OUTCOME: folder.outcomes,
+        JobObject.BATCH: folder.batches,
+        JobObject.CANCELLATION: folder.cancelled,
+    }
     for key in keys:
         parsed = parse_job_key(key)
         if parsed is None:
-            _log.warning("Skipping %s: not the key of a manifest or an outcome", key)
-            unknown += 1
-        elif parsed.kind is JobObject.MANIFEST:
-            manifests.add(parsed.job_id)
+            _log.warning("Skipping %s: not the key of a job or a batch", key)
+            folder.unknown += 1
+        elif parsed.chunk is not None:
+            folder.chunks.setdefault(parsed.job_id, []).append(parsed.chunk)
         else:
-            outcomes.add(parsed.job_id)
-    return [_Candidate(job_id, job_id in outcomes) for job_id in sorted(manifests)], unknown
+            by_kind[parsed.kind].add(parsed.job_id)
+    return folder

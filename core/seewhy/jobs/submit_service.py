@@ -113,7 +113,7 @@ class SubmitService:
         the store, `Overloaded` when a queue is full or a quota is used up, and `Unavailable` when
         the job cannot be stored or has no workers.
         """
-        validated = self._validate(request, context, quotas)
+        validated = self.validate(request, context, quotas)
         source = self._images.prepare(source, context=context)  # a bad one binds no key
         if not key:
             return self._submit(new_job_id(), source, validated)
@@ -156,13 +156,14 @@ class SubmitService:
         context, charge = validated.context, validated.charge
         self._submitter.require_room(validated.lane, context=context, charge=charge)
         image = self._images.resolve(source, context=context)
-        manifest = Manifest(submission=_submission(job_id, image, validated, key=key))
+        manifest = Manifest(submission=build_submission(job_id, image, validated, key=key))
         usage = self._submitter.submit(manifest, image.upload, charge=charge)
         return AcceptedRequest(job_id, manifest, usage)
 
-    def _validate(
+    def validate(
         self, request: ExplanationRequest, context: RequestContext, quotas: Quotas | None
     ) -> ValidatedRequest:
+        """Check a request without its image. Raises `InvalidRequest` or a subclass."""
         spec = self._catalog.get(request.model or self._settings.default_model)
         _check_names(request, spec)
         targets = resolve_targets(request.targets, spec.labels)
@@ -221,13 +222,14 @@ def _method_options(request: ExplanationRequest) -> MethodOptions:
     )
 
 
-def _submission(
+def build_submission(
     job_id: str,
     image: ResolvedImage,
     validated: ValidatedRequest,
     *,
-    key: IdempotencyKey | None,
+    key: IdempotencyKey | None = None,
 ) -> Submission:
+    """Return the job to submit for a valid request."""
     request, options = validated.request, _method_options(validated.request)
     job = Job(
         model=validated.spec.name,

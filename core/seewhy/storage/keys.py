@@ -4,6 +4,9 @@
 images/<tenant digest>/<sha256>             an image that the tenant has sent
 jobs/<year>/<month>/<day>/<hour>/<job id>.json        a job's manifest
 jobs/<year>/<month>/<day>/<hour>/<job id>.final.json  a job's outcome
+jobs/<year>/<month>/<day>/<hour>/<batch id>.batch.json      a batch's manifest
+jobs/<year>/<month>/<day>/<hour>/<batch id>.items-<n>.json  a chunk of its items
+jobs/<year>/<month>/<day>/<hour>/<batch id>.cancel.json     that it was cancelled
 results/<job id>/<fence>/<name>             what a worker wrote under one claim
 ledger/epoch                                which ledger holds the jobs of this store
 keys/<key id>.json                          the record of an API key
@@ -39,6 +42,9 @@ RESULT_DOCUMENT = "result.json"
 _MANIFEST_SUFFIX = ".json"
 _OUTCOME_SUFFIX = ".final.json"
 _TENANT_DIGITS = 32
+_BATCH_SUFFIX = ".batch.json"
+_CANCELLATION_SUFFIX = ".cancel.json"
+_CHUNK_NAME = re.compile(r"(?P<batch_id>[^.]+)\.items-(?P<number>[0-9]{1,6})\.json")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY_ID = re.compile(r"[0-9a-f]{16}")
 _RESULT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
@@ -49,14 +55,20 @@ class JobObject(StrEnum):
 
     MANIFEST = "manifest"
     OUTCOME = "outcome"
+    BATCH = "batch"
+    CHUNK = "chunk"
+    CANCELLATION = "cancellation"
 
 
 @dataclass(frozen=True, slots=True)
 class JobKey:
-    """A parsed key of a manifest or an outcome."""
+    """A parsed key of an object in the `jobs` folder."""
 
     job_id: str
+    """The id of the job or, of the last three kinds of objects, of the batch."""
     kind: JobObject
+    chunk: int | None = None
+    """The number of a chunk, counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +113,48 @@ def hour_prefix(hour: datetime) -> str:
     return f"{JOBS_FOLDER}/{hour:%Y/%m/%d/%H}/"
 
 
+def batch_key(batch_id: str) -> str:
+    """Return the key of a batch's manifest. Raises `ValueError` when `batch_id` is not an id."""
+    return f"{hour_prefix(job_time(batch_id))}{batch_id}{_BATCH_SUFFIX}"
+
+
+def cancellation_key(batch_id: str) -> str:
+    """Return the key that says that a batch was cancelled. Raises `ValueError` as `batch_key`."""
+    return f"{hour_prefix(job_time(batch_id))}{batch_id}{_CANCELLATION_SUFFIX}"
+
+
+def chunk_key(batch_id: str, number: int) -> str:
+    """Return the key of a chunk of a batch's items. Raises `ValueError` as `batch_key`."""
+    return f"{hour_prefix(job_time(batch_id))}{batch_id}.items-{number}.json"
+
+
 def parse_job_key(key: str) -> JobKey | None:
-    """Parse a key made by `manifest_key` or `outcome_key`."""
-    job_id = key.rpartition("/")[2].partition(".")[0]
-    kind = JobObject.OUTCOME if key.endswith(_OUTCOME_SUFFIX) else JobObject.MANIFEST
-    make_key = outcome_key if kind is JobObject.OUTCOME else manifest_key
+    """Parse a key of an object in the `jobs` folder."""
+    name = key.rpartition("/")[2]
+    job_id = name.partition(".")[0]
     try:
-        return JobKey(job_id, kind) if key == make_key(job_id) else None
-    except ValueError:
+        if chunk := _CHUNK_NAME.fullmatch(name):
+            parsed = JobKey(job_id, JobObject.CHUNK, int(chunk["number"]))
+            return parsed if key == chunk_key(job_id, int(chunk["number"])) else None
+        kind = next(kind for suffix, kind in _KINDS.items() if name.endswith(suffix))
+        return JobKey(job_id, kind) if key == _KEY_MAKERS[kind](job_id) else None
+    except (ValueError, StopIteration):
         return None
+
+
+_KINDS = {
+    _OUTCOME_SUFFIX: JobObject.OUTCOME,
+    _BATCH_SUFFIX: JobObject.BATCH,
+    _CANCELLATION_SUFFIX: JobObject.CANCELLATION,
+    _MANIFEST_SUFFIX: JobObject.MANIFEST,
+}
+"""What the name of an object ends with; the last is the end of the others too."""
+_KEY_MAKERS = {
+    JobObject.MANIFEST: manifest_key,
+    JobObject.OUTCOME: outcome_key,
+    JobObject.BATCH: batch_key,
+    JobObject.CANCELLATION: cancellation_key,
+}
 
 
 def result_key(job_id: str, fence: int, name: str) -> str:

@@ -12,7 +12,7 @@ nothing outside the three folders is touched.
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,20 +42,21 @@ class LocalRetention:
         retention_s: float,
         cache_ttl_s: float = 0,
         job_exists: Callable[[str], bool],
-        image_key_of: Callable[[bytes], str],
+        image_keys_of: Callable[[bytes], Iterable[str]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Expire files under `root`, the directory of a store.
 
         Results are kept for `retention_s + cache_ttl_s`, all other files for `retention_s`.
-        `job_exists` says whether the ledger has a job id. `image_key_of` reads the key of the
-        image from a manifest and raises `ValueError`. `clock` returns seconds since 1970.
+        `job_exists` says whether the ledger has the id of a job or batch. `image_keys_of` reads the
+        keys of images from a manifest or a chunk of a batch, and raises `ValueError`. `clock`
+        returns seconds since 1970.
         """
         self._root = root
         self._retention_s = retention_s
         self._cache_ttl_s = cache_ttl_s
         self._job_exists = job_exists
-        self._image_key_of = image_key_of
+        self._image_keys_of = image_keys_of
         self._clock = clock
 
     def steps(self) -> Iterator[int]:
@@ -85,29 +86,30 @@ class LocalRetention:
                 yield path, folder_oldest_s
 
     def _is_needed(self, path: Path) -> bool:
-        """Return whether the ledger has the file's job; a manifest then renews its image."""
+        """Return whether the ledger has the file's job or batch; it then renews its images."""
         key = parse_job_key(path.relative_to(self._root).as_posix())
         if key is None or not self._job_exists(key.job_id):
             return False
-        if key.kind is JobObject.MANIFEST:
-            self._renew_image(path)
+        if key.kind in {JobObject.MANIFEST, JobObject.CHUNK}:
+            self._renew_images(path)
         return True
 
-    def _renew_image(self, manifest: Path) -> None:
+    def _renew_images(self, document: Path) -> None:
         try:
-            image_key = self._image_key_of(manifest.read_bytes())
-            os.utime(self._root / image_key, follow_symlinks=False)
+            for image_key in self._image_keys_of(document.read_bytes()):
+                with suppress(FileNotFoundError):
+                    os.utime(self._root / image_key, follow_symlinks=False)
         except FileNotFoundError:
             return
         except ValueError as error:
-            _log.warning("Cannot read %s; its image may expire early: %s", manifest, error)
+            _log.warning("Cannot read %s; its images may expire early: %s", document, error)
 
 
 def open_retention(
     settings: Settings,
     *,
     job_exists: Callable[[str], bool],
-    image_key_of: Callable[[bytes], str],
+    image_keys_of: Callable[[bytes], Iterable[str]],
 ) -> LocalRetention | None:
     """Create the retention of the configured store; None for S3, where lifecycle rules apply."""
     if not settings.store_url.startswith("file://"):
@@ -117,7 +119,7 @@ def open_retention(
         retention_s=settings.retention_s,
         cache_ttl_s=settings.effective_cache_ttl_s,
         job_exists=job_exists,
-        image_key_of=image_key_of,
+        image_keys_of=image_keys_of,
     )
 
 

@@ -3,6 +3,7 @@
 from faults.scenario import Scenario, scenarios_of
 from faults.scenarios import (
     api,
+    batches,
     clients,
     devices,
     images,
@@ -16,5 +17,16 @@ from faults.scenarios import (
 )
 
 SCENARIOS: dict[str, Scenario] = scenarios_of(
-    api, clients, devices, images, long_jobs, overload, redis, store, wakeups, webhooks, workers
+    api,
+    batches,
+    clients,
+    devices,
+    images,
+    long_jobs,
+    overload,
+    redis,
+    store,
+    wakeups,
+    webhooks,
+    workers,
 )

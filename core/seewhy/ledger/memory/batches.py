@@ -25,7 +25,6 @@ from seewhy.ledger.types import (
     QuotaLimit,
     Quotas,
     Submission,
-    WebhookStatus,
 )
 
 
@@ -126,7 +125,8 @@ class MemoryBatches:
                 return None
             if not batch.state.terminal and not batch.cancel_requested:
                 batch = state.update_batch(batch_id, cancel_requested=True)
-                state.batches_due.setdefault(batch_id, state.now())
+                if batch.acceptor is None or batch_id not in state.batches_due:
+                    state.batches_due[batch_id] = state.now()
             return self._counted(batch)
 
     def cancel_jobs(
@@ -169,17 +169,7 @@ class MemoryBatches:
 
     def _add(self, submission: BatchSubmission, *, created_ms: int) -> None:
         state, batch_id = self._state, submission.batch_id
-        url = submission.webhook_url
-        state.batches[batch_id] = BatchRecord(
-            batch_id,
-            BatchState.ACCEPTING,
-            submission.total,
-            submission.batch,
-            created_ms,
-            context=submission.context,
-            refused=submission.refused,
-            webhook=WebhookStatus(url) if url else None,
-        )
+        state.batches[batch_id] = BatchRecord.accepted(submission, created_ms=created_ms)
         state.batches_due[batch_id] = state.now()
 
     def _submit_item(

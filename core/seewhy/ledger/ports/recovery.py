@@ -2,12 +2,18 @@
 
 from typing import Protocol
 
+from seewhy.ledger.ports.batches import BatchLedger
 from seewhy.ledger.ports.jobs import JobReader
 from seewhy.ledger.types import EpochMarker, JobRestoration
 
 
 class RecoveryLedger(JobReader, Protocol):
     """Restores jobs. Every method is one atomic step and raises `LedgerUnavailable`."""
+
+    @property
+    def batches(self) -> BatchLedger:
+        """The batches of the ledger."""
+        ...
 
     def restore(self, restoration: JobRestoration) -> bool:
         """Add a lost job, ahead of all jobs accepted since the loss.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
 from seewhy.ledger.types.records import WebhookStatus
 from seewhy.ledger.types.submissions import IdempotencyKey, QueueLimit, QuotaLimit, Submission
@@ -137,6 +138,21 @@ class BatchRecord:
     finished_ms: int | None = None
     webhook: WebhookStatus | None = None
     pace: BatchPace = BatchPace()
+
+    @classmethod
+    def accepted(cls, submission: BatchSubmission, *, created_ms: int) -> Self:
+        """Return the record of a batch that has just been accepted."""
+        url = submission.webhook_url
+        return cls(
+            submission.batch_id,
+            BatchState.ACCEPTING,
+            submission.total,
+            submission.batch,
+            created_ms,
+            context=submission.context,
+            refused=submission.refused,
+            webhook=WebhookStatus(url) if url else None,
+        )
 
     @property
     def open(self) -> int:

@@ -1,0 +1,91 @@
+"""The JSON bodies of batches: what clients send and see."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from seewhy.ledger.types import BatchState
+from seewhy_api.http.explanation_body import ResponseModel, Timestamp
+
+JsonLines = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"\S",
+            "description": "One JSON object on each line: exactly one of `image_base64`, "
+            "`image_id` and `image_url`, optionally `key`, and fields of a request.",
+        }
+    ),
+]
+
+
+class BatchQuery(BaseModel):
+    """The query of the submission of a batch."""
+
+    request: str | None = Field(
+        None,
+        json_schema_extra={"contentMediaType": "application/json"},
+        description="The request that applies to all items, as JSON.",
+    )
+
+
+class ResultsQuery(BaseModel):
+    """The query of the results of a batch."""
+
+    after: int | None = Field(
+        None, ge=0, le=999_999_999, description="Continue after the item with this index."
+    )
+
+
+class ItemCounts(ResponseModel):
+    """How many items of a batch are in which state."""
+
+    total: int
+    waiting: int = Field(description="Not jobs yet.")
+    refused: int
+    queued: int
+    running: int
+    succeeded: int
+    failed: int
+    cancelled: int
+    expired: int
+
+
+class BatchLinks(ResponseModel):
+    """Paths of this API; null while there is nothing."""
+
+    self: str
+    results: str
+    cancel: str | None
+
+
+class Batch(ResponseModel):
+    """A batch: its status, and how many of its items are in which state."""
+
+    id: str
+    status: BatchState
+    counts: ItemCounts
+    cancel_requested: bool
+    eta_s: int | None = Field(
+        description="When it will have ended, in seconds, estimated from its recent pace."
+    )
+    created_at: Timestamp | None
+    accepted_at: Timestamp | None = Field(description="When the last item became a job.")
+    finished_at: Timestamp | None
+    links: BatchLinks
+
+
+class RefusedItem(ResponseModel):
+    """An item that cannot be explained."""
+
+    index: int = Field(description="Counted from 0, without blank lines.")
+    key: str | None
+    code: str
+    detail: str
+
+
+class SubmittedBatch(Batch):
+    """An accepted batch, with the first hundred items that were refused."""
+
+    refused: tuple[RefusedItem, ...]

@@ -1,0 +1,71 @@
+"""How the routes of batches describe themselves."""
+
+from http import HTTPStatus
+
+from seewhy import errors
+from seewhy_api.http.batch_body import Batch, BatchQuery, JsonLines, ResultsQuery, SubmittedBatch
+from seewhy_api.http.batch_items import NDJSON
+from seewhy_api.http.parsing import WaitQuery
+from seewhy_api.openapi import examples
+from seewhy_api.openapi.declarations import Answer, Body, Link, Operation
+
+BATCH_ERRORS = (errors.UnknownBatch, errors.BatchGone, errors.Unavailable)
+"""What every route answers that looks up a batch."""
+
+_NEXT = tuple(
+    Link(operation_id=name, parameters={"batch_id": "$response.body#/id"})
+    for name in ("get_batch", "get_batch_results", "cancel_batch")
+)
+
+SUBMIT = Operation(
+    id="submit_batch",
+    tag="batches",
+    query=BatchQuery,
+    headers=("Idempotency-Key",),
+    bodies=(Body(model=JsonLines, media_type=NDJSON, examples={"one item": examples.BATCH_ITEMS}),),
+    answers=(
+        Answer(
+            status=HTTPStatus.ACCEPTED,
+            description="The batch was accepted.",
+            model=SubmittedBatch,
+            examples=("accepting",),
+            headers=("Location", "Retry-After"),
+            links=_NEXT,
+        ),
+    ),
+    errors=(
+        errors.InvalidRequest,
+        errors.TooManyBatches,
+        errors.TooManyBatchUploads,
+        errors.ImageTooLarge,
+        errors.Unavailable,
+    ),
+)
+GET = Operation(
+    id="get_batch",
+    tag="batches",
+    query=WaitQuery,
+    headers=("Prefer",),
+    answers=(Answer(description="The batch.", model=Batch, headers=("Retry-After",), links=_NEXT),),
+    errors=(*BATCH_ERRORS, errors.InvalidRequest),
+)
+GET_RESULTS = Operation(
+    id="get_batch_results",
+    tag="batches",
+    query=ResultsQuery,
+    answers=(Answer(description="One line for each item.", media_types=(NDJSON,)),),
+    errors=(*BATCH_ERRORS, errors.InvalidRequest),
+)
+CANCEL = Operation(
+    id="cancel_batch",
+    tag="batches",
+    answers=(
+        Answer(
+            description="The batch; its jobs end in the background.",
+            model=Batch,
+            headers=("Retry-After",),
+            links=_NEXT,
+        ),
+    ),
+    errors=BATCH_ERRORS,
+)

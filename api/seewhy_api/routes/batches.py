@@ -1,0 +1,217 @@
+"""The routes of a batch: submit, get, results, cancel."""
+
+import hashlib
+import itertools
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from typing import IO
+
+from flask import Blueprint, Response, jsonify, request
+
+from seewhy.access.records import Scope
+from seewhy.batches.batch_service import NewBatch, RefusedItem
+from seewhy.batches.item_jobs import BatchOwner
+from seewhy.errors import InvalidRequest, LedgerUnavailable, TooManyBatchUploads
+from seewhy.ids import job_time, new_job_id
+from seewhy.jobs.batch_documents import BatchOptions
+from seewhy.ledger.types import BatchRecord, BatchSubmission, IdempotencyKey
+from seewhy.quoting import quote
+from seewhy_api.http.auth import current_caller, request_context, requires
+from seewhy_api.http.batch_items import (
+    NDJSON,
+    BatchRequest,
+    item_parser,
+    parse_batch_request,
+    read_lines,
+    spooled_body,
+)
+from seewhy_api.http.batch_serializers import serialize_batch, serialize_item
+from seewhy_api.http.parsing import max_body_bytes, parse_idempotency_key, parse_wait_s
+from seewhy_api.openapi.declarations import describe
+from seewhy_api.routes import batch_operations as operations
+from seewhy_api.routes.dependencies import Dependencies
+from seewhy_api.streaming.batch_poll import BatchPoll
+
+POLL_AFTER_S = 2
+UPLOADS_AT_ONCE = 2
+"""How many batches a process receives at once: each has up to 16 MB of items in memory."""
+UPLOAD_WAIT_S = 30.0
+
+
+def create_batches_blueprint(deps: Dependencies) -> Blueprint:
+    """Create the blueprint of `/v1/batches`."""
+    blueprint = Blueprint("batches", __name__, url_prefix="/v1/batches")
+    _add_submit(blueprint, deps)
+    _add_get(blueprint, deps)
+    _add_results(blueprint, deps)
+    _add_cancel(blueprint, deps)
+    return blueprint
+
+
+def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
+    uploads = threading.BoundedSemaphore(UPLOADS_AT_ONCE)
+
+    @blueprint.post("")
+    @requires(Scope.SUBMIT)
+    @describe(operations.SUBMIT)
+    def submit() -> Response:
+        """Submit up to 10,000 images for explanation.
+
+        Send `application/x-ndjson`: on each line a JSON object with exactly one of `image_base64`,
+        `image_id` and `image_url`, an optional `key` that names the item, and the fields in which
+        it differs from the request in `?request=`. Items run at the priority `batch`. An item that
+        cannot be explained is refused without the others: `refused` lists the first hundred, the
+        results list all.
+
+        Answers 202 with `Location`. With `Idempotency-Key`, a retry returns the same batch.
+        """
+        key = parse_idempotency_key(request)
+        batch_request = parse_batch_request(request)
+        deps.served_models.require(batch_request.model or deps.settings.default_model)
+        if not uploads.acquire(timeout=UPLOAD_WAIT_S):
+            raise TooManyBatchUploads(
+                "Too many batches are being received. Retry later.", retry_after_s=POLL_AFTER_S
+            )
+        try:
+            with spooled_body(request, max_bytes=deps.settings.batch_max_bytes) as (body, digest):
+                return _accept(deps, batch_request, body, _bound(key, digest, batch_request))
+        finally:
+            uploads.release()
+
+
+def _add_get(blueprint: Blueprint, deps: Dependencies) -> None:
+    poll = BatchPoll(batches=deps.batches.ledger, is_stopping=lambda: deps.event_feed.stopped)
+    waiting = threading.BoundedSemaphore(max(1, deps.settings.api_threads // 4))
+
+    @blueprint.get("/<batch_id>")
+    @requires(Scope.READ)
+    @describe(operations.GET)
+    def get(batch_id: str) -> Response:
+        """Get a batch: its status, and how many of its items are in which state.
+
+        `waiting` items are not jobs yet. `eta_s` estimates from the recent pace when the batch will
+        have ended. `?wait=N` waits up to 30 s for that.
+        """
+        context, wait_s = request_context(), parse_wait_s(request)
+        batch = deps.lookup.read_batch(batch_id, context=context)
+        if wait_s and not batch.state.terminal and waiting.acquire(blocking=False):
+            try:
+                batch = poll.wait(batch, wait_s=wait_s)
+            finally:
+                waiting.release()
+        return _batch_response(batch)
+
+
+def _add_results(blueprint: Blueprint, deps: Dependencies) -> None:
+    @blueprint.get("/<batch_id>/results")
+    @requires(Scope.READ)
+    @describe(operations.GET_RESULTS)
+    def get_results(batch_id: str) -> Response:
+        """Get what became of each item so far, as `application/x-ndjson`: one line each, in order.
+
+        A line has the `index` and `key` of the item, and its explanation. Items without one have
+        the `status` `refused`, `waiting`, `cancelled` or `gone`, and an `error`. `?after=INDEX`
+        continues after an item.
+        """
+        first = _parse_after(request.args.get("after")) + 1
+        batch = deps.lookup.read_batch(batch_id, context=request_context())
+        items = deps.batches.results.read(batch, first=first)
+        lines = (
+            json.dumps(serialize_item(item, store=deps.store), allow_nan=False) + "\n"
+            for item in items
+        )
+        # The first chunk is read before the answer begins: an outage then is a 503.
+        started = itertools.chain([next(lines, "")], lines)
+        response = Response(started, content_type=NDJSON)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _add_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
+    @blueprint.post("/<batch_id>/cancel")
+    @requires(Scope.SUBMIT, Scope.READ)
+    @describe(operations.CANCEL)
+    def cancel(batch_id: str) -> Response:
+        """Cancel a batch: queued jobs end, running jobs are asked to, other items never start.
+
+        The answer does not wait for that: `cancel_requested` says that it goes on. An ended batch
+        stays as it is.
+        """
+        context = request_context()
+        batch = deps.lookup.read_batch(batch_id, context=context)
+        if not batch.state.terminal:
+            deps.batches.documents.write_cancellation(batch_id)
+            batch = deps.batches.ledger.cancel(batch_id) or batch
+        return _batch_response(batch)
+
+
+def _accept(
+    deps: Dependencies, batch_request: BatchRequest, body: IO[bytes], key: IdempotencyKey | None
+) -> Response:
+    """Accept a batch, or return the one that was accepted with the same key."""
+    caller, service = current_caller(), deps.batches.service
+    owner = BatchOwner(new_job_id(), caller.context, caller.quotas)
+    if key:
+        batch_id, accepted_before = service.reserve(key, owner)
+        owner = replace(owner, batch_id=batch_id)
+        if accepted_before:
+            batch = deps.lookup.read_batch(batch_id, context=caller.context)
+            return _accepted_response(batch, service.refused_items(batch))
+    max_bytes = max_body_bytes(deps.settings.max_upload_bytes)
+    accepted = service.accept(
+        NewBatch(
+            lines=read_lines(body, max_bytes=max_bytes),
+            parse=item_parser(batch_request, max_bytes=max_bytes),
+            owner=owner,
+            options=BatchOptions(quotas=caller.quotas),
+        ),
+        key=key,
+    )
+    return _accepted_response(_read_accepted(deps, accepted.submission), accepted.refused)
+
+
+def _bound(key: str | None, body_digest: str, batch: BatchRequest) -> IdempotencyKey | None:
+    """Return the key with the digest of the items and of what is asked of them."""
+    if key is None:
+        return None
+    options = json.dumps(batch.fields, sort_keys=True)
+    return IdempotencyKey(key, hashlib.sha256((body_digest + options).encode()).hexdigest())
+
+
+def _read_accepted(deps: Dependencies, submission: BatchSubmission) -> BatchRecord:
+    """Return the record of a batch that was just accepted.
+
+    Redis may have lost it since, or not answer. The batch is durable and its manifest restores it.
+    """
+    try:
+        batch = deps.batches.ledger.read(submission.batch_id)
+    except LedgerUnavailable:
+        batch = None
+    created_ms = round(job_time(submission.batch_id).timestamp() * 1000)
+    return batch or BatchRecord.accepted(submission, created_ms=created_ms)
+
+
+def _parse_after(text: str | None) -> int:
+    if text is None:
+        return -1
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise InvalidRequest(f"after must be the index of an item, not {quote(text)}.")
+    return int(text)
+
+
+def _accepted_response(batch: BatchRecord, refused: Sequence[RefusedItem]) -> Response:
+    response = _batch_response(batch, refused)
+    response.status_code = HTTPStatus.ACCEPTED
+    response.headers["Location"] = f"/v1/batches/{batch.batch_id}"
+    return response
+
+
+def _batch_response(batch: BatchRecord, refused: Sequence[RefusedItem] | None = None) -> Response:
+    response = jsonify(serialize_batch(batch, refused=refused))
+    response.headers["Cache-Control"] = "no-store"
+    if not batch.state.terminal:
+        response.headers["Retry-After"] = str(POLL_AFTER_S)
+    return response

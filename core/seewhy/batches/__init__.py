@@ -1,0 +1,1 @@
+"""Batches: many explanations under one id, received, turned into jobs, and read back."""

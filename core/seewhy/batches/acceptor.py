@@ -1,0 +1,201 @@
+"""The acceptor: turns the items of accepted batches into jobs, a chunk at a time.
+
+It works under a lease in the ledger. The ids of the jobs follow from the batch and the index of the
+item, so another process can continue at any point, and may repeat what this one did.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+from seewhy.batches.item_jobs import BatchOwner, ItemJobs
+from seewhy.broker.wakeups import WakeupPublisher
+from seewhy.errors import LedgerUnavailable, ObjectNotFound, Overloaded, Unavailable
+from seewhy.ids import item_job_id, new_job_id
+from seewhy.jobs.batch_documents import (
+    BatchDocuments,
+    BatchOptions,
+    Chunk,
+    Refusal,
+    StoredItem,
+)
+from seewhy.jobs.recovery import Recovery
+from seewhy.ledger.ports.batches import BatchLedger
+from seewhy.ledger.types import BatchItem, BatchRecord, BatchState, Submission
+
+SLICE_S = 2.0
+"""How long one batch is worked on before the next gets its turn."""
+MAX_PAUSE_MS = 5_000
+"""The longest pause when a queue is full or a quota is used up."""
+RETRY_MS = 1_000
+FAILURE_RETRY_MS = 30_000
+WINDOW = 8
+"""How many images are read between two looks at the lease."""
+
+_log = logging.getLogger(__name__)
+
+
+class LeaseLost(Exception):
+    """Another process continues with the batch."""
+
+
+class BatchAcceptor:
+    """Accepts and cancels batches. One per process; any number of processes may run at once."""
+
+    def __init__(
+        self,
+        *,
+        batches: BatchLedger,
+        documents: BatchDocuments,
+        jobs: ItemJobs,
+        wakeups: WakeupPublisher,
+        recovery: Recovery,
+        threads: Executor,
+        lease_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read images on `threads`; a batch of a process that died is free after `lease_s`."""
+        self._batches = batches
+        self._documents = documents
+        self._jobs = jobs
+        self._wakeups = wakeups
+        self._recovery = recovery
+        self._threads = threads
+        self._lease_ms = round(lease_s * 1000)
+        self._clock = clock
+        self._owner = new_job_id()
+        self._renewed_s = 0.0
+
+    def accept_batches(self, *, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Work on the batches that wait until none does. Raises `Unavailable`."""
+        while not should_stop():
+            # While jobs are being restored, an item that ran before the loss would run again.
+            if not self._recovery.is_complete():
+                return
+            batch = self._batches.lease(self._owner, lease_ms=self._lease_ms)
+            if batch is None:
+                return
+            self._renewed_s = self._clock()
+            self._work_on(batch, should_stop)
+
+    def _work_on(self, batch: BatchRecord, should_stop: Callable[[], bool]) -> None:
+        """Work on a leased batch for a while, and give up the lease if something is left."""
+        pause_ms = FAILURE_RETRY_MS
+        try:
+            # Asked again under the lease: jobs may have been lost since, and a rebuild frees it.
+            if not self._recovery.is_complete():
+                pause_ms = RETRY_MS
+            else:
+                pause_ms = self._advance(batch, should_stop)
+        except LeaseLost:
+            return
+        except (Unavailable, Overloaded) as error:
+            pause_ms = RETRY_MS
+            _log.warning("Cannot continue batch %s: %s", batch.batch_id, error)
+            if isinstance(error, LedgerUnavailable):
+                with contextlib.suppress(LedgerUnavailable):  # else the lease ends by itself
+                    self._batches.release(batch.batch_id, self._owner, retry_in_ms=pause_ms)
+                raise
+        except Exception:  # noqa: BLE001 - one batch must not stop the others
+            _log.exception("Batch %s cannot be continued", batch.batch_id)
+        self._batches.release(batch.batch_id, self._owner, retry_in_ms=pause_ms)
+
+    def _advance(self, batch: BatchRecord, should_stop: Callable[[], bool]) -> int:
+        """Submit and cancel chunks; return the pause before the batch needs an acceptor again."""
+        ends_at = self._clock() + SLICE_S
+        options = BatchOptions.model_validate_json(batch.batch)
+        owner = BatchOwner(batch.batch_id, batch.context, options.quotas)
+        position = batch.position
+        while batch.state is BatchState.ACCEPTING and position < batch.total:
+            if self._clock() >= ends_at or should_stop():
+                return 0
+            position, pause_ms = self._submit_chunk(batch, owner, options, position)
+            if pause_ms:
+                return pause_ms
+        current = self._batches.read(batch.batch_id)
+        if current and current.cancel_requested and not current.state.terminal:
+            self._cancel_chunks(current, options, ends_at)
+        return 0
+
+    def _submit_chunk(
+        self, batch: BatchRecord, owner: BatchOwner, options: BatchOptions, position: int
+    ) -> tuple[int, int]:
+        """Submit the rest of a chunk; return the next position and a pause in ms."""
+        number, offset = divmod(position, options.items_per_chunk)
+        chunk = self._read_chunk(batch, options, number)
+        if any(item.image for item in chunk.items) and not batch.cancel_requested:
+            chunk = self._resolve(owner, chunk)
+            self._documents.write_chunk(number, chunk)
+        progress = self._batches.submit_many(
+            batch.batch_id,
+            self._owner,
+            [
+                _to_submit(batch.batch_id, index, item)
+                for index, item in enumerate(chunk.items[offset:], start=position)
+            ],
+            first=position,
+            lease_ms=self._lease_ms,
+            quotas=options.quotas,
+        )
+        if not progress.held:
+            raise LeaseLost
+        self._renewed_s = self._clock()
+        for lane, times in progress.wakeups.items():
+            self._wakeups.notify(lane, times=times)
+        limit = progress.limit_reached
+        return progress.position, min(limit.retry_in_ms, MAX_PAUSE_MS) if limit else 0
+
+    def _read_chunk(self, batch: BatchRecord, options: BatchOptions, number: int) -> Chunk:
+        """Read a chunk. If it expired because the batch waited so long, its items are refused."""
+        try:
+            return self._documents.read_chunk(batch.batch_id, number)
+        except ObjectNotFound:
+            first = number * options.items_per_chunk
+            refusal = Refusal(
+                code="batch_gone", detail="The item expired before it became a job.", late=True
+            )
+            count = min(options.items_per_chunk, batch.total - first)
+            items = tuple(StoredItem(refusal=refusal) for _ in range(count))
+            return Chunk(format=1, batch_id=batch.batch_id, first=first, items=items)
+
+    def _resolve(self, owner: BatchOwner, chunk: Chunk) -> Chunk:
+        """Read the images that items name. Raises `LeaseLost`, `Unavailable` and `Overloaded`."""
+        items: list[StoredItem] = []
+        numbered = list(enumerate(chunk.items, start=chunk.first))
+        for start in range(0, len(numbered), WINDOW):
+            self._renew(owner.batch_id)
+            window = numbered[start : start + WINDOW]
+            items += self._threads.map(lambda one: self._jobs.resolve(owner, *one), window)
+        return chunk.model_copy(update={"items": tuple(items)})
+
+    def _renew(self, batch_id: str) -> None:
+        """Renew the lease in time. Raises `LeaseLost`."""
+        if self._clock() - self._renewed_s < self._lease_ms / 3000:
+            return
+        if not self._batches.submit_many(
+            batch_id, self._owner, [], first=0, lease_ms=self._lease_ms
+        ).held:
+            raise LeaseLost
+        self._renewed_s = self._clock()
+
+    def _cancel_chunks(self, batch: BatchRecord, options: BatchOptions, ends_at: float) -> None:
+        position = batch.cancel_position
+        while position < batch.total and self._clock() < ends_at:
+            last = min(position + options.items_per_chunk, batch.total)
+            ids = [item_job_id(batch.batch_id, index) for index in range(position, last)]
+            progress = self._batches.cancel_jobs(
+                batch.batch_id, self._owner, ids, first=position, lease_ms=self._lease_ms
+            )
+            if not progress.held:  # the last job has ended
+                return
+            position = progress.position
+
+
+def _to_submit(batch_id: str, index: int, item: StoredItem) -> BatchItem:
+    if item.submission:
+        return BatchItem(item.submission, passes=item.passes)
+    if item.image:  # left only in a cancelled batch, where it is dropped
+        return BatchItem(Submission(item_job_id(batch_id, index), lane="", job=""))
+    return BatchItem(newly_refused=item.refusal is not None and item.refusal.late)

@@ -1,0 +1,98 @@
+"""Turns the items of a batch into jobs to submit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from seewhy.errors import BadImage, InvalidRequest
+from seewhy.ids import item_job_id
+from seewhy.jobs.batch_documents import NamedImage, Refusal, StoredItem
+from seewhy.jobs.image_sources import ImageResolver, ImageSource, KnownImage, RemoteImage
+from seewhy.jobs.submit_service import SubmitService, ValidatedRequest, build_submission
+from seewhy.ledger.types import Quotas, Submission
+from seewhy.schemas.context import RequestContext
+from seewhy.schemas.request import ExplanationRequest
+
+MAX_DETAIL_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOwner:
+    """The batch of an item, and for whom it runs."""
+
+    batch_id: str
+    context: RequestContext
+    quotas: Quotas | None
+
+
+class ItemJobs:
+    """Makes jobs of items. One per process, used by many threads."""
+
+    def __init__(self, *, service: SubmitService, images: ImageResolver) -> None:
+        """Validate requests as `service` does, and read images with `images`."""
+        self._service = service
+        self._images = images
+
+    def prepare(
+        self, owner: BatchOwner, index: int, source: ImageSource, request: ExplanationRequest
+    ) -> StoredItem:
+        """Check an item of a new batch; store the image that it holds.
+
+        An image that the item names is read later. Raises `InvalidRequest`, `BadImage` and
+        `StoreUnavailable`.
+        """
+        validated = self._service.validate(request, owner.context, owner.quotas)
+        source = self._images.prepare(source, context=owner.context)
+        if isinstance(source, KnownImage | RemoteImage):
+            return StoredItem(image=_named(source, request))
+        image = self._images.resolve(source, context=owner.context)
+        self._images.store(image)
+        submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
+        return _job_item(owner, index, submission, validated)
+
+    def resolve(self, owner: BatchOwner, index: int, item: StoredItem) -> StoredItem:
+        """Read the image that an item names; return the item as a job or as a refusal.
+
+        Raises `Unavailable` and `Overloaded`; the item can then be resolved later.
+        """
+        if item.image is None:
+            return item
+        try:
+            validated = self._service.validate(item.image.request, owner.context, owner.quotas)
+            image = self._images.resolve(_source(item.image), context=owner.context)
+            self._images.store(image)
+        except (InvalidRequest, BadImage) as error:
+            return StoredItem(key=item.key, refusal=refusal_of(error, late=True))
+        submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
+        resolved = _job_item(owner, index, submission, validated)
+        return resolved.model_copy(update={"key": item.key})
+
+
+def refusal_of(error: InvalidRequest | BadImage, *, late: bool = False) -> Refusal:
+    """Return why an item was refused."""
+    return Refusal(code=error.code, detail=str(error)[:MAX_DETAIL_CHARACTERS], late=late)
+
+
+def _job_item(
+    owner: BatchOwner, index: int, submission: Submission, validated: ValidatedRequest
+) -> StoredItem:
+    passes = validated.charge.passes if validated.charge else 0
+    return StoredItem(
+        submission=replace(submission, batch=owner.batch_id, batch_index=index),
+        passes=passes,
+    )
+
+
+def _named(source: KnownImage | RemoteImage, request: ExplanationRequest) -> NamedImage:
+    if isinstance(source, KnownImage):
+        return NamedImage(source="image_id", name=source.image_id, request=request)
+    return NamedImage(source="image_url", name=source.url, request=request)
+
+
+_SOURCES: dict[str, Callable[[str], ImageSource]] = {
+    "image_id": KnownImage,
+    "image_url": RemoteImage,
+}
+
+
+def _source(image: NamedImage) -> ImageSource:
+    return _SOURCES[image.source](image.name)

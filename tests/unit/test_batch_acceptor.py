@@ -1,0 +1,366 @@
+"""The acceptor and the rebuild of batches, on the memory ledger: stopped and lost at any point."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from images import encoded, gradient
+from optionals import present
+from seewhy.batches.batch_service import NewBatch, ParsedItem
+from seewhy.batches.batches import Batches, create_batches
+from seewhy.batches.item_jobs import BatchOwner
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
+from seewhy.catalog.catalog import Catalog
+from seewhy.errors import (
+    ImageUnreachable,
+    ImageUrlRefused,
+    InvalidRequest,
+    LedgerUnavailable,
+    StoreUnavailable,
+    TooManyBatches,
+)
+from seewhy.ids import item_job_id, job_time, new_job_id
+from seewhy.jobs.archiver import archive_outcomes
+from seewhy.jobs.batch_documents import ITEMS_PER_CHUNK, BatchOptions
+from seewhy.jobs.image_sources import ImageResolver, KnownImage, RemoteImage, SentImage
+from seewhy.jobs.recovery import Recovery
+from seewhy.jobs.submission import JobSubmitter
+from seewhy.jobs.submit_service import SubmitService
+from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.types import (
+    BatchItem,
+    BatchRecord,
+    BatchState,
+    JobFailure,
+    LedgerPolicy,
+    lanes_of,
+)
+from seewhy.schemas.context import RequestContext
+from seewhy.schemas.job import JobState, Priority
+from seewhy.schemas.request import ExplanationRequest
+from seewhy.settings import load
+from seewhy.storage.keys import batch_key, chunk_key
+from seewhy.storage.obstore_adapter import memory_store
+
+MODEL = "efficientnet-lite0"
+IMAGE = encoded(gradient(40, 24), "PNG")
+REQUEST = ExplanationRequest(priority=Priority.BATCH, cache=False)
+
+
+class NoWakeups(WakeupPublisher):
+    def __init__(self) -> None:
+        super().__init__(create_celery("redis://127.0.0.1:1/0", lanes=[]))
+        self.lanes: list[str] = []
+
+    def notify(self, lane: str, *, times: int = 1) -> bool:
+        self.lanes += [lane] * times
+        return True
+
+
+class RemoteImagesOfATest:
+    def check(self, url: str) -> None:
+        if "forbidden" in url:
+            raise ImageUrlRefused("No image may come from there.")
+
+    def read(self, url: str, *, client: str) -> bytes:
+        if "missing" in url:
+            raise ImageUnreachable("There is nothing.")
+        return IMAGE
+
+
+class Installation:
+    """A store, a ledger that can lose its data, and any number of API processes."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.settings = load({}, default_model=MODEL, lease_s=1)
+        self.store = memory_store()
+        self.policy = LedgerPolicy(lease_ms=1_000, **policy)
+        self.ahead_ms = 0
+        self.wakeups = NoWakeups()
+        self.lose_data()
+        self.recovery().recover()
+
+    def lose_data(self) -> None:
+        def now_ms() -> int:
+            return time.time_ns() // 1_000_000 + self.ahead_ms
+
+        self.ledger = MemoryLedger(policy=self.policy, clock_ms=now_ms)
+
+    def recovery(self) -> Recovery:
+        return Recovery(ledger=self.ledger, store=self.store, retention_s=self.settings.retention_s)
+
+    def images(self) -> ImageResolver:
+        remote = RemoteImagesOfATest()
+        return ImageResolver(
+            settings=self.settings, store=self.store, downloads=remote, buckets=remote
+        )
+
+    def process(self) -> Batches:
+        """Start an API process."""
+        images = self.images()
+        service = SubmitService(
+            settings=self.settings,
+            catalog=Catalog.load(self.settings),
+            ledger=self.ledger,
+            images=images,
+            submitter=JobSubmitter(ledger=self.ledger, store=self.store, wakeups=self.wakeups),
+            recovery=self.recovery(),
+            require_served=lambda _: None,
+        )
+        return create_batches(
+            self.settings,
+            batches=self.ledger.batches,
+            ledger=self.ledger,
+            store=self.store,
+            images=images,
+            submit_service=service,
+            wakeups=self.wakeups,
+            recovery=self.recovery(),
+        )
+
+    def submit(
+        self,
+        count: int,
+        *,
+        source: Callable[[int], Any] = lambda _: SentImage(IMAGE),
+        owner: BatchOwner | None = None,
+    ) -> str:
+        owner = owner or BatchOwner(new_job_id(), RequestContext(), None)
+        numbers = iter(range(count))
+
+        def parse(line: bytes) -> ParsedItem:
+            number = int(line)
+            if number < 0:
+                raise InvalidRequest("This item is bad.")
+            return ParsedItem(source(number), REQUEST, key=f"item {number}")
+
+        lines = (str(number).encode() for number in numbers)
+        self.process().service.accept(NewBatch(lines, parse, owner, BatchOptions()))
+        return owner.batch_id
+
+    def read(self, batch_id: str) -> BatchRecord:
+        return present(self.ledger.batches.read(batch_id))
+
+    def states(self, batch_id: str, count: int) -> list[JobState | None]:
+        ids = [item_job_id(batch_id, index) for index in range(count)]
+        return [job.state if job else None for job in self.ledger.batches.read_jobs(ids)]
+
+    def fail_next(self, count: int) -> list[str]:
+        claims = self.ledger.claim(lanes_of(MODEL), owner="w", limit=count)
+        self.ledger.fail([JobFailure(claim, "code", "detail") for claim in claims])
+        return [claim.job_id for claim in claims]
+
+
+@pytest.fixture
+def installation() -> Installation:
+    return Installation()
+
+
+def test_items_become_jobs_in_their_order_and_wake_the_lane(installation: Installation) -> None:
+    count = ITEMS_PER_CHUNK + 20
+    batch_id = installation.submit(count)
+    installation.process().acceptor.accept_batches()
+    batch = installation.read(batch_id)
+    assert (batch.state, batch.queued) == (BatchState.RUNNING, count)
+    claims = installation.ledger.claim(lanes_of(MODEL), owner="w", limit=count)
+    assert [claim.job_id for claim in claims] == [item_job_id(batch_id, n) for n in range(count)]
+    assert installation.wakeups.lanes.count("efficientnet-lite0:batch") > 0
+
+
+def test_the_ids_of_items_are_valid_and_differ(installation: Installation) -> None:
+    batch_id = new_job_id()
+    ids = [item_job_id(batch_id, index) for index in range(10_000)]
+    assert len(set(ids)) == 10_000
+    assert {job_time(job_id) for job_id in ids} == {job_time(batch_id)}
+    assert item_job_id(new_job_id(), 0) not in ids
+    with pytest.raises(ValueError, match=r"Not a job id|badly formed"):
+        item_job_id("x", 0)
+
+
+def test_another_process_continues_where_one_stopped_and_repeats_nothing(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 3 * ITEMS_PER_CHUNK
+    batch_id = installation.submit(count)
+    dying = installation.process()
+
+    class Killed(BaseException):
+        pass
+
+    calls = iter([False, False, True])
+    submit_many = installation.ledger.batches.submit_many
+
+    def die_after_the_ledger(*arguments: Any, **named: Any) -> Any:
+        answer = submit_many(*arguments, **named)
+        if next(calls):
+            raise Killed
+        return answer
+
+    monkeypatch.setattr(installation.ledger.batches, "submit_many", die_after_the_ledger)
+    with pytest.raises(Killed):
+        dying.acceptor.accept_batches()
+    monkeypatch.undo()
+    other = installation.process()
+    other.acceptor.accept_batches()
+    assert installation.read(batch_id).position == count, "the third chunk was submitted"
+    assert installation.read(batch_id).state is BatchState.RUNNING
+    assert installation.ledger.counts().accepted == count
+
+
+def test_a_process_that_lost_its_lease_changes_nothing(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = installation.submit(2 * ITEMS_PER_CHUNK)
+    slow = installation.process()
+    read_chunk = slow.documents.read_chunk
+
+    def read_late(*arguments: Any) -> Any:
+        installation.ahead_ms += 2_000
+        assert installation.ledger.batches.lease("another", lease_ms=1_000) is not None
+        return read_chunk(*arguments)
+
+    monkeypatch.setattr(slow.documents, "read_chunk", read_late)
+    slow.acceptor.accept_batches()
+    assert installation.read(batch_id).position == 0
+    assert installation.ledger.counts().accepted == 0
+
+
+@pytest.mark.parametrize("fault", ["store", "ledger"])
+def test_an_outage_only_delays_a_batch(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    batch_id = installation.submit(5)
+    process = installation.process()
+
+    def down(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("down") if fault == "store" else LedgerUnavailable("down")
+
+    target = process.documents if fault == "store" else installation.ledger.batches
+    monkeypatch.setattr(target, "read_chunk" if fault == "store" else "submit_many", down)
+    if fault == "store":
+        process.acceptor.accept_batches()
+    else:
+        with pytest.raises(LedgerUnavailable):
+            process.acceptor.accept_batches()
+    assert installation.read(batch_id).position == 0
+    monkeypatch.undo()
+    installation.ahead_ms += 1_000
+    process.acceptor.accept_batches()
+    assert installation.read(batch_id).queued == 5
+
+
+def test_an_image_that_is_named_is_read_when_the_item_becomes_a_job(
+    installation: Installation,
+) -> None:
+    known = installation.process()
+    images = installation.images()
+    image = images.resolve(SentImage(IMAGE), context=RequestContext())
+    images.store(image)
+    sources = [
+        KnownImage(image.image_id),
+        KnownImage("0" * 64),
+        RemoteImage("https://a.test/1.png"),
+        RemoteImage("https://a.test/missing.png"),
+        RemoteImage("https://forbidden.test/1.png"),
+        KnownImage("not an id"),
+    ]
+    batch_id = installation.submit(6, source=sources.__getitem__)
+    assert installation.read(batch_id).refused == 2, "what needs no server is refused at once"
+    known.acceptor.accept_batches()
+    batch = installation.read(batch_id)
+    assert (batch.queued, batch.refused) == (2, 4)
+    results = list(known.results.read(batch))
+    assert [result.key for result in results] == [f"item {number}" for number in range(6)]
+    assert [result.error.code if result.error else result.status for result in results] == [
+        "queued",
+        "unknown_image",
+        "queued",
+        "image_unreachable",
+        "image_url_refused",
+        "invalid_request",
+    ]
+
+
+def test_a_batch_that_the_ledger_does_not_accept_is_withdrawn(installation: Installation) -> None:
+    for _ in range(installation.policy.tenant_batch_limit):
+        installation.submit(1)
+    owner = BatchOwner(new_job_id(), RequestContext(), None)
+    with pytest.raises(TooManyBatches):
+        installation.submit(1, owner=owner)
+    assert batch_key(owner.batch_id) not in set(installation.store.list_keys("jobs/"))
+
+
+def test_a_loss_while_accepting_loses_no_item_and_changes_no_outcome(
+    installation: Installation,
+) -> None:
+    count = 2 * ITEMS_PER_CHUNK
+    batch_id = installation.submit(count)
+    owner = "a process that dies"
+    leased = present(installation.ledger.batches.lease(owner, lease_ms=1_000))
+    process = installation.process()
+    chunk = process.documents.read_chunk(batch_id, 0)
+    items = [BatchItem(item.submission) for item in chunk.items]
+    installation.ledger.batches.submit_many(leased.batch_id, owner, items, first=0, lease_ms=1_000)
+    failed = installation.fail_next(7)
+    archive_outcomes(ledger=installation.ledger, store=installation.store, limit=100)
+
+    installation.lose_data()
+    before = installation.process()
+    before.acceptor.accept_batches()
+    assert installation.ledger.batches.read(batch_id) is None, "nothing runs before the rebuild"
+    installation.recovery().recover()
+    batch = installation.read(batch_id)
+    assert (batch.state, batch.failed, batch.queued) == (BatchState.ACCEPTING, 7, 0)
+    installation.process().acceptor.accept_batches()
+    batch = installation.read(batch_id)
+    assert (batch.state, batch.failed, batch.queued) == (BatchState.RUNNING, 7, count - 7)
+    states = installation.states(batch_id, count)
+    assert states.count(JobState.FAILED) == 7
+    assert {installation.ledger.batches.read_jobs([job])[0].state for job in failed} == {  # type: ignore[union-attr]
+        JobState.FAILED
+    }
+    assert installation.ledger.counts().accepted == count
+
+
+def test_a_finished_batch_is_finished_again_after_a_loss(installation: Installation) -> None:
+    batch_id = installation.submit(3)
+    installation.process().acceptor.accept_batches()
+    installation.fail_next(3)
+    archive_outcomes(ledger=installation.ledger, store=installation.store, limit=100)
+    installation.lose_data()
+    installation.recovery().recover()
+    installation.process().acceptor.accept_batches()
+    batch = installation.read(batch_id)
+    assert (batch.state, batch.failed) == (BatchState.FINISHED, 3)
+    assert installation.ledger.counts().accepted == 3
+
+
+def test_a_batch_without_a_manifest_was_never_accepted(installation: Installation) -> None:
+    batch_id = installation.submit(3)
+    installation.store.delete(batch_key(batch_id))
+    installation.lose_data()
+    installation.recovery().recover()
+    assert installation.ledger.batches.read(batch_id) is None
+
+
+def test_items_that_expired_before_they_became_jobs_are_refused(
+    installation: Installation,
+) -> None:
+    batch_id = installation.submit(ITEMS_PER_CHUNK + 5)
+    installation.store.delete(chunk_key(batch_id, 1))
+    process = installation.process()
+    process.acceptor.accept_batches()
+    batch = installation.read(batch_id)
+    assert (batch.queued, batch.refused) == (ITEMS_PER_CHUNK, 5)
+
+
+def test_threads_prepare_items_without_mixing_their_order(installation: Installation) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        batches = list(threads.map(lambda _: installation.submit(50), range(4)))
+    process = installation.process()
+    for batch_id in batches:
+        keys = [item.key for item in process.documents.read_chunk(batch_id, 0).items]
+        assert keys == [f"item {number}" for number in range(50)]
