@@ -53,13 +53,18 @@ def stored_keys(settings: Settings) -> list[str]:
 MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)
 
 
-def finish_next_job(
-    settings: Settings, *, map_: MapArray = MAP, width_px: int = 451, height_px: int = 300
-) -> None:
-    """Claim the next job and complete it with a map, as a worker would.
+COVERS = Rectangle(x=100, y=0, width=300, height=300)
 
-    The map covers the part of the image from x = 100 to 400.
-    """
+
+def finish_next_job(
+    settings: Settings,
+    *,
+    map_: MapArray = MAP,
+    covers: Rectangle = COVERS,
+    width_px: int = 451,
+    height_px: int = 300,
+) -> None:
+    """Claim the next job and complete it with a map, as a worker would."""
     ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
     key = result_key(claim.job_id, claim.fence, "map.npy")
@@ -75,7 +80,7 @@ def finish_next_job(
         top=(score,),
         map_height=map_.shape[1],
         map_width=map_.shape[2],
-        covers=Rectangle(x=100, y=0, width=300, height=300),
+        covers=covers,
         image_width_px=width_px,
         image_height_px=height_px,
         objects={"map": key},
