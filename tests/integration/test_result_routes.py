@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from http_api import MAP, assert_problem, finish_next_job, submit_image
+from icc_profiles import ADOBE_GAMMA, ADOBE_RGB, rgb_profile
 from seewhy.imaging import codecs
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.schemas.geometry import Rectangle
@@ -108,3 +109,36 @@ def test_invalid_render_options_are_refused(
     finish_next_job(settings)
     response = client.get(f"/v1/explanations/{job_id}/overlay?{query}")
     assert assert_problem(response, 422, "unknown_class" if "cta" in query else "invalid_request")
+
+
+def test_what_is_drawn_has_no_metadata_of_the_image(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a secret place"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 7.0)})
+    profile = rgb_profile(ADOBE_RGB, [ADOBE_GAMMA])
+    file = io.BytesIO()
+    with Image.open(io.BytesIO(cat)) as photo:
+        photo.save(file, "JPEG", exif=exif, icc_profile=profile, comment=b"a secret name")
+    job_id = submit_image(client, file.getvalue()).get_json()["id"]
+    finish_next_job(settings)
+    assert file.getvalue().count(b"secret") == 2
+    drawn = {
+        (name, media_type): client.get(
+            f"/v1/explanations/{job_id}/{name}", headers={"Accept": media_type}
+        )
+        for name, types in {
+            "overlay": ("image/jpeg", "image/png", "image/webp"),
+            "heatmap": ("image/png", "image/webp"),
+            "contours": ("image/jpeg", "image/png", "image/webp"),
+            "mask.png": ("image/png",),
+        }.items()
+        for media_type in types
+    }
+    for (_, media_type), response in drawn.items():
+        assert (response.status_code, response.content_type) == (200, media_type), response.data
+        with Image.open(io.BytesIO(response.data)) as image:
+            assert not image.getexif()
+            assert not {"exif", "icc_profile", "comment", "xmp"} & set(image.info)
+        assert b"secret" not in response.data

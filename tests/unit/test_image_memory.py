@@ -12,6 +12,8 @@ from pathlib import Path
 
 from PIL import Image
 
+import icc_profiles
+from icc_profiles import ink_profile, rgb_profile
 from images import encoded, png
 from seewhy.imaging.pixel_budget import BYTES_PER_PIXEL, encoding_cost, pixel_cost
 
@@ -130,11 +132,16 @@ def animated(width_px: int, height_px: int) -> bytes:
     return encoded(frame, "WEBP", save_all=True, append_images=[other])
 
 
+ADOBE_RGB = rgb_profile(icc_profiles.ADOBE_RGB, [icc_profiles.ADOBE_GAMMA])
+
 IMAGES: dict[str, Callable[[int, int], bytes]] = {
     "JPEG": of("JPEG"),
     "noise": noise,
     "coarse noise": partial(noise, quality=25),  # a small file; its pixels compress badly
     "progressive CMYK": of("JPEG", "CMYK", subsampling=0, progressive=True),
+    "Adobe RGB": of("JPEG", icc_profile=ADOBE_RGB),
+    "inks with a profile": of("JPEG", "CMYK", icc_profile=ink_profile()),
+    "transparent Adobe RGB": of("PNG", "RGBA", icc_profile=ADOBE_RGB),
     "rotated": of("JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"),
     "PNG": of("PNG", "RGBA"),
     "palette": of("PNG", "P", transparency=bytes(range(256))),

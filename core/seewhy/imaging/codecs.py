@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile as PillowFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -19,7 +19,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from seewhy.errors import BrokenImage, EmptyImage, ImageTooLarge
 from seewhy.imaging.arrays import ImageArray, row_bands
-from seewhy.imaging.containers import parse_container
+from seewhy.imaging.color_profiles import ToSrgb, conversion_to_srgb, inflate_profile
+from seewhy.imaging.containers import ImageContainer, parse_container
 
 WEBP_MAX_SIDE_PX = 16_383
 """The limit of the format."""
@@ -84,23 +85,23 @@ def read_header(body: bytes, *, max_bytes: int, max_pixels: int, max_side_px: in
 def decode(body: bytes, *, max_pixels: int) -> ImageArray:
     """Decode an image to upright RGB, `(height, width, 3)`, of the size in its header.
 
-    Transparent pixels are composited on white. Only the first frame of an animation is decoded.
-    Color profiles are not applied. A truncated JPEG that ends with an end marker looks complete;
-    the decoder fills the missing part with gray. Raises as `read_header` does. Its peak of memory
-    is described in `seewhy.imaging.pixel_budget`.
+    Colors are converted from an embedded profile to sRGB. Transparent pixels are composited on
+    white. Only the first frame of an animation is decoded. A truncated JPEG that ends with an end
+    marker looks complete; the decoder fills the missing part with gray. Raises as `read_header`
+    does. Its peak of memory is described in `seewhy.imaging.pixel_budget`.
     """
-    with _open(body, max_pixels=max_pixels) as (image, header, orientation):
+    with _open(body, max_pixels=max_pixels) as (image, header, container):
         width_px, height_px = image.size
         image.load()
         if image.size != (width_px, height_px):
             raise BrokenImage("the size of the image differs from its header")
         upright = np.empty((header.height_px, header.width_px, 3), np.uint8)
-        stored = _TO_STORED[orientation](upright)
+        stored = _TO_STORED[container.orientation](upright)
+        to_srgb = _conversion(container, image)
         for rows in row_bands(height_px, width_px):
             box = (0, rows.start, width_px, rows.stop)
-            stored[rows] = _to_rgb(
-                image if rows.stop - rows.start == height_px else image.crop(box)
-            )
+            band = image if rows.stop - rows.start == height_px else image.crop(box)
+            stored[rows] = _to_rgb(band, to_srgb)
     return upright
 
 
@@ -143,7 +144,9 @@ def _encode(suffix: str, image: NDArray[Any], options: list[int]) -> bytes:
 
 
 @contextmanager
-def _open(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageHeader, int]]:
+def _open(
+    body: bytes, *, max_pixels: int
+) -> Iterator[tuple[PillowFile, ImageHeader, ImageContainer]]:
     """Open an image without decoding it; decoder errors in the block become `BrokenImage`."""
     if not body:
         raise EmptyImage("the image is empty")
@@ -159,27 +162,63 @@ def _open(body: bytes, *, max_pixels: int) -> Iterator[tuple[PillowFile, ImageHe
             raise BrokenImage("the image is truncated")
         if container.orientation >= 5:
             width_px, height_px = height_px, width_px
-        yield image, ImageHeader(container.media_type, width_px, height_px), container.orientation
+        yield image, ImageHeader(container.media_type, width_px, height_px), container
     except Image.DecompressionBombError as error:
         raise ImageTooLarge("the image has too many pixels to decode safely") from error
     except _DECODER_ERRORS as error:
         raise BrokenImage("the image is damaged or has an unsupported feature") from error
 
 
-def _to_rgb(image: Image.Image) -> ImageArray:
-    """Convert to RGB, `(height, width, 3)`."""
-    if image.mode.startswith("I"):
-        return _from_16_bit_gray(image)
-    if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        white.alpha_composite(image.convert("RGBA"))
-        image = white
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+def _conversion(container: ImageContainer, image: Image.Image) -> ToSrgb:
+    """Return what converts opaque bands of an image (RGB, L or CMYK) to sRGB."""
+    is_cmyk = image.mode == "CMYK"
+    profile = container.profile
+    if profile and container.media_type == "image/png":
+        profile = inflate_profile(profile)
+    convert = conversion_to_srgb(profile, "CMYK" if is_cmyk else "L" if _is_gray(image) else "RGB")
+    convert = convert or _assume_srgb
+    if is_cmyk and "adobe" not in image.info:
+        # Pillow inverts every CMYK, but only files with Adobe's marker store it inverted.
+        return lambda band: convert(ImageChops.invert(band))
+    return convert
 
 
-def _from_16_bit_gray(image: Image.Image) -> ImageArray:
+def _assume_srgb(band: Image.Image) -> Image.Image:
+    return band if band.mode == "RGB" else band.convert("RGB")
+
+
+def _to_rgb(band: Image.Image, to_srgb: ToSrgb) -> ImageArray:
+    """Convert to sRGB on white, `(height, width, 3)`."""
+    colors, alpha = _split_alpha(band)
+    colors = to_srgb(colors)
+    if alpha is None:
+        return np.asarray(colors)
+    white = Image.new("RGB", band.size, "white")
+    white.paste(colors, mask=alpha)
+    return np.asarray(white)
+
+
+def _split_alpha(band: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return the colors of a band, as L, RGB or CMYK, and its alpha, if it has transparency."""
+    if band.mode.startswith("I"):
+        return _split_16_bit_gray(band)
+    is_gray = _is_gray(band)
+    if not band.has_transparency_data:
+        mode = "CMYK" if band.mode == "CMYK" else "L" if is_gray else "RGB"
+        return (band if band.mode == mode else band.convert(mode)), None
+    rgba = band.convert("RGBA")
+    return (rgba.getchannel("R") if is_gray else rgba.convert("RGB")), rgba.getchannel("A")
+
+
+def _split_16_bit_gray(band: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Keep the high byte of 16-bit gray, which Pillow would clip at 255."""
-    deep = np.asarray(image)
-    gray = (deep >> 8).astype(np.uint8)
-    gray[deep == image.info.get("transparency", -1)] = 255
-    return np.stack([gray] * 3, axis=-1)
+    deep = np.asarray(band)
+    gray = Image.fromarray((deep >> 8).astype(np.uint8))
+    if "transparency" not in band.info:
+        return gray, None
+    opaque = deep != band.info["transparency"]
+    return gray, Image.fromarray(opaque.astype(np.uint8) * np.uint8(255))
+
+
+def _is_gray(image: Image.Image) -> bool:
+    return image.mode[0] in "1IL"

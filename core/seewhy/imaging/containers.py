@@ -1,14 +1,15 @@
 """Parse the containers of JPEG, PNG and WebP files without decoding pixels.
 
-The parser checks that a file is complete, reads the EXIF orientation, and drops every segment that
-the pixels do not need. Color profiles, texts and thumbnails, a common way to attack decoders,
-never reach the decoder.
+The parser checks that a file is complete, reads the EXIF orientation and the color profile, and
+drops every segment that the pixels do not need. Texts and thumbnails, a common way to attack
+decoders, never reach the decoder of a JPEG or PNG.
 """
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from seewhy.errors import BrokenImage, UnsupportedImage
 
@@ -16,6 +17,7 @@ MAX_SEGMENTS = 50_000
 MAX_SCANS = 32
 
 _EXIF_HEADER = b"Exif\x00\x00"
+_ICC_HEADER = b"ICC_PROFILE\x00"
 _TIFF_ORDERS = {b"II*\x00": "<", b"MM\x00*": ">"}
 _ORIENTATION_TAG = 0x0112
 _SHORT = 3
@@ -23,7 +25,7 @@ _SHORT = 3
 # A marker that ends entropy-coded data: not a stuffed byte, a fill byte, TEM or a restart.
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _EOI, _SOS, _COMMENT = 0xD9, 0xDA, 0xFE
-_APP0, _APP1, _ADOBE, _APP15 = 0xE0, 0xE1, 0xEE, 0xEF
+_APP0, _APP1, _APP2, _ADOBE, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
 
@@ -39,6 +41,13 @@ class ImageContainer:
     """Whether the file has its end."""
     orientation: int
     """The EXIF orientation, 1 to 8; 1 when it is missing or invalid."""
+    profile: bytes
+    """The ICC profile as the file has it: in a PNG compressed; empty when there is none."""
+
+
+class _Metadata(NamedTuple):
+    exif: bytes = b""
+    profile: bytes = b""
 
 
 def parse_container(body: bytes) -> ImageContainer:
@@ -49,16 +58,18 @@ def parse_container(body: bytes) -> ImageContainer:
     """
     for signature, media_type, parse in _FORMATS:
         if signature.match(body):
-            pixel_data, exif, complete = parse(body)
-            return ImageContainer(media_type, pixel_data, complete, _orientation(exif))
+            pixel_data, metadata, complete = parse(body)
+            orientation = _orientation(metadata.exif)
+            return ImageContainer(media_type, pixel_data, complete, orientation, metadata.profile)
     raise UnsupportedImage("the image is not JPEG, PNG or WebP")
 
 
-def _parse_jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
+def _parse_jpeg(body: bytes) -> tuple[bytes, _Metadata, bool]:
     """Parse by ITU-T T.81, Annex B. Drop metadata, and bytes between segments and after EOI."""
     view = memoryview(body)
     kept = [view[:2]]
     exif = b""
+    profile: list[bytes] = []
     segments = scans = 0
     position, in_scan = 2, False
     while found := _JPEG_MARKER.search(body, position):
@@ -67,7 +78,7 @@ def _parse_jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
         marker = body[found.end() - 1]
         if marker == _EOI:
             kept.append(view[found.start() : found.end()])
-            return b"".join(kept), exif, True
+            return b"".join(kept), _Metadata(exif, _join_profile(profile)), True
         in_scan = marker == _SOS
         segments, scans = segments + 1, scans + in_scan
         if segments > MAX_SEGMENTS or scans > MAX_SCANS:
@@ -81,16 +92,18 @@ def _parse_jpeg(body: bytes) -> tuple[bytes, bytes, bool]:
             payload = body[found.end() + 2 : position]
             if marker == _APP1 and payload.startswith(_EXIF_HEADER):
                 exif = exif or payload
+            elif marker == _APP2 and payload.startswith(_ICC_HEADER):
+                profile.append(payload)
         else:
             kept.append(view[found.start() : position])
-    return b"".join(kept), exif, False
+    return b"".join(kept), _Metadata(exif), False
 
 
-def _parse_png(body: bytes) -> tuple[bytes, bytes, bool]:
+def _parse_png(body: bytes) -> tuple[bytes, _Metadata, bool]:
     """Parse by PNG, third edition, section 5. The decoder verifies the checksums."""
     view = memoryview(body)
     kept = [view[: len(_PNG_SIGNATURE)]]
-    exif = b""
+    exif = profile = b""
     position = len(_PNG_SIGNATURE)
     for _ in range(MAX_SEGMENTS):
         size = int.from_bytes(body[position : position + 4], "big")
@@ -98,39 +111,55 @@ def _parse_png(body: bytes) -> tuple[bytes, bytes, bool]:
         end = position + 12 + size
         if end > len(body):
             kept.append(view[position:])
-            return b"".join(kept), exif, False
+            return b"".join(kept), _Metadata(exif), False
         if kind in _PNG_PIXELS:
             kept.append(view[position:end])
         elif kind == b"eXIf":
             exif = exif or body[position + 8 : end - 4]
+        elif kind == b"iCCP":
+            profile = profile or body[position + 8 : end - 4]
         if kind == b"IEND":
-            return b"".join(kept), exif, True
+            return b"".join(kept), _Metadata(exif, profile), True
         position = end
     raise BrokenImage(f"the PNG has more than {MAX_SEGMENTS:,} chunks")
 
 
-def _parse_webp(body: bytes) -> tuple[bytes, bytes, bool]:
+def _parse_webp(body: bytes) -> tuple[bytes, _Metadata, bool]:
     """Parse by RFC 9649. The RIFF size gives the end of the file."""
     end = 8 + int.from_bytes(body[4:8], "little")
-    exif = b""
+    exif = profile = b""
     position = 12
     for _ in range(MAX_SEGMENTS):
         if position + 8 > min(end, len(body)):
-            return body[:end], exif, end <= len(body)
+            return body[:end], _Metadata(exif, profile), end <= len(body)
         size = int.from_bytes(body[position + 4 : position + 8], "little")
         if body[position : position + 4] == b"EXIF":
             exif = exif or body[position + 8 : position + 8 + size]
+        if body[position : position + 4] == b"ICCP":
+            profile = profile or body[position + 8 : position + 8 + size]
         position += 8 + size + size % 2
     raise BrokenImage(f"the WebP has more than {MAX_SEGMENTS:,} chunks")
 
 
 _FORMATS: tuple[
-    tuple[re.Pattern[bytes], str, Callable[[bytes], tuple[bytes, bytes, bool]]], ...
+    tuple[re.Pattern[bytes], str, Callable[[bytes], tuple[bytes, _Metadata, bool]]], ...
 ] = (
     (re.compile(rb"\xff\xd8\xff"), "image/jpeg", _parse_jpeg),
     (re.compile(re.escape(_PNG_SIGNATURE)), "image/png", _parse_png),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "image/webp", _parse_webp),
 )
+
+
+def _join_profile(segments: Sequence[bytes]) -> bytes:
+    """Join the parts of a profile in the order of their numbers (ICC.1:2022, B.4).
+
+    Each begins with its number and their count, one byte each. Empty when a part is missing.
+    """
+    parts = {segment[12]: segment[14:] for segment in segments if len(segment) > 14}
+    complete = {*parts} == set(range(1, len(segments) + 1))
+    if not complete or any(segment[13] != len(segments) for segment in segments):
+        return b""
+    return b"".join(parts[number] for number in sorted(parts))
 
 
 def _orientation(exif: bytes) -> int:
