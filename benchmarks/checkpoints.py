@@ -39,14 +39,16 @@ class Measurement:
     longest_gap_s: float
 
 
-def open_explainer(name: str, max_batch: int) -> KerasExplainer:
+def open_explainer(name: str, max_batch: int, *, cache_bytes: int = 0) -> KerasExplainer:
     """Load and warm up a model of the catalog; VGG16 gets random weights."""
     settings = load({})
     spec = Catalog.load(settings).get(name)
     if name == "vgg16":
         spec = spec.model_copy(update={"weights": RandomWeights(random_seed=7)})
     weights = obtain_weights(spec, settings, progress=lambda *_: None)
-    explainer = load_explainer(spec, weights_path=weights, max_batch=max_batch)
+    explainer = load_explainer(
+        spec, weights_path=weights, max_batch=max_batch, activation_cache_bytes=cache_bytes
+    )
     explainer.warm_up()
     return explainer
 

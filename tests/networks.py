@@ -61,6 +61,7 @@ def make_explainer(
     max_batch: int = 8,
     layer: str | None = None,
     output: str | None = None,
+    activation_cache_bytes: int = 0,
 ) -> KerasExplainer:
     """Make an explainer of a small network, with classes named c0, c1 and so on."""
     split_model = split(model, layer, output=output)
@@ -69,6 +70,7 @@ def make_explainer(
         model=split_model,
         max_batch=max_batch,
         split_at=lambda layers: split(model, layers, output=output),
+        activation_cache_bytes=activation_cache_bytes,
     )
 
 

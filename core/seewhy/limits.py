@@ -139,6 +139,12 @@ class Limits(BaseSettings):
         description="The maximum memory that loading a model file and one forward pass may take, "
         "in bytes.",
     )
+    activation_cache_bytes: int = Field(
+        128_000_000,
+        ge=0,
+        description="The memory in which a worker keeps activations of recent images for each "
+        "model, in bytes; on a GPU it is memory of the device. 0 keeps none.",
+    )
     model_check_timeout_s: float = Field(
         300.0,
         ge=10,

@@ -22,7 +22,8 @@ from golden.reference_models import (
     targets_of,
 )
 from seewhy_worker.cam.methods import Method
-from seewhy_worker.keras_backend.steps import compile_step
+from seewhy_worker.keras_backend.bodies import Body
+from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 BOTH = ("brain-tumour", "efficientnet-lite0")
@@ -51,10 +52,14 @@ def test_the_gradient_at_the_image_is_that_of_tf_keras_vis(
 
     reference_model = reference_model_by_name[model]
     method = Method("one color", of_color, needs="pixels")
-    step = compile_step(reference_model.split_model, method, batch=1, targets=1, rivals=0)
+    body = Body(reference_model.split_model, batch=1)
+    head = compile_head(
+        reference_model.split_model, method, activation=body.activation, targets=1, rivals=0
+    )
     target = REFERENCES[f"{model}/targets"][:1, :1].astype(np.int32)
     targets_ = TargetTensors(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
-    found = step(reference_model.pixels[:1], targets_).maps[0, 0]
+    pixels = reference_model.pixels[:1]
+    found = head(body(pixels), pixels, targets_).maps[0, 0]
     expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., color]
     distances = np.abs(found - expected) / np.abs(expected).max()
     # Where two inputs of a max-pool are equal but for rounding, another processor takes the other.

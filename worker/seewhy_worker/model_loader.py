@@ -35,6 +35,7 @@ def load_models(settings: Settings) -> dict[str, KerasExplainer]:
             weights_path=path,
             max_batch=settings.max_batch,
             memory_bytes=settings.model_memory_bytes,
+            activation_cache_bytes=settings.activation_cache_bytes,
         )
         explainer.warm_up()
         explainers[name] = explainer

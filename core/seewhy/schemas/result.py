@@ -2,7 +2,7 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -19,6 +19,9 @@ def _finite_or_none(value: float | None) -> float | None:
 
 FiniteOrNone = Annotated[float | None, AfterValidator(_finite_or_none)]
 """JSON has no NaN: a number that is not finite becomes None, and the verdict gives the reason."""
+
+
+BodyKind = Literal["computed", "cached"]
 
 
 class ClassScore(StoredModel):
@@ -77,6 +80,11 @@ class ExplanationResult(StoredModel):
     covers: Rectangle
     image_width_px: int
     image_height_px: int
+    body: BodyKind = Field(
+        "computed",
+        description="Whether the body of the network ran for this image, or its activation was "
+        "kept from an earlier job.",
+    )
     timings_ms: dict[str, float]
     versions: dict[str, str]
 

@@ -16,8 +16,8 @@ from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO, METHODS
 from seewhy.schemas.targets import Target
 from seewhy_worker.cam.methods import find_method
+from seewhy_worker.explain.graph_cache import MAX_HEADS
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
-from seewhy_worker.explain.step_cache import MAX_STEPS
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
 IMAGES = networks.random_images(4)
@@ -132,15 +132,15 @@ def test_a_multi_pass_method_that_runs_out_of_memory_continues_in_smaller_chunks
     hungry = networks.make_explainer(networks.two_layer_cnn(), tmp_path)
     expected = explain(hungry, 0, method="scorecam").maps
     fits, tried = 2, []
-    compiled_step = hungry._steps.step
+    compiled_head = hungry._graphs.head
 
-    def step(spec: Any) -> Any:
+    def head(spec: Any) -> Any:
         tried.append(spec.chunk_size)
         if spec.chunk_size > fits:
             raise OutOfMemory("too much")
-        return compiled_step(spec)
+        return compiled_head(spec)
 
-    monkeypatch.setattr(hungry._steps, "step", step)
+    monkeypatch.setattr(hungry._graphs, "head", head)
     assert_close(explain(hungry, 0, method="scorecam").maps, expected)
     assert_close(explain(hungry, 0, method="scorecam").maps, expected)
     assert tried == [8, 4, 2, 2], "the smaller size is kept"
@@ -206,8 +206,8 @@ def test_probabilities_are_those_of_the_model_in_order(explainer: KerasExplainer
     np.testing.assert_allclose(found, whole.predict(pixels, verbose=0), rtol=1e-4, atol=1e-7)
 
 
-def test_the_cache_of_compiled_steps_is_bounded(explainer: KerasExplainer) -> None:
-    assert explainer._steps.step.cache_info().maxsize == MAX_STEPS
+def test_the_cache_of_compiled_heads_is_bounded(explainer: KerasExplainer) -> None:
+    assert explainer._graphs.head.cache_info().maxsize == MAX_HEADS
 
 
 def test_an_explainer_without_split_at_refuses_other_layers(explainer: KerasExplainer) -> None:

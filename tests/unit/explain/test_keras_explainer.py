@@ -21,7 +21,8 @@ from seewhy.schemas.result import Verdict
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
-from seewhy_worker.keras_backend.steps import compile_step
+from seewhy_worker.keras_backend.bodies import Body
+from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.splitting.split_model import split
 
@@ -227,12 +228,14 @@ def test_the_gradient_does_not_depend_on_how_a_matrix_product_is_written(
         plain,
         head_with_activations=lambda a: [a, PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4)))],
     )
-    step = compile_step(model, find_method("gradcam"), batch=2, targets=5, rivals=0)
+    body = Body(model, batch=2)
+    head = compile_head(
+        model, find_method("gradcam"), activation=body.activation, targets=5, rivals=0
+    )
     pixels = np.stack([explainer.prepare(image).pixels for image in IMAGES[:2]])
     classes = np.tile(np.arange(5, dtype=np.int32), (2, 1))
-    output = step(
-        pixels, TargetTensors(classes, np.zeros((2, 5, 0), np.int32), np.ones((2, 5), np.float32))
-    )
+    targets = TargetTensors(classes, np.zeros((2, 5, 0), np.int32), np.ones((2, 5), np.float32))
+    output = head(body(pixels), pixels, targets)
     gradient = WEIGHTS.T.reshape(5, 8, 8, 4)
     expected = np.einsum("kc,nhwc->nkhw", gradient.mean(axis=(1, 2)), plain.body(pixels))
     np.testing.assert_allclose(output.maps, expected, rtol=1e-4, atol=1e-5)
@@ -244,7 +247,7 @@ def test_one_target_needs_no_compilation_after_warm_up(
 ) -> None:
     warm = networks.make_explainer(networks.two_layer_cnn(), tmp_path, max_batch=2)
     warm.warm_up()
-    monkeypatch.delattr("seewhy_worker.explain.step_cache.compile_step")
+    monkeypatch.delattr("seewhy_worker.explain.graph_cache.compile_head")
     tasks = [task(warm.prepare(image), [3]) for image in IMAGES]
     assert len(warm.explain(tasks)) == 7
 

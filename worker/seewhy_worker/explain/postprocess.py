@@ -1,14 +1,14 @@
-"""Conversion of a compiled step's output to the explanation of one image."""
+"""Conversion of a head's output to the explanation of one image."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.imaging.maps import map_verdict
-from seewhy.schemas.result import ClassScore, TargetResult
+from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
-from seewhy_worker.keras_backend.steps import StepOutput
+from seewhy_worker.keras_backend.heads import HeadOutput
 from seewhy_worker.keras_backend.target_tensors import PADDING
 from seewhy_worker.models.splitting.split_model import SplitModel
 
@@ -16,15 +16,16 @@ TOP_CLASSES = 5
 
 
 def build_explanation(
-    output: StepOutput,
+    output: HeadOutput,
     row: int,
     task: ExplanationTask,
+    body: BodyKind,
     *,
     method: Method,
     spec: ModelSpec,
     model: SplitModel,
 ) -> ImageExplanation:
-    """Build the explanation of `task` from one row of a step's output."""
+    """Build the explanation of `task` from one row of a head's output."""
     logits = output.logits[row]
     class_probabilities = probabilities(logits, model.probability_function)
 
@@ -62,6 +63,7 @@ def build_explanation(
         method=method.name,
         layer=model.layer if method.has_layer else "",
         linear=method.linear and len(model.layers) == 1,
+        body=body,
     )
 
 

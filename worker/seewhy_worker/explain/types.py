@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.result import ClassScore, TargetResult
+from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy.schemas.targets import Target, TargetOrIndex, as_target
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 
@@ -25,6 +25,8 @@ class PreparedImage:
     """(H, W, 3), the network's input."""
     covers: Rectangle
     """The part of the original image that `pixels` shows, in pixels of the original."""
+    cache_key: str = ""
+    """Names the pixels: images of one key are equal. Empty: the activation is not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class ImageExplanation:
     """The explained layer; fused layers are joined with ` + `; empty for maps of the pixels."""
     linear: bool
     """Whether the difference of two maps explains the difference of their scores."""
+    body: BodyKind = "computed"
+    """Whether the body ran for this image, or its activation was kept from an earlier job."""
 
 
 class Explainer(Protocol):

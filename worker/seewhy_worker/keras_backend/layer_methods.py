@@ -1,4 +1,4 @@
-"""Methods with one pass: the body once, then the head forward and backward for all targets."""
+"""Methods with one pass: the head forward and backward for all targets."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,20 +10,23 @@ import tensorflow as tf
 from seewhy_worker.cam.layer.fusion import fuse
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.gradient_overrides import override_gradients
-from seewhy_worker.keras_backend.step_context import MethodOutput, StepContext
+from seewhy_worker.keras_backend.head_context import HeadContext, MethodOutput
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 
-def explain_layers(context: StepContext, pixels: Any, targets: TargetTensors) -> MethodOutput:
-    """Explain pixels (N, H, W, 3) at the target layer, or fuse the maps of several layers."""
+def explain_layers(context: HeadContext, activation: Any, targets: TargetTensors) -> MethodOutput:
+    """Explain the activation (N, h, w, C) of the first target layer.
+
+    The maps of several target layers are fused.
+    """
     batch, count, _ = targets.rivals.shape
     model, method = context.model, context.method
     # Repeat each image's activation once per target: one pass through the head, forward and
     # backward, then serves all targets of all images and reads the head's weights once.
     copies = 1 if method.needs == "activation" else count
-    activation = tf.repeat(model.body(pixels), copies, axis=0)
+    repeated = tf.repeat(activation, copies, axis=0)
     with override_gradients():
-        *activations, repeated_logits = model.head_with_activations(activation)
+        *activations, repeated_logits = model.head_with_activations(repeated)
     repeated_logits = tf.cast(repeated_logits, tf.float32)
     logits = repeated_logits[::copies]
     targets = targets.resolve_ranks(logits)

@@ -11,10 +11,10 @@ from seewhy_worker.cam.perturbation.scorecam import channel_masks
 from seewhy_worker.checkpoints.checkpoint import Checkpoint
 from seewhy_worker.keras_backend.chunk_loop import ChunkLoop
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph
-from seewhy_worker.keras_backend.step_context import (
+from seewhy_worker.keras_backend.head_context import (
+    HeadContext,
+    HeadInputs,
     MethodOutput,
-    StepContext,
-    StepInputs,
     index_chunks,
 )
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
@@ -23,18 +23,18 @@ _ACTIVATIONS_PER_IMAGE = 4
 """The head needs less memory than the body, so more activations than images fit in a chunk."""
 
 
-class PerturbationStep:
+class PerturbationHead:
     """Explains one image. All its targets share the passes."""
 
-    def __init__(self, context: StepContext, inputs: StepInputs) -> None:
-        """Compile the pass through the whole network, and the scores of a chunk of channels."""
+    def __init__(self, context: HeadContext, inputs: HeadInputs) -> None:
+        """Compile the pass through the head, and the scores of a chunk of channels."""
         self._context = context
         self._masked = context.method.needs == "masked"
-        self._start = CompiledGraph(partial(_start, context), *inputs)
-        full, selected, _, classes, rivals, _ = self._start.outputs
+        self._start = CompiledGraph(partial(_start, context), inputs.activation, *inputs.targets)
+        selected, _, classes, rivals, _ = self._start.outputs
         chunk_size = context.chunk_size * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
         self._channels = selected.shape[3]
-        sources = (inputs.pixels, selected) if self._masked else (full,)
+        sources = (inputs.pixels, selected) if self._masked else (inputs.activation,)
         self._scores = ChunkLoop(
             partial(_score_masked if self._masked else _score_ablated, context),
             [index_chunks(self._channels, chunk_size)],
@@ -42,10 +42,12 @@ class PerturbationStep:
             *sources,
         )
 
-    def __call__(self, inputs: StepInputs, checkpoint: Checkpoint) -> MethodOutput:
+    def __call__(self, inputs: HeadInputs, checkpoint: Checkpoint) -> MethodOutput:
         """Explain one image, with checkpoints between the chunks."""
-        full, selected, full_scores, classes, rivals, logits = self._start(*inputs)
-        sources = (inputs.pixels, selected) if self._masked else (full,)
+        selected, full_scores, classes, rivals, logits = self._start(
+            inputs.activation, *inputs.targets
+        )
+        sources = (inputs.pixels, selected) if self._masked else (inputs.activation,)
         chunks = self._scores(classes, rivals, inputs.signs, *sources, checkpoint=checkpoint)
         scores = np.concatenate(chunks)[: self._channels].T  # (K, C)
         if self._masked:
@@ -58,15 +60,13 @@ class PerturbationStep:
         return MethodOutput(maps, peaks, TargetTensors(classes, rivals, inputs.signs), logits)
 
 
-def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
-    """Return the activation whole and selected, the scores (K,), resolved targets and logits."""
-    model = context.model
-    full = model.body(pixels)
-    logits = tf.cast(model.head(full), tf.float32)
+def _start(context: HeadContext, activation: Any, *targets: Any) -> tuple[Any, ...]:
+    """Return the selected activation, the scores (K,), resolved targets and logits."""
+    logits = tf.cast(context.model.head(activation), tf.float32)
     resolved = TargetTensors(*targets).resolve_ranks(logits)
-    selected = _select_channels(tf.cast(full, tf.float32), context.method.max_channels)
+    selected = _select_channels(tf.cast(activation, tf.float32), context.method.max_channels)
     scores = _scores_of_all_targets(context, logits, resolved)[0]
-    return full, selected, scores, resolved.classes, resolved.rivals, logits
+    return selected, scores, resolved.classes, resolved.rivals, logits
 
 
 def _select_channels(activation: Any, count: int | None) -> Any:
@@ -80,7 +80,7 @@ def _select_channels(activation: Any, count: int | None) -> Any:
 
 
 def _score_masked(
-    context: StepContext, channels: Any, classes: Any, rivals: Any, signs: Any, *sources: Any
+    context: HeadContext, channels: Any, classes: Any, rivals: Any, signs: Any, *sources: Any
 ) -> Any:
     """Score the image multiplied by the mask of each channel (n,): (n, K)."""
     pixels, activation = sources
@@ -93,7 +93,7 @@ def _score_masked(
 
 
 def _score_ablated(
-    context: StepContext, channels: Any, classes: Any, rivals: Any, signs: Any, activation: Any
+    context: HeadContext, channels: Any, classes: Any, rivals: Any, signs: Any, activation: Any
 ) -> Any:
     """Score the activation (1, h, w, C) with each channel (n,) set to 0: (n, K)."""
     kept = 1 - tf.one_hot(channels, activation.shape[3], dtype=activation.dtype)
@@ -102,7 +102,7 @@ def _score_ablated(
     return _scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))
 
 
-def _scores_of_all_targets(context: StepContext, logits: Any, targets: TargetTensors) -> Any:
+def _scores_of_all_targets(context: HeadContext, logits: Any, targets: TargetTensors) -> Any:
     """Compute the scores of all K targets of one image: logits (M, classes) → (M, K)."""
     count, rows = targets.classes.shape[1], logits.shape[0]
     repeated = targets.flatten().gather(tf.tile(tf.range(count), [rows]))

@@ -14,22 +14,22 @@ from seewhy_worker.checkpoints.checkpoint import Checkpoint
 from seewhy_worker.keras_backend.chunk_loop import ChunkLoop
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
 from seewhy_worker.keras_backend.gradient_overrides import has_relus, override_gradients
-from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
-from seewhy_worker.keras_backend.step_context import (
+from seewhy_worker.keras_backend.head_context import (
+    HeadContext,
+    HeadInputs,
     MethodOutput,
-    StepContext,
-    StepInputs,
     index_chunks,
 )
+from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
 _GRADCAM = Method("gradcam", gradcam)
 
 
-class PixelStep:
+class PixelHead:
     """Explains one image, with maps of its own size. The passes repeat for each target."""
 
-    def __init__(self, context: StepContext, inputs: StepInputs) -> None:
+    def __init__(self, context: HeadContext, inputs: HeadInputs) -> None:
         """Compile Grad-CAM, which resolves the targets, and the gradient of a chunk of points."""
         self._context = context
         self._start = CompiledGraph(partial(_start, context), *inputs)
@@ -48,7 +48,7 @@ class PixelStep:
             tf.TensorSpec((1,), tf.float32),
         )
 
-    def __call__(self, inputs: StepInputs, checkpoint: Checkpoint) -> MethodOutput:
+    def __call__(self, inputs: HeadInputs, checkpoint: Checkpoint) -> MethodOutput:
         """Explain one image, with checkpoints between the chunks."""
         points, factor, *found = self._start(*inputs)
         classes, rivals, logits = to_numpy(found)
@@ -76,12 +76,12 @@ def _chunk_size(images: int) -> int:
     return images if tf.config.list_logical_devices("GPU") else max(1, images // 2)
 
 
-def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
+def _start(context: HeadContext, activation: Any, pixels: Any, *targets: Any) -> tuple[Any, ...]:
     """Return the points, the second array of the formula, resolved targets and logits."""
-    cam_context = StepContext(
+    cam_context = HeadContext(
         context.model, _GRADCAM, context.score, context.black, context.chunk_size
     )
-    cam = explain_layers(cam_context, pixels, TargetTensors(*targets))
+    cam = explain_layers(cam_context, activation, TargetTensors(*targets))
     points = context.method.gradient_points.images(pixels[0], context.black, xp=keras.ops)
     if context.method.needs == "guided":
         factor = resize_maps(cam.maps, pixels.shape[1:3])
@@ -91,7 +91,7 @@ def _start(context: StepContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
 
 
 def _weighted_gradient(
-    context: StepContext,
+    context: HeadContext,
     indices: Any,
     weights: Any,
     points: Any,
@@ -107,7 +107,7 @@ def _weighted_gradient(
     return tf.reduce_sum(tf.where(weights > 0, weights * gradient, 0), axis=0)
 
 
-def _gradient(context: StepContext, pixels: Any, targets: TargetTensors) -> Any:
+def _gradient(context: HeadContext, pixels: Any, targets: TargetTensors) -> Any:
     """Compute the gradient of each row's score with respect to its pixels (M, H, W, 3)."""
     method = context.method
     with override_gradients(guided=method.guided):

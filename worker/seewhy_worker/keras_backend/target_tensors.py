@@ -1,4 +1,4 @@
-"""The targets of a step as tensors: classes, their rivals and a sign."""
+"""The targets of a head as tensors: classes, their rivals and a sign."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ PADDING = -1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TargetTensors:
-    """K targets for each of N images: NumPy arrays outside a step, tensors inside."""
+    """K targets for each of N images: NumPy arrays outside a head, tensors inside."""
 
     classes: Any
     """(N, K) int32 class indices; -r is the r-th most probable class."""

@@ -44,7 +44,7 @@ def main() -> None:
 
 def _check(request: CheckRequest) -> list[str]:
     # Imported late: it takes seconds, and most bad files are refused without TensorFlow.
-    from seewhy_worker.keras_backend.steps import hide_gpus  # noqa: PLC0415
+    from seewhy_worker.keras_backend.devices import hide_gpus  # noqa: PLC0415
     from seewhy_worker.model_check.report import check  # noqa: PLC0415
 
     hide_gpus()

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from seewhy.imaging.maps import map_verdict
 from seewhy.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.keras_backend.steps import StepOutput, compile_step
+from seewhy_worker.keras_backend.bodies import Body
+from seewhy_worker.keras_backend.heads import HeadOutput, compile_head
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.loading import DEFAULT_SIZE_PX, load_file
 from seewhy_worker.models.random_weights import shuffle_weights
@@ -63,7 +64,7 @@ def _describe(model: Any, split_model: SplitModel) -> list[str]:
     ]
 
 
-def _describe_result(result: StepOutput) -> str:
+def _describe_result(result: HeadOutput) -> str:
     health = map_verdict(result.maps[0, 0], gradient_peak=float(result.gradient_peak[0, 0]))
     return (
         f"explanation of noise: class {result.targets[0, 0]}, verdict {health}, values from "
@@ -71,14 +72,17 @@ def _describe_result(result: StepOutput) -> str:
     )
 
 
-def _explain(split_model: SplitModel, pixels: NDArray[np.float32], *, target: int) -> StepOutput:
-    step = compile_step(split_model, find_method("gradcam"), batch=1, targets=1, rivals=0)
+def _explain(split_model: SplitModel, pixels: NDArray[np.float32], *, target: int) -> HeadOutput:
+    body = Body(split_model, batch=1)
+    head = compile_head(
+        split_model, find_method("gradcam"), activation=body.activation, targets=1, rivals=0
+    )
     targets = TargetTensors(
         classes=np.array([[target]], np.int32),
         rivals=np.zeros((1, 1, 0), np.int32),
         signs=np.ones((1, 1), np.float32),
     )
-    return step(pixels, targets)
+    return head(body(pixels), pixels, targets)
 
 
 def _compare(map_: NDArray[np.float32], shuffled: NDArray[np.float32]) -> str:

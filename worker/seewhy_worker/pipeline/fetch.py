@@ -1,7 +1,7 @@
 """Fetching: from a claim to an explanation task."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seewhy.imaging.arrays import ImageArray
 from seewhy.ledger.types import Claim
@@ -47,6 +47,7 @@ class ImageFetcher:
         body = self._images.read(job)
         self._exposure.begin(claim)
         prepared, image = self._images.prepare(job, body, explainer)
+        prepared = replace(prepared, cache_key=job.image_key)
         task = ExplanationTask.create(prepared, job.targets, job.method_options)
         elapsed_ms = (time.perf_counter() - started) * 1000
         return FetchedJob(claim, job, image, task, prepare_ms=elapsed_ms)

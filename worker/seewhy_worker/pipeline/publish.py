@@ -91,6 +91,7 @@ class ResultPublisher:
             image_height_px=job.image_height_px,
             objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
+            body=explanation.body,
             timings_ms={**timings_ms, "prepare": fetched.prepare_ms, "render": render_ms},
             versions=self._versions,
         )

@@ -1,4 +1,4 @@
-"""A cache of compiled steps: compiled on first use, bounded by memory."""
+"""A cache of compiled bodies and heads: compiled on first use, bounded by memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.keras_backend.steps import Step, compile_step
+from seewhy_worker.keras_backend.bodies import Body, compile_forward
+from seewhy_worker.keras_backend.heads import Head, compile_head
 from seewhy_worker.models.splitting.split_model import SplitModel
 
-MAX_STEPS = 96
-"""A step of VGG16 takes about 2 MB; one method at all batch sizes needs six steps."""
+MAX_BODIES = 24
+"""Six batch sizes at four layers."""
+MAX_HEADS = 96
+"""A head of VGG16 takes about 2 MB; one method at all batch sizes needs six heads."""
 
 
 @dataclass(frozen=True, slots=True)
-class StepSpec:
-    """The parameters that a step is compiled for."""
+class HeadSpec:
+    """The parameters that a head is compiled for."""
 
     method: str
     score: ScoreKind
@@ -33,8 +36,8 @@ class StepSpec:
     """Images that a multi-pass method sends through the network together."""
 
 
-class StepCache:
-    """Keeps the most recently used steps, and the model's splits."""
+class GraphCache:
+    """Keeps the most recently used bodies and heads, and the model's splits."""
 
     def __init__(
         self,
@@ -43,14 +46,17 @@ class StepCache:
         split_at: Callable[[tuple[str, ...]], SplitModel] | None,
         black: NDArray[np.float32],
     ) -> None:
-        """Compile steps of `model`, and of the splits that `split_at` makes at other layers.
+        """Compile graphs of `model`, and of the splits that `split_at` makes at other layers.
 
         `black` is a black image after preprocessing, (H, W, 3).
         """
         self._models = {(): model, model.layers: model}
+        self._by_first_layer: dict[str, SplitModel] = {}
         self._split_at = split_at
         self._black = black
-        self.step = lru_cache(maxsize=MAX_STEPS)(self._compile)
+        self.head = lru_cache(maxsize=MAX_HEADS)(self._compile_head)
+        self.forward = lru_cache(lambda batch: compile_forward(model, batch=batch))
+        self._body = lru_cache(maxsize=MAX_BODIES)(self._compile_body)
 
     def model_at(self, layers: tuple[str, ...]) -> SplitModel:
         """Return the model split at these layers. Raises `UnsupportedModel`."""
@@ -63,12 +69,21 @@ class StepCache:
             self._models[layers] = self._split_at(layers)
         return self._models[layers]
 
-    def _compile(self, spec: StepSpec) -> Step:
-        return compile_step(
+    def body(self, layers: tuple[str, ...], batch: int) -> Body:
+        """Return the body that ends at the first of these layers. Raises `UnsupportedModel`."""
+        model = self.model_at(layers)
+        self._by_first_layer.setdefault(model.layers[0], model)
+        return self._body(model.layers[0], batch)
+
+    def _compile_body(self, first_layer: str, batch: int) -> Body:
+        return Body(self._by_first_layer[first_layer], batch=batch)
+
+    def _compile_head(self, spec: HeadSpec) -> Head:
+        return compile_head(
             self.model_at(spec.layers),
             find_method(spec.method),
             score=spec.score,
-            batch=spec.batch,
+            activation=self.body(spec.layers, spec.batch).activation,
             targets=spec.targets,
             rivals=spec.rivals,
             chunk_size=spec.chunk_size,

@@ -14,8 +14,8 @@ from seewhy_worker.models.splitting.split_model import SplitModel
 
 
 @dataclass(frozen=True, slots=True)
-class StepContext:
-    """Everything that is fixed when a step is compiled."""
+class HeadContext:
+    """Everything that is fixed when a head is compiled."""
 
     model: SplitModel
     method: Method
@@ -31,15 +31,22 @@ class StepContext:
         return target_scores(logits, targets, self.score, self.model.probability_function)
 
 
-class StepInputs(NamedTuple):
-    """The arrays that a step takes for N images with K targets each, or their shapes and types."""
+class HeadInputs(NamedTuple):
+    """The arrays that a head takes for N images with K targets each, or their shapes and types."""
 
+    activation: Any
+    """(N, h, w, C), the output of the body."""
     pixels: Any
     """(N, H, W, 3)."""
     classes: Any
     rivals: Any
     signs: Any
     """The three as in `TargetTensors`."""
+
+    @property
+    def targets(self) -> tuple[Any, Any, Any]:
+        """The three arrays of `TargetTensors`."""
+        return self.classes, self.rivals, self.signs
 
 
 @dataclass(frozen=True, slots=True)

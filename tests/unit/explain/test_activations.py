@@ -1,0 +1,141 @@
+"""Activations that are kept from one job to the next, and shared by the methods of a batch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import networks
+from seewhy.errors import OutOfMemory
+from seewhy.schemas.job import MethodOptions
+from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
+from seewhy_worker.keras_backend.bodies import Activation, Body
+
+IMAGES = networks.random_images(5)
+ACTIVATION_BYTES = 8 * 8 * 4 * 4
+"""(8, 8, 4) float32."""
+METHODS = ("gradcam", "hirescam", "ablationcam", "scorecam", "guided-gradcam", "smoothgrad")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> KerasExplainer:
+    """Keeps nothing."""
+    return networks.make_explainer(networks.two_layer_cnn(), tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture
+def keeping(tmp_path: Path) -> KerasExplainer:
+    """Keeps the activations of two images."""
+    return networks.make_explainer(
+        networks.two_layer_cnn(), tmp_path, activation_cache_bytes=2 * ACTIVATION_BYTES
+    )
+
+
+@pytest.fixture
+def body_batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The batch size of each run of a body."""
+    batches: list[int] = []
+    run = Body.__call__
+
+    def counted(body: Body, pixels: Any) -> Any:
+        batches.append(len(pixels))
+        return run(body, pixels)
+
+    monkeypatch.setattr(Body, "__call__", counted)
+    return batches
+
+
+def task(explainer: KerasExplainer, image: int, **options: Any) -> ExplanationTask:
+    prepared = replace(explainer.prepare(IMAGES[image]), cache_key=f"image {image}")
+    return ExplanationTask.create(prepared, (1, -1), MethodOptions(**options))
+
+
+def explain(explainer: KerasExplainer, image: int, **options: Any) -> ImageExplanation:
+    (found,) = explainer.explain([task(explainer, image, **options)])
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_kept_activation_gives_the_same_map(
+    plain: KerasExplainer, keeping: KerasExplainer, body_batches: list[int], method: str
+) -> None:
+    explain(keeping, 0)
+    found = explain(keeping, 0, method=method)
+    assert body_batches == [1]
+    assert found.body == "cached"
+    expected = explain(plain, 0, method=method)
+    assert expected.body == "computed"
+    networks.assert_same_maps([found], [expected])
+
+
+def test_the_methods_of_a_batch_share_one_pass_through_the_body(
+    plain: KerasExplainer, body_batches: list[int]
+) -> None:
+    tasks = [task(plain, 0, method=method) for method in METHODS]
+    found = plain.explain([*tasks, task(plain, 1)])
+    assert body_batches == [2]
+    expected = [plain.explain([one])[0] for one in (*tasks, task(plain, 1))]
+    networks.assert_same_maps(found, expected)
+    assert [one.body for one in found] == ["computed"] * 7
+
+
+def test_a_batch_of_kept_and_new_images_gives_the_maps_of_each(
+    plain: KerasExplainer, keeping: KerasExplainer, body_batches: list[int]
+) -> None:
+    explain(keeping, 1)
+    batch = [task(keeping, image) for image in (0, 1, 2)]
+    found = keeping.explain(batch)
+    assert body_batches == [1, 2]
+    assert [one.body for one in found] == ["computed", "cached", "computed"]
+    networks.assert_same_maps(found, [explain(plain, image) for image in (0, 1, 2)])
+
+
+def test_the_least_recently_used_activations_make_room(keeping: KerasExplainer) -> None:
+    for image in (0, 1, 0, 2):
+        explain(keeping, image)
+    assert [explain(keeping, image).body for image in (2, 0)] == ["cached", "cached"]
+    assert explain(keeping, 1).body == "computed"
+
+
+def test_an_image_without_a_key_is_never_kept(keeping: KerasExplainer) -> None:
+    nameless = ExplanationTask.create(keeping.prepare(IMAGES[0]), (1,))
+    bodies = [keeping.explain([nameless])[0].body for _ in range(2)]
+    assert bodies == ["computed", "computed"]
+
+
+def test_each_layer_has_activations_of_its_own(keeping: KerasExplainer) -> None:
+    explain(keeping, 0)
+    assert explain(keeping, 0, layers=("conv1",)).body == "computed"
+    assert explain(keeping, 0, layers=("conv2",)).body == "cached", "the default layer, named"
+
+
+def test_an_activation_kept_from_a_batch_does_not_keep_the_batch(plain: KerasExplainer) -> None:
+    pixels = np.stack([plain.prepare(image).pixels for image in IMAGES[:2]])
+    tensor = plain._graphs.body((), 2)(pixels)
+    kept = Activation(tensor, 1).alone()
+    assert kept.tensor.shape[0] == 1
+    assert kept.bytes == ACTIVATION_BYTES
+    np.testing.assert_array_equal(kept.tensor[kept.row], tensor[1])
+
+
+def test_kept_activations_are_freed_before_a_batch_runs_out_of_memory(
+    keeping: KerasExplainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain(keeping, 0)
+    compiled_head, refusals = keeping._graphs.head, [1]
+
+    def head(spec: Any) -> Any:
+        if refusals:
+            refusals.pop()
+            raise OutOfMemory("too much")
+        return compiled_head(spec)
+
+    monkeypatch.setattr(keeping._graphs, "head", head)
+    assert explain(keeping, 1).body == "computed"
+    assert explain(keeping, 0).body == "computed", "it was freed"
+    refusals.extend([1, 1])
+    with pytest.raises(OutOfMemory):
+        explain(keeping, 0)

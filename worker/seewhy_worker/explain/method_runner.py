@@ -1,0 +1,206 @@
+"""Runs methods on batches: each body once, then a head for each method."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seewhy.catalog.model_spec import ModelSpec
+from seewhy.errors import OutOfMemory
+from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.passes import forward_passes
+from seewhy.schemas.result import BodyKind
+from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
+from seewhy_worker.cam.methods import Method, find_method
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
+from seewhy_worker.explain.activations import Activations
+from seewhy_worker.explain.batch_sizes import BatchSizes
+from seewhy_worker.explain.graph_cache import GraphCache, HeadSpec
+from seewhy_worker.explain.postprocess import build_explanation, probabilities
+from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
+from seewhy_worker.keras_backend.bodies import Activation, stack_activations
+from seewhy_worker.keras_backend.chunk_loop import CALL_S
+from seewhy_worker.keras_backend.target_tensors import TargetTensors
+
+TARGET_COUNTS = (1, 5, MAX_TARGETS)
+"""Targets per image that heads of one pass are compiled for; shorter lists are padded."""
+MAX_PASSES = 100
+"""Estimated forward passes of one head of several images: no checkpoint interrupts a head."""
+
+Key = TypeVar("Key", bound=Hashable)
+Layers = tuple[str, ...]
+
+
+class MethodRunner:
+    """Runs one method per task. Not thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        spec: ModelSpec,
+        graphs: GraphCache,
+        batch_sizes: BatchSizes,
+        activation_cache_bytes: int,
+    ) -> None:
+        """Run compiled `graphs` of the model of `spec`."""
+        self._spec = spec
+        self._graphs = graphs
+        self._batch_sizes = batch_sizes
+        self._activations = Activations(
+            graphs=graphs, batch_sizes=batch_sizes, cache_bytes=activation_cache_bytes
+        )
+        self._chunk_size = batch_sizes.largest
+        """Images that a multi-pass method sends through the network together."""
+
+    def set_pass_time(self, pass_s: float) -> None:
+        """Choose how many images a chunk has, where one image takes `pass_s`.
+
+        A chunk takes `CALL_S`, or longer if one image does.
+        """
+        self._chunk_size = self._batch_sizes.largest_within(CALL_S, each=pass_s)
+
+    def run_gradcam(self, batch: int) -> None:
+        """Run Grad-CAM of one logit on black images; compile it on the first call."""
+        shape = self._graphs.model_at(()).input_shape
+        pixels = np.zeros((batch, *shape), np.float32)
+        head = self._graphs.head(HeadSpec("gradcam", "logit", (), batch, 1, 0, 1))
+        targets = TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0)
+        head(self._graphs.body((), batch)(pixels), pixels, targets)
+
+    def run(
+        self, tasks: Sequence[ExplanationTask], checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
+        """Explain each task with its method, in order, with a checkpoint between passes.
+
+        Tasks that share a compiled head run together. Raises `OutOfMemory`, `UnknownMethod` and
+        `UnsupportedModel`.
+        """
+        explanations: dict[int, ImageExplanation] = {}
+        for layers, indices in _group(range(len(tasks)), [_layers(task) for task in tasks]):
+            for chunk in _divide(indices, self._batch_sizes.largest):
+                checkpoint()
+                activations = self._activations.of([tasks[index].image for index in chunk], layers)
+                by_index = dict(zip(chunk, activations, strict=True))
+                self._run_heads(tasks, by_index, layers, after_first(checkpoint), explanations)
+        return [explanations[index] for index in range(len(tasks))]
+
+    def probabilities(
+        self, pixels: NDArray[np.float32], *, checkpoint: Checkpoint = no_checkpoint
+    ) -> NDArray[np.float64]:
+        """Compute class probabilities from the network's input: (M, H, W, 3) → (M, classes).
+
+        Calls `checkpoint` before each chunk. Raises `OutOfMemory`.
+        """
+        found = []
+        try:
+            for start in range(0, len(pixels), self._chunk_size):
+                checkpoint()
+                found.append(self._probabilities(pixels[start : start + self._chunk_size]))
+        except OutOfMemory as error:
+            self._use_less_memory(error, chunked=True)
+            return self.probabilities(pixels, checkpoint=checkpoint)
+        return np.concatenate(found)
+
+    def _probabilities(self, pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        padded = np.zeros((self._batch_sizes.round_up(len(pixels)), *pixels.shape[1:]), np.float32)
+        padded[: len(pixels)] = pixels
+        logits = self._graphs.forward(len(padded))(padded)[: len(pixels)]
+        return probabilities(logits, self._graphs.model_at(()).probability_function)
+
+    def _run_heads(
+        self,
+        tasks: Sequence[ExplanationTask],
+        activations: dict[int, tuple[Activation, BodyKind]],
+        layers: Layers,
+        checkpoint: Checkpoint,
+        explanations: dict[int, ImageExplanation],
+    ) -> None:
+        """Explain the tasks whose activations are given, by index."""
+        keys = [(tasks[index].options.method, tasks[index].options.score) for index in activations]
+        for (name, _), indices in _group(activations, keys):
+            method = find_method(name)
+            limit = self._images_per_head([tasks[index] for index in indices], method, layers)
+            for chunk in _divide(indices, limit):
+                checkpoint()
+                found = self._run_head(
+                    [tasks[index] for index in chunk],
+                    [activations[index] for index in chunk],
+                    method,
+                    layers,
+                    checkpoint,
+                )
+                explanations.update(zip(chunk, found, strict=True))
+
+    def _images_per_head(
+        self, tasks: Sequence[ExplanationTask], method: Method, layers: Layers
+    ) -> int:
+        """Return how many images a head explains, so that checkpoints are not too far apart."""
+        if not method.single_pass:
+            return 1
+        options = MethodOptions(method=method.name, layers=layers)
+        passes = forward_passes(options, targets=max(len(task.targets) for task in tasks))
+        return self._batch_sizes.largest_within(MAX_PASSES, each=passes)
+
+    def _run_head(
+        self,
+        tasks: Sequence[ExplanationTask],
+        activations: Sequence[tuple[Activation, BodyKind]],
+        method: Method,
+        layers: Layers,
+        checkpoint: Checkpoint,
+    ) -> list[ImageExplanation]:
+        """Run one head for tasks that share method, score and layers."""
+        targets = [task.targets for task in tasks]
+        batch = self._batch_sizes.round_up(len(tasks))
+        count = max(map(len, targets))
+        if method.single_pass:  # an extra target costs next to nothing
+            count = next(size for size in TARGET_COUNTS if size >= count)
+        rivals = MAX_RIVALS if any(target.rivals for each in targets for target in each) else 0
+        pixels = np.zeros((batch, *tasks[0].image.pixels.shape), np.float32)
+        pixels[: len(tasks)] = [task.image.pixels for task in tasks]
+        chunk_size = 1 if method.single_pass else self._chunk_size
+        spec = HeadSpec(
+            method.name, tasks[0].options.score, layers, batch, count, rivals, chunk_size
+        )
+        try:
+            head = self._graphs.head(spec)
+            output = head(
+                stack_activations([one for one, _ in activations], batch),
+                pixels,
+                TargetTensors.pad(targets, batch, count, rivals),
+                checkpoint,
+            )
+        except OutOfMemory as error:
+            self._use_less_memory(error, chunked=not method.single_pass)
+            return self._run_head(tasks, activations, method, layers, checkpoint)
+        model = self._graphs.model_at(layers)
+        return [
+            build_explanation(output, row, task, body, method=method, spec=self._spec, model=model)
+            for row, (task, (_, body)) in enumerate(zip(tasks, activations, strict=True))
+        ]
+
+    def _use_less_memory(self, error: OutOfMemory, *, chunked: bool) -> None:
+        """Free the kept activations, or halve the chunks. Raises `error` if neither is possible."""
+        if self._activations.clear():
+            return
+        if not chunked or self._chunk_size == 1:
+            raise error
+        self._chunk_size //= 2
+
+
+def _layers(task: ExplanationTask) -> Layers:
+    """Return the layers to split at; empty for the model's target layer."""
+    return task.options.layers if find_method(task.options.method).has_layer else ()
+
+
+def _group(indices: Iterable[int], keys: Iterable[Key]) -> Iterable[tuple[Key, list[int]]]:
+    """Return the indices of each key, in order of first appearance."""
+    groups: dict[Key, list[int]] = {}
+    for index, key in zip(indices, keys, strict=True):
+        groups.setdefault(key, []).append(index)
+    return groups.items()
+
+
+def _divide(indices: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    return (indices[start : start + size] for start in range(0, len(indices), size))

@@ -1,0 +1,133 @@
+"""Compile heads: functions from activations and targets to maps, for fixed numbers of both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from seewhy.schemas.methods import ScoreKind
+from seewhy_worker.cam.methods import Method
+from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
+from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, translate_oom
+from seewhy_worker.keras_backend.head_context import HeadContext, HeadInputs, MethodOutput
+from seewhy_worker.keras_backend.layer_methods import explain_layers
+from seewhy_worker.keras_backend.perturbation_methods import PerturbationHead
+from seewhy_worker.keras_backend.pixel_methods import PixelHead
+from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.models.splitting.split_model import SplitModel
+
+Pixels = NDArray[np.float32]
+MethodHead = Callable[[HeadInputs, Checkpoint], MethodOutput]
+
+
+class Head(Protocol):
+    """The compiled explanation of a fixed number of images and targets."""
+
+    def __call__(
+        self,
+        activation: Any,
+        pixels: Pixels,
+        targets: TargetTensors,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> "HeadOutput":
+        """Explain pixels (N, H, W, 3) whose activation (N, h, w, C) the body computed.
+
+        Methods of many passes call `checkpoint` between them.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeadOutput:
+    """The result of one head for N images with K targets each, as NumPy arrays."""
+
+    maps: NDArray[np.float32]
+    """(N, K, h, w), signed."""
+    gradient_peak: NDArray[np.float32]
+    """(N, K), the largest magnitude of the gradient; 1 for methods without a gradient."""
+    targets: NDArray[np.int32]
+    """(N, K), class indices with ranks resolved."""
+    rivals: NDArray[np.int32]
+    """(N, K, R), class indices with ranks resolved, or `PADDING`."""
+    logits: NDArray[np.float32]
+    """(N, classes)."""
+
+
+def compile_head(
+    model: SplitModel,
+    method: Method,
+    *,
+    activation: tf.TensorSpec,
+    targets: int,
+    rivals: int,
+    score: ScoreKind = "logit",
+    black: Pixels | None = None,
+    chunk_size: int = 8,
+) -> Head:
+    """Compile the explanation of a batch of images with `targets` targets each.
+
+    `activation` is that of the body, (batch, h, w, C). The head takes it, the pixels
+    (batch, H, W, 3) and `TargetTensors` with `rivals` rivals per target. `black` is a black image
+    (H, W, 3) after preprocessing, by default zeros. A method with several passes requires a batch
+    of one; it sends `chunk_size` images through the network together, and each chunk is a graph of
+    its own. The head raises `OutOfMemory` when the device runs out of memory. Compiling raises
+    `UnsupportedModel` when the method does not apply to the network.
+    """
+    batch = activation.shape[0]
+    inputs = HeadInputs(
+        activation,
+        tf.TensorSpec((batch, *model.input_shape), tf.float32),
+        tf.TensorSpec((batch, targets), tf.int32),
+        tf.TensorSpec((batch, targets, rivals), tf.int32),
+        tf.TensorSpec((batch, targets), tf.float32),
+    )
+    if black is None:
+        black = np.zeros(model.input_shape, np.float32)
+    context = HeadContext(model, method, score, black, chunk_size)
+    explain = _COMPILE_BY_NEED.get(method.needs, _compile_single_pass)(context, inputs)
+
+    def head(
+        activation: Any,
+        pixels: Pixels,
+        targets: TargetTensors,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> HeadOutput:
+        arrays = HeadInputs(activation, pixels, targets.classes, targets.rivals, targets.signs)
+        return translate_oom(lambda: _to_output(explain(arrays, checkpoint)))
+
+    return head
+
+
+def _compile_single_pass(context: HeadContext, inputs: HeadInputs) -> MethodHead:
+    def explain(activation: Any, *targets: Any) -> tuple[Any, ...]:
+        output = explain_layers(context, activation, TargetTensors(*targets))
+        found = output.targets
+        return output.maps, output.gradient_peak, found.classes, found.rivals, output.logits
+
+    graph = CompiledGraph(explain, inputs.activation, *inputs.targets)
+
+    def head(arrays: HeadInputs, _: Checkpoint) -> MethodOutput:
+        maps, peaks, classes, rivals, logits = graph(arrays.activation, *arrays.targets)
+        return MethodOutput(maps, peaks, TargetTensors(classes, rivals, arrays.signs), logits)
+
+    return head
+
+
+_COMPILE_BY_NEED: dict[str, Callable[[HeadContext, HeadInputs], MethodHead]] = {
+    "masked": PerturbationHead,
+    "ablated": PerturbationHead,
+    "pixels": PixelHead,
+    "guided": PixelHead,
+}
+"""Methods of many passes."""
+
+
+def _to_output(output: MethodOutput) -> HeadOutput:
+    targets = output.targets
+    arrays = (output.maps, output.gradient_peak, targets.classes, targets.rivals, output.logits)
+    maps, peaks, classes, *rest = map(np.asarray, arrays)
+    maps = maps.reshape(*classes.shape, *maps.shape[1:])
+    return HeadOutput(maps, peaks.reshape(classes.shape), classes, *rest)
