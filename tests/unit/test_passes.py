@@ -36,6 +36,12 @@ def test_the_passes_depend_on_methods_targets_layers_and_trust_scores(
     assert forward_passes(MethodOptions(**options), targets=targets) == passes
 
 
+def test_several_methods_pay_for_one_pass_through_the_body() -> None:
+    methods = [MethodOptions(method=name) for name in ("gradcam", "hirescam", "ablationcam")]
+    assert forward_passes(*methods, targets=5) == pytest.approx(1 + 0.1 + 5)
+    assert forward_passes(*reversed(methods), targets=5) == pytest.approx(6 + 0.1 + 0.1)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_default_limit_admits_every_method_with_five_targets_and_trust_scores(
     method: str,

@@ -99,7 +99,7 @@ def test_a_job_round_trips_through_json() -> None:
     )
     again = Job.model_validate_json(job.model_dump_json())
     assert again.targets == targets
-    assert (again.method_options.layers, again.method_options.trust) == (("a", "b"), True)
+    assert (again.method_options[0].layers, again.method_options[0].trust) == (("a", "b"), True)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +111,11 @@ def test_a_job_round_trips_through_json() -> None:
         ({"preset": "classic", "layer": "a"}, "fixes the layer"),
         ({"method": "smoothgrad", "layer": "a"}, "explains pixels, not a layer"),
         ({"fallback": ["scorecam"], "layer": ["a", "b"]}, "cannot fuse layers"),
+        ({"methods": ["hirescam"], "method": "gradcam"}, "methods replaces method"),
+        ({"methods": ["hirescam"], "fallback": ["gradcam"]}, "methods replaces method"),
+        ({"methods": ["hirescam", "hirescam"]}, "methods repeats a method"),
+        ({"methods": ["hirescam"], "preset": "classic"}, "preset classic fixes methods"),
+        ({"methods": ["gradcam", "smoothgrad"], "layer": "a"}, "explains pixels"),
         ({"layer": ["a", "a"]}, "each once"),
         ({"layer": ["a", "b", "c", "d", "e"]}, "at most 4"),
     ],

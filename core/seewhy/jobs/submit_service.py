@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -167,8 +167,9 @@ class SubmitService:
         spec = self._catalog.get(request.model or self._settings.default_model)
         _check_names(request, spec)
         targets = resolve_targets(request.targets, spec.labels)
-        options = _method_options(request)
-        passes = _count_passes(options, targets=len(targets), limit=self._passes_limit(quotas))
+        passes = _count_passes(
+            _method_options(request), targets=len(targets), limit=self._passes_limit(quotas)
+        )
         is_long = passes > self._settings.max_passes_per_batch
         return ValidatedRequest(
             request=request,
@@ -198,7 +199,7 @@ class SubmitService:
 
 
 def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
-    for method in (request.method, *request.fallback):
+    for method in (*request.chosen_methods, *request.fallback):
         if method not in spec.methods and not request.preset:
             known = ", ".join(spec.methods)
             raise UnknownMethod(
@@ -212,13 +213,16 @@ def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
             )
 
 
-def _method_options(request: ExplanationRequest) -> MethodOptions:
-    return MethodOptions(
-        method=request.preset or request.method,
-        fallback=request.fallback,
-        score="probability" if request.preset else request.score,
-        layers=request.layers,
-        trust="trust" in request.outputs,
+def _method_options(request: ExplanationRequest) -> tuple[MethodOptions, ...]:
+    return tuple(
+        MethodOptions(
+            method=method,
+            fallback=request.fallback,
+            score="probability" if request.preset else request.score,
+            layers=request.layers,
+            trust="trust" in request.outputs,
+        )
+        for method in ((request.preset,) if request.preset else request.chosen_methods)
     )
 
 
@@ -230,10 +234,12 @@ def build_submission(
     key: IdempotencyKey | None = None,
 ) -> Submission:
     """Return the job to submit for a valid request."""
-    request, options = validated.request, _method_options(validated.request)
+    request = validated.request
+    options, *others = _method_options(request)
     job = Job(
         model=validated.spec.name,
         method=options.method,
+        other_methods=tuple(other.method for other in others),
         fallback=options.fallback,
         score=options.score,
         targets=validated.targets,
@@ -260,9 +266,9 @@ def build_submission(
     )
 
 
-def _count_passes(options: MethodOptions, *, targets: int, limit: int) -> int:
+def _count_passes(methods: Sequence[MethodOptions], *, targets: int, limit: int) -> int:
     """Return how many forward passes a job may take. Raises `TooManyPasses` beyond the limit."""
-    passes = math.ceil(forward_passes(options, targets=targets))
+    passes = math.ceil(forward_passes(*methods, targets=targets))
     if passes > limit:
         raise TooManyPasses(
             f"This explanation may take {passes:,.0f} forward passes; the limit is {limit:,}. "

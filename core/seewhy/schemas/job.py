@@ -52,6 +52,8 @@ class Job(StoredModel):
 
     model: str
     method: str
+    other_methods: tuple[str, ...] = ()
+    """Further methods that explain the same targets; without fallbacks."""
     targets: tuple[TargetOrIndex, ...]
     layers: tuple[str, ...] = ()
     fallback: tuple[str, ...] = ()
@@ -67,12 +69,15 @@ class Job(StoredModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
     @property
-    def method_options(self) -> MethodOptions:
-        """The options that shape the maps of this job."""
-        return MethodOptions(
-            method=self.method,
-            fallback=self.fallback,
-            score=self.score,
-            layers=self.layers,
-            trust="trust" in self.outputs,
+    def method_options(self) -> tuple[MethodOptions, ...]:
+        """The options that shape the maps of each method."""
+        return tuple(
+            MethodOptions(
+                method=method,
+                fallback=self.fallback,
+                score=self.score,
+                layers=self.layers,
+                trust="trust" in self.outputs,
+            )
+            for method in (self.method, *self.other_methods)
         )

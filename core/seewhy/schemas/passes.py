@@ -8,29 +8,38 @@ FAITHFULNESS_STEPS = 8
 IMAGES_PER_MAP = 2 * (FAITHFULNESS_STEPS - 1) + 1
 """The images that trust scores test for each map: both directions, and the map's evidence."""
 
+_HEAD = 0.1
+"""A head at the target layer, forward and backward."""
 _HEAD_PER_TARGET = 6.0
 """A head that is nearly the whole network, forward, backward and backward again."""
 _HEAD_PER_CHANNEL = 513.0
 """The same head, forward, once for each channel."""
 
 
-def forward_passes(options: MethodOptions, *, targets: int) -> float:
+def forward_passes(*methods: MethodOptions, targets: int) -> float:
     """Estimate the most forward passes that one image can take, with every fallback tried.
+
+    Several methods share the pass through the body, so each one after the first costs a pass less.
 
     The costs are those of VGG16 (`MethodInfo.forward_passes`). A chosen layer counts as an early
     one, where the head that is repeated is nearly the whole network. An unknown method counts as
     one pass.
     """
-    total = 0.0
-    for name in (options.method, *options.fallback):
-        info = METHOD_INFO.get(name)
-        total += _method_passes(info, targets, bool(options.layers)) if info else 1
-    return total + (faithfulness_passes(targets) if options.trust else 0)
+    first, *others = (_passes(options, targets) for options in methods)
+    return first + sum(max(_HEAD, passes - 1) for passes in others)
 
 
 def faithfulness_passes(maps: int) -> int:
     """Return how many forward passes the trust scores of one image with `maps` maps take."""
     return 1 + IMAGES_PER_MAP * maps
+
+
+def _passes(options: MethodOptions, targets: int) -> float:
+    total = 0.0
+    for name in (options.method, *options.fallback):
+        info = METHOD_INFO.get(name)
+        total += _method_passes(info, targets, bool(options.layers)) if info else 1
+    return total + (faithfulness_passes(targets) if options.trust else 0)
 
 
 def _method_passes(info: MethodInfo, targets: int, layer_chosen: bool) -> float:

@@ -15,6 +15,7 @@ from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contras
 
 MAX_FALLBACKS = 3
 MAX_LAYERS = 4
+MAX_METHODS = 8
 METADATA_LIMIT_BYTES = 4_096
 
 MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
@@ -28,6 +29,12 @@ class ExplanationRequest(StrictModel):
         None, description="A model name from /v1/models. Default: the server's default model."
     )
     method: MethodName = Field("gradcam", description="The explanation method.")
+    methods: tuple[MethodName, ...] = Field(
+        (),
+        max_length=MAX_METHODS,
+        description="Several methods, instead of `method`. They share the pass through the body of "
+        "the network, and each has a map of each target. The first one is drawn by default.",
+    )
     fallback: tuple[MethodName, ...] = Field(
         (),
         max_length=MAX_FALLBACKS,
@@ -103,10 +110,13 @@ class ExplanationRequest(StrictModel):
 
     @model_validator(mode="after")
     def _check_consistency(self) -> Self:
-        methods = (self.method, *self.fallback)
+        if self.methods and {"method", "fallback"} & self.model_fields_set:
+            raise ValueError("methods replaces method and fallback; remove these fields")
+        methods = (*self.chosen_methods, *self.fallback)
         if len(set(methods)) < len(methods):
-            raise ValueError("fallback repeats a method; name each method once")
-        fixed = {"method", "fallback", "score", "normalize"} & self.model_fields_set
+            field = "methods" if self.methods else "fallback"
+            raise ValueError(f"{field} repeats a method; name each method once")
+        fixed = {"method", "methods", "fallback", "score", "normalize"} & self.model_fields_set
         if self.preset and fixed:
             raise ValueError(
                 f"preset {self.preset} fixes {', '.join(sorted(fixed))}; remove these fields"
@@ -117,6 +127,11 @@ class ExplanationRequest(StrictModel):
         if has_comparison(self.targets):
             _check_targets(self.preset, methods, self.targets)
         return self
+
+    @property
+    def chosen_methods(self) -> tuple[str, ...]:
+        """The requested methods, without fallbacks."""
+        return self.methods or (self.method,)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -64,6 +64,17 @@ class TargetResult(StoredModel):
     )
 
 
+class MethodResult(StoredModel):
+    """The maps of one method, in an object of their own."""
+
+    method: str
+    layer: str
+    linear: bool
+    targets: tuple[TargetResult, ...]
+    map_height: int
+    map_width: int
+
+
 class ExplanationResult(StoredModel):
     """The numbers of a succeeded explanation, as clients see them."""
 
@@ -80,6 +91,9 @@ class ExplanationResult(StoredModel):
     covers: Rectangle
     image_width_px: int
     image_height_px: int
+    other_methods: tuple[MethodResult, ...] = Field(
+        (), description="The maps of the other requested methods, in order."
+    )
     body: BodyKind = Field(
         "computed",
         description="Whether the body of the network ran for this image, or its activation was "
@@ -95,3 +109,23 @@ class Result(ExplanationResult):
     model: str
     objects: dict[str, str] = Field(description="Name → key in the object store.")
     digests: dict[str, str] = Field(description="Name → SHA-256 of the object.")
+
+    def of_method(self, method: str | None) -> tuple[MethodResult, str]:
+        """Return the maps of a method, by default the first, and the name of their object.
+
+        Raises `KeyError` for a method that did not run.
+        """
+        if method in (None, self.method):
+            first = MethodResult.model_validate(
+                self.model_dump(include=set(MethodResult.model_fields))
+            )
+            return first, map_object(0)
+        for position, other in enumerate(self.other_methods, start=1):
+            if other.method == method:
+                return other, map_object(position)
+        raise KeyError(method)
+
+
+def map_object(position: int) -> str:
+    """Name the object with the maps of the method at this position of a request."""
+    return f"map-{position}" if position else "map"

@@ -139,3 +139,13 @@ def test_kept_activations_are_freed_before_a_batch_runs_out_of_memory(
     refusals.extend([1, 1])
     with pytest.raises(OutOfMemory):
         explain(keeping, 0)
+
+
+def test_a_batch_has_as_many_different_images_as_the_largest_batch(
+    tmp_path: Path, plain: KerasExplainer, body_batches: list[int]
+) -> None:
+    narrow = networks.make_explainer(networks.two_layer_cnn(), tmp_path, max_batch=2)
+    order = [0, 1, 0, 2, 1, 3, 2]
+    found = narrow.explain([task(narrow, image) for image in order])
+    assert body_batches == [2, 2]
+    networks.assert_same_maps(found, [explain(plain, image) for image in order])

@@ -13,6 +13,7 @@ from PIL import Image
 from in_memory_worker import IMAGE_KEY, InMemoryWorker, job_ids
 from optionals import present
 from seewhy.client.responses import ExplanationResult
+from seewhy.errors import UnsupportedModel
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import decode_npy
 from seewhy.ledger.types import Completion
@@ -49,6 +50,24 @@ def test_every_object_is_stored_before_the_job_completes(
     assert document["job_id"] == job
     assert document["metadata"] == {"task": 7}
     assert document["versions"] == {"seewhy": "test"}
+
+
+def test_each_method_of_a_job_has_maps_of_its_own(worker: InMemoryWorker) -> None:
+    several, single = job_ids(2)
+    worker.submit(several, other_methods=("hirescam", "layercam"), targets=(2, 0))
+    worker.submit(single)
+    worker.run()
+    result = worker.result(several)
+    assert result.method == "gradcam"
+    assert [other.method for other in result.other_methods] == ["hirescam", "layercam"]
+    assert [target.score.index for target in result.other_methods[1].targets] == [2, 0]
+    names = ("map", "map-1", "map-2")
+    for name in names:
+        assert decode_npy(worker.store.get(result.objects[name])).shape == (2, 7, 7)
+    assert [result.of_method(m)[1] for m in (None, "hirescam", "layercam")] == list(names)
+    with pytest.raises(KeyError):
+        result.of_method("scorecam")
+    assert worker.result(single).other_methods == ()
 
 
 def test_the_preset_classic_changes_the_overlay(worker: InMemoryWorker) -> None:
@@ -170,3 +189,20 @@ def test_non_finite_numbers_are_null_in_json_and_nan_in_the_client(
     (target,) = ExplanationResult.model_validate_json(text).targets
     assert math.isnan(target.score.logit)
     assert math.isnan(target.maximum)
+
+
+def test_a_job_fails_when_one_of_its_methods_does(worker: InMemoryWorker) -> None:
+    several, single = job_ids(2)
+
+    def refuse_hirescam(tasks: Sequence[ExplanationTask]) -> None:
+        if any(task.options.method == "hirescam" for task in tasks):
+            raise UnsupportedModel("no hirescam here")
+
+    worker.explainer.before_batch = refuse_hirescam
+    worker.submit(several, other_methods=("hirescam", "layercam"))
+    worker.submit(single)
+    worker.run()
+    assert worker.outcomes([several, single]) == [
+        (JobState.FAILED, UnsupportedModel.code),
+        (JobState.SUCCEEDED, None),
+    ]

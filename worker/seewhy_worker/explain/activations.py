@@ -1,6 +1,6 @@
 """The activations of images: computed by the body, or kept from an earlier job."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from cachetools import LRUCache
@@ -11,6 +11,9 @@ from seewhy_worker.explain.batch_sizes import BatchSizes
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.types import PreparedImage
 from seewhy_worker.keras_backend.bodies import Activation
+
+ActivationKey = tuple[str, Hashable]
+"""A layer and the key of an image."""
 
 
 class Activations:
@@ -23,7 +26,7 @@ class Activations:
         """Keep up to `cache_bytes` of activations on the device; 0 keeps none."""
         self._graphs = graphs
         self._batch_sizes = batch_sizes
-        self._kept: LRUCache[tuple[str, str], Activation] = LRUCache(
+        self._kept: LRUCache[ActivationKey, Activation] = LRUCache(
             cache_bytes, getsizeof=lambda activation: activation.bytes
         )
 
@@ -32,17 +35,15 @@ class Activations:
     ) -> list[tuple[Activation, BodyKind]]:
         """Return each image's activation at the first of these layers, and where it came from.
 
-        At most one batch of images. Equal images of a batch are computed once. Raises
+        At most one batch of different images; equal ones are computed once. Raises
         `OutOfMemory` and `UnsupportedModel`.
         """
         layer = self._graphs.model_at(layers).layers[0]
-        found: dict[tuple[str, str] | int, Activation] = {}
-        missing: dict[tuple[str, str] | int, PreparedImage] = {}
-        keys = [
-            (layer, image.cache_key) if image.cache_key else row for row, image in enumerate(images)
-        ]
+        found: dict[ActivationKey, Activation] = {}
+        missing: dict[ActivationKey, PreparedImage] = {}
+        keys = [(layer, image.key) for image in images]
         for key, image in zip(keys, images, strict=True):
-            kept = self._kept.get(key) if isinstance(key, tuple) else None
+            kept = self._kept.get(key)
             if kept is None:
                 missing.setdefault(key, image)
             else:
@@ -50,8 +51,9 @@ class Activations:
         if missing:
             computed = self._compute(list(missing.values()), layers)
             found |= dict(zip(missing, computed, strict=True))
-            for key in missing:
-                self._keep(key, found[key])
+            for key, image in missing.items():
+                if image.cache_key:
+                    self._keep(key, found[key])
         return [(found[key], "computed" if key in missing else "cached") for key in keys]
 
     def clear(self) -> bool:
@@ -74,6 +76,6 @@ class Activations:
             tensor = self._graphs.body(layers, batch)(pixels)
         return [Activation(tensor, row) for row in range(len(images))]
 
-    def _keep(self, key: tuple[str, str] | int, activation: Activation) -> None:
-        if isinstance(key, tuple) and activation.bytes <= self._kept.maxsize:
+    def _keep(self, key: ActivationKey, activation: Activation) -> None:
+        if activation.bytes <= self._kept.maxsize:
             self._kept[key] = activation.alone()

@@ -78,12 +78,21 @@ class MethodRunner:
         """
         explanations: dict[int, ImageExplanation] = {}
         for layers, indices in _group(range(len(tasks)), [_layers(task) for task in tasks]):
-            for chunk in _divide(indices, self._batch_sizes.largest):
+            for chunk in self._divide_by_images(tasks, indices):
                 checkpoint()
                 activations = self._activations.of([tasks[index].image for index in chunk], layers)
                 by_index = dict(zip(chunk, activations, strict=True))
                 self._run_heads(tasks, by_index, layers, after_first(checkpoint), explanations)
         return [explanations[index] for index in range(len(tasks))]
+
+    def _divide_by_images(
+        self, tasks: Sequence[ExplanationTask], indices: Sequence[int]
+    ) -> Iterable[Sequence[int]]:
+        """Yield the indices of tasks whose different images fit into one batch, in order."""
+        keys = dict.fromkeys(tasks[index].image.key for index in indices)
+        batches = {key: row // self._batch_sizes.largest for row, key in enumerate(keys)}
+        batch_of = [batches[tasks[index].image.key] for index in indices]
+        return (chunk for _, chunk in _group(indices, batch_of))
 
     def probabilities(
         self, pixels: NDArray[np.float32], *, checkpoint: Checkpoint = no_checkpoint

@@ -3,7 +3,7 @@
 Nothing here imports a tensor library, so the stub can implement the port without one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +27,11 @@ class PreparedImage:
     """The part of the original image that `pixels` shows, in pixels of the original."""
     cache_key: str = ""
     """Names the pixels: images of one key are equal. Empty: the activation is not kept."""
+
+    @property
+    def key(self) -> Hashable:
+        """Equal for images with equal pixels, as far as is known."""
+        return self.cache_key or id(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from seewhy.errors import SeewhyError
@@ -30,6 +31,7 @@ from seewhy_worker.pipeline.publish import ResultPublisher
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
+Outcome = ImageExplanation | SeewhyError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +158,8 @@ class BatchRunner:
             while batch := self._drop_ended(batch):
                 try:
                     outcomes, explain_ms = device.explain(
-                        [job.task for job in batch], checkpoint=partial(self._check, batch)
+                        [task for job in batch for task in job.tasks],
+                        checkpoint=partial(self._check, batch),
                     )
                     break
                 except Interrupted:
@@ -186,20 +189,21 @@ class BatchRunner:
     def _publish(
         self,
         batch: Sequence[FetchedJob],
-        outcomes: Sequence[ImageExplanation | SeewhyError],
+        outcomes: Sequence[Outcome],
         device: Device,
         timings_ms: Mapping[str, float],
     ) -> bool:
-        def publish(pair: tuple[FetchedJob, ImageExplanation | SeewhyError]) -> Completion:
-            job, outcome = pair
-            if isinstance(outcome, SeewhyError):
-                raise outcome
+        remaining = iter(outcomes)
+        by_job = [(job, list(islice(remaining, len(job.tasks)))) for job in batch]
+
+        def publish(pair: tuple[FetchedJob, list[Outcome]]) -> Completion:
+            job, job_outcomes = pair
             result = self._deps.publisher.publish(
-                job, outcome, device.explainer, timings_ms=timings_ms
+                job, _explanations(job_outcomes), device.explainer, timings_ms=timings_ms
             )
             return Completion(job.claim, result.model_dump_json())
 
-        published = _in_parallel(self._io_threads, publish, list(zip(batch, outcomes, strict=True)))
+        published = _in_parallel(self._io_threads, publish, by_job)
         return self._deps.reporter.report(
             [done for done in published if isinstance(done, Completion)],
             [
@@ -208,6 +212,14 @@ class BatchRunner:
                 if isinstance(error, BaseException)
             ],
         )
+
+
+def _explanations(outcomes: Sequence[Outcome]) -> list[ImageExplanation]:
+    """Return the explanations of one job. Raises the first error: a job succeeds as a whole."""
+    for outcome in outcomes:
+        if isinstance(outcome, SeewhyError):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, ImageExplanation)]
 
 
 def _in_parallel(

@@ -20,13 +20,15 @@ class FetchedJob:
     job: Job
     image: ImageArray | None
     """(H, W, 3) RGB, upright, at its original size, if it is needed again and was kept."""
-    task: ExplanationTask
+    tasks: tuple[ExplanationTask, ...]
+    """One for each requested method, in order."""
     prepare_ms: float
 
     @property
     def passes(self) -> float:
         """The forward passes that the explanation may take."""
-        return forward_passes(self.task.options, targets=len(self.task.targets))
+        options = (task.options for task in self.tasks)
+        return forward_passes(*options, targets=len(self.job.targets))
 
 
 class ImageFetcher:
@@ -48,6 +50,8 @@ class ImageFetcher:
         self._exposure.begin(claim)
         prepared, image = self._images.prepare(job, body, explainer)
         prepared = replace(prepared, cache_key=job.image_key)
-        task = ExplanationTask.create(prepared, job.targets, job.method_options)
+        tasks = tuple(
+            ExplanationTask.create(prepared, job.targets, options) for options in job.method_options
+        )
         elapsed_ms = (time.perf_counter() - started) * 1000
-        return FetchedJob(claim, job, image, task, prepare_ms=elapsed_ms)
+        return FetchedJob(claim, job, image, tasks, prepare_ms=elapsed_ms)

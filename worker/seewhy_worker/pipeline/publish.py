@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from seewhy.imaging import codecs, maps
 from seewhy.imaging.arrays import ImageArray
@@ -11,7 +11,7 @@ from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
 from seewhy.schemas.job import Job
-from seewhy.schemas.result import Result
+from seewhy.schemas.result import MethodResult, Result, map_object
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.regions import with_regions
@@ -22,11 +22,10 @@ from seewhy_worker.pipeline.fetch import FetchedJob
 from seewhy_worker.pipeline.job_images import JobImages
 
 FILES = {
-    "map": ("map.npy", "application/octet-stream"),
     "overlay": ("overlay.jpg", "image/jpeg"),
     "result": (RESULT_DOCUMENT, "application/json"),
 }
-"""Name and content type of each object."""
+"""Name and content type of each object other than maps."""
 
 
 class ResultPublisher:
@@ -53,19 +52,23 @@ class ResultPublisher:
     def publish(
         self,
         fetched: FetchedJob,
-        explanation: ImageExplanation,
+        explanations: Sequence[ImageExplanation],
         explainer: Explainer,
         *,
         timings_ms: Mapping[str, float],
     ) -> Result:
-        """Render and store everything the job asks for.
+        """Render and store everything the job asks for; one explanation for each method.
 
         Raises `StoreUnavailable`, and `ImageGone` when an image that was not kept has expired.
         """
         started = time.perf_counter()
         job, claim = fetched.job, fetched.claim
-        explanation = self._measure(explanation, job)
-        bodies = {"map": maps.encode_npy(explanation.maps)}
+        explanations = [self._measure(one, job) for one in explanations]
+        explanation, *others = explanations
+        bodies = {
+            map_object(position): maps.encode_npy(one.maps)
+            for position, one in enumerate(explanations)
+        }
         if "overlay" in job.outputs:
             bodies["overlay"] = self._images.draw(
                 job, fetched.image, lambda image: _draw(image, job, explanation)
@@ -89,6 +92,7 @@ class ResultPublisher:
             covers=explanation.covers,
             image_width_px=job.image_width_px,
             image_height_px=job.image_height_px,
+            other_methods=tuple(map(_method_result, others)),
             objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
@@ -119,10 +123,26 @@ class ResultPublisher:
             )
 
     def _key(self, fetched: FetchedJob, name: str) -> str:
-        return result_key(fetched.claim.job_id, fetched.claim.fence, FILES[name][0])
+        return result_key(fetched.claim.job_id, fetched.claim.fence, _file(name)[0])
 
     def _put(self, fetched: FetchedJob, name: str, body: bytes) -> None:
-        self._store.put(self._key(fetched, name), body, content_type=FILES[name][1])
+        self._store.put(self._key(fetched, name), body, content_type=_file(name)[1])
+
+
+def _file(name: str) -> tuple[str, str]:
+    """Return the file name and content type of an object."""
+    return FILES.get(name) or (f"{name}.npy", "application/octet-stream")
+
+
+def _method_result(explanation: ImageExplanation) -> MethodResult:
+    return MethodResult(
+        method=explanation.method,
+        layer=explanation.layer,
+        linear=explanation.linear,
+        targets=explanation.targets,
+        map_height=explanation.maps.shape[1],
+        map_width=explanation.maps.shape[2],
+    )
 
 
 def _draw(image: ImageArray, job: Job, explanation: ImageExplanation) -> bytes:
