@@ -2,6 +2,8 @@
 
 import io
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,14 @@ from seewhy.imaging.arrays import MapArray
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import Completion, lanes_of
 from seewhy.schemas.geometry import Rectangle
-from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
+from seewhy.schemas.result import (
+    ClassScore,
+    MethodResult,
+    Result,
+    TargetResult,
+    Verdict,
+    map_object,
+)
 from seewhy.settings import Settings
 from seewhy.storage.keys import result_key
 from seewhy.storage.obstore_adapter import open_store
@@ -60,30 +69,49 @@ def finish_next_job(
     settings: Settings,
     *,
     map_: MapArray = MAP,
+    others: Mapping[str, MapArray] = MappingProxyType({}),
     covers: Rectangle = COVERS,
     width_px: int = 451,
     height_px: int = 300,
 ) -> None:
-    """Claim the next job and complete it with a map, as a worker would."""
+    """Claim the next job and complete it with maps, as a worker would.
+
+    `map_` is that of Grad-CAM, and `others` those of other methods.
+    """
     ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
-    key = result_key(claim.job_id, claim.fence, "map.npy")
-    store.put(key, maps.encode_npy(map_), content_type="application/octet-stream")
+    keys = {}
+    for position, array in enumerate((map_, *others.values())):
+        name = map_object(position)
+        keys[name] = result_key(claim.job_id, claim.fence, f"{name}.npy")
+        store.put(keys[name], maps.encode_npy(array), content_type="application/octet-stream")
     score = ClassScore(index=282, label="tiger cat", logit=1.0, probability=0.5)
+    target = TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1)
     result = Result(
         model=MODEL,
         model_digest="d",
         method="gradcam",
         layer="l",
         linear=True,
-        targets=(TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1),),
+        targets=(target,),
         top=(score,),
         map_height=map_.shape[1],
         map_width=map_.shape[2],
         covers=covers,
         image_width_px=width_px,
         image_height_px=height_px,
-        objects={"map": key},
+        other_methods=tuple(
+            MethodResult(
+                method=name,
+                layer="l",
+                linear=False,
+                targets=(target,),
+                map_height=array.shape[1],
+                map_width=array.shape[2],
+            )
+            for name, array in others.items()
+        ),
+        objects=keys,
         digests={},
         timings_ms={},
         versions={},

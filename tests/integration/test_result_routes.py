@@ -61,6 +61,28 @@ def test_results_are_rendered_on_demand_for_any_origin(
     assert (pixels[:, :100, 3] == 0).all(), "the model did not see this part"
 
 
+def test_the_maps_of_each_method_are_chosen_by_its_name(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    methods = ["gradcam", "hirescam"]
+    submitted = submit_image(client, cat, methods=methods).get_json()
+    path = f"/v1/explanations/{submitted['id']}"
+    finish_next_job(settings, others={"hirescam": -MAP})
+    for query, expected in (("", MAP), ("?method=gradcam", MAP), ("?method=hirescam", -MAP)):
+        response = client.get(f"{path}/map.npy{query}")
+        np.testing.assert_array_equal(np.load(io.BytesIO(response.data)), expected)
+    for name in ("overlay", "heatmap", "regions", "mask.png", "contours"):
+        first = client.get(f"{path}/{name}")
+        other = client.get(f"{path}/{name}?method=hirescam")
+        assert other.status_code == 200
+        assert first.data != other.data
+        assert first.headers["ETag"] != other.headers["ETag"]
+    detail = assert_problem(client.get(f"{path}/map.npy?method=layercam"), 422, "invalid_request")
+    assert detail.endswith("it has maps of: gradcam, hirescam.")
+    result = client.get(path).get_json()["result"]
+    assert [other["method"] for other in result["other_methods"]] == ["hirescam"]
+
+
 def test_a_map_is_rendered_with_the_requested_scale_and_preset(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:

@@ -24,16 +24,23 @@ _THRESHOLD = (
 )
 
 
-class MapChoice(BaseModel):
-    """Which map of a result."""
+class MethodChoice(BaseModel):
+    """The maps of which method."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str | None = Field(
+        None, description="One of the methods that the request named. Default: the first."
+    )
+
+
+class MapChoice(MethodChoice):
+    """Which map of a result."""
 
     target: str | None = Field(None, description="An explained class; default: the first.")
     map: int | None = Field(
         None, ge=0, description="An index into the result's targets, instead of `target`."
     )
-    method: str | None = Field(None, description="The method of the map. Default: the result's.")
 
 
 class RenderOptions(MapChoice):

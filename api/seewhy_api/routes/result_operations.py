@@ -11,6 +11,7 @@ from seewhy_api.routes.drawing import JPEG, PNG, WEBP
 from seewhy_api.routes.render_options import (
     ContourOptions,
     MaskOptions,
+    MethodChoice,
     RegionOptions,
     RenderOptions,
 )
@@ -60,7 +61,7 @@ def _operation(
     )
 
 
-GET_MAP = _operation("get_map", "A NumPy file.", (NPY,))
+GET_MAP = _operation("get_map", "A NumPy file.", (NPY,), query=MethodChoice)
 GET_OVERLAY = _operation(
     "get_overlay", "The image with the map drawn on it.", PHOTO_TYPES, query=RenderOptions
 )

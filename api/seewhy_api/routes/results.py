@@ -20,6 +20,7 @@ from seewhy_api.routes.render_options import (
     ContourOptions,
     MapChoice,
     MaskOptions,
+    MethodChoice,
     RegionOptions,
     RenderOptions,
 )
@@ -28,7 +29,7 @@ from seewhy_api.routes.stored_results import StoredResult, read_result
 
 SUFFIXES: Mapping[str, str] = MappingProxyType({JPEG: "jpg", PNG: "png", WEBP: "webp", NPY: "npy"})
 
-Options = TypeVar("Options", bound=MapChoice)
+Options = TypeVar("Options", bound=MethodChoice)
 
 
 def create_results_blueprint(deps: Dependencies) -> Blueprint:
@@ -44,7 +45,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         The array has the shape (targets, map_height, map_width), float32, in the order of
         `result.targets`.
         """
-        stored = _read_result(deps, job_id)
+        stored, _ = _read_result(deps, job_id, MethodChoice)
         return _respond(job_id, stored.tag(NPY), NPY, lambda: stored.read_object("map"))
 
     @blueprint.get("/overlay")
@@ -56,7 +57,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         A JPEG, unless `Accept` prefers WebP or PNG. The stored overlay is sent where it is what
         the request asks for; anything else is drawn for each request.
         """
-        stored, options = _read_result(deps, job_id), _parse(RenderOptions)
+        stored, options = _read_result(deps, job_id, RenderOptions)
         media_type = _negotiate(stored, options.size, PHOTO_TYPES)
 
         def draw() -> bytes:
@@ -74,7 +75,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
 
         A PNG, unless `Accept` prefers WebP; see the drawing options.
         """
-        stored, options = _read_result(deps, job_id), _parse(RenderOptions)
+        stored, options = _read_result(deps, job_id, RenderOptions)
         media_type = _negotiate(stored, options.size, HEATMAP_TYPES)
         draw = partial(drawing.draw_heatmap, stored, options, media_type)
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
@@ -93,7 +94,7 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
         By default the largest connected component of the evidence from 15 % of its maximum on,
         which is how the Grad-CAM paper makes boxes; see the region options.
         """
-        stored, options = _read_result(deps, job_id), _parse(RegionOptions)
+        stored, options = _read_result(deps, job_id, RegionOptions)
         tag = _tag(stored, options, "application/json")
         if representations.is_current(request, tag):
             return representations.not_modified(tag)
@@ -105,7 +106,7 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
     @describe(operations.GET_MASK)
     def get_mask(job_id: str) -> Response:
         """Get a PNG of the regions of one map, white on black, at the size of the image."""
-        stored, options = _read_result(deps, job_id), _parse(MaskOptions)
+        stored, options = _read_result(deps, job_id, MaskOptions)
         media_type = _negotiate(stored, options.size, (PNG,))
         draw = partial(drawing.draw_mask, stored, options)
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
@@ -118,18 +119,19 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
 
         A JPEG, unless `Accept` prefers WebP or PNG; see the region options.
         """
-        stored, options = _read_result(deps, job_id), _parse(ContourOptions)
+        stored, options = _read_result(deps, job_id, ContourOptions)
         media_type = _negotiate(stored, options.size, PHOTO_TYPES)
         draw = partial(drawing.draw_contours, stored, options, media_type)
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
 
 
-def _read_result(deps: Dependencies, job_id: str) -> StoredResult:
-    return read_result(deps, job_id, context=request_context())
-
-
-def _parse(kind: type[Options]) -> Options:
-    return kind.model_validate(request.args.to_dict())
+def _read_result(
+    deps: Dependencies, job_id: str, kind: type[Options]
+) -> tuple[StoredResult, Options]:
+    """Return the result of the chosen method, and the options of the query."""
+    stored = read_result(deps, job_id, context=request_context())
+    options = kind.model_validate(request.args.to_dict())
+    return stored.of_method(options.method), options
 
 
 def _negotiate(stored: StoredResult, size: int | None, offers: tuple[str, ...]) -> str:

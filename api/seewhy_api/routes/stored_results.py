@@ -1,6 +1,6 @@
 """Finished explanations: the job, its result and its objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
 from seewhy.imaging import maps
@@ -22,13 +22,21 @@ class StoredResult:
     job: Job
     result: Result
 
+    def of_method(self, method: str | None) -> "StoredResult":
+        """Return the result of one method, by default the first. Raises `InvalidRequest`."""
+        if method is None:
+            return self
+        try:
+            return replace(self, result=self.result.of_method(method))
+        except KeyError:
+            others = (other.method for other in self.result.other_methods)
+            known = ", ".join((self.result.method, *others))
+            raise InvalidRequest(
+                f"This explanation has no maps of {quote(method)}; it has maps of: {known}."
+            ) from None
+
     def find_map(self, choice: MapChoice) -> int:
         """Return the index of the chosen map. Raises `InvalidRequest` and `UnknownClass`."""
-        if choice.method not in {None, self.result.method}:
-            raise InvalidRequest(
-                f"The maps of this explanation are of {self.result.method}, not "
-                f"{quote(choice.method)}."
-            )
         targets = self.result.targets
         if choice.map is not None:
             if choice.target is not None or choice.map >= len(targets):

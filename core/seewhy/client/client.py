@@ -124,26 +124,36 @@ class Client:
             raise ExplanationFailed(explanation)
         return explanation
 
-    def overlay(self, explanation: Explanation | str, *, target: int = 0) -> bytes:
+    def overlay(
+        self, explanation: Explanation | str, *, target: int = 0, method: str | None = None
+    ) -> bytes:
         """Return the JPEG of one target's heatmap over the image.
 
-        `target` is an index into `result.targets`. Raises `IndexError` when an `Explanation`
-        has no such target; for an id the service rejects the request.
+        `method` is one of the requested methods, by default the first. `target` is an index into
+        its targets. Raises `IndexError` when an `Explanation` has no such target; for an id the
+        service rejects the request.
         """
         result = explanation.result if isinstance(explanation, Explanation) else None
         if result and target >= len(result.targets):
             raise IndexError(f"the explanation has {len(result.targets)} targets")
         # Target 0 is the default of the service, which may have rendered it in advance.
-        params = {"map": target} if target else None
+        params: dict[str, str | int] = {"map": target} if target else {}
+        params |= {"method": method} if method else {}
         links = _links(explanation)
         path = (links and links.overlay) or f"{_path(explanation)}/overlay"
         return self._transport.send("GET", path, params=params).content
 
-    def map(self, explanation: Explanation | str) -> NDArray[np.float32]:
-        """Return the signed maps (targets, map_height, map_width) at native resolution."""
+    def map(
+        self, explanation: Explanation | str, *, method: str | None = None
+    ) -> NDArray[np.float32]:
+        """Return the signed maps (targets, map_height, map_width) at native resolution.
+
+        `method` is one of the requested methods, by default the first.
+        """
         links = _links(explanation)
         path = (links and links.map) or f"{_path(explanation)}/map.npy"
-        response = self._transport.send("GET", path)
+        params = {"method": method} if method else None
+        response = self._transport.send("GET", path, params=params)
         try:
             maps = np.load(io.BytesIO(response.content), allow_pickle=False)
         except (ValueError, EOFError) as error:

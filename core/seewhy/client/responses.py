@@ -66,6 +66,17 @@ class Covers(_Response):
     height: float
 
 
+class MethodResult(_Response):
+    """The maps of one of several methods."""
+
+    method: str
+    layer: str
+    linear: bool
+    targets: tuple[Target, ...]
+    map_height: int
+    map_width: int
+
+
 class ExplanationResult(_Response):
     """The result of a succeeded explanation."""
 
@@ -81,6 +92,8 @@ class ExplanationResult(_Response):
     covers: Covers
     image_width_px: int
     image_height_px: int
+    other_methods: tuple[MethodResult, ...] = ()
+    body: str = "computed"
     timings_ms: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 

@@ -110,19 +110,22 @@ class Result(ExplanationResult):
     objects: dict[str, str] = Field(description="Name → key in the object store.")
     digests: dict[str, str] = Field(description="Name → SHA-256 of the object.")
 
-    def of_method(self, method: str | None) -> tuple[MethodResult, str]:
-        """Return the maps of a method, by default the first, and the name of their object.
+    def of_method(self, method: str) -> "Result":
+        """Return the result as if only this method had been requested, without its overlay.
 
         Raises `KeyError` for a method that did not run.
         """
-        if method in (None, self.method):
-            first = MethodResult.model_validate(
-                self.model_dump(include=set(MethodResult.model_fields))
-            )
-            return first, map_object(0)
+        if method == self.method:
+            return self
         for position, other in enumerate(self.other_methods, start=1):
             if other.method == method:
-                return other, map_object(position)
+                name = map_object(position)
+                fields = {field: getattr(other, field) for field in MethodResult.model_fields}
+                digest = {"map": self.digests[name]} if name in self.digests else {}
+                objects = {"map": self.objects[name]}
+                return self.model_copy(
+                    update=fields | {"objects": objects, "digests": digest, "tried": (method,)}
+                )
         raise KeyError(method)
 
 

@@ -64,7 +64,11 @@ def test_each_method_of_a_job_has_maps_of_its_own(worker: InMemoryWorker) -> Non
     names = ("map", "map-1", "map-2")
     for name in names:
         assert decode_npy(worker.store.get(result.objects[name])).shape == (2, 7, 7)
-    assert [result.of_method(m)[1] for m in (None, "hirescam", "layercam")] == list(names)
+    for name, method in zip(names, ("gradcam", "hirescam", "layercam"), strict=True):
+        alone = result.of_method(method)
+        assert (alone.method, alone.objects["map"]) == (method, result.objects[name])
+        assert alone.digests["map"] == result.digests[name]
+    assert "overlay" not in alone.objects
     with pytest.raises(KeyError):
         result.of_method("scorecam")
     assert worker.result(single).other_methods == ()
