@@ -108,11 +108,13 @@ def test_without_a_service_a_temporary_one_runs_and_stops(folder: Path) -> None:
     assert not list(temporary.iterdir())
 
 
-def run_example(page: str, url: str, *, folder: Path) -> str:
-    """Run the Python example of a page against a service; return what it prints."""
+def python_blocks(page: str) -> list[str]:
     text = (PHOTOS.parents[1] / page).read_text("utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(example.strip().splitlines()) <= 12
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def run_example(example: str, url: str, *, folder: Path) -> str:
+    """Run the Python example of a page against a service; return what it prints."""
     (folder / "examples").symlink_to(PHOTOS.parent)
     run = subprocess.run(
         [sys.executable, "-c", example.replace("http://127.0.0.1:8000", url)],
@@ -127,7 +129,9 @@ def run_example(page: str, url: str, *, folder: Path) -> str:
 
 
 def test_the_example_of_regions_runs(url: str, tmp_path: Path) -> None:
-    printed = run_example("docs/regions.md", url, folder=tmp_path)
+    (example,) = python_blocks("docs/regions.md")
+    assert len(example.strip().splitlines()) <= 12
+    printed = run_example(example, url, folder=tmp_path)
     box, found, mask = printed.splitlines()
     assert re.fullmatch(r"3[12]\d x 30\d pixels, (89|9\d)%", box)
     assert re.fullmatch(r"1 region, [23]\d vertices", found)
@@ -135,6 +139,15 @@ def test_the_example_of_regions_runs(url: str, tmp_path: Path) -> None:
 
 
 def test_the_example_in_the_readme_runs(url: str, tmp_path: Path) -> None:
-    printed = run_example("README.md", url, folder=tmp_path)
+    (example,) = python_blocks("README.md")
+    assert len(example.strip().splitlines()) <= 12
+    printed = run_example(example, url, folder=tmp_path)
     assert re.match(r"[\w ]+: 0\.\d\d, map ok\n", printed)
     assert present(cv2.imread(str(tmp_path / "cat.seewhy.jpg"))).shape == (300, 451, 3)
+
+
+def test_our_side_of_the_comparison_with_other_libraries_runs(url: str, tmp_path: Path) -> None:
+    blocks = python_blocks("docs/coming-from-other-libraries.md")
+    ours = [block for block in blocks if "client." in block]
+    assert len(ours) == 7
+    run_example("\n".join(ours), url, folder=tmp_path)

@@ -11,6 +11,8 @@ class RequestOptions(TypedDict, total=False):
     """A name from `models()`."""
     method: str
     """A CAM method of the model; `models()` lists them."""
+    methods: Sequence[str]
+    """Several methods, instead of `method`; their maps share the pass through the body."""
     fallback: Sequence[str]
     """Methods to try in order while no map has the verdict `ok`."""
     score: str
