@@ -1,5 +1,6 @@
 """`seewhy explain` with a running service and with a temporary one."""
 
+import json
 import os
 import re
 import shutil
@@ -70,15 +71,38 @@ def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path
 def test_a_broken_photo_does_not_fail_the_others_and_sets_the_exit_status(
     url: str, folder: Path
 ) -> None:
-    shown = explain(folder / "cat.jpg", folder / "broken.jpg", folder / "absent.jpg", "--url", url)
+    shown = explain(folder / "cat.jpg", folder / "broken.jpg", "--url", url)
 
     assert shown.returncode == 1
     assert "tiger cat" in shown.stdout
     assert f"{folder / 'broken.jpg'}: " in shown.stderr
     assert "(broken_image, HTTP 422)" in shown.stderr
-    assert f"{folder / 'absent.jpg'}: No such file or directory" in shown.stderr
-    assert "2 of 3 photos failed" in shown.stderr
+    assert "1 of 2 photos failed" in shown.stderr
     assert (folder / "cat.seewhy.jpg").exists()
+
+
+def test_a_misspelt_name_is_refused_before_any_service_starts(folder: Path) -> None:
+    shown = explain(folder / "cat.jpg", folder / "cofee.jpg")
+
+    assert shown.returncode == 2
+    assert "no such file or folder; did you mean" in shown.stderr
+    assert "started (process" not in shown.stderr
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["--json", "--ndjson"])
+def test_the_results_of_a_folder_are_printed_as_json(url: str, folder: Path, option: str) -> None:
+    shown = explain(folder, "--url", url, option)
+
+    assert shown.returncode == 1
+    lines = shown.stdout.splitlines()
+    ends = json.loads(shown.stdout) if option == "--json" else [json.loads(line) for line in lines]
+    by_name = {Path(end["photo"]).name: end for end in ends}
+    assert set(by_name) == {"broken.jpg", "cat.jpg", "coffee.jpg", "tripod.jpg"}
+    assert "broken_image" in by_name["broken.jpg"]["error"]
+    cat = by_name["cat.jpg"]
+    assert cat["explanation"]["result"]["targets"][0]["score"]["label"] == "tiger cat"
+    assert cat["overlays"] == [str(folder / "cat.seewhy.jpg")]
 
 
 def test_an_unreachable_service_prints_one_message(folder: Path) -> None:

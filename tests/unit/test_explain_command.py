@@ -70,13 +70,6 @@ def test_overlay_paths_are_unique_and_never_overwrite_a_photo(
     assert not set(paths.values()) & set(photos)
 
 
-def test_overlays_of_an_earlier_run_are_not_explained() -> None:
-    photos = [Path("cat.jpg"), Path("cat.seewhy.jpg"), Path("cat.seewhy.2.jpg")]
-
-    assert list(parse(photos).overlays) == [Path("cat.jpg")]
-    assert list(parse(photos[1:]).overlays) == photos[1:]
-
-
 class UnservedModel:
     """A client of a service that has no worker for the model until its jobs expire."""
 

@@ -13,16 +13,6 @@ def parse(*photos: Path, methods: str = "gradcam", boxes: Path | None = None) ->
     return TrustOptions.parse(photos, methods=methods, target="predicted", model=None, boxes=boxes)
 
 
-def test_a_folder_adds_its_images_without_overlays(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "a.seewhy.jpg", "notes.txt", "c.webp"):
-        (tmp_path / name).touch()
-    single = Path("elsewhere.tif")
-
-    photos = parse(tmp_path, single, tmp_path).photos
-
-    assert photos == (tmp_path / "a.png", tmp_path / "b.JPG", tmp_path / "c.webp", single)
-
-
 def test_methods_are_comma_separated_without_duplicates() -> None:
     assert parse(Path("a.jpg"), methods="gradcam, layercam,gradcam,").methods == (
         "gradcam",
@@ -30,11 +20,6 @@ def test_methods_are_comma_separated_without_duplicates() -> None:
     )
     with pytest.raises(ValueError, match="one method"):
         parse(Path("a.jpg"), methods=" ,")
-
-
-def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="name at least one photo"):
-        parse(tmp_path)
 
 
 def test_boxes_are_read_by_file_name_with_columns_in_any_order(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """`seewhy explain`: explain photos, save overlays and print a table."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from itertools import chain, count
 from pathlib import Path
@@ -14,9 +16,9 @@ from seewhy.cli.terminal.arguments import (
     ModelOption,
     UrlOption,
     parse_targets,
-    skip_overlays,
     split_names,
 )
+from seewhy.cli.terminal.photos import find_photos
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    photos: Annotated[list[Path], typer.Argument(help="JPEG, PNG or WebP files.")],
+    photos: Annotated[
+        list[Path], typer.Argument(help="JPEG, PNG or WebP files, or folders with such files.")
+    ],
     url: UrlOption = None,
     key: KeyOption = None,
     model: ModelOption = None,
@@ -45,20 +49,45 @@ def explain(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the overlays. Default: beside each photo.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON array instead of a table.")
+    ] = False,
+    as_ndjson: Annotated[
+        bool, typer.Option("--ndjson", help="Print a line of JSON for each photo when it is done.")
+    ] = False,
 ) -> None:
-    """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg."""
+    """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg.
+
+    Exits with status 0 if all photos were explained, 1 if some were not, and 2 if an argument is
+    wrong, for example if a photo does not exist.
+    """
     from seewhy.cli.terminal.service import connect_or_start
 
+    if as_json and as_ndjson:
+        raise typer.BadParameter("--json and --ndjson exclude each other")
+    output = Output.JSON if as_json else Output.NDJSON if as_ndjson else Output.TABLE
+    try:
+        files = find_photos(photos)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     try:
         options = ExplainOptions.parse(
-            photos, model=model, targets=targets, method=method, layers=layer, out=out
+            files, model=model, targets=targets, method=method, layers=layer, out=out
         )
     except ValueError as error:
         raise typer.BadParameter(f"--targets is not valid JSON: {error}") from error
     with connect_or_start(url, key=key, model=model) as client:
-        all_explained = explain_photos(client, options)
+        all_explained = explain_photos(client, options, output=output)
     if not all_explained:
         raise typer.Exit(1)
+
+
+class Output(Enum):
+    """What the command prints on stdout."""
+
+    TABLE = auto()
+    JSON = auto()
+    NDJSON = auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +111,14 @@ class ExplainOptions:
     ) -> Self:
         """Parse the values of the command line; `layers` is a comma-separated list.
 
-        Leaves out overlays of an earlier run unless all photos are overlays. Raises `ValueError`
-        when `targets` looks like JSON and is not.
+        Raises `ValueError` when `targets` looks like JSON and is not.
         """
         from seewhy.client import RequestOptions
 
         request = RequestOptions(model=model, method=method, targets=parse_targets(targets))
         if layers is not None:
             request["layer"] = split_names(layers)
-        return cls(overlays=overlay_paths(skip_overlays(photos), out=out), request=request)
+        return cls(overlays=overlay_paths(photos, out=out), request=request)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,8 +143,10 @@ def overlay_paths(photos: Iterable[Path], *, out: Path | None) -> dict[Path, Pat
     return paths
 
 
-def explain_photos(client: "Client", options: ExplainOptions) -> bool:
-    """Explain the photos, save overlays and print a table; return whether all succeeded."""
+def explain_photos(
+    client: "Client", options: ExplainOptions, *, output: Output = Output.TABLE
+) -> bool:
+    """Explain the photos, save overlays and print the results; return whether all succeeded."""
     from seewhy.cli.terminal.concurrency import print_failures, run_concurrently
     from seewhy.cli.terminal.console import output_console
     from seewhy.cli.terminal.explainer import Explainer
@@ -130,8 +160,12 @@ def explain_photos(client: "Client", options: ExplainOptions) -> bool:
             for photo, overlay in options.overlays.items()
         },
         description="explaining",
+        on_end=(lambda *end: typer.echo(_line(*end))) if output is Output.NDJSON else None,
     )
-    if explained:
+    if output is Output.JSON:
+        ends = (_line(p, explained.get(p), failures.get(p)) for p in options.overlays)
+        typer.echo("[" + ",\n ".join(ends) + "]")
+    elif explained and output is Output.TABLE:
         output_console().print(_table(explained))
     reasons = {str(photo): reason for photo, reason in failures.items()}
     print_failures(reasons, total=len(options.overlays), noun="photos")
@@ -153,6 +187,18 @@ def _explain_photo(
     for target, path in enumerate(paths):
         path.write_bytes(client.overlay(explanation, target=target))
     return _ExplainedPhoto(explanation=explanation, overlays=paths)
+
+
+def _line(photo: Path, explained: _ExplainedPhoto | None, failure: str | None) -> str:
+    """Return what became of a photo as one line of JSON."""
+    if explained is None:
+        return json.dumps({"photo": str(photo), "error": failure})
+    fields = {
+        "photo": str(photo),
+        "overlays": [str(path) for path in explained.overlays],
+        "explanation": json.loads(explained.explanation.model_dump_json()),
+    }
+    return json.dumps(fields)
 
 
 def _table(explained: dict[Path, _ExplainedPhoto]) -> "Table":

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,9 +16,9 @@ from seewhy.cli.terminal.arguments import (
     ModelOption,
     UrlOption,
     parse_targets,
-    skip_overlays,
     split_names,
 )
+from seewhy.cli.terminal.photos import find_photos
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from seewhy.cli.terminal.explainer import Explainer
     from seewhy.client import Client, Explanation, RequestOptions, TrustScores
 
-_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 # Methods of many passes take minutes on a CPU, and all requests wait in one lane.
 _TIMEOUT_S = 3600.0
 _COLUMNS = ("name", "x", "y", "width", "height")
@@ -61,7 +60,7 @@ def trust(
 
     try:
         options = TrustOptions.parse(
-            photos, methods=methods, target=target, model=model, boxes=boxes
+            find_photos(photos), methods=methods, target=target, model=model, boxes=boxes
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
@@ -90,18 +89,17 @@ class TrustOptions:
         model: str | None,
         boxes: Path | None,
     ) -> Self:
-        """Parse the values of the command line; a folder adds the images in it.
+        """Parse the values of the command line.
 
-        Raises `ValueError` when no photo or no method is left, or the boxes are invalid.
+        Raises `ValueError` when no method is left, or the boxes are invalid.
         """
         from seewhy.client import RequestOptions
 
-        files = tuple(dict.fromkeys(skip_overlays(list(_expand_folders(photos)))))
         names = tuple(dict.fromkeys(split_names(methods)))
-        if not (files and names):
-            raise ValueError("name at least one photo (or a folder with photos) and one method")
+        if not names:
+            raise ValueError("name at least one method")
         return cls(
-            photos=files,
+            photos=tuple(photos),
             methods=names,
             boxes=read_boxes(boxes) if boxes else {},
             request=RequestOptions(
@@ -207,14 +205,6 @@ def measure_trust(client: "Client", options: TrustOptions, *, json_file: Path | 
     total = len(options.photos) * len(options.methods)
     print_failures(reasons, total=total, noun="explanations")
     return not failures
-
-
-def _expand_folders(paths: Iterable[Path]) -> Iterable[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(p for p in path.iterdir() if p.suffix.lower() in _IMAGE_SUFFIXES)
-        else:
-            yield path
 
 
 def _explain(

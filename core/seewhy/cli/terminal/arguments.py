@@ -1,9 +1,6 @@
 """Options that several commands share, and how their values are read."""
 
 import json
-import re
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -32,8 +29,6 @@ ModelOption = Annotated[
     str | None, typer.Option("--model", help="A name from `seewhy models`.", show_default="vgg16")
 ]
 
-_OVERLAY_NAME = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
-
 
 def split_names(text: str) -> list[str]:
     """Return the names of a comma-separated list, without blanks and empty items."""
@@ -51,8 +46,3 @@ def parse_targets(text: str) -> Any:
     if text == "predicted" or text.startswith("top:"):
         return text
     return [int(name) if name.isdecimal() else name for name in split_names(text)]
-
-
-def skip_overlays(photos: Sequence[Path]) -> Sequence[Path]:
-    """Leave out overlays of an earlier run, unless all the photos are overlays."""
-    return [photo for photo in photos if not _OVERLAY_NAME.search(photo.name)] or photos

@@ -16,10 +16,14 @@ Result = TypeVar("Result")
 
 
 def run_concurrently(
-    tasks: Mapping[Key, Callable[[], Result]], *, description: str
+    tasks: Mapping[Key, Callable[[], Result]],
+    *,
+    description: str,
+    on_end: Callable[[Key, Result | None, str | None], None] | None = None,
 ) -> tuple[dict[Key, Result], dict[Key, str]]:
     """Run the tasks in threads; return their results in order, and the reason of each failure.
 
+    `on_end` receives the key of each task that has ended, and its result or the reason.
     `ClientError` and `OSError` fail only the task that raised them; other exceptions propagate.
     """
     results: dict[Key, Result] = {}
@@ -36,6 +40,9 @@ def run_concurrently(
                     failures[futures[future]] = str(error)
                 except OSError as error:
                     failures[futures[future]] = error.strerror or str(error)
+                if on_end:
+                    key = futures[future]
+                    on_end(key, results.get(key), failures.get(key))
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,0 +1,54 @@
+"""The photos that a command line names: files, and folders of files."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+_IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_OVERLAY_NAME = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
+
+
+def find_photos(paths: Iterable[Path]) -> list[Path]:
+    """Return each file once, and the JPEG, PNG and WebP files below each folder, sorted.
+
+    Leaves out hidden files and the overlays of an earlier run, unless all photos are overlays.
+    Raises `ValueError`, which names every path that is missing or unreadable, and when no photo is
+    left.
+    """
+    paths = list(paths)
+    if mistakes := [mistake for path in paths if (mistake := _mistake(path))]:
+        raise ValueError("\n".join(mistakes))
+    files = list(dict.fromkeys(file for path in paths for file in _files(path)))
+    if not files:
+        raise ValueError("no photos there: name JPEG, PNG or WebP files, or folders with some")
+    return list(skip_overlays(files))
+
+
+def skip_overlays(photos: Sequence[Path]) -> Sequence[Path]:
+    """Leave out overlays of an earlier run, unless all the photos are overlays."""
+    return [photo for photo in photos if not _OVERLAY_NAME.search(photo.name)] or photos
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for folder, names, files in os.walk(path):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in _IMAGE_SUFFIXES:
+                yield Path(folder) / name
+
+
+def _mistake(path: Path) -> str | None:
+    """Say what is wrong with a path; None if nothing is."""
+    if not path.exists():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        similar = difflib.get_close_matches(path.name, siblings, n=1)
+        hint = f"; did you mean {path.parent / similar[0]}?" if similar else ""
+        return f"{path}: no such file or folder{hint}"
+    if not os.access(path, os.R_OK):
+        return f"{path}: not readable"
+    return None
