@@ -47,8 +47,8 @@ def _mistake(path: Path) -> str | None:
     if not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         similar = difflib.get_close_matches(path.name, siblings, n=1)
-        hint = f"; did you mean {path.parent / similar[0]}?" if similar else ""
-        return f"{path}: no such file or folder{hint}"
+        suggestion = f"; did you mean {path.parent / similar[0]}?" if similar else ""
+        return f"{path}: no such file or folder{suggestion}"
     if not os.access(path, os.R_OK):
         return f"{path}: not readable"
     return None
