@@ -130,6 +130,13 @@ def test_contours_are_drawn_on_the_image(client: FlaskClient, path: str, cat: by
     assert (drawn("?alpha=0.6&colormap=viridis")[inside] != photo[inside]).any()
 
 
+def test_an_unknown_colormap_is_refused_even_where_no_map_is_drawn(
+    client: FlaskClient, path: str
+) -> None:
+    detail = assert_problem(client.get(f"{path}/contours?colormap=pink"), 422, "invalid_request")
+    assert "choose one of inferno, viridis" in detail
+
+
 def test_a_map_without_evidence_has_no_regions(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:

@@ -92,16 +92,7 @@ def draw_overlay(stored: StoredResult, options: RenderOptions, media_type: str) 
     def draw(image: ImageArray) -> ImageArray:
         if stored.job.preset and options.model_fields_set <= _CLASSIC_OPTIONS:
             return classic_overlay(image, maps[index], rectangle=canvas.covers)
-        return overlay(
-            image,
-            maps[index],
-            rectangle=canvas.covers,
-            scale=scale,
-            colormap=options.colormap,
-            alpha=options.alpha,
-            polarity=options.polarity,
-            threshold=_threshold(maps[index], options),
-        )
+        return _laid_over(image, maps[index], canvas, scale, options)
 
     with _image_reserved(stored, canvas.encoding_cost(media_type)) as body:
         # Without names, the images are freed before their pixels are.
@@ -128,15 +119,7 @@ def draw_contours(stored: StoredResult, options: ContourOptions, media_type: str
 
     def draw(image: ImageArray) -> ImageArray:
         if heat.alpha > 0:
-            image = overlay(
-                image,
-                maps[index],
-                rectangle=canvas.covers,
-                scale=scale,
-                colormap=heat.colormap,
-                alpha=heat.alpha,
-                polarity=heat.polarity,
-            )
+            image = _laid_over(image, maps[index], canvas, scale, heat)
         return draw_outlines(image, regions, boxes=options.boxes)
 
     with _image_reserved(stored, canvas.encoding_cost(media_type)) as body:
@@ -179,6 +162,21 @@ def _segment(
         height_px=canvas.height_px,
         threshold=options.threshold or stored.job.threshold,
         polarity=options.polarity,
+    )
+
+
+def _laid_over(
+    image: ImageArray, signed: MapArray, canvas: Canvas, scale: float, options: RenderOptions
+) -> ImageArray:
+    return overlay(
+        image,
+        signed,
+        rectangle=canvas.covers,
+        scale=scale,
+        colormap=options.colormap,
+        alpha=options.alpha,
+        polarity=options.polarity,
+        threshold=_threshold(signed, options),
     )
 
 

@@ -2,14 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from seewhy.imaging.rendering.colormaps import COLORMAPS
-from seewhy.schemas.regions import MAX_REGIONS, Threshold
+from seewhy.imaging.rendering.colormaps import COLORMAPS, color_table
+from seewhy.schemas.regions import MAX_REGIONS, ThresholdName
+
+
+def _known(colormap: str) -> str:
+    """Return the name of a colormap. Raises `InvalidRequest` for an unknown one."""
+    color_table(colormap)
+    return colormap
+
 
 _ScaleMaximum = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Threshold = Annotated[float, Field(gt=0, lt=1)] | ThresholdName
 _Size = Annotated[int, Field(ge=16, le=65_500)]
-_Colormap = Annotated[str, Field(json_schema_extra={"enum": list(COLORMAPS)})]
+_Colormap = Annotated[
+    str, AfterValidator(_known), Field(json_schema_extra={"enum": list(COLORMAPS)})
+]
 _SIZE = (
     "The longer side of the drawing in pixels. It is scaled down only: a smaller image keeps its "
     "size."
@@ -54,7 +64,7 @@ class RenderOptions(MapChoice):
     normalize: Literal["image", "none"] | _ScaleMaximum | None = Field(
         None, description="The value drawn with full intensity; default: the request's."
     )
-    threshold: Threshold | None = Field(
+    threshold: _Threshold | None = Field(
         None, description=f"Weaker evidence is not drawn. {_THRESHOLD} Default: none."
     )
     size: _Size | None = Field(None, description=_SIZE)
@@ -63,7 +73,7 @@ class RenderOptions(MapChoice):
 class RegionOptions(MapChoice):
     """The query parameters of regions."""
 
-    threshold: Threshold | None = Field(
+    threshold: _Threshold | None = Field(
         None,
         description=f"The smallest evidence of a region. {_THRESHOLD} Default: the request's, "
         "which is 15 % of the maximum unless it says otherwise.",

@@ -16,11 +16,8 @@ MAX_VERTICES = 200
 MAX_HOLES = 10
 """Of one region."""
 
-Threshold = (
-    Annotated[float, Field(gt=0, lt=1)]
-    | Literal["otsu"]
-    | Annotated[str, Field(pattern=r"^p[1-9][0-9]?(\.[0-9]{1,3})?$")]
-)
+ThresholdName = Literal["otsu"] | Annotated[str, Field(pattern=r"^p[1-9][0-9]?(\.[0-9]{1,3})?$")]
+Threshold = Annotated[float, Field(strict=True, gt=0, lt=1)] | ThresholdName
 """A fraction of the strongest evidence, Otsu's method, or `p90`: a percentile of the cells."""
 
 Vertex = tuple[int, int]
