@@ -8,17 +8,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
+from typing import Any
 
 import httpx2
 from PIL import Image
 
 from faults.environment import Environment
 from images import encoded
+from seewhy.embedded.tcp_ports import free_port
 from seewhy.errors import Overloaded
 from seewhy.ids import new_job_id
 from seewhy.ledger.types import Submission, lane_of
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Priority
+from servers.receivers import hang, receiving
 from servers.waiting import wait_until
 
 STALLED_UPLOAD = (
@@ -96,6 +99,34 @@ def unknown_fields(env: Environment, count: int = 31) -> Iterator[None]:
             yield
         finally:
             stopped.set()
+
+
+@cache
+def silent_server_settings() -> dict[str, Any]:
+    """Return settings that allow image URLs of one loopback port, which is free."""
+    return {"image_url_hosts": f"127.0.0.1:{free_port()}", "image_url_networks": "127.0.0.1/32"}
+
+
+@contextmanager
+def silent_image_server(env: Environment, count: int = 64) -> Iterator[None]:
+    """Name images of a server that never answers, from `count` clients, again and again."""
+    host = env.api.settings.image_url_hosts[0]
+    stopped = threading.Event()
+
+    def post(_: int) -> None:
+        with httpx2.Client(timeout=60) as client:
+            while not stopped.wait(0.2):
+                response = client.post(
+                    f"{env.api.url}/v1/explanations", json={"image_url": f"http://{host}/"}
+                )
+                assert response.status_code in {422, 503}, response.text[:300]
+
+    with _clients(count, post), receiving(hang, port=int(host.partition(":")[2])) as server:
+        try:
+            yield
+        finally:
+            stopped.set()
+            assert server.heads, "no image was asked for"
 
 
 @contextmanager

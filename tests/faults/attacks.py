@@ -42,7 +42,7 @@ class Attack:
 
     title: str
     start: Callable[[Environment], AbstractContextManager[None]]
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Callable[[], dict[str, Any]] = dict
 
 
 ATTACKS = {
@@ -55,7 +55,12 @@ ATTACKS = {
     "streams": Attack(
         title="256 event streams of one client",
         start=attackers.all_event_streams,
-        settings={"api_streams_per_client": 128},
+        settings=lambda: {"api_streams_per_client": 128},
+    ),
+    "images": Attack(
+        title="64 clients that name images of a silent server",
+        start=attackers.silent_image_server,
+        settings=attackers.silent_server_settings,
     ),
     "tenants": Attack(title="30,000 waiting tenants", start=attackers.many_tenants),
 }
@@ -120,7 +125,7 @@ def run(attack: Attack, *, jobs: int, load_s: float, directory: Path) -> Observa
     """Attack while `jobs` jobs are submitted over `load_s`; wait for all outcomes and check."""
     seen = Observation()
     with start_environment(
-        directory, seed=1, jobs=jobs, load_s=load_s, **{"lease_s": 10.0, **attack.settings}
+        directory, seed=1, jobs=jobs, load_s=load_s, **{"lease_s": 10.0, **attack.settings()}
     ) as env:
         env.workers.start(batch_ms=20)
         with (
