@@ -62,6 +62,12 @@ def browser() -> str:
     return next(filter(None, found), None) or skip_without("Chromium")
 
 
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The command of Node.js, which has `fetch` since version 18."""
+    return shutil.which("node") or skip_without("Node.js")
+
+
 @pytest.fixture
 def unused_port() -> int:
     """A free loopback port."""

@@ -9,7 +9,7 @@ from typing import Any
 
 REQUESTS = ("ExplanationRequest", "Base64Submission", "KnownImageSubmission")
 SOURCES_THAT_ARE_OFF = ("RemoteImage", "RemoteImageSubmission")
-EXCLUDING_FIELDS = ("layer", "fallback", "preset", "box")
+EXCLUDING_FIELDS = ("layer", "methods", "fallback", "preset", "box")
 """Fields that are valid beside some values of others only."""
 
 EXCLUDING_PARAMETERS = ("target", "method", "colormap")

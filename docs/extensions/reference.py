@@ -6,28 +6,17 @@ The pages are written to docs/reference/ and are not committed.
 import inspect
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from http_reference import http_reference, table
 from sphinx.application import Sphinx
 
 from seewhy import errors
-from seewhy.schemas.map_regions import MapRegions
-from seewhy.schemas.regions import OutlinedRegion
-from seewhy.schemas.request import ExplanationRequest
-from seewhy.settings import PREFIX, Settings, load
-from seewhy_api.app import create_api
+from seewhy.settings import PREFIX, Settings
 from seewhy_api.http.problems import status_of_class
-from seewhy_api.routes.render_options import (
-    ContourOptions,
-    MaskOptions,
-    RegionOptions,
-    RenderOptions,
-)
 from supply_chain import licenses
 
 Row = Sequence[str]
@@ -56,52 +45,19 @@ def write_pages(app: Sphinx) -> None:
 
 
 def http_page() -> str:
-    """Describe the routes, the fields of a request, the drawing options and the errors."""
+    """Describe the routes, the schemas and the errors."""
     return "\n".join(
         [
-            "# HTTP reference",
-            "",
-            "This page is generated from the code. Errors are RFC 9457 problem details",
-            "(`application/problem+json`) with a stable `code`.",
-            "",
-            "## Routes",
-            "",
-            *_routes(),
-            "## Fields of a request",
-            "",
-            "A JSON request, or the part named `request` of a multipart request, has these fields.",
-            "Unknown fields are refused.",
-            "",
-            *_fields(ExplanationRequest),
-            "## Drawing options",
-            "",
-            "Query parameters of the overlay and heatmap routes.",
-            "",
-            *_fields(RenderOptions),
-            "## Region options",
-            "",
-            "Query parameters of the regions, mask and contours routes.",
-            "",
-            *_fields(RegionOptions),
-            "The mask and the contours have these, too:",
-            "",
-            *_fields(MaskOptions, without=RegionOptions),
-            *_fields(ContourOptions, without=RegionOptions),
-            "## Fields of regions",
-            "",
-            *_fields(MapRegions),
-            "Each of `regions` has these:",
-            "",
-            *_fields(OutlinedRegion),
+            *http_reference(),
             "## Error codes",
             "",
-            *_table(("code", "status", "retryable", "meaning"), _http_errors()),
+            *table(("code", "status", "retryable", "meaning"), _http_errors()),
             "## Error codes of failed jobs",
             "",
             "An explanation that failed has one of these codes, or one of an invalid image, in",
             "`error.code`.",
             "",
-            *_table(("code", "meaning"), _job_errors()),
+            *table(("code", "meaning"), _job_errors()),
         ]
     )
 
@@ -127,7 +83,7 @@ def settings_page() -> str:
             "This page is generated from the code. Each setting is an environment variable. An",
             "empty variable counts as unset. Unknown `SEEWHY_` variables are errors.",
             "",
-            *_table(("variable", "default", "description"), rows),
+            *table(("variable", "default", "description"), rows),
         ]
     )
 
@@ -147,31 +103,6 @@ def licenses_page() -> str:
             *licenses.table(),
         ]
     )
-
-
-def _routes() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        app = create_api(load({}, store_url=f"file://{folder}")).flask
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
-        if rule.endpoint == "static":
-            continue
-        view = app.view_functions[rule.endpoint]
-        methods = ", ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-        description = inspect.getdoc(view)
-        if not description:
-            raise ValueError(f"{rule.endpoint} has no docstring for the HTTP reference")
-        yield f"### `{methods} {rule.rule.replace('<', '{').replace('>', '}')}`"
-        yield f"\n{description}\n"
-
-
-def _fields(model: type[BaseModel], *, without: type[BaseModel] = BaseModel) -> Iterator[str]:
-    properties = model.model_json_schema()["properties"]
-    rows = [
-        (f"`{name}`", _default(field), field.description or properties[name].get("description", ""))
-        for name, field in model.model_fields.items()
-        if name not in without.model_fields
-    ]
-    yield from _table(("field", "default", "description"), rows)
 
 
 def _http_errors() -> Iterator[Row]:
@@ -203,11 +134,3 @@ def _default(field: Any) -> str:
     if value is None or value == ():
         return ""
     return f"`{value}`"
-
-
-def _table(titles: Row, rows: Iterable[Row]) -> Iterator[str]:
-    yield f"| {' | '.join(titles)} |"
-    yield f"|{'---|' * len(titles)}"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
-    yield ""

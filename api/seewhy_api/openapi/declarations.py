@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from seewhy.errors import ExplanationGone, SeewhyError, Unavailable, UnknownExplanation
+from seewhy.errors import ExplanationGone, LedgerUnavailable, SeewhyError, UnknownExplanation
 from seewhy_api.openapi.examples import EXAMPLE_ID
 from seewhy_api.openapi.viewer_assets import MEDIA_TYPES
 from seewhy_api.streaming.event_stream import EVENT_ID_PATTERN
@@ -23,7 +23,7 @@ JsonSchema = Mapping[str, Any]
 _OPERATION = "openapi_operation"
 JSON = "application/json"
 
-JOB_ERRORS = (UnknownExplanation, ExplanationGone, Unavailable)
+JOB_ERRORS = (UnknownExplanation, ExplanationGone, LedgerUnavailable)
 """What every route answers that looks up an explanation."""
 
 
@@ -56,6 +56,7 @@ PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         "asset": Parameter(
             description="The name of a file of the viewer.",
             schema={"type": "string", "enum": list(MEDIA_TYPES)},
+            example="start.js",
         ),
         "key_id": Parameter(
             description="The public id of an API key.",
@@ -190,7 +191,11 @@ class Operation:
     """Names in `REQUEST_HEADERS`."""
     bodies: tuple[Body, ...] = ()
     errors: tuple[type[SeewhyError], ...] = ()
-    """What the route raises, each with its subclasses; those of authentication are added."""
+    """What the route raises, each with its subclasses.
+
+    Those of authentication are added, and a plain `InvalidRequest`."""
+    sample_query: str = ""
+    """The query in the code samples."""
     errors_of_path: tuple[type[SeewhyError], ...] = ()
     """What the path can name wrongly: a 404, whatever the status elsewhere."""
 

@@ -13,6 +13,7 @@ from flask import Flask
 from seewhy.access.records import Scope
 from seewhy_api.http.auth import required_scopes
 from seewhy_api.http.problems import Problem
+from seewhy_api.openapi.code_samples import code_samples
 from seewhy_api.openapi.declarations import (
     PATH_PARAMETERS,
     REQUEST_HEADERS,
@@ -126,6 +127,9 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         **{str(int(each.status)): _answer(each, schemas) for each in operation.answers},
     }
     described["responses"] = dict(sorted(described["responses"].items()))
+    described["x-codeSamples"] = code_samples(
+        operation, method=route.method, path=route.path, is_public=scopes is None
+    )
     return described
 
 

@@ -41,9 +41,9 @@ def problem_responses(
     operation: Operation, *, method: str, path: str, scopes: frozenset[Scope] | None
 ) -> dict[str, Any]:
     """Return status → response object for every error of an operation."""
-    kinds = [*operation.errors, *_errors_of_every_request(method, path, scopes)]
+    own = [kind for base in operation.errors for kind in _with_subclasses(base)]
     codes: dict[HTTPStatus, dict[str, str]] = {}
-    for kind in (each for base in kinds for each in _with_subclasses(base)):
+    for kind in (*own, *_errors_of_every_request(method, path, scopes)):
         codes.setdefault(status_of_class(kind), {})[kind.code] = _describe(kind)
     for kind in operation.errors_of_path:
         codes.setdefault(HTTPStatus.NOT_FOUND, {})[kind.code] = _describe(kind)
@@ -69,9 +69,9 @@ def _errors_of_every_request(
         yield errors.HostNotAllowed
         if method not in SAFE_METHODS:
             yield errors.OriginNotAllowed
-    if scopes is not None:  # InvalidRequest: the gateway's name of the tenant
+    if scopes is not None:
         yield from (errors.Unauthenticated, errors.TooManyFailures, errors.StoreUnavailable)
-        yield errors.InvalidRequest
+        yield errors.InvalidRequest  # a gateway's name of a tenant, or the query
     if scopes:
         yield errors.InsufficientScope
 

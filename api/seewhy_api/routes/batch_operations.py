@@ -9,7 +9,7 @@ from seewhy_api.http.parsing import WaitQuery
 from seewhy_api.openapi import examples
 from seewhy_api.openapi.declarations import Answer, Body, Link, Operation
 
-BATCH_ERRORS = (errors.UnknownBatch, errors.BatchGone, errors.Unavailable)
+BATCH_ERRORS = (errors.UnknownBatch, errors.BatchGone, errors.LedgerUnavailable)
 """What every route answers that looks up a batch."""
 
 _NEXT = tuple(
@@ -47,14 +47,14 @@ GET = Operation(
     query=WaitQuery,
     headers=("Prefer",),
     answers=(Answer(description="The batch.", model=Batch, headers=("Retry-After",), links=_NEXT),),
-    errors=(*BATCH_ERRORS, errors.InvalidRequest),
+    errors=BATCH_ERRORS,
 )
 GET_RESULTS = Operation(
     id="get_batch_results",
     tag="batches",
     query=ResultsQuery,
     answers=(Answer(description="One line for each item.", media_types=(NDJSON,)),),
-    errors=(*BATCH_ERRORS, errors.InvalidRequest),
+    errors=BATCH_ERRORS,
 )
 CANCEL = Operation(
     id="cancel_batch",

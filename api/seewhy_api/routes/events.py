@@ -43,7 +43,7 @@ STREAM = Operation(
             media_types=(),
         ),
     ),
-    errors=(*JOB_ERRORS, errors.InvalidRequest, errors.TooManyStreams),
+    errors=(*JOB_ERRORS, errors.TooManyStreams),
 )
 
 

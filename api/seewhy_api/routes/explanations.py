@@ -1,11 +1,9 @@
 """The routes of an explanation: submit, get, cancel, redeliver its webhook."""
 
 import math
-from http import HTTPStatus
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from seewhy import errors
 from seewhy.access.records import Scope
 from seewhy.errors import (
     InvalidRequest,
@@ -17,118 +15,18 @@ from seewhy.jobs.submit_service import AcceptedRequest
 from seewhy.ledger.types import DeliveryState, JobRecord, model_of
 from seewhy_api.http import rate_limits
 from seewhy_api.http.auth import current_caller, request_context, requires
-from seewhy_api.http.explanation_body import Explanation
 from seewhy_api.http.parsing import (
-    WaitQuery,
     parse_idempotency_key,
     parse_submission,
     parse_wait_s,
 )
 from seewhy_api.http.serializers import serialize_explanation
-from seewhy_api.http.upload_bodies import (
-    IMAGE_TYPES,
-    Base64Submission,
-    KnownImageSubmission,
-    RemoteImageSubmission,
-    SubmissionForm,
-)
-from seewhy_api.openapi import examples
-from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Body, Operation, describe, job_links
+from seewhy_api.openapi.declarations import describe
+from seewhy_api.routes import explanation_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
 
 POLL_AFTER_S = 1
 REDELIVERY_INTERVAL_MS = 60_000
-
-_NEXT = job_links("get_explanation", "stream_events", "cancel_explanation")
-_RESULT = job_links("get_map", "get_overlay", "get_heatmap", "get_regions", "get_contours")
-
-SUBMIT = Operation(
-    id="submit_explanation",
-    tag="explanations",
-    query=WaitQuery,
-    headers=("Idempotency-Key", "Prefer"),
-    bodies=(
-        Body(
-            model=SubmissionForm,
-            media_type="multipart/form-data",
-            content_types={"image": IMAGE_TYPES, "request": "application/json"},
-        ),
-        Body(
-            model=Base64Submission | KnownImageSubmission | RemoteImageSubmission,
-            examples={"base64": examples.BASE64_SUBMISSION},
-        ),
-    ),
-    answers=tuple(
-        Answer(
-            status=status,
-            description=description,
-            model=Explanation,
-            examples=(example,),
-            headers=("Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
-            links=links,
-        )
-        for status, description, example, links in (
-            (HTTPStatus.OK, "The explanation has finished.", "succeeded", _NEXT + _RESULT),
-            (HTTPStatus.ACCEPTED, "The explanation was accepted.", "queued", _NEXT),
-        )
-    ),
-    errors=(
-        errors.InvalidRequest,
-        errors.BadImage,
-        errors.TooManyDownloads,
-        errors.QueueFull,
-        errors.TenantQueueFull,
-        errors.TenantRecordsFull,
-        errors.QuotaExceeded,
-        errors.Unavailable,
-    ),
-)
-GET = Operation(
-    id="get_explanation",
-    tag="explanations",
-    query=WaitQuery,
-    headers=("Prefer",),
-    answers=(
-        Answer(
-            description="The explanation.",
-            model=Explanation,
-            examples=("queued", "succeeded"),
-            headers=("Retry-After",),
-            links=_NEXT + _RESULT,
-        ),
-    ),
-    errors=(*JOB_ERRORS, errors.InvalidRequest),
-)
-CANCEL = Operation(
-    id="cancel_explanation",
-    tag="explanations",
-    answers=(
-        Answer(
-            description="The explanation, with its new status.",
-            model=Explanation,
-            headers=("Retry-After",),
-            links=_NEXT,
-        ),
-    ),
-    errors=JOB_ERRORS,
-)
-REDELIVER = Operation(
-    id="redeliver_webhook",
-    tag="explanations",
-    answers=(
-        Answer(
-            description="The explanation; its webhook is pending.",
-            model=Explanation,
-            links=_NEXT,
-        ),
-    ),
-    errors=(
-        *JOB_ERRORS,
-        errors.InvalidRequest,
-        errors.ResultNotReady,
-        errors.TooManyRedeliveries,
-    ),
-)
 
 
 def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
@@ -143,7 +41,7 @@ def create_explanations_blueprint(deps: Dependencies) -> Blueprint:
 def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.post("")
     @requires(Scope.SUBMIT)
-    @describe(SUBMIT)
+    @describe(operations.SUBMIT)
     def submit() -> Response:
         """Submit an image for explanation.
 
@@ -187,7 +85,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
 def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.get("/<job_id>")
     @requires(Scope.READ)
-    @describe(GET)
+    @describe(operations.GET)
     def get(job_id: str) -> Response:
         """Get an explanation: its status, and once it has finished its result or error.
 
@@ -203,7 +101,7 @@ def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
 
     @blueprint.post("/<job_id>/cancel")
     @requires(Scope.SUBMIT, Scope.READ)
-    @describe(CANCEL)
+    @describe(operations.CANCEL)
     def cancel(job_id: str) -> Response:
         """Cancel a queued explanation, or request the cancellation of a running one.
 
@@ -219,7 +117,7 @@ def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
 def _add_redeliver(blueprint: Blueprint, deps: Dependencies) -> None:
     @blueprint.post("/<job_id>/redeliver")
     @requires(Scope.SUBMIT, Scope.READ)
-    @describe(REDELIVER)
+    @describe(operations.REDELIVER)
     def redeliver(job_id: str) -> Response:
         """Send the webhook of a finished explanation again, with ten new attempts.
 

@@ -35,7 +35,10 @@ SEND = Operation(
     ),
     answers=(Answer(status=HTTPStatus.CREATED, description="The image.", model=Image),),
     errors=(
-        errors.InvalidRequest,
+        errors.RequestTooLarge,
+        errors.UnknownImage,
+        errors.ImageUrlRefused,
+        errors.ImageUnreachable,
         errors.BadImage,
         errors.TooManyDownloads,
         errors.StoreUnavailable,

@@ -36,6 +36,7 @@ def _operation(
     media_types: tuple[str, ...],
     *,
     query: type[BaseModel] | None = None,
+    sample_query: str = "",
 ) -> Operation:
     """Describe a route. One with options can refuse them, and computes."""
     is_json = media_types == (JSON,)
@@ -48,13 +49,14 @@ def _operation(
     )
     refusals: tuple[type[errors.SeewhyError], ...] = (errors.ResultNotReady,)
     if query:
-        refusals += (errors.InvalidRequest, errors.TooManyRenderings)
+        refusals += (errors.UnknownClass, errors.TooManyRenderings)
     if query and not is_json:
         refusals += (errors.NotAcceptable,)
     return Operation(
         id=name,
         tag="results",
         query=query,
+        sample_query=sample_query,
         headers=("If-None-Match",),
         answers=(answer, _NOT_MODIFIED),
         errors=(*JOB_ERRORS, *refusals),
@@ -63,10 +65,20 @@ def _operation(
 
 GET_MAP = _operation("get_map", "A NumPy file.", (NPY,), query=MethodChoice)
 GET_OVERLAY = _operation(
-    "get_overlay", "The image with the map drawn on it.", PHOTO_TYPES, query=RenderOptions
+    "get_overlay",
+    "The image with the map drawn on it.",
+    PHOTO_TYPES,
+    query=RenderOptions,
+    sample_query="polarity=signed",
 )
 GET_HEATMAP = _operation("get_heatmap", "The colored map.", HEATMAP_TYPES, query=RenderOptions)
-GET_REGIONS = _operation("get_regions", "The regions.", (JSON,), query=RegionOptions)
+GET_REGIONS = _operation(
+    "get_regions",
+    "The regions.",
+    (JSON,),
+    query=RegionOptions,
+    sample_query="threshold=0.5&components=3",
+)
 GET_MASK = _operation("get_mask", "The regions, white on black.", (PNG,), query=MaskOptions)
 GET_CONTOURS = _operation(
     "get_contours", "The image with the outlines of the regions.", PHOTO_TYPES, query=ContourOptions

@@ -1,0 +1,162 @@
+"""The code samples of the document run against a real server."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from seewhy.access.key_store import KeyStore
+from seewhy.access.records import Scope
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.settings import load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.webhook_secrets import generate_secret
+from seewhy_api.app import create_api
+from seewhy_api.openapi.document import described_routes
+from seewhy_api.openapi.examples import SMALL_PNG_BASE64
+from servers.process_cluster import MODEL, start_cluster
+from servers.valkey import RedisServer
+
+MODULES = 'import { readFileSync, writeFileSync } from "node:fs";\n'
+NAMES = "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId } = process.env;\n"
+
+
+def operation_ids() -> list[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        api = create_api(load({}, store_url=f"file://{folder}"))
+    return [route.operation.id for route in described_routes(api.flask)]
+
+
+@pytest.fixture(scope="module")
+def service(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The variables of the samples, for an API that requires keys and a worker with the stub."""
+    with valkey.client() as client:
+        client.flushdb()
+    directory = tmp_path_factory.mktemp("samples")
+    settings = load(
+        {},
+        redis_url=valkey.url,
+        store_url=f"file://{directory}/objects",
+        default_model=MODEL,
+        api_port=free_port(),
+        auth="keys",
+        webhook_secrets=generate_secret(),
+    )
+    store = KeyStore(open_store(settings))
+    key, leaked = (store.create(tenant="a", scopes=Scope)[0] for _ in range(2))
+    with start_cluster(settings, directory) as cluster:
+        cluster.start_api()
+        cluster.start_stub_worker()
+        yield {"URL": cluster.url, "KEY": key.text, "KEY_ID": leaked.key_id}
+
+
+@pytest.fixture(scope="module")
+def samples(service: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Operation id → language → code, as the server documents them."""
+    document = httpx2.get(f"{service['URL']}/openapi.json").json()
+    return {
+        operation["operationId"]: {
+            sample["lang"]: sample["source"] for sample in operation["x-codeSamples"]
+        }
+        for item in document["paths"].values()
+        for operation in item.values()
+    }
+
+
+@pytest.fixture
+def variables(service: Mapping[str, str], tmp_path: Path, photos: Path) -> Mapping[str, str]:
+    """The environment of a sample: what it names, with a finished job, and its files."""
+    shutil.copy(photos / "cat.jpg", tmp_path / "photo.jpg")
+    (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\nmax-time = 60\n")
+    headers = {"Authorization": f"Bearer {service['KEY']}"}
+    response = httpx2.post(
+        f"{service['URL']}/v1/explanations?wait=30",
+        headers=headers,
+        files={"image": (tmp_path / "photo.jpg").read_bytes()},
+        data={
+            "request": json.dumps(
+                {"webhook": "https://hooks.test/x", "targets": ["tiger cat", 285]}
+            )
+        },
+        timeout=40,
+    )
+    assert response.status_code == 200, response.text
+    batch = httpx2.post(
+        f"{service['URL']}/v1/batches",
+        headers={**headers, "Content-Type": "application/x-ndjson"},
+        content=json.dumps({"image_base64": SMALL_PNG_BASE64}),
+    )
+    assert batch.status_code == 202, batch.text
+    named = {"ID": response.json()["id"], "BATCH_ID": batch.json()["id"]}
+    return os.environ | service | named | {"CURL_HOME": str(tmp_path)}
+
+
+def run(command: list[str], variables: Mapping[str, str], folder: Path) -> str:
+    """Run a sample and return what it printed or, if nothing, that it saved a file."""
+    before = set(folder.iterdir())
+    ended = subprocess.run(
+        command,
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    saved = set(folder.iterdir()) - before
+    assert all(file.stat().st_size > 0 for file in saved)
+    return ended.stdout or " ".join(file.name for file in saved)
+
+
+@pytest.mark.parametrize("operation_id", operation_ids())
+def test_the_curl_sample_of_an_operation_runs(
+    samples: dict[str, dict[str, str]],
+    variables: Mapping[str, str],
+    tmp_path: Path,
+    operation_id: str,
+) -> None:
+    command = ["bash", "-euo", "pipefail", "-c", samples[operation_id]["Shell"]]
+    assert run(command, variables, tmp_path)
+
+
+@pytest.mark.parametrize("operation_id", operation_ids())
+def test_the_javascript_sample_of_an_operation_runs(
+    samples: dict[str, dict[str, str]],
+    variables: Mapping[str, str],
+    tmp_path: Path,
+    node: str,
+    operation_id: str,
+) -> None:
+    script = tmp_path / "sample.mjs"
+    script.write_text(MODULES + NAMES + samples[operation_id]["JavaScript"])
+    assert run([node, str(script)], variables, tmp_path)
+
+
+def test_the_curl_lines_of_the_readme_run(variables: Mapping[str, str], tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    lines = re.findall(r"^\$ (curl .*)$", readme, re.MULTILINE)
+    assert len(lines) == 3
+    with (tmp_path / ".curlrc").open("a") as options:  # the lines are for a service without keys
+        options.write(f'header = "Authorization: Bearer {variables["KEY"]}"\n')
+    for line in lines:
+        address = variables["URL"].removeprefix("http://")
+        command = line.replace("localhost:8000", address)
+        assert command != line
+        assert run(["bash", "-euo", "pipefail", "-c", command], variables, tmp_path)
+
+
+def test_a_sample_that_fails_is_noticed(
+    samples: dict[str, dict[str, str]], variables: Mapping[str, str], tmp_path: Path
+) -> None:
+    command = ["bash", "-euo", "pipefail", "-c", samples["get_explanation"]["Shell"]]
+    with pytest.raises(AssertionError, match="unknown_explanation"):
+        run(command, {**variables, "ID": "0"}, tmp_path)
