@@ -101,6 +101,22 @@ def test_a_slow_device_gets_one_image_at_a_time(
     assert (slow, checkpoints(explainer, chosen)) == (4, 4 / CHUNK)
 
 
+def test_a_slow_device_explains_the_targets_at_a_chosen_layer_one_after_the_other(
+    explainer: KerasExplainer,
+) -> None:
+    """Nearly the whole network may repeat for each of them."""
+    chosen = task(explainer, layers=("conv1",), targets=(3, 1, -1, 0))
+    short = task(explainer, 1, layers=("conv1",), targets=(2,))
+    expected = explainer.explain([chosen, short])
+    explainer.set_pass_time(1.0)
+    slow = checkpoints(explainer, chosen, short)
+    found = explainer.explain([chosen, short])
+    explainer.set_pass_time(0.0)
+    assert (slow, checkpoints(explainer, chosen, short)) == (4, 0)
+    networks.assert_same_maps(found, expected)
+    assert [one.top for one in found] == [one.top for one in expected]
+
+
 def test_an_interrupted_explainer_explains_the_next_image_as_before(
     explainer: KerasExplainer,
 ) -> None:

@@ -1,6 +1,7 @@
 """Runs methods on batches: each body once, then a head for each method."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -50,14 +51,16 @@ class MethodRunner:
         self._activations = Activations(
             graphs=graphs, batch_sizes=batch_sizes, cache_bytes=activation_cache_bytes
         )
+        self._pass_s = 0.0
         self._chunk_size = batch_sizes.largest
         """Images that a multi-pass method sends through the network together."""
 
     def set_pass_time(self, pass_s: float) -> None:
         """Choose how many images a chunk has, where one image takes `pass_s`.
 
-        A chunk takes `CALL_S`, or longer if one image does.
+        A chunk takes `CALL_S`, or longer if one image does, and so does a head at a chosen layer.
         """
+        self._pass_s = pass_s
         self._chunk_size = self._batch_sizes.largest_within(CALL_S, each=pass_s)
 
     def run_gradcam(self, batch: int) -> None:
@@ -129,27 +132,39 @@ class MethodRunner:
         keys = [(tasks[index].options.method, tasks[index].options.score) for index in activations]
         for (name, _), indices in _group(activations, keys):
             method = find_method(name)
-            limit = self._images_per_head([tasks[index] for index in indices], method, layers)
-            for chunk in _divide(indices, limit):
-                checkpoint()
-                found = self._run_head(
-                    [tasks[index] for index in chunk],
-                    [activations[index] for index in chunk],
-                    method,
-                    layers,
-                    checkpoint,
-                )
+            most = max(len(tasks[index].targets) for index in indices)
+            images, targets = self._size_of_head(method, layers, most)
+            for chunk in _divide(indices, images):
+                parts = []
+                for start in range(0, max(len(tasks[i].targets) for i in chunk), targets):
+                    checkpoint()
+                    stop = start + targets
+                    part = [
+                        replace(tasks[index], targets=tasks[index].targets[start:stop])
+                        for index in chunk
+                    ]
+                    shared = [activations[index] for index in chunk]
+                    parts.append(self._run_head(part, shared, method, layers, checkpoint))
+                found = (_join(parts_of_one) for parts_of_one in zip(*parts, strict=True))
                 explanations.update(zip(chunk, found, strict=True))
 
-    def _images_per_head(
-        self, tasks: Sequence[ExplanationTask], method: Method, layers: Layers
-    ) -> int:
-        """Return how many images a head explains, so that checkpoints are not too far apart."""
+    def _size_of_head(self, method: Method, layers: Layers, targets: int) -> tuple[int, int]:
+        """Return how many images and targets a head explains at once.
+
+        No checkpoint interrupts a head. At a chosen layer, nearly the whole network may repeat for
+        each target, so there a head of a slow device explains a few targets of one image.
+        """
         if not method.single_pass:
-            return 1
+            return 1, targets
         options = MethodOptions(method=method.name, layers=layers)
-        passes = forward_passes(options, targets=max(len(task.targets) for task in tasks))
-        return self._batch_sizes.largest_within(MAX_PASSES, each=passes)
+        limit = min(MAX_PASSES, CALL_S / self._pass_s) if layers and self._pass_s else MAX_PASSES
+        passes = forward_passes(options, targets=targets)
+        images = self._batch_sizes.largest_within(limit, each=passes)
+        if passes <= limit:
+            return images, targets
+        return 1, max(
+            n for n in TARGET_COUNTS if n == 1 or forward_passes(options, targets=n) <= limit
+        )
 
     def _run_head(
         self,
@@ -196,6 +211,15 @@ class MethodRunner:
         if not chunked or self._chunk_size == 1:
             raise error
         self._chunk_size //= 2
+
+
+def _join(parts: Sequence[ImageExplanation]) -> ImageExplanation:
+    """Join explanations of one image whose targets follow each other."""
+    return replace(
+        parts[0],
+        maps=np.concatenate([part.maps for part in parts]),
+        targets=tuple(target for part in parts for target in part.targets),
+    )
 
 
 def _layers(task: ExplanationTask) -> Layers:
