@@ -1,5 +1,6 @@
 """Rules about batches, for the state machine that compares the ledgers."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -48,12 +49,20 @@ class BatchRules(RuleBasedStateMachine):
         context=BATCH_CONTEXTS,
         restored=st.sampled_from([False, False, True]),
         cancelled=st.booleans(),
+        webhook=st.sampled_from([None, "https://one.test/batch"]),
     )
     def create_batch(
-        self, total: int, context: RequestContext, restored: bool, cancelled: bool
+        self,
+        total: int,
+        context: RequestContext,
+        restored: bool,
+        cancelled: bool,
+        webhook: str | None,
     ) -> None:
         name = f"batch-{len(self.batches)}"
-        submission = BatchSubmission(name, total, 0, "a batch", context=context)
+        submission = BatchSubmission(
+            name, total, 0, "a batch", context=context, webhook_url=webhook
+        )
         self.batches.append(submission)
         if restored:
             now_ms = self.memory.now_ms
@@ -128,9 +137,10 @@ class BatchRules(RuleBasedStateMachine):
             if batch is None:
                 continue
             if name in self.ended:
-                assert batch == self.ended[name], "terminal states never change"
+                final = replace(batch, webhook=None)
+                assert final == self.ended[name], "terminal states never change"
             if batch.state.terminal:
-                self.ended[name] = batch
+                self.ended[name] = replace(batch, webhook=None)
                 assert batch.open == 0
             elif batch.state is BatchState.RUNNING:
                 assert batch.open > 0, "a batch without open jobs has ended"

@@ -35,6 +35,7 @@ from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
+from seewhy_api.routes.batch_events import create_batch_events_blueprint
 from seewhy_api.routes.batches import create_batches_blueprint
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.documentation import create_documentation_blueprint
@@ -244,6 +245,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
     for create_blueprint in (
         create_explanations_blueprint,
         create_batches_blueprint,
+        create_batch_events_blueprint,
         create_images_blueprint,
         create_events_blueprint,
         create_results_blueprint,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ledger_harness import POLICY, START_MS, LedgerHarness, read_job
 from seewhy.ledger.types import (
+    Attempt,
     BatchItem,
     BatchProgress,
     BatchRecord,
@@ -13,6 +14,8 @@ from seewhy.ledger.types import (
     BatchSubmission,
     Claim,
     Completion,
+    DeliveryResult,
+    DeliveryState,
     IdempotencyKey,
     JobFailure,
     JobOutcome,
@@ -371,3 +374,42 @@ def test_the_estimate_of_the_end_follows_the_recent_pace(
         harness.ledger.renew(claims)
         harness.ledger.complete([Completion(each, "r")])
     assert read(harness).eta_ms == 20_000, "40 items at two per second"
+
+
+def test_the_webhook_of_a_batch_is_delivered_once_it_has_ended(harness: LedgerHarness) -> None:
+    create(harness, 2, webhook_url="https://hooks.test/x")
+    accept(harness, items(2))
+    claims = claim(harness)
+    harness.ledger.complete([Completion(claims[0], "r")])
+    assert harness.outbox.lease_origin(limit=10) is None
+    receipt = harness.ledger.complete([Completion(claims[1], "r")])
+    assert receipt.dispatcher_wakeups == 1
+    lease = harness.outbox.lease_origin(limit=10)
+    assert lease is not None
+    (delivery,) = lease.deliveries
+    assert (delivery.subject_id, delivery.name, delivery.attempt) == ("b", "batch:b", 1)
+    assert delivery.record == read(harness)
+    attempt = Attempt(delivery, DeliveryResult.RETRY, "answered 500", retry_in_ms=100)
+    harness.outbox.report(lease, [attempt])
+    harness.advance(100)
+    lease = harness.outbox.lease_origin(limit=10)
+    assert lease is not None
+    assert [each.attempt for each in lease.deliveries] == [2]
+    done = Attempt(lease.deliveries[0], DeliveryResult.DELIVERED, "answered 200")
+    harness.outbox.report(lease, [done])
+    assert harness.outbox.lease_origin(limit=10) is None
+    webhook = read(harness).webhook
+    assert webhook is not None
+    assert (webhook.state, webhook.attempts) == (DeliveryState.DELIVERED, 2)
+
+
+def test_an_exhausted_webhook_of_a_batch_is_shown_by_the_batch(harness: LedgerHarness) -> None:
+    create(harness, 1, webhook_url="https://hooks.test/x")
+    accept(harness, [BatchItem(newly_refused=True)])
+    lease = harness.outbox.lease_origin(limit=10)
+    assert lease is not None
+    harness.outbox.report(lease, [Attempt(lease.deliveries[0], DeliveryResult.EXHAUSTED, "gone")])
+    webhook = read(harness).webhook
+    assert webhook is not None
+    assert webhook.state is DeliveryState.EXHAUSTED
+    assert harness.outbox.list_undelivered() == []

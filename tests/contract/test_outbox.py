@@ -39,7 +39,7 @@ def lease_origin(harness: LedgerHarness, limit: int = 10) -> OriginLease:
 
 
 def ids(lease: OriginLease) -> list[str]:
-    return [delivery.record.job_id for delivery in lease.deliveries]
+    return [delivery.subject_id for delivery in lease.deliveries]
 
 
 def report(harness: LedgerHarness, lease: OriginLease, result: DeliveryResult, **more: int) -> None:
@@ -113,7 +113,7 @@ def test_a_paused_origin_is_not_leased_and_unattempted_deliveries_are_not_charge
     assert harness.outbox.lease_origin(limit=10) is None
     harness.advance(400)
     lease = lease_origin(harness)
-    assert [(n.record.job_id, n.attempt) for n in lease.deliveries] == [("a", 1), ("b", 1)]
+    assert [(n.subject_id, n.attempt) for n in lease.deliveries] == [("a", 1), ("b", 1)]
 
 
 def test_a_dispatcher_that_dies_is_charged_and_another_takes_over(harness: LedgerHarness) -> None:

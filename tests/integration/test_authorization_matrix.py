@@ -60,7 +60,9 @@ MATRIX: Mapping[str, Row] = {
     "POST /v1/batches": Row((Scope.SUBMIT,), right=202, other_tenant=202),
     f"GET {BATCH}": Row((Scope.READ,)),
     f"GET {BATCH}/results": Row((Scope.READ,)),
+    f"GET {BATCH}/events": Row((Scope.READ,)),
     f"POST {BATCH}/cancel": Row((Scope.SUBMIT, Scope.READ)),
+    f"POST {BATCH}/retry": Row((Scope.SUBMIT, Scope.READ), right=422),
     "GET /v1/models": Row((), other_tenant=200),
     "GET /v1/models/<name>": Row((), other_tenant=200),
     "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
@@ -143,13 +145,16 @@ def cat(photos: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def resources(client: FlaskClient, settings: Settings, keys: Keys, cat: bytes) -> Mapping[str, str]:
+def resources(
+    api: Api, client: FlaskClient, settings: Settings, keys: Keys, cat: bytes
+) -> Mapping[str, str]:
     """What the rules name: a finished job of tenant `a` with a webhook, a batch and a key of it."""
     response = submit_image(client, cat, headers=bearer(keys.owner), webhook="https://hooks.test/x")
     assert response.status_code == 202, response.get_data(as_text=True)
     finish_next_job(settings)
     job_id = str(response.get_json()["id"])
-    batch = submit_batch(client, [item(cat)], headers=bearer(keys.owner))
+    batch = submit_batch(client, ["bad"], headers=bearer(keys.owner))
+    api.acceptor.accept_batches()  # so that it has ended, and its event stream ends
     batch_id = str(batch.get_json()["id"])
     return {
         "<job_id>": job_id,

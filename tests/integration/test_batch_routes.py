@@ -12,7 +12,7 @@ from batch_requests import accepted_batch, item, ndjson, results_of, submit_batc
 from http_api import MODEL, assert_problem, finish_next_job, submit_image
 from seewhy.ids import job_time, new_job_id
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import lanes_of
+from seewhy.ledger.types import JobFailure, lanes_of
 from seewhy.settings import Settings
 from seewhy.storage.keys import parse_job_key
 from seewhy.storage.obstore_adapter import open_store
@@ -284,3 +284,70 @@ def test_a_cancelled_batch_stays_cancelled_after_a_loss_of_redis(
     assert (batch["status"], batch["counts"]["cancelled"]) == ("cancelled", 3)
     ended = client.post(f"/v1/batches/{batch_id}/cancel").get_json()
     assert ended == batch
+
+
+def test_failed_items_of_an_ended_batch_run_again_in_a_new_batch(
+    api: Api, client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    items = [item(cat, key=f"item {n}") for n in range(4)] + ["bad"]
+    batch_id = accepted_batch(api, client, items, cache=False, outputs=[])
+    retry = f"/v1/batches/{batch_id}/retry"
+    assert_problem(client.post(retry), 409, "result_not_ready")
+    ledger = open_ledger(settings)
+    claims = ledger.claim(lanes_of(MODEL), owner="w", limit=3)
+    ledger.fail([JobFailure(claim, "code", "detail") for claim in claims[1:]])
+    ledger.release(claims[:1])
+    finish_next_job(settings)
+    finish_next_job(settings)
+    assert read(client, batch_id)["links"]["retry"] == retry
+
+    response = client.post(retry)
+    assert response.status_code == 202
+    again = response.get_json()
+    assert response.headers["Location"] == again["links"]["self"]
+    assert (again["retry_of"], again["retry"]) == (batch_id, 1)
+    assert client.post(retry).get_json()["id"] == again["id"], "a second retry is the same batch"
+    api.acceptor.accept_batches()
+    assert read(client, again["id"])["counts"]["queued"] == 2
+    finish_next_job(settings)
+    finish_next_job(settings)
+    lines = results_of(client, again["id"])
+    assert [(line["key"], line["status"]) for line in lines] == [
+        ("item 1", "succeeded"),
+        ("item 2", "succeeded"),
+    ]
+    before = {line["key"]: line for line in results_of(client, batch_id)}
+    assert before["item 1"]["status"] == "failed", "the first batch stays as it was"
+    assert before["item 1"]["id"] != lines[0]["id"]
+    assert read(client, batch_id)["counts"]["failed"] == 2
+    assert_problem(client.post(f"{again['links']['self']}/retry"), 422, "invalid_request")
+
+
+def test_a_webhook_of_a_batch_needs_webhooks_to_be_on(client: FlaskClient, cat: bytes) -> None:
+    response = submit_batch(client, [item(cat)], webhook="https://hooks.test/x")
+    assert "off" in assert_problem(response, 422, "invalid_request")
+
+
+def test_a_batch_streams_its_progress_until_it_has_ended(
+    api: Api, client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    batch_id = accepted_batch(api, client, [item(cat)] * 2, cache=False, outputs=[])
+    stream = client.get(f"/v1/batches/{batch_id}/events")
+    messages = iter(stream.response)
+    first = decode_event(next(messages))
+    assert (first["id"], first["data"]["counts"]["queued"]) == ("progress", 2)
+    finish_next_job(settings)
+    second = decode_event(next(messages))
+    assert (second["id"], second["data"]["counts"]["succeeded"]) == ("progress", 1)
+    finish_next_job(settings)
+    last = decode_event(next(messages))
+    assert (last["id"], last["data"]) == ("end", read(client, batch_id))
+    assert list(messages) == []
+    resumed = client.get(f"/v1/batches/{batch_id}/events", headers={"Last-Event-ID": "end"})
+    assert resumed.status_code == 204
+
+
+def decode_event(message: Any) -> Any:
+    text = message.decode() if isinstance(message, bytes) else message
+    fields = dict(line.split(": ", 1) for line in text.strip().splitlines())
+    return {"id": fields["id"], "data": json.loads(fields["data"])}

@@ -148,7 +148,7 @@ def test_redelivery_starts_from_the_first_attempt_and_wakes_a_dispatcher(
     assert 55 <= int(again.headers["Retry-After"]) <= 60
     lease = open_ledger(settings).outbox.lease_origin(limit=10)
     assert lease is not None
-    assert [(n.record.job_id, n.attempt) for n in lease.deliveries] == [(explanation["id"], 1)]
+    assert [(n.subject_id, n.attempt) for n in lease.deliveries] == [(explanation["id"], 1)]
 
 
 def test_a_cancellation_wakes_a_dispatcher(

@@ -55,7 +55,7 @@ def webhooks(*arguments: str) -> Result:
 
 def due(ledger: RedisLedger) -> set[str]:
     lease = ledger.outbox.lease_origin(limit=10)
-    return {delivery.record.job_id for delivery in lease.deliveries} if lease else set()
+    return {delivery.subject_id for delivery in lease.deliveries} if lease else set()
 
 
 def test_generated_secrets_are_valid_and_unique() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from images import encoded, gradient
 from optionals import present
-from seewhy.batches.batch_service import NewBatch, ParsedItem
 from seewhy.batches.batches import Batches, create_batches
 from seewhy.batches.item_jobs import BatchOwner
+from seewhy.batches.new_batch import NewBatch, ParsedItem
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import (

@@ -230,7 +230,7 @@ def test_a_stopped_dispatcher_returns_the_deliveries_that_it_has_not_sent(
     assert harness.dispatcher.deliver() == 0
     lease = harness.ledgers.outbox.lease_origin(limit=LEASE_LIMIT)
     assert lease is not None
-    assert [n.record.job_id for n in lease.deliveries] == jobs[REQUESTS_PER_ORIGIN:]
+    assert [n.subject_id for n in lease.deliveries] == jobs[REQUESTS_PER_ORIGIN:]
 
 
 def test_one_call_delivers_to_several_origins(harness: DispatcherHarness) -> None:

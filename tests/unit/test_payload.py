@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from seewhy.ledger.types import JobRecord
+from seewhy.ledger.types import BatchRecord, BatchState, JobRecord, WebhookStatus
 from seewhy.schemas.job import JobState
 from seewhy_api.webhooks.payload import webhook_body
 
@@ -76,3 +76,26 @@ def test_every_outcome_has_a_type_and_an_unfinished_job_has_no_payload(state: Jo
 def test_the_bytes_are_stable_and_keep_the_order_of_metadata() -> None:
     assert webhook_body(RECORD) == webhook_body(replace(RECORD))
     assert b'"metadata":{"z":1,"task":"K\\u00e4fer \\ud800"}' in webhook_body(RECORD)
+
+
+def test_the_message_of_a_batch_counts_its_items_and_is_the_same_in_every_attempt() -> None:
+    ended = BatchRecord(
+        "019199fc-b440-7000-8000-000000000000",
+        BatchState.FINISHED,
+        total=3,
+        batch="{}",
+        created_ms=0,
+        refused=1,
+        succeeded=2,
+        finished_ms=1_234,
+        webhook=WebhookStatus("https://hooks.test/x"),
+    )
+    message = json.loads(webhook_body(ended))
+    assert (message["type"], message["timestamp"]) == ("batch.finished", "1970-01-01T00:00:01.234Z")
+    data = message["data"]
+    assert (data["id"], data["status"]) == (ended.batch_id, "finished")
+    assert (data["counts"]["succeeded"], data["counts"]["refused"]) == (2, 1)
+    later = replace(ended, webhook=WebhookStatus("https://hooks.test/x", attempts=2, detail="500"))
+    assert webhook_body(later) == webhook_body(ended)
+    with pytest.raises(ValueError, match="has not ended"):
+        webhook_body(replace(ended, state=BatchState.RUNNING))

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from seewhy.ledger.types import BatchState
-from seewhy_api.http.explanation_body import ResponseModel, Timestamp
+from seewhy_api.http.explanation_body import ResponseModel, Timestamp, WebhookDelivery
 
 JsonLines = Annotated[
     str,
@@ -57,7 +57,9 @@ class BatchLinks(ResponseModel):
 
     self: str
     results: str
+    events: str
     cancel: str | None
+    retry: str | None
 
 
 class Batch(ResponseModel):
@@ -73,6 +75,9 @@ class Batch(ResponseModel):
     created_at: Timestamp | None
     accepted_at: Timestamp | None = Field(description="When the last item became a job.")
     finished_at: Timestamp | None
+    retry_of: str | None = Field(description="The batch whose failed items these are.")
+    retry: int = Field(description="How many batches it repeats, one after the other.")
+    webhook: WebhookDelivery | None
     links: BatchLinks
 
 

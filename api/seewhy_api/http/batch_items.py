@@ -10,7 +10,7 @@ from typing import IO, Any
 from flask import Request
 from pydantic import ValidationError
 
-from seewhy.batches.batch_service import ParsedItem
+from seewhy.batches.new_batch import ParsedItem
 from seewhy.errors import InvalidRequest, RequestTooLarge
 from seewhy.schemas.job import Priority
 from seewhy.schemas.request import ExplanationRequest
@@ -32,6 +32,8 @@ class BatchRequest:
     fields: dict[str, Any]
     """Its fields, which items may override."""
     model: str | None
+    webhook: str | None
+    """The webhook of the batch; its items have none."""
 
 
 def parse_batch_request(request: Request) -> BatchRequest:
@@ -44,9 +46,8 @@ def parse_batch_request(request: Request) -> BatchRequest:
     parsed = ExplanationRequest.model_validate(fields)
     if parsed.priority is not Priority.BATCH:
         raise InvalidRequest("The items of a batch run at the priority batch.")
-    if parsed.webhook:
-        raise InvalidRequest("A batch has no webhook.")
-    return BatchRequest(fields, parsed.model)
+    fields.pop("webhook", None)
+    return BatchRequest(fields, parsed.model, parsed.webhook)
 
 
 def item_parser(batch: BatchRequest, *, max_bytes: int) -> Callable[[bytes], ParsedItem]:

@@ -2,47 +2,56 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
-from seewhy.batches.batch_service import RefusedItem
+from seewhy.batches.new_batch import RefusedItem
 from seewhy.batches.results import ItemResult
+from seewhy.jobs.batch_documents import BatchOptions
 from seewhy.ledger.types import BatchRecord
 from seewhy.storage.port import ObjectStore
-from seewhy_api.http.serializers import format_time, serialize_explanation
+from seewhy_api.http import batch_body
+from seewhy_api.http.batch_body import Batch, BatchLinks, ItemCounts, SubmittedBatch
+from seewhy_api.http.serializers import format_time, serialize_explanation, serialize_webhook
 
 COUNTED = ("refused", "queued", "running", "succeeded", "failed", "cancelled", "expired")
 
 
-def serialize_batch(
-    batch: BatchRecord, *, refused: Sequence[RefusedItem] | None = None
-) -> dict[str, Any]:
-    """Return the view of a batch; `refused` lists the items that its submission refused."""
+def serialize_batch(batch: BatchRecord) -> Batch:
+    """Return the view of a batch."""
     path = f"/v1/batches/{batch.batch_id}"
+    options = BatchOptions.model_validate_json(batch.batch)
     counts = {name: getattr(batch, name) for name in COUNTED}
     counts["cancelled"] += batch.dropped
     waiting = batch.total - sum(counts.values())
     eta_ms = batch.eta_ms
-    view: dict[str, Any] = {
-        "id": batch.batch_id,
-        "status": batch.state,
-        "counts": {"total": batch.total, "waiting": waiting, **counts},
-        "cancel_requested": batch.cancel_requested,
-        "eta_s": None if eta_ms is None else math.ceil(eta_ms / 1000),
-        "created_at": format_time(batch.created_ms),
-        "accepted_at": format_time(batch.accepted_ms),
-        "finished_at": format_time(batch.finished_ms),
-        "links": {
-            "self": path,
-            "results": f"{path}/results",
-            "cancel": None if batch.state.terminal else f"{path}/cancel",
-        },
-    }
-    if refused is not None:
-        view["refused"] = [
-            {"index": item.index, "key": item.key, "code": item.code, "detail": item.detail}
-            for item in refused
-        ]
-    return view
+    ended = batch.state.terminal
+    return Batch(
+        id=batch.batch_id,
+        status=batch.state,
+        counts=ItemCounts(total=batch.total, waiting=waiting, **counts),
+        cancel_requested=batch.cancel_requested,
+        eta_s=None if eta_ms is None else math.ceil(eta_ms / 1000),
+        created_at=format_time(batch.created_ms),
+        accepted_at=format_time(batch.accepted_ms),
+        finished_at=format_time(batch.finished_ms),
+        retry_of=options.retry_of,
+        retry=options.retry,
+        webhook=serialize_webhook(batch.webhook),
+        links=BatchLinks(
+            self=path,
+            results=f"{path}/results",
+            events=f"{path}/events",
+            cancel=None if ended else f"{path}/cancel",
+            retry=f"{path}/retry" if ended and batch.failed + batch.expired else None,
+        ),
+    )
+
+
+def serialize_submitted(batch: BatchRecord, refused: Sequence[RefusedItem]) -> SubmittedBatch:
+    """Return the view of a batch with the items that its submission refused."""
+    items = [batch_body.RefusedItem(**asdict(item)) for item in refused]
+    return SubmittedBatch(**dict(serialize_batch(batch)), refused=tuple(items))
 
 
 def serialize_item(item: ItemResult, *, store: ObjectStore) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seewhy.errors import ModelNotServed
-from seewhy.ledger.types import JobRecord, priority_of
+from seewhy.ledger.types import JobRecord, WebhookStatus, priority_of
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import image_id_of
 from seewhy.storage.port import ObjectStore
@@ -44,7 +44,7 @@ def serialize_explanation(
         finished_at=format_time(record.finished_ms),
         error=_reason(record),
         result=result,
-        webhook=_delivery(record),
+        webhook=serialize_webhook(record.webhook),
         links=_links(record),
         downloads=_download_links(result, store) if result else {},
     )
@@ -63,14 +63,12 @@ def _links(record: JobRecord) -> ExplanationLinks:
     )
 
 
-def _delivery(record: JobRecord) -> WebhookDelivery | None:
-    if record.webhook is None:
+def serialize_webhook(webhook: WebhookStatus | None) -> WebhookDelivery | None:
+    """Return the view of the webhook of a job or batch."""
+    if webhook is None:
         return None
     return WebhookDelivery(
-        url=record.webhook.url,
-        status=record.webhook.state,
-        attempts=record.webhook.attempts,
-        detail=record.webhook.detail,
+        url=webhook.url, status=webhook.state, attempts=webhook.attempts, detail=webhook.detail
     )
 
 

@@ -174,10 +174,15 @@ ACCEPTING: dict[str, Any] = {
     "created_at": "2026-09-21T14:13:20.000Z",
     "accepted_at": None,
     "finished_at": None,
+    "retry_of": None,
+    "retry": 0,
+    "webhook": None,
     "links": {
         "self": _BATCH_PATH,
         "results": f"{_BATCH_PATH}/results",
+        "events": f"{_BATCH_PATH}/events",
         "cancel": f"{_BATCH_PATH}/cancel",
+        "retry": None,
     },
     "refused": [
         {

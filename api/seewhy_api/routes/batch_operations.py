@@ -8,13 +8,14 @@ from seewhy_api.http.batch_items import NDJSON
 from seewhy_api.http.parsing import WaitQuery
 from seewhy_api.openapi import examples
 from seewhy_api.openapi.declarations import Answer, Body, Link, Operation
+from seewhy_api.routes.events import ResumeQuery
 
 BATCH_ERRORS = (errors.UnknownBatch, errors.BatchGone, errors.LedgerUnavailable)
 """What every route answers that looks up a batch."""
 
 _NEXT = tuple(
     Link(operation_id=name, parameters={"batch_id": "$response.body#/id"})
-    for name in ("get_batch", "get_batch_results", "cancel_batch")
+    for name in ("get_batch", "get_batch_results", "stream_batch_events", "cancel_batch")
 )
 
 SUBMIT = Operation(
@@ -55,6 +56,41 @@ GET_RESULTS = Operation(
     query=ResultsQuery,
     answers=(Answer(description="One line for each item.", media_types=(NDJSON,)),),
     errors=BATCH_ERRORS,
+)
+STREAM = Operation(
+    id="stream_batch_events",
+    tag="batches",
+    query=ResumeQuery,
+    headers=("Last-Event-ID",),
+    answers=(
+        Answer(description="The progress.", media_types=("text/event-stream",)),
+        Answer(
+            status=HTTPStatus.NO_CONTENT,
+            description="The end was received already; there are no further events.",
+            media_types=(),
+        ),
+    ),
+    errors=(*BATCH_ERRORS, errors.TooManyStreams),
+)
+RETRY = Operation(
+    id="retry_batch",
+    tag="batches",
+    answers=(
+        Answer(
+            status=HTTPStatus.ACCEPTED,
+            description="A new batch with the failed and expired items.",
+            model=Batch,
+            headers=("Location", "Retry-After"),
+            links=_NEXT,
+        ),
+    ),
+    errors=(
+        *BATCH_ERRORS,
+        errors.ResultNotReady,
+        errors.InvalidRequest,
+        errors.IdempotencyKeyBusy,
+        errors.TooManyBatches,
+    ),
 )
 CANCEL = Operation(
     id="cancel_batch",

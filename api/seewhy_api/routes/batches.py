@@ -12,8 +12,8 @@ from typing import IO
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.access.records import Scope
-from seewhy.batches.batch_service import NewBatch, RefusedItem
 from seewhy.batches.item_jobs import BatchOwner
+from seewhy.batches.new_batch import NewBatch, RefusedItem
 from seewhy.errors import InvalidRequest, LedgerUnavailable, TooManyBatchUploads
 from seewhy.ids import job_time, new_job_id
 from seewhy.jobs.batch_documents import BatchOptions
@@ -28,7 +28,7 @@ from seewhy_api.http.batch_items import (
     read_lines,
     spooled_body,
 )
-from seewhy_api.http.batch_serializers import serialize_batch, serialize_item
+from seewhy_api.http.batch_serializers import serialize_batch, serialize_item, serialize_submitted
 from seewhy_api.http.parsing import max_body_bytes, parse_idempotency_key, parse_wait_s
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import batch_operations as operations
@@ -48,6 +48,7 @@ def create_batches_blueprint(deps: Dependencies) -> Blueprint:
     _add_get(blueprint, deps)
     _add_results(blueprint, deps)
     _add_cancel(blueprint, deps)
+    _add_retry(blueprint, deps)
     return blueprint
 
 
@@ -148,6 +149,31 @@ def _add_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
         return _batch_response(batch)
 
 
+def _add_retry(blueprint: Blueprint, deps: Dependencies) -> None:
+    @blueprint.post("/<batch_id>/retry")
+    @requires(Scope.SUBMIT, Scope.READ)
+    @describe(operations.RETRY)
+    def retry(batch_id: str) -> Response:
+        """Run the failed and expired items of an ended batch again, as a new batch.
+
+        The new batch names the old one in `retry_of`; its items have their keys and new ids. A
+        second retry of the same batch returns the same new batch. To repeat what fails again, retry
+        the new batch.
+        """
+        caller = current_caller()
+        batch = deps.lookup.read_batch(batch_id, context=caller.context)
+        owner = BatchOwner(new_job_id(), caller.context, caller.quotas)
+        repeated = deps.batches.service.retry(batch, owner)
+        response = _batch_response(
+            _read_accepted(deps, repeated)
+            if isinstance(repeated, BatchSubmission)
+            else deps.lookup.read_batch(repeated, context=caller.context)
+        )
+        response.status_code = HTTPStatus.ACCEPTED
+        response.headers["Location"] = f"/v1/batches/{response.get_json()['id']}"
+        return response
+
+
 def _accept(
     deps: Dependencies, batch_request: BatchRequest, body: IO[bytes], key: IdempotencyKey | None
 ) -> Response:
@@ -167,6 +193,7 @@ def _accept(
             parse=item_parser(batch_request, max_bytes=max_bytes),
             owner=owner,
             options=BatchOptions(quotas=caller.quotas),
+            webhook_url=deps.submit_service.webhook_url(batch_request.webhook),
         ),
         key=key,
     )
@@ -177,7 +204,7 @@ def _bound(key: str | None, body_digest: str, batch: BatchRequest) -> Idempotenc
     """Return the key with the digest of the items and of what is asked of them."""
     if key is None:
         return None
-    options = json.dumps(batch.fields, sort_keys=True)
+    options = json.dumps([batch.fields, batch.webhook], sort_keys=True)
     return IdempotencyKey(key, hashlib.sha256((body_digest + options).encode()).hexdigest())
 
 
@@ -210,7 +237,8 @@ def _accepted_response(batch: BatchRecord, refused: Sequence[RefusedItem]) -> Re
 
 
 def _batch_response(batch: BatchRecord, refused: Sequence[RefusedItem] | None = None) -> Response:
-    response = jsonify(serialize_batch(batch, refused=refused))
+    view = serialize_batch(batch) if refused is None else serialize_submitted(batch, refused)
+    response = jsonify(view.model_dump(mode="json"))
     response.headers["Cache-Control"] = "no-store"
     if not batch.state.terminal:
         response.headers["Retry-After"] = str(POLL_AFTER_S)

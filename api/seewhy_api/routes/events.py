@@ -1,5 +1,6 @@
 """The route of a job's event stream, which ends with the outcome and can be resumed."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 
@@ -53,7 +54,7 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
     slots = ClientSlots(
         total=deps.settings.api_streams,
         per_client=deps.settings.api_streams_per_client,
-        refusal=_too_many_streams,
+        refusal=too_many_streams,
     )
     writer = SseWriter(
         ledger=deps.ledger,
@@ -80,18 +81,23 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
             stack.enter_context(slots.take(f"{context.tenant} {request.remote_addr}"))
             subscription = stack.enter_context(deps.event_feed.subscribe(job_id, after=after))
             record = deps.lookup.require_job(writer.read_job(job_id), job_id, context=context)
-            response = Response(
-                writer.write(record, subscription, after=after), mimetype="text/event-stream"
-            )
+            response = event_stream(writer.write(record, subscription, after=after))
             response.call_on_close(stack.pop_all().close)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Accel-Buffering"] = "no"
         return response
 
     return blueprint
 
 
-def _too_many_streams(limit: int) -> Overloaded:
+def event_stream(messages: Iterator[str]) -> Response:
+    """Return a response that no cache or proxy holds back."""
+    response = Response(messages, mimetype="text/event-stream")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def too_many_streams(limit: int) -> Overloaded:
+    """Return the refusal of a stream beyond a limit."""
     return TooManyStreams(
         f"Stream limit ({limit}) reached. Retry later, or poll.", retry_after_s=RETRY_AFTER_S
     )

@@ -89,7 +89,7 @@ class WebhookDispatcher:
 
     def _attempt(self, delivery: Delivery) -> _Result:
         """Send one delivery. Never raises: the other deliveries of the lease must be reported."""
-        job_id = delivery.record.job_id
+        subject_id = delivery.subject_id
         if delivery.attempt > len(self._delays_s):
             # A lease charges its attempts, so every dispatcher that tried this one died.
             detail = "Delivery was interrupted on every attempt."
@@ -97,18 +97,18 @@ class WebhookDispatcher:
         try:
             request = self._build_request(delivery)
         except (ValueError, LookupError, TypeError):
-            _log.exception("Cannot deliver the webhook of job %s: its record is invalid", job_id)
+            _log.exception("Cannot deliver the webhook of %s: its record is invalid", subject_id)
             detail = "The job's record cannot be read."
             return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
         try:
             response = self._client.send(request)
         except Exception:  # noqa: BLE001
-            _log.exception("Cannot send the webhook of job %s", job_id)
+            _log.exception("Cannot send the webhook of %s", subject_id)
             response = WebhookResponse(
                 DeliveryResult.RETRY, "The request could not be sent; see the dispatcher's log."
             )
         if response.reason:
-            _log.info("Cannot reach the receiver of job %s: %s", job_id, response.reason)
+            _log.info("Cannot reach the receiver of %s: %s", subject_id, response.reason)
         return self._to_attempt(delivery, response), response
 
     def _build_request(self, delivery: Delivery) -> WebhookRequest:
@@ -117,7 +117,7 @@ class WebhookDispatcher:
         if webhook is None:
             raise ValueError("The job has no webhook.")
         body = webhook_body(delivery.record)
-        message_id = f"msg_{delivery.record.job_id}"
+        message_id = f"msg_{delivery.subject_id}"
         headers = self._signer.headers(message_id, body, now_ms=self._now_ms())
         return WebhookRequest(webhook.url, body, headers)
 

@@ -6,11 +6,14 @@ expire and no batch. Items that cannot be explained are refused without failing 
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import replace
 
+from seewhy.batches.grouping import chunks_of, windows_of
 from seewhy.batches.item_jobs import BatchOwner, ItemJobs, refusal_of
+from seewhy.batches.new_batch import AcceptedBatch, NewBatch, RefusedItem
+from seewhy.batches.results import BatchResults
 from seewhy.errors import (
     BadImage,
     BatchTooLarge,
@@ -18,11 +21,13 @@ from seewhy.errors import (
     IdempotencyKeyReused,
     InvalidRequest,
     LedgerUnavailable,
+    ResultNotReady,
     SeewhyError,
     StoreUnavailable,
     TooManyBatches,
     Unavailable,
 )
+from seewhy.ids import item_job_id
 from seewhy.jobs.batch_documents import (
     ITEMS_PER_CHUNK,
     BatchDocuments,
@@ -31,61 +36,20 @@ from seewhy.jobs.batch_documents import (
     Chunk,
     StoredItem,
 )
-from seewhy.jobs.image_sources import ImageSource
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.batches import BatchLedger
 from seewhy.ledger.ports.submission import SubmissionLedger
-from seewhy.ledger.types import BatchRecord, BatchSubmission, IdempotencyKey, ReservationStatus
-from seewhy.schemas.request import ExplanationRequest
+from seewhy.ledger.types import (
+    BatchRecord,
+    BatchSubmission,
+    IdempotencyKey,
+    JobRecord,
+    ReservationStatus,
+)
+from seewhy.schemas.job import JobState
 
-WINDOW_ITEMS = 16
-WINDOW_BYTES = 16_000_000
-"""How much of a batch is in memory at once, apart from one item that is larger."""
 MAX_REFUSALS = 100
 """How many refused items an answer lists; the results list all."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedItem:
-    """An item as its client sent it."""
-
-    source: ImageSource
-    request: ExplanationRequest
-    key: str | None = None
-
-
-ParseItem = Callable[[bytes], ParsedItem]
-"""Parses one item. Raises `InvalidRequest` or `BadImage`."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewBatch:
-    """A batch to accept."""
-
-    lines: Iterable[bytes]
-    """Its items, in a form that `parse` reads; read once."""
-    parse: ParseItem
-    owner: BatchOwner
-    options: BatchOptions
-    webhook_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedItem:
-    """An item that was refused."""
-
-    index: int
-    key: str | None
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptedBatch:
-    """An accepted batch, and the first items that were refused."""
-
-    submission: BatchSubmission
-    refused: tuple[RefusedItem, ...]
 
 
 class BatchService:
@@ -97,6 +61,7 @@ class BatchService:
         batches: BatchLedger,
         ledger: SubmissionLedger,
         documents: BatchDocuments,
+        results: BatchResults,
         jobs: ItemJobs,
         recovery: Recovery,
         threads: Executor,
@@ -106,6 +71,7 @@ class BatchService:
         self._batches = batches
         self._ledger = ledger
         self._documents = documents
+        self._results = results
         self._jobs = jobs
         self._recovery = recovery
         self._threads = threads
@@ -133,15 +99,10 @@ class BatchService:
         Raises `InvalidRequest` when it has no item, `BatchTooLarge`, `TooManyBatches` and
         `Unavailable`.
         """
-        try:
-            return self._accept(batch, key)
-        except SeewhyError:
-            if key:
-                with contextlib.suppress(LedgerUnavailable):
-                    self._ledger.release_reservation(
-                        key, batch.owner.batch_id, context=batch.owner.context
-                    )
-            raise
+        with self._released_on_error(key, batch.owner):
+            return self._store_and_submit(
+                self._items(batch), batch.owner, batch.options, batch.webhook_url, key
+            )
 
     def refused_items(self, batch: BatchRecord) -> tuple[RefusedItem, ...]:
         """List the first items that the submission of a batch refused. Raises `Unavailable`."""
@@ -153,27 +114,76 @@ class BatchService:
                 break
         return tuple(refused[:MAX_REFUSALS])
 
-    def _accept(self, batch: NewBatch, key: IdempotencyKey | None) -> AcceptedBatch:
-        owner = batch.owner
+    def retry(self, batch: BatchRecord, owner: BatchOwner) -> BatchSubmission | str:
+        """Accept the failed and expired items of an ended batch again, as the batch of `owner`.
+
+        Returns the id of the new batch when it was accepted before. Raises `ResultNotReady` while
+        the batch has not ended, `InvalidRequest` when nothing failed, and as `reserve` and `accept`
+        do.
+        """
+        if not batch.state.terminal:
+            raise ResultNotReady(
+                f"The batch is {batch.state}; it can be retried when it has ended."
+            )
+        if not batch.failed + batch.expired:
+            raise InvalidRequest("No item of this batch has failed or expired.")
+        key = IdempotencyKey(f"retry of {batch.batch_id}", batch.batch_id)
+        batch_id, accepted_before = self.reserve(key, owner)
+        if accepted_before:
+            return batch_id
+        owner = replace(owner, batch_id=batch_id)
+        options = BatchOptions.model_validate_json(batch.batch)
+        options = options.model_copy(
+            update={
+                "quotas": owner.quotas,
+                "items_per_chunk": ITEMS_PER_CHUNK,
+                "retry_of": batch.batch_id,
+                "retry": options.retry + 1,
+            }
+        )
+        webhook_url = batch.webhook.url if batch.webhook else None
+        with self._released_on_error(key, owner):
+            items = repeated_items(self._results.read_items(batch), owner)
+            return self._store_and_submit(items, owner, options, webhook_url, key).submission
+
+    @contextlib.contextmanager
+    def _released_on_error(self, key: IdempotencyKey | None, owner: BatchOwner) -> Iterator[None]:
+        """Free a reserved key when its batch is not accepted."""
+        try:
+            yield
+        except SeewhyError:
+            if key:
+                with contextlib.suppress(LedgerUnavailable):
+                    self._ledger.release_reservation(key, owner.batch_id, context=owner.context)
+            raise
+
+    def _store_and_submit(
+        self,
+        items: Iterable[StoredItem],
+        owner: BatchOwner,
+        options: BatchOptions,
+        webhook_url: str | None,
+        key: IdempotencyKey | None,
+    ) -> AcceptedBatch:
         refused: list[RefusedItem] = []
         total = refused_count = 0
-        for number, items in enumerate(_chunks(self._items(batch))):
-            chunk = Chunk(format=1, batch_id=owner.batch_id, first=total, items=tuple(items))
+        for number, part in enumerate(chunks_of(items)):
+            chunk = Chunk(format=1, batch_id=owner.batch_id, first=total, items=tuple(part))
             self._documents.write_chunk(number, chunk)
             found = _refusals(chunk)
             refused_count += len(found)
             refused += found[: MAX_REFUSALS - len(refused)]
-            total += len(items)
+            total += len(part)
         if total == 0:
             raise InvalidRequest("The batch has no items. Send one JSON object on each line.")
         submission = BatchSubmission(
             batch_id=owner.batch_id,
             total=total,
             refused=refused_count,
-            batch=batch.options.model_dump_json(),
+            batch=options.model_dump_json(),
             key=key,
             context=owner.context,
-            webhook_url=batch.webhook_url,
+            webhook_url=webhook_url,
         )
         self._submit(submission)
         return AcceptedBatch(submission, tuple(refused))
@@ -206,7 +216,7 @@ class BatchService:
         def prepare(numbered: tuple[int, bytes]) -> StoredItem:
             return self._prepare(batch, *numbered)
 
-        for window in _windows(enumerate(batch.lines)):
+        for window in windows_of(enumerate(batch.lines)):
             if window[-1][0] >= self._max_items:
                 raise BatchTooLarge(f"A batch has at most {self._max_items:,} items.")
             for item in self._threads.map(prepare, window):
@@ -228,34 +238,27 @@ class BatchService:
         return item.model_copy(update={"key": key})
 
 
+def repeated_items(
+    items: Iterable[tuple[StoredItem, JobRecord | None]], owner: BatchOwner
+) -> Iterator[StoredItem]:
+    """Yield the items whose jobs failed or expired, as items of another batch."""
+    index = 0
+    for item, record in items:
+        if item.submission and record and record.state in {JobState.FAILED, JobState.EXPIRED}:
+            submission = replace(
+                item.submission,
+                job_id=item_job_id(owner.batch_id, index),
+                batch=owner.batch_id,
+                batch_index=index,
+                context=owner.context,
+            )
+            yield item.model_copy(update={"submission": submission})
+            index += 1
+
+
 def _refusals(chunk: Chunk) -> list[RefusedItem]:
     return [
         RefusedItem(index, item.key, item.refusal.code, item.refusal.detail)
         for index, item in enumerate(chunk.items, start=chunk.first)
         if item.refusal and not item.refusal.late
     ]
-
-
-def _windows(lines: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    """Group lines so that few of them are in memory."""
-    window: list[tuple[int, bytes]] = []
-    size_bytes = 0
-    for numbered in lines:
-        if window and (len(window) == WINDOW_ITEMS or size_bytes + len(numbered[1]) > WINDOW_BYTES):
-            yield window
-            window, size_bytes = [], 0
-        window.append(numbered)
-        size_bytes += len(numbered[1])
-    if window:
-        yield window
-
-
-def _chunks(items: Iterable[StoredItem]) -> Iterator[list[StoredItem]]:
-    chunk: list[StoredItem] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == ITEMS_PER_CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -45,6 +45,7 @@ def create_batches(
 ) -> Batches:
     """Build the parts. Their threads start with the first batch."""
     documents = BatchDocuments(store)
+    results = BatchResults(batches=batches, documents=documents)
     jobs = ItemJobs(service=submit_service, images=images)
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="batch")
     return Batches(
@@ -54,6 +55,7 @@ def create_batches(
             batches=batches,
             ledger=ledger,
             documents=documents,
+            results=results,
             jobs=jobs,
             recovery=recovery,
             threads=threads,
@@ -68,5 +70,5 @@ def create_batches(
             threads=threads,
             lease_s=settings.lease_s,
         ),
-        results=BatchResults(batches=batches, documents=documents),
+        results=results,
     )

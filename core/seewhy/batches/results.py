@@ -37,24 +37,24 @@ class BatchResults:
 
         Raises `Unavailable`.
         """
+        items = enumerate(self.read_items(batch, first=first), start=first)
+        return (_result(batch, index, item, record) for index, (item, record) in items)
+
+    def read_items(
+        self, batch: BatchRecord, *, first: int = 0
+    ) -> Iterator[tuple[StoredItem, JobRecord | None]]:
+        """Yield each item as it is stored, and its job. Raises `Unavailable`."""
         size = BatchOptions.model_validate_json(batch.batch).items_per_chunk
         while first < batch.total:
             number, offset = divmod(first, size)
             last = min((number + 1) * size, batch.total)
-            yield from self._read_items(batch, number, offset, range(first, last))
+            try:
+                items = self._documents.read_chunk(batch.batch_id, number).items[offset:]
+            except ObjectNotFound:  # past its retention, like the jobs
+                items = (StoredItem(refusal=GONE),) * (last - first)
+            ids = [item_job_id(batch.batch_id, index) for index in range(first, last)]
+            yield from zip(items, self._batches.read_jobs(ids), strict=True)
             first = last
-
-    def _read_items(
-        self, batch: BatchRecord, number: int, offset: int, indexes: range
-    ) -> Iterator[ItemResult]:
-        try:
-            items = self._documents.read_chunk(batch.batch_id, number).items[offset:]
-        except ObjectNotFound:  # past its retention, like the jobs
-            items = tuple(StoredItem(refusal=GONE) for _ in indexes)
-        ids = [item_job_id(batch.batch_id, index) for index in indexes]
-        records = self._batches.read_jobs(ids)
-        for index, item, record in zip(indexes, items, records, strict=True):
-            yield _result(batch, index, item, record)
 
 
 def _result(

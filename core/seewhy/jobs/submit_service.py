@@ -176,7 +176,7 @@ class SubmitService:
             spec=spec,
             targets=targets,
             lane=lane_of(spec.name, request.priority, long=is_long),
-            webhook_url=self._webhook_url(request.webhook),
+            webhook_url=self.webhook_url(request.webhook),
             context=context,
             charge=None if quotas is None else Charge(quotas, passes),
         )
@@ -186,8 +186,11 @@ class SubmitService:
         limit = self._settings.max_passes_per_request
         return limit if quotas is None else min(limit, quotas.passes_per_minute)
 
-    def _webhook_url(self, url: str | None) -> str | None:
-        """Return the canonical form of a webhook URL, so that one receiver has one origin."""
+    def webhook_url(self, url: str | None) -> str | None:
+        """Return the canonical form of a webhook URL, so that one receiver has one origin.
+
+        Raises `InvalidRequest` when webhooks are off.
+        """
         if url is None:
             return None
         if self._settings.webhook_secrets is None:

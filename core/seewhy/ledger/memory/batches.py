@@ -1,8 +1,6 @@
 """Batches in memory."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from seewhy.ledger.memory.state.acceptance import add_job
 from seewhy.ledger.memory.state.admission import MAX_RETRY_MS, reached_limit
@@ -58,7 +56,11 @@ class MemoryBatches:
         """Read one batch; None when it is unknown or past its retention."""
         with self._state.changed:
             batch = self._state.batches.get(batch_id)
-            return self._counted(batch) if batch and not self._has_expired(batch) else None
+            return (
+                self._state.counted(batch)
+                if batch and not self._state.batch_has_expired(batch)
+                else None
+            )
 
     def read_jobs(self, job_ids: Sequence[str]) -> list[JobRecord | None]:
         """Read jobs, in the order given; None for those that are unknown."""
@@ -78,7 +80,7 @@ class MemoryBatches:
                 return None
             batch_id = order[0][1]
             state.batches_due[batch_id] = state.now() + lease_ms
-            return self._counted(state.update_batch(batch_id, acceptor=owner))
+            return self._state.counted(state.update_batch(batch_id, acceptor=owner))
 
     def release(self, batch_id: str, owner: str, *, retry_in_ms: int = 0) -> None:
         """Give up a lease."""
@@ -121,13 +123,13 @@ class MemoryBatches:
         state = self._state
         with state.changed:
             batch = state.batches.get(batch_id)
-            if batch is None or self._has_expired(batch):
+            if batch is None or self._state.batch_has_expired(batch):
                 return None
             if not batch.state.terminal and not batch.cancel_requested:
                 batch = state.update_batch(batch_id, cancel_requested=True)
                 if batch.acceptor is None or batch_id not in state.batches_due:
                     state.batches_due[batch_id] = state.now()
-            return self._counted(batch)
+            return self._state.counted(batch)
 
     def cancel_jobs(
         self, batch_id: str, owner: str, job_ids: Sequence[str], *, first: int, lease_ms: int
@@ -223,18 +225,3 @@ class MemoryBatches:
         if batch is None or batch.acceptor != owner or batch_id not in self._state.batches_due:
             return None
         return batch if state in {None, batch.state} else None
-
-    def _has_expired(self, batch: BatchRecord) -> bool:
-        if batch.finished_ms is None:
-            return False
-        policy = self._state.policy
-        retention_ms = policy.retention_ms
-        if batch.webhook:
-            retention_ms = max(retention_ms, policy.webhook_retention_ms)
-        return batch.finished_ms + retention_ms <= self._state.now()
-
-    def _counted(self, batch: BatchRecord) -> BatchRecord:
-        """Return the record with its jobs counted by state."""
-        records = (entry.record for entry in self._state.entries.values())
-        counts = Counter(str(r.state) for r in records if r.batch == batch.batch_id)
-        return replace(batch, **counts)  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.types import (
     Attempt,
+    BatchRecord,
     Delivery,
     DeliveryResult,
     DeliveryState,
@@ -86,22 +87,24 @@ class MemoryOutbox:
         with self._state.changed:
             return self._state.dispatcher_wakeups_needed()
 
-    def _charge(self, origin: str, job_id: str) -> Delivery | None:
+    def _charge(self, origin: str, name: str) -> Delivery | None:
         """Charge an attempt to a delivery; None when its record has expired."""
         state = self._state
-        record = state.entries[job_id].record
-        if record.webhook is None or state.has_expired(record):
-            del state.outbox[origin][job_id]
+        record = state.find_delivered(name)
+        if record is None or record.webhook is None:
+            del state.outbox[origin][name]
             return None
         number = record.webhook.attempts + 1
-        record = state.update(job_id, webhook=replace(record.webhook, attempts=number))
-        state.outbox[origin][job_id] = state.now() + state.policy.origin_lease_ms
-        return Delivery(record, number)
+        record = state.update_webhook(name, replace(record.webhook, attempts=number))
+        state.outbox[origin][name] = state.now() + state.policy.origin_lease_ms
+        return Delivery(
+            state.counted(record) if isinstance(record, BatchRecord) else record, number
+        )
 
     def _record_attempt(self, origin: str, attempt: Attempt) -> None:
-        state, job_id = self._state, attempt.delivery.record.job_id
-        entry = state.entries.get(job_id)
-        webhook = entry.record.webhook if entry else None
+        state, name = self._state, attempt.delivery.name
+        record = state.find_delivered(name)
+        webhook = record.webhook if record else None
         if webhook is None or webhook.state is not DeliveryState.PENDING:
             return
         if webhook.attempts != attempt.delivery.attempt:
@@ -109,16 +112,16 @@ class MemoryOutbox:
         webhook = replace(webhook, detail=attempt.detail)
         rows = state.outbox[origin]
         if attempt.result is DeliveryResult.RETRY:
-            rows[job_id] = state.now() + attempt.retry_in_ms
+            rows[name] = state.now() + attempt.retry_in_ms
         elif attempt.result is DeliveryResult.NOT_ATTEMPTED:
             webhook = replace(webhook, attempts=webhook.attempts - 1)
-            rows[job_id] = state.now()
+            rows[name] = state.now()
         else:
             webhook = replace(webhook, state=FINAL_STATES[attempt.result])
-            rows.pop(job_id, None)
-            if attempt.result is not DeliveryResult.DELIVERED:
-                state.undelivered[job_id] = state.now()
-        state.update(job_id, webhook=webhook)
+            rows.pop(name, None)
+            if attempt.result is not DeliveryResult.DELIVERED and name in state.entries:
+                state.undelivered[name] = state.now()
+        state.update_webhook(name, webhook)
 
     def _remove_if_empty(self, origin: str) -> None:
         if not self._state.outbox.get(origin):

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from seewhy.ledger.redis.client.encoding import decode_record
+from seewhy.ledger.redis.client.encoding import decode_record, pairs, read_batch
 from seewhy.ledger.redis.client.keys import UNDELIVERED
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.redis.record_lists import list_records
-from seewhy.ledger.types import Attempt, Delivery, JobRecord, OriginLease, Redelivery
+from seewhy.ledger.types import Attempt, BatchRecord, Delivery, JobRecord, OriginLease, Redelivery
+from seewhy.ledger.types.deliveries import BATCH_PREFIX
 
 
 class RedisOutbox:
@@ -23,7 +24,7 @@ class RedisOutbox:
         if not answer:
             return None
         origin, expires_ms, *rows = answer
-        records = ((decode_record(job_id, flat), attempt) for job_id, attempt, *flat in rows)
+        records = ((_decode(name, flat), attempt) for name, attempt, *flat in rows)
         deliveries = tuple(Delivery(record, attempt) for record, attempt in records if record)
         return OriginLease(origin, expires_ms, deliveries)
 
@@ -31,7 +32,7 @@ class RedisOutbox:
         """Report the attempts and end the lease. Nothing is sent to the origin for `pause_ms`."""
         reports = [
             {
-                "job_id": attempt.delivery.record.job_id,
+                "job_id": attempt.delivery.name,
                 "attempt": attempt.delivery.attempt,
                 "result": attempt.result,
                 "detail": attempt.detail,
@@ -59,3 +60,9 @@ class RedisOutbox:
     def wakeups_needed(self) -> int:
         """Count the wakeups that dispatchers need."""
         return int(self._call("outbox/wakeups_needed"))
+
+
+def _decode(name: str, flat: Sequence[str]) -> JobRecord | BatchRecord | None:
+    if name.startswith(BATCH_PREFIX):
+        return read_batch(name.removeprefix(BATCH_PREFIX), pairs(flat))
+    return decode_record(name, flat)

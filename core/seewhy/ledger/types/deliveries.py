@@ -3,15 +3,31 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from seewhy.ledger.types.batches import BatchRecord
 from seewhy.ledger.types.records import JobRecord
+
+BATCH_PREFIX = "batch:"
+"""Before the id of a batch in the outbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One outcome to deliver. `attempt` counts from 1."""
 
-    record: JobRecord
+    record: JobRecord | BatchRecord
     attempt: int
+
+    @property
+    def subject_id(self) -> str:
+        """The id of the job or batch."""
+        record = self.record
+        return record.job_id if isinstance(record, JobRecord) else record.batch_id
+
+    @property
+    def name(self) -> str:
+        """The name of its row in the outbox."""
+        is_job = isinstance(self.record, JobRecord)
+        return self.subject_id if is_job else f"{BATCH_PREFIX}{self.subject_id}"
 
 
 @dataclass(frozen=True, slots=True)

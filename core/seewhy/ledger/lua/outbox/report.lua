@@ -11,18 +11,18 @@ local origin, now = args.origin, now_ms()
 local rows = origin_key(origin)
 for _, attempt in ipairs(args.attempts) do
   local id, result = attempt.job_id, attempt.result
-  local current = redis.call('HMGET', job_key(id), 'webhook_state', 'webhook_attempts')
+  local current = redis.call('HMGET', record_key(id), 'webhook_state', 'webhook_attempts')
   if current[1] == 'pending' and tonumber(current[2]) == attempt.attempt then
-    redis.call('HSET', job_key(id), 'webhook_detail', attempt.detail)
+    redis.call('HSET', record_key(id), 'webhook_detail', attempt.detail)
     if result == 'retry' then
       redis.call('ZADD', rows, now + attempt.retry_in_ms, id)
     elseif result == 'not_attempted' then
-      redis.call('HINCRBY', job_key(id), 'webhook_attempts', -1)
+      redis.call('HINCRBY', record_key(id), 'webhook_attempts', -1)
       redis.call('ZADD', rows, now, id)
     else
-      redis.call('HSET', job_key(id), 'webhook_state', result)
+      redis.call('HSET', record_key(id), 'webhook_state', result)
       redis.call('ZREM', rows, id)
-      if result ~= 'delivered' then add_undelivered(id, now) end
+      if result ~= 'delivered' and record_key(id) == job_key(id) then add_undelivered(id, now) end
     end
   end
 end

@@ -29,7 +29,10 @@ local function end_batch(id, now)
   redis.call('ZREM', BATCHES_DUE, id)
   count_down(OPEN_BATCHES, tenant_in(context))
   local retention_ms = settings.retention_ms
-  if webhook_url then retention_ms = math.max(retention_ms, settings.webhook_retention_ms) end
+  if webhook_url then
+    retention_ms = math.max(retention_ms, settings.webhook_retention_ms)
+    add_delivery(BATCH_PREFIX .. id, webhook_url, now)
+  end
   redis.call('PEXPIRE', key, retention_ms)
 end
 

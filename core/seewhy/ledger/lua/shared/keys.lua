@@ -10,6 +10,14 @@ local BATCHES_DUE, OPEN_BATCHES = 'seewhy:batches_due', 'seewhy:open_batches'
 local WORKERS, MODELS_SEEN = 'seewhy:workers', 'seewhy:models_seen'
 local function job_key(id) return 'seewhy:job:' .. id end
 local function batch_key(id) return 'seewhy:batch:' .. id end
+-- The hash of what a delivery is about: a job by its id, a batch by its id after this prefix.
+local BATCH_PREFIX = 'batch:'
+local function record_key(name)
+  if string.sub(name, 1, #BATCH_PREFIX) == BATCH_PREFIX then
+    return batch_key(string.sub(name, #BATCH_PREFIX + 1))
+  end
+  return job_key(name)
+end
 local function ready_key(lane, tenant) return 'seewhy:ready:' .. lane .. ':' .. tenant end
 local function virtual_time_key(lane) return 'seewhy:virtual_time:' .. lane end
 local function quarantine_key(lane) return 'seewhy:quarantine:' .. lane end

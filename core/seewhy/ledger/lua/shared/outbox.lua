@@ -1,4 +1,4 @@
--- The outbox: one row for each finished job with a webhook, grouped by the webhook's origin.
+-- The outbox: one row for each finished job or batch with a webhook, grouped by the webhook's origin.
 
 local delivery_added = false
 
@@ -17,7 +17,7 @@ local function schedule_origin(origin)
 end
 
 local function add_delivery(id, url, at)
-  redis.call('HSET', job_key(id), 'webhook_state', 'pending', 'webhook_attempts', 0)
+  redis.call('HSET', record_key(id), 'webhook_state', 'pending', 'webhook_attempts', 0)
   redis.call('ZADD', origin_key(origin_of(url)), at, id)
   redis.call('ZREM', UNDELIVERED, id)
   schedule_origin(origin_of(url))

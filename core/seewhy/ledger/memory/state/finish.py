@@ -44,6 +44,7 @@ def end_batch(state: LedgerState, batch_id: str) -> None:
     end = BatchState.CANCELLED if batch.cancel_requested else BatchState.FINISHED
     state.update_batch(batch_id, state=end, finished_ms=state.now())
     state.batches_due.pop(batch_id, None)
+    state.add_batch_delivery(batch_id)
 
 
 def cancel_job(state: LedgerState, job_id: str) -> None:

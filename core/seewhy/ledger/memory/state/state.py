@@ -18,6 +18,7 @@ from seewhy.ledger.types import (
     Submission,
     WebhookStatus,
 )
+from seewhy.ledger.types.deliveries import BATCH_PREFIX
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState
 
@@ -209,6 +210,45 @@ class LedgerState:
             self.outbox.setdefault(origin_of(webhook.url), {})[job_id] = self.now()
             self.undelivered.pop(job_id, None)
             self.deliveries_added += 1
+
+    def add_batch_delivery(self, batch_id: str) -> None:
+        """Add the webhook of an ended batch, if it has one, to the outbox."""
+        webhook = self.batches[batch_id].webhook
+        if webhook:
+            pending = WebhookStatus(webhook.url, DeliveryState.PENDING)
+            self.update_batch(batch_id, webhook=pending)
+            rows = self.outbox.setdefault(origin_of(webhook.url), {})
+            rows[f"{BATCH_PREFIX}{batch_id}"] = self.now()
+            self.deliveries_added += 1
+
+    def find_delivered(self, name: str) -> JobRecord | BatchRecord | None:
+        """Return what a row of the outbox is about, within its retention."""
+        if name.startswith(BATCH_PREFIX):
+            batch = self.batches.get(name.removeprefix(BATCH_PREFIX))
+            return batch if batch and not self.batch_has_expired(batch) else None
+        entry = self.entries.get(name)
+        return entry.record if entry and not self.has_expired(entry.record) else None
+
+    def update_webhook(self, name: str, webhook: WebhookStatus) -> JobRecord | BatchRecord:
+        """Change the state of a delivery."""
+        if name.startswith(BATCH_PREFIX):
+            return self.update_batch(name.removeprefix(BATCH_PREFIX), webhook=webhook)
+        return self.update(name, webhook=webhook)
+
+    def batch_has_expired(self, batch: BatchRecord) -> bool:
+        """Whether the record of a batch is past its retention."""
+        if batch.finished_ms is None:
+            return False
+        retention_ms = self.policy.retention_ms
+        if batch.webhook:
+            retention_ms = max(retention_ms, self.policy.webhook_retention_ms)
+        return batch.finished_ms + retention_ms <= self.now()
+
+    def counted(self, batch: BatchRecord) -> BatchRecord:
+        """Return the record of a batch with its jobs counted by state."""
+        records = (entry.record for entry in self.entries.values())
+        counts = Counter(str(r.state) for r in records if r.batch == batch.batch_id)
+        return replace(batch, **counts)  # type: ignore[arg-type]
 
     def due_origins(self) -> list[str]:
         """List the origins with a due delivery and without a lease, the longest due first."""

@@ -1,0 +1,53 @@
+"""A batch on its way in: what its client sent, and what was accepted and refused of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from seewhy.batches.item_jobs import BatchOwner
+from seewhy.jobs.batch_documents import BatchOptions
+from seewhy.jobs.image_sources import ImageSource
+from seewhy.ledger.types import BatchSubmission
+from seewhy.schemas.request import ExplanationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedItem:
+    """An item as its client sent it."""
+
+    source: ImageSource
+    request: ExplanationRequest
+    key: str | None = None
+
+
+ParseItem = Callable[[bytes], ParsedItem]
+"""Parses one item. Raises `InvalidRequest` or `BadImage`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch to accept."""
+
+    lines: Iterable[bytes]
+    """Its items, in a form that `parse` reads; read once."""
+    parse: ParseItem
+    owner: BatchOwner
+    options: BatchOptions
+    webhook_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """An item that was refused."""
+
+    index: int
+    key: str | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBatch:
+    """An accepted batch, and the first items that were refused."""
+
+    submission: BatchSubmission
+    refused: tuple[RefusedItem, ...]
