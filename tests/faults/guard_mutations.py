@@ -191,9 +191,11 @@ MUTATIONS = (
     ),
     Mutation(
         guard="finality of outcomes",
-        file=f"{LUA}/jobs/cancel.lua",
-        old="if state == 'queued' then",
-        new="if true then",
+        file=f"{LUA}/shared/finish.lua",
+        old="""  if not is_open(state) then return end
+  redis.call('HSET', job_key(id), 'cancel_requested', 1)
+  if state == 'queued' then finish""",
+        new="  if true then finish",
         fault="F32",
         seen=r"two outcomes",
     ),
