@@ -115,10 +115,9 @@ def test_every_request_of_a_group_gets_a_documented_answer(
     assert all(LOG_LINE.match(line) for line in log.splitlines()), log
 
 
-@pytest.mark.parametrize("seed", [13, 14])
-def test_mutated_requests_get_documented_answers(cluster: ProcessCluster, seed: int) -> None:
-    """`python -m faults.fuzz` sends thousands."""
-    statuses = fuzz_requests(cluster, 150, seed=seed)
+def test_mutated_requests_get_documented_answers(cluster: ProcessCluster) -> None:
+    """`python -m faults.fuzz` sends thousands. About one in fifty is still accepted."""
+    statuses = fuzz_requests(cluster, 400, seed=11)
     assert statuses[202] > 0
     assert statuses[422] > 0
 
