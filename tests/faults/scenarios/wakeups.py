@@ -40,14 +40,16 @@ def send_malformed_messages(env: Environment) -> None:
     assert worker.poll() is None, "a malformed message ended the worker"
     env.await_all_ended()
     assert not env.canary.exists(), "the worker unpickled a message"
-    log = env.workers.cluster.read_log("worker")
-    for message in (
+    messages = (
         "Ignoring a wakeup for 'unknown:batch'",
         "Ignoring a message: Received unregistered task of type 'no.such.task'",
         "Ignoring a message: Can't decode message body",
-    ):
-        assert message in log
-    assert "Traceback" not in log
+    )
+    wait_until(
+        lambda: all(message in env.workers.cluster.read_log("worker") for message in messages),
+        what="the worker names each malformed message",
+    )
+    assert "Traceback" not in env.workers.cluster.read_log("worker"), "a message ended in one"
     env.record_fault()
 
 
