@@ -347,7 +347,7 @@ def test_regions_and_the_mask_of_a_target_are_fetched() -> None:
     with scripted(Response(200, found), Response(200, mask), Response(200, b"\x89PNG")) as server:
         with Client(server.url) as client:
             regions = client.regions(ID, target=1, threshold="p90", polarity="negative")
-            drawn = client.mask(ID, components=3)
+            drawn = client.mask(ID, components=3, method="layercam")
             with pytest.raises(UnexpectedResponse, match="the mask is not a PNG"):
                 client.mask(ID)
         paths = [request.path for request in server.requests]
@@ -358,7 +358,7 @@ def test_regions_and_the_mask_of_a_target_are_fetched() -> None:
     np.testing.assert_array_equal(drawn, pixels > 0)
     assert paths[:2] == [
         f"/v1/explanations/{ID}/regions?map=1&threshold=p90&polarity=negative",
-        f"/v1/explanations/{ID}/mask.png?map=0&bits=1&components=3",
+        f"/v1/explanations/{ID}/mask.png?map=0&bits=1&components=3&method=layercam",
     ]
 
 

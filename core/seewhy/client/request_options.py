@@ -54,5 +54,7 @@ class RegionOptions(TypedDict, total=False):
     """A fraction of the strongest evidence, `otsu`, or a percentile of the cells such as `p90`."""
     components: int
     """How many connected components, largest first. Default: one."""
+    method: str | None
+    """One of the requested methods. Default: the first."""
     polarity: Literal["positive", "negative"]
     """Evidence for the target, or against it."""
