@@ -60,6 +60,7 @@ MATRIX: Mapping[str, Row] = {
     "POST /v1/batches": Row((Scope.SUBMIT,), right=202, other_tenant=202),
     f"GET {BATCH}": Row((Scope.READ,)),
     f"GET {BATCH}/results": Row((Scope.READ,)),
+    f"GET {BATCH}/overlays.zip": Row((Scope.READ,)),
     f"GET {BATCH}/events": Row((Scope.READ,)),
     f"POST {BATCH}/cancel": Row((Scope.SUBMIT, Scope.READ)),
     f"POST {BATCH}/retry": Row((Scope.SUBMIT, Scope.READ), right=422),

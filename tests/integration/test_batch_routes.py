@@ -1,9 +1,11 @@
 """Batches over HTTP: submit, poll, results."""
 
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, ZipFile
 
 import pytest
 from flask.testing import FlaskClient
@@ -345,6 +347,41 @@ def test_a_batch_streams_its_progress_until_it_has_ended(
     assert list(messages) == []
     resumed = client.get(f"/v1/batches/{batch_id}/events", headers={"Last-Event-ID": "end"})
     assert resumed.status_code == 204
+
+
+def test_the_stored_overlays_come_as_a_zip_archive(
+    api: Api, client: FlaskClient, settings: Settings, cat: bytes, dog: bytes
+) -> None:
+    items = [item(cat, key="a/../cat"), item(dog), item(cat, outputs=[]), item(dog, surprise=1)]
+    batch_id = accepted_batch(api, client, items, cache=False)
+    store = open_store(settings)
+    for n in range(2):
+        finish_next_job(settings)
+        line = results_of(client, batch_id)[n]
+        ledger = open_ledger(settings).scripts.client
+        result = json.loads(ledger.hget(f"seewhy:job:{line['id']}", "result"))
+        result["objects"]["overlay"] = f"results/{line['id']}/1/overlay.jpg"
+        store.put(result["objects"]["overlay"], f"overlay {n}".encode(), content_type="image/jpeg")
+        ledger.hset(f"seewhy:job:{line['id']}", "result", json.dumps(result))
+    finish_next_job(settings)
+    response = client.get(f"/v1/batches/{batch_id}/overlays.zip")
+    assert response.status_code == 200
+    assert response.mimetype == "application/zip"
+    second_id = results_of(client, batch_id)[1]["id"]
+    with ZipFile(io.BytesIO(response.get_data())) as archive:
+        assert archive.testzip() is None
+        assert {each.compress_type for each in archive.infolist()} == {ZIP_STORED}
+        assert {name: archive.read(name) for name in archive.namelist()} == {
+            "00000-a_.._cat.jpg": b"overlay 0",
+            f"00001-{second_id}.jpg": b"overlay 1",
+        }
+
+
+def test_a_batch_without_results_gives_an_empty_archive(api: Api, client: FlaskClient) -> None:
+    batch_id = accepted_batch(api, client, ["bad"])
+    response = client.get(f"/v1/batches/{batch_id}/overlays.zip")
+    with ZipFile(io.BytesIO(response.get_data())) as archive:
+        assert archive.namelist() == []
 
 
 def decode_event(message: Any) -> Any:

@@ -57,6 +57,7 @@ class BatchLinks(ResponseModel):
 
     self: str
     results: str
+    overlays: str
     events: str
     cancel: str | None
     retry: str | None

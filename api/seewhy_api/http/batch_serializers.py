@@ -41,6 +41,7 @@ def serialize_batch(batch: BatchRecord) -> Batch:
         links=BatchLinks(
             self=path,
             results=f"{path}/results",
+            overlays=f"{path}/overlays.zip",
             events=f"{path}/events",
             cancel=None if ended else f"{path}/cancel",
             retry=f"{path}/retry" if ended and batch.failed + batch.expired else None,

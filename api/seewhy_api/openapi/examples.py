@@ -180,6 +180,7 @@ ACCEPTING: dict[str, Any] = {
     "links": {
         "self": _BATCH_PATH,
         "results": f"{_BATCH_PATH}/results",
+        "overlays": f"{_BATCH_PATH}/overlays.zip",
         "events": f"{_BATCH_PATH}/events",
         "cancel": f"{_BATCH_PATH}/cancel",
         "retry": None,

@@ -57,6 +57,18 @@ GET_RESULTS = Operation(
     answers=(Answer(description="One line for each item.", media_types=(NDJSON,)),),
     errors=BATCH_ERRORS,
 )
+GET_OVERLAYS = Operation(
+    id="get_batch_overlays",
+    tag="batches",
+    answers=(
+        Answer(
+            description="The overlays.",
+            media_types=("application/zip",),
+            headers=("Content-Disposition", "Cache-Control"),
+        ),
+    ),
+    errors=BATCH_ERRORS,
+)
 STREAM = Operation(
     id="stream_batch_events",
     tag="batches",

@@ -29,11 +29,13 @@ from seewhy_api.http.batch_items import (
     spooled_body,
 )
 from seewhy_api.http.batch_serializers import serialize_batch, serialize_item, serialize_submitted
+from seewhy_api.http.overlay_files import overlay_files
 from seewhy_api.http.parsing import max_body_bytes, parse_idempotency_key, parse_wait_s
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import batch_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.batch_poll import BatchPoll
+from seewhy_api.streaming.zip_stream import zip_stream
 
 POLL_AFTER_S = 2
 UPLOADS_AT_ONCE = 2
@@ -47,6 +49,7 @@ def create_batches_blueprint(deps: Dependencies) -> Blueprint:
     _add_submit(blueprint, deps)
     _add_get(blueprint, deps)
     _add_results(blueprint, deps)
+    _add_overlays(blueprint, deps)
     _add_cancel(blueprint, deps)
     _add_retry(blueprint, deps)
     return blueprint
@@ -127,6 +130,28 @@ def _add_results(blueprint: Blueprint, deps: Dependencies) -> None:
         # The first chunk is read before the answer begins: an outage then is a 503.
         started = itertools.chain([next(lines, "")], lines)
         response = Response(started, content_type=NDJSON)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _add_overlays(blueprint: Blueprint, deps: Dependencies) -> None:
+    @blueprint.get("/<batch_id>/overlays.zip")
+    @requires(Scope.READ)
+    @describe(operations.GET_OVERLAYS)
+    def get_overlays(batch_id: str) -> Response:
+        """Get the overlays of the items that have succeeded so far, as a zip archive.
+
+        Each file is named by the index and the key of its item, or its id without a key. Items
+        whose request has no `overlay` in `outputs` have no file; `/v1/explanations/{id}/overlay`
+        draws it.
+        """
+        batch = deps.lookup.read_batch(batch_id, context=request_context())
+        files = overlay_files(deps.batches.results.read(batch), deps.store)
+        archive = zip_stream(files)
+        # The first file is read before the answer begins: an outage then is a 503.
+        started = itertools.chain([next(archive)], archive)
+        response = Response(started, content_type="application/zip")
+        response.headers["Content-Disposition"] = f'attachment; filename="{batch_id}.zip"'
         response.headers["Cache-Control"] = "no-store"
         return response
 
