@@ -24,6 +24,7 @@ from seewhy_api.openapi.document import described_routes
 from seewhy_api.openapi.examples import SMALL_PNG_BASE64
 from servers.process_cluster import MODEL, start_cluster
 from servers.valkey import RedisServer
+from servers.waiting import wait_until
 
 MODULES = 'import { readFileSync, writeFileSync } from "node:fs";\n'
 NAMES = "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId } = process.env;\n"
@@ -71,8 +72,31 @@ def samples(service: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.fixture(scope="module")
+def batch_id(service: Mapping[str, str]) -> str:
+    """The id of a batch that has ended; one of its items expired, so it can be retried."""
+    headers = {"Authorization": f"Bearer {service['KEY']}", "Content-Type": "application/x-ndjson"}
+    image = {"image_base64": SMALL_PNG_BASE64}
+    items = [image, {**image, "cache": False, "deadline_s": 0.001}]
+    batches = f"{service['URL']}/v1/batches"
+    submitted = httpx2.post(
+        batches, headers=headers, content="\n".join(json.dumps(item) for item in items)
+    )
+    assert submitted.status_code == 202, submitted.text
+    found = str(submitted.json()["id"])
+    wait_until(
+        lambda: httpx2.get(f"{batches}/{found}", headers=headers).json()["status"] == "finished",
+        what="the batch has ended",
+    )
+    counts = httpx2.get(f"{batches}/{found}", headers=headers).json()["counts"]
+    assert counts["expired"] == 1, counts
+    return found
+
+
 @pytest.fixture
-def variables(service: Mapping[str, str], tmp_path: Path, photos: Path) -> Mapping[str, str]:
+def variables(
+    service: Mapping[str, str], tmp_path: Path, photos: Path, batch_id: str
+) -> Mapping[str, str]:
     """The environment of a sample: what it names, with a finished job, and its files."""
     shutil.copy(photos / "cat.jpg", tmp_path / "photo.jpg")
     (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\nmax-time = 60\n")
@@ -89,13 +113,7 @@ def variables(service: Mapping[str, str], tmp_path: Path, photos: Path) -> Mappi
         timeout=40,
     )
     assert response.status_code == 200, response.text
-    batch = httpx2.post(
-        f"{service['URL']}/v1/batches",
-        headers={**headers, "Content-Type": "application/x-ndjson"},
-        content=json.dumps({"image_base64": SMALL_PNG_BASE64}),
-    )
-    assert batch.status_code == 202, batch.text
-    named = {"ID": response.json()["id"], "BATCH_ID": batch.json()["id"]}
+    named = {"ID": response.json()["id"], "BATCH_ID": batch_id}
     return os.environ | service | named | {"CURL_HOME": str(tmp_path)}
 
 
