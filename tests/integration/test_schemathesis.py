@@ -34,6 +34,11 @@ CONFIG = """
 include-operation-id = "redeliver_webhook"
 # An explanation without a webhook gets 422: which explanations have one, a schema cannot say.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
+
+[[operations]]
+include-operation-id = "retry_batch"
+# So does a batch of which no item failed.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
 """
 
 

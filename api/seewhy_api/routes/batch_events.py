@@ -14,7 +14,7 @@ from seewhy_api.routes import batch_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.events import ResumeQuery, event_stream, too_many_streams
 from seewhy_api.streaming.batch_events import BatchEvents
-from seewhy_api.streaming.event_stream import OUTCOME_ID
+from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
 
 
 def create_batch_events_blueprint(deps: Dependencies) -> Blueprint:
@@ -42,7 +42,10 @@ def create_batch_events_blueprint(deps: Dependencies) -> Blueprint:
         stream answers 204.
         """
         query = ResumeQuery.model_validate(request.args.to_dict())
-        if request.headers.get("Last-Event-ID", query.after) == OUTCOME_ID:
+        last_id = request.headers.get("Last-Event-ID", query.after)
+        if last_id is not None and last_id != OUTCOME_ID:
+            parse_last_event_id(last_id)
+        if last_id == OUTCOME_ID:
             return Response(status=HTTPStatus.NO_CONTENT)
         context = request_context()
         with ExitStack() as stack:
