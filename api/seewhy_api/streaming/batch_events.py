@@ -12,8 +12,8 @@ from seewhy_api.streaming.event_stream import HEARTBEAT, OUTCOME_ID
 from seewhy_api.streaming.sse_writer import StreamTiming
 
 INTERVAL_S = 1.0
-PROGRESS_ID = "progress"
-"""Every message is the whole state, so a stream that is resumed omits nothing."""
+PROGRESS_ID = "0-0"
+"""In the form of event ids. Every message is the whole state, so resuming omits nothing."""
 
 
 class BatchEvents:
