@@ -341,6 +341,10 @@ def test_a_batch_streams_its_progress_until_it_has_ended(
     finish_next_job(settings)
     second = decode_event(next(messages))
     assert (second["id"], second["data"]["counts"]["succeeded"]) == ("0-0", 1)
+    reconnected = client.get(
+        f"/v1/batches/{batch_id}/events", headers={"Last-Event-ID": second["id"]}
+    )
+    assert decode_event(next(iter(reconnected.response)))["data"] == second["data"]
     finish_next_job(settings)
     last = decode_event(next(messages))
     assert (last["id"], last["data"]) == ("end", read(client, batch_id))
