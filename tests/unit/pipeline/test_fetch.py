@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from in_memory_worker import InMemoryWorker, job_ids
+from in_memory_worker import IMAGE_KEY, InMemoryWorker, job_ids
 from seewhy.schemas.job import JobState, MethodOptions
 from seewhy.schemas.targets import Target
+from seewhy.storage.keys import image_key
 from seewhy_worker.explain.types import ExplanationTask
 
 
@@ -47,3 +48,17 @@ def test_the_explainer_receives_each_job_s_targets_and_method_options(
         "probability",
         "probability",
     ]
+
+
+def test_activations_are_kept_by_the_stored_image_whose_key_names_the_tenant(
+    worker: InMemoryWorker,
+) -> None:
+    image = worker.store.get(IMAGE_KEY)
+    keys = [image_key("1" * 64, tenant=tenant) for tenant in ("a", "b")]
+    for job, key in zip(job_ids(2), keys, strict=True):
+        worker.store.put(key, image, content_type="image/jpeg")
+        worker.submit(job, key=key)
+    received: list[ExplanationTask] = []
+    worker.explainer.before_batch = received.extend
+    worker.run()
+    assert [task.image.cache_key for task in received] == keys
