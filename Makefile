@@ -3,7 +3,7 @@
 PYTHON ?= python3
 MODEL ?= efficientnet-lite0
 TESTS ?= tests
-PROCESSES ?= 2
+PROCESSES ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed

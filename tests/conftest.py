@@ -18,6 +18,16 @@ hypothesis_settings.register_profile("seewhy", deadline=None)
 hypothesis_settings.load_profile("seewhy")
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
+LONG_MODULES_FIRST = ("faults", "e2e", "golden", "contract", "integration")
+"""Folders by the time that their longest module takes; see `pytest_collection_modifyitems`."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest modules first, so that the processes of a parallel run end together."""
+    ranks = {folder: rank for rank, folder in enumerate(LONG_MODULES_FIRST)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(tests).parts[0], len(ranks)))
 
 
 def skip_without(server: str) -> NoReturn:

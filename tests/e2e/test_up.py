@@ -83,32 +83,53 @@ def test_a_port_in_use_is_named(up: Up, tmp_path: Path) -> None:
         assert f"port {port} of 127.0.0.1 is in use" in second.printed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_everything_and_the_data_survives(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def assert_explains_without_delay(up: Up, photo: Path) -> None:
+    """Fail if `up` has printed that it is ready before a worker was.
+
+    The service must not have explained the photo before: a known result has no start.
+    """
+    with Client(up.url) as client:
+        explanation = client.explain(photo)
+    assert explanation.started_at is not None
+    assert (explanation.started_at - explanation.submitted_at).total_seconds() < 5
+
+
+def assert_stops(up: Up, number: signal.Signals) -> None:
+    below = descendants(up.process.pid)
+    assert set(up.pids.values()) <= below
+    assert up.stop(number) == 0
+    assert not {pid for pid in below if alive(pid)}
+
+
+def test_a_signal_stops_everything_and_the_data_survives(tmp_path: Path) -> None:
     with running_up(tmp_path / "data", model=MODEL) as first:
         explained = explain_the_cat(first.url)
-        below = descendants(first.process.pid)
-        assert set(first.pids.values()) <= below
-        assert first.stop(number) == 0
-        assert not {pid for pid in below if alive(pid)}
+        assert_stops(first, signal.SIGINT)
 
     with running_up(tmp_path / "data", model=MODEL) as second, Client(second.url) as client:
         explanation = client.get(explained)
         assert explanation.result is not None
         assert client.overlay(explanation)[:2] == b"\xff\xd8"
+        assert_stops(second, signal.SIGTERM)
 
 
-def test_no_process_outlives_a_kill(tmp_path: Path) -> None:
-    with running_up(tmp_path / "data", model=MODEL) as up:
-        explain_the_cat(up.url)
-        below = descendants(up.process.pid)
+def test_no_process_outlives_a_kill_and_the_next_service_is_ready_with_its_own_worker(
+    tmp_path: Path,
+) -> None:
+    with running_up(tmp_path / "data", model=MODEL) as killed:
+        assert_explains_without_delay(killed, PHOTO)
+        for line in (f"loading {MODEL}", "accepting requests", "ready after"):
+            assert line in killed.printed
+        below = descendants(killed.process.pid)
 
-        up.process.kill()
-        up.process.wait()
+        killed.process.kill()
+        killed.process.wait()
 
         wait_until(lambda: not any(alive(pid) for pid in below), what="all children to exit")
+
+    # The registration of the killed worker has not expired yet.
+    with running_up(tmp_path / "data", model=MODEL) as up:
+        assert_explains_without_delay(up, PHOTO.with_name("coffee.jpg"))
 
 
 def test_a_named_model_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,24 +172,3 @@ def test_an_unreachable_default_model_is_replaced_with_a_warning(
         assert "the model that ships with seewhy instead: efficientnet-lite0" in up.printed
         with Client(up.url) as client:
             assert client.models().default == MODEL
-
-
-def test_the_ready_line_appears_when_a_job_runs_without_delay(tmp_path: Path) -> None:
-    with running_up(tmp_path / "data", model=MODEL) as up, Client(up.url) as client:
-        for line in (f"loading {MODEL}", "accepting requests", "ready after"):
-            assert line in up.printed
-        explanation = client.explain(PHOTO)
-        assert explanation.started_at is not None
-        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 5
-
-
-def test_after_a_kill_the_ready_line_waits_for_the_new_worker(tmp_path: Path) -> None:
-    with running_up(tmp_path / "data", model=MODEL) as killed:
-        _ = killed.url
-        killed.process.kill()
-        killed.process.wait()
-
-    with running_up(tmp_path / "data", model=MODEL) as up, Client(up.url) as client:
-        explanation = client.explain(PHOTO)
-        assert explanation.started_at is not None
-        assert (explanation.started_at - explanation.submitted_at).total_seconds() < 5

@@ -31,8 +31,7 @@ class Up:
                 [sys.executable, "-m", "seewhy.cli", *arguments],
                 stdout=output,
                 stderr=output,
-                # The warm-up runs every batch size.
-                env={"SEEWHY_MAX_BATCH": "2", **os.environ, "COLUMNS": "200"},
+                env={**os.environ, "COLUMNS": "200"},
             )
 
     @property
