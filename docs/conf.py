@@ -17,6 +17,8 @@ nitpick_ignore_regex = [
     # Types of other libraries, whose inventories are online, and private names.
     ("py:.*", r"(?!seewhy).*"),
     ("py:.*", r"seewhy.*\._\w+"),
+    # What the clients are made of; the reference has the clients.
+    ("py:class", r"seewhy\.client\.(batches|origin|transport)\.\w+"),
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

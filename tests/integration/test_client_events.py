@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from seewhy.client import Client, Event, RequestRejected, ServiceUnreachable, UnexpectedResponse
+from awaited_client import Connect, both_clients
+from seewhy.client import Event, RequestRejected, ServiceUnreachable, UnexpectedResponse
 from seewhy.schemas.job import JobState
 from servers.scripted import Response, scripted
 
+pytestmark = both_clients
 ID = "0199c1e2-0000-7000-8000-000000000001"
 FAILED = {
     "id": ID,
@@ -39,7 +41,7 @@ def error_code(event: Event) -> str | None:
     return event.explanation.error.code
 
 
-def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome() -> None:
+def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome(connect: Connect) -> None:
     half_an_event = 'id: 9-0\ndata: {"id": "x", "status": "succ'
     with scripted(
         stream(("1-0", state("queued"))),
@@ -48,7 +50,7 @@ def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome() -> No
         stream(),
         stream(("end", FAILED)),
     ) as server:
-        with Client(server.url) as client:
+        with connect(server.url) as client:
             events = list(client.events(ID))
         resumed = [request.headers.get("last-event-id") for request in server.requests]
         assert {request.path for request in server.requests} == {f"/v1/explanations/{ID}/events"}
@@ -65,37 +67,37 @@ def test_events_resume_after_a_broken_connection_and_stop_at_the_outcome() -> No
     ]
 
 
-def test_a_rejection_is_raised_without_a_retry() -> None:
+def test_a_rejection_is_raised_without_a_retry(connect: Connect) -> None:
     problem = {"title": "t", "status": 404, "detail": "there is none", "code": "unknown"}
     with (
         scripted(Response(404, problem)) as server,
-        Client(server.url) as client,
+        connect(server.url) as client,
         pytest.raises(RequestRejected, match="there is none"),
     ):
         next(client.events(ID))
 
 
-def test_a_service_that_never_answered_is_unreachable(unused_port: int) -> None:
+def test_a_service_that_never_answered_is_unreachable(connect: Connect, unused_port: int) -> None:
     with (
-        Client(f"http://127.0.0.1:{unused_port}", attempts=2) as client,
+        connect(f"http://127.0.0.1:{unused_port}", attempts=2) as client,
         pytest.raises(ServiceUnreachable),
     ):
         next(client.events(ID))
 
 
-def test_a_service_that_does_not_come_back_is_unreachable() -> None:
+def test_a_service_that_does_not_come_back_is_unreachable(connect: Connect) -> None:
     with scripted(stream(("1-0", state("queued")))) as server:
-        client = Client(server.url, attempts=1)
+        client = connect(server.url, attempts=1)
         events = client.events(ID)
         assert next(events).status is JobState.QUEUED
     with client, pytest.raises(ServiceUnreachable):
         next(events)
 
 
-def test_an_unknown_event_is_unexpected() -> None:
+def test_an_unknown_event_is_unexpected(connect: Connect) -> None:
     with (
         scripted(stream(("1-0", {"hello": 1}))) as server,
-        Client(server.url) as client,
+        connect(server.url) as client,
         pytest.raises(UnexpectedResponse, match="invalid event"),
     ):
         next(client.events(ID))

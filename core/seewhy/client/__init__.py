@@ -1,13 +1,17 @@
-"""The Python client of a seewhy service.
+"""The Python client of a seewhy service: `Client` blocks, `AsyncClient` is awaited.
 
 >>> from seewhy.client import Client
 >>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
 ...     explanation = client.explain(Path("cat.jpg"), targets="top:3")
 ...     print(explanation.result.top[0].label)
-...     Path("cat.seewhy.jpg").write_bytes(client.overlay(explanation))
+...     explanation.save("cat.seewhy.jpg")
 """
 
+from seewhy.client.async_client import AsyncClient
+from seewhy.client.batch import Batch, ItemCounts, ItemResult, ItemStatus, RefusedItem
+from seewhy.client.batch_items import Item
 from seewhy.client.client import Client
+from seewhy.client.drawing_options import ContourOptions, DrawingOptions, RegionOptions
 from seewhy.client.errors import (
     ClientError,
     ExplanationFailed,
@@ -16,31 +20,46 @@ from seewhy.client.errors import (
     UnexpectedResponse,
     WaitTimedOut,
 )
+from seewhy.client.explanation import Event, Explanation
+from seewhy.client.image_result import ImageResult
 from seewhy.client.images import ImageId
-from seewhy.client.request_options import RegionOptions, RequestOptions
+from seewhy.client.many import Progress
+from seewhy.client.origin import NotConnected
+from seewhy.client.request_options import RequestOptions
 from seewhy.client.responses import (
-    Event,
-    Explanation,
     ExplanationResult,
     Models,
     Score,
     TrustScores,
     WebhookStatus,
 )
+from seewhy.client.tables import to_pandas
 from seewhy.schemas.map_regions import MapRegions
 from seewhy.schemas.regions import OutlinedRegion, Region
 
 __all__ = [
+    "AsyncClient",
+    "Batch",
     "Client",
     "ClientError",
+    "ContourOptions",
+    "DrawingOptions",
     "Event",
     "Explanation",
     "ExplanationFailed",
     "ExplanationResult",
     "ImageId",
+    "ImageResult",
+    "Item",
+    "ItemCounts",
+    "ItemResult",
+    "ItemStatus",
     "MapRegions",
     "Models",
+    "NotConnected",
     "OutlinedRegion",
+    "Progress",
+    "RefusedItem",
     "Region",
     "RegionOptions",
     "RequestOptions",
@@ -51,4 +70,5 @@ __all__ = [
     "UnexpectedResponse",
     "WaitTimedOut",
     "WebhookStatus",
+    "to_pandas",
 ]

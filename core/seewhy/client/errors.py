@@ -5,10 +5,12 @@ ClientError
 ├── UnexpectedResponse   the response is not one of this version of seewhy
 ├── RequestRejected      the service rejected the request, with a code and a reason
 ├── ExplanationFailed    the explanation ended without a result
-└── WaitTimedOut         the explanation did not finish in the given time
+└── WaitTimedOut         the explanation or batch did not finish in the given time
+
+`NotConnected` (`seewhy.client.origin`) is none of them: no service was asked.
 """
 
-from seewhy.client.responses import Explanation
+from seewhy.client.explanation import Explanation
 from seewhy.errors import SeewhyError
 
 
@@ -58,12 +60,12 @@ class ExplanationFailed(ClientError):
 
 
 class WaitTimedOut(ClientError):
-    """The explanation did not finish in the given time. It may still finish."""
+    """The explanation or batch did not finish in the given time. It may still finish."""
 
     code = "wait_timed_out"
     retryable = True
 
-    def __init__(self, explanation_id: str, *, timeout_s: float) -> None:
-        """Keep the explanation's id, so that the caller can wait again."""
-        super().__init__(f"explanation {explanation_id} did not finish within {timeout_s:g} s")
-        self.explanation_id = explanation_id
+    def __init__(self, what: str, id_: str, *, timeout_s: float) -> None:
+        """Keep the id, so that the caller can wait again; `what` is `explanation` or `batch`."""
+        super().__init__(f"{what} {id_} did not finish within {timeout_s:g} s")
+        self.id = id_

@@ -21,14 +21,10 @@ def image_body(image: Image) -> dict[str, Any]:
 
     Raises `OSError` when the file cannot be read.
     """
-    if isinstance(image, ImageId):
-        return {"json": {"image_id": str(image)}}
-    if isinstance(image, str):
-        return {"json": {"image_url": image}}
-    name, content = (
-        ("image", image) if isinstance(image, bytes) else (image.name, image.read_bytes())
-    )
-    return {"files": {"image": (name, content, "application/octet-stream")}}
+    if reference := image_reference(image):
+        return {"json": reference}
+    name = image.name if isinstance(image, Path) else "image"
+    return {"files": {"image": (name, read_image(image), "application/octet-stream")}}
 
 
 def submission_body(image: Image, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,3 +34,19 @@ def submission_body(image: Image, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"json": {**body["json"], **request}}
     part = (None, json.dumps(request), "application/json")
     return {"files": {**body["files"], "request": part}}
+
+
+def image_reference(image: Image) -> dict[str, str] | None:
+    """Return the field that names an image which is not sent; None for a file."""
+    if isinstance(image, ImageId):
+        return {"image_id": str(image)}
+    return {"image_url": image} if isinstance(image, str) else None
+
+
+def read_image(image: Image) -> bytes:
+    """Return the content of a file, or the content given. Raises `OSError`, or `TypeError`."""
+    if isinstance(image, Path):
+        return image.read_bytes()
+    if isinstance(image, bytes):
+        return image
+    raise TypeError(f"an image is a Path, bytes, an ImageId or a URL, not {type(image).__name__}")

@@ -1,7 +1,7 @@
 """The options of requests, as keyword arguments of the client."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 
 class RequestOptions(TypedDict, total=False):
@@ -47,14 +47,6 @@ class RequestOptions(TypedDict, total=False):
     """Requests with the same key give the same explanation. Default: a new key per call."""
 
 
-class RegionOptions(TypedDict, total=False):
-    """What counts as a region. Omitted fields take the service's defaults."""
-
-    threshold: float | str | None
-    """A fraction of the strongest evidence, `otsu`, or a percentile of the cells such as `p90`."""
-    components: int
-    """How many connected components, largest first. Default: one."""
-    method: str | None
-    """One of the requested methods. Default: the first."""
-    polarity: Literal["positive", "negative"]
-    """Evidence for the target, or against it."""
+def given(options: RequestOptions) -> dict[str, Any]:
+    """Return the options that have a value."""
+    return {field: value for field, value in options.items() if value is not None}

@@ -1,12 +1,10 @@
 """Responses of the service. Fields that a newer service adds are ignored."""
 
 import math
-from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from seewhy.schemas.job import JobState
 from seewhy.schemas.regions import Region
 from seewhy.schemas.result import Verdict
 
@@ -19,11 +17,13 @@ Number = Annotated[float, BeforeValidator(_nan_for_none)]
 """The service writes null for a number that is not finite; here it is NaN."""
 
 
-class _Response(BaseModel):
+class Response(BaseModel):
+    """A part of a response."""
+
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
-class Score(_Response):
+class Score(Response):
     """The score of one class for one image."""
 
     index: int
@@ -32,7 +32,7 @@ class Score(_Response):
     probability: Number
 
 
-class TrustScores(_Response):
+class TrustScores(Response):
     """Faithfulness and localization of one map; NaN or None where undefined."""
 
     insertion: Number = math.nan
@@ -44,7 +44,7 @@ class TrustScores(_Response):
     energy_in_box: Number = math.nan
 
 
-class Target(_Response):
+class Target(Response):
     """One explained class, and the verdict on its map."""
 
     score: Score
@@ -57,7 +57,7 @@ class Target(_Response):
     regions: tuple[Region, ...] | None = None
 
 
-class Covers(_Response):
+class Covers(Response):
     """The rectangle of the original image that the map covers, in pixels from the top left."""
 
     x: float
@@ -66,7 +66,7 @@ class Covers(_Response):
     height: float
 
 
-class MethodResult(_Response):
+class MethodResult(Response):
     """The maps of one of several methods."""
 
     method: str
@@ -77,7 +77,7 @@ class MethodResult(_Response):
     map_width: int
 
 
-class ExplanationResult(_Response):
+class ExplanationResult(Response):
     """The result of a succeeded explanation."""
 
     top: tuple[Score, ...]
@@ -98,7 +98,7 @@ class ExplanationResult(_Response):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
-class Links(_Response):
+class Links(Response):
     """Paths of related resources, below the service's URL."""
 
     self: str
@@ -108,14 +108,14 @@ class Links(_Response):
     map: str | None = None
 
 
-class Problem(_Response):
+class Problem(Response):
     """Why an explanation failed: a stable `code`, and a `detail` for people."""
 
     code: str
     detail: str
 
 
-class WebhookStatus(_Response):
+class WebhookStatus(Response):
     """The delivery state of a webhook; `detail` describes the receiver's last response."""
 
     url: str
@@ -125,32 +125,7 @@ class WebhookStatus(_Response):
     detail: str | None = None
 
 
-class Explanation(_Response):
-    """One explanation, in the state in which the service returned it."""
-
-    id: str
-    status: JobState
-    model: str
-    method: str
-    priority: str
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
-    attempts: int = 0
-    image_id: str | None = None
-    cached: bool = False
-    queue_position: int | None = None
-    warnings: tuple[Problem, ...] = ()
-    cancel_requested: bool = False
-    submitted_at: datetime
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    error: Problem | None = None
-    result: ExplanationResult | None = None
-    webhook: WebhookStatus | None = None
-    links: Links
-    downloads: dict[str, str] = Field(default_factory=dict)
-
-
-class SentImage(_Response):
+class SentImage(Response):
     """An image that the service has; `image_id` is the SHA-256 of the file."""
 
     image_id: str
@@ -159,15 +134,7 @@ class SentImage(_Response):
     height_px: int
 
 
-class Event(_Response):
-    """A change of an explanation's state. A terminal event carries the explanation."""
-
-    id: str
-    status: JobState
-    explanation: Explanation | None = None
-
-
-class Model(_Response):
+class Model(Response):
     """One model of the catalog; its other fields are in `model_extra`."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -175,14 +142,14 @@ class Model(_Response):
     name: str
 
 
-class Models(_Response):
+class Models(Response):
     """The catalog, and the model of requests that name none."""
 
     models: tuple[Model, ...]
     default: str
 
 
-class ProblemDocument(_Response):
+class ProblemDocument(Response):
     """The body of a rejection (RFC 9457)."""
 
     title: str = ""

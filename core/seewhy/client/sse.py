@@ -13,19 +13,33 @@ class Message:
     retry_ms: int | None = None
 
 
-def read_messages(lines: Iterable[str]) -> Iterator[Message]:
-    """Yield complete messages; a message cut off by the end of the stream is dropped."""
-    last_id, data, retry_ms = "", list[str](), None
-    for line in lines:
+class MessageParser:
+    """Makes messages of lines; a message cut off by the end of the stream is dropped."""
+
+    def __init__(self) -> None:
+        """Start at the beginning of a stream."""
+        self._last_id = ""
+        self._data: list[str] = []
+        self._retry_ms: int | None = None
+
+    def feed(self, line: str) -> Message | None:
+        """Take the next line, without its end; return the message that it completes."""
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if not line:
-            if data or retry_ms is not None:
-                yield Message(last_id, "\n".join(data), retry_ms)
-            data, retry_ms = [], None
-        elif field == "id":
-            last_id = value
+            data, retry_ms = "\n".join(self._data), self._retry_ms
+            self._data, self._retry_ms = [], None
+            return Message(self._last_id, data, retry_ms) if data or retry_ms is not None else None
+        if field == "id":
+            self._last_id = value
         elif field == "data":
-            data.append(value)
+            self._data.append(value)
         elif field == "retry" and value.isdecimal():
-            retry_ms = int(value)
+            self._retry_ms = int(value)
+        return None
+
+
+def read_messages(lines: Iterable[str]) -> Iterator[Message]:
+    """Yield the complete messages of a stream."""
+    parser = MessageParser()
+    return (message for line in lines if (message := parser.feed(line)))

@@ -1,15 +1,14 @@
 """HTTP requests to the service: retries, and errors for responses that are not 2xx."""
 
-import ipaddress
 import random
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Self
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import IO, Any
 
 import httpx2
 
 from seewhy.client.errors import RequestRejected, ServiceUnreachable, UnexpectedResponse
+from seewhy.client.network import Network, Request
 from seewhy.client.responses import ProblemDocument
 
 _INITIAL_PAUSE_S = 0.25
@@ -20,43 +19,18 @@ _RETRYABLE_STATUSES = {httpx2.codes.SERVICE_UNAVAILABLE, httpx2.codes.TOO_MANY_R
 class Transport:
     """Sends requests, and repeats them when the service is unreachable or overloaded.
 
-    Every request of the client is idempotent: reads, images, cancellations, and submissions, which
-    carry an idempotency key.
+    Every request of the client is idempotent: reads, images, cancellations, retries of batches, and
+    submissions, which carry an idempotency key.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        key: str | None,
-        timeout_s: float,
-        attempts: int,
-        transport: httpx2.BaseTransport | None,
-    ) -> None:
-        """Send to `url`; `transport` replaces the network, for example in tests."""
+    def __init__(self, network: Network, *, url: str, timeout_s: float, attempts: int) -> None:
+        """Send over `network`; `url` is for messages."""
+        self.network = network
         self.url = url
+        self.attempts = attempts
         self._timeout_s = timeout_s
-        self._attempts = attempts
-        self._http = httpx2.Client(
-            base_url=url,
-            transport=transport,
-            trust_env=not _is_loopback(url),  # a proxy cannot reach this machine's loopback
-            follow_redirects=True,
-            headers={"Accept": "application/json, */*;q=0.5"}
-            | ({"Authorization": f"Bearer {key}"} if key else {}),
-        )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def send(
+    async def send(
         self,
         method: str,
         path: str,
@@ -66,51 +40,59 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         files: Mapping[str, Any] | None = None,
         json: Mapping[str, Any] | None = None,
+        content: IO[bytes] | None = None,
     ) -> httpx2.Response:
         """Return a 2xx response. `wait_s` is added to the timeout, for long polls.
 
         Raises `ServiceUnreachable` and `RequestRejected`.
         """
-        return self._send_with_retries(
-            lambda: self._http.request(
-                method,
-                path,
-                params=params,
-                headers=headers,
-                files=files,
-                json=json,
-                timeout=self._timeout_s + wait_s,
-            )
+        request = Request(
+            method=method,
+            path=path,
+            timeout_s=self._timeout_s + wait_s,
+            params=params,
+            headers=headers,
+            files=files,
+            json=json,
+            content=content,
         )
+        return await self._send_with_retries(request, stream=False)
 
-    @contextmanager
-    def stream(
-        self, path: str, *, headers: Mapping[str, str], read_timeout_s: float
-    ) -> Iterator[httpx2.Response]:
+    @asynccontextmanager
+    async def stream(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, str | float] | None = None,
+        headers: Mapping[str, str] | None = None,
+        read_timeout_s: float | None = None,
+    ) -> AsyncIterator[httpx2.Response]:
         """Open a 2xx response whose body is read as it arrives.
 
         Raises `ServiceUnreachable` and `RequestRejected`. Reading raises httpx2's
         `TransportError`, also when nothing arrives for `read_timeout_s`.
         """
-        response = self._send_with_retries(
-            lambda: self._http.send(
-                self._http.build_request("GET", path, headers=headers, timeout=read_timeout_s),
-                stream=True,
-            )
+        request = Request(
+            method="GET",
+            path=path,
+            timeout_s=read_timeout_s or self._timeout_s,
+            params=params,
+            headers=headers,
         )
+        response = await self._send_with_retries(request, stream=True)
         try:
             yield response
         finally:
-            response.close()
+            await self.network.close_response(response)
 
-    def _send_with_retries(self, send: Callable[[], httpx2.Response]) -> httpx2.Response:
-        for attempt in range(1, self._attempts + 1):
-            is_last = attempt == self._attempts
+    async def _send_with_retries(self, request: Request, *, stream: bool) -> httpx2.Response:
+        for attempt in range(1, self.attempts + 1):
+            is_last = attempt == self.attempts
             pause_s = _pause_s(attempt)
             try:
-                response = send()
-                if not response.is_success:
-                    response.read()
+                response = await self.network.send(request, stream=stream)
+                if stream and not response.is_success:
+                    await self.network.read(response)
             except httpx2.TransportError as error:
                 if is_last or isinstance(error, httpx2.UnsupportedProtocol):
                     raise ServiceUnreachable(f"{self.url} does not answer: {error}") from error
@@ -120,21 +102,21 @@ class Transport:
                 if is_last or not _is_retryable(response):
                     raise _rejection(response)
                 pause_s = retry_after_s(response, default_s=pause_s)
-            time.sleep(pause_s)
+            await self.network.sleep(pause_s)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def read_json(self, response: httpx2.Response) -> Any:
-        """Return the JSON body. Raises `UnexpectedResponse` when the body is not JSON."""
-        try:
-            return response.json()
-        except ValueError as error:
-            raise self.unexpected(response, "the response is not JSON") from error
 
-    def unexpected(self, response: httpx2.Response, reason: str) -> UnexpectedResponse:
-        """Return the error for a response that this version of seewhy does not send."""
-        return UnexpectedResponse(
-            f"{response.url} is not a seewhy service of this version: {reason}"
-        )
+def read_json(response: httpx2.Response) -> Any:
+    """Return the JSON body. Raises `UnexpectedResponse` when the body is not JSON."""
+    try:
+        return response.json()
+    except ValueError as error:
+        raise unexpected(response, "the response is not JSON") from error
+
+
+def unexpected(response: httpx2.Response, reason: str) -> UnexpectedResponse:
+    """Return the error for a response that this version of seewhy does not send."""
+    return UnexpectedResponse(f"{response.url} is not a seewhy service of this version: {reason}")
 
 
 def retry_after_s(response: httpx2.Response, *, default_s: float) -> float:
@@ -170,11 +152,3 @@ def _problem(response: httpx2.Response) -> ProblemDocument:
         return ProblemDocument.parse(response.json())
     except ValueError:
         return ProblemDocument()
-
-
-def _is_loopback(url: str) -> bool:
-    host = httpx2.URL(url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

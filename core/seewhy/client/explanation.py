@@ -1,0 +1,150 @@
+"""An explanation as the service returns it: it shows and saves itself."""
+
+import base64
+import html
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from pydantic import Field, JsonValue, PrivateAttr
+
+from seewhy.client.drawing_options import DrawingOptions
+from seewhy.client.origin import NotConnected, Origin
+from seewhy.client.responses import (
+    ExplanationResult,
+    Links,
+    MethodResult,
+    Problem,
+    Response,
+    Target,
+    WebhookStatus,
+)
+from seewhy.client.tables import to_pandas
+from seewhy.errors import SeewhyError
+from seewhy.schemas.job import JobState
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Explanation(Response):
+    """One explanation, in the state in which the service returned it.
+
+    `overlay` and `save` fetch from the service, with the `Client` that returned the explanation.
+    Without one they raise `NotConnected`: for an explanation that was parsed, copied or unpickled,
+    and for one of an `AsyncClient`, whose methods are awaited instead.
+    """
+
+    id: str
+    status: JobState
+    model: str
+    method: str
+    priority: str
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    attempts: int = 0
+    image_id: str | None = None
+    cached: bool = False
+    queue_position: int | None = None
+    warnings: tuple[Problem, ...] = ()
+    cancel_requested: bool = False
+    submitted_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Problem | None = None
+    result: ExplanationResult | None = None
+    webhook: WebhookStatus | None = None
+    links: Links
+    downloads: dict[str, str] = Field(default_factory=dict)
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    def overlay(self, *, target: int = 0, **options: Unpack[DrawingOptions]) -> bytes:
+        """Return one target's heatmap over the image, as `Client.overlay` does."""
+        return self._origin.require().overlay(self, target=target, **options)
+
+    def save(self, path: Path | str, *, target: int = 0, **options: Unpack[DrawingOptions]) -> Path:
+        """Save a drawing or the maps, by the ending of the name, as `Client.save` does."""
+        return self._origin.require().save(self, Path(path), target=target, **options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values; numbers that are not finite are None.
+
+        `Explanation.model_validate` reads them again.
+        """
+        fields: dict[str, Any] = json.loads(self.model_dump_json())
+        return fields
+
+    def to_pandas(self) -> "DataFrame":
+        """Return one row for each map; see `seewhy.client.to_pandas`. Raises `ImportError`."""
+        return to_pandas([self])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row for each map, or one row that says why there is none."""
+        common = {
+            "id": self.id,
+            "status": self.status.value,
+            "error": self.error.code if self.error else None,
+            "model": self.model,
+        }
+        if self.result is None:
+            return [common | {"method": self.method}]
+        methods: tuple[ExplanationResult | MethodResult, ...] = (
+            self.result,
+            *self.result.other_methods,
+        )
+        return [
+            common | {"method": one.method, "target": index} | _numbers(target)
+            for one in methods
+            for index, target in enumerate(one.targets)
+        ]
+
+    def connected_to(self, origin: Origin) -> "Explanation":
+        """Return itself, fetching with a client from now on."""
+        self._origin = origin
+        return self
+
+    def _repr_html_(self) -> str:
+        """Show the overlay and the classes in a notebook."""
+        image = ""
+        if self.status is JobState.SUCCEEDED:
+            try:
+                jpeg = base64.b64encode(self.overlay(size=480)).decode()
+                image = f'<img alt="overlay" src="data:image/jpeg;base64,{jpeg}">'
+            except NotConnected:
+                pass
+            except SeewhyError as error:
+                image = f"<p>{html.escape(str(error))}</p>"
+        title = html.escape(f"{self.model}, {self.method}: {self.status}")
+        reason = html.escape(f": {self.error.detail}") if self.error else ""
+        rows = "".join(map(_html_row, self.result.targets if self.result else ()))
+        return f"<div><p>{title}{reason}</p>{image}<table>{rows}</table></div>"
+
+
+class Event(Response):
+    """A change of an explanation's state. A terminal event carries the explanation."""
+
+    id: str
+    status: JobState
+    explanation: Explanation | None = None
+
+
+def _numbers(target: Target) -> dict[str, Any]:
+    """Return the values of a target that do not nest."""
+    return {
+        "class_index": target.score.index,
+        "label": target.score.label,
+        "probability": target.score.probability,
+        "logit": target.score.logit,
+        "against": target.against,
+        "verdict": target.verdict.value,
+        "minimum": target.minimum,
+        "maximum": target.maximum,
+    } | (target.trust.model_dump() if target.trust else {})
+
+
+def _html_row(target: Target) -> str:
+    label = html.escape(f"{target.score.label} ({target.score.index})")
+    return (
+        f"<tr><td>{label}</td><td>{target.score.probability:.1%}</td>"
+        f"<td>{html.escape(target.verdict)}</td></tr>"
+    )

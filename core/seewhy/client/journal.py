@@ -1,0 +1,165 @@
+"""The journal of `explain_many`: what was asked and what has ended, one JSON document a line.
+
+| line | written |
+|---|---|
+| `{"journal": 1, "request": {…}}` | first |
+| `{"batch": KEY, "images": [NAME, …]}` | before a batch is sent; its body is in `FILE.sending` |
+| `{"batch": KEY, "id": ID}` | when the service has accepted it |
+| `{"image": NAME, "explanation": {…}}` | when an item has ended |
+| `{"image": NAME, "error": {…}}` | when it has ended without an explanation |
+
+So a process that is killed leaves at most one batch without an id. The next one sends the same body
+with the same idempotency key, and the service returns the batch if it has it already.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from seewhy.client.images import Image, ImageId
+
+VERSION = 1
+
+
+@dataclass
+class SentBatch:
+    """A batch that the service has, or may have."""
+
+    key: str
+    names: list[str]
+    id: str | None = None
+    ended: set[int] = field(default_factory=set)
+    """The indices of the items that have ended."""
+
+    @property
+    def open_items(self) -> int:
+        """How many items have not ended."""
+        return len(self.names) - len(self.ended)
+
+
+class Journal:
+    """An open journal. Only one process has it open at a time. Reads and writes block."""
+
+    def __init__(self, path: Path, request: Mapping[str, Any]) -> None:
+        """Open or create the journal of a request.
+
+        Raises `ValueError` when the file is something else, belongs to another request, or is in
+        use, and `OSError` when it cannot be opened.
+        """
+        self.body_path = path.with_name(f"{path.name}.sending")
+        self._path = path
+        self._offsets: dict[str, int] = {}
+        self._batches: dict[str, SentBatch] = {}
+        self._last_key: dict[str, str] = {}
+        """Name of an image → the last batch that has asked for it."""
+        self._file: IO[bytes] = path.open("a+b")
+        try:
+            import fcntl  # noqa: PLC0415  (not on Windows, where all else of the client works)
+
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._read(json.loads(json.dumps(request)))
+        except BlockingIOError:
+            self._file.close()
+            raise ValueError(f"{path} is in use by another process") from None
+        except BaseException:
+            self._file.close()
+            raise
+
+    def open_batches(self) -> list[SentBatch]:
+        """Return the batches of which some items had not ended."""
+        for batch in self._batches.values():
+            batch.ended = {
+                index
+                for index, name in enumerate(batch.names)
+                if name in self._offsets or self._last_key[name] != batch.key
+            }
+        return [batch for batch in self._batches.values() if batch.open_items]
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return what was recorded for an image; None if it has not ended."""
+        offset = self._offsets.get(name)
+        if offset is None:
+            return None
+        self._file.seek(offset)
+        line: dict[str, Any] = json.loads(self._file.readline())
+        return line
+
+    def record_sending(self, batch: SentBatch) -> None:
+        """Note that a batch is about to be sent."""
+        self._append({"batch": batch.key, "images": batch.names})
+        self._add(batch)
+
+    def record_accepted(self, batch: SentBatch) -> None:
+        """Note the id of a batch."""
+        self._append({"batch": batch.key, "id": batch.id})
+
+    def record_end(self, name: str, outcome: Mapping[str, Any]) -> None:
+        """Note what became of an image: `explanation` or `error`."""
+        self._offsets[name] = self._append({"image": name, **outcome})
+
+    def close(self) -> None:
+        """Close the file; nothing is left to be sent again."""
+        if not self.open_batches():
+            self.body_path.unlink(missing_ok=True)
+        self._file.close()
+
+    def _append(self, line: Mapping[str, Any]) -> int:
+        offset = self._file.seek(0, os.SEEK_END)
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        return offset
+
+    def _read(self, request: Any) -> None:
+        self._file.seek(0)
+        end = 0
+        for raw in iter(self._file.readline, b""):
+            if not raw.endswith(b"\n"):  # the process was killed while it wrote this line
+                break
+            self._take(self._parse(raw), offset=end, request=request)
+            end += len(raw)
+        self._file.truncate(end)
+        if end == 0:
+            self._append({"journal": VERSION, "request": request})
+
+    def _parse(self, raw: bytes) -> dict[str, Any]:
+        try:
+            return dict(json.loads(raw))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{self._path} is not a journal of explain_many") from error
+
+    def _take(self, line: dict[str, Any], *, offset: int, request: Any) -> None:
+        if offset == 0:
+            if line.get("journal") != VERSION:
+                raise ValueError(f"{self._path} is not a journal of explain_many")
+            if line["request"] != request:
+                raise ValueError(
+                    f"{self._path} is the journal of another request: "
+                    f"{json.dumps(line['request'])}. Name another file, or delete this one."
+                )
+        elif "image" in line:
+            self._offsets[line["image"]] = offset
+        elif "images" in line:
+            self._add(SentBatch(line["batch"], line["images"]))
+        elif "id" in line:
+            self._batches[line["batch"]].id = line["id"]
+
+    def _add(self, batch: SentBatch) -> None:
+        self._batches[batch.key] = batch
+        self._last_key.update(dict.fromkeys(batch.names, batch.key))
+
+
+def name_of(image: Image) -> str:
+    """Return what identifies an image in a journal: a changed file has another name.
+
+    Raises `OSError` when a file does not exist.
+    """
+    if isinstance(image, Path):
+        status = image.stat()
+        return f"{image.absolute()}?size={status.st_size}&modified_ns={status.st_mtime_ns}"
+    if isinstance(image, bytes):
+        return f"sha256:{hashlib.sha256(image).hexdigest()}"
+    return f"id:{image}" if isinstance(image, ImageId) else image

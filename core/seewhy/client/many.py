@@ -1,0 +1,210 @@
+"""`explain_many`: any number of images, in batches, with a bounded number of open jobs."""
+
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Unpack
+
+from seewhy.client.batches import BatchOperations
+from seewhy.client.errors import RequestRejected
+from seewhy.client.image_chunks import ImageChunks
+from seewhy.client.image_result import ImageResult, outcome_of
+from seewhy.client.images import Image
+from seewhy.client.journal import Journal, SentBatch
+from seewhy.client.operations import Operations
+from seewhy.client.request_options import RequestOptions, given
+
+MAX_ITEMS = 100
+"""Items of a batch: the service makes jobs of a hundred items at a time."""
+_POLL_S = 1
+_UNKNOWN_STATUSES = {404, 410}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far `explain_many` is. The total is known to the caller only."""
+
+    done: int
+    """Images with a result or an error so far, with those of earlier runs."""
+    failed: int
+    open: int
+    """Items that were asked and have not ended."""
+
+
+class ManyImages:
+    """One run of `explain_many`."""
+
+    def __init__(
+        self,
+        batches: BatchOperations,
+        chunks: ImageChunks,
+        *,
+        options: RequestOptions,
+        journal: Journal | None,
+    ) -> None:
+        """Ask for the images of `chunks`, with `options`, in batches."""
+        self._batches = batches
+        self._chunks = chunks
+        self._options = options
+        self._journal = journal
+        self._open: list[SentBatch] = []
+
+    @property
+    def open_items(self) -> int:
+        """How many items were asked and have not ended."""
+        return sum(batch.open_items for batch in self._open)
+
+    async def continue_earlier_run(self) -> None:
+        """Take up the batches that an earlier run has left open."""
+        for batch in self._journal.open_batches() if self._journal else ():
+            if batch.id is None:  # it was killed while it sent this batch
+                await self._send_again(batch)
+            if batch.id is not None:
+                self._chunks.expect(batch)
+                self._open.append(batch)
+
+    async def ask(self, max_items: int) -> list[ImageResult]:
+        """Read the next images and send a batch of those that are new; return other results.
+
+        Raises `OSError` when there is no room for the body.
+        """
+        network = self._batches.network
+        chunk = await network.call(self._chunks.read_chunk, max_items)
+        try:
+            if chunk.batch.names:
+                if self._journal:
+                    self._journal.record_sending(chunk.batch)
+                await self._send(chunk.batch, chunk.body)
+                self._open.append(chunk.batch)
+        finally:
+            await network.call(chunk.body.close)
+        return chunk.ready
+
+    async def collect(self) -> AsyncGenerator[ImageResult, None]:
+        """Yield the images that have ended since, after waiting a second if there are none."""
+        started_at = time.monotonic()
+        progressed = False
+        for position, batch in enumerate(list(self._open)):
+            async with aclosing(
+                self._new_outcomes(batch, wait_s=0 if position else _POLL_S)
+            ) as new:
+                async for name, outcome in new:
+                    progressed = True
+                    if self._journal:
+                        self._journal.record_end(name, outcome)
+                    for image in self._chunks.waiting.pop(name, ()):
+                        yield ImageResult.of(image, outcome, origin=self._batches.origin)
+            if not batch.open_items:
+                self._open.remove(batch)
+        if not progressed:
+            # The service answers a long poll at once when too many clients wait.
+            pause_s = started_at + _POLL_S - time.monotonic()
+            await self._batches.network.sleep(max(pause_s, 0.0))
+
+    async def _new_outcomes(
+        self, batch: SentBatch, *, wait_s: int
+    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        """Yield the name and the outcome of each item of a batch that has ended since."""
+        batch_id = str(batch.id)
+        try:
+            latest = await self._batches.get(batch_id, wait_s=wait_s)
+        except RequestRejected as error:
+            if error.status not in _UNKNOWN_STATUSES:
+                raise
+            self._forget(batch)
+            return
+        if latest.counts.ended == len(batch.ended) and not latest.status.terminal:
+            return
+        first_open = next(i for i in range(len(batch.names)) if i not in batch.ended)
+        async with aclosing(self._batches.results(batch_id, after=first_open - 1)) as items:
+            async for item in items:
+                if item.status.terminal and item.index not in batch.ended:
+                    batch.ended.add(item.index)
+                    yield batch.names[item.index], outcome_of(item)
+
+    def _forget(self, batch: SentBatch) -> None:
+        """Ask the open items again: the service does not have the batch, or not any more."""
+        self._chunks.ask_again(batch)
+        batch.ended.update(range(len(batch.names)))
+
+    async def _send(self, batch: SentBatch, body: IO[bytes]) -> None:
+        options: RequestOptions = {**self._options, "idempotency_key": batch.key}
+        accepted = await self._batches.create_from_ndjson(body, **options)
+        batch.id = accepted.id
+        if self._journal:
+            self._journal.record_accepted(batch)
+
+    async def _send_again(self, batch: SentBatch) -> None:
+        """Send the body of a batch that may have been accepted; it may also be gone."""
+        assert self._journal is not None  # noqa: S101  (for the type checker)
+        with contextlib.suppress(FileNotFoundError), self._journal.body_path.open("rb") as body:
+            await self._send(batch, body)
+
+
+class ManyOperations(Operations):
+    """Explains any number of images."""
+
+    batches: BatchOperations
+
+    async def explain_many(
+        self,
+        images: Iterable[Image],
+        *,
+        max_open: int = 300,
+        resume: Path | str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> AsyncGenerator[ImageResult, None]:
+        """Explain the images of a folder or of any iterator; yield each result as it arrives.
+
+        Sends batches of up to a hundred images and at most `max_open` open jobs, at the priority
+        `batch`. Images are read when it is their turn, one at a time. An image that cannot be read,
+        is refused or fails is a result with an `error`, and the others go on. Results come in any
+        order, with the image they belong to.
+
+        `resume` names a journal. A run that was stopped, or killed, continues with the same journal
+        and images: nothing is asked twice, also what was under way then, and results of earlier
+        runs are yielded again, marked as `resumed`. What the service has answered is final; files
+        that could not be read are tried again. A file whose size or time has changed is a new
+        image.
+
+        `on_progress` is called after each result. Raises `ValueError` when the journal belongs to
+        another request or is in use, and `OSError` when it cannot be written.
+        """
+        if max_open < 1:
+            raise ValueError("max_open must be at least 1")
+        max_items = min(MAX_ITEMS, -(-max_open // 3))
+        journal = None
+        if resume is not None:
+            journal = await self.network.call(Journal, Path(resume), given(options))
+        chunks = ImageChunks(images, journal, self.origin)
+        run = ManyImages(self.batches, chunks, options=options, journal=journal)
+        done = failed = 0
+        try:
+            await run.continue_earlier_run()
+            while run.open_items or not chunks.exhausted:
+                async with aclosing(_step(run, chunks, max_items, max_open)) as results:
+                    async for result in results:
+                        done, failed = done + 1, failed + bool(result.error)
+                        if on_progress:
+                            on_progress(Progress(done=done, failed=failed, open=run.open_items))
+                        yield result
+        finally:
+            if journal:
+                journal.close()
+
+
+async def _step(
+    run: ManyImages, chunks: ImageChunks, max_items: int, max_open: int
+) -> AsyncGenerator[ImageResult, None]:
+    """Ask for more images while there is room, then collect results."""
+    while not chunks.exhausted and run.open_items + max_items <= max_open:
+        for result in await run.ask(max_items):
+            yield result
+    if run.open_items:
+        async with aclosing(run.collect()) as results:
+            async for result in results:
+                yield result

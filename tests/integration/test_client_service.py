@@ -1,0 +1,182 @@
+"""Both clients against a real API with a stub worker."""
+
+import copy
+import pickle
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from awaited_client import AwaitedClient, Connect, both_clients
+from images import encoded, gradient
+from optionals import present
+from seewhy.client import Client, Explanation, ImageId, Item, NotConnected, RequestRejected
+from seewhy.schemas.job import JobState
+from servers.process_cluster import running_api
+from servers.valkey import RedisServer
+
+pytestmark = both_clients
+
+
+@pytest.fixture(scope="module")
+def url(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_api(valkey, tmp_path_factory.mktemp("service")) as cluster:
+        cluster.start_stub_worker()
+        yield cluster.url
+
+
+@pytest.fixture
+def client(url: str, connect: Connect) -> Iterator[Client]:
+    with connect(url) as client:
+        yield client
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encoded(gradient(80, 60), "PNG"))
+    return path
+
+
+def image_of(content: bytes) -> Any:
+    with PillowImage.open(BytesIO(content)) as image:
+        image.load()
+        return image
+
+
+def test_a_batch_takes_items_with_options_and_gives_typed_results(
+    client: Client, photo: Path, tmp_path: Path
+) -> None:
+    items: list[Item | Path | ImageId] = [
+        photo,
+        Item(photo, key="second", targets=[1, 2]),
+        Item(b"no image", key="text"),
+        client.upload(photo),
+    ]
+    batch = client.batches.create(iter(items), method="gradcam", metadata={"night": 1})
+    assert batch.counts.total == 4
+    assert [(item.index, item.key, item.code) for item in batch.refused] == [
+        (2, "text", "unsupported_image")
+    ]
+    ended = client.batches.wait(batch)
+    assert (ended.status.value, ended.counts.succeeded, ended.counts.refused) == ("finished", 3, 1)
+
+    first, second, refused, last = client.batches.results(batch.id)
+    assert [item.index for item in (first, second, refused, last)] == [0, 1, 2, 3]
+    assert (second.key, refused.status.value, present(refused.error).code) == (
+        "second", "refused", "unsupported_image",
+    )  # fmt: skip
+    assert refused.explanation is None
+    explanation = present(second.explanation)
+    assert [target.score.index for target in present(explanation.result).targets] == [1, 2]
+    assert explanation.metadata == {"night": 1}
+    assert client.map(explanation).shape == (2, 7, 7)
+    assert [item.index for item in client.batches.results(batch, after=1)] == [2, 3]
+
+    archive = client.batches.overlays(batch, tmp_path / "overlays.zip")
+    with ZipFile(archive) as overlays:
+        assert len(overlays.namelist()) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"photo.png", "overlays.zip"}
+    *_, latest = client.batches.events(batch)
+    assert latest.counts == ended.counts
+
+
+def test_a_batch_is_sent_once_for_one_key(client: Client, photo: Path, connect: Connect) -> None:
+    key = f"night-{connect.__name__}"
+    first, again = (
+        client.batches.create([photo], idempotency_key=key, outputs=[]) for _ in range(2)
+    )
+    assert first.id == again.id
+    with pytest.raises(RequestRejected) as rejected:
+        client.batches.create([photo, photo], idempotency_key=key, outputs=[])
+    assert rejected.value.status == 422
+
+
+def test_expired_items_of_a_batch_are_repeated(client: Client, photo: Path) -> None:
+    batch = client.batches.create([Item(photo, key="late", deadline_s=0.001, cache=False)])
+    ended = client.batches.wait(batch)
+    assert ended.counts.expired == 1
+    again = client.batches.retry(ended)
+    assert (again.retry_of, again.retry) == (batch.id, 1)
+    assert client.batches.wait(again).status.terminal
+
+
+def test_a_batch_is_cancelled(client: Client, photo: Path) -> None:
+    batch = client.batches.create([photo] * 3)
+    cancelled = client.batches.cancel(batch)
+    assert cancelled.cancel_requested or cancelled.status.terminal
+    assert client.batches.wait(batch).status.terminal
+
+
+def test_a_missing_file_fails_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        client.batches.create([tmp_path / "missing.jpg"])
+
+
+def test_drawings_take_options_and_formats(client: Client, photo: Path) -> None:
+    explanation = client.explain(photo, targets=[1, 2])
+    plain = client.overlay(explanation)
+    assert image_of(plain).format == "JPEG"
+    drawn = client.overlay(explanation, target=1, colormap="viridis", alpha=0.9, format="png")
+    assert (image_of(drawn).format, image_of(drawn).size) == ("PNG", (80, 60))
+    small = client.overlay(explanation, size=40, threshold=0.5, polarity="signed", format="webp")
+    assert (image_of(small).format, image_of(small).size) == ("WEBP", (40, 30))
+    assert image_of(client.heatmap(explanation)).mode in {"RGBA", "P"}
+    outlines = client.contours(
+        explanation, boxes=True, threshold="otsu", components=2, format="png"
+    )
+    without = client.contours(explanation, boxes=False, threshold="otsu", format="png")
+    assert image_of(outlines).size == (80, 60)
+    assert outlines != without
+    with pytest.raises(IndexError, match="has 2 targets"):
+        client.contours(explanation, target=2)
+    with pytest.raises(RequestRejected) as rejected:
+        client.heatmap(explanation, format="jpeg")
+    assert rejected.value.problem == "not_acceptable"
+
+
+def test_drawings_and_maps_are_saved_by_the_ending_of_the_name(
+    client: Client, photo: Path, tmp_path: Path
+) -> None:
+    explanation = client.explain(photo)
+    for name, kind in (("a.seewhy.jpg", "JPEG"), ("b.png", "PNG"), ("c.WEBP", "WEBP")):
+        assert image_of(client.save(explanation, tmp_path / name).read_bytes()).format == kind
+    saved = np.load(client.save(explanation.id, tmp_path / "maps.npy"))
+    np.testing.assert_array_equal(saved, client.map(explanation))
+    with pytest.raises(ValueError, match=r"cannot save as 'a.tiff': .*\.npy"):
+        client.save(explanation, tmp_path / "a.tiff")
+
+
+def test_an_explanation_shows_and_saves_itself_if_its_client_blocks(
+    client: Client, photo: Path, tmp_path: Path
+) -> None:
+    explanation = client.explain(photo)
+    *_, event = client.events(explanation)
+    if isinstance(client, AwaitedClient):
+        for one in (explanation, present(event.explanation)):
+            with pytest.raises(NotConnected, match="Await the client's"):
+                one.overlay()
+        assert "<img" not in explanation._repr_html_()
+    else:
+        assert present(event.explanation).overlay() == client.overlay(explanation)
+        explanation.save(tmp_path / "shown.jpg", alpha=0.2)
+        assert image_of((tmp_path / "shown.jpg").read_bytes()).size == (80, 60)
+        assert 'src="data:image/jpeg;base64,/9j/' in explanation._repr_html_()
+    assert explanation.status is JobState.SUCCEEDED
+
+
+def test_an_explanation_without_a_client_says_so(client: Client, photo: Path) -> None:
+    explanation = client.explain(photo)
+    stored = Explanation.model_validate(explanation.to_dict())
+    pickled = pickle.loads(pickle.dumps(explanation))  # noqa: S301
+    assert stored == explanation
+    for one in (stored, copy.deepcopy(explanation), pickled):
+        assert one == explanation
+        with pytest.raises(NotConnected, match="not returned by a Client"):
+            one.save("a.jpg")
+        assert "<table><tr><td>" in one._repr_html_()
