@@ -17,7 +17,7 @@ from seewhy.ledger.types import Completion, lanes_of
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import (
     ClassScore,
-    MethodResult,
+    OtherMaps,
     Result,
     TargetResult,
     Verdict,
@@ -69,14 +69,15 @@ def finish_next_job(
     settings: Settings,
     *,
     map_: MapArray = MAP,
-    others: Mapping[str, MapArray] = MappingProxyType({}),
+    others: Mapping[str | tuple[str, str], MapArray] = MappingProxyType({}),
     covers: Rectangle = COVERS,
     width_px: int = 451,
     height_px: int = 300,
 ) -> None:
     """Claim the next job and complete it with maps, as a worker would.
 
-    `map_` is that of Grad-CAM, and `others` those of other methods.
+    `map_` is that of Grad-CAM at the layer `l`, and `others` those of other methods there, or of a
+    method at a layer.
     """
     ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
@@ -100,10 +101,10 @@ def finish_next_job(
         covers=covers,
         image_width_px=width_px,
         image_height_px=height_px,
-        other_methods=tuple(
-            MethodResult(
-                method=name,
-                layer="l",
+        other_maps=tuple(
+            OtherMaps(
+                method=name if isinstance(name, str) else name[0],
+                layer="l" if isinstance(name, str) else name[1],
                 linear=False,
                 targets=(target,),
                 map_height=array.shape[1],

@@ -9,10 +9,10 @@ from typing import Any
 
 REQUESTS = ("ExplanationRequest", "Base64Submission", "KnownImageSubmission")
 SOURCES_THAT_ARE_OFF = ("RemoteImage", "RemoteImageSubmission")
-EXCLUDING_FIELDS = ("layer", "methods", "fallback", "preset", "box")
+EXCLUDING_FIELDS = ("layer", "layers", "methods", "fallback", "preset", "box")
 """Fields that are valid beside some values of others only."""
 
-EXCLUDING_PARAMETERS = ("target", "method", "colormap")
+EXCLUDING_PARAMETERS = ("target", "method", "layer", "colormap")
 """Query parameters that are valid beside some values of others only."""
 
 

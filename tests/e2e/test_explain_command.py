@@ -173,5 +173,5 @@ def test_the_example_in_the_readme_runs(url: str, tmp_path: Path) -> None:
 def test_our_side_of_the_comparison_with_other_libraries_runs(url: str, tmp_path: Path) -> None:
     blocks = python_blocks("docs/coming-from-other-libraries.md")
     ours = [block for block in blocks if "client." in block]
-    assert len(ours) == 7
+    assert len(ours) == 8
     run_example("\n".join(ours), url, folder=tmp_path)

@@ -57,11 +57,14 @@ def test_the_catalog_is_listed(client: FlaskClient) -> None:
     assert model["methods"][0] == {
         "name": "gradcam",
         "forward_passes": METHOD_INFO["gradcam"].forward_passes,
+        "forward_passes_at_layer": 6,
         "linear": True,
         "has_layer": True,
         "fuses": True,
         "paper": "arXiv:1610.02391",
     }
+    costs = {method["name"]: method["forward_passes_at_layer"] for method in model["methods"]}
+    assert (costs["ablationcam"], costs["smoothgrad"]) == (513, None)
     assert model["layers"][-1] == "top_relu"
     assert_problem(client.get("/v1/models/none"), 404, "unknown_model")
 

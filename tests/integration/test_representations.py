@@ -243,4 +243,4 @@ def test_the_method_of_a_map_may_be_named(client: FlaskClient, path: str) -> Non
     named = client.get(f"{path}/overlay?method=gradcam")
     assert named.data == client.get(f"{path}/overlay").data
     detail = assert_problem(client.get(f"{path}/regions?method=scorecam"), 422, "invalid_request")
-    assert detail == "This explanation has no maps of 'scorecam'; it has maps of: gradcam."
+    assert detail == "This explanation has no maps of 'scorecam'; it has maps of: gradcam at l."

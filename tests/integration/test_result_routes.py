@@ -11,6 +11,7 @@ from PIL import Image
 from http_api import MAP, assert_problem, finish_next_job, submit_image
 from icc_profiles import ADOBE_GAMMA, ADOBE_RGB, rgb_profile
 from seewhy.imaging import codecs
+from seewhy.imaging.arrays import MapArray
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.schemas.geometry import Rectangle
 from seewhy.settings import Settings
@@ -78,9 +79,46 @@ def test_the_maps_of_each_method_are_chosen_by_its_name(
         assert first.data != other.data
         assert first.headers["ETag"] != other.headers["ETag"]
     detail = assert_problem(client.get(f"{path}/map.npy?method=layercam"), 422, "invalid_request")
-    assert detail.endswith("it has maps of: gradcam, hirescam.")
+    assert detail.endswith("no maps of 'layercam'; it has maps of: gradcam at l, hirescam at l.")
     result = client.get(path).get_json()["result"]
-    assert [other["method"] for other in result["other_methods"]] == ["hirescam"]
+    assert [other["method"] for other in result["other_maps"]] == ["hirescam"]
+
+
+def test_the_maps_of_each_layer_are_chosen_by_its_name(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    layers = ["top_relu", "block6a_expand_relu"]
+    submitted = submit_image(client, cat, layers=layers, methods=["gradcam", "hirescam"])
+    path = f"/v1/explanations/{submitted.get_json()['id']}"
+    fine = np.linspace(1, -1, 196, dtype=np.float32).reshape(1, 14, 14)
+    others: dict[str | tuple[str, str], MapArray] = {
+        ("gradcam", "net/fine"): fine,
+        "hirescam": -MAP,
+        ("hirescam", "net/fine"): -fine,
+    }
+    finish_next_job(settings, others=others)
+    for query, expected in (
+        ("", MAP),
+        ("?layer=l", MAP),
+        ("?layer=fine", fine),
+        ("?layer=net/fine&method=gradcam", fine),
+        ("?layer=fine&method=hirescam", -fine),
+        ("?method=hirescam", -MAP),
+    ):
+        response = client.get(f"{path}/map.npy{query}")
+        np.testing.assert_array_equal(np.load(io.BytesIO(response.data)), expected)
+    for name in ("overlay", "heatmap", "regions", "mask.png", "contours"):
+        images = [client.get(f"{path}/{name}{query}") for query in ("", "?layer=fine")]
+        assert [image.status_code for image in images] == [200, 200]
+        assert images[0].data != images[1].data
+        assert images[0].headers["ETag"] != images[1].headers["ETag"]
+    assert client.get(f"{path}/regions?layer=fine").get_json()["layer"] == "net/fine"
+    query = "layer=block9&method=hirescam"
+    detail = assert_problem(client.get(f"{path}/map.npy?{query}"), 422, "invalid_request")
+    assert detail.startswith("This explanation has no maps of 'hirescam' at 'block9'; it has")
+    result = client.get(path).get_json()["result"]
+    shapes = [(one["layer"], one["map_height"]) for one in result["other_maps"]]
+    assert shapes == [("net/fine", 14), ("l", 7), ("net/fine", 14)]
 
 
 def test_a_map_is_rendered_with_the_requested_scale_and_preset(

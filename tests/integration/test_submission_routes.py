@@ -88,6 +88,28 @@ def test_method_options_reach_the_worker(
     job = json.loads(read_job(open_ledger(settings), response.get_json()["id"]).job)
     assert (job["preset"], job["method"], job["score"]) == ("classic", "classic", "probability")
     assert (job["targets"], response.get_json()["method"]) == ([-1, -2], "classic")
+    layers = ["top_relu", "block6a_expand_relu"]
+    response = submit_image(client, cat, layers=layers, methods=["gradcam", "hirescam"])
+    job = json.loads(read_job(open_ledger(settings), response.get_json()["id"]).job)
+    assert (job["layers"], job["other_layers"]) == ([], [["block6a_expand_relu"]])
+    assert job["other_methods"] == ["hirescam"]
+
+
+def test_each_layer_costs_passes_and_the_target_layer_none_extra(
+    client: FlaskClient, cat: bytes
+) -> None:
+    layers = ["block4a_expand_relu", "block6a_expand_relu", "top_relu"]
+    fields: dict[str, Any] = {"targets": "top:20", "methods": ["gradcam", "layercam"]}
+    detail = assert_problem(
+        submit_image(client, cat, layers=layers, **fields, outputs=["trust"]),
+        422,
+        "too_many_passes",
+    )
+    passes = 6 * 301 + 4 * 6 * 20 + 2 * 1 - 5  # trust, other layers, target layer; one body
+    assert f"may take {passes:,} forward passes" in detail
+    assert submit_image(client, cat, layers=layers, **fields).status_code == 202
+    detail = assert_problem(submit_image(client, cat, layers=["top"]), 422, "unknown_layer")
+    assert detail.endswith("choose from: block4a_expand_relu, block6a_expand_relu, top_relu")
 
 
 def test_the_file_name_is_ignored(client: FlaskClient, settings: Settings, cat: bytes) -> None:

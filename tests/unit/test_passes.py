@@ -42,6 +42,13 @@ def test_several_methods_pay_for_one_pass_through_the_body() -> None:
     assert forward_passes(*reversed(methods), targets=5) == pytest.approx(6 + 0.1 + 0.1)
 
 
+def test_several_layers_pay_for_one_pass_through_the_body() -> None:
+    layers: list[tuple[str, ...]] = [("a",), ("b",), ()]
+    options = [MethodOptions(layers=one) for one in layers]
+    assert forward_passes(*options, targets=2) == pytest.approx(12 + 11 + 0.1)
+    assert forward_passes(*reversed(options), targets=2) == pytest.approx(1 + 11 + 11)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_default_limit_admits_every_method_with_five_targets_and_trust_scores(
     method: str,

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from seewhy.errors import InvalidRequest, UnknownClass
 from seewhy.schemas.job import Job
 from seewhy.schemas.labels import Labels
+from seewhy.schemas.methods import METHODS
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import (
     MAX_TARGETS,
@@ -118,6 +119,14 @@ def test_a_job_round_trips_through_json() -> None:
         ({"methods": ["gradcam", "smoothgrad"], "layer": "a"}, "explains pixels"),
         ({"layer": ["a", "a"]}, "each once"),
         ({"layer": ["a", "b", "c", "d", "e"]}, "at most 4"),
+        ({"layers": ["a", "b", "c", "d", "e"]}, "at most 4"),
+        ({"layers": ["a", "b"], "layer": "a"}, "layers replaces layer and fallback"),
+        ({"layers": ["a", "b"], "fallback": ["hirescam"]}, "layers replaces layer and fallback"),
+        ({"layers": ["a", "a"]}, "layers repeats a layer"),
+        ({"layers": [["a", "b"]]}, "valid string"),
+        ({"layers": ["a"], "preset": "classic"}, "fixes the layer"),
+        ({"layers": ["a", "b"], "method": "smoothgrad"}, "explains pixels, not a layer"),
+        ({"layers": ["a", "b", "c"], "methods": list(METHODS[:3])}, "make 9 pairs"),
     ],
 )
 def test_conflicting_fields_are_refused(fields: dict[str, Any], message: str) -> None:
@@ -128,5 +137,10 @@ def test_conflicting_fields_are_refused(fields: dict[str, Any], message: str) ->
 @pytest.mark.parametrize(
     ("layer", "layers"), [(None, ()), ("a", ("a",)), (["a", "b"], ("a", "b")), ([], ())]
 )
-def test_one_several_or_no_layers_are_accepted(layer: Any, layers: tuple[str, ...]) -> None:
-    assert ExplanationRequest.model_validate({"layer": layer}).layers == layers
+def test_the_layers_of_one_map_are_fused(layer: Any, layers: tuple[str, ...]) -> None:
+    assert ExplanationRequest.model_validate({"layer": layer}).chosen_layers == (layers,)
+
+
+def test_several_layers_have_a_map_each() -> None:
+    request = ExplanationRequest.model_validate({"layers": ["a", "b"], "method": "scorecam"})
+    assert request.chosen_layers == (("a",), ("b",))

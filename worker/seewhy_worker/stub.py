@@ -77,7 +77,7 @@ def _explain(task: ExplanationTask) -> ImageExplanation:
         covers=task.image.covers,
         tried=(task.options.method,),
         method=task.options.method,
-        layer="brightness",
+        layer=" + ".join(task.options.layers) or "brightness",
         linear=True,
     )
 

@@ -133,6 +133,7 @@ REGIONS: dict[str, Any] = {
     "image_height_px": 300,
     "covers": {"x": 0, "y": 0, "width": 451, "height": 300},
     "method": "gradcam",
+    "layer": "block5_conv3",
     "map": 0,
     "target": _SCORE,
     "verdict": "ok",

@@ -25,7 +25,7 @@ from seewhy_api.routes.render_options import (
 )
 from seewhy_api.routes.stored_results import StoredResult
 
-_CLASSIC_OPTIONS = {"target", "map", "method", "size"}
+_CLASSIC_OPTIONS = {"target", "map", "method", "layer", "size"}
 """Options that leave the drawing of the original recipe as it is."""
 
 JPEG, PNG, WEBP = "image/jpeg", "image/png", "image/webp"
@@ -140,6 +140,7 @@ def find_regions(stored: StoredResult, options: RegionOptions) -> MapRegions:
             image_height_px=result.image_height_px,
             covers=result.covers,
             method=result.method,
+            layer=result.layer,
             map=index,
             target=result.targets[index].score,
             verdict=result.targets[index].verdict,

@@ -7,7 +7,9 @@ from pydantic import Field
 
 from seewhy.catalog.model_spec import Geometry, InputSize, ModelSpec
 from seewhy.errors import UnknownModel
+from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO
+from seewhy.schemas.passes import forward_passes
 from seewhy_api.http.auth import requires
 from seewhy_api.http.explanation_body import ResponseModel
 from seewhy_api.http.problems import problem
@@ -20,6 +22,9 @@ class Method(ResponseModel):
 
     name: str
     forward_passes: float = Field(description="Its cost, in forward passes of VGG16.")
+    forward_passes_at_layer: float | None = Field(
+        description="Its cost for each target at another layer than the target layer, or null."
+    )
     linear: bool = Field(description="Whether a difference of maps explains that of the scores.")
     has_layer: bool = Field(description="Whether a request may choose the layer.")
     fuses: bool = Field(description="Whether it can fuse the maps of several layers.")
@@ -108,9 +113,11 @@ def _model(spec: ModelSpec) -> Model:
 
 def _method(name: str) -> Method:
     info = METHOD_INFO[name]
+    elsewhere = MethodOptions(method=name, layers=("any",))
     return Method(
         name=name,
         forward_passes=info.forward_passes,
+        forward_passes_at_layer=forward_passes(elsewhere, targets=1) if info.uses_layer else None,
         linear=info.linear,
         has_layer=info.uses_layer,
         fuses=info.fusable,

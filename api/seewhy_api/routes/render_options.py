@@ -34,17 +34,20 @@ _THRESHOLD = (
 )
 
 
-class MethodChoice(BaseModel):
-    """The maps of which method."""
+class MapsChoice(BaseModel):
+    """The maps of which method, at which layer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str | None = Field(
         None, description="One of the methods that the request named. Default: the first."
     )
+    layer: str | None = Field(
+        None, description="One of the layers that the request named. Default: the first."
+    )
 
 
-class MapChoice(MethodChoice):
+class MapChoice(MapsChoice):
     """Which map of a result."""
 
     target: str | None = Field(None, description="An explained class; default: the first.")

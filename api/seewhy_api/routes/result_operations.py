@@ -10,8 +10,8 @@ from seewhy_api.openapi.declarations import JOB_ERRORS, JSON, Answer, Operation
 from seewhy_api.routes.drawing import JPEG, PNG, WEBP
 from seewhy_api.routes.render_options import (
     ContourOptions,
+    MapsChoice,
     MaskOptions,
-    MethodChoice,
     RegionOptions,
     RenderOptions,
 )
@@ -63,7 +63,7 @@ def _operation(
     )
 
 
-GET_MAP = _operation("get_map", "A NumPy file.", (NPY,), query=MethodChoice)
+GET_MAP = _operation("get_map", "A NumPy file.", (NPY,), query=MapsChoice)
 GET_OVERLAY = _operation(
     "get_overlay",
     "The image with the map drawn on it.",

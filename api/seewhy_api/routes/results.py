@@ -19,8 +19,8 @@ from seewhy_api.routes.drawing import JPEG, PNG, WEBP, Canvas
 from seewhy_api.routes.render_options import (
     ContourOptions,
     MapChoice,
+    MapsChoice,
     MaskOptions,
-    MethodChoice,
     RegionOptions,
     RenderOptions,
 )
@@ -29,7 +29,7 @@ from seewhy_api.routes.stored_results import StoredResult, read_result
 
 SUFFIXES: Mapping[str, str] = MappingProxyType({JPEG: "jpg", PNG: "png", WEBP: "webp", NPY: "npy"})
 
-Options = TypeVar("Options", bound=MethodChoice)
+Options = TypeVar("Options", bound=MapsChoice)
 
 
 def create_results_blueprint(deps: Dependencies) -> Blueprint:
@@ -45,7 +45,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         The array has the shape (targets, map_height, map_width), float32, in the order of
         `result.targets`.
         """
-        stored, _ = _read_result(deps, job_id, MethodChoice)
+        stored, _ = _read_result(deps, job_id, MapsChoice)
         return _respond(job_id, stored.tag(NPY), NPY, lambda: stored.read_object("map"))
 
     @blueprint.get("/overlay")
@@ -128,10 +128,10 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
 def _read_result(
     deps: Dependencies, job_id: str, kind: type[Options]
 ) -> tuple[StoredResult, Options]:
-    """Return the result of the chosen method, and the options of the query."""
+    """Return the result with the chosen maps only, and the options of the query."""
     stored = read_result(deps, job_id, context=request_context())
     options = kind.model_validate(request.args.to_dict())
-    return stored.of_method(options.method), options
+    return stored.maps_of(options), options
 
 
 def _negotiate(stored: StoredResult, size: int | None, offers: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
 from seewhy_api.http.representations import entity_tag
 from seewhy_api.routes.dependencies import Dependencies
-from seewhy_api.routes.render_options import MapChoice
+from seewhy_api.routes.render_options import MapChoice, MapsChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +22,16 @@ class StoredResult:
     job: Job
     result: Result
 
-    def of_method(self, method: str | None) -> "StoredResult":
-        """Return the result of one method, by default the first. Raises `InvalidRequest`."""
-        if method is None:
-            return self
+    def maps_of(self, choice: MapsChoice) -> "StoredResult":
+        """Return the result with the maps of one method at one layer. Raises `InvalidRequest`."""
         try:
-            return replace(self, result=self.result.of_method(method))
+            return replace(self, result=self.result.maps_of(choice.method, choice.layer))
         except KeyError:
-            others = (other.method for other in self.result.other_methods)
-            known = ", ".join((self.result.method, *others))
+            known = ", ".join(_describe(one.method, one.layer) for one in self.result.map_sets)
+            method = "any method" if choice.method is None else quote(choice.method)
+            wanted = _describe(method, "" if choice.layer is None else quote(choice.layer))
             raise InvalidRequest(
-                f"This explanation has no maps of {quote(method)}; it has maps of: {known}."
+                f"This explanation has no maps of {wanted}; it has maps of: {known}."
             ) from None
 
     def find_map(self, choice: MapChoice) -> int:
@@ -79,6 +78,10 @@ class StoredResult:
             return self.deps.store.get(key)
         except ObjectNotFound as error:
             raise ExplanationGone(f"The {what} is past its retention and was deleted.") from error
+
+
+def _describe(method: str, layer: str) -> str:
+    return f"{method} at {layer}" if layer else method
 
 
 def read_result(deps: Dependencies, job_id: str, *, context: RequestContext) -> StoredResult:

@@ -7,7 +7,8 @@ from seewhy.errors import BadImage, InvalidRequest
 from seewhy.ids import item_job_id
 from seewhy.jobs.batch_documents import NamedImage, Refusal, StoredItem
 from seewhy.jobs.image_sources import ImageResolver, ImageSource, KnownImage, RemoteImage
-from seewhy.jobs.submit_service import SubmitService, ValidatedRequest, build_submission
+from seewhy.jobs.job_builder import ValidatedRequest, build_submission
+from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.types import Quotas, Submission
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.request import ExplanationRequest

@@ -14,7 +14,7 @@ from seewhy.client.origin import NotConnected, Origin
 from seewhy.client.responses import (
     ExplanationResult,
     Links,
-    MethodResult,
+    OtherMaps,
     Problem,
     Response,
     Target,
@@ -88,13 +88,10 @@ class Explanation(Response):
         }
         if self.result is None:
             return [common | {"method": self.method}]
-        methods: tuple[ExplanationResult | MethodResult, ...] = (
-            self.result,
-            *self.result.other_methods,
-        )
+        sets: tuple[ExplanationResult | OtherMaps, ...] = (self.result, *self.result.other_maps)
         return [
             common | {"method": one.method, "target": index} | _numbers(target)
-            for one in methods
+            for one in sets
             for index, target in enumerate(one.targets)
         ]
 

@@ -19,6 +19,8 @@ class RequestOptions(TypedDict, total=False):
     """The score to explain: `logit` or `probability`."""
     layer: str | Sequence[str]
     """A layer of the model, or several whose maps are fused. Default: its target layer."""
+    layers: Sequence[str]
+    """Several layers, instead of `layer`, each with maps of its own."""
     targets: str | Sequence[int | str | Mapping[str, Any]] | Mapping[str, Any]
     """`predicted`, `top:N`, or one or a list of: a class, `{"why": X, "not": [Y]}`,
     `{"against": X}`."""

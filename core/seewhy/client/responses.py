@@ -66,8 +66,8 @@ class Covers(Response):
     height: float
 
 
-class MethodResult(Response):
-    """The maps of one of several methods."""
+class OtherMaps(Response):
+    """The maps of one of several methods, at one of several layers."""
 
     method: str
     layer: str
@@ -92,7 +92,7 @@ class ExplanationResult(Response):
     covers: Covers
     image_width_px: int
     image_height_px: int
-    other_methods: tuple[MethodResult, ...] = ()
+    other_maps: tuple[OtherMaps, ...] = ()
     body: str = "computed"
     timings_ms: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)

@@ -5,8 +5,6 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import ModelSpec
@@ -21,7 +19,8 @@ from seewhy.errors import (
     UnknownMethod,
 )
 from seewhy.ids import new_job_id
-from seewhy.jobs.image_sources import ImageResolver, ImageSource, ResolvedImage
+from seewhy.jobs.image_sources import ImageResolver, ImageSource
+from seewhy.jobs.job_builder import ValidatedRequest, build_submission, method_options
 from seewhy.jobs.manifest import Manifest
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter
@@ -32,32 +31,17 @@ from seewhy.ledger.types import (
     Quotas,
     QuotaUsage,
     ReservationStatus,
-    Submission,
     lane_of,
     model_of,
 )
 from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.http_url import parse_http_url
-from seewhy.schemas.job import Job, MethodOptions
+from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.request import ExplanationRequest
-from seewhy.schemas.targets import TargetOrIndex, resolve_targets
+from seewhy.schemas.targets import resolve_targets
 from seewhy.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedRequest:
-    """A valid request, before its image is read."""
-
-    request: ExplanationRequest
-    spec: ModelSpec
-    targets: tuple[TargetOrIndex, ...]
-    lane: str
-    webhook_url: str | None
-    context: RequestContext
-    charge: Charge | None
-    """What it takes from the quotas of its API key, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +152,7 @@ class SubmitService:
         _check_names(request, spec)
         targets = resolve_targets(request.targets, spec.labels)
         passes = _count_passes(
-            _method_options(request), targets=len(targets), limit=self._passes_limit(quotas)
+            method_options(request, spec), targets=len(targets), limit=self._passes_limit(quotas)
         )
         is_long = passes > self._settings.max_passes_per_batch
         return ValidatedRequest(
@@ -208,65 +192,12 @@ def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
             raise UnknownMethod(
                 f"Model {spec.name} has no method {quote(method)}; choose from: {known}"
             )
-    for layer in request.layers:
+    for layer in (layer for layers in request.chosen_layers for layer in layers):
         if layer not in spec.offered_layers:
             offered = ", ".join(spec.offered_layers) or "its target layer only"
             raise UnknownLayer(
                 f"Model {spec.name} has no layer {quote(layer)}; choose from: {offered}"
             )
-
-
-def _method_options(request: ExplanationRequest) -> tuple[MethodOptions, ...]:
-    return tuple(
-        MethodOptions(
-            method=method,
-            fallback=request.fallback,
-            score="probability" if request.preset else request.score,
-            layers=request.layers,
-            trust="trust" in request.outputs,
-        )
-        for method in ((request.preset,) if request.preset else request.chosen_methods)
-    )
-
-
-def build_submission(
-    job_id: str,
-    image: ResolvedImage,
-    validated: ValidatedRequest,
-    *,
-    key: IdempotencyKey | None = None,
-) -> Submission:
-    """Return the job to submit for a valid request."""
-    request = validated.request
-    options, *others = _method_options(request)
-    job = Job(
-        model=validated.spec.name,
-        method=options.method,
-        other_methods=tuple(other.method for other in others),
-        fallback=options.fallback,
-        score=options.score,
-        targets=validated.targets,
-        layers=options.layers,
-        preset=request.preset,
-        normalize=request.normalize,
-        threshold=request.threshold,
-        outputs=request.outputs,
-        box=request.box,
-        image_key=image.upload.key,
-        image_width_px=image.header.width_px,
-        image_height_px=image.header.height_px,
-        metadata=request.metadata,
-    )
-    return Submission(
-        job_id=job_id,
-        lane=validated.lane,
-        job=job.model_dump_json(),
-        key=key,
-        deadline_ms=None if request.deadline_s is None else round(request.deadline_s * 1000),
-        context=validated.context,
-        fingerprint=_fingerprint(job, validated) if request.cache else None,
-        webhook_url=validated.webhook_url,
-    )
 
 
 def _count_passes(methods: Sequence[MethodOptions], *, targets: int, limit: int) -> int:
@@ -278,18 +209,3 @@ def _count_passes(methods: Sequence[MethodOptions], *, targets: int, limit: int)
             "Request fewer targets, cheaper methods, fewer fallbacks, or no trust scores."
         )
     return passes
-
-
-def _fingerprint(job: Job, validated: ValidatedRequest) -> str:
-    """Digest everything that the outcome depends on.
-
-    The tenant is part of it: a fast answer must not reveal what another tenant requested.
-    """
-    options = job.model_dump_json(exclude={"metadata"})
-    parts = (validated.context.tenant, _version(), validated.spec.fingerprint, options)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-@cache
-def _version() -> str:
-    return metadata.version("seewhy")

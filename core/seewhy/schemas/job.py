@@ -56,6 +56,8 @@ class Job(StoredModel):
     """Further methods that explain the same targets; without fallbacks."""
     targets: tuple[TargetOrIndex, ...]
     layers: tuple[str, ...] = ()
+    other_layers: tuple[tuple[str, ...], ...] = ()
+    """Further layers, each with maps of its own; empty for the target layer. Without fallbacks."""
     fallback: tuple[str, ...] = ()
     score: ScoreKind = "logit"
     preset: Literal["classic"] | None = None
@@ -70,14 +72,15 @@ class Job(StoredModel):
 
     @property
     def method_options(self) -> tuple[MethodOptions, ...]:
-        """The options that shape the maps of each method."""
+        """The options that shape the maps of each method at each layer."""
         return tuple(
             MethodOptions(
                 method=method,
                 fallback=self.fallback,
                 score=self.score,
-                layers=self.layers,
+                layers=layers,
                 trust="trust" in self.outputs,
             )
             for method in (self.method, *self.other_methods)
+            for layers in (self.layers, *self.other_layers)
         )

@@ -20,6 +20,7 @@ class MapRegions(StoredModel):
     image_height_px: int
     covers: Rectangle = Field(description="The part of the image that the map covers.")
     method: str
+    layer: str = Field("", description="The layer of the map; empty for maps of the pixels.")
     map: int = Field(description="The index of the map in the result's targets.")
     target: ClassScore
     verdict: Verdict

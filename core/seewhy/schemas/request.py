@@ -16,6 +16,8 @@ from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contras
 MAX_FALLBACKS = 3
 MAX_LAYERS = 4
 MAX_METHODS = 8
+MAX_MAP_SETS = 8
+"""The pairs of a method and a layer: the result of each is a part of the job's record in Redis."""
 METADATA_LIMIT_BYTES = 4_096
 
 MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
@@ -47,6 +49,13 @@ class ExplanationRequest(StrictModel):
         None,
         description="A layer of the model, or up to four layers, whose maps are fused. Default: "
         "the model's target layer.",
+    )
+    layers: tuple[str, ...] = Field(
+        (),
+        max_length=MAX_LAYERS,
+        description="Several layers, instead of `layer`, each with maps of its own; nothing is "
+        "fused. They share the pass through the network's body. With `methods`, each method has "
+        "maps at each layer, at most eight pairs. The first one is drawn by default.",
     )
     targets: RequestedTargets = Field(
         "predicted",
@@ -123,7 +132,18 @@ class ExplanationRequest(StrictModel):
             )
         if self.box and "trust" not in self.outputs:
             raise ValueError("box requires trust; add `trust` to outputs")
-        _check_layers(self.preset, methods, self.layers)
+        if self.layers and {"layer", "fallback"} & self.model_fields_set:
+            raise ValueError("layers replaces layer and fallback; remove these fields")
+        pairs = len(self.chosen_methods) * len(self.chosen_layers)
+        if pairs > MAX_MAP_SETS:
+            raise ValueError(
+                f"methods and layers make {pairs} pairs, and at most {MAX_MAP_SETS} are allowed; "
+                "name fewer"
+            )
+        for layers in self.chosen_layers:
+            _check_layers(self.preset, methods, layers)
+        if len(set(self.layers)) < len(self.layers):
+            raise ValueError("layers repeats a layer; name each layer once")
         if has_comparison(self.targets):
             _check_targets(self.preset, methods, self.targets)
         return self
@@ -134,9 +154,11 @@ class ExplanationRequest(StrictModel):
         return self.methods or (self.method,)
 
     @property
-    def layers(self) -> tuple[str, ...]:
-        """The requested layers. Empty: the model's target layer."""
-        return (self.layer,) if isinstance(self.layer, str) else self.layer or ()
+    def chosen_layers(self) -> tuple[tuple[str, ...], ...]:
+        """The layers to fuse, for each layer with maps. Empty: the model's target layer."""
+        if self.layers:
+            return tuple((layer,) for layer in self.layers)
+        return ((self.layer,) if isinstance(self.layer, str) else self.layer or (),)
 
 
 def _check_layers(preset: str | None, methods: tuple[str, ...], layers: tuple[str, ...]) -> None:

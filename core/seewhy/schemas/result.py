@@ -1,6 +1,7 @@
 """The result of a succeeded explanation."""
 
 import math
+from collections.abc import Set
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -64,8 +65,8 @@ class TargetResult(StoredModel):
     )
 
 
-class MethodResult(StoredModel):
-    """The maps of one method, in an object of their own."""
+class OtherMaps(StoredModel):
+    """The maps of one method at one layer, in an object of their own."""
 
     method: str
     layer: str
@@ -91,8 +92,10 @@ class ExplanationResult(StoredModel):
     covers: Rectangle
     image_width_px: int
     image_height_px: int
-    other_methods: tuple[MethodResult, ...] = Field(
-        (), description="The maps of the other requested methods, in order."
+    other_maps: tuple[OtherMaps, ...] = Field(
+        (),
+        description="The maps of the other requested methods and layers, in order: each method at "
+        "each layer.",
     )
     body: BodyKind = Field(
         "computed",
@@ -110,25 +113,43 @@ class Result(ExplanationResult):
     objects: dict[str, str] = Field(description="Name → key in the object store.")
     digests: dict[str, str] = Field(description="Name → SHA-256 of the object.")
 
-    def of_method(self, method: str) -> "Result":
-        """Return the result as if only this method had been requested, without its overlay.
+    @property
+    def map_sets(self) -> tuple["Result | OtherMaps", ...]:
+        """The maps of each method at each layer, the first ones in the result itself."""
+        return self, *self.other_maps
 
-        Raises `KeyError` for a method that did not run.
+    def maps_of(self, method: str | None, layer: str | None) -> "Result":
+        """Return the result as if only this method at this layer had been requested.
+
+        It has no overlay unless it is the first. None is the first method, or layer, that there
+        is. A layer is named by its path or by an unambiguous end of it. Raises `KeyError` if there
+        are no such maps.
         """
-        if method == self.method:
-            return self
-        for position, other in enumerate(self.other_methods, start=1):
-            if other.method == method:
-                name = map_object(position)
-                fields = {field: getattr(other, field) for field in MethodResult.model_fields}
-                digest = {"map": self.digests[name]} if name in self.digests else {}
-                objects = {"map": self.objects[name]}
-                return self.model_copy(
-                    update=fields | {"objects": objects, "digests": digest, "tried": (method,)}
-                )
+        layers = {maps.layer for maps in self.map_sets}
+        chosen = None if layer is None else _find_layer(layer, layers)
+        for position, maps in enumerate(self.map_sets):
+            if method in {None, maps.method} and chosen in {None, maps.layer}:
+                return self._alone(position, maps) if isinstance(maps, OtherMaps) else self
         raise KeyError(method)
+
+    def _alone(self, position: int, maps: OtherMaps) -> "Result":
+        name = map_object(position)
+        fields = {field: getattr(maps, field) for field in OtherMaps.model_fields}
+        digest = {"map": self.digests[name]} if name in self.digests else {}
+        objects = {"map": self.objects[name]}
+        return self.model_copy(
+            update=fields | {"objects": objects, "digests": digest, "tried": (maps.method,)}
+        )
+
+
+def _find_layer(name: str, paths: Set[str]) -> str:
+    """Return the path that is the name or ends with it. Raises `KeyError` unless there is one."""
+    matches = {name} & paths or {path for path in paths if path.endswith(f"/{name}")}
+    if len(matches) != 1:
+        raise KeyError(name)
+    return matches.pop()
 
 
 def map_object(position: int) -> str:
-    """Name the object with the maps of the method at this position of a request."""
+    """Name the object with the maps at this position: 0 for the first method and layer."""
     return f"map-{position}" if position else "map"

@@ -114,7 +114,7 @@ def test_each_layer_has_activations_of_its_own(keeping: KerasExplainer) -> None:
 
 def test_an_activation_kept_from_a_batch_does_not_keep_the_batch(plain: KerasExplainer) -> None:
     pixels = np.stack([plain.prepare(image).pixels for image in IMAGES[:2]])
-    tensor = plain._graphs.body((), 2)(pixels)
+    (tensor,) = plain._graphs.body([()], 2)(pixels).values()
     kept = Activation(tensor, 1).alone()
     assert kept.tensor.shape[0] == 1
     assert kept.bytes == ACTIVATION_BYTES
@@ -149,3 +149,56 @@ def test_a_batch_has_as_many_different_images_as_the_largest_batch(
     found = narrow.explain([task(narrow, image) for image in order])
     assert body_batches == [2, 2]
     networks.assert_same_maps(found, [explain(plain, image) for image in order])
+
+
+LAYERS: tuple[tuple[str, ...], ...] = (("conv1",), (), ("conv2",))
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "smoothgrad"])
+def test_the_layers_of_a_job_share_one_pass_and_each_map_is_that_of_a_job_of_its_own(
+    plain: KerasExplainer, body_batches: list[int], method: str
+) -> None:
+    first = task(plain, 0, method=method)
+    job = [replace(first, options=MethodOptions(method=method, layers=layers)) for layers in LAYERS]
+    found = plain.explain([*job, task(plain, 1, method=method)])
+    assert body_batches == [1, 1], "the other image has one layer only"
+    assert [one.layer for one in found] == ["conv1", "conv2", "conv2", "conv2"]
+    expected = [explain(plain, 0, method=method, layers=layers) for layers in LAYERS]
+    networks.assert_same_maps(found[:3], expected, rtol=1e-6)
+    if method == "gradcam":
+        assert [one.maps.shape[1:] for one in found[:3]] == [(10, 10), (8, 8), (8, 8)]
+
+
+def test_images_with_the_same_layers_share_a_batch(
+    plain: KerasExplainer, body_batches: list[int]
+) -> None:
+    jobs = [task(plain, image) for image in (0, 1)]
+    both = [
+        replace(one, options=MethodOptions(layers=layers)) for one in jobs for layers in LAYERS[:2]
+    ]
+    found = plain.explain(both)
+    assert body_batches == [2]
+    expected = [explain(plain, image, layers=layers) for image in (0, 1) for layers in LAYERS[:2]]
+    networks.assert_same_maps(found, expected)
+
+
+def test_kept_activations_of_all_layers_save_the_body(tmp_path: Path) -> None:
+    keeping = networks.make_explainer(
+        networks.two_layer_cnn(), tmp_path, activation_cache_bytes=100_000
+    )
+    one = task(keeping, 0)
+    job = [replace(one, options=MethodOptions(layers=layers)) for layers in LAYERS[:2]]
+    explain(keeping, 0)
+    assert [found.body for found in keeping.explain(job)] == ["computed"] * 2
+    again = keeping.explain(job)
+    assert [found.body for found in again] == ["cached"] * 2
+    networks.assert_same_maps(
+        again, [explain(keeping, 0, layers=layers) for layers in LAYERS[:2]], rtol=1e-6
+    )
+
+
+def test_the_order_of_fused_layers_compiles_nothing_new(plain: KerasExplainer) -> None:
+    explain(plain, 0, layers=("conv1", "conv2"))
+    heads = plain._graphs.head.cache_info().misses
+    explain(plain, 0, layers=("conv2", "conv1"))
+    assert plain._graphs.head.cache_info().misses == heads

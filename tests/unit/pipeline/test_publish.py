@@ -20,7 +20,7 @@ from seewhy.ledger.types import Completion
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
 from seewhy.schemas.regions import OutlinedRegion, Point
-from seewhy.schemas.result import ClassScore, TargetResult, Verdict
+from seewhy.schemas.result import ClassScore, TargetResult, Verdict, map_object
 from seewhy_worker.checkpoints.checkpoint import Checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
@@ -59,19 +59,50 @@ def test_each_method_of_a_job_has_maps_of_its_own(worker: InMemoryWorker) -> Non
     worker.run()
     result = worker.result(several)
     assert result.method == "gradcam"
-    assert [other.method for other in result.other_methods] == ["hirescam", "layercam"]
-    assert [target.score.index for target in result.other_methods[1].targets] == [2, 0]
+    assert [other.method for other in result.other_maps] == ["hirescam", "layercam"]
+    assert [target.score.index for target in result.other_maps[1].targets] == [2, 0]
     names = ("map", "map-1", "map-2")
     for name in names:
         assert decode_npy(worker.store.get(result.objects[name])).shape == (2, 7, 7)
     for name, method in zip(names, ("gradcam", "hirescam", "layercam"), strict=True):
-        alone = result.of_method(method)
+        alone = result.maps_of(method, None)
         assert (alone.method, alone.objects["map"]) == (method, result.objects[name])
         assert alone.digests["map"] == result.digests[name]
     assert "overlay" not in alone.objects
     with pytest.raises(KeyError):
-        result.of_method("scorecam")
-    assert worker.result(single).other_methods == ()
+        result.maps_of("scorecam", None)
+    assert worker.result(single).other_maps == ()
+
+
+def test_each_method_has_maps_at_each_layer(worker: InMemoryWorker) -> None:
+    (job,) = job_ids(1)
+    worker.submit(
+        job, layers=("backbone/a",), other_layers=((), ("b",)), other_methods=("hirescam",)
+    )
+    worker.run()
+    result = worker.result(job)
+    pairs = [(maps.method, maps.layer) for maps in result.map_sets]
+    layers = ("backbone/a", "brightness", "b")
+    assert pairs == [(method, layer) for method in ("gradcam", "hirescam") for layer in layers]
+    for position, (method, layer) in enumerate(pairs):
+        alone = result.maps_of(method, layer)
+        assert (alone.method, alone.layer) == (method, layer)
+        assert alone.objects["map"] == result.objects[map_object(position)]
+        assert ("overlay" in alone.objects) == (position == 0)
+    assert result.maps_of(None, "b") == result.maps_of("gradcam", "b")
+    assert result.maps_of("hirescam", "a").layer == "backbone/a"
+    for wanted in ((None, "c"), ("hirescam", "c"), ("layercam", "b"), (None, "")):
+        with pytest.raises(KeyError):
+            result.maps_of(*wanted)
+
+
+def test_a_layer_is_not_named_by_an_end_that_two_paths_share(worker: InMemoryWorker) -> None:
+    (job,) = job_ids(1)
+    worker.submit(job, layers=("left/conv",), other_layers=(("right/conv",),))
+    worker.run()
+    assert worker.result(job).maps_of(None, "right/conv").objects["map"].endswith("map-1.npy")
+    with pytest.raises(KeyError):
+        worker.result(job).maps_of(None, "conv")
 
 
 def test_the_preset_classic_changes_the_overlay(worker: InMemoryWorker) -> None:

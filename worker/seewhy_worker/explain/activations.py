@@ -14,6 +14,10 @@ from seewhy_worker.keras_backend.bodies import Activation
 
 ActivationKey = tuple[str, Hashable]
 """A layer and the key of an image."""
+KnownActivation = tuple[Activation, BodyKind]
+"""An activation, and whether it was kept from an earlier job."""
+Layers = tuple[str, ...]
+"""The layers that the model is split at; empty for its target layer."""
 
 
 class Activations:
@@ -31,30 +35,33 @@ class Activations:
         )
 
     def of(
-        self, images: Sequence[PreparedImage], layers: tuple[str, ...]
-    ) -> list[tuple[Activation, BodyKind]]:
-        """Return each image's activation at the first of these layers, and where it came from.
+        self, images: Sequence[PreparedImage], splits: Sequence[Layers]
+    ) -> list[dict[Layers, KnownActivation]]:
+        """Return each image's activation for each split, and where it came from.
 
-        At most one batch of different images; equal ones are computed once. Raises
-        `OutOfMemory` and `UnsupportedModel`.
+        A split is at some layers, and its activation is that of the first. One pass computes the
+        activations of all splits, unless all were kept. At most one batch of different images;
+        equal ones are computed once. Raises `OutOfMemory` and `UnsupportedModel`.
         """
-        layer = self._graphs.model_at(layers).layers[0]
+        layers = {split: self._graphs.first_layer(split) for split in splits}
         found: dict[ActivationKey, Activation] = {}
-        missing: dict[ActivationKey, PreparedImage] = {}
-        keys = [(layer, image.key) for image in images]
-        for key, image in zip(keys, images, strict=True):
-            kept = self._kept.get(key)
-            if kept is None:
-                missing.setdefault(key, image)
+        missing: dict[Hashable, PreparedImage] = {}
+        for image in images:
+            keys = [(layer, image.key) for layer in layers.values()]
+            kept = {key: self._kept.get(key) for key in keys}
+            if None in kept.values():
+                missing.setdefault(image.key, image)
             else:
-                found[key] = kept
+                found |= {key: one for key, one in kept.items() if one is not None}
         if missing:
-            computed = self._compute(list(missing.values()), layers)
-            found |= dict(zip(missing, computed, strict=True))
-            for key, image in missing.items():
-                if image.cache_key:
-                    self._keep(key, found[key])
-        return [(found[key], "computed" if key in missing else "cached") for key in keys]
+            found |= self._compute(list(missing.values()), splits)
+        return [
+            {
+                split: (found[layer, image.key], "computed" if image.key in missing else "cached")
+                for split, layer in layers.items()
+            }
+            for image in images
+        ]
 
     def clear(self) -> bool:
         """Free all kept activations; return whether there were any."""
@@ -63,18 +70,24 @@ class Activations:
         return had_any
 
     def _compute(
-        self, images: Sequence[PreparedImage], layers: tuple[str, ...]
-    ) -> list[Activation]:
+        self, images: Sequence[PreparedImage], splits: Sequence[Layers]
+    ) -> dict[ActivationKey, Activation]:
         batch = self._batch_sizes.round_up(len(images))
         pixels = np.zeros((batch, *images[0].pixels.shape), np.float32)
         pixels[: len(images)] = [image.pixels for image in images]
         try:
-            tensor = self._graphs.body(layers, batch)(pixels)
+            tensors = self._graphs.body(splits, batch)(pixels)
         except OutOfMemory:
             if not self.clear():
                 raise
-            tensor = self._graphs.body(layers, batch)(pixels)
-        return [Activation(tensor, row) for row in range(len(images))]
+            tensors = self._graphs.body(splits, batch)(pixels)
+        computed = {}
+        for layer, tensor in tensors.items():
+            for row, image in enumerate(images):
+                computed[layer, image.key] = activation = Activation(tensor, row)
+                if image.cache_key:
+                    self._keep((layer, image.key), activation)
+        return computed
 
     def _keep(self, key: ActivationKey, activation: Activation) -> None:
         if activation.bytes <= self._kept.maxsize:

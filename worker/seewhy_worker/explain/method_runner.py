@@ -11,16 +11,15 @@ from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import OutOfMemory
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.passes import forward_passes
-from seewhy.schemas.result import BodyKind
 from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
 from seewhy_worker.cam.methods import Method, find_method
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
-from seewhy_worker.explain.activations import Activations
+from seewhy_worker.explain.activations import Activations, KnownActivation, Layers
 from seewhy_worker.explain.batch_sizes import BatchSizes
 from seewhy_worker.explain.graph_cache import GraphCache, HeadSpec
 from seewhy_worker.explain.postprocess import build_explanation, probabilities
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
-from seewhy_worker.keras_backend.bodies import Activation, stack_activations
+from seewhy_worker.keras_backend.bodies import stack_activations
 from seewhy_worker.keras_backend.chunk_loop import CALL_S
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
 
@@ -30,7 +29,6 @@ MAX_PASSES = 100
 """Estimated forward passes of one head of several images: no checkpoint interrupts a head."""
 
 Key = TypeVar("Key", bound=Hashable)
-Layers = tuple[str, ...]
 
 
 class MethodRunner:
@@ -69,7 +67,8 @@ class MethodRunner:
         pixels = np.zeros((batch, *shape), np.float32)
         head = self._graphs.head(HeadSpec("gradcam", "logit", (), batch, 1, 0, 1))
         targets = TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0)
-        head(self._graphs.body((), batch)(pixels), pixels, targets)
+        (activation,) = self._graphs.body([()], batch)(pixels).values()
+        head(activation, pixels, targets)
 
     def run(
         self, tasks: Sequence[ExplanationTask], checkpoint: Checkpoint
@@ -80,12 +79,15 @@ class MethodRunner:
         `UnsupportedModel`.
         """
         explanations: dict[int, ImageExplanation] = {}
-        for layers, indices in _group(range(len(tasks)), [_layers(task) for task in tasks]):
+        for splits, indices in _group(range(len(tasks)), _splits_of_images(tasks)):
             for chunk in self._divide_by_images(tasks, indices):
                 checkpoint()
-                activations = self._activations.of([tasks[index].image for index in chunk], layers)
-                by_index = dict(zip(chunk, activations, strict=True))
-                self._run_heads(tasks, by_index, layers, after_first(checkpoint), explanations)
+                later = after_first(checkpoint)
+                found = self._activations.of([tasks[index].image for index in chunk], splits)
+                activations = dict(zip(chunk, found, strict=True))
+                for layers, ours in _group(chunk, [_layers(tasks[index]) for index in chunk]):
+                    at_layers = {index: activations[index][layers] for index in ours}
+                    self._run_heads(tasks, at_layers, layers, later, explanations)
         return [explanations[index] for index in range(len(tasks))]
 
     def _divide_by_images(
@@ -123,7 +125,7 @@ class MethodRunner:
     def _run_heads(
         self,
         tasks: Sequence[ExplanationTask],
-        activations: dict[int, tuple[Activation, BodyKind]],
+        activations: dict[int, KnownActivation],
         layers: Layers,
         checkpoint: Checkpoint,
         explanations: dict[int, ImageExplanation],
@@ -169,7 +171,7 @@ class MethodRunner:
     def _run_head(
         self,
         tasks: Sequence[ExplanationTask],
-        activations: Sequence[tuple[Activation, BodyKind]],
+        activations: Sequence[KnownActivation],
         method: Method,
         layers: Layers,
         checkpoint: Checkpoint,
@@ -224,7 +226,21 @@ def _join(parts: Sequence[ImageExplanation]) -> ImageExplanation:
 
 def _layers(task: ExplanationTask) -> Layers:
     """Return the layers to split at; empty for the model's target layer."""
-    return task.options.layers if find_method(task.options.method).has_layer else ()
+    # The order that a request names fused layers in means nothing, and each order costs graphs.
+    layers = tuple(sorted(task.options.layers))
+    return layers if find_method(task.options.method).has_layer else ()
+
+
+def _splits_of_images(tasks: Sequence[ExplanationTask]) -> list[tuple[Layers, ...]]:
+    """Return for each task where to split for it and for the others of its job's image.
+
+    Images of other jobs count as different: which jobs run together is chance, and each combination
+    of layers is compiled.
+    """
+    splits: dict[int, set[Layers]] = {}
+    for task in tasks:
+        splits.setdefault(id(task.image), set()).add(_layers(task))
+    return [tuple(sorted(splits[id(task.image)])) for task in tasks]
 
 
 def _group(indices: Iterable[int], keys: Iterable[Key]) -> Iterable[tuple[Key, list[int]]]:

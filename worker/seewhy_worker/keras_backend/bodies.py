@@ -16,22 +16,39 @@ from seewhy_worker.models.splitting.split_model import SplitModel
 
 
 class Body:
-    """The pass from pixels to the activation of the first target layer, for one batch size."""
+    """The pass from pixels to the activation of the first target layer, for one batch size.
 
-    def __init__(self, model: SplitModel, *, batch: int) -> None:
+    Or to those of all target layers, in one pass.
+    """
+
+    def __init__(self, model: SplitModel, *, batch: int, all_layers: bool = False) -> None:
         """Compile for pixels (batch, H, W, 3). Raises `OutOfMemory`."""
-        pixels = tf.TensorSpec((batch, *model.input_shape), tf.float32)
-        self._graph = CompiledGraph(lambda pixels: [model.body(pixels)], pixels)
-        (self.activation,) = self._graph.outputs
-        """The shape (batch, h, w, C) and type of what the body returns."""
 
-    def __call__(self, pixels: NDArray[np.float32]) -> Any:
-        """Return the activation (batch, h, w, C), which stays on the device.
+        def run(pixels: Any) -> list[Any]:
+            first = model.body(pixels)
+            return model.activations(first) if all_layers else [first]
+
+        self._graph = CompiledGraph(run, tf.TensorSpec((batch, *model.input_shape), tf.float32))
+        self._layers = model.layers if all_layers else model.layers[:1]
+        self.activations = dict(zip(self._layers, self._graph.outputs, strict=True))
+        """The shape (batch, h, w, C) and type of each activation, by the path of its layer."""
+
+    @property
+    def activation(self) -> tf.TensorSpec:
+        """The shape and type of the activation of the first target layer."""
+        return self.activations[self._layers[0]]
+
+    def __call__(self, pixels: NDArray[np.float32]) -> dict[str, Any]:
+        """Return activations (batch, h, w, C), which stay on the device, by path of the layer.
 
         Raises `OutOfMemory`.
         """
-        (activation,) = translate_oom(lambda: self._graph(pixels))
-        return activation
+        return dict(zip(self._layers, translate_oom(self._graph, pixels), strict=True))
+
+
+def for_batch(activation: tf.TensorSpec, batch: int) -> tf.TensorSpec:
+    """Return the shape and type of an activation of another batch size."""
+    return tf.TensorSpec((batch, *activation.shape[1:]), activation.dtype)
 
 
 @dataclass(frozen=True, slots=True)

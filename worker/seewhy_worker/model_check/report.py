@@ -82,7 +82,8 @@ def _explain(split_model: SplitModel, pixels: NDArray[np.float32], *, target: in
         rivals=np.zeros((1, 1, 0), np.int32),
         signs=np.ones((1, 1), np.float32),
     )
-    return head(body(pixels), pixels, targets)
+    (activation,) = body(pixels).values()
+    return head(activation, pixels, targets)
 
 
 def _compare(map_: NDArray[np.float32], shuffled: NDArray[np.float32]) -> str:

@@ -21,7 +21,7 @@ class FetchedJob:
     image: ImageArray | None
     """(H, W, 3) RGB, upright, at its original size, if it is needed again and was kept."""
     tasks: tuple[ExplanationTask, ...]
-    """One for each requested method, in order."""
+    """One for each requested method at each requested layer, in order."""
     prepare_ms: float
 
     @property

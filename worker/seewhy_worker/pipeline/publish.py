@@ -11,7 +11,7 @@ from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
 from seewhy.schemas.job import Job
-from seewhy.schemas.result import MethodResult, Result, map_object
+from seewhy.schemas.result import OtherMaps, Result, map_object
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.regions import with_regions
@@ -57,7 +57,7 @@ class ResultPublisher:
         *,
         timings_ms: Mapping[str, float],
     ) -> Result:
-        """Render and store everything the job asks for; one explanation for each method.
+        """Render and store everything the job asks for; one explanation for each method and layer.
 
         Raises `StoreUnavailable`, and `ImageGone` when an image that was not kept has expired.
         """
@@ -92,7 +92,7 @@ class ResultPublisher:
             covers=explanation.covers,
             image_width_px=job.image_width_px,
             image_height_px=job.image_height_px,
-            other_methods=tuple(map(_method_result, others)),
+            other_maps=tuple(map(_other_maps, others)),
             objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
@@ -134,8 +134,8 @@ def _file(name: str) -> tuple[str, str]:
     return FILES.get(name) or (f"{name}.npy", "application/octet-stream")
 
 
-def _method_result(explanation: ImageExplanation) -> MethodResult:
-    return MethodResult(
+def _other_maps(explanation: ImageExplanation) -> OtherMaps:
+    return OtherMaps(
         method=explanation.method,
         layer=explanation.layer,
         linear=explanation.linear,

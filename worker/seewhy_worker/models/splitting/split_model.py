@@ -33,8 +33,10 @@ class SplitModel:
 
     body: TensorFunction
     """Pixels (N, H, W, 3) → activation (N, h, w, C) of the first target layer."""
-    head_with_activations: Callable[[Any], list[Any]]
-    """That activation → the activations of all target layers, then the logits (N, classes)."""
+    activations: Callable[[Any], list[Any]]
+    """That activation → the activations of all target layers, in execution order."""
+    last_head: TensorFunction
+    """The activation of the last target layer → logits (N, classes)."""
     layers: tuple[str, ...]
     """Paths of the target layers in execution order, for example `backbone/block5_conv3`."""
     layer_reason: str
@@ -61,6 +63,11 @@ class SplitModel:
         """Map the activation (N, h, w, C) of the first target layer to logits (N, classes)."""
         return self.head_with_activations(activation)[-1]
 
+    def head_with_activations(self, activation: Any) -> list[Any]:
+        """Return the activations of all target layers, then the logits (N, classes)."""
+        activations = self.activations(activation)
+        return [*activations, self.last_head(activations[-1])]
+
 
 def split(
     model: keras.Model,
@@ -72,11 +79,11 @@ def split(
     """Split at `layer`, or at the layer that `choose_target_layer` chooses.
 
     `layer` is a path such as `backbone/block5_conv3` or an unambiguous end of one. With several
-    layers the network is split at the first, and the head also returns the activations of the
-    others. `output` selects one of several outputs. `size`, (height, width) in pixels, applies to
-    networks that leave their input size open. The model is not changed. A final softmax or
-    sigmoid is removed. A network with a single logit z becomes a classifier of two classes with
-    the logits -z and z. Raises `UnsupportedModel` with a remedy.
+    layers the network is split at the first, and `activations` gives those of the others.
+    `output` selects one of several outputs. `size`, (height, width) in pixels, applies to networks
+    that leave their input size open. The model is not changed. A final softmax or sigmoid is
+    removed. A network with a single logit z becomes a classifier of two classes with the logits
+    -z and z. Raises `UnsupportedModel` with a remedy.
     """
     graph = flatten(model, _input_shape(model, size))
     scores = _select_output(graph, output)
@@ -91,12 +98,13 @@ def split(
         choice = choose_target_layer(graph, candidates, scores)
         targets, reason = (choice.candidate,), choice.reason
     graph = with_portable_convolutions(graph)
-    segments = _split_head(graph, targets, scores)
+    *segments, last_segment = _split_head(graph, targets, scores)
     width = scores.shape[-1]
     height_px, width_px = _spatial_size(graph.input.shape)
     return SplitModel(
         body=_make_body(graph, targets[0]),
-        head_with_activations=_make_head(segments, targets, scores),
+        activations=_make_activations(segments, targets),
+        last_head=_make_last_head(last_segment, targets[-1], scores),
         layers=tuple(target.path for target in targets),
         layer_reason=reason,
         map_shape=targets[0].shape[:2],
@@ -138,24 +146,32 @@ def _make_body(graph: Graph, target: Candidate) -> TensorFunction:
     return body
 
 
-def _make_head(
-    segments: list[tuple[Call, ...]], targets: tuple[Candidate, ...], scores: Any
+def _make_activations(
+    segments: list[tuple[Call, ...]], targets: tuple[Candidate, ...]
 ) -> Callable[[Any], list[Any]]:
-    def head_with_activations(activation: Any) -> list[Any]:
-        results = [activation]
-        for calls, target, next_target in zip(segments, targets, [*targets[1:], None], strict=True):
-            value = results[-1]
-            if target.is_channels_first:
-                value = keras.ops.transpose(value, TO_CHANNELS_FIRST)
-            if next_target is None:
-                logits = run(calls, target.tensor, value, scores)
-                results.append(two_class_scores(logits) if scores.shape[-1] == 1 else logits)
-            else:
-                value = run(calls, target.tensor, value, next_target.tensor)
-                results.append(_to_channels_last(value, next_target))
+    def activations(first: Any) -> list[Any]:
+        results = [first]
+        for calls, (target, next_target) in zip(segments, pairwise(targets), strict=True):
+            value = _from_channels_last(results[-1], target)
+            value = run(calls, target.tensor, value, next_target.tensor)
+            results.append(_to_channels_last(value, next_target))
         return results
 
-    return head_with_activations
+    return activations
+
+
+def _make_last_head(calls: tuple[Call, ...], target: Candidate, scores: Any) -> TensorFunction:
+    def head(activation: Any) -> Any:
+        logits = run(calls, target.tensor, _from_channels_last(activation, target), scores)
+        return two_class_scores(logits) if scores.shape[-1] == 1 else logits
+
+    return head
+
+
+def _from_channels_last(activation: Any, target: Candidate) -> Any:
+    if target.is_channels_first:
+        return keras.ops.transpose(activation, TO_CHANNELS_FIRST)
+    return activation
 
 
 def _to_channels_last(activation: Any, target: Candidate) -> Any:
