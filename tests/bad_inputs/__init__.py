@@ -8,6 +8,7 @@ with names that are rebound, in `tests/unit/test_address_policy.py`,
 `tests/integration/test_image_downloads.py`.
 """
 
+from bad_inputs.batch_groups import archives, batches
 from bad_inputs.body_groups import json_bodies, multipart
 from bad_inputs.field_groups import ids, keys, parameters, routes_and_headers, webhook_urls
 from bad_inputs.image_groups import bombs, mismatches, modes, other_formats, truncations
@@ -26,6 +27,8 @@ GROUPS = {
     "image sources": image_sources,
     "image URLs": image_urls,
     "images": images,
+    "batches": batches,
+    "archives": archives,
     "ids": ids,
     "idempotency keys": keys,
     "routes and headers": routes_and_headers,

@@ -20,20 +20,32 @@ from seewhy.settings import load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.app import create_api
+from seewhy_api.openapi.code_samples import code_samples
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.openapi.examples import SMALL_PNG_BASE64
 from servers.process_cluster import MODEL, start_cluster
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
+from zip_archives import archive_of
 
 MODULES = 'import { readFileSync, writeFileSync } from "node:fs";\n'
 NAMES = "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId } = process.env;\n"
 
 
-def operation_ids() -> list[str]:
+def sample_names() -> list[str]:
+    """Name each sample by its operation and, except for the first of one, by what it sends."""
     with tempfile.TemporaryDirectory() as folder:
         api = create_api(load({}, store_url=f"file://{folder}"))
-    return [route.operation.id for route in described_routes(api.flask)]
+    return [
+        name_of(route.operation.id, sample)
+        for route in described_routes(api.flask)
+        for sample in code_samples(route.operation, method="POST", path="/", is_public=False)
+        if sample["lang"] == "Shell"
+    ]
+
+
+def name_of(operation_id: str, sample: Mapping[str, str]) -> str:
+    return f"{operation_id} {sample.get('label', '')}".rstrip()
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +73,15 @@ def service(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def samples(service: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Operation id → language → code, as the server documents them."""
+    """Name of a sample → language → code, as the server documents them."""
     document = httpx2.get(f"{service['URL']}/openapi.json").json()
-    return {
-        operation["operationId"]: {
-            sample["lang"]: sample["source"] for sample in operation["x-codeSamples"]
-        }
-        for item in document["paths"].values()
-        for operation in item.values()
-    }
+    found: dict[str, dict[str, str]] = {}
+    for item in document["paths"].values():
+        for operation in item.values():
+            for sample in operation["x-codeSamples"]:
+                name = name_of(operation["operationId"], sample)
+                found.setdefault(name, {})[sample["lang"]] = sample["source"]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +107,11 @@ def batch_id(service: Mapping[str, str]) -> str:
 
 @pytest.fixture
 def variables(
-    service: Mapping[str, str], tmp_path: Path, photos: Path, batch_id: str
+    service: Mapping[str, str], tmp_path: Path, photos: Path, cat: bytes, batch_id: str
 ) -> Mapping[str, str]:
     """The environment of a sample: what it names, with a finished job, and its files."""
     shutil.copy(photos / "cat.jpg", tmp_path / "photo.jpg")
+    (tmp_path / "photos.zip").write_bytes(archive_of([("cat.jpg", cat)]))
     (tmp_path / ".curlrc").write_text("silent\nshow-error\nfail-with-body\nmax-time = 60\n")
     headers = {"Authorization": f"Bearer {service['KEY']}"}
     response = httpx2.post(
@@ -135,27 +148,27 @@ def run(command: list[str], variables: Mapping[str, str], folder: Path) -> str:
     return ended.stdout or " ".join(file.name for file in saved)
 
 
-@pytest.mark.parametrize("operation_id", operation_ids())
+@pytest.mark.parametrize("name", sample_names())
 def test_the_curl_sample_of_an_operation_runs(
     samples: dict[str, dict[str, str]],
     variables: Mapping[str, str],
     tmp_path: Path,
-    operation_id: str,
+    name: str,
 ) -> None:
-    command = ["bash", "-euo", "pipefail", "-c", samples[operation_id]["Shell"]]
+    command = ["bash", "-euo", "pipefail", "-c", samples[name]["Shell"]]
     assert run(command, variables, tmp_path)
 
 
-@pytest.mark.parametrize("operation_id", operation_ids())
+@pytest.mark.parametrize("name", sample_names())
 def test_the_javascript_sample_of_an_operation_runs(
     samples: dict[str, dict[str, str]],
     variables: Mapping[str, str],
     tmp_path: Path,
     node: str,
-    operation_id: str,
+    name: str,
 ) -> None:
     script = tmp_path / "sample.mjs"
-    script.write_text(MODULES + NAMES + samples[operation_id]["JavaScript"])
+    script.write_text(MODULES + NAMES + samples[name]["JavaScript"])
     assert run([node, str(script)], variables, tmp_path)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,13 +12,12 @@ from images import encoded, gradient
 from optionals import present
 from seewhy.batches.batches import Batches, create_batches
 from seewhy.batches.item_jobs import BatchOwner
-from seewhy.batches.new_batch import NewBatch, ParsedItem
+from seewhy.batches.new_batch import NewBatch, ParsedItem, SentItem
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import (
     ImageUnreachable,
     ImageUrlRefused,
-    InvalidRequest,
     LedgerUnavailable,
     StoreUnavailable,
     TooManyBatches,
@@ -129,16 +129,12 @@ class Installation:
         owner: BatchOwner | None = None,
     ) -> str:
         owner = owner or BatchOwner(new_job_id(), RequestContext(), None)
-        numbers = iter(range(count))
 
-        def parse(line: bytes) -> ParsedItem:
-            number = int(line)
-            if number < 0:
-                raise InvalidRequest("This item is bad.")
+        def parse(number: int) -> ParsedItem:
             return ParsedItem(source(number), REQUEST, key=f"item {number}")
 
-        lines = (str(number).encode() for number in numbers)
-        self.process().service.accept(NewBatch(lines, parse, owner, BatchOptions()))
+        items = (SentItem(1, partial(parse, number)) for number in range(count))
+        self.process().service.accept(NewBatch(items, owner, BatchOptions()))
         return owner.batch_id
 
     def read(self, batch_id: str) -> BatchRecord:

@@ -5,7 +5,10 @@ from typing import Annotated
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from seewhy.ledger.types import BatchState
+from seewhy.schemas.base_models import StrictModel
+from seewhy.schemas.request import ExplanationRequest
 from seewhy_api.http.explanation_body import ResponseModel, Timestamp, WebhookDelivery
+from seewhy_api.http.upload_bodies import FileContent
 
 JsonLines = Annotated[
     str,
@@ -26,7 +29,16 @@ class BatchQuery(BaseModel):
     request: str | None = Field(
         None,
         json_schema_extra={"contentMediaType": "application/json"},
-        description="The request that applies to all items, as JSON.",
+        description="The request that applies to all items of `application/x-ndjson`, as JSON.",
+    )
+
+
+class ArchiveForm(StrictModel):
+    """The parts of a multipart body that submits an archive."""
+
+    archive: FileContent = Field(description="A zip archive of JPEG, PNG or WebP files.")
+    request: ExplanationRequest = Field(
+        ExplanationRequest(), description="What to explain of each image."
     )
 
 

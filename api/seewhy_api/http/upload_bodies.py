@@ -13,13 +13,13 @@ from seewhy_api.http.explanation_body import ResponseModel
 
 IMAGE_TYPES = "image/jpeg, image/png, image/webp"
 
-_File = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
+FileContent = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
 class ImageForm(StrictModel):
     """The part of a multipart body that has an image alone."""
 
-    image: _File = Field(description="A JPEG, PNG or WebP file.")
+    image: FileContent = Field(description="A JPEG, PNG or WebP file.")
 
 
 class SubmissionForm(ImageForm):

@@ -32,16 +32,21 @@ MAX_LINE_CHARACTERS = 90
 def code_samples(
     operation: Operation, *, method: str, path: str, is_public: bool
 ) -> list[dict[str, str]]:
-    """Return a sample for each language, in the form of the extension `x-codeSamples`."""
-    return [
-        {"lang": "Shell", "source": _curl(operation, method, path, is_public=is_public)},
-        {"lang": "JavaScript", "source": _javascript(operation, method, path, is_public=is_public)},
-    ]
+    """Return samples for each language, in the form of the extension `x-codeSamples`."""
+    first, *others = operation.bodies or (None,)
+    samples: list[dict[str, str]] = []
+    for body in (first, *(other for other in others if other and other.has_sample)):
+        label = {"label": body.media_type} if body and body is not first else {}
+        for language, write in (("Shell", _curl), ("JavaScript", _javascript)):
+            source = write(operation, body, method, path, is_public=is_public)
+            samples.append({"lang": language, **label, "source": source})
+    return samples
 
 
-def _curl(operation: Operation, method: str, path: str, *, is_public: bool) -> str:
+def _curl(
+    operation: Operation, body: Body | None, method: str, path: str, *, is_public: bool
+) -> str:
     options = [] if is_public else ['-H "Authorization: Bearer $KEY"']
-    body = operation.bodies[0] if operation.bodies else None
     if body is None:
         options += [f"-X {method}"] if method != "GET" else []
     elif body.content_types:
@@ -61,11 +66,12 @@ def _curl(operation: Operation, method: str, path: str, *, is_public: bool) -> s
     return line if len(line) <= MAX_LINE_CHARACTERS else " \\\n  ".join(parts)
 
 
-def _javascript(operation: Operation, method: str, path: str, *, is_public: bool) -> str:
+def _javascript(
+    operation: Operation, body: Body | None, method: str, path: str, *, is_public: bool
+) -> str:
     lines: list[str] = []
     options = [] if method == "GET" else [f'method: "{method}",']
     headers = [] if is_public else ["Authorization: `Bearer ${key}`"]
-    body = operation.bodies[0] if operation.bodies else None
     if body is not None and body.content_types:
         lines.append("const form = new FormData();")
         for name, types in body.content_types.items():

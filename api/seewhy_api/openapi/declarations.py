@@ -141,6 +141,8 @@ class Body:
     """Name → a value of the body."""
     content_types: Mapping[str, str] = field(default_factory=dict)
     """For multipart: name of a part → its content types."""
+    has_sample: bool = False
+    """Whether code samples show it; they show the first body of each operation."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,11 +3,18 @@
 from http import HTTPStatus
 
 from seewhy import errors
-from seewhy_api.http.batch_body import Batch, BatchQuery, JsonLines, ResultsQuery, SubmittedBatch
-from seewhy_api.http.batch_items import NDJSON
+from seewhy_api.http.batch_body import (
+    ArchiveForm,
+    Batch,
+    BatchQuery,
+    JsonLines,
+    ResultsQuery,
+    SubmittedBatch,
+)
+from seewhy_api.http.batch_upload import FORM, NDJSON
 from seewhy_api.http.parsing import WaitQuery
 from seewhy_api.openapi import examples
-from seewhy_api.openapi.declarations import Answer, Body, Link, Operation
+from seewhy_api.openapi.declarations import JSON, Answer, Body, Link, Operation
 from seewhy_api.routes.events import ResumeQuery
 
 BATCH_ERRORS = (errors.UnknownBatch, errors.BatchGone, errors.LedgerUnavailable)
@@ -23,7 +30,15 @@ SUBMIT = Operation(
     tag="batches",
     query=BatchQuery,
     headers=("Idempotency-Key",),
-    bodies=(Body(model=JsonLines, media_type=NDJSON, examples={"one item": examples.BATCH_ITEMS}),),
+    bodies=(
+        Body(model=JsonLines, media_type=NDJSON, examples={"one item": examples.BATCH_ITEMS}),
+        Body(
+            model=ArchiveForm,
+            media_type=FORM,
+            content_types={"archive": "application/zip", "request": JSON},
+            has_sample=True,
+        ),
+    ),
     answers=(
         Answer(
             status=HTTPStatus.ACCEPTED,

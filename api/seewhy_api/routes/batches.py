@@ -1,13 +1,11 @@
 """The routes of a batch: submit, get, results, cancel."""
 
-import hashlib
 import itertools
 import json
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
-from typing import IO
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -20,17 +18,10 @@ from seewhy.jobs.batch_documents import BatchOptions
 from seewhy.ledger.types import BatchRecord, BatchSubmission, IdempotencyKey
 from seewhy.quoting import quote
 from seewhy_api.http.auth import current_caller, request_context, requires
-from seewhy_api.http.batch_items import (
-    NDJSON,
-    BatchRequest,
-    item_parser,
-    parse_batch_request,
-    read_lines,
-    spooled_body,
-)
 from seewhy_api.http.batch_serializers import serialize_batch, serialize_item, serialize_submitted
+from seewhy_api.http.batch_upload import NDJSON, ReceivedBatch, received_batch
 from seewhy_api.http.overlay_files import overlay_files
-from seewhy_api.http.parsing import max_body_bytes, parse_idempotency_key, parse_wait_s
+from seewhy_api.http.parsing import parse_idempotency_key, parse_wait_s
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import batch_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
@@ -66,22 +57,26 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
 
         Send `application/x-ndjson`: on each line a JSON object with exactly one of `image_base64`,
         `image_id` and `image_url`, an optional `key` that names the item, and the fields in which
-        it differs from the request in `?request=`. Items run at the priority `batch`. An item that
-        cannot be explained is refused without the others: `refused` lists the first hundred, the
-        results list all.
+        it differs from the request in `?request=`. Or send `multipart/form-data` with a zip archive
+        of images in the part `archive`, and a request for all of them in the part `request`; the
+        key of an item is its path in the archive. Hidden files are left out.
+
+        Items run at the priority `batch`. An item that cannot be explained is refused without the
+        others: `refused` lists the first hundred, the results list all.
 
         Answers 202 with `Location`. With `Idempotency-Key`, a retry returns the same batch.
         """
         key = parse_idempotency_key(request)
-        batch_request = parse_batch_request(request)
-        deps.served_models.require(batch_request.model or deps.settings.default_model)
         if not uploads.acquire(timeout=UPLOAD_WAIT_S):
             raise TooManyBatchUploads(
                 "Too many batches are being received. Retry later.", retry_after_s=POLL_AFTER_S
             )
         try:
-            with spooled_body(request, max_bytes=deps.settings.batch_max_bytes) as (body, digest):
-                return _accept(deps, batch_request, body, _bound(key, digest, batch_request))
+            with received_batch(request, deps.settings) as received:
+                deps.served_models.require(
+                    received.request.parsed.model or deps.settings.default_model
+                )
+                return _accept(deps, received, key and IdempotencyKey(key, received.digest))
         finally:
             uploads.release()
 
@@ -199,9 +194,7 @@ def _add_retry(blueprint: Blueprint, deps: Dependencies) -> None:
         return response
 
 
-def _accept(
-    deps: Dependencies, batch_request: BatchRequest, body: IO[bytes], key: IdempotencyKey | None
-) -> Response:
+def _accept(deps: Dependencies, received: ReceivedBatch, key: IdempotencyKey | None) -> Response:
     """Accept a batch, or return the one that was accepted with the same key."""
     caller, service = current_caller(), deps.batches.service
     owner = BatchOwner(new_job_id(), caller.context, caller.quotas)
@@ -211,26 +204,16 @@ def _accept(
         if accepted_before:
             batch = deps.lookup.read_batch(batch_id, context=caller.context)
             return _accepted_response(batch, service.refused_items(batch))
-    max_bytes = max_body_bytes(deps.settings.max_upload_bytes)
     accepted = service.accept(
         NewBatch(
-            lines=read_lines(body, max_bytes=max_bytes),
-            parse=item_parser(batch_request, max_bytes=max_bytes),
+            items=received.items,
             owner=owner,
             options=BatchOptions(quotas=caller.quotas),
-            webhook_url=deps.submit_service.webhook_url(batch_request.webhook),
+            webhook_url=deps.submit_service.webhook_url(received.request.webhook),
         ),
         key=key,
     )
     return _accepted_response(_read_accepted(deps, accepted.submission), accepted.refused)
-
-
-def _bound(key: str | None, body_digest: str, batch: BatchRequest) -> IdempotencyKey | None:
-    """Return the key with the digest of the items and of what is asked of them."""
-    if key is None:
-        return None
-    options = json.dumps([batch.fields, batch.webhook], sort_keys=True)
-    return IdempotencyKey(key, hashlib.sha256((body_digest + options).encode()).hexdigest())
 
 
 def _read_accepted(deps: Dependencies, submission: BatchSubmission) -> BatchRecord:

@@ -9,10 +9,11 @@ import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 
 from seewhy.batches.grouping import chunks_of, windows_of
 from seewhy.batches.item_jobs import BatchOwner, ItemJobs, refusal_of
-from seewhy.batches.new_batch import AcceptedBatch, NewBatch, RefusedItem
+from seewhy.batches.new_batch import AcceptedBatch, NewBatch, RefusedItem, SentItem
 from seewhy.batches.results import BatchResults
 from seewhy.errors import (
     BadImage,
@@ -212,14 +213,13 @@ class BatchService:
     def _items(self, batch: NewBatch) -> Iterator[StoredItem]:
         """Yield the items, in order, as they are stored. Raises `BatchTooLarge`."""
         keys: set[str] = set()
-
-        def prepare(numbered: tuple[int, bytes]) -> StoredItem:
-            return self._prepare(batch, *numbered)
-
-        for window in windows_of(enumerate(batch.lines)):
-            if window[-1][0] >= self._max_items:
+        count = 0
+        for window in windows_of(batch.items):
+            indices = range(count, count + len(window))
+            count += len(window)
+            if count > self._max_items:
                 raise BatchTooLarge(f"A batch has at most {self._max_items:,} items.")
-            for item in self._threads.map(prepare, window):
+            for item in self._threads.map(partial(self._prepare, batch.owner), indices, window):
                 if item.key is not None and item.key in keys:
                     error = InvalidRequest("An earlier item of this batch has the same key.")
                     yield StoredItem(key=item.key, refusal=refusal_of(error))
@@ -227,12 +227,12 @@ class BatchService:
                 keys |= {item.key} if item.key is not None else set()
                 yield item
 
-    def _prepare(self, batch: NewBatch, index: int, line: bytes) -> StoredItem:
-        key = None
+    def _prepare(self, owner: BatchOwner, index: int, sent: SentItem) -> StoredItem:
+        key = sent.key
         try:
-            parsed = batch.parse(line)
+            parsed = sent.parse()
             key = parsed.key
-            item = self._jobs.prepare(batch.owner, index, parsed.source, parsed.request)
+            item = self._jobs.prepare(owner, index, parsed.source, parsed.request)
         except (InvalidRequest, BadImage) as error:
             return StoredItem(key=key, refusal=refusal_of(error))
         return item.model_copy(update={"key": key})

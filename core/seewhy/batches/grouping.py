@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from seewhy.batches.new_batch import SentItem
 from seewhy.jobs.batch_documents import ITEMS_PER_CHUNK, StoredItem
 
 WINDOW_ITEMS = 16
@@ -9,16 +10,16 @@ WINDOW_BYTES = 16_000_000
 """How much of a batch is in memory at once, apart from one item that is larger."""
 
 
-def windows_of(lines: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    """Group lines so that few of them are in memory."""
-    window: list[tuple[int, bytes]] = []
+def windows_of(items: Iterable[SentItem]) -> Iterator[list[SentItem]]:
+    """Group items so that few of them are in memory."""
+    window: list[SentItem] = []
     size_bytes = 0
-    for numbered in lines:
-        if window and (len(window) == WINDOW_ITEMS or size_bytes + len(numbered[1]) > WINDOW_BYTES):
+    for item in items:
+        if window and (len(window) == WINDOW_ITEMS or size_bytes + item.size_bytes > WINDOW_BYTES):
             yield window
             window, size_bytes = [], 0
-        window.append(numbered)
-        size_bytes += len(numbered[1])
+        window.append(item)
+        size_bytes += item.size_bytes
     if window:
         yield window
 

@@ -19,17 +19,24 @@ class ParsedItem:
     key: str | None = None
 
 
-ParseItem = Callable[[bytes], ParsedItem]
-"""Parses one item. Raises `InvalidRequest` or `BadImage`."""
+@dataclass(frozen=True, slots=True)
+class SentItem:
+    """An item before it is parsed."""
+
+    size_bytes: int
+    """How much of it is in memory once it is parsed."""
+    parse: Callable[[], ParsedItem]
+    """Raises `InvalidRequest` or `BadImage`."""
+    key: str | None = None
+    """Its key, if that is known before it is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
     """A batch to accept."""
 
-    lines: Iterable[bytes]
-    """Its items, in a form that `parse` reads; read once."""
-    parse: ParseItem
+    items: Iterable[SentItem]
+    """Read once, in order."""
     owner: BatchOwner
     options: BatchOptions
     webhook_url: str | None = None
