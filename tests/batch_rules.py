@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ledger_harness import MemoryHarness, RedisHarness
 from seewhy.ledger.types import (
     BatchItem,
+    BatchRecord,
     BatchRestoration,
     BatchState,
     BatchSubmission,
@@ -50,6 +51,7 @@ class BatchRules(RuleBasedStateMachine):
         restored=st.sampled_from([False, False, True]),
         cancelled=st.booleans(),
         webhook=st.sampled_from([None, "https://one.test/batch"]),
+        listing=st.sampled_from([False, False, True]),
     )
     def create_batch(
         self,
@@ -58,10 +60,17 @@ class BatchRules(RuleBasedStateMachine):
         restored: bool,
         cancelled: bool,
         webhook: str | None,
+        listing: bool,
     ) -> None:
         name = f"batch-{len(self.batches)}"
         submission = BatchSubmission(
-            name, total, 0, "a batch", context=context, webhook_url=webhook
+            name,
+            0 if listing else total,
+            0,
+            "a batch",
+            context=context,
+            webhook_url=webhook,
+            listing=listing,
         )
         self.batches.append(submission)
         if restored:
@@ -72,7 +81,9 @@ class BatchRules(RuleBasedStateMachine):
             self.both_batches(lambda x: x.create(submission))
 
     def items_of(self, batch: BatchSubmission, fingerprint: str | None) -> list[BatchItem]:
-        ids = [f"{batch.batch_id}-{index}" for index in range(batch.total)]
+        current = self.memory.batches.read(batch.batch_id)
+        total = current.total if current else batch.total
+        ids = [f"{batch.batch_id}-{index}" for index in range(total)]
         self.jobs += [job for job in ids if job not in self.jobs]
         return [
             BatchItem(
@@ -108,6 +119,9 @@ class BatchRules(RuleBasedStateMachine):
         if leased is None:
             return
         batch = next(each for each in self.batches if each.batch_id == leased.batch_id)
+        if leased.state is BatchState.LISTING:
+            self.list_items(leased, owner, first=first, release=release, refuse=refuse)
+            return
         chosen = self.items_of(batch, fingerprint)[first:]
         if refuse and chosen:
             chosen[-1] = BatchItem(newly_refused=True)
@@ -116,6 +130,16 @@ class BatchRules(RuleBasedStateMachine):
         self.both_batches(lambda x: x.submit_many(batch.batch_id, owner, chosen, **more))
         if release:
             self.both_batches(lambda x: x.release(batch.batch_id, owner, retry_in_ms=100))
+
+    def list_items(
+        self, batch: BatchRecord, owner: str, *, first: int, release: bool, refuse: bool
+    ) -> None:
+        """Add two items; sometimes end the listing, or fail it."""
+        name = batch.batch_id
+        if refuse and first == 0:
+            self.both_batches(lambda x: x.fail(name, owner, code="c", detail="d"))
+        more = {"first": first, "count": 2, "complete": release, "lease_ms": LEASE_MS}
+        self.both_batches(lambda x: x.extend(name, owner, **more))
 
     @rule(back=BATCHES, owner=ACCEPTORS, first=st.integers(0, 3), size=st.integers(1, 4))
     def cancel_batch(self, back: int, owner: str, first: int, size: int) -> None:

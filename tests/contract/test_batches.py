@@ -78,6 +78,20 @@ def read(harness: LedgerHarness, batch_id: str = "b") -> BatchRecord:
     return batch
 
 
+def extend(
+    harness: LedgerHarness,
+    *,
+    first: int,
+    count: int,
+    complete: bool = False,
+    owner: str = "acceptor",
+    batch_id: str = "b",
+) -> BatchProgress:
+    return harness.batches.extend(
+        batch_id, owner, first=first, count=count, complete=complete, lease_ms=LEASE_MS
+    )
+
+
 def claim(harness: LedgerHarness, limit: int = 100) -> list[Claim]:
     return harness.ledger.claim(lanes_of("m"), owner="w", limit=limit)
 
@@ -285,6 +299,76 @@ def test_a_tenant_has_a_limited_number_of_unfinished_batches(harness: LedgerHarn
     harness.ledger.cancel("one-0")
     assert read(harness, "one").state is BatchState.FINISHED
     assert harness.batches.create(BatchSubmission("four", 1, 0, "x")).created
+
+
+def test_a_batch_is_listed_in_steps_before_its_items_become_jobs(harness: LedgerHarness) -> None:
+    create(harness, 0, listing=True)
+    assert read(harness).state is BatchState.LISTING
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) == read(harness)
+    early = harness.batches.submit_many("b", "acceptor", items(1), first=0, lease_ms=LEASE_MS)
+    assert not early.held, "not before it is listed"
+    assert extend(harness, first=0, count=2) == BatchProgress(True, 2)
+    assert extend(harness, first=0, count=2) == BatchProgress(True, 2), "the same again"
+    assert extend(harness, first=2, count=0) == BatchProgress(True, 2), "renews the lease"
+    assert extend(harness, first=2, count=1, owner="another") == BatchProgress(held=False)
+    assert extend(harness, first=2, count=1, complete=True) == BatchProgress(True, 3)
+    assert (read(harness).state, read(harness).total) == (BatchState.ACCEPTING, 3)
+    assert not extend(harness, first=3, count=1).held, "nothing is added to it any more"
+    harness.batches.submit_many("b", "acceptor", items(3), first=0, lease_ms=LEASE_MS)
+    assert counts(read(harness)) == {"queued": 3}
+
+
+def test_each_step_of_a_listing_renews_the_lease(harness: LedgerHarness) -> None:
+    create(harness, 0, listing=True)
+    harness.batches.lease("acceptor", lease_ms=LEASE_MS)
+    for _ in range(3):
+        harness.advance(LEASE_MS - 1)
+        assert extend(harness, first=0, count=0).held
+        assert harness.batches.lease("another", lease_ms=LEASE_MS) is None
+    harness.advance(LEASE_MS)
+    assert harness.batches.lease("another", lease_ms=LEASE_MS) is not None
+    assert not extend(harness, first=0, count=5).held
+
+
+def test_a_batch_that_cannot_be_listed_fails_and_counts_no_longer(harness: LedgerHarness) -> None:
+    reason = {"code": "batch_too_large", "detail": "Too many."}
+    for name in ("one", "two", "three"):
+        create(harness, 0, name, listing=True, webhook_url="https://hooks.test/x")
+        leased = harness.batches.lease("acceptor", lease_ms=LEASE_MS)
+        assert leased is not None
+        extend(harness, first=0, count=4, batch_id=name)
+        assert not harness.batches.fail(name, "another", **reason)
+        assert harness.batches.fail(name, "acceptor", **reason)
+        assert not harness.batches.fail(name, "acceptor", **reason), "it has ended"
+        failed = read(harness, name)
+        assert (failed.state, failed.total) == (BatchState.FAILED, 0)
+        assert (failed.error_code, failed.error_detail) == ("batch_too_large", "Too many.")
+        assert failed.finished_ms == START_MS
+        assert harness.batches.cancel(name) == failed
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is None
+    create(harness, 1, "four")
+    lease = harness.outbox.lease_origin(limit=10)
+    assert lease is not None
+    assert {each.subject_id for each in lease.deliveries} == {"one", "two", "three"}
+
+
+def test_a_listing_is_cancelled_at_once(harness: LedgerHarness) -> None:
+    create(harness, 0, listing=True)
+    harness.batches.lease("acceptor", lease_ms=LEASE_MS)
+    harness.batches.release("b", "acceptor", retry_in_ms=5_000)
+    harness.batches.cancel("b")
+    leased = harness.batches.lease("acceptor", lease_ms=LEASE_MS)
+    assert leased is not None
+    assert leased.cancel_requested
+    extend(harness, first=0, count=0, complete=True)
+    harness.batches.submit_many("b", "acceptor", [], first=0, lease_ms=LEASE_MS)
+    assert read(harness).state is BatchState.CANCELLED
+
+
+def test_a_lost_listing_is_restored_as_one(harness: LedgerHarness) -> None:
+    submission = BatchSubmission("b", 0, 0, "the batch", listing=True)
+    assert harness.batches.restore(BatchRestoration(submission, START_MS))
+    assert (read(harness).state, read(harness).total) == (BatchState.LISTING, 0)
 
 
 def test_a_batch_with_the_same_key_is_accepted_once(harness: LedgerHarness) -> None:

@@ -1,13 +1,12 @@
 """Batches sent as zip archives, over HTTP."""
 
-import io
 import json
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
+from bad_inputs.case import MULTIPART, form, part
 from batch_requests import results_of
 from http_api import assert_problem, finish_next_job
 from images import ENCODED
@@ -24,18 +23,21 @@ def settings_overrides() -> dict[str, Any]:
 
 
 def submit_archive(client: FlaskClient, archive: bytes, *, key: str = "", **fields: Any) -> Any:
-    return send_form(
-        client,
-        archive=(io.BytesIO(archive), "photos.zip"),
-        **({"request": json.dumps(fields)} if fields else {}),
+    request = [part("request", json.dumps(fields).encode(), kind="application/json")]
+    return send_form(client, archive_part(archive), *(request if fields else []), key=key)
+
+
+def send_form(client: FlaskClient, *parts: bytes, key: str = "") -> Any:
+    return client.post(
+        "/v1/batches",
+        data=form(*parts),
+        content_type=MULTIPART,
         headers={"Idempotency-Key": key} if key else {},
     )
 
 
-def send_form(client: FlaskClient, *, headers: Any = None, **parts: Any) -> TestResponse:
-    return client.post(
-        "/v1/batches", data=parts, content_type="multipart/form-data", headers=headers or {}
-    )
+def archive_part(archive: bytes) -> bytes:
+    return part("archive", archive, file="photos.zip", kind="application/zip")
 
 
 def test_the_images_of_an_archive_become_items_under_their_paths(
@@ -85,7 +87,8 @@ def test_what_is_no_image_is_refused_without_the_others(
 def test_a_key_accepts_the_same_archive_once_in_any_form(client: FlaskClient, cat: bytes) -> None:
     archive = archive_of([("cat.jpg", cat)])
     first = submit_archive(client, archive, key="k", outputs=[])
-    again = submit_archive(client, archive, key="k", outputs=[])  # with another boundary
+    parts = [part("request", b'{"outputs":[]}'), archive_part(archive)]
+    again = send_form(client, *parts, key="k")
     assert again.get_json()["id"] == first.get_json()["id"]
     other = submit_archive(client, archive, key="k")
     assert_problem(other, 422, "idempotency_key_reused")
@@ -94,27 +97,21 @@ def test_a_key_accepts_the_same_archive_once_in_any_form(client: FlaskClient, ca
 
 
 def test_a_form_without_a_usable_archive_is_refused(client: FlaskClient, cat: bytes) -> None:
-    def archive() -> Any:
-        return io.BytesIO(archive_of([("cat.jpg", cat)])), "photos.zip"
-
-    for parts in (
-        {},
-        {"archive": "text"},
-        {"archive": [archive(), archive()]},
-        {"archive": archive(), "image": archive()},
-        {"archive": archive(), "request": ["{}", "{}"]},
-        {"archive": archive(), "request": "[]"},
-        {"archive": archive(), "request": '{"priority": "interactive"}'},
-        {"archive": archive(), "request": '{"surprise": 1}'},
-        {"archive": (io.BytesIO(b"no archive"), "photos.zip")},
-    ):
-        assert_problem(send_form(client, **parts), 422, "invalid_request")
-    response = client.post(
-        "/v1/batches",
-        query_string={"request": "{}"},
-        data={"archive": archive()},
-        content_type="multipart/form-data",
+    archive = archive_part(archive_of([("cat.jpg", cat)]))
+    bodies: tuple[tuple[bytes, ...], ...] = (
+        (),
+        (part("archive", b"text"),),
+        (archive, archive),
+        (archive, part("image", cat, file="cat.jpg")),
+        (archive, part("request", b"{}"), part("request", b"{}")),
+        (archive, part("request", b"[]")),
+        (archive, part("request", b'{"priority": "interactive"}')),
+        (archive, part("request", b'{"surprise": 1}')),
+        (archive_part(b"no archive"),),
     )
+    for parts in bodies:
+        assert_problem(send_form(client, *parts), 422, "invalid_request")
+    response = client.post("/v1/batches?request={}", data=form(archive), content_type=MULTIPART)
     assert "part of the form" in assert_problem(response, 422, "invalid_request")
 
 

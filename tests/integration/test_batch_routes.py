@@ -122,7 +122,7 @@ def test_a_bad_request_of_the_whole_batch_is_refused(
 
 def test_an_empty_batch_and_another_media_type_are_refused(client: FlaskClient) -> None:
     assert "no items" in assert_problem(submit_batch(client, ["", " "]), 422, "invalid_request")
-    response = client.post("/v1/batches", json={})
+    response = client.post("/v1/batches", data=b"x", content_type="text/plain")
     assert "x-ndjson" in assert_problem(response, 422, "invalid_request")
 
 

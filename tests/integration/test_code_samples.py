@@ -24,6 +24,7 @@ from seewhy_api.openapi.code_samples import code_samples
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.openapi.examples import SMALL_PNG_BASE64
 from servers.process_cluster import MODEL, start_cluster
+from servers.s3 import S3Server
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
 from zip_archives import archive_of
@@ -49,15 +50,22 @@ def name_of(operation_id: str, sample: Mapping[str, str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def service(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def service(
+    valkey: RedisServer, s3: S3Server, photos: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
     """The variables of the samples, for an API that requires keys and a worker with the stub."""
+    s3.client().create_bucket(Bucket="photos")
+    s3.client().put_object(
+        Bucket="photos", Key="2026/cat.jpg", Body=(photos / "cat.jpg").read_bytes()
+    )
     with valkey.client() as client:
         client.flushdb()
     directory = tmp_path_factory.mktemp("samples")
     settings = load(
         {},
         redis_url=valkey.url,
-        store_url=f"file://{directory}/objects",
+        **s3.settings("a-store") | {"store_url": f"file://{directory}/objects"},
+        image_buckets="photos",
         default_model=MODEL,
         api_port=free_port(),
         auth="keys",

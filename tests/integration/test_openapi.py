@@ -120,6 +120,12 @@ def test_every_example_matches_its_schema(document: dict[str, Any]) -> None:
             if "example" in parameter:
                 Draft202012Validator(parameter["schema"]).validate(parameter["example"])
                 checked += 1
+    for name, item in document["webhooks"].items():
+        media = item["post"]["requestBody"]["content"]["application/json"]
+        validator = Draft202012Validator(components | media["schema"])
+        for example in media["examples"].values():
+            assert [str(m) for m in validator.iter_errors(example["value"])] == [], name
+            checked += 1
     assert checked > 50
 
 

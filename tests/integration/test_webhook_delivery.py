@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from jsonschema import Draft202012Validator
 from standardwebhooks import Webhook
 
+from batch_requests import item, ndjson
 from seewhy.client import Client, Explanation
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import load
@@ -57,6 +59,20 @@ def wait_for_webhook(client: Client, job_id: str, status: str) -> Explanation:
     return client.get(job_id)
 
 
+def document_of(cluster: ProcessCluster) -> Any:
+    return httpx2.get(f"{cluster.url}/openapi.json").raise_for_status().json()
+
+
+def mistakes_in(payload: Any, document: Any, webhook: str) -> list[str]:
+    """Return how a message differs from the OpenAPI document, in which no field is optional."""
+    for schema in document["components"]["schemas"].values():
+        if "properties" in schema:
+            schema["additionalProperties"] = False
+    body = document["webhooks"][webhook]["post"]["requestBody"]["content"]["application/json"]
+    validator = Draft202012Validator({"components": document["components"]} | body["schema"])
+    return [mistake.message for mistake in validator.iter_errors(payload)]
+
+
 def shape(value: Any) -> Any:
     """Return the field names and types of a payload, without its values."""
     if isinstance(value, dict):
@@ -90,6 +106,30 @@ def test_a_delivery_matches_the_documentation_and_verifies(
     assert explanation.finished_at is not None
     assert payload["timestamp"] == explanation.finished_at.isoformat().replace("000+00:00", "Z")
     assert payload["data"]["links"]["self"] == f"/v1/explanations/{ticket.id}"
+    assert mistakes_in(payload, document_of(cluster), "explanation_ended") == []
+
+
+def test_the_message_of_a_batch_is_delivered_as_the_openapi_document_says(
+    cluster: ProcessCluster, cat: bytes
+) -> None:
+    with receiving(answer(NO_CONTENT)) as receiver:
+        request = json.dumps({"webhook": f"http://127.0.0.1:{receiver.port}/"})
+        response = httpx2.post(
+            f"{cluster.url}/v1/batches",
+            params={"request": request},
+            headers={"Content-Type": "application/x-ndjson"},
+            content=ndjson([item(cat), "bad"]),
+        )
+        assert response.status_code == 202, response.text
+        wait_until(lambda: bool(receiver.messages), what="the batch has ended", limit_s=60)
+        (message,) = receiver.messages
+    payload = Webhook(SECRET).verify(message.body, dict(message.headers))
+    assert (payload["type"], payload["data"]["id"]) == ("batch.finished", response.json()["id"])
+    document = document_of(cluster)
+    assert mistakes_in(payload, document, "batch_ended") == []
+    assert mistakes_in(payload, document, "explanation_ended") != [], "the document can refuse"
+    del payload["data"]["counts"]["refused"]
+    assert mistakes_in(payload, document, "batch_ended") != []
 
 
 def test_a_failed_delivery_is_retried_on_schedule_and_redelivered_on_request(

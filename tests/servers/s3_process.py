@@ -129,7 +129,8 @@ def _request(environ: dict[str, Any], query: str, signed_headers: str) -> AWSReq
     headers = EnvironHeaders(environ)
     return AWSRequest(
         method=environ["REQUEST_METHOD"],
-        url=f"http://{environ['HTTP_HOST']}{path}?{query}",
+        # Like S3, which reads + in a query as a space, and signs a space as %20.
+        url=f"http://{environ['HTTP_HOST']}{path}?{query.replace('+', '%20')}",
         headers={name: headers.get(name, "") for name in signed_headers.split(";")},
     )
 

@@ -7,7 +7,12 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from seewhy.ledger.types import BatchState
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.request import ExplanationRequest
-from seewhy_api.http.explanation_body import ResponseModel, Timestamp, WebhookDelivery
+from seewhy_api.http.explanation_body import (
+    Reason,
+    ResponseModel,
+    Timestamp,
+    WebhookDelivery,
+)
 from seewhy_api.http.upload_bodies import FileContent
 
 JsonLines = Annotated[
@@ -50,10 +55,19 @@ class ResultsQuery(BaseModel):
     )
 
 
+class ImageFolder(ExplanationRequest):
+    """A folder of images to list, and the fields of a request for each of them."""
+
+    image_prefix: str = Field(
+        pattern=r"^s3://[^/]+/(.*/)?$",
+        description="A folder of a bucket that the operator has allowed, as `s3://BUCKET/FOLDER/`.",
+    )
+
+
 class ItemCounts(ResponseModel):
     """How many items of a batch are in which state."""
 
-    total: int
+    total: int = Field(description="Grows while the batch is listed.")
     waiting: int = Field(description="Not jobs yet.")
     refused: int
     queued: int
@@ -75,23 +89,29 @@ class BatchLinks(ResponseModel):
     retry: str | None
 
 
-class Batch(ResponseModel):
-    """A batch: its status, and how many of its items are in which state."""
+class EndedBatch(ResponseModel):
+    """What a batch and the message that it has ended share."""
 
     id: str
     status: BatchState
+    error: Reason | None = Field(description="Why the batch failed.")
     counts: ItemCounts
-    cancel_requested: bool
-    eta_s: int | None = Field(
-        description="When it will have ended, in seconds, estimated from its recent pace."
-    )
     created_at: Timestamp | None
     accepted_at: Timestamp | None = Field(description="When the last item became a job.")
     finished_at: Timestamp | None
     retry_of: str | None = Field(description="The batch whose failed items these are.")
     retry: int = Field(description="How many batches it repeats, one after the other.")
-    webhook: WebhookDelivery | None
     links: BatchLinks
+
+
+class Batch(EndedBatch):
+    """A batch: its status, and how many of its items are in which state."""
+
+    cancel_requested: bool
+    eta_s: int | None = Field(
+        description="When it will have ended, in seconds, estimated from its recent pace."
+    )
+    webhook: WebhookDelivery | None
 
 
 class RefusedItem(ResponseModel):

@@ -12,6 +12,7 @@ from seewhy.ledger.types import BatchRecord
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http import batch_body
 from seewhy_api.http.batch_body import Batch, BatchLinks, ItemCounts, SubmittedBatch
+from seewhy_api.http.explanation_body import Reason
 from seewhy_api.http.serializers import format_time, serialize_explanation, serialize_webhook
 
 COUNTED = ("refused", "queued", "running", "succeeded", "failed", "cancelled", "expired")
@@ -29,6 +30,9 @@ def serialize_batch(batch: BatchRecord) -> Batch:
     return Batch(
         id=batch.batch_id,
         status=batch.state,
+        error=Reason(code=batch.error_code, detail=batch.error_detail or "")
+        if batch.error_code
+        else None,
         counts=ItemCounts(total=batch.total, waiting=waiting, **counts),
         cancel_requested=batch.cancel_requested,
         eta_s=None if eta_ms is None else math.ceil(eta_ms / 1000),

@@ -1,4 +1,4 @@
-"""Receives the items of a batch: JSON lines, or the images of a zip archive."""
+"""Receives a batch: JSON lines, the images of a zip archive, or a folder of images to list."""
 
 import hashlib
 import json
@@ -16,15 +16,17 @@ from werkzeug.formparser import FormDataParser
 from seewhy.batches.archive_items import ArchiveLimits, archive_items
 from seewhy.batches.new_batch import ParsedItem, SentItem
 from seewhy.errors import InvalidRequest, RequestTooLarge
+from seewhy.jobs.batch_documents import ListedImages
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.settings import Settings
-from seewhy_api.http.batch_request import BatchRequest, parse_batch_request
-from seewhy_api.http.json_body import MAX_FORM_PARTS, MAX_JSON_BYTES
+from seewhy_api.http.batch_request import BatchRequest, batch_request_of, parse_batch_request
+from seewhy_api.http.json_body import MAX_FORM_PARTS, MAX_JSON_BYTES, parse_json
 from seewhy_api.http.parsing import MAX_KEY_LENGTH, max_body_bytes, parse_document
 from seewhy_api.http.problems import describe, mistakes_of
 
 NDJSON = "application/x-ndjson"
 FORM = "multipart/form-data"
+JSON = "application/json"
 SPOOL_MEMORY_BYTES = 1_000_000
 BLOCK_BYTES = 65_536
 OF_THE_BATCH = ("priority", "webhook")
@@ -36,10 +38,12 @@ class ReceivedBatch:
     """A batch as its client sent it."""
 
     request: BatchRequest
-    items: Iterable[SentItem]
-    """Read once. Raises `InvalidRequest` and `BatchTooLarge`."""
     body_digest: str
-    """The SHA-256 of what holds the items."""
+    """The SHA-256 of what holds or names the items."""
+    items: Iterable[SentItem] = ()
+    """Read once. Raises `InvalidRequest` and `BatchTooLarge`."""
+    listed: ListedImages | None = None
+    """The folder to list, instead of items."""
 
     @property
     def digest(self) -> str:
@@ -60,10 +64,12 @@ def received_batch(request: Request, settings: Settings) -> Iterator[ReceivedBat
             yield _receive_lines(request, stack, settings)
         elif request.mimetype == FORM:
             yield _receive_archive(request, stack, settings)
+        elif request.mimetype == JSON:
+            yield _receive_folder(request)
         else:
             raise InvalidRequest(
-                f"Send {NDJSON}, one JSON object on each line, or {FORM} with a zip archive of "
-                "images in the part archive."
+                f"Send {NDJSON}, one JSON object on each line, {FORM} with a zip archive of images "
+                f"in the part archive, or {JSON} with image_prefix."
             )
 
 
@@ -74,7 +80,7 @@ def _receive_lines(request: Request, stack: ExitStack, settings: Settings) -> Re
         spool.write(block)
     max_bytes = max_body_bytes(settings.max_upload_bytes)
     digest = _digest(spool)
-    return ReceivedBatch(batch, read_lines(spool, batch, max_bytes=max_bytes), digest)
+    return ReceivedBatch(batch, digest, read_lines(spool, batch, max_bytes=max_bytes))
 
 
 def _receive_archive(request: Request, stack: ExitStack, settings: Settings) -> ReceivedBatch:
@@ -106,7 +112,21 @@ def _receive_archive(request: Request, stack: ExitStack, settings: Settings) -> 
         max_unpacked_bytes=settings.batch_max_bytes,
     )
     spool = archives[0].stream
-    return ReceivedBatch(batch, archive_items(spool, batch.parsed, limits), _digest(spool))
+    return ReceivedBatch(batch, _digest(spool), archive_items(spool, batch.parsed, limits))
+
+
+def _receive_folder(request: Request) -> ReceivedBatch:
+    request.max_content_length = MAX_JSON_BYTES
+    fields = parse_json(request.get_data(cache=False))
+    prefix = fields.pop("image_prefix", None) if isinstance(fields, dict) else None
+    if not isinstance(prefix, str) or "request" in request.args:
+        raise InvalidRequest(
+            "The JSON must be an object with image_prefix, which is a string, and the fields of a "
+            "request; nothing of it belongs in the query."
+        )
+    batch = batch_request_of(fields)
+    digest = hashlib.sha256(prefix.encode()).hexdigest()
+    return ReceivedBatch(batch, digest, listed=ListedImages(prefix=prefix, request=batch.parsed))
 
 
 def _new_spool(stack: ExitStack) -> IO[bytes]:

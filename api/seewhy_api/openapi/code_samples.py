@@ -33,10 +33,12 @@ def code_samples(
     operation: Operation, *, method: str, path: str, is_public: bool
 ) -> list[dict[str, str]]:
     """Return samples for each language, in the form of the extension `x-codeSamples`."""
-    first, *others = operation.bodies or (None,)
+    bodies: list[tuple[Body | None, dict[str, str]]] = [(None, {})]
+    if operation.bodies:
+        bodies = [(operation.bodies[0], {})]
+        bodies += [(b, {"label": b.media_type}) for b in operation.bodies[1:] if b.has_sample]
     samples: list[dict[str, str]] = []
-    for body in (first, *(other for other in others if other and other.has_sample)):
-        label = {"label": body.media_type} if body and body is not first else {}
+    for body, label in bodies:
         for language, write in (("Shell", _curl), ("JavaScript", _javascript)):
             source = write(operation, body, method, path, is_public=is_public)
             samples.append({"lang": language, **label, "source": source})

@@ -27,6 +27,7 @@ from seewhy_api.openapi.declarations import (
 from seewhy_api.openapi.examples import DESCRIPTION, RESPONSES, SECURITY_SCHEMES, TAGS
 from seewhy_api.openapi.problem_responses import error_examples, problem_responses
 from seewhy_api.openapi.schemas import Schemas, Use
+from seewhy_api.openapi.webhooks import USES, describe_webhooks
 
 _REFERENCE = re.compile(r'"\$ref": "#/components/schemas/([^"]+)"')
 
@@ -65,10 +66,12 @@ def described_routes(app: Flask) -> list[Route]:
 def build_document(app: Flask) -> dict[str, Any]:
     """Describe every route of `app` in OpenAPI 3.1. Raises `ValueError` as `described_routes`."""
     routes = described_routes(app)
-    schemas = Schemas([(Problem, "serialization"), *(use for r in routes for use in _uses(r))])
+    uses = (use for route in routes for use in _uses(route))
+    schemas = Schemas([(Problem, "serialization"), *USES, *uses])
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
+    webhooks = describe_webhooks(schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -80,8 +83,9 @@ def build_document(app: Flask) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
+        "webhooks": webhooks,
         "components": {
-            "schemas": _used(schemas.components, paths),
+            "schemas": _used(schemas.components, paths, webhooks),
             "headers": {name: _parameter(header) for name, header in RESPONSE_HEADERS.items()},
             "examples": {
                 **{name: {"value": value} for name, value in RESPONSES.items()},
@@ -207,10 +211,10 @@ def _answer(answer: Answer, schemas: Schemas) -> dict[str, Any]:
     return described
 
 
-def _used(components: Mapping[str, Any], paths: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the components that the paths refer to, also through others."""
+def _used(components: Mapping[str, Any], *parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the components that parts of the document refer to, also through others."""
     used: set[str] = set()
-    pending = set(_REFERENCE.findall(json.dumps(paths)))
+    pending = set(_REFERENCE.findall(json.dumps(parts)))
     while pending:
         used |= pending
         found = (_REFERENCE.findall(json.dumps(components[name])) for name in pending)

@@ -46,6 +46,8 @@ IMAGE_ID = "4ac6c0b9a1a8e92e60f1d7dde0e45f4e14f3e27dd3b8ab6e5b3d2f3e9c1b7a55"
 
 BATCH_ITEMS = f'{{"key": "tile-1", "image_base64": "{SMALL_PNG_BASE64}"}}\n'
 
+IMAGE_FOLDER: dict[str, Any] = {"image_prefix": "s3://photos/2026/", "targets": "top:3"}
+
 _PATH = f"/v1/explanations/{EXAMPLE_ID}"
 _SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
 
@@ -159,6 +161,7 @@ _BATCH_PATH = f"/v1/batches/{EXAMPLE_ID}"
 ACCEPTING: dict[str, Any] = {
     "id": EXAMPLE_ID,
     "status": "accepting",
+    "error": None,
     "counts": {
         "total": 3,
         "waiting": 2,
@@ -194,6 +197,33 @@ ACCEPTING: dict[str, Any] = {
             "detail": "The content is not JPEG, PNG or WebP.",
         }
     ],
+}
+
+EXPLANATION_MESSAGE: dict[str, Any] = {
+    "type": "explanation.succeeded",
+    "timestamp": SUCCEEDED["finished_at"],
+    "data": {
+        **{name: SUCCEEDED[name] for name in ("id", "status", "model", "method", "priority")},
+        **{name: SUCCEEDED[name] for name in ("metadata", "attempts", "error")},
+        **{name: SUCCEEDED[name] for name in ("submitted_at", "finished_at")},
+        "links": {"self": _PATH},
+    },
+}
+BATCH_MESSAGE: dict[str, Any] = {
+    "type": "batch.finished",
+    "timestamp": "2026-09-21T14:15:02.345Z",
+    "data": {
+        "id": EXAMPLE_ID,
+        "status": "finished",
+        "error": None,
+        "counts": {**ACCEPTING["counts"], "waiting": 0, "succeeded": 2},
+        "created_at": ACCEPTING["created_at"],
+        "accepted_at": "2026-09-21T14:13:20.900Z",
+        "finished_at": "2026-09-21T14:15:02.345Z",
+        "retry_of": None,
+        "retry": 0,
+        "links": {**ACCEPTING["links"], "cancel": None},
+    },
 }
 
 RESPONSES: Mapping[str, Any] = MappingProxyType(

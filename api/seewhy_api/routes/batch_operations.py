@@ -7,6 +7,7 @@ from seewhy_api.http.batch_body import (
     ArchiveForm,
     Batch,
     BatchQuery,
+    ImageFolder,
     JsonLines,
     ResultsQuery,
     SubmittedBatch,
@@ -38,6 +39,7 @@ SUBMIT = Operation(
             content_types={"archive": "application/zip", "request": JSON},
             has_sample=True,
         ),
+        Body(model=ImageFolder, examples={"a folder": examples.IMAGE_FOLDER}, has_sample=True),
     ),
     answers=(
         Answer(

@@ -59,7 +59,10 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         `image_id` and `image_url`, an optional `key` that names the item, and the fields in which
         it differs from the request in `?request=`. Or send `multipart/form-data` with a zip archive
         of images in the part `archive`, and a request for all of them in the part `request`; the
-        key of an item is its path in the archive. Hidden files are left out.
+        key of an item is its path in the archive. Hidden files are left out. Or send
+        `application/json` with `image_prefix`, a folder of a bucket, and the fields of a request:
+        the answer comes at once, and the status is `listing` until all objects of the folder are
+        items. The batch has `failed`, and no item, when there are too many.
 
         Items run at the priority `batch`. An item that cannot be explained is refused without the
         others: `refused` lists the first hundred, the results list all.
@@ -76,7 +79,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
                 deps.served_models.require(
                     received.request.parsed.model or deps.settings.default_model
                 )
-                return _accept(deps, received, key and IdempotencyKey(key, received.digest))
+                return _accept(deps, received, key)
         finally:
             uploads.release()
 
@@ -194,10 +197,11 @@ def _add_retry(blueprint: Blueprint, deps: Dependencies) -> None:
         return response
 
 
-def _accept(deps: Dependencies, received: ReceivedBatch, key: IdempotencyKey | None) -> Response:
+def _accept(deps: Dependencies, received: ReceivedBatch, key_text: str | None) -> Response:
     """Accept a batch, or return the one that was accepted with the same key."""
     caller, service = current_caller(), deps.batches.service
     owner = BatchOwner(new_job_id(), caller.context, caller.quotas)
+    key = IdempotencyKey(key_text, received.digest) if key_text is not None else None
     if key:
         batch_id, accepted_before = service.reserve(key, owner)
         owner = replace(owner, batch_id=batch_id)
@@ -208,7 +212,7 @@ def _accept(deps: Dependencies, received: ReceivedBatch, key: IdempotencyKey | N
         NewBatch(
             items=received.items,
             owner=owner,
-            options=BatchOptions(quotas=caller.quotas),
+            options=BatchOptions(quotas=caller.quotas, listed=received.listed),
             webhook_url=deps.submit_service.webhook_url(received.request.webhook),
         ),
         key=key,

@@ -1,11 +1,17 @@
 """The webhook payload: that an explanation or a batch ended, and how. Results are fetched."""
 
 import json
-from typing import Any
 
 from seewhy.ledger.types import BatchRecord, JobRecord
+from seewhy_api.http.batch_body import EndedBatch
 from seewhy_api.http.batch_serializers import serialize_batch
 from seewhy_api.http.serializers import format_time, serialize_error, serialize_summary
+from seewhy_api.http.webhook_body import (
+    BatchMessage,
+    EndedExplanation,
+    ExplanationMessage,
+    SelfLink,
+)
 
 
 def webhook_body(record: JobRecord | BatchRecord) -> bytes:
@@ -16,34 +22,33 @@ def webhook_body(record: JobRecord | BatchRecord) -> bytes:
 
     Raises `ValueError` when the job or batch has not ended.
     """
-    if isinstance(record, BatchRecord):
-        return _batch_body(record)
+    message = (
+        _batch_message(record) if isinstance(record, BatchRecord) else _explanation_message(record)
+    )
+    return json.dumps(message.model_dump(mode="json"), separators=(",", ":")).encode("ascii")
+
+
+def _explanation_message(record: JobRecord) -> ExplanationMessage:
     if not record.state.terminal:
         raise ValueError(f"Job {record.job_id} has no outcome yet.")
     finished_at = format_time(record.finished_ms)
-    payload = {
-        "type": f"explanation.{record.state}",
-        "timestamp": finished_at,
-        "data": {
-            **serialize_summary(record),
-            "error": serialize_error(record),
-            "submitted_at": format_time(record.submitted_ms),
-            "finished_at": finished_at,
-            "links": {"self": f"/v1/explanations/{record.job_id}"},
-        },
-    }
-    return _encode(payload)
+    data = EndedExplanation(
+        **serialize_summary(record),
+        error=serialize_error(record),
+        submitted_at=format_time(record.submitted_ms),
+        finished_at=finished_at,
+        links=SelfLink(self=f"/v1/explanations/{record.job_id}"),
+    )
+    return ExplanationMessage.model_validate(
+        {"type": f"explanation.{record.state}", "timestamp": finished_at, "data": data}
+    )
 
 
-def _batch_body(batch: BatchRecord) -> bytes:
+def _batch_message(batch: BatchRecord) -> BatchMessage:
     if not batch.state.terminal:
         raise ValueError(f"Batch {batch.batch_id} has not ended.")
-    view = serialize_batch(batch)
-    # The state of the delivery would differ in each attempt.
-    data = view.model_dump(mode="json", exclude={"webhook", "eta_s", "cancel_requested"})
-    payload = {"type": f"batch.{batch.state}", "timestamp": view.finished_at, "data": data}
-    return _encode(payload)
-
-
-def _encode(payload: dict[str, Any]) -> bytes:
-    return json.dumps(payload, separators=(",", ":")).encode("ascii")
+    # Without the state of the delivery, which would differ in each attempt.
+    data = EndedBatch.model_validate(serialize_batch(batch).model_dump(), extra="ignore")
+    return BatchMessage.model_validate(
+        {"type": f"batch.{batch.state}", "timestamp": data.finished_at, "data": data}
+    )

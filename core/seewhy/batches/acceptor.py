@@ -1,4 +1,4 @@
-"""The acceptor: turns the items of accepted batches into jobs, a chunk at a time.
+"""The acceptor: lists the items of accepted batches and turns them into jobs, in chunks.
 
 It works under a lease in the ledger. The ids of the jobs follow from the batch and the index of the
 item, so another process can continue at any point, and may repeat what this one did.
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 from seewhy.batches.item_jobs import BatchOwner, ItemJobs
+from seewhy.batches.listing import BatchLister
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.errors import LedgerUnavailable, ObjectNotFound, Overloaded, Unavailable
 from seewhy.ids import item_job_id, new_job_id
@@ -23,7 +24,7 @@ from seewhy.jobs.batch_documents import (
 )
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.batches import BatchLedger
-from seewhy.ledger.types import BatchItem, BatchRecord, BatchState, Submission
+from seewhy.ledger.types import BatchItem, BatchProgress, BatchRecord, BatchState, Submission
 
 SLICE_S = 2.0
 """How long one batch is worked on before the next gets its turn."""
@@ -50,21 +51,21 @@ class BatchAcceptor:
         batches: BatchLedger,
         documents: BatchDocuments,
         jobs: ItemJobs,
+        lister: BatchLister,
         wakeups: WakeupPublisher,
         recovery: Recovery,
         threads: Executor,
         lease_s: float,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read images on `threads`; a batch of a process that died is free after `lease_s`."""
         self._batches = batches
         self._documents = documents
         self._jobs = jobs
+        self._lister = lister
         self._wakeups = wakeups
         self._recovery = recovery
         self._threads = threads
         self._lease_ms = round(lease_s * 1000)
-        self._clock = clock
         self._owner = new_job_id()
         self._renewed_s = 0.0
 
@@ -77,7 +78,7 @@ class BatchAcceptor:
             batch = self._batches.lease(self._owner, lease_ms=self._lease_ms)
             if batch is None:
                 return
-            self._renewed_s = self._clock()
+            self._renewed_s = time.monotonic()
             self._work_on(batch, should_stop)
 
     def _work_on(self, batch: BatchRecord, should_stop: Callable[[], bool]) -> None:
@@ -103,21 +104,63 @@ class BatchAcceptor:
         self._batches.release(batch.batch_id, self._owner, retry_in_ms=pause_ms)
 
     def _advance(self, batch: BatchRecord, should_stop: Callable[[], bool]) -> int:
-        """Submit and cancel chunks; return the pause before the batch needs an acceptor again."""
-        ends_at = self._clock() + SLICE_S
+        """List, submit and cancel chunks; return the pause until the next acceptor, in ms."""
+        ends_at = time.monotonic() + SLICE_S
+
+        def is_over() -> bool:
+            return time.monotonic() >= ends_at or should_stop()
+
         options = BatchOptions.model_validate_json(batch.batch)
+        if batch.state is BatchState.LISTING:
+            self._list_chunks(batch, options, is_over)
+            return 0
         owner = BatchOwner(batch.batch_id, batch.context, options.quotas)
-        position = batch.position
-        while batch.state is BatchState.ACCEPTING and position < batch.total:
-            if self._clock() >= ends_at or should_stop():
+        position, accepting = batch.position, batch.state is BatchState.ACCEPTING
+        while accepting:
+            if is_over():
                 return 0
             position, pause_ms = self._submit_chunk(batch, owner, options, position)
             if pause_ms:
                 return pause_ms
+            accepting = position < batch.total
         current = self._batches.read(batch.batch_id)
         if current and current.cancel_requested and not current.state.terminal:
             self._cancel_chunks(current, options, ends_at)
         return 0
+
+    def _list_chunks(
+        self, batch: BatchRecord, options: BatchOptions, is_over: Callable[[], bool]
+    ) -> None:
+        """Add chunks to a batch that is being listed. Raises `LeaseLost` and `Unavailable`."""
+        batch_id, total = batch.batch_id, batch.total
+
+        def extend(count: int = 0, *, complete: bool = False) -> None:
+            progress = self._batches.extend(
+                batch_id,
+                self._owner,
+                first=total,
+                count=count,
+                complete=complete,
+                lease_ms=self._lease_ms,
+            )
+            self._check_held(progress)
+
+        for chunk in self._lister.chunks(
+            batch_id,
+            options,
+            first=total,
+            only_stored=batch.cancel_requested,
+            before_writing=extend,
+        ):
+            if failure := chunk.failure:
+                reason = {"code": failure.code, "detail": failure.detail}
+                self._batches.fail(batch_id, self._owner, **reason)
+                return
+            extend(len(chunk.items), complete=chunk.complete)
+            total += len(chunk.items)
+            if chunk.complete or is_over():
+                return
+        extend(complete=True)  # cancelled before everything was listed
 
     def _submit_chunk(
         self, batch: BatchRecord, owner: BatchOwner, options: BatchOptions, position: int
@@ -127,6 +170,7 @@ class BatchAcceptor:
         chunk = self._read_chunk(batch, options, number)
         if any(item.image for item in chunk.items) and not batch.cancel_requested:
             chunk = self._resolve(owner, chunk)
+            self._renew(batch.batch_id)  # another process may have written the chunk otherwise
             self._documents.write_chunk(number, chunk)
         progress = self._batches.submit_many(
             batch.batch_id,
@@ -134,14 +178,13 @@ class BatchAcceptor:
             [
                 _to_submit(batch.batch_id, index, item)
                 for index, item in enumerate(chunk.items[offset:], start=position)
+                if index < batch.total
             ],
             first=position,
             lease_ms=self._lease_ms,
             quotas=options.quotas,
         )
-        if not progress.held:
-            raise LeaseLost
-        self._renewed_s = self._clock()
+        self._check_held(progress)
         for lane, times in progress.wakeups.items():
             self._wakeups.notify(lane, times=times)
         limit = progress.limit_reached
@@ -172,17 +215,21 @@ class BatchAcceptor:
 
     def _renew(self, batch_id: str) -> None:
         """Renew the lease in time. Raises `LeaseLost`."""
-        if self._clock() - self._renewed_s < self._lease_ms / 3000:
+        if time.monotonic() - self._renewed_s < self._lease_ms / 3000:
             return
-        if not self._batches.submit_many(
-            batch_id, self._owner, [], first=0, lease_ms=self._lease_ms
-        ).held:
+        self._check_held(
+            self._batches.submit_many(batch_id, self._owner, [], first=0, lease_ms=self._lease_ms)
+        )
+
+    def _check_held(self, progress: BatchProgress) -> None:
+        """Note that the lease was renewed. Raises `LeaseLost`."""
+        if not progress.held:
             raise LeaseLost
-        self._renewed_s = self._clock()
+        self._renewed_s = time.monotonic()
 
     def _cancel_chunks(self, batch: BatchRecord, options: BatchOptions, ends_at: float) -> None:
         position = batch.cancel_position
-        while position < batch.total and self._clock() < ends_at:
+        while position < batch.total and time.monotonic() < ends_at:
             last = min(position + options.items_per_chunk, batch.total)
             ids = [item_job_id(batch.batch_id, index) for index in range(position, last)]
             progress = self._batches.cancel_jobs(

@@ -102,7 +102,7 @@ class _GuardedFile:
 def _open(file: IO[bytes], limits: ArchiveLimits) -> ZipFile:
     guarded = _GuardedFile(file, 2 * limits.max_items + FURTHER_ENTRIES)
     try:
-        return ZipFile(guarded)  # type: ignore[arg-type]
+        return ZipFile(guarded)
     except _BROKEN as error:
         raise InvalidRequest("The archive is not a zip file, or it is damaged.") from error
 

@@ -35,6 +35,7 @@ from seewhy.jobs.batch_documents import (
     BatchManifest,
     BatchOptions,
     Chunk,
+    ListedImages,
     StoredItem,
 )
 from seewhy.jobs.recovery import Recovery
@@ -97,10 +98,12 @@ class BatchService:
     def accept(self, batch: NewBatch, *, key: IdempotencyKey | None = None) -> AcceptedBatch:
         """Accept a batch; a `key` must be reserved for its id.
 
-        Raises `InvalidRequest` when it has no item, `BatchTooLarge`, `TooManyBatches` and
-        `Unavailable`.
+        Raises `InvalidRequest` when it has no item or none can be listed there, `BatchTooLarge`,
+        `TooManyBatches` and `Unavailable`.
         """
         with self._released_on_error(key, batch.owner):
+            if batch.options.listed:
+                return self._submit_listing(batch, batch.options.listed, key)
             return self._store_and_submit(
                 self._items(batch), batch.owner, batch.options, batch.webhook_url, key
             )
@@ -138,6 +141,7 @@ class BatchService:
             update={
                 "quotas": owner.quotas,
                 "items_per_chunk": ITEMS_PER_CHUNK,
+                "listed": None,
                 "retry_of": batch.batch_id,
                 "retry": options.retry + 1,
             }
@@ -188,6 +192,24 @@ class BatchService:
         )
         self._submit(submission)
         return AcceptedBatch(submission, tuple(refused))
+
+    def _submit_listing(
+        self, batch: NewBatch, listed: ListedImages, key: IdempotencyKey | None
+    ) -> AcceptedBatch:
+        """Submit a batch whose items the acceptor lists."""
+        self._jobs.check(batch.owner, listed)
+        submission = BatchSubmission(
+            batch_id=batch.owner.batch_id,
+            total=0,
+            refused=0,
+            batch=batch.options.model_dump_json(),
+            key=key,
+            context=batch.owner.context,
+            webhook_url=batch.webhook_url,
+            listing=True,
+        )
+        self._submit(submission)
+        return AcceptedBatch(submission, ())
 
     def _submit(self, submission: BatchSubmission) -> None:
         self._documents.write_manifest(BatchManifest(format=1, submission=submission))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from seewhy.batches.acceptor import BatchAcceptor
 from seewhy.batches.batch_service import BatchService
 from seewhy.batches.item_jobs import ItemJobs
+from seewhy.batches.listing import BatchLister
 from seewhy.batches.results import BatchResults
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.jobs.batch_documents import BatchDocuments
@@ -47,6 +48,9 @@ def create_batches(
     documents = BatchDocuments(store)
     results = BatchResults(batches=batches, documents=documents)
     jobs = ItemJobs(service=submit_service, images=images)
+    lister = BatchLister(
+        documents=documents, folders=images.buckets, max_items=settings.batch_max_items
+    )
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="batch")
     return Batches(
         ledger=batches,
@@ -65,6 +69,7 @@ def create_batches(
             batches=batches,
             documents=documents,
             jobs=jobs,
+            lister=lister,
             wakeups=wakeups,
             recovery=recovery,
             threads=threads,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from seewhy.errors import BadImage, InvalidRequest
 from seewhy.ids import item_job_id
-from seewhy.jobs.batch_documents import NamedImage, Refusal, StoredItem
+from seewhy.jobs.batch_documents import ListedImages, NamedImage, Refusal, StoredItem
 from seewhy.jobs.image_sources import ImageResolver, ImageSource, KnownImage, RemoteImage
 from seewhy.jobs.job_builder import ValidatedRequest, build_submission
 from seewhy.jobs.submit_service import SubmitService
@@ -32,6 +32,11 @@ class ItemJobs:
         """Validate requests as `service` does, and read images with `images`."""
         self._service = service
         self._images = images
+
+    def check(self, owner: BatchOwner, listed: ListedImages) -> None:
+        """Check a folder and a request for its images. Raises `InvalidRequest` or a subclass."""
+        self._service.validate(listed.request, owner.context, owner.quotas)
+        self._images.buckets.check_prefix(listed.prefix)
 
     def prepare(
         self, owner: BatchOwner, index: int, source: ImageSource, request: ExplanationRequest

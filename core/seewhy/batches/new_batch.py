@@ -36,7 +36,7 @@ class NewBatch:
     """A batch to accept."""
 
     items: Iterable[SentItem]
-    """Read once, in order."""
+    """Read once, in order. Empty when they are listed."""
     owner: BatchOwner
     options: BatchOptions
     webhook_url: str | None = None

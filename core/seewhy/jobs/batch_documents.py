@@ -20,11 +20,19 @@ ITEMS_PER_CHUNK = 100
 """The ledger takes a chunk in one step, which must not block it for long: 65 µs an item."""
 
 
+class ListedImages(StoredModel):
+    """Where the images of a batch are listed, and what to explain of each."""
+
+    prefix: str = Field(description="s3://BUCKET/PREFIX/")
+    request: ExplanationRequest
+
+
 class BatchOptions(StoredModel):
     """What a batch tells its acceptor. The ledger stores it as JSON."""
 
     quotas: Quotas | None = Field(None, description="Those of the API key that sent the batch.")
     items_per_chunk: int = ITEMS_PER_CHUNK
+    listed: ListedImages | None = Field(None, description="Instead of items that were sent.")
     retry_of: str | None = Field(None, description="The batch whose failed items these are.")
     retry: int = Field(0, description="How many batches it repeats, one after the other.")
 
@@ -69,6 +77,8 @@ class Chunk(StoredModel):
     batch_id: str
     first: int = Field(description="The index of the first item.")
     items: tuple[StoredItem, ...]
+    complete: bool = Field(False, description="Whether a listing ends with it.")
+    failure: Refusal | None = Field(None, description="Why a listing failed.")
 
 
 class BatchDocuments:

@@ -5,6 +5,7 @@ error of the request.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -88,6 +89,21 @@ class RemoteImages(Protocol):
         ...
 
 
+class ImageFolders(RemoteImages, Protocol):
+    """Where remote images are read and listed."""
+
+    def check_prefix(self, url: str) -> None:
+        """Raise `ImageUrlRefused` when no images may be listed there."""
+        ...
+
+    def list_urls(self, prefix: str, *, after: str | None = None) -> Iterator[tuple[str, int]]:
+        """Yield the URL and the size in bytes of each object, in order, after the URL `after`.
+
+        Raises `ImageUrlRefused`, `ImageUnreachable` and `StoreUnavailable`.
+        """
+        ...
+
+
 class ImageResolver:
     """Resolves sources. One per process, used by many threads."""
 
@@ -97,13 +113,13 @@ class ImageResolver:
         settings: Settings,
         store: ObjectStore,
         downloads: RemoteImages,
-        buckets: RemoteImages,
+        buckets: ImageFolders,
     ) -> None:
         """Read the images that were sent before from `store`, others from URLs and buckets."""
         self._settings = settings
         self._store = store
         self._downloads = downloads
-        self._buckets = buckets
+        self.buckets = buckets
 
     def prepare(self, source: ImageSource, *, context: RequestContext) -> ImageSource:
         """Check what needs no server: an image in the request itself, an id, a URL.
@@ -135,7 +151,7 @@ class ImageResolver:
         return self._check(SentImage(body), tenant=context.tenant)
 
     def _remote(self, source: RemoteImage) -> RemoteImages:
-        return self._buckets if source.url.startswith("s3://") else self._downloads
+        return self.buckets if source.url.startswith("s3://") else self._downloads
 
     def store(self, image: ResolvedImage) -> None:
         """Store an image, or renew its retention. Raises `StoreUnavailable`."""

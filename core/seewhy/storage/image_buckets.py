@@ -2,9 +2,15 @@
 
 import logging
 import threading
+from collections.abc import Iterator
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from obstore.store import S3Store
 
 from seewhy.errors import ImageTooLarge, ImageUnreachable, ImageUrlRefused, StoreUnavailable
@@ -13,6 +19,10 @@ from seewhy.storage.obstore_adapter import credentials, open_bucket
 
 SCHEME = "s3://"
 MAX_KEY_BYTES = 1_024
+
+_REFUSED = (FileNotFoundError, PermissionDeniedError, UnauthenticatedError)
+_REFUSED_CODES = ("<Code>NoSuchBucket<", "<Code>AccessDenied<", "<Code>AllAccessDisabled<")
+"""obstore reports the failure of a listing as a generic error, with the answer of the server."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +53,7 @@ class ImageBuckets:
             if size > limit:
                 raise ImageTooLarge(f"the image has {size} bytes; the limit is {limit}")
             return found.bytes().to_bytes()
-        except (FileNotFoundError, PermissionDeniedError, UnauthenticatedError) as error:
+        except _REFUSED as error:
             _log.info("No image from the bucket %s: %s", bucket, str(error).partition("\n")[0])
             raise ImageUnreachable(
                 "The bucket of image_url has no such object, or the service may not read it."
@@ -52,11 +62,58 @@ class ImageBuckets:
             message = f"the bucket {bucket}: {str(error).partition(chr(10))[0]}"
             raise StoreUnavailable(message) from error
 
+    def check_prefix(self, url: str) -> None:
+        """Raise `ImageUrlRefused` when no images may be listed there."""
+        self._parse_prefix(url)
+
+    def list_urls(self, prefix: str, *, after: str | None = None) -> Iterator[tuple[str, int]]:
+        """Yield the URL and the size in bytes of each object in a folder, in order of the URLs.
+
+        Starts after the URL `after`. One page of 1,000 objects is in memory at a time. Raises
+        `ImageUrlRefused`, `ImageUnreachable` and `StoreUnavailable`.
+        """
+        bucket, folder = self._parse_prefix(prefix)
+        base = f"{SCHEME}{bucket}/"
+        offset = after and after.removeprefix(base)
+        try:
+            for page in obstore.list(self._store(bucket), folder or None, offset=offset):
+                for found in page:
+                    # obstore names the object `a/` as `a`, which may be outside or come again.
+                    url = base + found["path"]
+                    if url.startswith(prefix) and (after is None or url > after):
+                        yield url, found["size"]
+        except InvalidPathError as error:
+            raise ImageUnreachable(
+                "An object in this folder has a key that the service cannot read: a key with `//`, "
+                "`/./` or `/../`."
+            ) from error
+        except BaseError as error:
+            report = str(error)
+            _log.info("Cannot list the bucket %s: %s", bucket, report.partition("\n")[0])
+            if isinstance(error, _REFUSED) or any(code in report for code in _REFUSED_CODES):
+                raise ImageUnreachable(
+                    "There is no such bucket, or the service may not list it."
+                ) from error
+            raise StoreUnavailable(f"the bucket {bucket} cannot be listed") from error
+
+    def _parse_prefix(self, url: str) -> tuple[str, str]:
+        """Split the URL of a folder into the bucket and the folder, which is empty or ends in /."""
+        bucket, _, folder = url.removeprefix(SCHEME).partition("/")
+        self._require_allowed(bucket if url.startswith(SCHEME) else "", "image_prefix")
+        segments = folder.split("/")
+        valid = url.endswith("/") and len(folder.encode()) <= MAX_KEY_BYTES
+        if not valid or {"", ".", ".."} & set(segments[:-1]):
+            raise ImageUrlRefused("image_prefix has no valid folder; write s3://BUCKET/FOLDER/.")
+        return bucket, folder
+
+    def _require_allowed(self, bucket: str, field: str) -> None:
+        if bucket not in self._settings.image_buckets:
+            raise ImageUrlRefused(f"The operator has not allowed the bucket of {field}.")
+
     def _parse(self, url: str) -> tuple[str, str]:
         """Split a URL. A key is taken as it is: nothing in it is percent-decoded."""
         bucket, _, key = url.removeprefix(SCHEME).partition("/")
-        if bucket not in self._settings.image_buckets:
-            raise ImageUrlRefused("The operator has not allowed the bucket of image_url.")
+        self._require_allowed(bucket, "image_url")
         segments = key.split("/")
         if not 0 < len(key.encode()) <= MAX_KEY_BYTES or {"", ".", ".."} & set(segments):
             raise ImageUrlRefused("image_url has no valid key; write s3://BUCKET/KEY.")

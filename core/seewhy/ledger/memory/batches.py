@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from seewhy.ledger.memory.state.acceptance import add_job
 from seewhy.ledger.memory.state.admission import MAX_RETRY_MS, reached_limit
-from seewhy.ledger.memory.state.finish import cancel_job, end_batch
+from seewhy.ledger.memory.state.finish import cancel_job, end_batch, finish_batch
 from seewhy.ledger.memory.state.queues import make_ready, wakeups_needed
 from seewhy.ledger.memory.state.quotas import reached_quota, take_quota
 from seewhy.ledger.memory.state.state import LedgerState
@@ -88,6 +88,39 @@ class MemoryBatches:
             if self._held(batch_id, owner):
                 self._state.update_batch(batch_id, acceptor=None)
                 self._state.batches_due[batch_id] = self._state.now() + retry_in_ms
+
+    def extend(
+        self,
+        batch_id: str,
+        owner: str,
+        *,
+        first: int,
+        count: int,
+        lease_ms: int,
+        complete: bool = False,
+    ) -> BatchProgress:
+        """Add items to a batch that is being listed, and renew the lease."""
+        state = self._state
+        with state.changed:
+            batch = self._held(batch_id, owner, BatchState.LISTING)
+            if batch is None:
+                return BatchProgress(held=False)
+            state.batches_due[batch_id] = state.now() + lease_ms
+            if first != batch.total:
+                return BatchProgress(True, batch.total)
+            after = BatchState.ACCEPTING if complete else BatchState.LISTING
+            batch = state.update_batch(batch_id, total=first + count, state=after)
+            return BatchProgress(True, batch.total)
+
+    def fail(self, batch_id: str, owner: str, *, code: str, detail: str) -> bool:
+        """End a batch whose items cannot be listed."""
+        state = self._state
+        with state.changed:
+            if self._held(batch_id, owner, BatchState.LISTING) is None:
+                return False
+            state.update_batch(batch_id, total=0, error_code=code, error_detail=detail)
+            finish_batch(state, batch_id, BatchState.FAILED)
+            return True
 
     def submit_many(
         self,

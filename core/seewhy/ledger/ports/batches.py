@@ -42,6 +42,27 @@ class BatchLedger(Protocol):
         """Give up a lease. The batch waits for an acceptor again after `retry_in_ms`."""
         ...
 
+    def extend(
+        self,
+        batch_id: str,
+        owner: str,
+        *,
+        first: int,
+        count: int,
+        lease_ms: int,
+        complete: bool = False,
+    ) -> BatchProgress:
+        """Add items, from index `first` on, to a batch that is being listed; renew the lease.
+
+        Items that were added before stay as they are. After the last ones, `complete`, the batch is
+        accepting.
+        """
+        ...
+
+    def fail(self, batch_id: str, owner: str, *, code: str, detail: str) -> bool:
+        """End a batch whose items cannot be listed. Returns whether `owner` holds the lease."""
+        ...
+
     def submit_many(
         self,
         batch_id: str,

@@ -64,6 +64,33 @@ class RedisBatches:
         """Give up a lease."""
         self._call("batches/release", batch_id=batch_id, owner=owner, retry_in_ms=retry_in_ms)
 
+    def extend(
+        self,
+        batch_id: str,
+        owner: str,
+        *,
+        first: int,
+        count: int,
+        lease_ms: int,
+        complete: bool = False,
+    ) -> BatchProgress:
+        """Add items to a batch that is being listed, and renew the lease."""
+        held, total = self._call(
+            "batches/extend",
+            batch_id=batch_id,
+            owner=owner,
+            lease_ms=lease_ms,
+            first=first,
+            count=count,
+            complete=complete or None,
+        )
+        return BatchProgress(bool(held), total)
+
+    def fail(self, batch_id: str, owner: str, *, code: str, detail: str) -> bool:
+        """End a batch whose items cannot be listed."""
+        arguments = {"batch_id": batch_id, "owner": owner, "code": code, "detail": detail}
+        return bool(self._call("batches/fail", **arguments))
+
     def submit_many(
         self,
         batch_id: str,

@@ -15,17 +15,21 @@ PACE_WINDOW_MS = 15_000
 class BatchState(StrEnum):
     """The state of a batch. Terminal states never change."""
 
+    LISTING = "listing"
+    """Its items are being listed; `total` grows."""
     ACCEPTING = "accepting"
     """Its items are becoming jobs."""
     RUNNING = "running"
     """All items are jobs or were refused; some jobs are unfinished."""
     FINISHED = "finished"
     CANCELLED = "cancelled"
+    FAILED = "failed"
+    """Its items cannot be listed; it has none."""
 
     @property
     def terminal(self) -> bool:
         """Whether all items of the batch have an outcome."""
-        return self in {BatchState.FINISHED, BatchState.CANCELLED}
+        return self in {BatchState.FINISHED, BatchState.CANCELLED, BatchState.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class BatchSubmission:
     key: IdempotencyKey | None = None
     context: RequestContext = DEFAULT_CONTEXT
     webhook_url: str | None = None
+    listing: bool = False
+    """Whether its items are listed once it is accepted; `total` is 0 then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +81,12 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far the items of a batch have become jobs."""
+    """How far the items of a batch have been listed or have become jobs."""
 
     held: bool
     """False: the caller no longer holds the lease, and nothing changed."""
     position: int = 0
-    """The index of the first item that is not a job yet."""
+    """The index of the first item that is not listed, or not a job, yet."""
     limit_reached: QueueLimit | QuotaLimit | None = None
     """The limit that the item at `position` must wait for."""
     wakeups: dict[str, int] = field(default_factory=dict)
@@ -137,6 +143,8 @@ class BatchRecord:
     """When the last item became a job."""
     finished_ms: int | None = None
     webhook: WebhookStatus | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
     pace: BatchPace = BatchPace()
 
     @classmethod
@@ -145,7 +153,7 @@ class BatchRecord:
         url = submission.webhook_url
         return cls(
             submission.batch_id,
-            BatchState.ACCEPTING,
+            BatchState.LISTING if submission.listing else BatchState.ACCEPTING,
             submission.total,
             submission.batch,
             created_ms,

@@ -1,5 +1,5 @@
 #!lua
--- args: batch_id, fields {batch, context, total, refused, webhook_url?}, key? as in submit.lua
+-- args: batch_id, fields {batch, context, total, refused, listing?, webhook_url?}, key? as in submit.lua
 --       -> {created, limit {scope, retry in ms} or {}}
 local id, fields = args.batch_id, args.fields
 if redis.call('EXISTS', batch_key(id)) == 1 then return { 0, {} } end

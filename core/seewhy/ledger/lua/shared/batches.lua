@@ -25,7 +25,8 @@ local function note_pace(batch, now)
 end
 
 local function add_batch(id, fields, created)
-  local flat = { 'state', 'accepting', 'created_ms', created, 'position', 0 }
+  local state = fields.listing and 'listing' or 'accepting'
+  local flat = { 'state', state, 'created_ms', created, 'position', 0 }
   for name, value in pairs(fields) do
     table.insert(flat, name)
     table.insert(flat, value)

@@ -19,13 +19,10 @@ local function expire_record(id, tenant, has_webhook, finished, now)
   end
 end
 
--- Give a batch its outcome if all its items have one.
-local function end_batch(id, now)
+local function finish_batch(id, state, now)
   local key = batch_key(id)
-  local state, queued, running, cancelled, context, webhook_url = unpack(redis.call('HMGET', key,
-    'state', 'queued', 'running', 'cancel_requested', 'context', 'webhook_url'))
-  if state ~= 'running' or tonumber(queued or 0) + tonumber(running or 0) > 0 then return end
-  redis.call('HSET', key, 'state', cancelled and 'cancelled' or 'finished', 'finished_ms', now)
+  local context, webhook_url = unpack(redis.call('HMGET', key, 'context', 'webhook_url'))
+  redis.call('HSET', key, 'state', state, 'finished_ms', now)
   redis.call('ZREM', BATCHES_DUE, id)
   count_down(OPEN_BATCHES, tenant_in(context))
   local retention_ms = settings.retention_ms
@@ -34,6 +31,14 @@ local function end_batch(id, now)
     add_delivery(BATCH_PREFIX .. id, webhook_url, now)
   end
   redis.call('PEXPIRE', key, retention_ms)
+end
+
+-- Give a batch its outcome if all its items have one.
+local function end_batch(id, now)
+  local state, queued, running, cancelled = unpack(
+    redis.call('HMGET', batch_key(id), 'state', 'queued', 'running', 'cancel_requested'))
+  if state ~= 'running' or tonumber(queued or 0) + tonumber(running or 0) > 0 then return end
+  finish_batch(id, cancelled and 'cancelled' or 'finished', now)
 end
 
 function finish(id, state, now, ...)

@@ -41,8 +41,13 @@ def end_batch(state: LedgerState, batch_id: str) -> None:
     jobs = [e.record for e in state.entries.values() if e.record.batch == batch_id]
     if batch.state is not BatchState.RUNNING or any(not job.state.terminal for job in jobs):
         return
-    end = BatchState.CANCELLED if batch.cancel_requested else BatchState.FINISHED
-    state.update_batch(batch_id, state=end, finished_ms=state.now())
+    finished = BatchState.CANCELLED if batch.cancel_requested else BatchState.FINISHED
+    finish_batch(state, batch_id, finished)
+
+
+def finish_batch(state: LedgerState, batch_id: str, outcome: BatchState) -> None:
+    """Give a batch its outcome."""
+    state.update_batch(batch_id, state=outcome, finished_ms=state.now())
     state.batches_due.pop(batch_id, None)
     state.add_batch_delivery(batch_id)
 
