@@ -13,6 +13,7 @@ from faults.environment import Environment
 from faults.sample_images import IMAGES
 from faults.submitter import ACCEPT_TIMEOUT_S, RESPONSE_TIMEOUT_S, Submission
 from seewhy.ids import item_job_id
+from servers import waiting
 from servers.waiting import wait_until
 
 UNCACHED = json.dumps({"cache": False, "outputs": []})
@@ -26,8 +27,9 @@ class SubmittedBatch:
     size: int
 
 
-def submit_batch(env: Environment, name: str, size: int) -> SubmittedBatch:
+def submit_batch(env: Environment, name: str) -> SubmittedBatch:
     """Submit a batch until it is accepted. Raises `TimeoutError` if it never is."""
+    size = env.batch_items
     images = [IMAGES[number % len(IMAGES)] for number in range(size)]
     lines = [
         json.dumps({"key": f"{name}-{n}", "image_base64": base64.b64encode(image).decode()})
@@ -72,7 +74,7 @@ def assert_all_succeeded(env: Environment, batch: SubmittedBatch) -> None:
 
 
 def _post_until_accepted(env: Environment, name: str, body: bytes) -> str:
-    deadline = time.monotonic() + ACCEPT_TIMEOUT_S
+    deadline = time.monotonic() + ACCEPT_TIMEOUT_S * waiting.scale
     while time.monotonic() < deadline:
         try:
             response = httpx2.post(
@@ -80,7 +82,7 @@ def _post_until_accepted(env: Environment, name: str, body: bytes) -> str:
                 content=body,
                 params={"request": UNCACHED},
                 headers={"Idempotency-Key": name, "Content-Type": "application/x-ndjson"},
-                timeout=RESPONSE_TIMEOUT_S,
+                timeout=RESPONSE_TIMEOUT_S * waiting.scale,
             )
         except httpx2.TransportError:
             response = None
@@ -94,6 +96,6 @@ def _post_until_accepted(env: Environment, name: str, body: bytes) -> str:
 
 def _get(env: Environment, path: str) -> httpx2.Response | None:
     try:
-        return httpx2.get(f"{env.api.url}{path}", timeout=RESPONSE_TIMEOUT_S)
+        return httpx2.get(f"{env.api.url}{path}", timeout=RESPONSE_TIMEOUT_S * waiting.scale)
     except httpx2.TransportError:
         return None

@@ -12,6 +12,7 @@ from typing import Any
 from redis import Redis
 
 from faults.checker import History
+from faults.event_log import EventLog
 from faults.sample_images import IMAGES, expected_maps
 from faults.sampler import Sample
 from faults.submitter import SubmissionLog, Submitter
@@ -32,6 +33,8 @@ from servers.proxy import FaultProxy, start_proxy
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
+BATCH_ITEMS = 350
+"""More than three chunks, and few enough that the ledger keeps the events of all."""
 _FLUSH_WHEN_SAFE = """
 if redis.call('ZCARD', 'seewhy:unarchived') > 0 then return 0 end
 redis.call('FLUSHALL')
@@ -55,6 +58,9 @@ class Environment:
     second_api: ProcessCluster
     """A second API on another port, not started."""
     workers: WorkerPool
+    event_log: EventLog
+    batch_items: int
+    """How many items a batch of a scenario has."""
     canary: Path
     """A file that exists only if a worker unpickled a message."""
     submitter: Submitter
@@ -90,10 +96,13 @@ class Environment:
 
         That is: no outcome waits to be archived, and no submission is unconfirmed.
         """
-        wait_until(
-            lambda: not self.submitter.unconfirmed and bool(self.redis.eval(_FLUSH_WHEN_SAFE, 0)),
-            what="Redis may be emptied",
-        )
+        with self.event_log.emptying():
+            wait_until(
+                lambda: (
+                    not self.submitter.unconfirmed and bool(self.redis.eval(_FLUSH_WHEN_SAFE, 0))
+                ),
+                what="Redis may be emptied",
+            )
 
     def pause(self, shortest_s: float, longest_s: float) -> None:
         """Sleep for a random time within the bounds."""
@@ -194,6 +203,8 @@ class Environment:
         return None if key is None else str(key["key"])
 
     def _events(self) -> list[JobEvent]:
+        if self.batch_items > BATCH_ITEMS:
+            return self.event_log.read()
         events: list[JobEvent] = []
         position = "0-0"
         while page := self.ledger.events(after=position, wait_ms=1):
@@ -212,6 +223,7 @@ def start_environment(
     on_s3: bool = False,
     appendfsync: str = "everysec",
     poisons: Sequence[Poison] = (),
+    batch_items: int = BATCH_ITEMS,
     **changes: Any,
 ) -> Iterator[Environment]:
     """Run Valkey, a store and an API for the length of the block; scenarios start workers.
@@ -254,6 +266,11 @@ def start_environment(
         )
         stack.callback(submitter.close)
         api.start_api()
+        ledger = open_ledger(settings)
+        event_log = EventLog(ledger)
+        stack.callback(event_log.stop)
+        if batch_items > BATCH_ITEMS:
+            event_log.start()
         yield Environment(
             rng=rng,
             settings=settings,
@@ -264,10 +281,12 @@ def start_environment(
             api=api,
             second_api=cluster("second", api_redis),
             workers=WorkerPool(cluster("workers", worker_redis)),
+            event_log=event_log,
+            batch_items=batch_items,
             canary=directory / "canary",
             submitter=submitter,
             submissions=submissions,
-            ledger=open_ledger(settings),
+            ledger=ledger,
             store=open_store(settings),
             redis=stack.enter_context(valkey.client()),
             expected_failures={

@@ -1,17 +1,21 @@
-"""The guards, how to disable each one, and the violation that must then be reported."""
+"""The guards, how to disable each one, and the violation that must then be reported.
+
+A fault detects most; where a test of the ledger or of one part does it at less cost, that test.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mutation:
-    """A guard, the edit that disables it, and the fault that must then fail."""
+    """A guard, the edit that disables it, and the fault or the test that must then fail."""
 
     guard: str
     file: str
     old: str
     new: str
     fault: str
+    """The name of a fault, or the path of a test from the folder `tests`."""
     seen: str
     """A regular expression that the output of the failing run matches."""
     patience_s: float = 15.0
@@ -19,8 +23,16 @@ class Mutation:
     quick: bool = False
     """Whether `make test` includes it."""
 
+    @property
+    def is_test(self) -> bool:
+        """Whether a test detects it, not a fault."""
+        return "::" in self.fault
+
 
 LUA = "core/seewhy/ledger/lua"
+BATCHES = "contract/test_batches.py"
+ACCEPTOR = "unit/test_batch_acceptor.py"
+LISTING = "unit/test_batch_listing.py"
 MUTATIONS = (
     Mutation(
         guard="sweep",
@@ -279,5 +291,121 @@ MUTATIONS = (
         new='**serialize_summary(record) | {"attempts": record.webhook.attempts},',
         fault="F28",
         seen=r"different body under the same id",
+    ),
+    Mutation(
+        guard="manifest of a batch",
+        file="core/seewhy/batches/batch_service.py",
+        old="self._documents.write_manifest(BatchManifest(format=1, submission=submission))",
+        new="",
+        fault=f"{ACCEPTOR}::test_a_loss_while_accepting_loses_no_item_and_changes_no_outcome",
+        seen=r"assert value is not None",
+    ),
+    Mutation(
+        guard="outcomes of the items of a lost batch",
+        file="core/seewhy/jobs/rebuild.py",
+        old="yield folder.candidates_of(items)",
+        new="yield []",
+        fault=f"{ACCEPTOR}::test_a_loss_while_accepting_loses_no_item_and_changes_no_outcome",
+        seen=r"assert \(batch.state, batch.failed",
+    ),
+    Mutation(
+        guard="lease of a batch",
+        file=f"{LUA}/batches/lease.lua",
+        old="redis.call('ZADD', BATCHES_DUE, now + args.lease_ms, id)",
+        new="",
+        fault=f"{BATCHES}::test_one_acceptor_holds_a_batch_until_its_lease_ends",
+        seen=r"assert BatchRecord\(.* is None",
+        quick=True,
+    ),
+    Mutation(
+        guard="holder of the lease of a batch",
+        file=f"{LUA}/shared/batches.lua",
+        old="return redis.call('HGET', batch_key(id), 'acceptor') == owner\n    and",
+        new="return",
+        fault=f"{BATCHES}::test_one_acceptor_holds_a_batch_until_its_lease_ends",
+        seen=r"held: True != False",
+    ),
+    Mutation(
+        guard="one job for each item of a batch",
+        file=f"{LUA}/batches/submit_many.lua",
+        old="elseif redis.call('EXISTS', job_key(item.job_id)) == 0 then",
+        new="else",
+        fault=f"{BATCHES}::test_a_restored_batch_counts_jobs_that_had_ended_and_submits_the_others",
+        seen=r"assert \{.queued.: 3",
+        quick=True,
+    ),
+    Mutation(
+        guard="counts of a batch",
+        file=f"{LUA}/shared/batches.lua",
+        old="if from then redis.call('HINCRBY', batch_key(batch), from, -1) end",
+        new="",
+        fault=f"{BATCHES}::test_a_batch_counts_its_jobs_in_every_state_until_it_is_finished",
+        seen=r"assert \{'queued': 4",
+    ),
+    Mutation(
+        guard="end of a batch after its last job",
+        file=f"{LUA}/shared/finish.lua",
+        old="if state ~= 'running' or tonumber(queued or 0) + tonumber(running or 0) > 0 then",
+        new="if state ~= 'running' then",
+        fault=f"{BATCHES}::test_a_batch_counts_its_jobs_in_every_state_until_it_is_finished",
+        seen=r"BatchState.FINISHED",
+    ),
+    Mutation(
+        guard="idempotency key of a batch",
+        file=f"{LUA}/batches/create.lua",
+        old="if args.key then bind_key(args.key, id, settings.idempotency_ttl_ms) end",
+        new="",
+        fault=f"{BATCHES}::test_a_batch_with_the_same_key_is_accepted_once",
+        seen=r"ReservationStatus.BUSY",
+    ),
+    Mutation(
+        guard="lease before a chunk is replaced",
+        file="core/seewhy/batches/acceptor.py",
+        old="self._renew(batch.batch_id)  # another",
+        new="pass  # another",
+        fault=f"{ACCEPTOR}::test_a_process_that_lost_its_lease_does_not_replace_a_chunk",
+        seen=r"assert False",
+    ),
+    Mutation(
+        guard="chunks that were listed before",
+        file="core/seewhy/batches/listing.py",
+        old="while stored := self._stored(batch_id, number):",
+        new="while stored := None:",
+        fault=f"{LISTING}::test_a_listing_continues_after_a_loss_of_redis",
+        seen=r"the first chunk was listed already",
+    ),
+    Mutation(
+        guard="lease before a chunk is listed",
+        file="core/seewhy/batches/listing.py",
+        old="            before_writing()\n",
+        new="",
+        fault=f"{LISTING}::test_a_process_without_the_lease_writes_no_chunk",
+        seen=r"items-0\.json",
+    ),
+    Mutation(
+        guard="retry of failed items alone",
+        file="core/seewhy/batches/batch_service.py",
+        old="record.state in {JobState.FAILED, JobState.EXPIRED}",
+        new="record.state.terminal",
+        fault="integration/test_batch_routes.py"
+        "::test_failed_items_of_an_ended_batch_run_again_in_a_new_batch",
+        seen=r"assert 4 == 2",
+    ),
+    Mutation(
+        guard="record of the cancellation of a batch",
+        file="api/seewhy_api/routes/batches.py",
+        old="deps.batches.documents.write_cancellation(batch_id)",
+        new="pass",
+        fault="integration/test_batch_routes.py"
+        "::test_a_cancelled_batch_stays_cancelled_after_a_loss_of_redis",
+        seen=r"'running', 0\)|assert \('running'",
+    ),
+    Mutation(
+        guard="limit of what an archive unpacks to",
+        file="core/seewhy/batches/archive_items.py",
+        old="if sum(sizes) > limits.max_unpacked_bytes:",
+        new="if False:",
+        fault="unit/test_archive_items.py::test_files_unpack_to_a_limited_size_together",
+        seen=r"DID NOT RAISE",
     ),
 )

@@ -4,9 +4,9 @@ Run from the folder `tests`:
 
     python -m faults.mutations
 
-Disables one guard at a time in a copy of the code, runs the fault that the guard protects against,
-and expects that run to report the expected violation. Prints one line per guard. Exits with 1 when
-a mutant survives, fails for another reason, or when the unmodified copy fails.
+Disables one guard at a time in a copy of the code, runs the fault or the test that the guard
+protects against, and expects that run to report the expected violation. Prints one line per guard.
+Exits with 1 when a mutant survives, fails for another reason, or when the unmodified copy fails.
 """
 
 import argparse
@@ -64,11 +64,14 @@ def copied(mutation: Mutation | None = None) -> Iterator[Path]:
 
 
 def run_fault(mutation: Mutation, copy: Path, *, jobs: int) -> RunResult:
-    """Run a mutation's fault against a copy of the code, in another process."""
+    """Run a mutation's fault or test against a copy of the code, in another process."""
     paths = os.pathsep.join(str(copy / package) for package in (*PACKAGES, "models"))
     options = ["--seeds", "1", "--jobs", str(jobs), "--patience", str(mutation.patience_s)]
+    command = ["faults.run", *options, mutation.fault]
+    if mutation.is_test:
+        command = ["pytest", "--quiet", "-p", "no:cacheprovider", mutation.fault]
     run = subprocess.run(
-        [sys.executable, "-m", "faults.run", *options, mutation.fault],
+        [sys.executable, "-m", *command],
         cwd=TESTS,
         env=_without_coverage() | {"PYTHONPATH": paths, "TMPDIR": str(copy)},
         capture_output=True,
@@ -117,10 +120,11 @@ def run_all_mutants(mutations: Sequence[Mutation], *, jobs: int) -> dict[str, Ru
 
 def table(rows: Sequence[tuple[Mutation, RunResult]]) -> str:
     """Format one line per guard."""
-    lines = [f"{'disabled guard':32} {'fault':6} {'caught':7} reported"]
+    lines = [f"{'disabled guard':40} {'fault':6} {'caught':7} reported"]
     for mutation, result in rows:
         caught = "yes" if result.passed else "NO"
-        lines.append(f"{mutation.guard:32} {mutation.fault:6} {caught:7} {result.output}")
+        fault = "test" if mutation.is_test else mutation.fault
+        lines.append(f"{mutation.guard:40} {fault:6} {caught:7} {result.output}")
     return "\n".join(lines)
 
 

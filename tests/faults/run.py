@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.checker import Anomaly, Report, check
-from faults.environment import Environment, start_environment
+from faults.environment import BATCH_ITEMS, Environment, start_environment
 from faults.recovery import recovery_s
 from faults.sampler import Sampler
 from faults.scenario import Scenario
@@ -32,6 +32,8 @@ from servers import waiting
 from servers.waiting import wait_until
 
 END_TIMEOUT_S = 60.0
+ITEMS_PER_USUAL_WAIT = 1_000
+"""With larger batches, every wait may take longer in proportion."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Outcome:
     recovery_s: float
 
 
-def run(scenario: Scenario, *, seed: int, jobs: int, directory: Path) -> Outcome:
+def run(
+    scenario: Scenario, *, seed: int, jobs: int, directory: Path, batch_items: int = BATCH_ITEMS
+) -> Outcome:
     """Inject a fault under load, wait until every job has ended, and check.
 
     Raises `AssertionError` when the fault did not occur or a scenario's own check fails.
@@ -55,7 +59,8 @@ def run(scenario: Scenario, *, seed: int, jobs: int, directory: Path) -> Outcome
         on_s3=scenario.on_s3,
         appendfsync=scenario.appendfsync,
         poisons=scenario.poisons,
-        **scenario.settings,
+        batch_items=batch_items,
+        **scenario.settings_for(batch_items),
     ) as env:
         for _ in range(scenario.workers):
             env.workers.start(batch_ms=scenario.batch_ms)
@@ -133,10 +138,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first-seed", type=int, default=1, help="seed of the first run")
     parser.add_argument("--jobs", type=int, default=200, help="jobs per run")
     parser.add_argument(
+        "--batch-items", type=int, default=BATCH_ITEMS, help="items of each batch, in F40 to F43"
+    )
+    parser.add_argument(
         "--patience", type=float, default=math.inf, help="upper bound of every wait, in s"
     )
     options = parser.parse_args(arguments)
     waiting.max_wait_s = options.patience
+    waiting.scale = max(1.0, options.batch_items / ITEMS_PER_USUAL_WAIT)
     unknown = set(options.faults) - set(SCENARIOS)
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
@@ -146,17 +155,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.faults or SCENARIOS:
         outcomes: list[Outcome] = []
         for seed in range(options.first_seed, options.first_seed + options.seeds):
-            ok &= _run_once(SCENARIOS[name], seed=seed, jobs=options.jobs, outcomes=outcomes)
+            size = {"jobs": options.jobs, "batch_items": options.batch_items}
+            ok &= _run_once(SCENARIOS[name], seed=seed, outcomes=outcomes, **size)
         rows.append((SCENARIOS[name], len(outcomes), options.jobs, outcomes))
     print(table(rows))
     return 0 if ok else 1
 
 
-def _run_once(scenario: Scenario, *, seed: int, jobs: int, outcomes: list[Outcome]) -> bool:
+def _run_once(
+    scenario: Scenario, *, seed: int, jobs: int, batch_items: int, outcomes: list[Outcome]
+) -> bool:
     """Run a scenario, print its result and append its outcome; return whether it is clean."""
     directory = Path(tempfile.mkdtemp(prefix=f"{scenario.name}-{seed}-"))
     try:
-        outcome = run(scenario, seed=seed, jobs=jobs, directory=directory)
+        outcome = run(scenario, seed=seed, jobs=jobs, directory=directory, batch_items=batch_items)
     except (AssertionError, TimeoutError, SeewhyError) as error:
         print(f"{scenario.name}, seed {seed}: {error}\n  logs: {directory}", flush=True)
         return False

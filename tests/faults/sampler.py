@@ -1,7 +1,9 @@
 """Samples the whole ledger periodically while faults happen, in one Lua call per sample."""
 
 import json
+import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +25,8 @@ return cjson.encode({
   states = states, due = due, totals = totals, open = open, complete = complete
 })
 """
+PAUSE_RATIO = 10
+"""How many times as long as a sample took is waited for the next, at least."""
 _TERMINAL = {"succeeded", "failed", "cancelled", "expired"}
 
 
@@ -70,7 +74,11 @@ def take_sample(redis: "Redis") -> Sample:
     read = json.loads(str(redis.eval(_SAMPLE_SCRIPT, 0)))
     totals, open_jobs = (_numbers(read[name] or []) for name in ("totals", "open"))
     return make_sample(
-        dict(read["states"]), set(read["due"]), totals, open_jobs, is_complete=read["complete"]
+        {sys.intern(job_id): sys.intern(state) for job_id, state in dict(read["states"]).items()},
+        set(read["due"]),
+        totals,
+        open_jobs,
+        is_complete=read["complete"],
     )
 
 
@@ -79,7 +87,10 @@ def _numbers(flat: Sequence[str]) -> dict[str, int]:
 
 
 class Sampler:
-    """A thread that samples every `interval_s`, and skips samples that Redis does not answer."""
+    """A thread that samples every `interval_s`, and skips samples that Redis does not answer.
+
+    A sample of many jobs takes Redis a while; then samples are fewer.
+    """
 
     def __init__(self, redis: "Redis", *, interval_s: float = 0.1) -> None:
         """Sample the ledger of `redis`."""
@@ -101,8 +112,11 @@ class Sampler:
         self.samples.append(take_sample(self._redis))
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval_s):
+        wait_s = self._interval_s
+        while not self._stopped.wait(wait_s):
+            started_s = time.monotonic()
             try:
                 self.samples.append(take_sample(self._redis))
             except (RedisConnectionError, RedisTimeoutError, ResponseError):
                 self.missed += 1
+            wait_s = max(self._interval_s, PAUSE_RATIO * (time.monotonic() - started_s))

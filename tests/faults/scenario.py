@@ -33,6 +33,15 @@ class Scenario:
     poisons: Sequence[Poison] = ()
     """The poison images among the jobs."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    queue_limit_per_item: float | None = None
+    """How many jobs of a tenant may be open for each item of a batch, or None for any number."""
+
+    def settings_for(self, batch_items: int) -> dict[str, Any]:
+        """Return the settings of a run whose batches have so many items."""
+        if self.queue_limit_per_item is None:
+            return dict(self.settings)
+        limit = round(self.queue_limit_per_item * batch_items)
+        return {**self.settings, "tenant_queue_limit": limit}
 
 
 def scenario(

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from faults.environment import BATCH_ITEMS
 from faults.run import run
 from faults.scenarios import SCENARIOS
-from faults.scenarios.batches import ITEMS
 
 QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13", "F39", "F40", "F42")
-OWN_JOBS = {"F39": 15, "F40": ITEMS, "F42": ITEMS}
+OWN_JOBS = {"F39": 15, "F40": BATCH_ITEMS, "F42": BATCH_ITEMS}
 """How many jobs a scenario submits beside those of the load."""
 
 

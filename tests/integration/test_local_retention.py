@@ -7,12 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from batch_installation import IMAGE as PNG
+from batch_installation import Installation
 from seewhy.errors import LedgerUnavailable, ObjectNotFound
 from seewhy.ids import new_job_id
+from seewhy.jobs.batch_documents import ITEMS_PER_CHUNK, BatchDocuments
 from seewhy.jobs.image_keys import image_keys_of
+from seewhy.jobs.image_sources import KnownImage, RemoteImage, SentImage
 from seewhy.settings import load
 from seewhy.storage import retention
-from seewhy.storage.keys import image_key, manifest_key, outcome_key, result_key
+from seewhy.storage.keys import (
+    chunk_key,
+    image_key,
+    manifest_key,
+    outcome_key,
+    parse_job_key,
+    result_key,
+)
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from seewhy.storage.retention import LocalRetention, open_retention
@@ -115,6 +126,49 @@ def test_an_outcome_is_kept_while_the_ledger_has_its_job(aged: AgedStore) -> Non
 
     aged.job_ids.clear()
     assert aged.expire() == 1
+
+
+def test_a_batch_keeps_its_objects_and_its_images_until_its_record_expires(
+    tmp_path: Path,
+) -> None:
+    """On what the service really stores of a batch, with the parser of the API."""
+    installation = Installation()
+    batch_id = installation.submit(ITEMS_PER_CHUNK + 1)
+    BatchDocuments(installation.store).write_cancellation(batch_id)
+    aged = AgedStore(tmp_path / "objects")
+    aged.retention = LocalRetention(
+        root=aged.root,
+        retention_s=DAY_S,
+        job_exists=aged.job_ids.__contains__,
+        image_keys_of=image_keys_of,
+    )
+    stored = [*installation.store.list_keys("jobs/"), *installation.store.list_keys("images/")]
+    for key in stored:
+        aged.put(key, age_s=30 * DAY_S, body=installation.store.get(key))
+    kinds = [parsed.kind for key in stored if (parsed := parse_job_key(key))]
+    assert sorted(kinds) == ["batch", "cancellation", "chunk", "chunk"]
+    assert len(stored) == 5, "and one image"
+
+    aged.job_ids.add(batch_id)
+    assert aged.expire() == 0
+    assert aged.keys() == set(stored)
+    aged.job_ids.clear()
+    assert aged.expire() == 4, "the image was renewed a moment ago"
+    for key in sorted(aged.keys()):
+        aged.put(key, age_s=30 * DAY_S)
+    assert aged.expire() == 1
+    assert aged.keys() == set()
+
+
+def test_a_chunk_with_named_and_refused_items_keeps_the_images_of_its_jobs(
+    tmp_path: Path,
+) -> None:
+    installation = Installation()
+    sources = [SentImage(PNG), KnownImage("0" * 64), RemoteImage("https://forbidden.test/1")]
+    batch_id = installation.submit(3, source=sources.__getitem__)
+    chunk = installation.store.get(chunk_key(batch_id, 0))
+    (image,) = installation.store.list_keys("images/")
+    assert image_keys_of(chunk) == [image]
 
 
 def test_an_unreadable_manifest_is_kept_and_reported(

@@ -7,10 +7,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from batch_installation import Installation
 from seewhy.errors import StoreUnavailable
+from seewhy.jobs.batch_documents import BatchDocuments
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
-from seewhy.storage.provision import provision
+from seewhy.storage.provision import expiry_days, provision
 from servers.s3 import S3Server
 
 
@@ -42,6 +44,18 @@ def test_all_folders_of_the_service_expire(s3: S3Server) -> None:
         (rule["Filter"]["Prefix"], rule["Expiration"]["Days"], rule["Status"]) for rule in rules
     } == {("images/", 2, "Enabled"), ("jobs/", 2, "Enabled"), ("results/", 1, "Enabled")}
     assert {rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for rule in rules} == {1}
+
+
+def test_the_lifecycle_rules_cover_every_object_of_a_batch() -> None:
+    installation = Installation()
+    batch_id = installation.submit(1)
+    BatchDocuments(installation.store).write_cancellation(batch_id)
+    folders = tuple(f"{folder}/" for folder in expiry_days(load({})))
+    keys = list(installation.store.list_keys("jobs/")) + list(
+        installation.store.list_keys("images/")
+    )
+    assert len(keys) == 4
+    assert all(key.startswith(folders) for key in keys)
 
 
 def test_a_new_retention_replaces_only_the_rules_of_seewhy(

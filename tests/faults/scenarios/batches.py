@@ -1,4 +1,4 @@
-"""Batches under the faults that single jobs survive. Each scenario adds `ITEMS` to the load."""
+"""Batches under the faults that single jobs survive. Each adds a batch to the load."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -14,10 +14,8 @@ from faults.environment import Environment
 from faults.scenario import scenario
 from servers.waiting import wait_until
 
-ITEMS = 350
-"""More than three chunks."""
-QUEUE_LIMIT = 100
-"""So few jobs may be open that a batch is still being accepted while its first items run."""
+FEW = 0.29
+"""So few jobs for each item may be open that its batch is being accepted while the first run."""
 
 
 @scenario(
@@ -25,7 +23,8 @@ QUEUE_LIMIT = 100
     "the API is killed while it receives a batch, and while the items become jobs",
     load_s=6.0,
     batch_ms=20,
-    settings={"lease_s": 1.0, "tenant_queue_limit": QUEUE_LIMIT},
+    settings={"lease_s": 1.0},
+    queue_limit_per_item=FEW,
 )
 def kill_api_while_accepting(env: Environment) -> None:
     """Kill the API at random moments until the batch runs."""
@@ -52,7 +51,7 @@ def kill_api_while_accepting(env: Environment) -> None:
 )
 def kill_workers_while_running(env: Environment) -> None:
     """Kill three workers in the middle of their batches."""
-    batch = submit_batch(env, "running", ITEMS)
+    batch = submit_batch(env, "running")
     for _ in range(3):
         _await_progress(env, batch, 20)
         env.await_running()
@@ -67,11 +66,11 @@ def kill_workers_while_running(env: Environment) -> None:
     "Redis loses everything while the items of a batch become jobs, and while they run",
     load_s=6.0,
     batch_ms=50,
-    settings={"tenant_queue_limit": QUEUE_LIMIT},
+    queue_limit_per_item=FEW,
 )
 def lose_redis(env: Environment) -> None:
     """Empty Redis twice; the batch is restored and ends."""
-    batch = submit_batch(env, "flushed", ITEMS)
+    batch = submit_batch(env, "flushed")
     _await_progress(env, batch, 30)
     assert _status(env, batch) == "accepting", "too late to lose it while accepting"
     env.flush_redis()
@@ -112,9 +111,7 @@ def break_store(env: Environment) -> None:
 def _submitting(env: Environment, name: str) -> Iterator[Callable[[], SubmittedBatch]]:
     """Submit a batch in a thread beside the block; the yielded function returns it."""
     accepted: list[SubmittedBatch] = []
-    thread = threading.Thread(
-        target=lambda: accepted.append(submit_batch(env, name, ITEMS)), name="batch"
-    )
+    thread = threading.Thread(target=lambda: accepted.append(submit_batch(env, name)), name="batch")
     thread.start()
 
     def result() -> SubmittedBatch:
