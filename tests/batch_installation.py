@@ -56,9 +56,12 @@ class RemoteImagesOfATest:
 class Installation:
     """A store, a ledger that can lose its data, and any number of API processes."""
 
-    def __init__(self, *, folders: Any = None, settings: Any = None, **policy: Any) -> None:
+    def __init__(
+        self, *, folders: Any = None, downloads: Any = None, settings: Any = None, **policy: Any
+    ) -> None:
         self.settings = load({}, default_model=MODEL, lease_s=1, **(settings or {}))
         self.folders = folders
+        self.downloads = downloads
         self.store = memory_store()
         self.policy = LedgerPolicy(lease_ms=1_000, **policy)
         self.ahead_ms = 0
@@ -80,7 +83,7 @@ class Installation:
         return ImageResolver(
             settings=self.settings,
             store=self.store,
-            downloads=remote,
+            downloads=self.downloads or remote,
             buckets=self.folders or remote,
         )
 

@@ -104,7 +104,7 @@ def keys() -> Iterable[Case]:
     for key, statuses in (
         ("", {422}),
         ("k" * 256, {422}),
-        ("k" * 255, {202}),
+        (str(uuid4()).ljust(255, "k"), {202}),  # mutated requests may use it first
         ("\u00e9", {202, 422}),
         ("a b", {202}),
     ):

@@ -1,17 +1,22 @@
 """The acceptor and the rebuild of batches, on the memory ledger: stopped and lost at any point."""
 
+import threading
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from batch_installation import IMAGE, MODEL, Installation
+from batch_installation import IMAGE, MODEL, Installation, RemoteImagesOfATest
 from optionals import present
+from seewhy.batches import acceptor
 from seewhy.batches.item_jobs import BatchOwner
 from seewhy.errors import (
     LedgerUnavailable,
     StoreUnavailable,
     TooManyBatches,
+    TooManyDownloads,
 )
 from seewhy.ids import item_job_id, job_time, new_job_id
 from seewhy.jobs.archiver import archive_outcomes
@@ -176,6 +181,77 @@ def test_an_image_that_is_named_is_read_when_the_item_becomes_a_job(
         "image_url_refused",
         "invalid_request",
     ]
+
+
+class BusyDownloads:
+    """Refuses every second download, and counts those that succeed and those at once."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.downloaded: Counter[str] = Counter()
+        self.at_once = self.most_at_once = 0
+        self.lock = threading.Lock()
+
+    def check(self, url: str) -> None:
+        pass
+
+    def read(self, url: str, *, client: str) -> bytes:
+        with self.lock:
+            self.calls += 1
+            if self.calls % 2 == 0:
+                raise TooManyDownloads("Too many.", retry_after_s=5)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(0.001)  # so that downloads overlap
+        with self.lock:
+            self.at_once -= 1
+            self.downloaded[url] += 1
+        return IMAGE
+
+
+def remote(number: int) -> RemoteImage:
+    return RemoteImage(f"https://a.test/{number}.png")
+
+
+def test_what_was_downloaded_is_kept_when_further_downloads_are_refused() -> None:
+    downloads = BusyDownloads()
+    installation = Installation(downloads=downloads)
+    batch_id = installation.submit(30, source=remote)
+    process = installation.process()
+    for _ in range(60):
+        process.acceptor.accept_batches()
+        installation.ahead_ms += 1_000
+    batch = installation.read(batch_id)
+    assert (batch.state, batch.queued) == (BatchState.RUNNING, 30)
+    assert set(downloads.downloaded.values()) == {1}
+
+
+def test_a_batch_leaves_downloads_to_single_requests() -> None:
+    downloads = BusyDownloads()
+    installation = Installation(downloads=downloads, settings={"image_url_downloads": 8})
+    installation.submit(30, source=remote)
+    process = installation.process()
+    for _ in range(60):
+        process.acceptor.accept_batches()
+        installation.ahead_ms += 1_000
+    assert downloads.most_at_once <= 2
+
+
+def test_a_batch_of_slow_downloads_lets_other_batches_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acceptor, "SLICE_S", 0.0)
+    installation = Installation(downloads=RemoteImagesOfATest())
+    slow = installation.submit(50, source=remote)
+    installation.ahead_ms += 1
+    quick = installation.submit(5)
+    process = installation.process()
+    turns = iter(range(12))
+    process.acceptor.accept_batches(should_stop=lambda: next(turns, None) is None)
+    assert installation.read(quick).queued == 5
+    assert 0 < installation.read(slow).queued < 50, "jobs begin before all images are read"
+    process.acceptor.accept_batches()
+    assert installation.read(slow).queued == 50
 
 
 def test_a_batch_that_the_ledger_does_not_accept_is_withdrawn(installation: Installation) -> None:

@@ -32,8 +32,6 @@ MAX_PAUSE_MS = 5_000
 """The longest pause when a queue is full or a quota is used up."""
 RETRY_MS = 1_000
 FAILURE_RETRY_MS = 30_000
-WINDOW = 8
-"""How many images are read between two looks at the lease."""
 
 _log = logging.getLogger(__name__)
 
@@ -117,12 +115,12 @@ class BatchAcceptor:
         owner = BatchOwner(batch.batch_id, batch.context, options.quotas)
         position, accepting = batch.position, batch.state is BatchState.ACCEPTING
         while accepting:
-            if is_over():
-                return 0
-            position, pause_ms = self._submit_chunk(batch, owner, options, position)
+            position, pause_ms = self._submit_chunk(batch, owner, options, position, is_over)
             if pause_ms:
                 return pause_ms
             accepting = position < batch.total
+            if accepting and is_over():
+                return 0
         current = self._batches.read(batch.batch_id)
         if current and current.cancel_requested and not current.state.terminal:
             self._cancel_chunks(current, options, ends_at)
@@ -163,21 +161,31 @@ class BatchAcceptor:
         extend(complete=True)  # cancelled before everything was listed
 
     def _submit_chunk(
-        self, batch: BatchRecord, owner: BatchOwner, options: BatchOptions, position: int
+        self,
+        batch: BatchRecord,
+        owner: BatchOwner,
+        options: BatchOptions,
+        position: int,
+        is_over: Callable[[], bool],
     ) -> tuple[int, int]:
-        """Submit the rest of a chunk; return the next position and a pause in ms."""
+        """Submit the rest of a chunk, as far as its images could be read before the turn is over.
+
+        Returns the next position and a pause in ms.
+        """
         number, offset = divmod(position, options.items_per_chunk)
-        chunk = self._read_chunk(batch, options, number)
+        chunk, pause_ms = self._read_chunk(batch, options, number), 0
+        ready = len(chunk.items)
         if any(item.image for item in chunk.items) and not batch.cancel_requested:
-            chunk = self._resolve(owner, chunk)
+            chunk, pause_ms = self._resolve(owner, chunk, is_over)
             self._renew(batch.batch_id)  # another process may have written the chunk otherwise
             self._documents.write_chunk(number, chunk)
+            ready = next((n for n, item in enumerate(chunk.items) if item.image), ready)
         progress = self._batches.submit_many(
             batch.batch_id,
             self._owner,
             [
                 _to_submit(batch.batch_id, index, item)
-                for index, item in enumerate(chunk.items[offset:], start=position)
+                for index, item in enumerate(chunk.items[offset:ready], start=position)
                 if index < batch.total
             ],
             first=position,
@@ -188,7 +196,9 @@ class BatchAcceptor:
         for lane, times in progress.wakeups.items():
             self._wakeups.notify(lane, times=times)
         limit = progress.limit_reached
-        return progress.position, min(limit.retry_in_ms, MAX_PAUSE_MS) if limit else 0
+        if limit:
+            pause_ms = max(pause_ms, min(limit.retry_in_ms, MAX_PAUSE_MS))
+        return progress.position, pause_ms
 
     def _read_chunk(self, batch: BatchRecord, options: BatchOptions, number: int) -> Chunk:
         """Read a chunk. If it expired because the batch waited so long, its items are refused."""
@@ -203,15 +213,35 @@ class BatchAcceptor:
             items = tuple(StoredItem(refusal=refusal) for _ in range(count))
             return Chunk(format=1, batch_id=batch.batch_id, first=first, items=items)
 
-    def _resolve(self, owner: BatchOwner, chunk: Chunk) -> Chunk:
-        """Read the images that items name. Raises `LeaseLost`, `Unavailable` and `Overloaded`."""
-        items: list[StoredItem] = []
-        numbered = list(enumerate(chunk.items, start=chunk.first))
-        for start in range(0, len(numbered), WINDOW):
+    def _resolve(
+        self, owner: BatchOwner, chunk: Chunk, is_over: Callable[[], bool]
+    ) -> tuple[Chunk, int]:
+        """Read the images that items name, until the turn is over or one cannot be read now.
+
+        Returns the chunk with what was read, and a pause in ms. Raises `LeaseLost`.
+        """
+        items = list(chunk.items)
+        named = [number for number, item in enumerate(items) if item.image]
+        size = self._jobs.images_at_once(chunk.items)
+        pause_ms = 0
+
+        def resolve(number: int) -> StoredItem:
+            nonlocal pause_ms
+            try:
+                return self._jobs.resolve(owner, chunk.first + number, items[number])
+            except (Unavailable, Overloaded) as error:
+                _log.warning("Cannot read an image of batch %s now: %s", owner.batch_id, error)
+                pause_ms = RETRY_MS
+                return items[number]
+
+        for start in range(0, len(named), size):
             self._renew(owner.batch_id)
-            window = numbered[start : start + WINDOW]
-            items += self._threads.map(lambda one: self._jobs.resolve(owner, *one), window)
-        return chunk.model_copy(update={"items": tuple(items)})
+            window = named[start : start + size]
+            for number, item in zip(window, self._threads.map(resolve, window), strict=True):
+                items[number] = item
+            if pause_ms or is_over():
+                break
+        return chunk.model_copy(update={"items": tuple(items)}), pause_ms
 
     def _renew(self, batch_id: str) -> None:
         """Renew the lease in time. Raises `LeaseLost`."""

@@ -20,6 +20,8 @@ from seewhy.storage.port import ObjectStore
 
 THREADS = 8
 """How many images of batches a process checks, reads or stores at once."""
+DOWNLOADS_SHARE = 4
+"""Batches take a quarter of the downloads at once: half of those of one tenant."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +49,11 @@ def create_batches(
     """Build the parts. Their threads start with the first batch."""
     documents = BatchDocuments(store)
     results = BatchResults(batches=batches, documents=documents)
-    jobs = ItemJobs(service=submit_service, images=images)
+    jobs = ItemJobs(
+        service=submit_service,
+        images=images,
+        downloads_at_once=max(1, settings.image_url_downloads // DOWNLOADS_SHARE),
+    )
     lister = BatchLister(
         documents=documents, folders=images.buckets, max_items=settings.batch_max_items
     )

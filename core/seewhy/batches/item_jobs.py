@@ -1,12 +1,18 @@
 """Turns the items of a batch into jobs to submit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from seewhy.errors import BadImage, InvalidRequest
 from seewhy.ids import item_job_id
 from seewhy.jobs.batch_documents import ListedImages, NamedImage, Refusal, StoredItem
-from seewhy.jobs.image_sources import ImageResolver, ImageSource, KnownImage, RemoteImage
+from seewhy.jobs.image_sources import (
+    BUCKET_SCHEME,
+    ImageResolver,
+    ImageSource,
+    KnownImage,
+    RemoteImage,
+)
 from seewhy.jobs.job_builder import ValidatedRequest, build_submission
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.ledger.types import Quotas, Submission
@@ -14,6 +20,8 @@ from seewhy.schemas.context import RequestContext
 from seewhy.schemas.request import ExplanationRequest
 
 MAX_DETAIL_CHARACTERS = 500
+IMAGES_AT_ONCE = 8
+"""How many images are read between two looks at the lease, except downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,13 @@ class BatchOwner:
 class ItemJobs:
     """Makes jobs of items. One per process, used by many threads."""
 
-    def __init__(self, *, service: SubmitService, images: ImageResolver) -> None:
+    def __init__(
+        self, *, service: SubmitService, images: ImageResolver, downloads_at_once: int
+    ) -> None:
         """Validate requests as `service` does, and read images with `images`."""
         self._service = service
         self._images = images
+        self._downloads_at_once = downloads_at_once
 
     def check(self, owner: BatchOwner, listed: ListedImages) -> None:
         """Check a folder and a request for its images. Raises `InvalidRequest` or a subclass."""
@@ -54,6 +65,12 @@ class ItemJobs:
         self._images.store(image)
         submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
         return _job_item(owner, index, submission, validated)
+
+    def images_at_once(self, items: Iterable[StoredItem]) -> int:
+        """Return how many images of these items may be read at once."""
+        urls = (item.image.name for item in items if item.image and item.image.is_url)
+        downloaded = any(not url.startswith(BUCKET_SCHEME) for url in urls)
+        return self._downloads_at_once if downloaded else IMAGES_AT_ONCE
 
     def resolve(self, owner: BatchOwner, index: int, item: StoredItem) -> StoredItem:
         """Read the image that an item names; return the item as a job or as a refusal.

@@ -53,6 +53,8 @@ class Batch(Response):
 
     id: str
     status: BatchState
+    error: Problem | None = None
+    """Why the batch failed."""
     counts: ItemCounts
     cancel_requested: bool = False
     eta_s: int | None = None

@@ -59,6 +59,11 @@ class NamedImage(StoredModel):
     name: str
     request: ExplanationRequest
 
+    @property
+    def is_url(self) -> bool:
+        """Whether the image is at a URL."""
+        return self.source == "image_url"
+
 
 class StoredItem(StoredModel):
     """One item: a job to submit, an image to read first, or a refusal."""

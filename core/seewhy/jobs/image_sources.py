@@ -19,6 +19,8 @@ from seewhy.settings import Settings
 from seewhy.storage.keys import image_key, is_image_id
 from seewhy.storage.port import ObjectStore
 
+BUCKET_SCHEME = "s3://"
+
 
 @dataclass(frozen=True)
 class SentImage:
@@ -151,7 +153,7 @@ class ImageResolver:
         return self._check(SentImage(body), tenant=context.tenant)
 
     def _remote(self, source: RemoteImage) -> RemoteImages:
-        return self.buckets if source.url.startswith("s3://") else self._downloads
+        return self.buckets if source.url.startswith(BUCKET_SCHEME) else self._downloads
 
     def store(self, image: ResolvedImage) -> None:
         """Store an image, or renew its retention. Raises `StoreUnavailable`."""
