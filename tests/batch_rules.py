@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ledger_harness import MemoryHarness, RedisHarness
 from seewhy.ledger.types import (
     BatchItem,
+    BatchOutcome,
     BatchRecord,
     BatchRestoration,
     BatchState,
@@ -52,6 +53,7 @@ class BatchRules(RuleBasedStateMachine):
         cancelled=st.booleans(),
         webhook=st.sampled_from([None, "https://one.test/batch"]),
         listing=st.sampled_from([False, False, True]),
+        had_ended=st.sampled_from([False, False, True]),
     )
     def create_batch(
         self,
@@ -61,6 +63,7 @@ class BatchRules(RuleBasedStateMachine):
         cancelled: bool,
         webhook: str | None,
         listing: bool,
+        had_ended: bool,
     ) -> None:
         name = f"batch-{len(self.batches)}"
         submission = BatchSubmission(
@@ -75,7 +78,10 @@ class BatchRules(RuleBasedStateMachine):
         self.batches.append(submission)
         if restored:
             now_ms = self.memory.now_ms
-            restoration = BatchRestoration(submission, now_ms - 50, cancelled)
+            outcome = BatchOutcome(BatchState.FINISHED, now_ms - 60, now_ms - 20, total, total)
+            restoration = BatchRestoration(
+                submission, now_ms - 50, cancelled, outcome if had_ended else None
+            )
             self.both_batches(lambda x: x.restore(restoration))
         else:
             self.both_batches(lambda x: x.create(submission))
@@ -155,6 +161,7 @@ class BatchRules(RuleBasedStateMachine):
     def batches_agree(self) -> None:
         if not hasattr(self, "memory"):
             return
+        self.both_batches(lambda x: x.list_unarchived())
         for submission in self.batches:
             name = submission.batch_id
             batch = self.both_batches(lambda x, name=name: x.read(name))

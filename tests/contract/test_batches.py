@@ -7,6 +7,7 @@ from ledger_harness import POLICY, START_MS, LedgerHarness, read_job
 from seewhy.ledger.types import (
     Attempt,
     BatchItem,
+    BatchOutcome,
     BatchProgress,
     BatchRecord,
     BatchRestoration,
@@ -36,6 +37,7 @@ from seewhy.schemas.job import JobState, Priority
 
 LANE = lane_of("m", Priority.BATCH)
 LEASE_MS = 1_000
+HOOK = "https://hooks.test/x"
 WIDE = replace(POLICY, tenant_limit=1_000, lane_limit=1_000, max_skipped=100)
 
 
@@ -333,7 +335,7 @@ def test_each_step_of_a_listing_renews_the_lease(harness: LedgerHarness) -> None
 def test_a_batch_that_cannot_be_listed_fails_and_counts_no_longer(harness: LedgerHarness) -> None:
     reason = {"code": "batch_too_large", "detail": "Too many."}
     for name in ("one", "two", "three"):
-        create(harness, 0, name, listing=True, webhook_url="https://hooks.test/x")
+        create(harness, 0, name, listing=True, webhook_url=HOOK)
         leased = harness.batches.lease("acceptor", lease_ms=LEASE_MS)
         assert leased is not None
         extend(harness, first=0, count=4, batch_id=name)
@@ -423,6 +425,54 @@ def test_a_restored_batch_counts_jobs_that_had_ended_and_submits_the_others(
     assert bound == Reservation(ReservationStatus.ACCEPTED, "b")
 
 
+def test_an_ended_batch_is_listed_until_it_is_archived(harness: LedgerHarness) -> None:
+    for name in ("one", "two"):
+        create(harness, 1, name)
+        accept(harness, [BatchItem(newly_refused=True)])
+        harness.advance(1)
+    create(harness, 1, "open")
+    assert harness.batches.list_unarchived() == [read(harness, "one"), read(harness, "two")]
+    assert harness.batches.list_unarchived(limit=1) == [read(harness, "one")]
+    harness.batches.mark_archived(["one", "unknown"])
+    assert harness.batches.list_unarchived() == [read(harness, "two")]
+
+
+def test_a_lost_batch_that_had_ended_is_restored_as_it_was(harness: LedgerHarness) -> None:
+    harness.advance(60_000)
+    submission = BatchSubmission("b", 0, 0, "the batch", webhook_url=HOOK, listing=True)
+    outcome = BatchOutcome(
+        BatchState.CANCELLED, START_MS + 1, START_MS + 5, 3, 1, dropped=1, accepted_ms=START_MS + 2
+    )
+    restoration = BatchRestoration(submission, START_MS, cancel_requested=True, outcome=outcome)
+    assert harness.batches.restore(restoration)
+    assert not harness.batches.restore(restoration)
+    ended = items(1)[0].submission
+    assert ended is not None
+    harness.ledger.restore(JobRestoration(ended, START_MS, JobOutcome(JobState.FAILED, START_MS)))
+    batch = read(harness)
+    assert (batch.state, batch.total, batch.position) == (BatchState.CANCELLED, 3, 3)
+    assert (batch.created_ms, batch.accepted_ms) == (START_MS + 1, START_MS + 2)
+    assert batch.finished_ms == START_MS + 5
+    assert counts(batch) == {"refused": 1, "dropped": 1, "failed": 1}
+    assert harness.batches.lease("acceptor", lease_ms=LEASE_MS) is None, "nothing is left to do"
+    lease = harness.outbox.lease_origin(limit=10)
+    assert lease is not None
+    assert lease.deliveries[0].record == read(harness), "once more, and the same"
+    for name in ("one", "two", "three"):
+        create(harness, 1, name)
+
+
+def test_a_lost_batch_is_restored_for_the_retention_after_its_end(
+    harness: LedgerHarness,
+) -> None:
+    harness.advance(POLICY.retention_ms)
+    submission = BatchSubmission("b", 1, 0, "the batch")
+    for finished_ms, restored in ((START_MS, False), (START_MS + 1, True)):
+        outcome = BatchOutcome(BatchState.FINISHED, START_MS - 90, finished_ms, 1, 0)
+        restoration = BatchRestoration(submission, START_MS - 100, outcome=outcome)
+        assert harness.batches.restore(restoration) is restored
+
+
 def test_a_batch_that_was_cancelled_before_a_loss_is_cancelled_after_it(
     harness: LedgerHarness,
 ) -> None:
@@ -461,7 +511,7 @@ def test_the_estimate_of_the_end_follows_the_recent_pace(
 
 
 def test_the_webhook_of_a_batch_is_delivered_once_it_has_ended(harness: LedgerHarness) -> None:
-    create(harness, 2, webhook_url="https://hooks.test/x")
+    create(harness, 2, webhook_url=HOOK)
     accept(harness, items(2))
     claims = claim(harness)
     harness.ledger.complete([Completion(claims[0], "r")])
@@ -488,7 +538,7 @@ def test_the_webhook_of_a_batch_is_delivered_once_it_has_ended(harness: LedgerHa
 
 
 def test_an_exhausted_webhook_of_a_batch_is_shown_by_the_batch(harness: LedgerHarness) -> None:
-    create(harness, 1, webhook_url="https://hooks.test/x")
+    create(harness, 1, webhook_url=HOOK)
     accept(harness, [BatchItem(newly_refused=True)])
     lease = harness.outbox.lease_origin(limit=10)
     assert lease is not None

@@ -36,7 +36,9 @@ from servers.waiting import wait_until
 BATCH_ITEMS = 350
 """More than three chunks, and few enough that the ledger keeps the events of all."""
 _FLUSH_WHEN_SAFE = """
-if redis.call('ZCARD', 'seewhy:unarchived') > 0 then return 0 end
+for _, list in ipairs({'seewhy:unarchived', 'seewhy:unarchived_batches'}) do
+  if redis.call('ZCARD', list) > 0 then return 0 end
+end
 redis.call('FLUSHALL')
 return 1
 """

@@ -309,6 +309,14 @@ MUTATIONS = (
         seen=r"assert \(batch.state, batch.failed",
     ),
     Mutation(
+        guard="outcome of a batch that had ended",
+        file="core/seewhy/jobs/rebuild.py",
+        old="if batch_id in folder.outcomes:",
+        new="if False:",
+        fault=f"{ACCEPTOR}::test_an_ended_batch_is_the_same_after_a_loss",
+        seen=r"BatchState.ACCEPTING",
+    ),
+    Mutation(
         guard="lease of a batch",
         file=f"{LUA}/batches/lease.lua",
         old="redis.call('ZADD', BATCHES_DUE, now + args.lease_ms, id)",

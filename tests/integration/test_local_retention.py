@@ -134,7 +134,9 @@ def test_a_batch_keeps_its_objects_and_its_images_until_its_record_expires(
     """On what the service really stores of a batch, with the parser of the API."""
     installation = Installation()
     batch_id = installation.submit(ITEMS_PER_CHUNK + 1)
-    BatchDocuments(installation.store).write_cancellation(batch_id)
+    documents = BatchDocuments(installation.store)
+    documents.write_cancellation(batch_id)
+    installation.store.put(outcome_key(batch_id), b"{}", content_type="application/json")
     aged = AgedStore(tmp_path / "objects")
     aged.retention = LocalRetention(
         root=aged.root,
@@ -146,14 +148,14 @@ def test_a_batch_keeps_its_objects_and_its_images_until_its_record_expires(
     for key in stored:
         aged.put(key, age_s=30 * DAY_S, body=installation.store.get(key))
     kinds = [parsed.kind for key in stored if (parsed := parse_job_key(key))]
-    assert sorted(kinds) == ["batch", "cancellation", "chunk", "chunk"]
-    assert len(stored) == 5, "and one image"
+    assert sorted(kinds) == ["batch", "cancellation", "chunk", "chunk", "outcome"]
+    assert len(stored) == 6, "and one image"
 
     aged.job_ids.add(batch_id)
     assert aged.expire() == 0
     assert aged.keys() == set(stored)
     aged.job_ids.clear()
-    assert aged.expire() == 4, "the image was renewed a moment ago"
+    assert aged.expire() == 5, "the image was renewed a moment ago"
     for key in sorted(aged.keys()):
         aged.put(key, age_s=30 * DAY_S)
     assert aged.expire() == 1

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from seewhy.errors import (
     TooManyDownloads,
 )
 from seewhy.ids import item_job_id, job_time, new_job_id
-from seewhy.jobs.archiver import archive_outcomes
+from seewhy.jobs.archiver import archive_batches, archive_outcomes
 from seewhy.jobs.batch_documents import ITEMS_PER_CHUNK
 from seewhy.jobs.image_sources import KnownImage, RemoteImage, SentImage
 from seewhy.ledger.types import (
@@ -295,7 +296,25 @@ def test_a_loss_while_accepting_loses_no_item_and_changes_no_outcome(
     assert installation.ledger.counts().accepted == count
 
 
-def test_a_finished_batch_is_finished_again_after_a_loss(installation: Installation) -> None:
+def test_an_ended_batch_is_the_same_after_a_loss(installation: Installation) -> None:
+    sources = [KnownImage("0" * 64), SentImage(IMAGE), SentImage(IMAGE)]
+    batch_id = installation.submit(3, source=sources.__getitem__)
+    installation.process().acceptor.accept_batches()
+    installation.fail_next(2)
+    ended = installation.read(batch_id)
+    assert (ended.state, ended.failed, ended.refused) == (BatchState.FINISHED, 2, 1)
+    archive_outcomes(ledger=installation.ledger, store=installation.store, limit=100)
+    batches = installation.ledger.batches
+    assert archive_batches(batches=batches, store=installation.store, limit=100) == 1
+    assert archive_batches(batches=batches, store=installation.store, limit=100) == 0
+    installation.ahead_ms += 60_000
+    installation.lose_data()
+    installation.recovery().recover()
+    again = replace(installation.read(batch_id), pace=ended.pace)
+    assert again == replace(ended, acceptor=None)
+
+
+def test_a_batch_that_ended_just_before_a_loss_ends_again(installation: Installation) -> None:
     batch_id = installation.submit(3)
     installation.process().acceptor.accept_batches()
     installation.fail_next(3)

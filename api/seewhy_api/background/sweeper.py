@@ -6,7 +6,7 @@ Any number of sweepers may run at the same time.
 import time
 
 from seewhy.broker.wakeups import WakeupPublisher
-from seewhy.jobs.archiver import archive_outcomes
+from seewhy.jobs.archiver import archive_batches, archive_outcomes
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
@@ -73,3 +73,4 @@ class Sweeper:
             if self._task.stopped:
                 return
             archived = archive_outcomes(ledger=self._ledger, store=self._store, limit=ARCHIVE_LIMIT)
+        archive_batches(batches=self._ledger.batches, store=self._store, limit=ARCHIVE_LIMIT)

@@ -1,8 +1,9 @@
 """Rebuild the ledger from the object store after Redis has lost jobs.
 
 Each manifest whose job is not in the ledger becomes a job again: finished if the store has its
-outcome or result, queued otherwise. A batch is accepted again: its jobs that had ended are
-restored, and the acceptor submits the others. Repeated and concurrent rebuilds change nothing.
+outcome or result, queued otherwise. A batch that had ended is restored as it was. Any other is
+accepted again: its jobs that had ended are restored, and the acceptor submits the others. Repeated
+and concurrent rebuilds change nothing.
 """
 
 import json
@@ -17,7 +18,7 @@ from itertools import chain
 
 from seewhy.errors import ObjectNotFound
 from seewhy.ids import job_time
-from seewhy.jobs.archiver import parse_outcome
+from seewhy.jobs.archiver import parse_batch_outcome, parse_outcome
 from seewhy.jobs.batch_documents import BatchDocuments, StoredItem
 from seewhy.jobs.manifest import Manifest
 from seewhy.ledger.ports.recovery import RecoveryLedger
@@ -129,9 +130,16 @@ class Rebuilder:
             created_ms = round(job_time(batch_id).timestamp() * 1000)
             try:
                 submission = self._documents.read_manifest(batch_id).submission
-                self._ledger.batches.restore(
-                    BatchRestoration(submission, created_ms, batch_id in folder.cancelled)
+                outcome = None
+                if batch_id in folder.outcomes:
+                    outcome = parse_batch_outcome(self._store.get(outcome_key(batch_id)))
+                restoration = BatchRestoration(
+                    submission,
+                    created_ms,
+                    cancel_requested=batch_id in folder.cancelled,
+                    outcome=outcome,
                 )
+                self._ledger.batches.restore(restoration)
                 for number in sorted(folder.chunks.get(batch_id, ())):
                     items = self._documents.read_chunk(batch_id, number).items
                     yield folder.candidates_of(items)

@@ -7,6 +7,7 @@ jobs/<year>/<month>/<day>/<hour>/<job id>.final.json  a job's outcome
 jobs/<year>/<month>/<day>/<hour>/<batch id>.batch.json      a batch's manifest
 jobs/<year>/<month>/<day>/<hour>/<batch id>.items-<n>.json  a chunk of its items
 jobs/<year>/<month>/<day>/<hour>/<batch id>.cancel.json     that it was cancelled
+jobs/<year>/<month>/<day>/<hour>/<batch id>.final.json      its outcome
 results/<job id>/<fence>/<name>             what a worker wrote under one claim
 ledger/epoch                                which ledger holds the jobs of this store
 keys/<key id>.json                          the record of an API key

@@ -1,6 +1,7 @@
 """Batches in memory."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from seewhy.ledger.memory.state.acceptance import add_job
 from seewhy.ledger.memory.state.admission import MAX_RETRY_MS, reached_limit
@@ -10,6 +11,7 @@ from seewhy.ledger.memory.state.quotas import reached_quota, take_quota
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.types import (
     BatchItem,
+    BatchOutcome,
     BatchProgress,
     BatchReceipt,
     BatchRecord,
@@ -191,16 +193,43 @@ class MemoryBatches:
         state, submission = self._state, restoration.submission
         with state.changed:
             created_ms = min(restoration.created_ms, state.now())
-            expired = created_ms + state.policy.retention_ms <= state.now()
+            outcome = restoration.outcome
+            kept_from_ms = outcome.finished_ms if outcome else created_ms
+            expired = kept_from_ms + state.policy.retention_ms <= state.now()
             if submission.batch_id in state.batches or expired:
                 return False
             self._add(submission, created_ms=created_ms)
             state.update_batch(submission.batch_id, cancel_requested=restoration.cancel_requested)
+            if outcome:
+                self._restore_outcome(submission.batch_id, outcome)
             if submission.key:
                 state.restore_key(
                     submission.key, submission.context, submission.batch_id, created_ms
                 )
             return True
+
+    def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
+        """List the batches that ended first of those that are not in the object store yet."""
+        state = self._state
+        with state.changed:
+            listed = state.unarchived_batches
+            ids = sorted(listed, key=lambda batch_id: (listed[batch_id], batch_id))[:limit]
+            found = {batch_id: self.read(batch_id) for batch_id in ids}
+            self.mark_archived([batch_id for batch_id, batch in found.items() if batch is None])
+            return [batch for batch in found.values() if batch]
+
+    def mark_archived(self, batch_ids: Sequence[str]) -> None:
+        """Remove batches that are now archived from the list."""
+        with self._state.changed:
+            for batch_id in batch_ids:
+                self._state.unarchived_batches.pop(batch_id, None)
+
+    def _restore_outcome(self, batch_id: str, outcome: BatchOutcome) -> None:
+        state = self._state
+        state.update_batch(batch_id, position=outcome.total, **asdict(outcome))
+        del state.batches_due[batch_id]
+        if state.now() < outcome.finished_ms + state.policy.webhook_retention_ms:
+            state.add_batch_delivery(batch_id)
 
     def _add(self, submission: BatchSubmission, *, created_ms: int) -> None:
         state, batch_id = self._state, submission.batch_id

@@ -18,8 +18,8 @@ from seewhy.ledger.types import (
 class BatchLedger(Protocol):
     """Accepts batches and counts their jobs. Raises `LedgerUnavailable`.
 
-    Every method but `read_jobs` is one atomic step. The counts of a batch change in the step that
-    changes the state of a job.
+    Every method but `read_jobs` and `list_unarchived` is one atomic step. The counts of a batch
+    change in the step that changes the state of a job.
     """
 
     def create(self, submission: BatchSubmission) -> BatchReceipt:
@@ -98,4 +98,12 @@ class BatchLedger(Protocol):
 
         Jobs of it that had ended must be restored before the acceptor leases it.
         """
+        ...
+
+    def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
+        """List the batches that ended first of those that are not in the object store yet."""
+        ...
+
+    def mark_archived(self, batch_ids: Sequence[str]) -> None:
+        """Remove batches that are now archived from the list."""
         ...

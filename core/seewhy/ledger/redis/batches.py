@@ -7,12 +7,13 @@ from seewhy.ledger.redis.client.connection import translated
 from seewhy.ledger.redis.client.encoding import (
     decode_limit,
     encode_batch,
+    encode_fields,
     encode_item,
     pairs,
     read_batch,
     read_record,
 )
-from seewhy.ledger.redis.client.keys import batch_key, job_key
+from seewhy.ledger.redis.client.keys import UNARCHIVED_BATCHES, batch_key, job_key
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.types import (
     BatchItem,
@@ -141,6 +142,22 @@ class RedisBatches:
             "batches/restore",
             **encode_batch(restoration.submission),
             created_ms=restoration.created_ms,
-            cancel_requested=restoration.cancel_requested,
+            cancel_requested=restoration.cancel_requested or None,
+            outcome=restoration.outcome and encode_fields(restoration.outcome),
         )
         return bool(answer)
+
+    def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
+        """List the batches that ended first of those that are not in the object store yet."""
+        client = self._scripts.client
+        with translated():
+            ids = client.zrange(UNARCHIVED_BATCHES, 0, limit - 1)
+        found = {batch_id: self.read(batch_id) for batch_id in ids}
+        if expired := [batch_id for batch_id, batch in found.items() if batch is None]:
+            self.mark_archived(expired)
+        return [batch for batch in found.values() if batch]
+
+    def mark_archived(self, batch_ids: Sequence[str]) -> None:
+        """Remove batches that are now archived from the list."""
+        ids = list(batch_ids)
+        self._call("maintenance/remove", list=UNARCHIVED_BATCHES, job_ids=ids)

@@ -2,6 +2,7 @@
 
 from seewhy.ledger.types.batches import (
     BatchItem,
+    BatchOutcome,
     BatchPace,
     BatchProgress,
     BatchReceipt,
@@ -66,6 +67,7 @@ __all__ = [
     "SWEEP_LIMIT",
     "Attempt",
     "BatchItem",
+    "BatchOutcome",
     "BatchPace",
     "BatchProgress",
     "BatchReceipt",

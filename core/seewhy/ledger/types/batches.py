@@ -51,12 +51,31 @@ class BatchSubmission:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What is archived of an ended batch. The counts of its jobs follow from their outcomes."""
+
+    state: BatchState
+    created_ms: int
+    finished_ms: int
+    total: int
+    refused: int
+    dropped: int = 0
+    accepted_ms: int | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BatchRestoration:
-    """A batch that the ledger lost. Its items become jobs again, except those that had ended."""
+    """A batch that the ledger lost.
+
+    Without an outcome, its items become jobs again, except those that had ended.
+    """
 
     submission: BatchSubmission
     created_ms: int
     cancel_requested: bool = False
+    outcome: BatchOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

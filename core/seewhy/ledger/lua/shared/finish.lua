@@ -19,18 +19,26 @@ local function expire_record(id, tenant, has_webhook, finished, now)
   end
 end
 
+-- Keep the record of an ended batch for the retention, and deliver its webhook.
+local function expire_batch(id, webhook_url, finished, now)
+  local retention_ms = settings.retention_ms
+  if webhook_url then
+    retention_ms = math.max(retention_ms, settings.webhook_retention_ms)
+    if now < finished + settings.webhook_retention_ms then
+      add_delivery(BATCH_PREFIX .. id, webhook_url, now)
+    end
+  end
+  redis.call('PEXPIRE', batch_key(id), finished + retention_ms - now)
+end
+
 local function finish_batch(id, state, now)
   local key = batch_key(id)
   local context, webhook_url = unpack(redis.call('HMGET', key, 'context', 'webhook_url'))
   redis.call('HSET', key, 'state', state, 'finished_ms', now)
   redis.call('ZREM', BATCHES_DUE, id)
+  redis.call('ZADD', UNARCHIVED_BATCHES, now, id)
   count_down(OPEN_BATCHES, tenant_in(context))
-  local retention_ms = settings.retention_ms
-  if webhook_url then
-    retention_ms = math.max(retention_ms, settings.webhook_retention_ms)
-    add_delivery(BATCH_PREFIX .. id, webhook_url, now)
-  end
-  redis.call('PEXPIRE', key, retention_ms)
+  expire_batch(id, webhook_url, now, now)
 end
 
 -- Give a batch its outcome if all its items have one.

@@ -48,6 +48,7 @@ def end_batch(state: LedgerState, batch_id: str) -> None:
 def finish_batch(state: LedgerState, batch_id: str, outcome: BatchState) -> None:
     """Give a batch its outcome."""
     state.update_batch(batch_id, state=outcome, finished_ms=state.now())
+    state.unarchived_batches[batch_id] = state.now()
     state.batches_due.pop(batch_id, None)
     state.add_batch_delivery(batch_id)
 

@@ -99,6 +99,7 @@ class LedgerState:
     """(tenant, idempotency key) → job."""
     events: list[JobEvent] = field(default_factory=list)
     unarchived: dict[str, int] = field(default_factory=dict)
+    unarchived_batches: dict[str, int] = field(default_factory=dict)
     dead_letters: dict[str, int] = field(default_factory=dict)
     shareable: int = 0
     """How many duplicates the current step may still finish."""

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from seewhy.ledger.types import (
     BatchItem,
+    BatchOutcome,
     BatchRecord,
     BatchSubmission,
     Charge,
@@ -48,7 +49,7 @@ def encode_submission(submission: Submission) -> dict[str, Any]:
         "job_id": submission.job_id,
         "deadline_ms": submission.deadline_ms,
         "key": submission.key and encode_key(submission.key, submission.context),
-        "fields": _encode_fields(submission, without=_INTERPRETED),
+        "fields": encode_fields(submission, without=_INTERPRETED),
     }
 
 
@@ -57,7 +58,7 @@ def encode_restoration(restoration: JobRestoration) -> dict[str, Any]:
     return {
         **encode_submission(restoration.submission),
         "submitted_ms": restoration.submitted_ms,
-        "outcome": restoration.outcome and _encode_fields(restoration.outcome),
+        "outcome": restoration.outcome and encode_fields(restoration.outcome),
     }
 
 
@@ -66,7 +67,7 @@ def encode_batch(submission: BatchSubmission) -> dict[str, Any]:
     return {
         "batch_id": submission.batch_id,
         "key": submission.key and encode_key(submission.key, submission.context),
-        "fields": _encode_fields(submission, without=_INTERPRETED),
+        "fields": encode_fields(submission, without=_INTERPRETED),
     }
 
 
@@ -175,8 +176,10 @@ def _encode_context(context: RequestContext) -> str:
     return _CONTEXT.dump_json(context, exclude_none=True).decode()
 
 
-def _encode_fields(
-    value: Submission | BatchSubmission | JobOutcome, *, without: set[str] | None = None
+def encode_fields(
+    value: Submission | BatchSubmission | JobOutcome | BatchOutcome,
+    *,
+    without: set[str] | None = None,
 ) -> dict[str, str | int]:
     """Return hash fields for a dataclass: None and False are left out, True is 1."""
     encoded: dict[str, str | int] = {}
