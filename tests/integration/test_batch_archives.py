@@ -60,6 +60,13 @@ def test_the_images_of_an_archive_become_items_under_their_paths(
     assert {line["priority"] for line in lines} == {"batch"}
 
 
+def test_an_archive_of_many_reads_is_received_whatever_its_bytes(client: FlaskClient) -> None:
+    """A line break near the end of a read is kept until the next: it may begin a boundary."""
+    response = submit_archive(client, archive_of([("lines.txt", b"\r\n" * 300_000)]))
+    assert response.status_code == 202, response.get_data(as_text=True)
+    assert response.get_json()["refused"][0]["code"] == "unsupported_image"
+
+
 def test_what_is_no_image_is_refused_without_the_others(
     api: Api, client: FlaskClient, cat: bytes
 ) -> None:

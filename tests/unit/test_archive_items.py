@@ -1,6 +1,7 @@
 """The items of zip archives, and what hostile archives get."""
 
 import io
+import random
 import tracemalloc
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,13 @@ def test_each_file_is_an_item_named_by_its_path(compression: int) -> None:
     assert [(item.key, content(item)) for item in items] == files
     assert [item.parse().request for item in items] == [REQUEST] * 3
     assert [item.size_bytes for item in items] == [len(body) for _, body in files]
+
+
+@pytest.mark.parametrize("compression", [0, ZIP_DEFLATED])
+def test_a_file_may_be_larger_than_any_directory(compression: int) -> None:
+    body = random.Random(1).randbytes(1_000_000) + b"PK\x01\x02" * 250_000
+    (item,) = read(archive_of([("large.png", body)], compression=compression))
+    assert content(item) == body
 
 
 def test_folders_and_hidden_files_are_left_out() -> None:

@@ -88,7 +88,7 @@ def _receive_archive(request: Request, stack: ExitStack, settings: Settings) -> 
         raise InvalidRequest("Send the request of an archive in a part of the form.")
     parser = FormDataParser(
         stream_factory=lambda *_, **__: _new_spool(stack),
-        max_form_memory_size=MAX_JSON_BYTES,
+        max_form_memory_size=request.max_form_memory_size,  # more than one read of a file
         max_content_length=settings.batch_max_bytes,
         max_form_parts=MAX_FORM_PARTS,
     )

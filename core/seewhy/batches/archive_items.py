@@ -89,10 +89,13 @@ class _GuardedFile:
         self._file = file
         self._max_entries = max_entries
         self._max_bytes = max_entries * BYTES_PER_ENTRY
+        self.reads_directory = True
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
         """Read `size` bytes. Raises `BatchTooLarge` when a directory has too many."""
+        if not self.reads_directory:
+            return self._file.read(size)
         body = self._file.read(self._max_bytes if size < 0 else min(size, self._max_bytes))
         if size > self._max_bytes or body.count(_ENTRY_SIGNATURE) > self._max_entries:
             raise BatchTooLarge(f"An archive has at most {self._max_entries:,} entries.")
@@ -102,9 +105,11 @@ class _GuardedFile:
 def _open(file: IO[bytes], limits: ArchiveLimits) -> ZipFile:
     guarded = _GuardedFile(file, 2 * limits.max_items + FURTHER_ENTRIES)
     try:
-        return ZipFile(guarded)
+        archive = ZipFile(guarded)
     except _BROKEN as error:
         raise InvalidRequest("The archive is not a zip file, or it is damaged.") from error
+    guarded.reads_directory = False
+    return archive
 
 
 def _is_left_out(entry: ZipInfo) -> bool:
