@@ -20,8 +20,6 @@ from seewhy.schemas.job import JobState
 from servers.process_cluster import running_api
 from servers.valkey import RedisServer
 
-pytestmark = both_clients
-
 
 @pytest.fixture(scope="module")
 def url(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -49,6 +47,7 @@ def image_of(content: bytes) -> Any:
         return image
 
 
+@both_clients
 def test_a_batch_takes_items_with_options_and_gives_typed_results(
     client: Client, photo: Path, tmp_path: Path
 ) -> None:
@@ -86,6 +85,7 @@ def test_a_batch_takes_items_with_options_and_gives_typed_results(
     assert latest.counts == ended.counts
 
 
+@both_clients
 def test_a_batch_is_sent_once_for_one_key(client: Client, photo: Path, connect: Connect) -> None:
     key = f"night-{connect.__name__}"
     first, again = (
@@ -97,6 +97,7 @@ def test_a_batch_is_sent_once_for_one_key(client: Client, photo: Path, connect: 
     assert rejected.value.status == 422
 
 
+@both_clients
 def test_expired_items_of_a_batch_are_repeated(client: Client, photo: Path) -> None:
     batch = client.batches.create([Item(photo, key="late", deadline_s=0.001, cache=False)])
     ended = client.batches.wait(batch)
@@ -106,6 +107,7 @@ def test_expired_items_of_a_batch_are_repeated(client: Client, photo: Path) -> N
     assert client.batches.wait(again).status.terminal
 
 
+@both_clients
 def test_a_batch_is_cancelled(client: Client, photo: Path) -> None:
     batch = client.batches.create([photo] * 3)
     cancelled = client.batches.cancel(batch)
@@ -113,11 +115,13 @@ def test_a_batch_is_cancelled(client: Client, photo: Path) -> None:
     assert client.batches.wait(batch).status.terminal
 
 
+@both_clients
 def test_a_missing_file_fails_before_anything_is_sent(client: Client, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         client.batches.create([tmp_path / "missing.jpg"])
 
 
+@both_clients
 def test_drawings_take_options_and_formats(client: Client, photo: Path) -> None:
     explanation = client.explain(photo, targets=[1, 2])
     plain = client.overlay(explanation)
@@ -140,6 +144,7 @@ def test_drawings_take_options_and_formats(client: Client, photo: Path) -> None:
     assert rejected.value.problem == "not_acceptable"
 
 
+@both_clients
 def test_drawings_and_maps_are_saved_by_the_ending_of_the_name(
     client: Client, photo: Path, tmp_path: Path
 ) -> None:
@@ -152,6 +157,7 @@ def test_drawings_and_maps_are_saved_by_the_ending_of_the_name(
         client.save(explanation, tmp_path / "a.tiff")
 
 
+@both_clients
 def test_an_explanation_shows_and_saves_itself_if_its_client_blocks(
     client: Client, photo: Path, tmp_path: Path
 ) -> None:
@@ -170,6 +176,15 @@ def test_an_explanation_shows_and_saves_itself_if_its_client_blocks(
     assert explanation.status is JobState.SUCCEEDED
 
 
+def test_an_explanation_of_a_closed_client_says_so(url: str, photo: Path) -> None:
+    with Client(url) as client:
+        explanation = client.explain(photo)
+    with pytest.raises(NotConnected, match="is closed"):
+        explanation.overlay()
+    assert "<table><tr><td>" in explanation._repr_html_()
+
+
+@both_clients
 def test_an_explanation_without_a_client_says_so(client: Client, photo: Path) -> None:
     explanation = client.explain(photo)
     stored = Explanation.model_validate(explanation.to_dict())

@@ -1,43 +1,76 @@
-"""`explain_many` against a real API with a stub worker, stopped and killed in the middle."""
+"""`explain_many` and `seewhy explain` with a real API and a stub worker, killed in the middle."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
+from typer.testing import CliRunner, Result
 
 from awaited_client import Connect, both_clients
 from images import encoded, gradient
 from optionals import present
-from seewhy.client import Client, ImageId, Progress, to_pandas
-from seewhy.ledger.redis.client.keys import job_key
+from seewhy.cli.app import app
+from seewhy.cli.commands.explain import MAX_SINGLE_REQUESTS
+from seewhy.client import Client, ImageId, JournalUnusable, Progress, to_pandas
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.client.keys import batch_key, job_key
 from seewhy.schemas.job import JobState
-from servers.process_cluster import running_api
+from servers.process_cluster import ProcessCluster, running_api
+from servers.receivers import answer, receiving
+from servers.scripted import Response, scripted
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
 
 SCRIPT = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from seewhy.client import Client
-url, folder, journal = sys.argv[1:]
+url, folder, journal, results_until_killed = sys.argv[1:]
 with Client(url) as client:
     images = sorted(Path(folder).iterdir())
-    for result in client.explain_many(images, max_open=12, resume=journal, targets=[1]):
+    results = client.explain_many(images, max_open=12, resume=journal, targets=[1])
+    for count, result in enumerate(results, start=1):
         print(result.image.name, result.resumed, flush=True)
+        if count == int(results_until_killed):
+            os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.fixture(scope="module")
-def url(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def image_port() -> int:
+    """The port of the web server from which the service may read images."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory, image_port: int
+) -> Iterator[ProcessCluster]:
+    """An API and a stub worker, which is the last process."""
     # Without the cache, an image that is asked twice is two jobs.
     directory = tmp_path_factory.mktemp("many")
-    with running_api(valkey, directory, cache_ttl_s=0) as cluster:
+    with running_api(
+        valkey,
+        directory,
+        cache_ttl_s=0,
+        image_url_hosts=f"localhost:{image_port}",
+        image_url_networks="127.0.0.0/8, ::1/128",
+    ) as cluster:
         cluster.start_stub_worker(batch_ms=50)
-        yield cluster.url
+        yield cluster
+
+
+@pytest.fixture
+def url(cluster: ProcessCluster) -> str:
+    return cluster.url
 
 
 @pytest.fixture
@@ -51,18 +84,22 @@ def folder(tmp_path: Path) -> Path:
 
 
 class JobCount:
-    """How many jobs the ledger has got since."""
+    """How many jobs and batches the ledger has got since."""
 
     def __init__(self, valkey: RedisServer) -> None:
         self._valkey = valkey
-        self._before = self._count()
+        self._jobs = self._count(job_key("*"))
+        self._batches = self._count(batch_key("*"))
 
     def new(self) -> int:
-        return self._count() - self._before
+        return self._count(job_key("*")) - self._jobs
 
-    def _count(self) -> int:
+    def new_batches(self) -> int:
+        return self._count(batch_key("*")) - self._batches
+
+    def _count(self, pattern: str) -> int:
         with self._valkey.client() as redis:
-            return sum(1 for _ in redis.scan_iter(job_key("*"), count=10_000))
+            return sum(1 for _ in redis.scan_iter(pattern, count=10_000))
 
 
 @both_clients
@@ -118,18 +155,17 @@ def test_a_killed_run_continues_and_asks_nothing_twice(
 ) -> None:
     jobs = JobCount(valkey)
     journal = tmp_path / "run.ndjson"
-    command = [sys.executable, "-c", SCRIPT, url, str(folder), str(journal)]
-    for lines in (3, 14):  # killed twice, with open batches each time
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        output = present(process.stdout)
-        with output:
-            for _ in range(lines):
-                assert output.readline()
-            process.kill()
-        process.wait(timeout=30)
+
+    def explain_until(results: int) -> subprocess.CompletedProcess[str]:
+        arguments = (url, str(folder), str(journal), str(results))
+        command = [sys.executable, "-c", SCRIPT, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    for results in (3, 14):  # with open batches each time
+        assert explain_until(results).returncode == -signal.SIGKILL
     assert jobs.new() < 40
 
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    ended = explain_until(41)
     assert ended.returncode == 0, ended.stderr
     shown = dict(line.split() for line in ended.stdout.splitlines())
     assert sorted(shown) == [f"{n:02}.png" for n in range(40)]
@@ -137,7 +173,7 @@ def test_a_killed_run_continues_and_asks_nothing_twice(
     assert jobs.new() == 40
     assert not journal.with_name("run.ndjson.sending").exists()
 
-    again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    again = explain_until(41)
     assert {line.split()[1] for line in again.stdout.splitlines()} == {"True"}
     assert jobs.new() == 40
 
@@ -178,7 +214,7 @@ def test_a_batch_whose_answer_was_lost_is_not_asked_twice(
         results = list(client.explain_many(images, max_open=9, resume=journal))
     assert sorted(result.image for result in results) == images
     assert all(result.error is None for result in results)
-    wait_until(lambda: jobs.new() == 10, what="nine images and the changed one are jobs")
+    assert jobs.new() == 10
 
 
 def test_a_batch_that_the_service_has_lost_is_asked_again(
@@ -211,7 +247,7 @@ def test_a_batch_that_the_service_has_lost_is_asked_again(
 def test_another_file_is_no_journal(content: str, message: str, tmp_path: Path) -> None:
     journal = tmp_path / "run.ndjson"
     journal.write_text(content)
-    with Client("http://127.0.0.1:9") as client, pytest.raises(ValueError, match=message):
+    with Client("http://127.0.0.1:9") as client, pytest.raises(JournalUnusable, match=message):
         next(client.explain_many([b"image"], resume=journal))
     assert journal.read_text() == content
 
@@ -221,7 +257,7 @@ def test_a_journal_is_used_by_one_run_at_a_time(url: str, folder: Path, tmp_path
     with Client(url) as client:
         first = client.explain_many(sorted(folder.iterdir())[:4], resume=journal)
         next(first)
-        with pytest.raises(ValueError, match="in use by another process"):
+        with pytest.raises(JournalUnusable, match="in use by another process"):
             next(client.explain_many([b"image"], resume=journal))
         first.close()
 
@@ -241,3 +277,110 @@ def test_results_become_a_table(url: str, folder: Path) -> None:
     assert list(present(results[0].explanation).to_pandas()["target"]) == [0, 1]
     assert list(items["index"]) == [0, 1]
     assert list(items["status"]) == ["succeeded", "refused"]
+
+
+def explain(url: str, *arguments: str | Path) -> Result:
+    command = ["explain", *map(str, arguments), "--url", url]
+    return CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+
+
+@pytest.mark.parametrize("option", ["--json", "--ndjson"])
+def test_the_command_sends_many_photos_in_batches(
+    url: str, folder: Path, valkey: RedisServer, option: str
+) -> None:
+    jobs = JobCount(valkey)
+    (folder / "text.jpg").write_text("no image")
+    shown = explain(url, folder, option, "--out", folder.parent / "out")
+    assert shown.exit_code == 1, shown.output
+    lines = [json.loads(line) for line in shown.stdout.splitlines()] if "nd" in option else []
+    ends = lines or json.loads(shown.stdout)
+    by_name = {Path(end["photo"]).name: end for end in ends}
+    assert len(by_name) == len(ends) == 41
+    assert "(unsupported_image)" in by_name["text.jpg"]["error"]
+    assert by_name["07.png"]["explanation"]["status"] == "succeeded"
+    assert all(Path(end["overlays"][0]).is_file() for end in ends if "error" not in end)
+    assert "1 of 41 photos failed" in shown.stderr
+    assert (jobs.new(), jobs.new_batches()) == (40, 1)
+
+
+def test_the_command_sends_few_photos_one_by_one(
+    url: str, folder: Path, valkey: RedisServer
+) -> None:
+    jobs = JobCount(valkey)
+    photos = sorted(folder.iterdir())[:MAX_SINGLE_REQUESTS]
+    shown = explain(url, *photos)
+    assert shown.exit_code == 0, shown.output
+    assert len(shown.stdout.splitlines()) == 1 + MAX_SINGLE_REQUESTS
+    assert (jobs.new(), jobs.new_batches()) == (MAX_SINGLE_REQUESTS, 0)
+
+
+@pytest.mark.parametrize("option", ["--json", "--ndjson"])
+def test_the_command_prints_json_for_every_photo_when_the_service_fails(
+    folder: Path, option: str
+) -> None:
+    gone = Response(500, {"title": "t", "detail": "on fire", "code": "broken"})
+    with scripted(*[gone] * 3) as server:
+        shown = explain(server.url, folder, option)
+    assert shown.exit_code == 1
+    lines = [json.loads(line) for line in shown.stdout.splitlines()] if "nd" in option else []
+    ends = lines or json.loads(shown.stdout)
+    assert {end["error"] for end in ends} == {"on fire (broken, HTTP 500)"}
+    assert len(ends) == 40
+
+
+@contextmanager
+def suspended(process: psutil.Process) -> Iterator[None]:
+    """Stop a process and its children for a while."""
+    processes = [process, *process.children(recursive=True)]
+    for one in processes:
+        one.suspend()
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.resume()
+
+
+def test_an_interrupted_command_continues_with_its_journal(
+    cluster: ProcessCluster, url: str, folder: Path, valkey: RedisServer, tmp_path: Path
+) -> None:
+    jobs = JobCount(valkey)
+    options = ["--ndjson", "--resume", str(tmp_path / "run.ndjson")]
+    with suspended(psutil.Process(cluster.processes[-1].pid)):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "seewhy.cli", "explain", str(folder), "--url", url, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        wait_until(lambda: jobs.new() == 40, what="all photos are jobs")
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, b"Traceback" in stderr) == (130, b"", False), stderr
+
+    photos = sorted(folder.iterdir())
+    shown = explain(url, *photos, *options)
+    assert shown.exit_code == 0, shown.output
+    assert len(shown.stdout.splitlines()) == 40
+    assert jobs.new() == 40
+
+    refused = explain(url, *photos, *options, "--targets", "top:2")
+    assert refused.exit_code == 2
+    assert "journal of another request" in " ".join(refused.stderr.split())
+    assert jobs.new() == 40
+
+
+def test_the_command_takes_urls_and_shows_regions(
+    url: str, folder: Path, image_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image = (folder / "30.png").read_bytes()
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(image)}\r\n\r\n"
+    with receiving(answer(head.encode() + image), port=image_port):
+        photo = f"http://localhost:{image_port}/photos/my%20cat.png?size=50"
+        shown = explain(url, photo, "--regions")
+    assert shown.exit_code == 0, shown.output
+    header, row = shown.stdout.splitlines()
+    assert header.split() == ["photo", "class", "probability", "logit", "map", "region", "overlay"]
+    assert row.startswith(" my cat.png")
+    assert re.search(r" \d+,\d+ \d+x\d+ +my cat\.seewhy\.jpg", row)
+    assert (tmp_path / "my cat.seewhy.jpg").is_file()

@@ -1,10 +1,13 @@
 """The Python client of a seewhy service: `Client` blocks, `AsyncClient` is awaited.
 
+>>> from pathlib import Path
 >>> from seewhy.client import Client
->>> with Client("http://127.0.0.1:8000") as client:  # doctest: +SKIP
+>>> with Client("http://127.0.0.1:8000") as client:
 ...     explanation = client.explain(Path("cat.jpg"), targets="top:3")
-...     print(explanation.result.top[0].label)
-...     explanation.save("cat.seewhy.jpg")
+...     explanation.save("cat.seewhy.jpg").name
+'cat.seewhy.jpg'
+>>> len(explanation.result.targets)
+3
 """
 
 from seewhy.client.async_client import AsyncClient
@@ -15,6 +18,8 @@ from seewhy.client.drawing_options import ContourOptions, DrawingOptions, Region
 from seewhy.client.errors import (
     ClientError,
     ExplanationFailed,
+    ImageNotExplained,
+    JournalUnusable,
     RequestRejected,
     ServiceUnreachable,
     UnexpectedResponse,
@@ -49,11 +54,13 @@ __all__ = [
     "ExplanationFailed",
     "ExplanationResult",
     "ImageId",
+    "ImageNotExplained",
     "ImageResult",
     "Item",
     "ItemCounts",
     "ItemResult",
     "ItemStatus",
+    "JournalUnusable",
     "MapRegions",
     "Models",
     "NotConnected",

@@ -29,6 +29,18 @@ class AsyncClient(ServiceOperations):
     with `async for`. Files are read and written in threads. The methods of its explanations do not
     block: `explanation.overlay()` and `explanation.save()` raise `NotConnected`; await
     `client.overlay(explanation)` and `client.save(explanation, path)`.
+
+    >>> import asyncio
+    >>> from pathlib import Path
+    >>> from seewhy.client import AsyncClient
+    >>> async def main() -> None:
+    ...     async with AsyncClient("http://127.0.0.1:8000") as client:
+    ...         explanation = await client.explain(Path("cat.jpg"))
+    ...         await client.save(explanation, "cat.seewhy.jpg")
+    ...         async for event in client.events(explanation):
+    ...             print(event.status)
+    >>> asyncio.run(main())
+    succeeded
     """
 
     def __init__(

@@ -53,7 +53,8 @@ class Client:
 
         Nothing is sent yet.
         """
-        network = BlockingNetwork(httpx2.Client(transport=transport, **http_options(url, key=key)))
+        self._http = httpx2.Client(transport=transport, **http_options(url, key=key))
+        network = BlockingNetwork(self._http)
         sender = Transport(network, url=url, timeout_s=timeout_s, attempts=attempts)
         self.operations = ServiceOperations(sender, Origin(self))
         self.batches = Batches(self.operations.batches)
@@ -63,6 +64,11 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._http.is_closed
 
     def close(self) -> None:
         """Close the connections."""

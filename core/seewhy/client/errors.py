@@ -5,12 +5,15 @@ ClientError
 ├── UnexpectedResponse   the response is not one of this version of seewhy
 ├── RequestRejected      the service rejected the request, with a code and a reason
 ├── ExplanationFailed    the explanation ended without a result
+├── JournalUnusable      the journal of `explain_many` is another file, or is in use
+├── ImageNotExplained    the image was refused, or could not be read
 └── WaitTimedOut         the explanation or batch did not finish in the given time
 
 `NotConnected` (`seewhy.client.origin`) is none of them: no service was asked.
 """
 
 from seewhy.client.explanation import Explanation
+from seewhy.client.responses import Problem
 from seewhy.errors import SeewhyError
 
 
@@ -57,6 +60,23 @@ class ExplanationFailed(ClientError):
         reason = f": {error.detail} ({error.code})" if error else ""
         super().__init__(f"explanation {explanation.id} {explanation.status}{reason}")
         self.explanation = explanation
+
+
+class ImageNotExplained(ClientError):
+    """The image was refused as an item of a batch, or could not be read."""
+
+    code = "image_not_explained"
+
+    def __init__(self, reason: Problem) -> None:
+        """Keep the reason."""
+        super().__init__(f"{reason.detail} ({reason.code})")
+        self.reason = reason
+
+
+class JournalUnusable(ClientError):
+    """The file is not a journal, belongs to another request, or is in use."""
+
+    code = "journal_unusable"
 
 
 class WaitTimedOut(ClientError):

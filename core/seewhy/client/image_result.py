@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from seewhy.client.batch import ItemResult
+from seewhy.client.errors import ExplanationFailed, ImageNotExplained
 from seewhy.client.explanation import Explanation
 from seewhy.client.images import Image
 from seewhy.client.origin import Origin
@@ -46,6 +47,17 @@ class ImageResult:
         """Make the result of a file that cannot be read."""
         detail = f"{image!s}: {error.strerror or error}"
         return cls(image=image, error=Problem(code="unreadable_file", detail=detail))
+
+    def require_explanation(self) -> Explanation:
+        """Return the explanation, which has a result.
+
+        Raises `ExplanationFailed`, or `ImageNotExplained` for an image without an explanation.
+        """
+        if self.explanation is None:
+            raise ImageNotExplained(self.error or Problem(code="unknown", detail="no explanation"))
+        if self.error:
+            raise ExplanationFailed(self.explanation)
+        return self.explanation
 
     def rows(self) -> list[dict[str, Any]]:
         """Return rows as `Explanation.rows` does, with the image."""

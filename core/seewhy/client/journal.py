@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from seewhy.client.errors import JournalUnusable
 from seewhy.client.images import Image, ImageId
 
 VERSION = 1
@@ -47,8 +48,8 @@ class Journal:
     def __init__(self, path: Path, request: Mapping[str, Any]) -> None:
         """Open or create the journal of a request.
 
-        Raises `ValueError` when the file is something else, belongs to another request, or is in
-        use, and `OSError` when it cannot be opened.
+        Raises `JournalUnusable` when the file is something else, belongs to another request, or is
+        in use, and `OSError` when it cannot be opened.
         """
         self.body_path = path.with_name(f"{path.name}.sending")
         self._path = path
@@ -64,7 +65,7 @@ class Journal:
             self._read(json.loads(json.dumps(request)))
         except BlockingIOError:
             self._file.close()
-            raise ValueError(f"{path} is in use by another process") from None
+            raise JournalUnusable(f"{path} is in use by another process") from None
         except BaseException:
             self._file.close()
             raise
@@ -129,14 +130,14 @@ class Journal:
         try:
             return dict(json.loads(raw))
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{self._path} is not a journal of explain_many") from error
+            raise JournalUnusable(f"{self._path} is not a journal of explain_many") from error
 
     def _take(self, line: dict[str, Any], *, offset: int, request: Any) -> None:
         if offset == 0:
             if line.get("journal") != VERSION:
-                raise ValueError(f"{self._path} is not a journal of explain_many")
+                raise JournalUnusable(f"{self._path} is not a journal of explain_many")
             if line["request"] != request:
-                raise ValueError(
+                raise JournalUnusable(
                     f"{self._path} is the journal of another request: "
                     f"{json.dumps(line['request'])}. Name another file, or delete this one."
                 )

@@ -171,8 +171,8 @@ class ManyOperations(Operations):
         that could not be read are tried again. A file whose size or time has changed is a new
         image.
 
-        `on_progress` is called after each result. Raises `ValueError` when the journal belongs to
-        another request or is in use, and `OSError` when it cannot be written.
+        `on_progress` is called after each result. Raises `JournalUnusable` when the journal
+        belongs to another request or is in use, and `OSError` when it cannot be written.
         """
         if max_open < 1:
             raise ValueError("max_open must be at least 1")

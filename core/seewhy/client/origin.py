@@ -17,6 +17,10 @@ class NotConnected(SeewhyError):
 class Fetcher(Protocol):
     """A blocking client."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether it cannot send any more."""
+
     def overlay(self, explanation: Any, *, target: int, **options: Unpack[DrawingOptions]) -> bytes:
         """Return the image with one map on it."""
 
@@ -29,6 +33,10 @@ class Fetcher(Protocol):
 NO_CLIENT = (
     "This explanation was not returned by a Client, so it has nothing to fetch with. "
     "Pass it to one: client.overlay(explanation), client.save(explanation, path)."
+)
+CLOSED = (
+    "The client that returned this explanation is closed. "
+    "Pass it to another: client.overlay(explanation), client.save(explanation, path)."
 )
 ASYNC_CLIENT = (
     "This explanation was returned by an AsyncClient, and its methods do not block. "
@@ -48,6 +56,8 @@ class Origin:
         """Return the client. Raises `NotConnected`."""
         if self.fetcher is None:
             raise NotConnected(self.reason)
+        if self.fetcher.closed:
+            raise NotConnected(CLOSED)
         return self.fetcher
 
     def __reduce__(self) -> tuple[type["Origin"], tuple[()]]:

@@ -178,12 +178,14 @@ def measure_trust(client: "Client", options: TrustOptions, *, json_file: Path | 
     explainer = Explainer(client, timeout_s=_TIMEOUT_S)
     if unknown := options.boxes.keys() - {photo.name for photo in options.photos}:
         error_console().print(f"Boxes without a photo: {', '.join(sorted(unknown))}")
+    total = len(options.photos) * len(options.methods)
     explanations, failures = run_concurrently(
-        {
-            (method, photo): partial(_explain, explainer, photo, method, options)
+        (
+            ((method, photo), partial(_explain, explainer, photo, method, options))
             for photo in options.photos
             for method in options.methods
-        },
+        ),
+        total=total,
         description="measuring maps",
     )
     by_method = {
@@ -202,7 +204,6 @@ def measure_trust(client: "Client", options: TrustOptions, *, json_file: Path | 
     if json_file is not None:
         json_file.write_text(json.dumps(_report(by_method, summaries), indent=1) + "\n")
     reasons = {f"{photo} by {method}": reason for (method, photo), reason in failures.items()}
-    total = len(options.photos) * len(options.methods)
     print_failures(reasons, total=total, noun="explanations")
     return not failures
 

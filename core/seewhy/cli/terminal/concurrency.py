@@ -1,7 +1,7 @@
 """Concurrent requests to a service, with a progress bar; one failure does not stop the rest."""
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -10,43 +10,62 @@ from seewhy.cli.terminal.console import error_console
 from seewhy.client import ClientError
 
 _MAX_CONCURRENT = 8
+_MAX_OPEN = 64
 
 Key = TypeVar("Key")
 Result = TypeVar("Result")
 
 
 def run_concurrently(
-    tasks: Mapping[Key, Callable[[], Result]],
+    tasks: Iterable[tuple[Key, Callable[[], Result]]],
     *,
+    total: int,
     description: str,
     on_end: Callable[[Key, Result | None, str | None], None] | None = None,
 ) -> tuple[dict[Key, Result], dict[Key, str]]:
-    """Run the tasks in threads; return their results in order, and the reason of each failure.
+    """Run tasks in threads; return their results, and the reason of each failure, in their order.
 
-    `on_end` receives the key of each task that has ended, and its result or the reason.
-    `ClientError` and `OSError` fail only the task that raised them; other exceptions propagate.
+    A task starts when `tasks` yields it, while not too many others wait. `on_end` receives the key
+    of each task that has ended, and its result or the reason. `ClientError` and `OSError` fail only
+    the task that raised them; other exceptions, and those of `tasks`, propagate.
     """
     results: dict[Key, Result] = {}
     failures: dict[Key, str] = {}
+    keys: dict[Future[Result], Key] = {}
     with _progress() as progress, ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
-        futures = {threads.submit(task): key for key, task in tasks.items()}
-        try:
-            for future in progress.track(
-                as_completed(futures), total=len(futures), description=description
-            ):
+        bar = progress.add_task(description, total=total)
+
+        def take(ended: Iterable[Future[Result]]) -> None:
+            for future in ended:
+                key = keys[future]
                 try:
-                    results[futures[future]] = future.result()
-                except ClientError as error:
-                    failures[futures[future]] = str(error)
-                except OSError as error:
-                    failures[futures[future]] = error.strerror or str(error)
+                    results[key] = future.result()
+                except (ClientError, OSError) as error:
+                    failures[key] = reason_of(error)
                 if on_end:
-                    key = futures[future]
                     on_end(key, results.get(key), failures.get(key))
+                progress.advance(bar)
+
+        open_: set[Future[Result]] = set()
+        try:
+            for key, task in tasks:
+                future = threads.submit(task)
+                keys[future] = key
+                open_.add(future)
+                limit_s = 0 if len(open_) < _MAX_OPEN else None
+                ended, open_ = wait(open_, timeout=limit_s, return_when=FIRST_COMPLETED)
+                take(ended)
+            take(as_completed(open_))
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-    return {key: results[key] for key in tasks if key in results}, failures
+    order = list(keys.values())
+    return {key: results[key] for key in order if key in results}, failures
+
+
+def reason_of(error: ClientError | OSError) -> str:
+    """Say why a task failed."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def print_failures(failures: Mapping[str, str], *, total: int, noun: str) -> None:

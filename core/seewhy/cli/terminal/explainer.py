@@ -1,11 +1,11 @@
 """Explains photos for a command, which learns at once what the service warns of."""
 
 import threading
-from pathlib import Path
 from typing import Unpack
 
 from seewhy.cli.terminal.console import error_console
 from seewhy.client import Client, Explanation, ExplanationFailed, RequestOptions
+from seewhy.client.images import Image
 from seewhy.schemas.job import JobState
 
 
@@ -19,7 +19,7 @@ class Explainer:
         self._lock = threading.Lock()
         self._printed: set[str] = set()
 
-    def explain(self, photo: Path, **options: Unpack[RequestOptions]) -> Explanation:
+    def explain(self, photo: Image, **options: Unpack[RequestOptions]) -> Explanation:
         """Return the explanation of a photo. Raises as `Client.explain` does.
 
         `Client.explain` would wait for the outcome before it returned a warning.

@@ -4,10 +4,31 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 _IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+_URL = re.compile(r"(https?|s3)://", re.IGNORECASE)
 _OVERLAY_NAME = re.compile(r"\.seewhy(\.\d+)?\.jpg$")
+
+
+Photo = Path | str
+"""A file or a URL."""
+
+
+def find_photos_and_urls(arguments: Iterable[str]) -> list[Photo]:
+    """Return each URL, then the photos of the files and folders. Raises as `find_photos` does."""
+    arguments = list(arguments)
+    urls = [argument for argument in arguments if _URL.match(argument)]
+    paths = [Path(argument) for argument in arguments if not _URL.match(argument)]
+    return [*dict.fromkeys(urls), *(find_photos(paths) if paths or not urls else ())]
+
+
+def path_of_photo(photo: Photo) -> Path:
+    """Return the path of a file. For a URL, the name of the file there, in the current folder."""
+    if isinstance(photo, Path):
+        return photo
+    return Path(PurePosixPath(unquote(urlsplit(photo).path)).name or "image")
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
