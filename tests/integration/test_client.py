@@ -366,6 +366,18 @@ def test_regions_and_the_mask_of_a_target_are_fetched(connect: Connect) -> None:
     ]
 
 
+def test_maps_and_drawings_of_a_method_at_a_layer_are_fetched(connect: Connect) -> None:
+    maps = maps_response(np.zeros((1, 2, 3), np.float32))
+    with scripted(maps, Response(200, b"\xff\xd8jpeg")) as server:
+        with connect(server.url) as client:
+            client.map(ID, method="layercam", layer="block6")
+            client.overlay(ID, layer="block6", alpha=0.5, format="webp")
+        first, second = server.requests
+    assert first.path == f"/v1/explanations/{ID}/map.npy?method=layercam&layer=block6"
+    assert second.path == f"/v1/explanations/{ID}/overlay?layer=block6&alpha=0.5"
+    assert second.headers["accept"] == "image/webp"
+
+
 def test_cancel_returns_the_explanation(connect: Connect) -> None:
     with scripted(Response(200, body("running", cancel_requested=True))) as server:
         with connect(server.url) as client:

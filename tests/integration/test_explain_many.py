@@ -43,6 +43,14 @@ with Client(url) as client:
             os.kill(os.getpid(), signal.SIGKILL)
 """
 
+# Processes that a shell has started in the background ignore SIGINT, and so do their children.
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from seewhy.cli.app import main
+main()
+"""
+
 
 @pytest.fixture(scope="module")
 def image_port() -> int:
@@ -348,7 +356,7 @@ def test_an_interrupted_command_continues_with_its_journal(
     options = ["--ndjson", "--resume", str(tmp_path / "run.ndjson")]
     with suspended(psutil.Process(cluster.processes[-1].pid)):
         process = subprocess.Popen(
-            [sys.executable, "-m", "seewhy.cli", "explain", str(folder), "--url", url, *options],
+            [sys.executable, "-c", INTERRUPTIBLE, "explain", str(folder), "--url", url, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -16,6 +16,8 @@ class DrawingOptions(TypedDict, total=False):
 
     method: str | None
     """One of the requested methods. Default: the first."""
+    layer: str | None
+    """One of the requested layers. Default: the first."""
     colormap: str | None
     """Such as `viridis`. Default: `inferno`, or `blue-white-red` for signed maps."""
     alpha: float | None
@@ -41,6 +43,8 @@ class RegionOptions(TypedDict, total=False):
     """How many connected components, largest first. Default: one."""
     method: str | None
     """One of the requested methods. Default: the first."""
+    layer: str | None
+    """One of the requested layers. Default: the first."""
     polarity: Literal["positive", "negative"] | None
     """Evidence for the target, or against it."""
 

@@ -74,15 +74,19 @@ class DrawingOperations(Operations):
         return await self._draw(explanation, f"{path_of(explanation)}/contours", target, options)
 
     async def map(
-        self, explanation: Explanation | str, *, method: str | None = None
+        self,
+        explanation: Explanation | str,
+        *,
+        method: str | None = None,
+        layer: str | None = None,
     ) -> NDArray[np.float32]:
         """Return the signed maps (targets, map_height, map_width) at native resolution.
 
-        `method` is one of the requested methods, by default the first.
+        `method` and `layer` are among the requested ones, by default the first.
         """
         links = _links(explanation)
         path = (links and links.map) or f"{path_of(explanation)}/map.npy"
-        params = {"method": method} if method else None
+        params = as_query({"method": method, "layer": layer})
         response = await self._transport.send("GET", path, params=params)
         try:
             maps = np.load(io.BytesIO(response.content), allow_pickle=False)
@@ -141,7 +145,9 @@ class DrawingOperations(Operations):
         path = Path(path)
         ending = path.suffix.lower()
         if ending == ".npy":
-            maps = await self.map(explanation, method=options.get("method"))
+            maps = await self.map(
+                explanation, method=options.get("method"), layer=options.get("layer")
+            )
             await self.network.call(np.save, path, maps)
         elif ending in _FORMATS:
             if ending not in {".jpg", ".jpeg"}:

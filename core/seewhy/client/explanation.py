@@ -90,7 +90,7 @@ class Explanation(Response):
             return [common | {"method": self.method}]
         sets: tuple[ExplanationResult | OtherMaps, ...] = (self.result, *self.result.other_maps)
         return [
-            common | {"method": one.method, "target": index} | _numbers(target)
+            common | {"method": one.method, "layer": one.layer, "target": index} | _numbers(target)
             for one in sets
             for index, target in enumerate(one.targets)
         ]

@@ -267,14 +267,17 @@ def _explain_photo(
 
 
 def _save_result(client: "Client", result: "ImageResult", overlay: Path) -> "ExplainedPhoto":
-    return _save_overlays(client, result.require_explanation(), overlay)
+    return _save_overlays(client, result.require_explanation(), overlay, keep=result.resumed)
 
 
 def _fail(error: "ClientError") -> NoReturn:
     raise error
 
 
-def _save_overlays(client: "Client", explanation: "Explanation", overlay: Path) -> "ExplainedPhoto":
+def _save_overlays(
+    client: "Client", explanation: "Explanation", overlay: Path, *, keep: bool = False
+) -> "ExplainedPhoto":
+    """Save one overlay for each target; with `keep`, only those that are missing."""
     from seewhy.cli.terminal.explained_photos import ExplainedPhoto
 
     count_ = len(explanation.result.targets) if explanation.result else 0
@@ -282,5 +285,6 @@ def _save_overlays(client: "Client", explanation: "Explanation", overlay: Path) 
         overlay.with_suffix(f".{n}.jpg") if n > 1 else overlay for n in range(1, count_ + 1)
     )
     for target, path in enumerate(paths):
-        client.save(explanation, path, target=target)
+        if not (keep and path.exists()):
+            client.save(explanation, path, target=target)
     return ExplainedPhoto(explanation=explanation, overlays=paths)
