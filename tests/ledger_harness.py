@@ -11,6 +11,7 @@ from seewhy.ledger.ports.jobs import JobLedger
 from seewhy.ledger.ports.key_use import KeyUseLog
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
+from seewhy.ledger.ports.uploads import UploadLedger
 from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.ledger.redis.client.keys import DUE
 from seewhy.ledger.redis.ledger import RedisLedger
@@ -50,6 +51,7 @@ class LedgerHarness(Protocol):
     batches: BatchLedger
     workers: WorkerRegistry
     key_use: KeyUseLog
+    uploads: UploadLedger
 
     def lose_all_data(self) -> None:
         """Replace the ledger by an empty one and set the clock to `START_MS`."""
@@ -87,6 +89,7 @@ class MemoryHarness:
         self.batches: BatchLedger = self.memory.batches
         self.workers: WorkerRegistry = self.memory.workers
         self.key_use: KeyUseLog = self.memory.key_use
+        self.uploads: UploadLedger = self.memory.uploads
 
     def advance(self, ms: int) -> None:
         self.now_ms += ms
@@ -118,6 +121,7 @@ class RedisHarness:
         self.batches: BatchLedger = ledger.batches
         self.workers: WorkerRegistry = ledger.workers
         self.key_use: KeyUseLog = ledger.key_use
+        self.uploads: UploadLedger = ledger.uploads
 
     def advance(self, ms: int) -> None:
         self.client.incrby("test:clock", ms)

@@ -1,5 +1,6 @@
 """Composition root of an API process."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,12 +11,14 @@ from seewhy.access.key_store import KeyStore
 from seewhy.batches.batches import create_batches
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
+from seewhy.errors import TooManyRenderings
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import ImageResolver
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submission import JobSubmitter
 from seewhy.jobs.submit_service import SubmitService
+from seewhy.jobs.uploads import ImageUploads
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.settings import Settings
@@ -33,6 +36,7 @@ from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
+from seewhy_api.http.slots import ClientSlots
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
 from seewhy_api.routes.batch_events import create_batch_events_blueprint
@@ -51,6 +55,8 @@ from seewhy_api.streaming.long_poll import LongPoll
 
 RENDERING_TIMEOUT_S = 10.0
 """How long a request waits for its turn to decode and draw an image."""
+DRAWING_THREADS = max(1, (os.cpu_count() or 1) // 2)
+"""How many images are drawn at once: drawing occupies a core, which submissions and polls need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,7 @@ def _create_dependencies(
         outbox=ledger.outbox,
         workers=ledger.workers,
         store=store,
-        images=images,
+        uploads=ImageUploads(images=images, ledger=ledger.uploads),
         submit_service=submit_service,
         batches=batches,
         wakeups=wakeups,
@@ -187,10 +193,26 @@ def _create_dependencies(
         lookup=_create_lookup(settings, ledger, recovery),
         pixels=PixelBudget(
             pixels=settings.api_megapixels * 1_000_000,
-            max_waiting=settings.api_threads // 4,
+            max_holders=DRAWING_THREADS,
             timeout_s=RENDERING_TIMEOUT_S,
         ),
+        drawings=_create_drawing_slots(settings),
         served_models=served_models,
+    )
+
+
+def _create_drawing_slots(settings: Settings) -> ClientSlots:
+    return ClientSlots(
+        total=max(1, settings.api_threads // 2),
+        per_client=max(1, settings.api_threads * 3 // 8),
+        refusal=_too_many_drawings,
+    )
+
+
+def _too_many_drawings(limit: int) -> TooManyRenderings:
+    return TooManyRenderings(
+        f"The limit on drawings at once ({limit}) is reached. Retry later.",
+        retry_after_s=1,
     )
 
 

@@ -209,6 +209,18 @@ class Limits(BaseSettings):
         description="The maximum number of forward passes that the submissions of one API key in "
         "a minute may take, as estimated for VGG16; more are refused with 429.",
     )
+    key_uploads_per_minute: int = Field(
+        6_000,
+        ge=1,
+        description="The maximum number of images that one API key may send alone in a minute; "
+        "more are refused with 429.",
+    )
+    key_uploaded_bytes_per_minute: int = Field(
+        6_000_000_000,
+        ge=1,
+        description="The maximum number of bytes of the images that one API key may send alone in "
+        "a minute; more are refused with 429.",
+    )
     tenant_record_limit: int = Field(
         250_000,
         ge=1,

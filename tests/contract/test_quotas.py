@@ -15,6 +15,8 @@ from seewhy.ledger.types import (
     Remaining,
     Submission,
     SubmissionReceipt,
+    UploadQuotas,
+    UploadUsage,
     lane_of,
     lanes_of,
 )
@@ -188,3 +190,41 @@ def test_restored_jobs_count_as_unfinished_and_are_not_charged(harness: LedgerHa
     assert refused.limit_reached == QuotaLimit(QuotaName.OPEN_JOBS, 60_000, remaining=0)
     harness.ledger.cancel("b")
     assert submit(harness, "d", quotas=quotas).created
+
+
+def take(harness: LedgerHarness, size_bytes: int, *, key_id: str = "k") -> object:
+    return harness.uploads.take(key_id, size_bytes=size_bytes, quotas=UploadQuotas(3, 100))
+
+
+def test_an_upload_takes_one_image_and_its_bytes(harness: LedgerHarness) -> None:
+    assert take(harness, 60) == UploadUsage(Remaining(2, 70_000), Remaining(40, 70_000))
+    assert take(harness, 41) == QuotaLimit(QuotaName.UPLOADED_BYTES, 70_000, remaining=40)
+    assert take(harness, 41, key_id="other") == UploadUsage(
+        Remaining(2, 70_000), Remaining(59, 70_000)
+    )
+    harness.advance(12 * SECOND_MS)
+    assert take(harness, 30) == UploadUsage(Remaining(1, 58_000), Remaining(10, 58_000))
+    assert take(harness, 0) == UploadUsage(Remaining(0, 58_000), Remaining(10, 58_000))
+    assert take(harness, 0) == QuotaLimit(QuotaName.UPLOADS, 58_000, remaining=0)
+    harness.advance(58 * SECOND_MS)
+    assert take(harness, 70) == UploadUsage(Remaining(0, 10_000), Remaining(0, 10_000))
+
+
+def test_uploads_and_submissions_have_quotas_of_their_own(harness: LedgerHarness) -> None:
+    assert KEY.key_id is not None
+    assert len(accepted(harness, 4)) == 4
+    assert take(harness, 1, key_id=KEY.key_id) == UploadUsage(
+        Remaining(2, 70_000), Remaining(99, 70_000)
+    )
+    harness.advance(70 * SECOND_MS)
+    for _ in range(3):
+        take(harness, 1, key_id=KEY.key_id)
+    assert len(accepted(harness, 5)) == 4
+
+
+def test_billions_of_bytes_are_counted_exactly(harness: LedgerHarness) -> None:
+    quotas = UploadQuotas(uploads_per_minute=10, uploaded_bytes_per_minute=6_000_000_000)
+    for left in (3_500_000_001, 1_000_000_002):
+        usage = harness.uploads.take("k", size_bytes=2_499_999_999, quotas=quotas)
+        assert isinstance(usage, UploadUsage)
+        assert usage.uploaded_bytes.amount == left

@@ -14,7 +14,8 @@ import httpx2
 from PIL import Image
 
 from faults.environment import Environment
-from images import encoded
+from faults.submitter import UNCACHED_REQUEST
+from images import encoded, gradient
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.errors import Overloaded
 from seewhy.ids import new_job_id
@@ -75,6 +76,32 @@ def decompression_bombs(env: Environment, count: int = 64) -> Iterator[None]:
 
     with _clients(count, submit_and_draw):
         yield
+
+
+@contextmanager
+def drawings(env: Environment, count: int = 64) -> Iterator[None]:
+    """Draw overlays, contours and masks of one result from `count` clients, again and again."""
+    job_id = env.submitter.submit_extra("drawn", image=_photo(), request=UNCACHED_REQUEST)
+    env.await_outcome(job_id)
+    stopped = threading.Event()
+
+    def draw(client_number: int) -> None:
+        with httpx2.Client(timeout=60) as client:
+            for number in itertools.count():
+                if stopped.is_set():
+                    return
+                name = ("overlay", "contours", "mask.png")[number % 3]
+                size = 1000 + (client_number + number) % 100  # the stored overlay is cheap
+                response = client.get(
+                    f"{env.api.url}/v1/explanations/{job_id}/{name}", params={"size": size}
+                )
+                assert response.status_code in {200, 429, 503}, response.text[:300]
+
+    with _clients(count, draw):
+        try:
+            yield
+        finally:
+            stopped.set()
 
 
 @contextmanager
@@ -251,6 +278,12 @@ def _submit_unserved(env: Environment, key: str) -> str:
 
 def _get(env: Environment, path: str, **parameters: float) -> int:
     return httpx2.get(f"{env.api.url}{path}", params=parameters, timeout=120).status_code
+
+
+@cache
+def _photo() -> bytes:
+    """Return an image of 1.9 megapixels."""
+    return encoded(gradient(1600, 1200), "JPEG")
 
 
 @cache

@@ -1,12 +1,16 @@
 """The keys of a tenant over HTTP, and the last use of keys."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from http_api import assert_problem
 from seewhy.access.api_key import ApiKey
 from seewhy.access.key_store import KeyStore
 from seewhy.access.records import Scope
@@ -50,6 +54,34 @@ def test_an_administrator_lists_the_keys_of_the_tenant_without_secrets(
     for key in (administrator, expired, other):
         assert key.secret not in response.text
         assert key.digest not in response.text
+
+
+def test_a_tenant_reads_one_list_of_keys_at_a_time(
+    keys: KeyStore, administrator: ApiKey, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, _ = keys.create(tenant="b", scopes=[Scope.ADMIN])
+    begun, ended, ids = threading.Semaphore(0), threading.Event(), KeyStore.ids
+    client = api.flask.test_client()
+    assert client.get("/v1/keys", headers=bearer(other)).status_code == 200
+
+    def read_slowly(store: KeyStore) -> frozenset[str]:
+        begun.release()
+        assert ended.wait(20)
+        return ids(store)
+
+    monkeypatch.setattr(KeyStore, "ids", read_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        running = []
+        for key in (administrator, other):
+            list_keys = partial(api.flask.test_client().get, "/v1/keys", headers=bearer(key))
+            running.append(threads.submit(list_keys))
+            assert begun.acquire(timeout=20)
+        response = client.get("/v1/keys", headers=bearer(administrator))
+        assert_problem(response, 503, "too_many_listings")
+        assert response.headers["Retry-After"] == "1"
+        ended.set()
+        assert [one.result(20).status_code for one in running] == [200, 200]
+    assert client.get("/v1/keys", headers=bearer(administrator)).status_code == 200
 
 
 def test_an_administrator_revokes_a_key_of_the_tenant_only(

@@ -1,5 +1,6 @@
 """Quotas of API keys over HTTP."""
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +144,50 @@ def test_a_refused_request_leaves_its_idempotency_key_free(
         f"/v1/explanations/{job_id}/cancel", headers={"Authorization": f"Bearer {key.text}"}
     )
     assert submit(client, cat, key, headers=headers, metadata={}).status_code == 202
+
+
+def send_image(client: FlaskClient, image: bytes, key: ApiKey | None = None) -> TestResponse:
+    headers = {"Authorization": f"Bearer {key.text}"} if key else {}
+    form = {"image": (io.BytesIO(image), "a.jpg")}
+    return client.post("/v1/images", data=form, headers=headers)
+
+
+def test_images_that_are_sent_alone_have_quotas_of_their_own(
+    client: FlaskClient, cat: bytes, create: Create, settings: Settings
+) -> None:
+    key = create(uploads_per_minute=2, uploaded_bytes_per_minute=3 * len(cat))
+    response = send_image(client, cat, key)
+    assert fields(response.headers["RateLimit-Policy"]) == {
+        "uploads": {"q": "2", "w": "60"},
+        "uploaded-bytes": {"q": str(3 * len(cat)), "w": "60", "qu": '"content-bytes"'},
+    }
+    left = fields(response.headers["RateLimit"])
+    assert {name: item["r"] for name, item in left.items()} == {
+        "uploads": "1",
+        "uploaded-bytes": str(2 * len(cat)),
+    }
+    assert send_image(client, b"no image", key).status_code == 415
+    image_id = response.get_json()["image_id"]
+    headers = {"Authorization": f"Bearer {key.text}"}
+    renewed = client.post("/v1/images", json={"image_id": image_id}, headers=headers)
+    assert fields(renewed.headers["RateLimit"])["uploads"]["r"] == "0"
+    stored = stored_keys(settings)
+    refused = send_image(client, cat + b" ", key)
+    assert "uploads of this minute" in assert_problem(refused, 429, "quota_exceeded")
+    assert fields(refused.headers["RateLimit"])["uploads"]["t"] == refused.headers["Retry-After"]
+    assert "uploads" in fields(refused.headers["RateLimit-Policy"])
+    assert stored_keys(settings) == stored
+    assert submit(client, cat, key).status_code == 202, "submissions are counted apart"
+
+
+def test_bytes_beyond_the_quota_are_refused(
+    client: FlaskClient, cat: bytes, create: Create
+) -> None:
+    key, small = (create(uploaded_bytes_per_minute=len(cat) + n) for n in (0, -1))
+    assert send_image(client, cat, key).status_code == 201
+    detail = assert_problem(send_image(client, cat, key), 429, "quota_exceeded")
+    assert "not enough bytes" in detail
+    assert_problem(send_image(client, cat, small), 413, "image_too_large")
 
 
 def test_without_keys_there_are_no_quotas(client: FlaskClient, cat: bytes) -> None:

@@ -84,13 +84,17 @@ def test_the_preferred_media_type_is_sent(
         ("heatmap", "image/jpeg"),
         ("mask.png", "image/webp"),
         ("contours", "image"),
+        ("map.npy", "image/png"),
+        ("regions", "text/html, application/octet-stream"),
     ],
 )
 def test_a_request_that_accepts_nothing_available_is_refused(
     client: FlaskClient, path: str, name: str, accept: str
 ) -> None:
     response = client.get(f"{path}/{name}", headers={"Accept": accept})
-    assert "image/png" in assert_problem(response, 406, "not_acceptable")
+    available = {"map.npy": "application/octet-stream", "regions": "application/json"}
+    detail = assert_problem(response, 406, "not_acceptable")
+    assert available.get(name, "image/png") in detail
     assert response.headers["Vary"] == "Accept"
 
 

@@ -93,20 +93,6 @@ def test_a_failing_block_returns_its_pixels() -> None:
             raise ZeroDivisionError
 
 
-def test_only_so_many_threads_wait(threads: ThreadPoolExecutor) -> None:
-    budget = PixelBudget(pixels=10, max_waiting=1)
-    running, end_running, _ = hold(threads, budget, 10)
-    assert running.wait(20)
-    _, end_waiting, waiting = hold(threads, budget, 10)
-    is_waiting(budget, 1)
-    with pytest.raises(TooManyRenderings) as caught, budget.reserve(1):
-        pass
-    assert caught.value.retry_after_s > 0
-    end_running()
-    end_waiting()
-    assert waiting.result(20) is None
-
-
 def test_after_its_timeout_an_image_makes_room_for_the_next(threads: ThreadPoolExecutor) -> None:
     budget = PixelBudget(pixels=10, timeout_s=1)
     with ExitStack() as stack:
@@ -145,3 +131,18 @@ def test_the_cost_of_an_image_grows_with_its_pixels_its_format_and_its_bytes() -
     for kind, factor in (("JPEG", 1), ("PNG", 1), ("WEBP", 1.5)):
         cost = pixel_cost(ENCODED[kind], width_px=40, height_px=24)
         assert cost == 40 * 24 * factor + 2 * len(ENCODED[kind]) // 13
+
+
+def test_a_number_of_threads_hold_pixels_at_once(threads: ThreadPoolExecutor) -> None:
+    budget = PixelBudget(pixels=10, max_holders=2)
+    (first, end_first, _), (second, end_second, _) = (hold(threads, budget, 1) for _ in range(2))
+    assert first.wait(20)
+    assert second.wait(20)
+    third, end_third, _ = hold(threads, budget, 1)
+    is_waiting(budget, 1)
+    end_first()
+    assert third.wait(20)
+    kept = budget.keep(np.zeros((2, 2, 3), np.uint8))
+    assert kept is not None, "an image that is kept holds pixels, but no thread"
+    end_second()
+    end_third()

@@ -14,10 +14,10 @@ from flask import Flask, Request, g, request
 
 from seewhy.access.key_ring import KeyRing
 from seewhy.access.policy import is_loopback
-from seewhy.access.quotas import quotas_of
+from seewhy.access.quotas import quotas_of, upload_quotas_of
 from seewhy.access.records import Scope
 from seewhy.errors import InsufficientScope, InvalidRequest, TooManyFailures, Unauthenticated
-from seewhy.ledger.types import Quotas
+from seewhy.ledger.types import Quotas, UploadQuotas
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext, is_tenant
 from seewhy.settings import Settings
 from seewhy_api.http.failed_attempts import FailedAttempts
@@ -37,6 +37,8 @@ class Caller:
     """Without a key: everything but the administration of keys."""
     quotas: Quotas | None = None
     """Those of its API key, if it has one."""
+    upload_quotas: UploadQuotas | None = None
+    """Likewise."""
 
 
 def requires(*scopes: Scope) -> Callable[[View], View]:
@@ -141,7 +143,12 @@ class Authenticator:
             raise
         self._note_use(record.key_id)
         context = RequestContext(tenant=record.tenant, key_id=record.key_id)
-        return Caller(context, record.scopes, quotas_of(record, self._settings))
+        return Caller(
+            context,
+            record.scopes,
+            quotas_of(record, self._settings),
+            upload_quotas_of(record, self._settings),
+        )
 
 
 def install(app: Flask, authenticator: Authenticator) -> None:

@@ -39,6 +39,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.TooManyBatchUploads: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyDownloads: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyListings: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRenderings: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRedeliveries: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,

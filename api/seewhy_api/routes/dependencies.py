@@ -6,9 +6,9 @@ from seewhy.batches.batches import Batches
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
-from seewhy.jobs.image_sources import ImageResolver
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submit_service import SubmitService
+from seewhy.jobs.uploads import ImageUploads
 from seewhy.ledger.ports.ledger import Ledger
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
@@ -16,6 +16,7 @@ from seewhy.settings import Settings
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.served_models import ServedModels
+from seewhy_api.http.slots import ClientSlots
 from seewhy_api.streaming.event_feed import EventFeed
 from seewhy_api.streaming.long_poll import LongPoll
 
@@ -31,7 +32,7 @@ class Dependencies:
     outbox: Outbox
     workers: WorkerRegistry
     store: ObjectStore
-    images: ImageResolver
+    uploads: ImageUploads
     wakeups: WakeupPublisher
     event_feed: EventFeed
     long_poll: LongPoll
@@ -39,4 +40,6 @@ class Dependencies:
     recovery: Recovery
     lookup: JobLookup
     pixels: PixelBudget
+    drawings: ClientSlots
+    """What is drawn, or waits for it: it occupies threads that other requests need."""
     served_models: ServedModels

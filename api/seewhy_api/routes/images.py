@@ -2,11 +2,12 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, g, jsonify, request
 
 from seewhy import errors
 from seewhy.access.records import Scope
-from seewhy_api.http.auth import request_context, requires
+from seewhy_api.http import rate_limits
+from seewhy_api.http.auth import current_caller, requires
 from seewhy_api.http.parsing import parse_image
 from seewhy_api.http.upload_bodies import (
     IMAGE_TYPES,
@@ -33,7 +34,14 @@ SEND = Operation(
             model=Base64Image | KnownImage | RemoteImage, examples={"base64": examples.BASE64_IMAGE}
         ),
     ),
-    answers=(Answer(status=HTTPStatus.CREATED, description="The image.", model=Image),),
+    answers=(
+        Answer(
+            status=HTTPStatus.CREATED,
+            description="The image.",
+            model=Image,
+            headers=("RateLimit", "RateLimit-Policy"),
+        ),
+    ),
     errors=(
         errors.RequestTooLarge,
         errors.UnknownImage,
@@ -41,6 +49,8 @@ SEND = Operation(
         errors.ImageUnreachable,
         errors.BadImage,
         errors.TooManyDownloads,
+        errors.QuotaExceeded,
+        errors.LedgerUnavailable,
         errors.StoreUnavailable,
     ),
 )
@@ -62,10 +72,13 @@ def create_images_blueprint(deps: Dependencies) -> Blueprint:
 
         Answers 201. `image_id` is the SHA-256 of the file. It is valid for the tenant that sent the
         image, in whatever way, until the image is past its retention. `width_px` and `height_px`
-        are those of the upright image.
+        are those of the upright image. With an API key, `RateLimit-Policy` lists the quotas of
+        uploads in a minute, and `RateLimit` says what is left of them.
         """
-        image = deps.images.resolve(parse_image(request), context=request_context())
-        deps.images.store(image)
+        caller = current_caller()
+        image, usage = deps.uploads.accept(
+            parse_image(request), context=caller.context, quotas=caller.upload_quotas
+        )
         body = Image(
             image_id=image.image_id,
             media_type=image.header.media_type,
@@ -75,6 +88,15 @@ def create_images_blueprint(deps: Dependencies) -> Blueprint:
         response = jsonify(body.model_dump())
         response.status_code = HTTPStatus.CREATED
         response.headers["Cache-Control"] = "no-store"
+        if usage:
+            response.headers[rate_limits.USAGE_HEADER] = rate_limits.format_upload_usage(usage)
+        return response
+
+    @blueprint.after_request
+    def describe_quotas(response: Response) -> Response:
+        quotas = current_caller().upload_quotas if "caller" in g else None
+        if quotas:
+            response.headers[rate_limits.POLICY_HEADER] = rate_limits.format_upload_policy(quotas)
         return response
 
     return blueprint

@@ -7,11 +7,15 @@ from pydantic import AwareDatetime
 
 from seewhy.access.key_store import KeyStore
 from seewhy.access.records import KeyRecord, KeyStatus, Scope
-from seewhy.errors import UnknownKey
+from seewhy.errors import TooManyListings, UnknownKey
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.explanation_body import ResponseModel
+from seewhy_api.http.slots import ClientSlots
 from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
+
+LISTINGS_AT_ONCE = 2
+RETRY_AFTER_S = 1
 
 
 class Key(ResponseModel):
@@ -36,6 +40,7 @@ LIST = Operation(
     id="list_keys",
     tag="keys",
     answers=(Answer(description="The keys.", model=Keys),),
+    errors=(TooManyListings,),
 )
 REVOKE = Operation(
     id="revoke_key",
@@ -49,14 +54,25 @@ def create_keys_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/keys`."""
     blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
     keys = KeyStore(deps.store)
+    slots = ClientSlots(
+        total=LISTINGS_AT_ONCE,
+        per_client=1,
+        refusal=lambda _: TooManyListings(
+            "The list of keys is being read. Retry later.", retry_after_s=RETRY_AFTER_S
+        ),
+    )
 
     @blueprint.get("")
     @requires(Scope.ADMIN)
     @describe(LIST)
     def list_keys() -> Response:
-        """List the API keys of the tenant, the oldest first, without their secrets."""
+        """List the API keys of the tenant, the oldest first, without their secrets.
+
+        The service reads the records of all keys, so it makes one list for a tenant at a time.
+        """
         tenant = request_context().tenant
-        records = [record for record in keys.records() if record.tenant == tenant]
+        with slots.take(tenant):
+            records = [record for record in keys.records() if record.tenant == tenant]
         return _response(Keys(keys=tuple(map(_key, records))))
 
     @blueprint.post("/<key_id>/revoke")

@@ -47,11 +47,9 @@ def _operation(
         examples=("regions",) if is_json else (),
         headers=_CACHING_HEADERS if is_json else ("Content-Disposition", *_CACHING_HEADERS),
     )
-    refusals: tuple[type[errors.SeewhyError], ...] = (errors.ResultNotReady,)
+    refusals: tuple[type[errors.SeewhyError], ...] = (errors.ResultNotReady, errors.NotAcceptable)
     if query:
         refusals += (errors.UnknownClass, errors.TooManyRenderings)
-    if query and not is_json:
-        refusals += (errors.NotAcceptable,)
     return Operation(
         id=name,
         tag="results",

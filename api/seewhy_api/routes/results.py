@@ -11,7 +11,7 @@ from seewhy.access.records import Scope
 from seewhy.imaging import codecs
 from seewhy_api.http import representations
 from seewhy_api.http.auth import request_context, requires
-from seewhy_api.openapi.declarations import describe
+from seewhy_api.openapi.declarations import JSON, describe
 from seewhy_api.routes import drawing
 from seewhy_api.routes import result_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
@@ -46,6 +46,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         `result.targets`.
         """
         stored, _ = _read_result(deps, job_id, MapsChoice)
+        representations.choose_media_type(request, (NPY,))
         return _respond(job_id, stored.tag(NPY), NPY, lambda: stored.read_object("map"))
 
     @blueprint.get("/overlay")
@@ -63,7 +64,8 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         def draw() -> bytes:
             if _is_stored(stored, options, media_type):
                 return stored.read_object("overlay")
-            return drawing.draw_overlay(stored, options, media_type)
+            with stored.drawing():
+                return drawing.draw_overlay(stored, options, media_type)
 
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
 
@@ -77,7 +79,7 @@ def create_results_blueprint(deps: Dependencies) -> Blueprint:
         """
         stored, options = _read_result(deps, job_id, RenderOptions)
         media_type = _negotiate(stored, options.size, HEATMAP_TYPES)
-        draw = partial(drawing.draw_heatmap, stored, options, media_type)
+        draw = partial(_draw, drawing.draw_heatmap, stored, options, media_type)
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
 
     _add_regions(blueprint, deps)
@@ -95,10 +97,11 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
         which is how the Grad-CAM paper makes boxes; see the region options.
         """
         stored, options = _read_result(deps, job_id, RegionOptions)
-        tag = _tag(stored, options, "application/json")
+        tag = _tag(stored, options, representations.choose_media_type(request, (JSON,)))
         if representations.is_current(request, tag):
             return representations.not_modified(tag)
-        regions = drawing.find_regions(stored, options)
+        with stored.drawing():
+            regions = drawing.find_regions(stored, options)
         return representations.with_validators(jsonify(regions.model_dump(mode="json")), tag)
 
     @blueprint.get("/mask.png")
@@ -108,7 +111,7 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
         """Get a PNG of the regions of one map, white on black, at the size of the image."""
         stored, options = _read_result(deps, job_id, MaskOptions)
         media_type = _negotiate(stored, options.size, (PNG,))
-        draw = partial(drawing.draw_mask, stored, options)
+        draw = partial(_draw, drawing.draw_mask, stored, options)
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
 
     @blueprint.get("/contours")
@@ -121,7 +124,7 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
         """
         stored, options = _read_result(deps, job_id, ContourOptions)
         media_type = _negotiate(stored, options.size, PHOTO_TYPES)
-        draw = partial(drawing.draw_contours, stored, options, media_type)
+        draw = partial(_draw, drawing.draw_contours, stored, options, media_type)
         return _respond(job_id, _tag(stored, options, media_type), media_type, draw)
 
 
@@ -144,6 +147,11 @@ def _negotiate(stored: StoredResult, size: int | None, offers: tuple[str, ...]) 
 
 def _is_stored(stored: StoredResult, options: RenderOptions, media_type: str) -> bool:
     return options == RenderOptions() and media_type == JPEG and "overlay" in stored.result.objects
+
+
+def _draw(draw: Callable[..., bytes], stored: StoredResult, *arguments: object) -> bytes:
+    with stored.drawing():
+        return draw(stored, *arguments)
 
 
 def _tag(stored: StoredResult, options: MapChoice, media_type: str) -> str:

@@ -1,5 +1,7 @@
 """Finished explanations: the job, its result and its objects."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from seewhy.errors import ExplanationGone, InvalidRequest, ObjectNotFound, ResultNotReady
@@ -19,6 +21,7 @@ class StoredResult:
     """The result of one job."""
 
     deps: Dependencies
+    tenant: str
     job: Job
     result: Result
 
@@ -61,6 +64,15 @@ class StoredResult:
         objects, digests = self.result.objects, self.result.digests
         return entity_tag(objects["map"], digests.get("map"), *parts)
 
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Count a drawing of the tenant. Raises `TooManyRenderings`.
+
+        A waiting drawing counts too, and so does reading what it needs: all of them occupy threads.
+        """
+        with self.deps.drawings.take(self.tenant):
+            yield
+
     def read_maps(self) -> MapArray:
         """Read the maps `(targets, map_height, map_width)`. Raises `ExplanationGone`."""
         return maps.decode_npy(self.read_object("map"))
@@ -90,4 +102,4 @@ def read_result(deps: Dependencies, job_id: str, *, context: RequestContext) -> 
     if record.result is None:
         raise ResultNotReady(f"The explanation is {record.state}; it has no result.")
     job = Job.model_validate_json(record.job)
-    return StoredResult(deps, job, Result.model_validate_json(record.result))
+    return StoredResult(deps, context.tenant, job, Result.model_validate_json(record.result))

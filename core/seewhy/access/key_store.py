@@ -5,6 +5,7 @@ The object store holds them because the service must not lose its keys with Redi
 
 import logging
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -14,6 +15,8 @@ from seewhy.access.records import KeyRecord, KeySecret, QuotaOverrides, Scope
 from seewhy.errors import InvalidRequest, ObjectNotFound, UnknownKey
 from seewhy.storage.keys import KEYS_FOLDER, key_record_key, parse_key_record_key
 from seewhy.storage.port import ObjectStore
+
+READS_AT_ONCE = 16
 
 _log = logging.getLogger(__name__)
 
@@ -100,8 +103,9 @@ class KeyStore:
         return frozenset(filter(None, map(parse_key_record_key, keys)))
 
     def records(self) -> list[KeyRecord]:
-        """Read all records, the oldest first."""
-        found = filter(None, map(self.read, self.ids()))
+        """Read all records, the oldest first. They may be thousands, so several at once."""
+        with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="key-records") as threads:
+            found = filter(None, threads.map(self.read, self.ids()))
         return sorted(found, key=lambda record: (record.created_at, record.key_id))
 
     def _write(self, record: KeyRecord) -> None:

@@ -45,6 +45,8 @@ class QuotaOverrides(BaseModel):
     open_jobs: int | None = Field(None, ge=1)
     submissions_per_minute: int | None = Field(None, ge=1)
     passes_per_minute: int | None = Field(None, ge=1)
+    uploads_per_minute: int | None = Field(None, ge=1)
+    uploaded_bytes_per_minute: int | None = Field(None, ge=1)
 
 
 class KeyRecord(BaseModel):

@@ -46,6 +46,7 @@ SeewhyError
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   ├── TooManyDownloads      The limit on images downloaded at once is reached.
+│   ├── TooManyListings       The limit on lists of keys that are read at once is reached.
 │   ├── TooManyRedeliveries   The webhook was just sent again.
 │   └── TooManyFailures       An address sent too many invalid credentials.
 ├── ObjectNotFound            The object store has no object under this key.
@@ -111,6 +112,7 @@ from seewhy.errors.service import (
     TooManyBatchUploads,
     TooManyDownloads,
     TooManyFailures,
+    TooManyListings,
     TooManyRedeliveries,
     TooManyRenderings,
     TooManyStreams,
@@ -171,6 +173,7 @@ __all__ = [
     "TooManyBatches",
     "TooManyDownloads",
     "TooManyFailures",
+    "TooManyListings",
     "TooManyPasses",
     "TooManyRedeliveries",
     "TooManyRenderings",

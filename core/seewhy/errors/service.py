@@ -100,6 +100,12 @@ class TooManyDownloads(Overloaded):
     code = "too_many_downloads"
 
 
+class TooManyListings(Overloaded):
+    """The limit on lists of keys that are read at once is reached."""
+
+    code = "too_many_listings"
+
+
 class TooManyRedeliveries(Overloaded):
     """The webhook was just sent again."""
 

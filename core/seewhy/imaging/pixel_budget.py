@@ -35,17 +35,21 @@ class PixelBudget:
     """
 
     def __init__(
-        self, *, pixels: int, max_waiting: int | None = None, timeout_s: float | None = None
+        self,
+        *,
+        pixels: int,
+        max_holders: int | None = None,
+        timeout_s: float | None = None,
     ) -> None:
-        """Reserve up to `pixels` at once.
+        """Reserve up to `pixels` at once, for up to `max_holders` threads; None means any number.
 
-        At most `max_waiting` threads wait for their turn, each for at most `timeout_s`; None
-        means any number, and for ever.
+        Each waits for its turn for at most `timeout_s`; None means for ever.
         """
         self._pixels = pixels
-        self._max_waiting = max_waiting
+        self._max_holders = max_holders
         self._timeout_s = timeout_s
         self._reserved = 0
+        self._holders = 0
         self._waiting = deque[object]()
         self._changed = threading.Condition()
 
@@ -54,14 +58,14 @@ class PixelBudget:
         """Hold a reservation for the length of the block.
 
         An image of more pixels than the whole budget waits until it is alone. Raises
-        `TooManyRenderings` when too many threads wait, or after the timeout.
+        `TooManyRenderings` after the timeout.
         """
         charged = min(pixels, self._pixels)
         self._acquire(charged)
         try:
             yield
         finally:
-            self._release(charged)
+            self._release(charged, holders=1)
 
     def keep(self, image: ImageArray) -> ImageArray | None:
         """Reserve the pixels of an image for as long as the array exists, without waiting.
@@ -79,26 +83,32 @@ class PixelBudget:
     def _acquire(self, pixels: int) -> None:
         turn = object()
         with self._changed:
-            if not self._waiting and self._reserved + pixels <= self._pixels:
-                self._reserved += pixels
+            if not self._waiting and self._fits(pixels):
+                self._hold(pixels)
                 return
-            if self._max_waiting is not None and len(self._waiting) >= self._max_waiting:
-                raise _too_many()
             self._waiting.append(turn)
             try:
                 if not self._changed.wait_for(
-                    lambda: self._waiting[0] is turn and self._reserved + pixels <= self._pixels,
-                    self._timeout_s,
+                    lambda: self._waiting[0] is turn and self._fits(pixels), self._timeout_s
                 ):
                     raise _too_many()
-                self._reserved += pixels
+                self._hold(pixels)
             finally:
                 self._waiting.remove(turn)
                 self._changed.notify_all()
 
-    def _release(self, pixels: int) -> None:
+    def _fits(self, pixels: int) -> bool:
+        is_free = self._max_holders is None or self._holders < self._max_holders
+        return is_free and self._reserved + pixels <= self._pixels
+
+    def _hold(self, pixels: int) -> None:
+        self._reserved += pixels
+        self._holders += 1
+
+    def _release(self, pixels: int, *, holders: int = 0) -> None:
         with self._changed:
             self._reserved -= pixels
+            self._holders -= holders
             self._changed.notify_all()
 
 

@@ -56,7 +56,7 @@ class JobSubmitter:
         self, lane: str, *, context: RequestContext, charge: Charge | None = None
     ) -> None:
         """Raise `Overloaded` if a submission would be refused now: it then costs no image."""
-        _raise_if_reached(self._ledger.reached_limit(lane, context=context, charge=charge))
+        raise_if_reached(self._ledger.reached_limit(lane, context=context, charge=charge))
 
     def submit(
         self, manifest: Manifest, image: UploadedImage, *, charge: Charge | None = None
@@ -80,7 +80,7 @@ class JobSubmitter:
             raise
         if receipt.limit_reached:
             self._delete(key)
-            _raise_if_reached(receipt.limit_reached)
+            raise_if_reached(receipt.limit_reached)
         if receipt.notify:
             self._wakeups.notify(submission.lane)
         return receipt.usage
@@ -95,10 +95,14 @@ _QUOTA_MESSAGES = {
     QuotaName.SUBMISSIONS: "This API key has used up its submissions of this minute. Retry later.",
     QuotaName.PASSES: "This API key has not enough forward passes left in this minute. Retry "
     "later, or request less.",
+    QuotaName.UPLOADS: "This API key has used up its uploads of this minute. Retry later.",
+    QuotaName.UPLOADED_BYTES: "This API key has not enough bytes left to upload in this minute. "
+    "Retry later.",
 }
 
 
-def _raise_if_reached(limit: QueueLimit | QuotaLimit | None) -> None:
+def raise_if_reached(limit: QueueLimit | QuotaLimit | None) -> None:
+    """Raise the `Overloaded` of a limit that was reached."""
     if limit is None:
         return
     retry_after_s = math.ceil(limit.retry_in_ms / 1000)

@@ -49,6 +49,12 @@ def create(
     passes_per_minute: Annotated[
         int | None, typer.Option(min=1, help="The most forward passes. Default: the setting.")
     ] = None,
+    uploads_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="The most images sent alone. Default: the setting.")
+    ] = None,
+    uploaded_bytes_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="The most bytes of these. Default: the setting.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Create a key and print it. It is shown only now."""
@@ -69,6 +75,8 @@ def create(
             open_jobs=open_jobs,
             submissions_per_minute=submissions_per_minute,
             passes_per_minute=passes_per_minute,
+            uploads_per_minute=uploads_per_minute,
+            uploaded_bytes_per_minute=uploaded_bytes_per_minute,
         ),
     )
     _show_once(key, record)

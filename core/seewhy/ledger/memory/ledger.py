@@ -15,6 +15,7 @@ from seewhy.ledger.memory.outbox import MemoryOutbox
 from seewhy.ledger.memory.recovery import MemoryRecovery
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.memory.submission import MemorySubmission
+from seewhy.ledger.memory.uploads import MemoryUploads
 from seewhy.ledger.memory.workers import MemoryWorkerRegistry
 from seewhy.ledger.types import LedgerPolicy
 
@@ -35,3 +36,4 @@ class MemoryLedger(MemorySubmission, MemoryClaims, MemoryJobs, MemoryMaintenance
         self.batches = MemoryBatches(self._state)
         self.workers = MemoryWorkerRegistry(self._state)
         self.key_use = MemoryKeyUse(self._state)
+        self.uploads = MemoryUploads(self._state)

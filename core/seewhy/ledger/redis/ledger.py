@@ -12,6 +12,7 @@ from seewhy.ledger.redis.maintenance import RedisMaintenance
 from seewhy.ledger.redis.outbox import RedisOutbox
 from seewhy.ledger.redis.recovery import RedisRecovery
 from seewhy.ledger.redis.submission import RedisSubmission
+from seewhy.ledger.redis.uploads import RedisUploads
 from seewhy.ledger.redis.workers import RedisWorkerRegistry
 from seewhy.ledger.types import LedgerPolicy
 from seewhy.settings import Settings
@@ -29,6 +30,7 @@ class RedisLedger(RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, Red
         self.batches = RedisBatches(self.scripts)
         self.workers = RedisWorkerRegistry(self.scripts)
         self.key_use = RedisKeyUse(self.scripts)
+        self.uploads = RedisUploads(self.scripts)
 
 
 def open_ledger(settings: Settings) -> RedisLedger:

@@ -35,7 +35,15 @@ from seewhy.ledger.types.lanes import (
     wakeup_queue,
 )
 from seewhy.ledger.types.policy import LedgerPolicy
-from seewhy.ledger.types.quotas import Charge, QuotaName, Quotas, QuotaUsage, Remaining
+from seewhy.ledger.types.quotas import (
+    Charge,
+    QuotaName,
+    Quotas,
+    QuotaUsage,
+    Remaining,
+    UploadQuotas,
+    UploadUsage,
+)
 from seewhy.ledger.types.records import (
     DeliveryState,
     JobEvent,
@@ -108,6 +116,8 @@ __all__ = [
     "Submission",
     "SubmissionReceipt",
     "SweepResult",
+    "UploadQuotas",
+    "UploadUsage",
     "WebhookStatus",
     "is_long",
     "lane_of",

@@ -10,6 +10,8 @@ class QuotaName(StrEnum):
     OPEN_JOBS = "open-jobs"
     SUBMISSIONS = "submissions"
     PASSES = "forward-passes"
+    UPLOADS = "uploads"
+    UPLOADED_BYTES = "uploaded-bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +46,19 @@ class QuotaUsage:
 
     submissions: Remaining
     passes: Remaining
+
+
+@dataclass(frozen=True, slots=True)
+class UploadQuotas:
+    """The images that one key may send alone. In no 60 seconds more than a minute's quota."""
+
+    uploads_per_minute: int
+    uploaded_bytes_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class UploadUsage:
+    """What is left of the upload quotas."""
+
+    uploads: Remaining
+    uploaded_bytes: Remaining

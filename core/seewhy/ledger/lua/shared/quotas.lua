@@ -3,19 +3,22 @@
 
 local STEP_MS, STEPS = 10000, 6
 local SUBMISSIONS, PASSES = 'submissions', 'forward-passes'
+local UPLOADS, UPLOADED_BYTES = 'uploads', 'uploaded-bytes'
 
 local function step_of(now) return math.floor(now / STEP_MS) end
 
 -- When the last minute no longer touches a step.
 local function ends_in_ms(step, now) return (step + STEPS + 1) * STEP_MS - now end
 
--- Return what a key used in the last minute: for each quota the amounts by step, the oldest first,
--- and their total.
-local function recent_use(key_id, now)
-  local use = { [SUBMISSIONS] = { total = 0 }, [PASSES] = { total = 0 } }
+-- Return what a key used in the last minute: for each quota, by default of submissions, the amounts
+-- by step, the oldest first, and their total.
+local function recent_use(key_id, now, names)
+  names = names or { SUBMISSIONS, PASSES }
+  local use = {}
+  for _, name in ipairs(names) do use[name] = { total = 0 } end
   for step = step_of(now) - STEPS, step_of(now) do
-    local amounts = redis.call('HMGET', quota_key(key_id, step), SUBMISSIONS, PASSES)
-    for n, name in ipairs({ SUBMISSIONS, PASSES }) do
+    local amounts = redis.call('HMGET', quota_key(key_id, step), unpack(names))
+    for n, name in ipairs(names) do
       local amount = tonumber(amounts[n] or 0)
       use[name].total = use[name].total + amount
       table.insert(use[name], { step = step, amount = amount })
@@ -36,6 +39,23 @@ local function fits_in_ms(used, quota, cost, now)
   return wait
 end
 
+-- Return nil while costs {name, quota, amount} fit, else {name, retry in ms, what is left}.
+local function reached_of(costs, use, now)
+  for _, cost in ipairs(costs) do
+    local name, quota = cost[1], cost[2]
+    local wait = fits_in_ms(use[name], quota, cost[3], now)
+    if wait > 0 then return { name, wait, math.max(quota - use[name].total, 0) } end
+  end
+end
+
+-- The costs of a submission that takes these passes.
+local function costs_of(quotas, passes)
+  return {
+    { SUBMISSIONS, quotas.submissions_per_minute, 1 },
+    { PASSES, quotas.passes_per_minute, passes },
+  }
+end
+
 -- Return nil while the charge fits, else {name of the quota, retry in ms, what is left of it}.
 local function reached_quota(charge, use, lane, tenant, now)
   local quotas = charge.quotas
@@ -44,15 +64,7 @@ local function reached_quota(charge, use, lane, tenant, now)
     local excess = open - math.floor(quotas.open_jobs * 9 / 10)
     return { 'open-jobs', retry_after_ms(lane, tenant, excess, now), 0 }
   end
-  local costs = {
-    { SUBMISSIONS, quotas.submissions_per_minute, 1 },
-    { PASSES, quotas.passes_per_minute, charge.passes },
-  }
-  for _, cost in ipairs(costs) do
-    local name, quota = cost[1], cost[2]
-    local wait = fits_in_ms(use[name], quota, cost[3], now)
-    if wait > 0 then return { name, wait, math.max(quota - use[name].total, 0) } end
-  end
+  return reached_of(costs_of(quotas, charge.passes), use, now)
 end
 
 -- Take an amount from a quota; return what is left, and when some of what was used is free again.
@@ -68,18 +80,22 @@ local function take(key, name, used, quota, amount, now)
   return { quota, 0 }
 end
 
+-- Take costs; return what is left of each quota.
+local function take_all(key_id, costs, use, now)
+  local key, left = quota_key(key_id, step_of(now)), {}
+  for n, cost in ipairs(costs) do
+    left[n] = take(key, cost[1], use[cost[1]], cost[2], cost[3], now)
+  end
+  redis.call('PEXPIRE', key, (STEPS + 1) * STEP_MS)
+  return left
+end
+
 -- Take a submission, and its passes if it must be computed; return what is left. A duplicate owes
 -- its passes.
 local function take_quota(id, charge, use, computes, now)
-  local quotas, key = charge.quotas, quota_key(charge.key_id, step_of(now))
   local passes = computes and charge.passes or 0
   if not computes then redis.call('HSET', job_key(id), 'owed_passes', charge.passes) end
-  local left = {
-    take(key, SUBMISSIONS, use[SUBMISSIONS], quotas.submissions_per_minute, 1, now),
-    take(key, PASSES, use[PASSES], quotas.passes_per_minute, passes, now),
-  }
-  redis.call('PEXPIRE', key, (STEPS + 1) * STEP_MS)
-  return left
+  return take_all(charge.key_id, costs_of(charge.quotas, passes), use, now)
 end
 
 -- Take what a duplicate owes when it must be computed after all, even beyond the quota, because it

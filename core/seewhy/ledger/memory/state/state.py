@@ -15,6 +15,7 @@ from seewhy.ledger.types import (
     JobEvent,
     JobRecord,
     LedgerPolicy,
+    QuotaName,
     Submission,
     WebhookStatus,
 )
@@ -71,12 +72,12 @@ class FinishedJob:
 
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
-    """A submission that was charged to a key, in a step of ten seconds."""
+    """What a submission or an upload took from a quota of a key, in a step of ten seconds."""
 
     step: int
     key_id: str | None
-    passes: int
-    submissions: int = 1
+    name: QuotaName
+    amount: int
 
 
 @dataclass(slots=True)
