@@ -132,10 +132,32 @@ def test_an_allowed_network_allows_no_other_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["169.254.169.254", "::ffff:169.254.169.254", "100.100.100.200", "fd00:ec2::254"]
+    "address",
+    [
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "100.100.100.200",
+        "fd00:ec2::254",
+        "169.254.170.23",  # credentials of EKS pods
+        "fd00:ec2::23",
+        "169.254.0.23",  # Tencent Cloud
+        "fd20:ce::254",  # Google Cloud
+        "fe80::a9fe:a9fe",  # OpenStack
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "2001::5601:5601",
+        "::a9fe:a9fe",
+    ],
 )
 def test_an_allowed_network_never_includes_cloud_metadata_services(address: str) -> None:
     assert "not public" in refusal(address, networks=("0.0.0.0/0", "::/0"))
+
+
+def test_an_allowed_network_may_be_that_of_a_nat64_gateway() -> None:
+    """In a cluster without IPv4, every outside service has an address there."""
+    found = check_addresses(["64:ff9b::a01:203"], networks=[ip_network("64:ff9b::/96")], tls=False)
+    assert found == [ip_address("64:ff9b::a01:203")]
 
 
 @given(st.ip_addresses(v=6))

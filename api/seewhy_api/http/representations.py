@@ -8,6 +8,7 @@ from http import HTTPStatus
 from importlib import metadata
 
 import cv2
+import PIL
 from flask import Request, Response
 
 from seewhy.errors import NotAcceptable
@@ -59,5 +60,5 @@ def with_validators(response: Response, tag: str) -> Response:
 
 @cache
 def _software() -> str:
-    """Return the versions that decide how a map is drawn and encoded."""
-    return f"{metadata.version('seewhy')} {cv2.__version__}"
+    """Return the versions that decide how an image is decoded, drawn and encoded."""
+    return f"{metadata.version('seewhy')} {cv2.__version__} {PIL.__version__}"

@@ -39,18 +39,25 @@ _SPECIAL = [
     )
 ]
 
-# Cloud metadata services hand out credentials, so `networks` cannot allow them.
-_METADATA = {
-    ip_address(text)
+# Cloud metadata services hand out credentials, so `networks` cannot allow them. Most of them are
+# link-local.
+_METADATA = [
+    ip_network(text)
     for text in (
-        "100.100.100.200",
-        "168.63.129.16",
-        "169.254.169.254",
-        "169.254.170.2",
-        "192.0.0.192",
-        "fd00:ec2::254",
+        "100.100.100.200/32",  # Alibaba
+        "168.63.129.16/32",  # Azure
+        "169.254.0.0/16",
+        "192.0.0.192/32",  # Oracle
+        "fd00:ec2::23/128",  # AWS, pods of EKS
+        "fd00:ec2::254/128",  # AWS
+        "fd20:ce::254/128",  # Google
+        "fe80::/10",
     )
-}
+]
+
+_ENDING_WITH_IPV4 = [ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"), ip_network("::/96")]
+"""Networks whose addresses end with an IPv4 address: NAT64 (RFC 6052, RFC 8215), and the
+IPv4-compatible addresses of RFC 4291."""
 
 
 class AddressNotAllowed(SeewhyError):
@@ -85,7 +92,10 @@ def check_addresses(
 
 def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
     """Whether the operator allows this address, public or not."""
-    if address in _METADATA or getattr(address, "scope_id", None):
+    if getattr(address, "scope_id", None):
+        return False
+    reached = (address, _embedded_ipv4(address))
+    if any(each in network for each in reached if each for network in _METADATA):
         return False
     return any(address in network for network in networks)
 
@@ -103,3 +113,13 @@ def is_public(address: Address) -> bool:
 def unmap_ipv4(address: Address) -> Address:
     """Convert an IPv4-mapped IPv6 address, ::ffff:0:0/96 (RFC 4291, 2.5.5.2), to IPv4."""
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _embedded_ipv4(address: Address) -> IPv4Address | None:
+    """Return the IPv4 address that a gateway may make of an IPv6 address."""
+    if isinstance(address, IPv4Address):
+        return None
+    if any(address in network for network in _ENDING_WITH_IPV4):
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    _, teredo_client = address.teredo or (None, None)
+    return address.sixtofour or teredo_client
