@@ -191,15 +191,17 @@ class Killed(BaseException):
 
 
 class DiesAfterSending(httpx2.HTTPTransport):
-    """Loses the answer to the second batch, and with it the process."""
+    """Loses the answer to the last of some batches, and with it the process."""
 
-    batches = 0
+    def __init__(self, batches: int) -> None:
+        super().__init__()
+        self.batches_left = batches
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         response = super().handle_request(request)
         if request.method == "POST" and request.url.path == "/v1/batches":
-            self.batches += 1
-            if self.batches == 2:
+            self.batches_left -= 1
+            if self.batches_left == 0:
                 response.read()
                 response.close()
                 raise Killed
@@ -212,7 +214,7 @@ def test_a_batch_whose_answer_was_lost_is_not_asked_twice(
     jobs = JobCount(valkey)
     images = sorted(folder.iterdir())[:9]
     journal = tmp_path / "run.ndjson"
-    with Client(url, transport=DiesAfterSending()) as client, pytest.raises(Killed):
+    with Client(url, transport=DiesAfterSending(2)) as client, pytest.raises(Killed):
         list(client.explain_many(images, max_open=9, resume=journal))
     with journal.open("ab") as file:
         file.write(b'{"image": "cut o')
@@ -220,13 +222,15 @@ def test_a_batch_whose_answer_was_lost_is_not_asked_twice(
 
     with Client(url) as client:
         results = list(client.explain_many(images, max_open=9, resume=journal))
-    assert sorted(result.image for result in results) == images
-    assert all(result.error is None for result in results)
+        assert sorted(result.image for result in results) == images
+        assert all(result.error is None for result in results)
+        resumed = list(client.explain_many(images, max_open=9, resume=journal))
+        assert all(result.resumed for result in resumed)
     assert jobs.new() == 10
 
 
-def test_a_batch_that_the_service_has_lost_is_asked_again(
-    url: str, folder: Path, tmp_path: Path
+def test_a_batch_that_the_service_has_lost_is_asked_again_once(
+    url: str, folder: Path, valkey: RedisServer, tmp_path: Path
 ) -> None:
     images = sorted(folder.iterdir())[:2]
     journal = tmp_path / "run.ndjson"
@@ -235,12 +239,16 @@ def test_a_batch_that_the_service_has_lost_is_asked_again(
     header, sending, accepted, *_ = journal.read_text().splitlines()
     unknown = json.loads(accepted) | {"id": "0199c1e2-0000-7000-8000-000000000001"}
     journal.write_text("\n".join([header, sending, json.dumps(unknown), ""]))
+    jobs = JobCount(valkey)
+    with Client(url, transport=DiesAfterSending(1)) as client, pytest.raises(Killed):
+        list(client.explain_many(images, resume=journal))
     with Client(url) as client:
         results = list(client.explain_many(images, resume=journal))
         assert [result.resumed for result in results] == [False, False]
         resumed = list(client.explain_many(images, resume=journal))
         assert [result.resumed for result in resumed] == [True, True]
         assert present(resumed[0].explanation).overlay()
+    assert jobs.new() == 2
 
 
 @pytest.mark.parametrize(
