@@ -7,7 +7,15 @@ valid requests needs to know both.
 import copy
 from typing import Any
 
-REQUESTS = ("ExplanationRequest", "Base64Submission", "KnownImageSubmission")
+from seewhy_api.openapi.examples import IMAGE_FOLDER
+
+REQUESTS = (
+    "ExplanationRequest",
+    "Base64Submission",
+    "KnownImageSubmission",
+    "ItemsRequest",
+    "ImageFolder",
+)
 SOURCES_THAT_ARE_OFF = ("RemoteImage", "RemoteImageSubmission")
 EXCLUDING_FIELDS = ("layer", "layers", "methods", "fallback", "preset", "box")
 """Fields that are valid beside some values of others only."""
@@ -41,6 +49,7 @@ def narrow_document(
                 },
             ]
         }
+    schemas["ImageFolder"]["properties"]["image_prefix"] = {"enum": [IMAGE_FOLDER["image_prefix"]]}
     for name in ("KnownImage", "KnownImageSubmission"):
         schemas[name]["properties"]["image_id"] = {"enum": [image_id]}
     for name in ("Base64Image", "Base64Submission"):

@@ -22,8 +22,9 @@ from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
-from seewhy_api.openapi.examples import BATCH_ITEMS, SMALL_PNG_BASE64
+from seewhy_api.openapi.examples import BATCH_ITEMS, IMAGE_FOLDER, SMALL_PNG_BASE64
 from servers.process_cluster import ProcessCluster, start_cluster
+from servers.s3 import S3Server
 from servers.valkey import RedisServer
 
 TESTS = Path(__file__).parents[1]
@@ -43,16 +44,17 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422",
 
 
 @pytest.fixture
-def settings(valkey: RedisServer, tmp_path: Path) -> Settings:
-    """Settings of an API that requires keys."""
+def settings(valkey: RedisServer, s3: S3Server, tmp_path: Path) -> Settings:
+    """Settings of an API that requires keys and may list a bucket."""
     with valkey.client() as client:
         client.flushdb()
     return load(
         {},
         redis_url=valkey.url,
-        store_url=f"file://{tmp_path}/objects",
+        **s3.settings("a-store") | {"store_url": f"file://{tmp_path}/objects"},
         default_model=MODEL,
         api_port=free_port(),
+        image_buckets=IMAGE_FOLDER["image_prefix"].split("/")[2],
         auth="keys",
         webhook_secrets=generate_secret(),
         max_passes_per_request=100_000,  # which combinations are too many, a schema cannot say

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from schemathesis.core import NOT_SET
 
 from seewhy_api.openapi.examples import EXAMPLE_ID, SMALL_PNG_BASE64
+from zip_archives import archive_of
 
 RESOURCES = json.loads(os.environ["RESOURCES"])
 """Names of path parameters → something that exists; `own_key_id` → the key of the requests."""
@@ -25,9 +26,11 @@ FORMS = {
 }
 """Names of path parameters → what their schema admits. Anything else must get 404."""
 BODILESS_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
+IMAGE = base64.b64decode(SMALL_PNG_BASE64)
 
 for media_type in ("image/jpeg", "image/png", "image/webp"):
-    schemathesis.openapi.media_type(media_type, st.just(base64.b64decode(SMALL_PNG_BASE64)))
+    schemathesis.openapi.media_type(media_type, st.just(IMAGE))
+schemathesis.openapi.media_type("application/zip", st.just(archive_of([("cat.png", IMAGE)])))
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -48,6 +51,8 @@ def before_call(_: Any, case: Any, __: Any) -> None:
             case.path_parameters[name] = RESOURCES[name]
     if 0 < len(case.headers.get("Idempotency-Key", "")) <= 255:
         case.headers["Idempotency-Key"] = uuid.uuid4().hex
+    if case.media_type != "application/x-ndjson":
+        case.query.pop("request", None)  # only lines take it from there
     if case.method in BODILESS_METHODS:
         case.body = NOT_SET  # the server refuses a body before it chooses a route
 

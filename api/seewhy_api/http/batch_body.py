@@ -1,11 +1,12 @@
 """The JSON bodies of batches: what clients send and see."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from seewhy.ledger.types import BatchState
 from seewhy.schemas.base_models import StrictModel
+from seewhy.schemas.job import Priority
 from seewhy.schemas.request import ExplanationRequest
 from seewhy_api.http.explanation_body import (
     Reason,
@@ -38,13 +39,19 @@ class BatchQuery(BaseModel):
     )
 
 
+class ItemsRequest(ExplanationRequest):
+    """What to explain of each image of a batch."""
+
+    priority: Literal[Priority.BATCH] = Field(
+        Priority.BATCH, description="The items of a batch run at this priority."
+    )
+
+
 class ArchiveForm(StrictModel):
     """The parts of a multipart body that submits an archive."""
 
     archive: FileContent = Field(description="A zip archive of JPEG, PNG or WebP files.")
-    request: ExplanationRequest = Field(
-        ExplanationRequest(), description="What to explain of each image."
-    )
+    request: ItemsRequest = Field(ItemsRequest(), description="What to explain of each image.")
 
 
 class ResultsQuery(BaseModel):
@@ -55,7 +62,7 @@ class ResultsQuery(BaseModel):
     )
 
 
-class ImageFolder(ExplanationRequest):
+class ImageFolder(ItemsRequest):
     """A folder of images to list, and the fields of a request for each of them."""
 
     image_prefix: str = Field(
