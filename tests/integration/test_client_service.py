@@ -98,6 +98,27 @@ def test_a_batch_is_sent_once_for_one_key(client: Client, photo: Path, connect: 
 
 
 @both_clients
+def test_a_zip_archive_is_a_batch(client: Client, photo: Path, tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(photo, "a/first.png")
+        archive.writestr("a/notes.txt", "no image")
+    batch = client.batches.create_from_archive(tmp_path / "photos.zip", targets=[3], outputs=[])
+    client.batches.wait(batch)
+    image, notes = client.batches.results(batch)
+    assert (image.key, notes.key) == ("a/first.png", "a/notes.txt")
+    assert (image.status.value, notes.status.value) == ("succeeded", "refused")
+    explained = present(present(image.explanation).result)
+    assert [target.score.index for target in explained.targets] == [3]
+
+
+@both_clients
+def test_a_folder_of_a_bucket_that_is_not_allowed_is_refused(client: Client) -> None:
+    with pytest.raises(RequestRejected) as rejected:
+        client.batches.create_from_folder("s3://photos/2026/", targets=[3])
+    assert rejected.value.problem == "image_url_refused"
+
+
+@both_clients
 def test_expired_items_of_a_batch_are_repeated(client: Client, photo: Path) -> None:
     batch = client.batches.create([Item(photo, key="late", deadline_s=0.001, cache=False)])
     ended = client.batches.wait(batch)

@@ -1,10 +1,10 @@
 """The operations on batches: create, get, wait, events, results, overlays, cancel, retry."""
 
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, Unpack
+from typing import IO, Any, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -128,19 +128,48 @@ class BatchOperations(Operations):
     async def create_from_ndjson(self, file: IO[bytes], **options: Unpack[RequestOptions]) -> Batch:
         """Submit an open file with one item on each line, as the service takes them."""
         request = given(options)
-        headers = {
-            "Content-Type": _NDJSON,
-            "Content-Length": str(file.seek(0, 2)),
-            # Always send a key, so that a batch whose response is lost can be sent again.
-            "Idempotency-Key": str(request.pop("idempotency_key", None) or uuid4()),
-        }
+        key = request.pop("idempotency_key", None)
+        headers = {"Content-Type": _NDJSON, "Content-Length": str(file.seek(0, 2))}
+        params = {"request": json.dumps(request)} if request else None
+        return await self._submit(key, headers=headers, params=params, content=file)
+
+    async def create_from_archive(
+        self, path: Path | str, **options: Unpack[RequestOptions]
+    ) -> Batch:
+        """Submit the images of a zip archive; the key of an item is its path there.
+
+        Raises `OSError` when the archive cannot be read.
+        """
+        request = given(options)
+        key = request.pop("idempotency_key", None)
+        file = await self.network.call(Path(path).open, "rb")
+        try:
+            parts = {
+                "archive": (Path(path).name, file, "application/zip"),
+                "request": (None, json.dumps(request), "application/json"),
+            }
+            return await self._submit(key, files=parts)
+        finally:
+            await self.network.call(file.close)
+
+    async def create_from_folder(
+        self, image_prefix: str, **options: Unpack[RequestOptions]
+    ) -> Batch:
+        """Submit the images of `s3://BUCKET/FOLDER/`, in a bucket that the operator has allowed.
+
+        The service lists the folder afterwards. The key of an item is its path there.
+        """
+        request = given(options)
+        key = request.pop("idempotency_key", None)
+        return await self._submit(key, json={"image_prefix": image_prefix, **request})
+
+    async def _submit(
+        self, key: str | None, *, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> Batch:
+        # Always send a key, so that a batch whose response is lost can be sent again.
+        headers = {"Idempotency-Key": str(key or uuid4()), **(headers or {})}
         response = await self._transport.send(
-            "POST",
-            "/v1/batches",
-            wait_s=_UPLOAD_TIMEOUT_S,
-            params={"request": json.dumps(request)} if request else None,
-            headers=headers,
-            content=file,
+            "POST", "/v1/batches", wait_s=_UPLOAD_TIMEOUT_S, headers=headers, **body
         )
         return self._parse(Batch, response)
 

@@ -21,6 +21,8 @@ class Batches:
 
     create = blocking(BatchOperations.create)
     create_from_ndjson = blocking(BatchOperations.create_from_ndjson)
+    create_from_archive = blocking(BatchOperations.create_from_archive)
+    create_from_folder = blocking(BatchOperations.create_from_folder)
     get = blocking(BatchOperations.get)
     wait = blocking(BatchOperations.wait)
     events = blocking_generator(BatchOperations.events)
