@@ -12,6 +12,7 @@ SeewhyError
 │   ├── TooManyPasses         The explanation would take too many forward passes.
 │   ├── RequestTooLarge       The request without its image exceeds a limit.
 │   ├── BatchTooLarge         The batch has too many items.
+│   ├── InvalidAnnotation     An annotation is malformed, or its format cannot hold it.
 │   ├── IdempotencyKeyReused  The idempotency key belongs to another request.
 │   └── IdempotencyKeyBusy    The first request with this idempotency key is still in progress.
 ├── NotAcceptable             The request accepts no media type that the resource has.
@@ -80,6 +81,7 @@ from seewhy.errors.requests import (
     ImageUnreachable,
     ImageUrlRefused,
     InsufficientScope,
+    InvalidAnnotation,
     InvalidRequest,
     NotAcceptable,
     NotFound,
@@ -150,6 +152,7 @@ __all__ = [
     "ImageUnreachable",
     "ImageUrlRefused",
     "InsufficientScope",
+    "InvalidAnnotation",
     "InvalidRequest",
     "LedgerUnavailable",
     "ModelError",

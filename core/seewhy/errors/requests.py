@@ -70,6 +70,12 @@ class BatchTooLarge(InvalidRequest):
     code = "batch_too_large"
 
 
+class InvalidAnnotation(InvalidRequest):
+    """An annotation is malformed, or its format cannot hold it."""
+
+    code = "invalid_annotation"
+
+
 class IdempotencyKeyReused(InvalidRequest):
     """The idempotency key belongs to another request."""
 

@@ -1,0 +1,1 @@
+"""Label Studio: the results of annotations and predictions."""

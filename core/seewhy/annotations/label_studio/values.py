@@ -1,0 +1,144 @@
+"""The `value` of each type of result: coordinates in percent of the image, or masks."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from seewhy.annotations.annotation import (
+    MAX_POINTS,
+    Annotation,
+    ImageSize,
+    MaskArray,
+    Ring,
+    bounds_of,
+    finite,
+    ring_box,
+    size_of,
+)
+from seewhy.annotations.label_studio.bitmask import decode_bitmask, encode_bitmask
+from seewhy.annotations.label_studio.brush_rle import decode_brush, encode_brush
+from seewhy.errors import InvalidAnnotation
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.regions import Point
+
+_KEY_POINT_PERCENT = 0.75
+"""The width that Label Studio gives to the dot of a key point."""
+
+
+class Shape(TypedDict, total=False):
+    """The fields of an annotation that a value gives."""
+
+    box: Rectangle
+    rings: tuple[Ring, ...]
+    mask: MaskArray
+    point: Point
+
+
+def encode_rectangle(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
+    """Encode the box: x, y, width and height."""
+    box = box_of(annotation)
+    x, y = _percent(box.x, box.y, size)
+    width, height = _percent(box.width, box.height, size)
+    return {"x": x, "y": y, "width": width, "height": height, "rotation": 0}
+
+
+def decode_rectangle(value: Mapping[str, Any], size: ImageSize) -> Shape:
+    """Decode a box; one that is rotated, by degrees clockwise about its x and y, is a polygon."""
+    corner = _pixels(value, "x", "y", size)
+    extent = _pixels(value, "width", "height", size)
+    if extent.x <= 0 or extent.y <= 0:
+        raise InvalidAnnotation("width and height must be greater than 0")
+    angle = math.radians(finite(value.get("rotation", 0), "rotation") % 360)
+    if not angle:
+        return {"box": Rectangle(x=corner.x, y=corner.y, width=extent.x, height=extent.y)}
+    cos, sin = math.cos(angle), math.sin(angle)
+    ring = tuple(
+        Point(x=corner.x + dx * cos - dy * sin, y=corner.y + dx * sin + dy * cos)
+        for dx, dy in ((0.0, 0.0), (extent.x, 0.0), (extent.x, extent.y), (0.0, extent.y))
+    )
+    return {"rings": (ring,)}
+
+
+def encode_polygon(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
+    """Encode the outer ring."""
+    if not annotation.rings:
+        raise InvalidAnnotation("the annotation has no polygon")
+    points = [list(_percent(point.x, point.y, size)) for point in annotation.rings[0]]
+    return {"points": points, "closed": True}
+
+
+def decode_polygon(value: Mapping[str, Any], size: ImageSize) -> Shape:
+    """Decode the ring of a polygon."""
+    points = value.get("points")
+    if not isinstance(points, list) or not 3 <= len(points) <= MAX_POINTS:
+        raise InvalidAnnotation(f"points must be a list of 3 to {MAX_POINTS} points")
+    if value.get("closed", True) is not True:
+        raise InvalidAnnotation("the polygon is not closed")
+    ring = []
+    for point in points:
+        if not isinstance(point, list) or len(point) != 2:
+            raise InvalidAnnotation("a point must be a list of two numbers")
+        ring.append(_pixels({"x": point[0], "y": point[1]}, "x", "y", size))
+    return {"rings": (tuple(ring),)}
+
+
+def encode_key_point(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
+    """Encode the point. Its width is that of the dot that Label Studio draws."""
+    if annotation.point is None:
+        raise InvalidAnnotation("the annotation has no point")
+    x, y = _percent(annotation.point.x, annotation.point.y, size)
+    return {"x": x, "y": y, "width": _KEY_POINT_PERCENT}
+
+
+def decode_key_point(value: Mapping[str, Any], size: ImageSize) -> Shape:
+    """Decode a point."""
+    return {"point": _pixels(value, "x", "y", size)}
+
+
+def encode_mask(annotation: Annotation, size: ImageSize, *, bitmask: bool) -> dict[str, Any]:
+    """Encode the mask, run-length encoded or as a PNG."""
+    mask = annotation.mask
+    if mask is None:
+        raise InvalidAnnotation("the annotation has no mask")
+    if size_of(mask) != size:
+        raise InvalidAnnotation("the mask does not have the size of the image")
+    if bitmask:
+        return {"imageDataURL": encode_bitmask(mask)}
+    return {"format": "rle", "rle": encode_brush(mask)}
+
+
+def decode_mask(value: Mapping[str, Any], size: ImageSize, *, bitmask: bool) -> Shape:
+    """Decode a mask, run-length encoded or as a PNG."""
+    if bitmask:
+        return {"mask": decode_bitmask(value.get("imageDataURL"), size)}
+    if value.get("format") != "rle":
+        raise InvalidAnnotation("the format of a brush mask must be rle")
+    return {"mask": decode_brush(value.get("rle"), size)}
+
+
+def box_of(annotation: Annotation) -> Rectangle:
+    """Return the box, or the one around the polygon or the mask."""
+    if annotation.box is not None:
+        return annotation.box
+    if annotation.rings:
+        return ring_box(annotation.rings)
+    if annotation.mask is None:
+        raise InvalidAnnotation("the annotation has no box, polygon or mask")
+    left, top, right, bottom = bounds_of(annotation.mask)
+    return Rectangle(x=left, y=top, width=right - left, height=bottom - top)
+
+
+def score(value: object) -> float | None:
+    """Return a score. Raises `InvalidAnnotation` when it is not a finite number."""
+    return None if value is None else finite(value, "score")
+
+
+def _percent(x: float, y: float, size: ImageSize) -> tuple[float, float]:
+    return 100 * x / size.width_px, 100 * y / size.height_px
+
+
+def _pixels(value: Mapping[str, Any], x: str, y: str, size: ImageSize) -> Point:
+    return Point(
+        x=finite(finite(value.get(x), x) / 100 * size.width_px, x),
+        y=finite(finite(value.get(y), y) / 100 * size.height_px, y),
+    )
