@@ -65,7 +65,7 @@ def test_the_viewer_serves_no_other_file(client: FlaskClient, name: str) -> None
     assert_problem(client.get(f"/docs/{name}"), 404, "not_found")
 
 
-def test_a_browser_shows_every_operation_and_violates_no_policy(
+def test_a_browser_shows_every_operation_and_webhook_and_violates_no_policy(
     valkey: RedisServer, tmp_path: Path, browser: str
 ) -> None:
     with running_api(valkey, tmp_path) as cluster:
@@ -93,6 +93,6 @@ def test_a_browser_shows_every_operation_and_violates_no_policy(
     shown = set(re.findall(r'id="operations-(?!tag-)\w+-(\w+)"', run.stdout))
     assert shown == {
         operation["operationId"]
-        for item in document["paths"].values()
+        for item in (document["paths"] | document["webhooks"]).values()
         for operation in item.values()
     }
