@@ -109,9 +109,7 @@ class Bench:
 
     def position(self) -> None:
         """Ask for the queue position of a random job."""
-        record = self.ledger.read(f"{random.randint(1, self.submitted):032d}")  # noqa: S311
-        if record:
-            self.ledger.queue_position(record)
+        self.ledger.work_ahead(f"{random.randint(1, self.submitted):032d}")  # noqa: S311
 
     def claim_into(self, claims: list[Claim]) -> None:
         """Claim a batch of eight."""

@@ -98,6 +98,7 @@ class Installation:
             submitter=JobSubmitter(ledger=self.ledger, store=self.store, wakeups=self.wakeups),
             recovery=self.recovery(),
             require_served=lambda _: None,
+            cost_of=lambda *_: 1_000,
         )
         return create_batches(
             self.settings,

@@ -19,6 +19,7 @@ from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
@@ -47,9 +48,9 @@ class HookedExplainer(StubExplainer):
         self.before_batch(tasks)
         return super().explain(tasks, checkpoint=checkpoint)
 
-    def run_chunk(self) -> None:
+    def run_chunk(self, passes: float) -> None:
         self.before_chunk()
-        super().run_chunk()
+        super().run_chunk(passes)
 
 
 class InMemoryWorker:
@@ -62,6 +63,7 @@ class InMemoryWorker:
         self.images = JobImages(store=self.store, max_pixels=1_000_000, budget_pixels=budget_pixels)
         self.io_threads = ThreadPoolExecutor(4)
         self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
+        self.measurements = Measurements()
         self.leases = Leases(ledger=self.ledger, lease_s=30)
         exposure = Exposure(ledger=self.ledger, leases=self.leases)
         self.runner = BatchRunner(
@@ -82,6 +84,7 @@ class InMemoryWorker:
                     store=self.store,
                     timeout_s=0,
                 ),
+                measurements=self.measurements,
             ),
             owner="w",
             io_threads=self.io_threads,

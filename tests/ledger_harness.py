@@ -17,6 +17,7 @@ from seewhy.ledger.redis.client.keys import DUE
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import JobRecord, LedgerPolicy
 from seewhy.ledger.types.policy import DAY_MS
+from seewhy.schemas.job import JobState
 
 POLICY = LedgerPolicy(
     lease_ms=1_000,
@@ -68,6 +69,9 @@ class LedgerHarness(Protocol):
     def due(self) -> dict[str, int]:
         """Return when each open job is checked next."""
 
+    def queue_costs(self, lane: str) -> tuple[dict[str, int], int]:
+        """Return what the ready jobs of each tenant cost, and all running jobs."""
+
 
 class MemoryHarness:
     """Implements `LedgerHarness` in memory."""
@@ -103,6 +107,17 @@ class MemoryHarness:
     def due(self) -> dict[str, int]:
         return dict(self.memory._state.due)
 
+    def queue_costs(self, lane: str) -> tuple[dict[str, int], int]:
+        ready: Counter[str] = Counter()
+        running = 0
+        for entry in self.memory._state.entries.values():
+            record = entry.record
+            if record.lane == lane and entry.ready and not record.quarantined:
+                ready.update({record.context.tenant: record.cost, "*": record.cost})
+            elif record.lane == lane and record.state is JobState.RUNNING:
+                running += record.cost
+        return dict(ready), running
+
 
 class RedisHarness:
     """Implements `LedgerHarness` on a server, whose data it deletes first."""
@@ -136,12 +151,23 @@ class RedisHarness:
         times = cast("list[tuple[str, float]]", self.client.zrange(DUE, 0, -1, withscores=True))
         return {job_id: int(at_ms) for job_id, at_ms in times}
 
+    def queue_costs(self, lane: str) -> tuple[dict[str, int], int]:
+        ready = cast("dict[str, str]", self.client.hgetall(f"seewhy:ready_cost:{lane}"))
+        running = cast("str | None", self.client.hget("seewhy:running_cost", lane))
+        return {tenant: int(cost) for tenant, cost in ready.items()}, int(running or 0)
+
 
 def read_job(ledger: JobLedger, job_id: str) -> JobRecord:
     """Return the record of a job that the ledger must have."""
     record = ledger.read(job_id)
     assert record is not None, f"the ledger has no job {job_id}"
     return record
+
+
+def queue_position(ledger: JobLedger, job_id: str) -> int | None:
+    """Return the position of a job in its queue; None when it is in none."""
+    work = ledger.work_ahead(job_id)
+    return work.position if work else None
 
 
 def latest_position(ledger: JobLedger) -> str:

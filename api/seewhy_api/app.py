@@ -12,6 +12,7 @@ from seewhy.batches.batches import create_batches
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import TooManyRenderings
+from seewhy.estimates.forecaster import Forecaster, create_forecaster
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import ImageResolver
@@ -154,15 +155,16 @@ def _create_dependencies(
     served_models = ServedModels(
         registry=ledger.workers, refuse_after_s=settings.refuse_unserved_after_s
     )
+    forecaster = create_forecaster(settings, ledger, presence_of=served_models.presence)
     submit_service = _create_submit_service(
         settings,
         catalog=catalog,
         ledger=ledger,
-        store=store,
         images=images,
-        wakeups=wakeups,
+        submitter=JobSubmitter(ledger=ledger, store=store, wakeups=wakeups),
         recovery=recovery,
         require_served=served_models.require,
+        forecaster=forecaster,
     )
     batches = create_batches(
         settings,
@@ -191,13 +193,10 @@ def _create_dependencies(
         ),
         recovery=recovery,
         lookup=_create_lookup(settings, ledger, recovery),
-        pixels=PixelBudget(
-            pixels=settings.api_megapixels * 1_000_000,
-            max_holders=DRAWING_THREADS,
-            timeout_s=RENDERING_TIMEOUT_S,
-        ),
+        pixels=_create_pixel_budget(settings),
         drawings=_create_drawing_slots(settings),
         served_models=served_models,
+        forecaster=forecaster,
     )
 
 
@@ -221,20 +220,29 @@ def _create_submit_service(
     *,
     catalog: Catalog,
     ledger: RedisLedger,
-    store: ObjectStore,
     images: ImageResolver,
-    wakeups: WakeupPublisher,
+    submitter: JobSubmitter,
     recovery: Recovery,
     require_served: Callable[[str], None],
+    forecaster: Forecaster,
 ) -> SubmitService:
     return SubmitService(
         settings=settings,
         catalog=catalog,
         ledger=ledger,
         images=images,
-        submitter=JobSubmitter(ledger=ledger, store=store, wakeups=wakeups),
+        submitter=submitter,
         recovery=recovery,
         require_served=require_served,
+        cost_of=forecaster.cost_of,
+    )
+
+
+def _create_pixel_budget(settings: Settings) -> PixelBudget:
+    return PixelBudget(
+        pixels=settings.api_megapixels * 1_000_000,
+        max_holders=DRAWING_THREADS,
+        timeout_s=RENDERING_TIMEOUT_S,
     )
 
 

@@ -36,6 +36,7 @@ from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState, Priority
 
 LANE = lane_of("m", Priority.BATCH)
+LONG_LANE = lane_of("m", Priority.BATCH, long=True)
 LEASE_MS = 1_000
 HOOK = "https://hooks.test/x"
 WIDE = replace(POLICY, tenant_limit=1_000, lane_limit=1_000, max_skipped=100)
@@ -490,24 +491,17 @@ def test_a_batch_past_its_retention_is_not_restored(harness: LedgerHarness) -> N
     assert harness.batches.read("b") is None
 
 
-def test_the_estimate_of_the_end_follows_the_recent_pace(
-    open_harness: Callable[..., LedgerHarness],
-) -> None:
-    harness = open_harness(policy=WIDE)
-    create(harness, 100)
-    accept(harness, items(100))
-    assert read(harness).eta_ms is None, "nothing has finished yet"
-    claims = claim(harness)
-    for each in claims[:10]:
-        harness.advance(1_000)
-        harness.ledger.renew(claims)
-        harness.ledger.complete([Completion(each, "r")])
-    assert read(harness).eta_ms == 90_000, "90 items at one per second"
-    for each in claims[10:60]:
-        harness.advance(500)
-        harness.ledger.renew(claims)
-        harness.ledger.complete([Completion(each, "r")])
-    assert read(harness).eta_ms == 20_000, "40 items at two per second"
+def test_a_batch_knows_its_last_job_of_each_lane(harness: LedgerHarness) -> None:
+    create(harness, 4)
+    lanes = [LANE, LONG_LANE, LANE, LANE]
+    fingerprints = [None, None, "same", "same"]
+    submissions = [
+        Submission(f"b-{n}", lane, "x", batch="b", fingerprint=fingerprint)
+        for n, (lane, fingerprint) in enumerate(zip(lanes, fingerprints, strict=True))
+    ]
+    assert read(harness).last_jobs == ()
+    accept(harness, [BatchItem(each) for each in submissions])
+    assert read(harness).last_jobs == ("b-2", "b-1"), "a duplicate is not computed"
 
 
 def test_the_webhook_of_a_batch_is_delivered_once_it_has_ended(harness: LedgerHarness) -> None:

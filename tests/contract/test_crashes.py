@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger_harness import POLICY, LedgerHarness, MemoryHarness, RedisHarness, read_job
+from ledger_harness import (
+    POLICY,
+    LedgerHarness,
+    MemoryHarness,
+    RedisHarness,
+    queue_position,
+    read_job,
+)
 from seewhy.ledger.types import (
     Claim,
     Completion,
@@ -278,7 +285,7 @@ def test_quarantined_jobs_with_fewer_crashes_go_first(harness: LedgerHarness) ->
     crash(harness, "a", exposed=False)
     end_pause(harness)
     assert [read(harness, job).crashes for job in "ab"] == [2, 1]
-    assert [harness.ledger.queue_position(read(harness, job)) for job in "ab"] == [2, 1]
+    assert [queue_position(harness.ledger, job) for job in "ab"] == [2, 1]
     assert [c.job_id for c in claim(harness)] == ["b"]
 
 

@@ -6,7 +6,7 @@ from importlib import resources
 import pytest
 from redis import Redis
 
-from ledger_harness import POLICY, RedisHarness, read_job
+from ledger_harness import POLICY, RedisHarness, queue_position, read_job
 from optionals import present
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.types import (
@@ -99,7 +99,7 @@ def test_accepted_jobs_run_to_their_end_on_a_full_server(harness: RedisHarness) 
     advance(harness, POLICY.lease_ms)
     harness.ledger.sweep()
     assert {state(harness, job_id) for job_id in ("released", "retried")} == {JobState.QUEUED}
-    assert harness.ledger.queue_position(read_job(harness.ledger, "released")) == 2
+    assert queue_position(harness.ledger, "released") == 2
 
 
 def test_webhooks_workers_and_the_recovery_go_on_on_a_full_server(harness: RedisHarness) -> None:

@@ -10,6 +10,7 @@ from ledger_harness import (
     START_MS,
     LedgerHarness,
     latest_position,
+    queue_position,
     read_job,
 )
 from optionals import present
@@ -79,7 +80,7 @@ def test_a_submitted_job_waits_in_its_lane_and_is_due(harness: LedgerHarness) ->
     record = read(harness, "a")
     assert (record.state, record.lane, record.job) == (JobState.QUEUED, LANE, "text of a")
     assert record.submitted_ms == START_MS
-    assert harness.ledger.queue_position(record) == 1
+    assert queue_position(harness.ledger, "a") == 1
     assert harness.due() == {"a": START_MS + 100}
 
 
@@ -105,7 +106,7 @@ def test_jobs_are_claimed_in_order_and_charged_an_attempt(harness: LedgerHarness
     record = read(harness, "a")
     assert (record.state, record.owner, record.started_ms) == (JobState.RUNNING, "w1", START_MS)
     assert harness.due()["a"] == START_MS + 1_000
-    assert harness.ledger.queue_position(read(harness, "c")) == 1
+    assert queue_position(harness.ledger, "c") == 1
 
 
 def test_interactive_jobs_go_before_batch_jobs(harness: LedgerHarness) -> None:
@@ -562,7 +563,7 @@ def test_a_tenant_gains_no_turn_by_leaving_and_returning(harness: LedgerHarness)
 def test_the_queue_position_counts_the_turns_of_other_tenants(harness: LedgerHarness) -> None:
     submit_many(harness, "a", 6)
     submit_many(harness, "b", 2)
-    positions = {name: harness.ledger.queue_position(read(harness, name)) for name in ("b1", "a5")}
+    positions = {name: queue_position(harness.ledger, name) for name in ("b1", "a5")}
     assert positions == {"b1": 4, "a5": 8}
     order = ids(claim(harness, limit=8))
     assert {name: order.index(name) + 1 for name in positions} == positions

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from ledger_harness import POLICY, START_MS, LedgerHarness, RedisHarness, read_job
+from ledger_harness import POLICY, START_MS, LedgerHarness, RedisHarness, queue_position, read_job
 from optionals import present
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import (
@@ -183,11 +183,11 @@ def test_submitting_and_polling_cost_the_same_with_more_tenants(roomy: LedgerHar
         submit(roomy, "first")
         for n in range(tenants):
             submit(roomy, f"job{n}", f"tenant{n}")
-        last = read_job(roomy.ledger, f"job{tenants - 1}")
-        roomy.ledger.queue_position(last)
+        last = f"job{tenants - 1}"
+        roomy.ledger.work_ahead(last)
         return (
             commands(roomy, lambda: submit(roomy, "more", "another tenant")),
-            commands(roomy, lambda: roomy.ledger.queue_position(last)),
+            commands(roomy, lambda: roomy.ledger.work_ahead(last)),
         )
 
     fewer, more = costs(120), costs(360)
@@ -207,8 +207,7 @@ def test_the_queue_position_is_exact_for_a_hundred_tenants(roomy: LedgerHarness)
         for n in range(1 + tenant % 3):
             submit(roomy, f"{tenant}-{n}", f"t{tenant:03}")
     for job_id in ("0-0", "50-1", "98-2"):
-        record = read_job(roomy.ledger, job_id)
-        assert roomy.ledger.queue_position(record) == order.index(job_id) + 1
+        assert queue_position(roomy.ledger, job_id) == order.index(job_id) + 1
 
 
 def test_the_queue_position_is_estimated_for_more_tenants(roomy: LedgerHarness) -> None:
@@ -216,8 +215,7 @@ def test_the_queue_position_is_estimated_for_more_tenants(roomy: LedgerHarness) 
         for tenant in range(300):
             submit(roomy, f"{tenant}-{n}", f"t{tenant:03}")
     for job_id, position in (("0-0", 1), ("299-0", 300), ("150-1", 451), ("299-1", 600)):
-        record = read_job(roomy.ledger, job_id)
-        estimate = present(roomy.ledger.queue_position(record))
+        estimate = present(queue_position(roomy.ledger, job_id))
         assert abs(estimate - position) <= 0.05 * 600
         assert 1 <= estimate <= 600
 

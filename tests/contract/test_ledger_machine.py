@@ -39,7 +39,9 @@ from seewhy.schemas.job import JobState, Priority
 from servers.valkey import RedisServer
 
 OWNERS = st.sampled_from(["w1", "w2"])
-LANES = st.sampled_from([lane_of("m", p) for p in Priority])
+LANES = st.sampled_from(
+    [lane_of("m", p) for p in Priority] * 2 + [lane_of("m", Priority.BATCH, long=True)]
+)
 WAITS = st.sampled_from([1, 60, 100, 400, 1_000, 30_000])
 ENDS = [s for s in JobState if s.terminal]
 OUTCOMES = st.none() | st.builds(
@@ -60,6 +62,7 @@ CONTEXTS = st.sampled_from(
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
 FEW_RECORDS = replace(POLICY, record_limit=8)
+COSTS = st.integers(1, 100_000)
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations concern jobs that are still open."""
 
@@ -106,6 +109,7 @@ class LedgerMachine(BatchRules):
         context=CONTEXTS,
         fingerprint=st.sampled_from([None, None, "same", "same", "other"]),
         webhook=WEBHOOKS,
+        cost=COSTS,
     )
     def submit(
         self,
@@ -114,9 +118,11 @@ class LedgerMachine(BatchRules):
         context: RequestContext,
         fingerprint: Any,
         webhook: Any,
+        cost: int,
     ) -> None:
         job = self.new_job()
         more = {"context": context, "fingerprint": fingerprint, "webhook_url": webhook}
+        more["cost"] = cost
         self.submit_this(Submission(job, lane, f"text {job}", deadline, **more))
 
     @rule(back=RECENT, lane=LANES)
@@ -277,6 +283,7 @@ class LedgerMachine(BatchRules):
         webhook=WEBHOOKS,
         ago_ms=st.sampled_from([-50, 0, 1_000, 80_000_000]),
         deadline=st.sampled_from([None, None, 1_500]),
+        cost=COSTS,
     )
     def restore(
         self,
@@ -288,10 +295,11 @@ class LedgerMachine(BatchRules):
         webhook: str | None,
         ago_ms: int,
         deadline: int | None,
+        cost: int,
     ) -> None:
         job = self.new_job() if back is None else self.recent(back)
         submission = Submission(
-            job, lane, f"text {job}", deadline, key, context, webhook_url=webhook
+            job, lane, f"text {job}", deadline, key, context, webhook_url=webhook, cost=cost
         )
         lost = JobRestoration(submission, self.memory.now_ms - ago_ms, outcome)
         self.both(lambda x: x.restore(lost))
@@ -352,7 +360,8 @@ class LedgerMachine(BatchRules):
             record = self.both(lambda x, job=job: x.read(job))
             if record is None:
                 continue
-            self.both(lambda x, record=record: x.queue_position(record))
+            for more in (0, 3):
+                self.both(lambda x, job=job, more=more: x.work_ahead(job, more=more))
             assert (job in due) is not record.state.terminal, "I1"
             assert record.attempts - record.crashes <= POLICY.max_attempts, "I2"
             assert record.exposed_crashes <= min(record.crashes, POLICY.max_exposed_crashes), "I2"
@@ -362,6 +371,12 @@ class LedgerMachine(BatchRules):
                 assert final == self.terminal[job], "terminal states never change"
             if record.state.terminal:
                 self.terminal[job] = final
+
+    @invariant()
+    def the_costs_in_each_lane_are_the_sums_over_its_jobs(self) -> None:
+        if hasattr(self, "memory"):
+            for lane in lanes_of("m"):
+                assert self.redis.queue_costs(lane) == self.memory.queue_costs(lane)
 
     @invariant()
     def a_quarantined_job_is_the_only_claim_of_its_owner(self) -> None:

@@ -1,7 +1,8 @@
 """The contract of the worker registry, on the memory ledger and on real servers."""
 
 from ledger_harness import POLICY, START_MS, LedgerHarness
-from seewhy.ledger.types import ModelPresence, RegisteredWorker
+from seewhy.ledger.types import Measurement, ModelPresence, RegisteredWorker
+from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
 
 
 def ids(harness: LedgerHarness) -> list[str]:
@@ -64,11 +65,44 @@ def test_models_are_remembered_after_their_last_worker(harness: LedgerHarness) -
     harness.workers.register("w", models=["vgg16"])
     harness.advance(5)
     assert harness.workers.model_presence() == {
-        "vgg16": ModelPresence(2, last_seen_ms=START_MS + 10, unseen_ms=5),
-        "my model": ModelPresence(1, last_seen_ms=START_MS, unseen_ms=15),
+        "vgg16": ModelPresence(2, START_MS + 10, unseen_ms=5, devices={"cpu": 2}),
+        "my model": ModelPresence(1, START_MS, unseen_ms=15, devices={"cpu": 1}),
     }
     harness.workers.unregister("w")
     harness.advance(POLICY.lease_ms)
     presence = harness.workers.model_presence()
     assert [each.workers for each in presence.values()] == [0, 0]
     assert presence["vgg16"].unseen_ms == POLICY.lease_ms + 5
+
+
+def measure(harness: LedgerHarness, name: str, *values: float, device: str = "cpu") -> None:
+    measured = Measurement("vgg16", name, values)
+    harness.workers.register("w", models=["vgg16"], device=device, measurements=[measured])
+
+
+def test_the_last_values_of_each_measurement_are_kept_by_device(harness: LedgerHarness) -> None:
+    measure(harness, "gradcam", 1.5, 2.25)
+    measure(harness, "gradcam", 3.0)
+    measure(harness, "load:long", 1.1, device="NVIDIA H200")
+    harness.workers.unregister("w")
+    assert harness.workers.device_times() == {
+        "vgg16": {"cpu": {"gradcam": (1.5, 2.25, 3.0)}, "NVIDIA H200": {"load:long": (1.1,)}}
+    }
+    measure(harness, "gradcam", *[9.0] * (MEASURED_VALUES - 1))
+    assert harness.workers.device_times()["vgg16"]["cpu"]["gradcam"] == (3.0, *[9.0] * 31)
+
+
+def test_a_model_has_a_limited_number_of_measurements(harness: LedgerHarness) -> None:
+    for n in range(MEASUREMENTS_LIMIT + 5):
+        measure(harness, f"method-{n}", 1.0)
+    measure(harness, "method-0", 2.0)
+    kept = harness.workers.device_times()["vgg16"]["cpu"]
+    assert len(kept) == MEASUREMENTS_LIMIT
+    assert kept["method-0"] == (1.0, 2.0)
+
+
+def test_the_workers_of_a_model_are_counted_by_device(harness: LedgerHarness) -> None:
+    for worker, device in (("a", "cpu"), ("b", "gpu"), ("c", "gpu")):
+        harness.workers.register(worker, models=["vgg16"], device=device)
+    assert harness.workers.model_presence()["vgg16"].devices == {"cpu": 1, "gpu": 2}
+    assert [worker.device for worker in harness.workers.list_workers()] == ["cpu", "gpu", "gpu"]

@@ -50,7 +50,7 @@ def test_a_job_that_redis_loses_before_the_response_is_accepted(
     assert open_store(settings).get(manifest_key(explanation.id))
 
 
-@pytest.mark.parametrize("method", ["read", "queue_position"])
+@pytest.mark.parametrize("method", ["read", "work_ahead"])
 def test_a_job_is_accepted_even_if_redis_fails_before_the_response(
     client: FlaskClient, cat: bytes, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

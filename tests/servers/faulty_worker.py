@@ -110,7 +110,7 @@ class FaultyExplainer(StubExplainer):
         if self._fault == "endless" and any(map(_is_long, tasks)):
             while True:
                 self._counter.increment()
-                self.run_chunk()
+                self.run_chunk(1)
                 checkpoint()
         if self._fault == "small-device" and len(tasks) > MAX_IMAGES:
             self._counter.increment()

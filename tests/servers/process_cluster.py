@@ -58,9 +58,10 @@ class ProcessCluster:
         """Start a worker with real models."""
         return self._start("worker", ["-m", "seewhy_worker"])
 
-    def start_stub_worker(self, *, batch_ms: float = 0) -> Process:
+    def start_stub_worker(self, *, batch_ms: float = 0, pass_ms: float = 0) -> Process:
         """Start a worker with the stub explainer."""
-        return self._start("worker", ["-m", "seewhy_worker.stub", "--batch-ms", str(batch_ms)])
+        times = ["--batch-ms", str(batch_ms), "--pass-ms", str(pass_ms)]
+        return self._start("worker", ["-m", "seewhy_worker.stub", *times])
 
     def start_faulty_worker(self, fault: str, *, batch_ms: float = 0) -> Process:
         """Start a worker of `servers.faulty_worker`."""

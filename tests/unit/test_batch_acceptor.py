@@ -310,7 +310,7 @@ def test_an_ended_batch_is_the_same_after_a_loss(installation: Installation) -> 
     installation.ahead_ms += 60_000
     installation.lose_data()
     installation.recovery().recover()
-    again = replace(installation.read(batch_id), pace=ended.pace)
+    again = replace(installation.read(batch_id), last_jobs=ended.last_jobs)
     assert again == replace(ended, acceptor=None)
 
 

@@ -25,6 +25,7 @@ from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.presence import Presence
 from seewhy_worker.pipeline.publish import ResultPublisher
@@ -83,10 +84,16 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     exposure = Exposure(ledger=ledger, leases=leases)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    measurements = Measurements()
+    for name, explainer in explainers.items():
+        if explainer.pass_s is not None:
+            measurements.add(name, "gradcam", explainer.pass_s * 1000)
     presence = Presence(
         registry=ledger.workers,
         worker_id=worker_id,
         models=tuple(explainers),
+        device=next((explainer.device for explainer in explainers.values()), "cpu"),
+        measurements=measurements,
         lease_s=settings.lease_s,
     )
     deps = PipelineDeps(
@@ -106,6 +113,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
             store=store,
             timeout_s=settings.lease_s,
         ),
+        measurements=measurements,
     )
     runner = BatchRunner(
         deps,

@@ -26,16 +26,27 @@ MAP_SIZE = 7
 CLASSES = 5
 PASSES_PER_CHUNK = 64
 """Forward passes that take as long as a batch, in methods of many passes."""
+CHUNK_S = 0.3
+"""The longest time between two checkpoints, unless a pass takes longer."""
 
 
 class StubExplainer:
     """Implements `seewhy_worker.explain.types.Explainer`: each map is the image, small and gray."""
 
     digest = "stub"
+    device = "stub"
 
-    def __init__(self, *, batch_s: float = 0.0) -> None:
-        """Sleep `batch_s` in each batch, to simulate a device, and longer for many passes."""
+    def __init__(self, *, batch_s: float = 0.0, pass_s: float = 0.0) -> None:
+        """Sleep, to simulate a device: `batch_s` in each batch and in each chunk of many passes.
+
+        Each forward pass takes `pass_s` in addition.
+        """
         self._batch_s = batch_s
+        self._pass_s = pass_s
+        self._chunk = (
+            min(PASSES_PER_CHUNK, max(1, int(CHUNK_S / pass_s))) if pass_s else (PASSES_PER_CHUNK)
+        )
+        self.pass_s = batch_s + pass_s or None
 
     def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
         """Shrink the image (H, W, 3) to the size of the map."""
@@ -48,16 +59,16 @@ class StubExplainer:
         self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
     ) -> list[ImageExplanation]:
         """Return the mean over the colors as every map, for all targets and options."""
-        self.run_chunk()
         passes = sum(forward_passes(task.options, targets=len(task.targets)) for task in tasks)
-        for _ in range(int(passes / PASSES_PER_CHUNK)):
+        self.run_chunk(passes % self._chunk)
+        for _ in range(int(passes / self._chunk)):
             checkpoint()
-            self.run_chunk()
+            self.run_chunk(self._chunk)
         return [_explain(task) for task in tasks]
 
-    def run_chunk(self) -> None:
+    def run_chunk(self, passes: float) -> None:
         """Do as the device does between two checkpoints."""
-        time.sleep(self._batch_s)
+        time.sleep(self._batch_s + passes * self._pass_s)
 
     def warm_up(self) -> None:
         """Do nothing."""
@@ -90,11 +101,12 @@ def main() -> None:
     """Run a worker with the stub in place of every model."""
     parser = argparse.ArgumentParser(prog="python -m seewhy_worker.stub", description=__doc__)
     parser.add_argument("--batch-ms", type=float, default=0, help="duration of each batch in ms")
+    parser.add_argument("--pass-ms", type=float, default=0, help="duration of each pass in ms")
     arguments = parser.parse_args()
     configure_logging()
     tune_process()
     settings = load()
-    explainer = StubExplainer(batch_s=arguments.batch_ms / 1000)
+    explainer = StubExplainer(batch_s=arguments.batch_ms / 1000, pass_s=arguments.pass_ms / 1000)
     explainers = dict.fromkeys(settings.resident_models, explainer)
     create_worker(settings, explainers=explainers).run()
 

@@ -11,6 +11,7 @@ from seewhy.schemas.request import ExplanationRequest
 from seewhy_api.http.explanation_body import (
     Reason,
     ResponseModel,
+    SecondsLeft,
     Timestamp,
     WebhookDelivery,
 )
@@ -115,8 +116,9 @@ class Batch(EndedBatch):
     """A batch: its status, and how many of its items are in which state."""
 
     cancel_requested: bool
-    eta_s: int | None = Field(
-        description="When it will have ended, in seconds, estimated from its recent pace."
+    eta_s: SecondsLeft | None = Field(
+        description="When the last of its jobs will have finished, in seconds from now, estimated "
+        "as for single explanations."
     )
     webhook: WebhookDelivery | None
 

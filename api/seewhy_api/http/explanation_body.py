@@ -26,6 +26,13 @@ class Reason(ResponseModel):
     detail: str
 
 
+class SecondsLeft(ResponseModel):
+    """An estimate of how long it takes until the end."""
+
+    p50: float = Field(description="In half of all cases it takes no longer.")
+    p90: float = Field(description="In nine of ten cases it takes no longer.")
+
+
 class LiveWorkers(ResponseModel):
     """The workers that have the model of an open job loaded."""
 
@@ -70,6 +77,10 @@ class Explanation(ResponseModel):
     queue_position: int | None = Field(
         description="1 for the next job of its queue; an estimate when more than a hundred "
         "tenants are served first. Null once the job runs."
+    )
+    eta_s: SecondsLeft | None = Field(
+        description="When the explanation will have finished, in seconds from now. Null without a "
+        "worker, and when the job waits for another attempt or runs again after a crash."
     )
     workers: LiveWorkers | None = Field(description="Null for a finished explanation.")
     warnings: tuple[Reason, ...]

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seewhy.errors import ModelNotServed
+from seewhy.estimates.eta import Eta
+from seewhy.estimates.forecaster import Forecast
 from seewhy.ledger.types import JobRecord, WebhookStatus, priority_of
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import image_id_of
@@ -14,6 +16,7 @@ from seewhy_api.http.explanation_body import (
     ExplanationLinks,
     LiveWorkers,
     Reason,
+    SecondsLeft,
     WebhookDelivery,
 )
 from seewhy_api.http.served_models import Serving
@@ -22,19 +25,24 @@ DOWNLOAD_LINK_TTL_S = 3600
 
 
 def serialize_explanation(
-    record: JobRecord, *, position: int | None, store: ObjectStore, serving: Serving | None = None
+    record: JobRecord,
+    *,
+    store: ObjectStore,
+    forecast: Forecast = Forecast(),  # noqa: B008 - immutable
+    serving: Serving | None = None,
 ) -> dict[str, Any]:
     """Return the full view of a job.
 
     `links` are permanent paths of this API; `downloads` are links to the store and expire after
-    `DOWNLOAD_LINK_TTL_S`. `serving` describes the workers while a job is open.
+    `DOWNLOAD_LINK_TTL_S`. `forecast` and `serving` describe an open job: its queue and its workers.
     """
     result = Result.model_validate_json(record.result) if record.result else None
     body = Explanation(
         **serialize_summary(record),
         image_id=image_id_of(json.loads(record.job)["image_key"]),
         cached=record.cached,
-        queue_position=position,
+        queue_position=forecast.position,
+        eta_s=serialize_eta(forecast.eta),
         workers=serving
         and LiveWorkers(count=serving.workers, last_seen_at=format_time(serving.last_seen_ms)),
         warnings=_warnings(serving),
@@ -61,6 +69,13 @@ def _links(record: JobRecord) -> ExplanationLinks:
         map=f"{path}/map.npy" if record.result else None,
         regions=f"{path}/regions" if record.result else None,
     )
+
+
+def serialize_eta(eta: Eta | None) -> SecondsLeft | None:
+    """Return an estimate of an end in seconds."""
+    if eta is None:
+        return None
+    return SecondsLeft(p50=round(eta.p50_ms / 1000, 2), p90=round(eta.p90_ms / 1000, 2))
 
 
 def serialize_webhook(webhook: WebhookStatus | None) -> WebhookDelivery | None:

@@ -52,6 +52,10 @@ class ServedModels:
             return Serving(model)
         return Serving(model, presence.workers, presence.last_seen_ms)
 
+    def presence(self, model: str) -> ModelPresence | None:
+        """Return the workers of a model, if it ever had any. Raises `LedgerUnavailable`."""
+        return self._read().get(model)
+
     def require(self, model: str) -> None:
         """Raise `ModelNotServed` when no worker has had the model for too long.
 

@@ -27,7 +27,9 @@ def create_batch_events_blueprint(deps: Dependencies) -> Blueprint:
     )
     events = BatchEvents(
         batches=deps.batches.ledger,
-        serialize=lambda batch: serialize_batch(batch).model_dump(mode="json"),
+        serialize=lambda batch: serialize_batch(
+            batch, eta=deps.forecaster.of_batch(batch)
+        ).model_dump(mode="json"),
         is_stopping=lambda: deps.event_feed.stopped,
     )
 

@@ -104,7 +104,7 @@ def _add_get(blueprint: Blueprint, deps: Dependencies) -> None:
                 batch = poll.wait(batch, wait_s=wait_s)
             finally:
                 waiting.release()
-        return _batch_response(batch)
+        return _batch_response(deps, batch)
 
 
 def _add_results(blueprint: Blueprint, deps: Dependencies) -> None:
@@ -169,7 +169,7 @@ def _add_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
         if not batch.state.terminal:
             deps.batches.documents.write_cancellation(batch_id)
             batch = deps.batches.ledger.cancel(batch_id) or batch
-        return _batch_response(batch)
+        return _batch_response(deps, batch)
 
 
 def _add_retry(blueprint: Blueprint, deps: Dependencies) -> None:
@@ -188,9 +188,10 @@ def _add_retry(blueprint: Blueprint, deps: Dependencies) -> None:
         owner = BatchOwner(new_job_id(), caller.context, caller.quotas)
         repeated = deps.batches.service.retry(batch, owner)
         response = _batch_response(
+            deps,
             _read_accepted(deps, repeated)
             if isinstance(repeated, BatchSubmission)
-            else deps.lookup.read_batch(repeated, context=caller.context)
+            else deps.lookup.read_batch(repeated, context=caller.context),
         )
         response.status_code = HTTPStatus.ACCEPTED
         response.headers["Location"] = f"/v1/batches/{response.get_json()['id']}"
@@ -207,7 +208,7 @@ def _accept(deps: Dependencies, received: ReceivedBatch, key_text: str | None) -
         owner = replace(owner, batch_id=batch_id)
         if accepted_before:
             batch = deps.lookup.read_batch(batch_id, context=caller.context)
-            return _accepted_response(batch, service.refused_items(batch))
+            return _accepted_response(deps, batch, service.refused_items(batch))
     accepted = service.accept(
         NewBatch(
             items=received.items,
@@ -217,7 +218,7 @@ def _accept(deps: Dependencies, received: ReceivedBatch, key_text: str | None) -
         ),
         key=key,
     )
-    return _accepted_response(_read_accepted(deps, accepted.submission), accepted.refused)
+    return _accepted_response(deps, _read_accepted(deps, accepted.submission), accepted.refused)
 
 
 def _read_accepted(deps: Dependencies, submission: BatchSubmission) -> BatchRecord:
@@ -241,15 +242,23 @@ def _parse_after(text: str | None) -> int:
     return int(text)
 
 
-def _accepted_response(batch: BatchRecord, refused: Sequence[RefusedItem]) -> Response:
-    response = _batch_response(batch, refused)
+def _accepted_response(
+    deps: Dependencies, batch: BatchRecord, refused: Sequence[RefusedItem]
+) -> Response:
+    response = _batch_response(deps, batch, refused)
     response.status_code = HTTPStatus.ACCEPTED
     response.headers["Location"] = f"/v1/batches/{batch.batch_id}"
     return response
 
 
-def _batch_response(batch: BatchRecord, refused: Sequence[RefusedItem] | None = None) -> Response:
-    view = serialize_batch(batch) if refused is None else serialize_submitted(batch, refused)
+def _batch_response(
+    deps: Dependencies, batch: BatchRecord, refused: Sequence[RefusedItem] | None = None
+) -> Response:
+    eta = deps.forecaster.of_batch(batch)
+    if refused is None:
+        view = serialize_batch(batch, eta=eta)
+    else:
+        view = serialize_submitted(batch, refused, eta=eta)
     response = jsonify(view.model_dump(mode="json"))
     response.headers["Cache-Control"] = "no-store"
     if not batch.state.terminal:

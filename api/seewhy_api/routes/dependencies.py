@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from seewhy.batches.batches import Batches
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
+from seewhy.estimates.forecaster import Forecaster
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submit_service import SubmitService
@@ -43,3 +44,4 @@ class Dependencies:
     drawings: ClientSlots
     """What is drawn, or waits for it: it occupies threads that other requests need."""
     served_models: ServedModels
+    forecaster: Forecaster

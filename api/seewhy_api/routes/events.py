@@ -59,7 +59,7 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
     writer = SseWriter(
         ledger=deps.ledger,
         event_feed=deps.event_feed,
-        serialize=lambda record: serialize_explanation(record, position=None, store=deps.store),
+        serialize=lambda record: serialize_explanation(record, store=deps.store),
     )
 
     @blueprint.get("/events")

@@ -90,7 +90,8 @@ def _add_get_and_cancel(blueprint: Blueprint, deps: Dependencies) -> None:
         """Get an explanation: its status, and once it has finished its result or error.
 
         `?wait=N` waits up to 30 s for the outcome. `queue_position` is an estimate when more than a
-        hundred tenants are served first.
+        hundred tenants are served first. `eta_s` estimates when the explanation will have finished,
+        from the work before it and what workers have measured.
         """
         context = request_context()
         wait_s = parse_wait_s(request)
@@ -161,19 +162,11 @@ def _read_accepted(deps: Dependencies, accepted: AcceptedRequest, *, wait_s: flo
     return accepted.manifest.accepted
 
 
-def _queue_position(deps: Dependencies, record: JobRecord) -> int | None:
-    """Return the position of a queued job; None for others, or if the ledger cannot say."""
-    try:
-        return deps.ledger.queue_position(record)
-    except LedgerUnavailable:
-        return None
-
-
 def _explanation_response(deps: Dependencies, record: JobRecord) -> Response:
-    position = _queue_position(deps, record)
+    forecast = deps.forecaster.of_job(record)
     serving = None if record.state.terminal else deps.served_models.serving(model_of(record.lane))
     response = jsonify(
-        serialize_explanation(record, position=position, store=deps.store, serving=serving)
+        serialize_explanation(record, forecast=forecast, store=deps.store, serving=serving)
     )
     response.headers["Cache-Control"] = "no-store"
     if not record.state.terminal:

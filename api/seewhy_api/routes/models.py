@@ -1,5 +1,6 @@
 """The routes of the model catalog."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify
@@ -7,14 +8,26 @@ from pydantic import Field
 
 from seewhy.catalog.model_spec import Geometry, InputSize, ModelSpec
 from seewhy.errors import UnknownModel
+from seewhy.estimates.measured_times import Quantiles
+from seewhy.ledger.types import DeviceTimes
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy.schemas.passes import forward_passes
+from seewhy.schemas.passes import forward_passes, without_body
 from seewhy_api.http.auth import requires
 from seewhy_api.http.explanation_body import ResponseModel
 from seewhy_api.http.problems import problem
 from seewhy_api.openapi.declarations import Answer, Link, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
+
+
+class MeasuredTime(ResponseModel):
+    """The device time that a method takes for one image with one target, as workers measured it."""
+
+    device: str = Field(description="The kind of device: `cpu`, or the name of a GPU.")
+    images: int = Field(description="How many images were measured, of the last 32.")
+    p50_s: float = Field(description="The median, in seconds.")
+    p90_s: float = Field(description="The 90th percentile, in seconds.")
+    further_p50_s: float = Field(description="The median after the first of several `methods`.")
 
 
 class Method(ResponseModel):
@@ -24,6 +37,13 @@ class Method(ResponseModel):
     forward_passes: float = Field(description="Its cost, in forward passes of VGG16.")
     forward_passes_at_layer: float | None = Field(
         description="Its cost for each target at another layer than the target layer, or null."
+    )
+    further_passes: float = Field(
+        description="Its cost after the first of several `methods`: they share the pass through "
+        "the body."
+    )
+    measured: tuple[MeasuredTime, ...] = Field(
+        description="One entry for each kind of device; empty until a worker has run the method."
     )
     linear: bool = Field(description="Whether a difference of maps explains that of the scores.")
     has_layer: bool = Field(description="Whether a request may choose the layer.")
@@ -79,8 +99,12 @@ def create_models_blueprint(deps: Dependencies) -> Blueprint:
     @requires()
     @describe(LIST)
     def list_models() -> Response:
-        """List the models of the catalog, and the default model."""
-        models = tuple(_model(deps.catalog.get(name)) for name in deps.catalog.names())
+        """List the models of the catalog, and the default model.
+
+        `measured` has the seconds that each method takes. A request with several `methods` costs
+        the first one, and of each further one what it costs without the body.
+        """
+        models = tuple(_model(deps, deps.catalog.get(name)) for name in deps.catalog.names())
         body = Models(models=models, default=deps.settings.default_model)
         return jsonify(body.model_dump(mode="json"))
 
@@ -90,14 +114,15 @@ def create_models_blueprint(deps: Dependencies) -> Blueprint:
     def get_model(name: str) -> Response:
         """Get one model: its input, layers and methods."""
         try:
-            return jsonify(_model(deps.catalog.get(name)).model_dump(mode="json"))
+            return jsonify(_model(deps, deps.catalog.get(name)).model_dump(mode="json"))
         except UnknownModel as error:  # in a path it is a 404; in a request body a 422
             return problem(HTTPStatus.NOT_FOUND, error.code, str(error))
 
     return blueprint
 
 
-def _model(spec: ModelSpec) -> Model:
+def _model(deps: Dependencies, spec: ModelSpec) -> Model:
+    times = deps.forecaster.times.of(spec.name)
     return Model(
         name=spec.name,
         source=spec.source,
@@ -107,19 +132,33 @@ def _model(spec: ModelSpec) -> Model:
         layer=spec.layer,
         layers=spec.offered_layers,
         classes=len(spec.labels),
-        methods=tuple(map(_method, spec.methods)),
+        methods=tuple(_method(name, times) for name in spec.methods),
     )
 
 
-def _method(name: str) -> Method:
+def _method(name: str, times: DeviceTimes) -> Method:
     info = METHOD_INFO[name]
     elsewhere = MethodOptions(method=name, layers=("any",))
+    measured = ((device, values) for device, each in times.items() if (values := each.get(name)))
     return Method(
         name=name,
         forward_passes=info.forward_passes,
         forward_passes_at_layer=forward_passes(elsewhere, targets=1) if info.uses_layer else None,
+        further_passes=without_body(info.forward_passes),
+        measured=tuple(_measured_time(name, device, values) for device, values in measured),
         linear=info.linear,
         has_layer=info.uses_layer,
         fuses=info.fusable,
         paper=info.paper,
+    )
+
+
+def _measured_time(name: str, device: str, values_ms: Sequence[float]) -> MeasuredTime:
+    found, passes = Quantiles.of(values_ms), METHOD_INFO[name].forward_passes
+    return MeasuredTime(
+        device=device,
+        images=len(values_ms),
+        p50_s=round(found.p50 / 1000, 4),
+        p90_s=round(found.p90 / 1000, 4),
+        further_p50_s=round(found.p50 / 1000 * without_body(passes) / passes, 4),
     )

@@ -44,7 +44,7 @@ class BatchEvents:
         while True:
             view = self._serialize(batch)
             now_s = self._clock()
-            if view != shown:
+            if shown is None or _without_eta(view) != _without_eta(shown):
                 event_id = OUTCOME_ID if batch.state.terminal else PROGRESS_ID
                 yield f"id: {event_id}\ndata: {json.dumps(view, allow_nan=False)}\n\n"
                 shown, written_s = view, now_s
@@ -59,3 +59,8 @@ class BatchEvents:
                 batch = self._batches.read(batch.batch_id) or batch
             except LedgerUnavailable:
                 continue
+
+
+def _without_eta(view: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what changes with every second: a client can count down by itself."""
+    return {name: value for name, value in view.items() if name != "eta_s"}

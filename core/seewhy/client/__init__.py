@@ -35,6 +35,7 @@ from seewhy.client.responses import (
     ExplanationResult,
     Models,
     Score,
+    SecondsLeft,
     TrustScores,
     WebhookStatus,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "RequestOptions",
     "RequestRejected",
     "Score",
+    "SecondsLeft",
     "ServiceUnreachable",
     "TrustScores",
     "UnexpectedResponse",

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from seewhy.client.explanation import Explanation
-from seewhy.client.responses import Problem, Response, WebhookStatus
+from seewhy.client.responses import Problem, Response, SecondsLeft, WebhookStatus
 from seewhy.ledger.types import BatchState
 
 
@@ -57,8 +57,8 @@ class Batch(Response):
     """Why the batch failed."""
     counts: ItemCounts
     cancel_requested: bool = False
-    eta_s: int | None = None
-    """When it will have ended, in seconds, estimated from its recent pace."""
+    eta_s: SecondsLeft | None = None
+    """When it will have ended, in seconds from now."""
     created_at: datetime | None = None
     accepted_at: datetime | None = None
     finished_at: datetime | None = None

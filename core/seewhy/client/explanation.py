@@ -17,6 +17,7 @@ from seewhy.client.responses import (
     OtherMaps,
     Problem,
     Response,
+    SecondsLeft,
     Target,
     WebhookStatus,
 )
@@ -46,6 +47,7 @@ class Explanation(Response):
     image_id: str | None = None
     cached: bool = False
     queue_position: int | None = None
+    eta_s: SecondsLeft | None = None
     warnings: tuple[Problem, ...] = ()
     cancel_requested: bool = False
     submitted_at: datetime

@@ -125,6 +125,13 @@ class WebhookStatus(Response):
     detail: str | None = None
 
 
+class SecondsLeft(Response):
+    """When an explanation will have finished: in half and in nine tenths of all cases."""
+
+    p50: float
+    p90: float
+
+
 class SentImage(Response):
     """An image that the service has; `image_id` is the SHA-256 of the file."""
 

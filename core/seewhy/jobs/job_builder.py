@@ -27,6 +27,8 @@ class ValidatedRequest:
     context: RequestContext
     charge: Charge | None
     """What it takes from the quotas of its API key, if it has one."""
+    cost: int
+    """As `Submission.cost` has it."""
 
 
 def _methods(request: ExplanationRequest) -> tuple[str, ...]:
@@ -96,6 +98,7 @@ def build_submission(
         context=validated.context,
         fingerprint=_fingerprint(job, validated) if request.cache else None,
         webhook_url=validated.webhook_url,
+        cost=validated.cost,
     )
 
 

@@ -67,10 +67,12 @@ class SubmitService:
         submitter: JobSubmitter,
         recovery: Recovery,
         require_served: Callable[[str], None],
+        cost_of: Callable[[str, Sequence[MethodOptions], int], int],
     ) -> None:
         """Submit with `submitter` to this ledger; `recovery` knows the epoch of its jobs.
 
         `require_served` receives the model of each new job, and raises `ModelNotServed` to refuse.
+        `cost_of` estimates the cost from the model, the methods and the number of targets.
         """
         self._settings = settings
         self._catalog = catalog
@@ -79,6 +81,7 @@ class SubmitService:
         self._submitter = submitter
         self._recovery = recovery
         self._require_served = require_served
+        self._cost_of = cost_of
 
     def accept(
         self,
@@ -151,9 +154,8 @@ class SubmitService:
         spec = self._catalog.get(request.model or self._settings.default_model)
         _check_names(request, spec)
         targets = resolve_targets(request.targets, spec.labels)
-        passes = _count_passes(
-            method_options(request, spec), targets=len(targets), limit=self._passes_limit(quotas)
-        )
+        methods = method_options(request, spec)
+        passes = _count_passes(methods, targets=len(targets), limit=self._passes_limit(quotas))
         is_long = passes > self._settings.max_passes_per_batch
         return ValidatedRequest(
             request=request,
@@ -163,6 +165,7 @@ class SubmitService:
             webhook_url=self.webhook_url(request.webhook),
             context=context,
             charge=None if quotas is None else Charge(quotas, passes),
+            cost=self._cost_of(spec.name, methods, len(targets)),
         )
 
     def _passes_limit(self, quotas: Quotas | None) -> int:

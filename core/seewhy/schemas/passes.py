@@ -1,5 +1,8 @@
 """The cost of an explanation, in forward passes of the network."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO, MethodInfo
 
@@ -16,17 +19,24 @@ _HEAD_PER_CHANNEL = 513.0
 """The same head, forward, once for each channel."""
 
 
-def forward_passes(*methods: MethodOptions, targets: int) -> float:
+def forward_passes(
+    *methods: MethodOptions, targets: int, ratios: Mapping[str, float] = MappingProxyType({})
+) -> float:
     """Estimate the most forward passes that one image can take, with every fallback tried.
 
     Several methods share the pass through the body, so each one after the first costs a pass less.
 
     The costs are those of VGG16 (`MethodInfo.forward_passes`). A chosen layer counts as an early
     one, where the head that is repeated is nearly the whole network. An unknown method counts as
-    one pass.
+    one pass. `ratios` says, by method, how many times as much it costs on another network.
     """
-    first, *others = (_passes(options, targets) for options in methods)
-    return first + sum(max(_HEAD, passes - 1) for passes in others)
+    first, *others = (_passes(options, targets, ratios) for options in methods)
+    return first + sum(map(without_body, others))
+
+
+def without_body(passes: float) -> float:
+    """Return what a method costs whose image went through the body for another method."""
+    return max(_HEAD, passes - 1)
 
 
 def faithfulness_passes(maps: int) -> int:
@@ -34,11 +44,12 @@ def faithfulness_passes(maps: int) -> int:
     return 1 + IMAGES_PER_MAP * maps
 
 
-def _passes(options: MethodOptions, targets: int) -> float:
+def _passes(options: MethodOptions, targets: int, ratios: Mapping[str, float]) -> float:
     total = 0.0
     for name in (options.method, *options.fallback):
         info = METHOD_INFO.get(name)
-        total += _method_passes(info, targets, bool(options.layers)) if info else 1
+        passes = _method_passes(info, targets, bool(options.layers)) if info else 1
+        total += passes * ratios.get(name, 1.0)
     return total + (faithfulness_passes(targets) if options.trust else 0)
 
 

@@ -20,7 +20,7 @@ from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.method_runner import MethodRunner
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
-from seewhy_worker.keras_backend.devices import enable_memory_growth
+from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
 from seewhy_worker.models.splitting.candidates import find_layer
@@ -81,6 +81,8 @@ class KerasExplainer:
         _check_against_catalog(spec, model)
         self.spec = spec
         self.digest = spec.digest
+        self.device = device_name()
+        self.pass_s: float | None = None
         self.layer = model.layer
         self.map_shape = model.map_shape
         self._model = model
@@ -144,7 +146,8 @@ class KerasExplainer:
             self._runner.run_gradcam(batch)
         started_s = time.perf_counter()
         self._runner.run_gradcam(1)
-        self.set_pass_time(time.perf_counter() - started_s)
+        self.pass_s = time.perf_counter() - started_s
+        self.set_pass_time(self.pass_s)
 
     def set_pass_time(self, pass_s: float) -> None:
         """Choose how many images a chunk has, where one image takes `pass_s`."""

@@ -88,6 +88,16 @@ class Explainer(Protocol):
         """The digest of the weights."""
         ...
 
+    @property
+    def device(self) -> str:
+        """The kind of device that the model runs on, such as `cpu` or the name of a GPU."""
+        ...
+
+    @property
+    def pass_s(self) -> float | None:
+        """The time of Grad-CAM of one image, as measured by `warm_up`; None if it did not run."""
+        ...
+
     def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
         """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
         ...

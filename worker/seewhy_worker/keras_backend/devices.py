@@ -12,3 +12,11 @@ def enable_memory_growth() -> None:
 def hide_gpus() -> None:
     """Keep TensorFlow from using GPUs. Call this before any tensor exists."""
     tf.config.set_visible_devices([], "GPU")
+
+
+def device_name() -> str:
+    """Return the name of the first visible GPU, or `cpu`."""
+    for device in tf.config.get_visible_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        return str(details.get("device_name", "gpu"))
+    return "cpu"

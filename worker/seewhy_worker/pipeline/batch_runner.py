@@ -26,12 +26,12 @@ from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import ExposureRefused
 from seewhy_worker.pipeline.fetch import FetchedJob, ImageFetcher
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.measurements import ClaimedGroup, Measurements, Outcome
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter, failure_of
 from seewhy_worker.pipeline.publish import ResultPublisher
 
 Item = TypeVar("Item")
 Output = TypeVar("Output")
-Outcome = ImageExplanation | SeewhyError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +44,7 @@ class PipelineDeps:
     devices: Mapping[str, Device]
     publisher: ResultPublisher
     reporter: OutcomeReporter
+    measurements: Measurements
 
 
 class BatchRunner:
@@ -115,29 +116,35 @@ class BatchRunner:
         device = self._deps.devices[model_of(lanes[0])]
         count = 0
         while not self._stopping.is_set():
+            limit = 1 if is_long(lanes[0]) else device.max_batch
             claims = self._deps.ledger.claim(
-                lanes,
-                owner=self._owner,
-                limit=1 if is_long(lanes[0]) else device.max_batch,
-                quarantine_lanes=others,
+                lanes, owner=self._owner, limit=limit, quarantine_lanes=others
             )
             if not claims:
                 break
             count += len(claims)
             with self._deps.leases.holding(claims):
-                ok = self._run_claims(claims)
+                ok = self._run_claims(claims, more_waited=len(claims) == limit)
             if not ok:
                 return count, False
         return count, True
 
-    def _run_claims(self, claims: Sequence[Claim]) -> bool:
+    def _run_claims(self, claims: Sequence[Claim], *, more_waited: bool) -> bool:
         """Run claims of one model; return False when jobs had to be postponed."""
+        lane = claims[0].lane
+        with self._deps.measurements.group(
+            model_of(lane), long=is_long(lane), more_waited=more_waited
+        ) as group:
+            return self._run_group(claims, group)
+
+    def _run_group(self, claims: Sequence[Claim], group: ClaimedGroup) -> bool:
         device = self._deps.devices[model_of(claims[0].lane)]
-        fetched = _in_parallel(
-            self._io_threads,
-            lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
-            claims,
-        )
+        with group.handling():
+            fetched = _in_parallel(
+                self._io_threads,
+                lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
+                claims,
+            )
         if isinstance(refused := fetched[0], ExposureRefused):  # a quarantined job is alone
             self._deps.reporter.postpone(claims, refused)
             return False
@@ -149,10 +156,10 @@ class BatchRunner:
         ok = self._deps.reporter.report([], failures)
         jobs = [job for job in fetched if isinstance(job, FetchedJob)]
         for batch in divide_into_batches(jobs, max_passes=self._max_passes):
-            ok = self._run_batch(batch, device) and ok
+            ok = self._run_batch(batch, device, group) and ok
         return ok
 
-    def _run_batch(self, batch: Sequence[FetchedJob], device: Device) -> bool:
+    def _run_batch(self, batch: Sequence[FetchedJob], device: Device, group: ClaimedGroup) -> bool:
         """Explain, publish and report; return False when jobs had to be postponed."""
         with self._deps.leases.following([job.claim for job in batch]):
             while batch := self._drop_ended(batch):
@@ -168,7 +175,23 @@ class BatchRunner:
                         return True
             else:
                 return True
-        return self._publish(batch, outcomes, device, {"explain": explain_ms})
+        self._measure(batch, outcomes, explain_ms, group)
+        with group.handling():
+            return self._publish(batch, outcomes, device, {"explain": explain_ms})
+
+    def _measure(
+        self,
+        batch: Sequence[FetchedJob],
+        outcomes: Sequence[Outcome],
+        device_ms: float,
+        group: ClaimedGroup,
+    ) -> None:
+        tasks = [task for job in batch for task in job.tasks]
+        computed = self._deps.measurements.add_explained(
+            batch[0].job.model, tasks, outcomes, device_ms=device_ms
+        )
+        group.device_s += device_ms / 1000
+        group.complete = group.complete and computed
 
     def _check(self, batch: Sequence[FetchedJob]) -> None:
         """Raise `Interrupted` when this worker stops or a job of the batch has ended."""

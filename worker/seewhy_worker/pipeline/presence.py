@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.periodic import PeriodicTask
+from seewhy_worker.pipeline.measurements import Measurements
 
 _log = logging.getLogger(__name__)
 
@@ -14,12 +15,24 @@ class Presence:
     """Registers a worker, and renews the registration, between `start` and `stop`."""
 
     def __init__(
-        self, *, registry: WorkerRegistry, worker_id: str, models: Sequence[str], lease_s: float
+        self,
+        *,
+        registry: WorkerRegistry,
+        worker_id: str,
+        models: Sequence[str],
+        device: str,
+        measurements: Measurements,
+        lease_s: float,
     ) -> None:
-        """Renew three times per lease, so that one failed call does not let it expire."""
+        """Renew three times per lease, so that one failed call does not let it expire.
+
+        Each time, report what was added to `measurements`.
+        """
         self._registry = registry
         self._worker_id = worker_id
         self._models = tuple(models)
+        self._device = device
+        self._measurements = measurements
         self._task = PeriodicTask("presence", self.register, interval_s=lease_s / 3)
 
     def start(self) -> None:
@@ -36,4 +49,14 @@ class Presence:
 
     def register(self) -> None:
         """Register, or renew the registration. Raises `LedgerUnavailable`."""
-        self._registry.register(self._worker_id, models=self._models)
+        measurements = self._measurements.take()
+        try:
+            self._registry.register(
+                self._worker_id,
+                models=self._models,
+                device=self._device,
+                measurements=measurements,
+            )
+        except LedgerUnavailable:
+            self._measurements.put_back(measurements)
+            raise

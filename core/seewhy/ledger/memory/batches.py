@@ -261,6 +261,7 @@ class MemoryBatches:
             take_quota(state, submission.job_id, charge, computes=computes)
         if computes:
             make_ready(state, submission.job_id)
+            self._note_last_job(batch.batch_id, submission)
         lanes.add(submission.lane)
         return None
 
@@ -271,6 +272,11 @@ class MemoryBatches:
         if limit := reached_limit(self._state, lane, context.tenant):
             return limit
         return reached_quota(self._state, lane, context, charge) if charge else None
+
+    def _note_last_job(self, batch_id: str, submission: Submission) -> None:
+        last = (*self._state.batches[batch_id].last_jobs, submission.job_id)
+        lanes = {self._state.entries[job_id].record.lane: job_id for job_id in last}
+        self._state.update_batch(batch_id, last_jobs=tuple(lanes[lane] for lane in sorted(lanes)))
 
     def _end_acceptance(self, batch: BatchRecord) -> None:
         state, batch_id = self._state, batch.batch_id

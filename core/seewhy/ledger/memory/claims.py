@@ -165,6 +165,7 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
     if state.past_deadline(record):
         finish(state, record.job_id, JobState.EXPIRED)
         return None
+    entry.claimed_ms = now
     record = state.update(
         record.job_id,
         state=JobState.RUNNING,

@@ -1,11 +1,13 @@
 """The worker registry in memory."""
 
-from collections import Counter
+import copy
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from seewhy.ledger.memory.state.state import LedgerState
-from seewhy.ledger.types import ModelPresence, RegisteredWorker
+from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
+from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
 
 
 class MemoryWorkerRegistry:
@@ -16,15 +18,27 @@ class MemoryWorkerRegistry:
         self._state = state
         self._workers: dict[str, RegisteredWorker] = {}
         self._models_seen_ms: dict[str, int] = {}
+        self._times: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {}
 
-    def register(self, worker_id: str, *, models: Sequence[str]) -> None:
-        """Add a worker, or renew its registration."""
+    def register(
+        self,
+        worker_id: str,
+        *,
+        models: Sequence[str],
+        device: str = "cpu",
+        measurements: Sequence[Measurement] = (),
+    ) -> None:
+        """Add a worker, or renew its registration, and keep what it measured."""
         with self._state.changed:
             now = self._state.now()
             known = self._workers.get(worker_id)
             worker = known or RegisteredWorker(worker_id, (), started_ms=now, seen_ms=now)
-            self._workers[worker_id] = replace(worker, models=tuple(models), seen_ms=now)
+            self._workers[worker_id] = replace(
+                worker, models=tuple(models), seen_ms=now, device=device
+            )
             self._models_seen_ms.update(dict.fromkeys(models, now))
+            for each in measurements:
+                self._keep(each, device)
 
     def unregister(self, worker_id: str) -> None:
         """Remove a worker."""
@@ -45,10 +59,27 @@ class MemoryWorkerRegistry:
 
     def model_presence(self) -> dict[str, ModelPresence]:
         """Return, by name, all models that a worker has registered, now or ever before."""
-        counts = Counter(model for worker in self.list_workers() for model in set(worker.models))
+        devices: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        for worker in self.list_workers():
+            for model in worker.models:
+                devices[model][worker.device] += 1
         with self._state.changed:
             now = self._state.now()
             return {
-                model: ModelPresence(counts[model], seen_ms, now - seen_ms)
+                model: ModelPresence(
+                    devices[model].total(), seen_ms, now - seen_ms, dict(devices[model])
+                )
                 for model, seen_ms in self._models_seen_ms.items()
             }
+
+    def device_times(self) -> dict[str, DeviceTimes]:
+        """Return what workers measured, by model."""
+        with self._state.changed:
+            return {model: copy.deepcopy(times) for model, times in self._times.items()}
+
+    def _keep(self, measurement: Measurement, device: str) -> None:
+        of_model = self._times.setdefault(measurement.model, {})
+        times = of_model.setdefault(device, {})
+        if measurement.name in times or sum(map(len, of_model.values())) < MEASUREMENTS_LIMIT:
+            values = (*times.get(measurement.name, ()), *measurement.values)
+            times[measurement.name] = values[-MEASURED_VALUES:]

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from seewhy.ledger.types import JobEvent, JobRecord
+from seewhy.ledger.types import JobEvent, JobRecord, WorkAhead
 
 
 class JobReader(Protocol):
@@ -23,9 +23,10 @@ class JobLedger(JobReader, Protocol):
         """
         ...
 
-    def queue_position(self, record: JobRecord) -> int | None:
-        """Count the jobs of the lane that run before a queued one, plus one.
+    def work_ahead(self, job_id: str, *, more: int = 0) -> WorkAhead | None:
+        """Return what must be done before a job has its outcome; None when that is unknown.
 
+        For a duplicate, before its original has. `more` jobs of the tenant are added before it.
         An estimate when more than 100 tenants have a turn before the job's: counting all of them
         would take too long.
         """

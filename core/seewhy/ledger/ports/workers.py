@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from seewhy.ledger.types import ModelPresence, RegisteredWorker
+from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
 
 
 class WorkerRegistry(Protocol):
@@ -12,8 +12,15 @@ class WorkerRegistry(Protocol):
     A registration expires after `LedgerPolicy.lease_ms`. It has no effect on claims.
     """
 
-    def register(self, worker_id: str, *, models: Sequence[str]) -> None:
-        """Add a worker, or renew its registration."""
+    def register(
+        self,
+        worker_id: str,
+        *,
+        models: Sequence[str],
+        device: str = "cpu",
+        measurements: Sequence[Measurement] = (),
+    ) -> None:
+        """Add a worker, or renew its registration, and keep what it measured on its device."""
         ...
 
     def unregister(self, worker_id: str) -> None:
@@ -30,4 +37,11 @@ class WorkerRegistry(Protocol):
 
     def model_presence(self) -> dict[str, ModelPresence]:
         """Return, by name, all models that a worker has registered, now or ever before."""
+        ...
+
+    def device_times(self) -> dict[str, DeviceTimes]:
+        """Return what workers measured, by model: the last `MEASURED_VALUES` of each kind.
+
+        The measurements of a model are kept for 30 days after the last one.
+        """
         ...

@@ -4,7 +4,7 @@ from seewhy.ledger.redis.client.connection import translated
 from seewhy.ledger.redis.client.encoding import decode_record, read_record
 from seewhy.ledger.redis.client.keys import EVENTS, job_key
 from seewhy.ledger.redis.client.scripts import Scripts
-from seewhy.ledger.types import JobEvent, JobRecord
+from seewhy.ledger.types import JobEvent, JobRecord, WorkAhead
 from seewhy.schemas.job import JobState
 
 MAX_EVENTS_READ = 1000
@@ -24,11 +24,13 @@ class RedisJobs:
         """Cancel a queued job or request the cancellation of a running one."""
         return decode_record(job_id, self.scripts.call("jobs/cancel", job_id=job_id))
 
-    def queue_position(self, record: JobRecord) -> int | None:
-        """Count or estimate the jobs of the lane that run before a queued one, plus one."""
-        if record.state is not JobState.QUEUED:
+    def work_ahead(self, job_id: str, *, more: int = 0) -> WorkAhead | None:
+        """Return what must be done before a job has its outcome; None when that is unknown."""
+        answer = self.scripts.call("jobs/work_ahead", job_id=job_id, more=more)
+        if not answer:
             return None
-        return self.scripts.call("jobs/queue_position", job_id=record.job_id) or None
+        lane, position, quarantined, *amounts = answer
+        return WorkAhead(lane, position or None, bool(quarantined), *amounts)
 
     def events(self, *, after: str, wait_ms: int) -> list[JobEvent]:
         """Read the events after a position, waiting up to `wait_ms` for the first."""

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
+from seewhy.ledger.redis.client.encoding import pairs
 from seewhy.ledger.redis.client.scripts import Scripts
-from seewhy.ledger.types import ModelPresence, RegisteredWorker
+from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
 
 
 class RedisWorkerRegistry:
@@ -14,9 +16,22 @@ class RedisWorkerRegistry:
         """Call through these scripts."""
         self._call = scripts.call
 
-    def register(self, worker_id: str, *, models: Sequence[str]) -> None:
-        """Add a worker, or renew its registration."""
-        self._call("workers/register", worker_id=worker_id, models=list(models))
+    def register(
+        self,
+        worker_id: str,
+        *,
+        models: Sequence[str],
+        device: str = "cpu",
+        measurements: Sequence[Measurement] = (),
+    ) -> None:
+        """Add a worker, or renew its registration, and keep what it measured."""
+        self._call(
+            "workers/register",
+            worker_id=worker_id,
+            models=list(models),
+            device=device,
+            measurements=[asdict(each) for each in measurements],
+        )
 
     def unregister(self, worker_id: str) -> None:
         """Remove a worker."""
@@ -37,9 +52,21 @@ class RedisWorkerRegistry:
         """Return, by name, all models that a worker has registered, now or ever before."""
         now_ms, rows = self._call("workers/model_presence")
         return {
-            model: ModelPresence(workers, int(seen_ms), now_ms - int(seen_ms))
-            for model, workers, seen_ms in rows
+            model: ModelPresence(
+                sum(pairs(devices).values()), int(seen_ms), now_ms - int(seen_ms), pairs(devices)
+            )
+            for model, devices, seen_ms in rows
         }
+
+    def device_times(self) -> dict[str, DeviceTimes]:
+        """Return what workers measured, by model."""
+        found: dict[str, dict[str, dict[str, tuple[float, ...]]]] = {}
+        for model, flat in self._call("workers/device_times"):
+            for field, values in pairs(flat).items():
+                name, _, device = field.partition("|")
+                times = found.setdefault(model, {}).setdefault(device, {})
+                times[name] = tuple(map(float, json.loads(values)))
+        return dict(found)
 
 
 def _decode(worker_id: str, text: str) -> RegisteredWorker:
@@ -49,4 +76,5 @@ def _decode(worker_id: str, text: str) -> RegisteredWorker:
         models=tuple(worker["models"]),
         started_ms=int(worker["started_ms"]),
         seen_ms=int(worker["seen_ms"]),
+        device=worker.get("device", "cpu"),
     )

@@ -3,7 +3,6 @@
 from seewhy.ledger.types.batches import (
     BatchItem,
     BatchOutcome,
-    BatchPace,
     BatchProgress,
     BatchReceipt,
     BatchRecord,
@@ -29,8 +28,10 @@ from seewhy.ledger.types.lanes import (
     DISPATCHER_QUEUE,
     is_long,
     lane_of,
+    lanes_beside,
     lanes_of,
     model_of,
+    more_urgent_lanes,
     priority_of,
     wakeup_queue,
 )
@@ -52,6 +53,7 @@ from seewhy.ledger.types.records import (
     WebhookStatus,
 )
 from seewhy.ledger.types.submissions import (
+    DEFAULT_COST,
     IdempotencyKey,
     LimitScope,
     QueueLimit,
@@ -68,15 +70,24 @@ from seewhy.ledger.types.upkeep import (
     JobRestoration,
     SweepResult,
 )
-from seewhy.ledger.types.workers import ModelPresence, RegisteredWorker
+from seewhy.ledger.types.work_ahead import WorkAhead
+from seewhy.ledger.types.workers import (
+    HANDLING,
+    DeviceTimes,
+    Measurement,
+    ModelPresence,
+    RegisteredWorker,
+    load_of,
+)
 
 __all__ = [
+    "DEFAULT_COST",
     "DISPATCHER_QUEUE",
+    "HANDLING",
     "SWEEP_LIMIT",
     "Attempt",
     "BatchItem",
     "BatchOutcome",
-    "BatchPace",
     "BatchProgress",
     "BatchReceipt",
     "BatchRecord",
@@ -89,6 +100,7 @@ __all__ = [
     "Delivery",
     "DeliveryResult",
     "DeliveryState",
+    "DeviceTimes",
     "EpochMarker",
     "FinishReceipt",
     "IdempotencyKey",
@@ -101,6 +113,7 @@ __all__ = [
     "LeaseStatus",
     "LedgerPolicy",
     "LimitScope",
+    "Measurement",
     "ModelPresence",
     "OriginLease",
     "QueueLimit",
@@ -119,10 +132,14 @@ __all__ = [
     "UploadQuotas",
     "UploadUsage",
     "WebhookStatus",
+    "WorkAhead",
     "is_long",
     "lane_of",
+    "lanes_beside",
     "lanes_of",
+    "load_of",
     "model_of",
+    "more_urgent_lanes",
     "priority_of",
     "wakeup_queue",
 ]

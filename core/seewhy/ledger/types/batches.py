@@ -8,9 +8,6 @@ from seewhy.ledger.types.records import WebhookStatus
 from seewhy.ledger.types.submissions import IdempotencyKey, QueueLimit, QuotaLimit, Submission
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 
-PACE_WINDOW_MS = 15_000
-"""How much time the estimate of when a batch ends looks back at, at least."""
-
 
 class BatchState(StrEnum):
     """The state of a batch. Terminal states never change."""
@@ -113,26 +110,6 @@ class BatchProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchPace:
-    """When items finished, over a window that moves with them. Times in ms since 1970."""
-
-    finishes: int = 0
-    last_ms: int = 0
-    window_ms: int = 0
-    """When the current window began, with a finish; a window lasts `PACE_WINDOW_MS`."""
-    window_finishes: int = 0
-    before_ms: int = 0
-    """When the window before it began."""
-    before_finishes: int = 0
-
-    @property
-    def per_ms(self) -> float | None:
-        """The finishes per ms since the previous window began; None before there are two."""
-        elapsed_ms = self.last_ms - self.before_ms
-        return (self.finishes - self.before_finishes) / elapsed_ms if elapsed_ms > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
 class BatchRecord:
     """What the ledger stores of one batch. Times in ms since 1970, by the ledger's clock."""
 
@@ -164,7 +141,8 @@ class BatchRecord:
     webhook: WebhookStatus | None = None
     error_code: str | None = None
     error_detail: str | None = None
-    pace: BatchPace = BatchPace()
+    last_jobs: tuple[str, ...] = ()
+    """In each lane, the last item that had to be computed. The batch ends when they have."""
 
     @classmethod
     def accepted(cls, submission: BatchSubmission, *, created_ms: int) -> Self:
@@ -187,9 +165,6 @@ class BatchRecord:
         return self.queued + self.running
 
     @property
-    def eta_ms(self) -> int | None:
-        """How long the items that are left take at the recent pace; None if that is unknown."""
-        left = self.total - self.position + self.open
-        if self.state.terminal or not self.pace.per_ms:
-            return None
-        return round(left / self.pace.per_ms)
+    def unaccepted(self) -> int:
+        """The number of items that are not jobs yet."""
+        return self.total - self.position

@@ -40,6 +40,17 @@ def is_long(lane: str) -> bool:
     return lane.endswith(f":{_LONG}")
 
 
+def more_urgent_lanes(lane: str) -> tuple[str, ...]:
+    """Name the lanes whose jobs are claimed before those of a lane, by the same threads."""
+    before = list(Priority)[: list(Priority).index(priority_of(lane))]
+    return tuple(lane_of(model_of(lane), priority, long=is_long(lane)) for priority in before)
+
+
+def lanes_beside(lane: str) -> tuple[str, ...]:
+    """Name the lanes whose jobs share the device in turns with those of a lane."""
+    return tuple(other for other in lanes_of(model_of(lane)) if is_long(other) != is_long(lane))
+
+
 def wakeup_queue(lane: str) -> str:
     """Name the Celery queue, and so the Redis list, of the wakeups for a lane."""
     return f"{WAKEUP_QUEUE_PREFIX}{lane}"

@@ -6,6 +6,9 @@ from enum import StrEnum
 from seewhy.ledger.types.quotas import QuotaName, QuotaUsage
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 
+DEFAULT_COST = 1_000
+"""The cost of one forward pass."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
@@ -37,6 +40,9 @@ class Submission:
     """The batch whose item it is."""
     batch_index: int | None = None
     """The index of that item."""
+    cost: int = DEFAULT_COST
+    """The estimated device time, in thousandths of a forward pass of its model. It never changes,
+    because it is part of running sums."""
 
 
 class LimitScope(StrEnum):

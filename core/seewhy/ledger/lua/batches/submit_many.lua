@@ -25,7 +25,10 @@ local function submit(item)
   if limit then return end
   local computes = add_job(item.job_id, item.fields, now, item.deadline_ms, now)
   if args.quotas then take_quota(item.job_id, charge, use, computes, now) end
-  if computes then make_ready(item.job_id, now) end
+  if computes then
+    make_ready(item.job_id, now)
+    redis.call('HSET', key, 'last_job:' .. item.fields.lane, item.job_id)
+  end
   lanes[item.fields.lane] = true
 end
 

@@ -8,8 +8,7 @@ local answer, skipped = { 0 }, 0
 local claimed = redis.call('SMEMBERS', claimed_key(owner))
 if #claimed == 1 and field(claimed[1], 'quarantined') then return answer end
 
-local function take(queue, lane, id)
-  remove_ready(queue, lane, id)
+local function take(lane, id)
   if past_deadline(id, now) then
     finish(id, 'expired', now)
     return false
@@ -21,7 +20,9 @@ local function take(queue, lane, id)
   redis.call('SADD', claimed_key(owner), id)
   redis.call('ZADD', DUE, now + settings.lease_ms, id)
   publish_event(id, 'running')
-  local job, quarantined, batch = read_fields(id, 'job', 'quarantined', 'batch')
+  local job, quarantined, batch, cost = read_fields(id, 'job', 'quarantined', 'batch', 'cost')
+  redis.call('ZADD', running_key(lane), now, id)
+  redis.call('HINCRBY', RUNNING_COST, lane, cost_in(cost))
   count_in_batch(batch, 'queued', 'running')
   table.insert(answer, { id, fence, attempt, lane, job, quarantined and 1 or 0 })
   return true
@@ -39,7 +40,9 @@ for _, lane in ipairs(args.quarantine_lanes) do
   local queue = quarantine_key(lane)
   local id = redis.call('ZRANGE', queue, 0, 0)[1]
   while id do
-    if #claimed > 0 or take(queue, lane, id) or skip() then return answer end
+    if #claimed > 0 then return answer end
+    remove_ready(queue, lane, id)
+    if take(lane, id) or skip() then return answer end
     id = redis.call('ZRANGE', queue, 0, 0)[1]
   end
 end
@@ -48,7 +51,8 @@ for _, lane in ipairs(args.lanes) do
   while #answer <= args.limit do
     local tenant, id = next_turn(lane)
     if not tenant then break end
-    local took = id and take(ready_key(lane, tenant), lane, id)
+    if id then remove_from_queue(lane, tenant, id, field(id, 'cost')) end
+    local took = id and take(lane, id)
     if not took and skip() then return answer end
   end
 end

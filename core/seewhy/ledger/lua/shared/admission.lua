@@ -2,7 +2,6 @@
 -- each API key are counted too, for its quota.
 
 local MINUTE_MS, MIN_RETRY_MS, MAX_RETRY_MS = 60000, 1000, 60000
-local ALL_TENANTS = '*'  -- not a valid tenant name
 
 local function count_opened(lane, context)
   local who = cjson.decode(context)
@@ -23,6 +22,7 @@ local function count_closed(lane, context, was_claimed, now)
   count_down(open_key(lane), tenant)
   if who.key_id then count_down(OPEN_BY_KEY, who.key_id) end
   if was_claimed then
+    redis.call('HSET', LAST_FINISH, lane, now)
     local key = throughput_key(lane, math.floor(now / MINUTE_MS))
     redis.call('HINCRBY', key, ALL_TENANTS, 1)
     redis.call('HINCRBY', key, tenant, 1)

@@ -9,21 +9,6 @@ local function count_in_batch(batch, from, to)
   return true
 end
 
--- Note that a job finished, for the estimate of when the batch ends.
-local function note_pace(batch, now)
-  local key = batch_key(batch)
-  local finishes = redis.call('HINCRBY', key, 'pace_finishes', 1)
-  redis.call('HSET', key, 'pace_last_ms', now)
-  local window = redis.call('HMGET', key, 'pace_window_ms', 'pace_window_finishes')
-  if not window[1] then
-    redis.call('HSET', key, 'pace_window_ms', now, 'pace_window_finishes', finishes,
-      'pace_before_ms', now, 'pace_before_finishes', finishes)
-  elseif now - tonumber(window[1]) >= settings.pace_window_ms then
-    redis.call('HSET', key, 'pace_before_ms', window[1], 'pace_before_finishes', window[2],
-      'pace_window_ms', now, 'pace_window_finishes', finishes)
-  end
-end
-
 local function add_batch(id, fields, created)
   local state = fields.listing and 'listing' or 'accepting'
   local flat = { 'state', state, 'created_ms', created, 'position', 0 }

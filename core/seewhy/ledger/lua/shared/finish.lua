@@ -50,11 +50,11 @@ local function end_batch(id, now)
 end
 
 function finish(id, state, now, ...)
-  local lane, context, owner, original, started, webhook_url, fingerprint, batch, before =
+  local lane, context, owner, original, started, webhook_url, fingerprint, batch, before, cost =
     read_fields(id, 'lane', 'context', 'owner', 'duplicate_of', 'started_ms', 'webhook_url',
-      'fingerprint', 'batch', 'state')
-  dequeue(id, lane, tenant_in(context))
-  if owner then unclaim(id, owner) end
+      'fingerprint', 'batch', 'state', 'cost')
+  dequeue(id, lane, tenant_in(context), cost)
+  if owner then unclaim(id, owner, lane, cost) end
   if original then detach(id, original) end
   count_closed(lane, context, started, now)
   redis.call('ZREM', DUE, id)
@@ -65,10 +65,7 @@ function finish(id, state, now, ...)
   if state == 'failed' then add_dead_letter(id, now) end
   if webhook_url then add_delivery(id, webhook_url, now) end
   publish_event(id, state)
-  if count_in_batch(batch, before, state) then
-    note_pace(batch, now)
-    end_batch(batch, now)
-  end
+  if count_in_batch(batch, before, state) then end_batch(batch, now) end
   if fingerprint then finish_duplicates(id, fingerprint, state, now) end
 end
 

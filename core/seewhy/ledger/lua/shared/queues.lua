@@ -7,6 +7,14 @@ local function enter_rotation(lane, tenant)
   redis.call('ZADD', virtual_time_key(lane), 'NX', first[2] or 0, tenant)
 end
 
+-- The lanes whose jobs run in turns with those of a lane. Python: `lanes_beside`.
+local function lanes_beside(lane)
+  local model, long = string.match(lane, '^([^:]+):%a+(:?%a*)$')
+  if not model then return {} end
+  local suffix = long == '' and ':long' or ''
+  return { model .. ':interactive' .. suffix, model .. ':batch' .. suffix }
+end
+
 -- Return the tenant whose turn it is, charged for it, and its next ready job. A tenant without a
 -- ready job leaves the rotation.
 local function next_turn(lane)
@@ -21,12 +29,47 @@ local function next_turn(lane)
   return tenant, id
 end
 
+local ALL_TENANTS = '*'  -- not a valid tenant name
+
 local function add_ready(queue, lane, id, sequence)
-  if redis.call('ZADD', queue, sequence, id) == 1 then redis.call('HINCRBY', READY, lane, 1) end
+  if redis.call('ZADD', queue, sequence, id) == 0 then return false end
+  redis.call('HINCRBY', READY, lane, 1)
+  return true
 end
 
 local function remove_ready(queue, lane, id)
-  if redis.call('ZREM', queue, id) == 1 then redis.call('HINCRBY', READY, lane, -1) end
+  if redis.call('ZREM', queue, id) == 0 then return false end
+  redis.call('HINCRBY', READY, lane, -1)
+  return true
+end
+
+-- The ready jobs of each tenant, and of all, are counted by their cost, without those in quarantine.
+-- A sum ends with its queue, so that no mistake in it lasts.
+local function add_to_queue(lane, tenant, id, sequence, cost)
+  if not add_ready(ready_key(lane, tenant), lane, id, sequence) then return end
+  redis.call('HINCRBY', ready_cost_key(lane), tenant, cost_in(cost))
+  redis.call('HINCRBY', ready_cost_key(lane), ALL_TENANTS, cost_in(cost))
+end
+
+local function remove_from_queue(lane, tenant, id, cost)
+  if not remove_ready(ready_key(lane, tenant), lane, id) then return end
+  local key = ready_cost_key(lane)
+  if redis.call('EXISTS', ready_key(lane, tenant)) == 1 then
+    redis.call('HINCRBY', key, tenant, -cost_in(cost))
+  else
+    redis.call('HDEL', key, tenant)
+  end
+  if redis.call('HLEN', key) > 1 then
+    redis.call('HINCRBY', key, ALL_TENANTS, -cost_in(cost))
+  else
+    redis.call('DEL', key)
+  end
+end
+
+-- The lane whose jobs are claimed first; nil if there is none. Python: `more_urgent_lanes`.
+local function more_urgent_lane(lane)
+  local urgent, found = string.gsub(lane, '^([^:]+):batch', '%1:interactive')
+  return found > 0 and urgent or nil
 end
 
 -- Set when the sweep checks a waiting job next: in `in_ms`, or at its deadline.
@@ -39,28 +82,28 @@ end
 local ONE_CRASH = 1e14  -- in quarantine, fewer crashes come before any lower sequence number
 
 local function make_ready(id, now)
-  local lane, sequence, quarantined, context, deadline, crashes =
-    read_fields(id, 'lane', 'sequence', 'quarantined', 'context', 'deadline_ms', 'crashes')
+  local lane, sequence, quarantined, context, deadline, crashes, cost = read_fields(id, 'lane',
+    'sequence', 'quarantined', 'context', 'deadline_ms', 'crashes', 'cost')
   if quarantined then
     add_ready(quarantine_key(lane), lane, id, sequence + crashes * ONE_CRASH)
   else
     local tenant = tenant_in(context)
     enter_rotation(lane, tenant)
-    add_ready(ready_key(lane, tenant), lane, id, sequence)
+    add_to_queue(lane, tenant, id, sequence, cost)
   end
   -- Nothing happens to a ready job before its deadline, so the sweep rarely checks it.
   schedule_recheck(id, now, deadline, settings.recheck_ready_ms)
 end
 
-local function dequeue(id, lane, tenant)
-  remove_ready(ready_key(lane, tenant), lane, id)
+local function dequeue(id, lane, tenant, cost)
+  remove_from_queue(lane, tenant, id, cost)
   remove_ready(quarantine_key(lane), lane, id)
 end
 
 -- Make a running job queued again; the caller decides when it becomes ready.
 local function requeue(id)
-  local owner, batch = read_fields(id, 'owner', 'batch')
-  unclaim(id, owner)
+  local owner, batch, lane, cost = read_fields(id, 'owner', 'batch', 'lane', 'cost')
+  unclaim(id, owner, lane, cost)
   redis.call('HSET', job_key(id), 'state', 'queued')
   count_in_batch(batch, 'running', 'queued')
   publish_event(id, 'queued')

@@ -41,9 +41,18 @@ local function publish_event(id, state)
   redis.call('XADD', EVENTS, 'MAXLEN', '~', settings.max_events, '*', 'id', id, 'state', state)
 end
 
-local function unclaim(id, owner)
+-- What a job costs; jobs of earlier versions have no cost.
+local function cost_in(text) return tonumber(text or settings.default_cost) end
+
+local function unclaim(id, owner, lane, cost)
   redis.call('SREM', claimed_key(owner), id)
   redis.call('HDEL', job_key(id), 'owner', 'exposed')
+  if redis.call('ZREM', running_key(lane), id) == 0 then return end
+  if redis.call('EXISTS', running_key(lane)) == 1 then
+    redis.call('HINCRBY', RUNNING_COST, lane, -cost_in(cost))
+  else
+    redis.call('HDEL', RUNNING_COST, lane)
+  end
 end
 
 -- Only the current fence may change a claimed job (I4). A call with the fence of a crash shows that

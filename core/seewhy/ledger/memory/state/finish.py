@@ -1,12 +1,9 @@
 """How a job of the in-memory ledger receives its outcome, and coalescing."""
 
-from dataclasses import replace
-
 from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck
 from seewhy.ledger.memory.state.quotas import take_owed
 from seewhy.ledger.memory.state.state import FinishedJob, LedgerState, Original
 from seewhy.ledger.types import BatchState
-from seewhy.ledger.types.batches import PACE_WINDOW_MS
 from seewhy.schemas.job import JobState
 
 
@@ -29,7 +26,6 @@ def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object
     state.add_delivery(job_id)
     state.publish_event(job_id, outcome)
     if record.batch in state.batches:
-        _note_pace(state, record.batch)
         end_batch(state, record.batch)
     if entry.fingerprint:
         _finish_duplicates(state, job_id, entry.fingerprint, outcome)
@@ -108,19 +104,6 @@ def check_duplicate(state: LedgerState, job_id: str) -> None:
         _share_with_duplicates(state, original.record.job_id)
     else:
         _reassign(state, job_id)
-
-
-def _note_pace(state: LedgerState, batch_id: str) -> None:
-    """Note that a job finished, for the estimate of when its batch ends."""
-    now, pace = state.now(), state.batches[batch_id].pace
-    pace = replace(pace, finishes=pace.finishes + 1, last_ms=now)
-    window = {"window_ms": now, "window_finishes": pace.finishes}
-    if pace.finishes == 1:
-        pace = replace(pace, **window, before_ms=now, before_finishes=1)
-    elif now - pace.window_ms >= PACE_WINDOW_MS:
-        before = {"before_ms": pace.window_ms, "before_finishes": pace.window_finishes}
-        pace = replace(pace, **window, **before)
-    state.update_batch(batch_id, pace=pace)
 
 
 def _reassign(state: LedgerState, job_id: str) -> None:

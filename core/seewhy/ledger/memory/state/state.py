@@ -38,6 +38,8 @@ class Entry:
     """The claim that was lost in the latest exposed crash."""
     owed_passes: int = 0
     """What a duplicate costs if it is computed after all."""
+    claimed_ms: int = 0
+    """When it was claimed last."""
     redelivered_ms: int | None = None
     """When the delivery of its webhook was last requested again."""
 
@@ -95,6 +97,7 @@ class LedgerState:
     originals: dict[str, Original] = field(default_factory=dict)
     """Fingerprint → original."""
     finished: list[FinishedJob] = field(default_factory=list)
+    """In the order of their times."""
     quota_uses: list[QuotaUse] = field(default_factory=list)
     keys: dict[tuple[str, str], BoundKey] = field(default_factory=dict)
     """(tenant, idempotency key) → job."""

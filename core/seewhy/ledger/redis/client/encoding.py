@@ -38,7 +38,7 @@ _RECORD = TypeAdapter(JobRecord)
 _CONTEXT = TypeAdapter(RequestContext)
 _BATCH = TypeAdapter(BatchRecord)
 _WEBHOOK = "webhook_"
-_PACE = "pace_"
+_LAST_JOB = "last_job:"
 _INTERPRETED = {"job_id", "batch_id", "deadline_ms", "key"}
 """Fields of a submission that the scripts do not store as they are."""
 
@@ -113,9 +113,9 @@ def read_batch(batch_id: str, values: Mapping[str, str]) -> BatchRecord | None:
     """Read the record of a batch from its hash; None when the hash is empty."""
     if not values:
         return None
-    pace = _part(values, _PACE)
+    last_jobs = tuple(job_id for _, job_id in sorted(_part(values, _LAST_JOB).items()))
     return _BATCH.validate_python(
-        {**values, "batch_id": batch_id, "pace": pace, **_context_and_webhook(values)}
+        {**values, "batch_id": batch_id, "last_jobs": last_jobs, **_context_and_webhook(values)}
     )
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from redis import Redis
 
 from seewhy.ledger.redis.client.connection import translated
-from seewhy.ledger.types import DISPATCHER_QUEUE, LedgerPolicy
-from seewhy.ledger.types.batches import PACE_WINDOW_MS
+from seewhy.ledger.types import DEFAULT_COST, DISPATCHER_QUEUE, LedgerPolicy
 from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
 from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
+from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
 
 SHARED = (
     "keys",
@@ -46,7 +46,9 @@ class Scripts:
         settings = asdict(policy) | {
             "wakeup_queue_prefix": WAKEUP_QUEUE_PREFIX,
             "dispatcher_queue": DISPATCHER_QUEUE,
-            "pace_window_ms": PACE_WINDOW_MS,
+            "default_cost": DEFAULT_COST,
+            "measured_values": MEASURED_VALUES,
+            "measurements_limit": MEASUREMENTS_LIMIT,
             "worker_lost": WORKER_LOST,
             "worker_lost_detail": WORKER_LOST_DETAIL,
             "crash_limit_detail": CRASH_LIMIT_DETAIL,

@@ -1,0 +1,1 @@
+"""What explanations cost and when they will have ended, estimated from what workers measured."""

@@ -1,0 +1,81 @@
+#!lua flags=no-writes
+-- args: job_id, more -> {} when the job neither waits in a queue nor runs, else {lane,
+--       position or 0, quarantined, cost, ahead, urgent, others, running, idle_ms, elapsed_ms, behind}
+-- As if `more` jobs of the tenant stood between it and the job. An estimate when more than
+-- MAX_TENANTS tenants have a turn before the job's.
+local MAX_TENANTS = 100
+local id, now = field(args.job_id, 'duplicate_of') or args.job_id, now_ms()
+local lane, context, quarantined, cost = read_fields(id, 'lane', 'context', 'quarantined', 'cost')
+if not lane then return {} end
+cost = cost_in(cost)
+
+local function cost_of(hash, name) return tonumber(redis.call('HGET', hash, name) or 0) end
+
+local is_long, others = string.find(lane, ':long$'), 0
+for _, name in ipairs(lanes_beside(lane)) do
+  others = others + cost_of(RUNNING_COST, name)
+  if is_long then others = others + cost_of(ready_cost_key(name), ALL_TENANTS) end
+end
+local urgent_lane = more_urgent_lane(lane)
+local urgent_running = urgent_lane and cost_of(RUNNING_COST, urgent_lane) or 0
+
+-- What all running jobs of the lane cost, and how long ago the lane had its last finish or start.
+local count = redis.call('ZCARD', running_key(lane))
+local running, idle_ms = cost_of(RUNNING_COST, lane), 0
+if count > 0 then
+  local first = tonumber(redis.call('ZRANGE', running_key(lane), 0, 0, 'WITHSCORES')[2])
+  idle_ms = now - math.max(first, cost_of(LAST_FINISH, lane))
+end
+
+local claimed = redis.call('ZSCORE', running_key(lane), id)
+if claimed then
+  local before = redis.call('ZCOUNT', running_key(lane), '-inf', claimed)
+  running = math.floor(running * before / count) + urgent_running
+  return { lane, 0, quarantined and 1 or 0, cost, 0, 0, others, running, idle_ms,
+    now - tonumber(claimed), 0 }
+end
+running = running + urgent_running
+if quarantined then
+  local rank = redis.call('ZRANK', quarantine_key(lane), id)
+  return rank and { lane, rank + 1, 1, cost, 0, 0, others, running, idle_ms, 0, 0 } or {}
+end
+
+local tenant = tenant_in(context)
+local rank = redis.call('ZRANK', ready_key(lane, tenant), id)
+if not rank then return {} end
+rank = rank + args.more
+local turn = tonumber(redis.call('ZSCORE', virtual_time_key(lane), tenant)) + rank
+
+-- What `jobs` of a tenant's `all` ready jobs cost on average; how they are ordered is not known.
+local function average_cost(other, jobs, all)
+  local cost_of_all = cost_of(ready_cost_key(lane), other)
+  return all > 0 and math.floor(cost_of_all * jobs / all) or 0
+end
+
+-- How many jobs of another tenant run first, and their cost; those with equal virtual time go in
+-- order of name.
+local function jobs_before(other, virtual_time)
+  if other == tenant then return 0, 0 end
+  local turns = turn - tonumber(virtual_time) + (other < tenant and 1 or 0)
+  local all = redis.call('ZCARD', ready_key(lane, other))
+  local jobs = math.max(0, math.min(all, turns))
+  return jobs, average_cost(other, jobs, all)
+end
+
+-- Up to MAX_TENANTS tenants are counted; of more, as many are taken at equal distances.
+local tenants = redis.call('ZCOUNT', virtual_time_key(lane), '-inf', turn)
+local scale = math.max(1, tenants / MAX_TENANTS)
+local jobs, ahead = 0, 0
+for n = 0, math.min(tenants, MAX_TENANTS) - 1 do
+  local at = math.floor(n * scale)
+  local other = redis.call('ZRANGE', virtual_time_key(lane), at, at, 'WITHSCORES')
+  local first, cost_of_first = jobs_before(other[1], other[2])
+  jobs, ahead = jobs + first, ahead + cost_of_first
+end
+local mine = redis.call('ZCARD', ready_key(lane, tenant))
+ahead = math.floor(ahead * scale) + average_cost(tenant, rank, mine)
+local ready = tonumber(redis.call('HGET', READY, lane) or 0)
+local position = math.max(rank + 1, math.min(rank + 1 + math.floor(jobs * scale), ready))
+local urgent = urgent_lane and cost_of(ready_cost_key(urgent_lane), ALL_TENANTS) or 0
+local behind = math.max(0, ready - position)
+return { lane, position, 0, cost, ahead, urgent, others, running, idle_ms, 0, behind }
