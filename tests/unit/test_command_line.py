@@ -15,6 +15,7 @@ COMMANDS = (
     "up",
     "explain",
     "trust",
+    "export",
     "fit",
     "api",
     "worker",

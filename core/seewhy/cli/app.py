@@ -9,6 +9,7 @@ import typer
 from seewhy.cli.commands.bucket import bucket
 from seewhy.cli.commands.dead import dead
 from seewhy.cli.commands.explain import explain
+from seewhy.cli.commands.export import export
 from seewhy.cli.commands.fit import fit
 from seewhy.cli.commands.keys import keys
 from seewhy.cli.commands.models import models
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, trust, fit, api, worker, dispatcher, bucket, rebuild):
+for command in (up, explain, trust, export, fit, api, worker, dispatcher, bucket, rebuild):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")

@@ -10,13 +10,12 @@ from seewhy.annotations.annotation import (
     ImageSize,
     MaskArray,
     Ring,
-    bounds_of,
     finite,
-    ring_box,
     size_of,
 )
 from seewhy.annotations.label_studio.bitmask import decode_bitmask, encode_bitmask
 from seewhy.annotations.label_studio.brush_rle import decode_brush, encode_brush
+from seewhy.annotations.shapes import box_of, mask_of, outer_ring
 from seewhy.errors import InvalidAnnotation
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.regions import Point
@@ -61,9 +60,7 @@ def decode_rectangle(value: Mapping[str, Any], size: ImageSize) -> Shape:
 
 def encode_polygon(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
     """Encode the outer ring."""
-    if not annotation.rings:
-        raise InvalidAnnotation("the annotation has no polygon")
-    points = [list(_percent(point.x, point.y, size)) for point in annotation.rings[0]]
+    points = [list(_percent(point.x, point.y, size)) for point in outer_ring(annotation)]
     return {"points": points, "closed": True}
 
 
@@ -97,9 +94,7 @@ def decode_key_point(value: Mapping[str, Any], size: ImageSize) -> Shape:
 
 def encode_mask(annotation: Annotation, size: ImageSize, *, bitmask: bool) -> dict[str, Any]:
     """Encode the mask, run-length encoded or as a PNG."""
-    mask = annotation.mask
-    if mask is None:
-        raise InvalidAnnotation("the annotation has no mask")
+    mask = mask_of(annotation)
     if size_of(mask) != size:
         raise InvalidAnnotation("the mask does not have the size of the image")
     if bitmask:
@@ -114,18 +109,6 @@ def decode_mask(value: Mapping[str, Any], size: ImageSize, *, bitmask: bool) -> 
     if value.get("format") != "rle":
         raise InvalidAnnotation("the format of a brush mask must be rle")
     return {"mask": decode_brush(value.get("rle"), size)}
-
-
-def box_of(annotation: Annotation) -> Rectangle:
-    """Return the box, or the one around the polygon or the mask."""
-    if annotation.box is not None:
-        return annotation.box
-    if annotation.rings:
-        return ring_box(annotation.rings)
-    if annotation.mask is None:
-        raise InvalidAnnotation("the annotation has no box, polygon or mask")
-    left, top, right, bottom = bounds_of(annotation.mask)
-    return Rectangle(x=left, y=top, width=right - left, height=bottom - top)
 
 
 def score(value: object) -> float | None:

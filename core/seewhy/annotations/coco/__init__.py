@@ -1,0 +1,1 @@
+"""COCO: objects of `instances` files, and their run-length encoding."""

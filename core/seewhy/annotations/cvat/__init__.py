@@ -1,0 +1,1 @@
+"""CVAT: shapes of its API, and images of its XML files."""

@@ -1,0 +1,122 @@
+"""Images of "CVAT for images 1.1" files: the `image` elements of `annotations.xml`.
+
+Coordinates are pixels from the top left; numbers have two decimals, as CVAT writes them. Shapes
+have no score. A mask is `rle`, the runs in its box, row by row, the first of zeros, with `left`,
+`top`, `width` and `height`. https://docs.cvat.ai/docs/manual/advanced/xml_format/
+"""
+
+from collections.abc import Iterable
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from seewhy.annotations.annotation import Annotation, ImageSize
+from seewhy.annotations.cvat.mask_rle import MAX_RUNS, encode_mask
+from seewhy.annotations.cvat.shapes import ShapeType, decode_points
+from seewhy.annotations.shapes import box_of, mask_of, outer_ring
+from seewhy.annotations.xml_documents import integer, label_of, number, parse_xml, writable
+from seewhy.errors import InvalidAnnotation
+from seewhy.schemas.regions import Point
+
+
+def encode_image(
+    annotations: Iterable[Annotation],
+    kind: ShapeType,
+    *,
+    image_id: int,
+    name: str,
+    size: ImageSize,
+) -> str:
+    """Encode the annotations of an image as an `image` element.
+
+    Raises `InvalidAnnotation` when an annotation has nothing of the type.
+    """
+    image = Element(
+        "image",
+        id=str(image_id),
+        name=writable(name),
+        width=str(size.width_px),
+        height=str(size.height_px),
+    )
+    for annotation in annotations:
+        _add_shape(image, annotation, kind)
+    return tostring(image, encoding="unicode")
+
+
+def encode_labels(labels: Iterable[str]) -> str:
+    """Encode the classes of a file as its `meta` element."""
+    meta = Element("meta")
+    parent = SubElement(SubElement(meta, "task"), "labels")
+    for label in labels:
+        element = SubElement(parent, "label")
+        SubElement(element, "name").text = writable(label)
+        SubElement(element, "attributes")
+    return tostring(meta, encoding="unicode")
+
+
+def decode_images(text: str) -> dict[str, tuple[Annotation, ...]]:
+    """Decode a file to the annotations of each image, by its name.
+
+    Raises `InvalidAnnotation` when it is malformed, or has tags, other shapes or rotated boxes.
+    """
+    decoded = {}
+    for image in parse_xml(text, root="annotations").iter("image"):
+        size = ImageSize(
+            integer(image.get("width"), "width"), integer(image.get("height"), "height")
+        )
+        name = label_of(image.get("name"), "name")
+        decoded[name] = tuple(_decode(element, size) for element in image)
+    return decoded
+
+
+def _add_shape(image: Element, annotation: Annotation, kind: ShapeType) -> None:
+    common = {"label": writable(annotation.label), "source": "auto", "occluded": "0"}
+    match kind:
+        case ShapeType.RECTANGLE:
+            box = box_of(annotation)
+            right, bottom = box.x + box.width, box.y + box.height
+            corners = {"xtl": box.x, "ytl": box.y, "xbr": right, "ybr": bottom}
+            where = {key: f"{value:.2f}" for key, value in corners.items()}
+            SubElement(image, "box", common | where | {"z_order": "0"})
+        case ShapeType.POLYGON:
+            points = _points(outer_ring(annotation))
+            SubElement(image, "polygon", common | {"points": points, "z_order": "0"})
+        case ShapeType.POINTS:
+            if annotation.point is None:
+                raise InvalidAnnotation("the annotation has no point")
+            points = _points((annotation.point,))
+            SubElement(image, "points", common | {"points": points, "z_order": "0"})
+        case ShapeType.MASK:
+            *runs, left, top, right, bottom = encode_mask(mask_of(annotation))
+            where = {"rle": ", ".join(map(str, runs)), "left": str(left), "top": str(top)}
+            extent = {"width": str(right - left + 1), "height": str(bottom - top + 1)}
+            SubElement(image, "mask", common | where | extent | {"z_order": "0"})
+
+
+def _decode(element: Element, size: ImageSize) -> Annotation:
+    label = label_of(element.get("label"), "label")
+    if number(element.get("rotation", "0"), "rotation") != 0:
+        raise InvalidAnnotation("rotated shapes are not read")
+    match element.tag:
+        case "box":
+            corners = [number(element.get(key), key) for key in ("xtl", "ytl", "xbr", "ybr")]
+            return decode_points([*corners], ShapeType.RECTANGLE, size, label=label)
+        case "polygon" | "points" as tag:
+            pairs = element.get("points", "").replace(";", ",").split(",")
+            numbers = [number(text, "a coordinate") for text in pairs]
+            return decode_points([*numbers], ShapeType(tag), size, label=label)
+        case "mask":
+            return decode_points(_mask_numbers(element), ShapeType.MASK, size, label=label)
+        case _:
+            raise InvalidAnnotation(f"shapes of the type {element.tag} are not read")
+
+
+def _mask_numbers(element: Element) -> list[object]:
+    texts = element.get("rle", "").split(",", MAX_RUNS)
+    left, top, width, height = (
+        integer(element.get(key), key) for key in ("left", "top", "width", "height")
+    )
+    runs = [integer(text, "a run") for text in texts]
+    return [*runs, left, top, left + width - 1, top + height - 1]
+
+
+def _points(ring: Iterable[Point]) -> str:
+    return ";".join(f"{point.x:.2f},{point.y:.2f}" for point in ring)

@@ -1,0 +1,42 @@
+"""Detections of FiftyOne: the entries of `labels` in a `FiftyOneImageDetectionDataset`.
+
+A bounding box is x, y, width and height as fractions of the image, not rounded; the confidence is
+0 to 1. https://docs.voxel51.com/user_guide/import_datasets.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from seewhy.annotations.annotation import Annotation, ImageSize, finite
+from seewhy.annotations.shapes import box_from_corners, box_of
+from seewhy.errors import InvalidAnnotation
+
+
+def encode_detection(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
+    """Encode a box. Raises `InvalidAnnotation` when the annotation has none."""
+    box = box_of(annotation)
+    encoded: dict[str, Any] = {
+        "label": annotation.label,
+        "bounding_box": [
+            box.x / size.width_px,
+            box.y / size.height_px,
+            box.width / size.width_px,
+            box.height / size.height_px,
+        ],
+    }
+    return encoded if annotation.score is None else encoded | {"confidence": annotation.score}
+
+
+def decode_detection(fields: Mapping[str, Any], size: ImageSize) -> Annotation:
+    """Decode a box. Raises `InvalidAnnotation` when it is malformed."""
+    label, shares, score = (fields.get(key) for key in ("label", "bounding_box", "confidence"))
+    if not isinstance(label, str):
+        raise InvalidAnnotation("label must be a string")
+    if not isinstance(shares, list) or len(shares) != 4:
+        raise InvalidAnnotation("bounding_box must be a list of x, y, width and height")
+    x, y, width, height = (finite(share, "a number of bounding_box") for share in shares)
+    left, top = x * size.width_px, y * size.height_px
+    box = box_from_corners(left, top, left + width * size.width_px, top + height * size.height_px)
+    return Annotation(
+        label=label, score=None if score is None else finite(score, "confidence"), box=box
+    )

@@ -1,0 +1,36 @@
+"""Runs of zeros and ones by turns, the first of zeros: what the encodings of masks share."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from seewhy.annotations.annotation import MaskArray
+from seewhy.errors import InvalidAnnotation
+
+
+def encode_runs(flat: MaskArray) -> list[int]:
+    """Return the lengths of the runs of `(pixels,)`; the first is 0 if the first pixel is set."""
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    lengths: list[int] = np.diff(edges, prepend=0, append=flat.size).tolist()
+    return [0, *lengths] if flat.size and flat[0] else lengths
+
+
+def decode_runs(lengths: Sequence[object], pixels: int) -> MaskArray:
+    """Return the pixels `(pixels,)`.
+
+    Raises `InvalidAnnotation` unless the lengths are integers from 0 on that sum up to `pixels`;
+    nothing is allocated for others.
+    """
+    runs = [whole(length, "a run of a mask") for length in lengths]
+    if sum(runs) != pixels:
+        raise InvalidAnnotation(f"the runs of the mask have {sum(runs)} pixels, not {pixels}")
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+
+
+def whole(value: object, name: str) -> int:
+    """Return an integer from 0 on. Raises `InvalidAnnotation` for anything else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidAnnotation(f"{name} must be an integer from 0 on")
+    return value

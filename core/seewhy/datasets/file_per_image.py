@@ -1,0 +1,66 @@
+"""Formats with a file of annotations for each image: YOLO and Pascal VOC."""
+
+import json
+from pathlib import Path
+
+from seewhy.annotations.pascal_voc import encode_voc
+from seewhy.annotations.yolo import encode_yolo
+from seewhy.datasets.dataset import DatasetItem, DatasetWriter
+from seewhy.datasets.options import Shape
+
+
+class YoloWriter(DatasetWriter):
+    """`labels/NAME.txt` for each image, and `data.yaml` with the classes."""
+
+    shapes = (Shape.BOX, Shape.POLYGON)
+
+    def finish(self) -> None:
+        """Write `data.yaml`. Training and validation name the same images: divide them."""
+        # Strings of JSON are strings of YAML.
+        names = [f"  {n}: {json.dumps(label)}" for n, label in enumerate(self._classes.labels)]
+        head = ["path: .", "train: images", "val: images", "names:" if names else "names: {}"]
+        with self._create("data.yaml") as file:
+            file.write("\n".join([*head, *names]) + "\n")
+
+    def _add(self, item: DatasetItem) -> None:
+        for annotation in item.regions:
+            self._classes.number(annotation.label)
+        with self._create(f"labels/{Path(item.name).stem}.txt") as file:
+            file.write(
+                encode_yolo(
+                    item.regions,
+                    item.size,
+                    indices=self._classes.indices,
+                    polygons=self._shape is Shape.POLYGON,
+                )
+            )
+
+
+class VocWriter(DatasetWriter):
+    """`Annotations/NAME.xml` for each image, the images, and lists of both."""
+
+    shapes = (Shape.BOX,)
+    image_folder = "JPEGImages"
+
+    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
+        super().__init__(folder, shape=shape, image_url=image_url)
+        self._names: list[str] = []
+
+    def finish(self) -> None:
+        """Write `labelmap.txt`, as CVAT reads it, and the list of images that belong to the set."""
+        with self._create("labelmap.txt") as file:
+            file.write("# label:color_rgb:parts:actions\nbackground:::\n")
+            file.writelines(f"{label}:::\n" for label in self._classes.labels)
+        with self._create("ImageSets/Main/default.txt") as file:
+            file.writelines(f"{name}\n" for name in self._names)
+
+    def _add(self, item: DatasetItem) -> None:
+        for annotation in item.regions:
+            self._classes.number(annotation.label)
+        stem = Path(item.name).stem
+        self._names.append(stem)
+        with self._create(f"Annotations/{stem}.xml") as file:
+            file.write('<?xml version="1.0" encoding="utf-8"?>\n')
+            file.write(
+                encode_voc(item.regions, folder=self.image_folder, name=item.name, size=item.size)
+            )

@@ -1,0 +1,223 @@
+"""`seewhy export` writes a batch of a real API with a stub worker in each format."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from annotation_strategies import numbers_of
+from images import encoded, gradient
+from optionals import present
+from seewhy.annotations.annotation import ImageSize
+from seewhy.annotations.coco.objects import decode_object
+from seewhy.annotations.cvat.xml_images import decode_images
+from seewhy.annotations.fiftyone import decode_detection
+from seewhy.annotations.label_studio.results import decode_result
+from seewhy.annotations.pascal_voc import decode_voc
+from seewhy.annotations.yolo import decode_yolo
+from seewhy.cli.app import app
+from seewhy.client import Client, Item, MapRegions
+from servers.process_cluster import running_api
+from servers.scripted import Response, scripted
+from servers.valkey import RedisServer
+
+NAMES = ["00000-cat.png", "00001-my-dog.png"]
+SIZE = ImageSize(40, 24)
+IMAGES = [gradient(40, 24), gradient(40, 24).transpose(Image.Transpose.FLIP_TOP_BOTTOM)]
+
+
+@pytest.fixture(scope="module")
+def url(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_api(valkey, tmp_path_factory.mktemp("export")) as cluster:
+        cluster.start_stub_worker()
+        yield cluster.url
+
+
+@pytest.fixture(scope="module")
+def batch(url: str) -> str:
+    """Two images with two targets, and a file that is no image."""
+    cat, dog = (encoded(image, "PNG") for image in IMAGES)
+    items = [Item(cat, key="cat.jpg"), Item(dog, key="my dog"), Item(b"text", key="text")]
+    with Client(url) as client:
+        created = client.batches.create(items, targets=[2, 5])
+        return client.batches.wait(created, timeout_s=60).id
+
+
+@pytest.fixture(scope="module")
+def regions(url: str, batch: str) -> list[list[MapRegions]]:
+    """The regions of each image, of both targets."""
+    with Client(url) as client:
+        explanations = [item.explanation for item in client.batches.results(batch)]
+        return [
+            [client.regions(one, target=target) for target in range(2)]
+            for one in explanations
+            if one
+        ]
+
+
+def export(url: str, batch: str, out: Path, *options: str) -> Result:
+    arguments = ["export", batch, "--out", str(out), "--url", url, *options]
+    return CliRunner().invoke(app, arguments)
+
+
+def unwrapped(text: str) -> str:
+    """Return the words of a message without the frame around it."""
+    return " ".join(text.replace("│", " ").split())
+
+
+def boxes(regions: list[MapRegions]) -> list[list[float]]:
+    return [list(dict(region.box).values()) for one in regions for region in one.regions]
+
+
+def labels(regions: list[list[MapRegions]]) -> list[str]:
+    return [one.target.label for one in regions[0]]
+
+
+def assert_images(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == NAMES
+    for name, image in zip(NAMES, IMAGES, strict=True):
+        assert (np.asarray(Image.open(folder / name)) == np.asarray(image)).all()
+
+
+def test_coco_is_read_by_pycocotools_and_failures_are_listed(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
+) -> None:
+    run = export(url, batch, tmp_path, "--format", "coco")
+    assert run.exit_code == 1, run.output
+    assert "2 text: " in run.stderr
+    assert "1 of 3 items failed" in run.stderr
+    assert_images(tmp_path / "images")
+    file = json.loads((tmp_path / "annotations.json").read_text("utf-8"))
+    assert [image["file_name"] for image in file["images"]] == NAMES
+    categories = {one["id"]: one["name"] for one in file["categories"]}
+    assert list(categories.items()) == list(enumerate(labels(regions), start=1))
+    found = [(n, one) for n, both in enumerate(regions, start=1) for one in both]
+    assert len(file["annotations"]) == len(found)
+    for fields, (image_id, expected) in zip(file["annotations"], found, strict=True):
+        decoded = decode_object(fields, SIZE, labels=categories)
+        (region,) = expected.regions
+        assert (fields["image_id"], decoded.label) == (image_id, expected.target.label)
+        assert decoded.box == region.box
+        assert int(present(decoded.mask).sum()) == fields["area"] == region.area_px
+        assert decoded.score == pytest.approx(present(expected.target.probability))
+
+
+@pytest.mark.parametrize("shape", ["polygon", "box"])
+def test_coco_holds_polygons_and_boxes(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path, shape: str
+) -> None:
+    export(url, batch, tmp_path, "--format", "coco", "--shape", shape)
+    objects = json.loads((tmp_path / "annotations.json").read_text("utf-8"))["annotations"]
+    assert [one["bbox"] for one in objects] == [box for one in regions for box in boxes(one)]
+    assert all(bool(one["segmentation"]) == (shape == "polygon") for one in objects)
+
+
+def test_cvat_has_masks_and_the_list_of_labels(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
+) -> None:
+    export(url, batch, tmp_path, "--format", "cvat")
+    assert_images(tmp_path / "images")
+    decoded = decode_images((tmp_path / "annotations.xml").read_text("utf-8"))
+    for name, found in zip(NAMES, regions, strict=True):
+        areas = [region.area_px for one in found for region in one.regions]
+        assert [int(present(one.mask).sum()) for one in decoded[name]] == areas
+    classes = json.loads((tmp_path / "labels.json").read_text("utf-8"))
+    assert [one["name"] for one in classes] == labels(regions)
+
+
+def test_label_studio_has_tasks_with_predictions_and_the_configuration(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
+) -> None:
+    export(
+        url, batch, tmp_path, "--format", "label-studio", "--shape", "box",
+        "--image-url", "https://images.example/",
+    )  # fmt: skip
+    tasks = json.loads((tmp_path / "tasks.json").read_text("utf-8"))
+    assert [task["data"] for task in tasks] == [
+        {"image": f"https://images.example/{name}"} for name in NAMES
+    ]
+    for task, found in zip(tasks, regions, strict=True):
+        (prediction,) = task["predictions"]
+        decoded = [one for result in prediction["result"] for one in decode_result(result)]
+        assert [one.label for one in decoded[:2]] == labels(regions)
+        placed = [numbers_of(one) for one in decoded[2:]]
+        assert placed == [pytest.approx(box) for box in boxes(found)]
+        ids = [result["id"] for result in prediction["result"]]
+        assert len(set(ids)) == len(ids)
+    config = (tmp_path / "labeling_config.xml").read_text("utf-8")
+    assert all(f'<Label value="{label}" />' in config for label in labels(regions))
+
+
+def test_yolo_has_a_file_for_each_image_and_the_classes(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
+) -> None:
+    export(url, batch, tmp_path, "--format", "yolo")
+    assert_images(tmp_path / "images")
+    data = yaml.safe_load((tmp_path / "data.yaml").read_text("utf-8"))
+    assert data["names"] == dict(enumerate(labels(regions)))
+    for name, found in zip(NAMES, regions, strict=True):
+        text = (tmp_path / "labels" / name).with_suffix(".txt").read_text("utf-8")
+        decoded = decode_yolo(text, SIZE, labels=labels(regions))
+        assert [numbers_of(one) for one in decoded] == [
+            pytest.approx(box, abs=1e-4) for box in boxes(found)
+        ]
+
+
+def test_pascal_voc_has_a_file_for_each_image(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
+) -> None:
+    export(url, batch, tmp_path, "--format", "voc")
+    assert_images(tmp_path / "JPEGImages")
+    classes = (tmp_path / "labelmap.txt").read_text("utf-8").splitlines()[1:]
+    assert classes == ["background:::", *(f"{label}:::" for label in labels(regions))]
+    for name, found in zip(NAMES, regions, strict=True):
+        text = (tmp_path / "Annotations" / name).with_suffix(".xml").read_text("utf-8")
+        size, decoded = decode_voc(text)
+        assert (size, [numbers_of(one) for one in decoded]) == (SIZE, boxes(found))
+
+
+def test_fiftyone_has_boxes_with_scores_and_heatmaps(
+    url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
+) -> None:
+    export(url, batch, tmp_path, "--format", "fiftyone")
+    assert_images(tmp_path / "data")
+    file = json.loads((tmp_path / "labels.json").read_text("utf-8"))
+    assert file["classes"] == labels(regions)
+    for name, found in zip(NAMES, regions, strict=True):
+        decoded = [decode_detection(one, SIZE) for one in file["labels"][Path(name).stem]]
+        assert [numbers_of(one) for one in decoded] == [pytest.approx(box) for box in boxes(found)]
+        heatmap = Image.open(tmp_path / "heatmaps" / name)
+        assert (heatmap.mode, heatmap.size) == ("L", (40, 24))
+        assert np.asarray(heatmap).max() > 200
+
+
+def test_mistakes_are_refused_before_anything_is_written(
+    url: str, batch: str, tmp_path: Path
+) -> None:
+    run = export(url, batch, tmp_path / "new", "--format", "voc", "--shape", "mask")
+    assert (run.exit_code, "voc cannot hold a mask" in unwrapped(run.stderr)) == (2, True)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a.txt").touch()
+    run = export(url, batch, tmp_path / "kept", "--format", "coco")
+    assert (run.exit_code, "is not empty" in unwrapped(run.stderr)) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_batch_that_runs_is_refused(tmp_path: Path) -> None:
+    counts = ["total", "waiting", "refused", "queued", "running", "succeeded", "failed"]
+    running = {
+        "id": "b",
+        "status": "running",
+        "counts": dict.fromkeys([*counts, "cancelled", "expired"], 0) | {"total": 3, "queued": 2},
+        "links": {"self": "/v1/batches/b"},
+    }
+    with scripted(Response(200, running)) as server:
+        run = export(server.url, "b", tmp_path / "new", "--format", "coco")
+    assert run.exit_code == 2
+    assert "the batch is running: 1 of 3 items have ended" in unwrapped(run.stderr)
+    assert not (tmp_path / "new").exists()
