@@ -8,6 +8,7 @@ import copy
 from typing import Any
 
 from seewhy_api.openapi.examples import IMAGE_FOLDER
+from seewhy_api.routes.label_studio_operations import LABEL_CONFIG
 
 REQUESTS = (
     "ExplanationRequest",
@@ -50,6 +51,13 @@ def narrow_document(
             ]
         }
     schemas["ImageFolder"]["properties"]["image_prefix"] = {"enum": [IMAGE_FOLDER["image_prefix"]]}
+    schemas["SetupRequest"]["properties"] |= {
+        "schema": {"enum": [LABEL_CONFIG]},
+        "extra_params": {"enum": [None, "", '{"wait_s": 0}']},
+    }
+    schemas["PredictRequest"]["properties"]["label_config"] = {"enum": [LABEL_CONFIG]}
+    predict = narrowed["paths"]["/label-studio/predict"]["post"]["requestBody"]
+    predict["content"]["application/json"].pop("examples")  # their image would wait for a worker
     for name in ("KnownImage", "KnownImageSubmission"):
         schemas[name]["properties"]["image_id"] = {"enum": [image_id]}
     for name in ("Base64Image", "Base64Submission"):

@@ -49,6 +49,7 @@ from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint
 from seewhy_api.routes.images import create_images_blueprint
 from seewhy_api.routes.keys import create_keys_blueprint
+from seewhy_api.routes.label_studio import create_label_studio_blueprint
 from seewhy_api.routes.models import create_models_blueprint
 from seewhy_api.routes.results import create_results_blueprint
 from seewhy_api.streaming.event_feed import EventFeed
@@ -281,6 +282,7 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
         create_results_blueprint,
         create_models_blueprint,
         create_keys_blueprint,
+        create_label_studio_blueprint,
         create_health_blueprint,
     ):
         flask.register_blueprint(create_blueprint(deps))

@@ -149,6 +149,16 @@ class Settings(Limits):
         "comma-separated.",
     )
 
+    label_studio_url: str | None = Field(
+        None,
+        pattern=r"^https?://[a-z0-9_.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$",
+        description="The URL of a Label Studio whose uploaded images may be read. Give it together "
+        "with its API key.",
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        None, description="A personal access token or a legacy token of a user of Label Studio."
+    )
+
     @model_validator(mode="after")
     def _check_key_pair(self) -> Self:
         if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):

@@ -27,6 +27,7 @@ from seewhy.webhook_secrets import generate_secret
 from seewhy_api import app
 from seewhy_api.app import Api, create_api
 from seewhy_api.http.auth import required_scopes
+from seewhy_api.routes.label_studio_operations import LABEL_CONFIG
 from seewhy_api.routes.models import create_models_blueprint
 from servers.valkey import RedisServer
 
@@ -68,6 +69,11 @@ MATRIX: Mapping[str, Row] = {
     "GET /v1/models/<name>": Row((), other_tenant=200),
     "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
     "POST /v1/keys/<key_id>/revoke": Row((Scope.ADMIN,)),
+    "GET /label-studio/health": Row(None, other_tenant=200),
+    "POST /label-studio/webhook": Row(None, other_tenant=200),
+    "GET /label-studio/versions": Row((), other_tenant=200),
+    "POST /label-studio/setup": Row((Scope.SUBMIT,), other_tenant=200),
+    "POST /label-studio/predict": Row((Scope.SUBMIT, Scope.READ), other_tenant=200),
     "GET /healthz": Row(None, other_tenant=200),
     "GET /readyz": Row(None, other_tenant=200),
     "GET /openapi.json": Row(None, other_tenant=200),
@@ -76,6 +82,13 @@ MATRIX: Mapping[str, Row] = {
 }
 """Method and URL rule → what the route answers."""
 
+LABEL_STUDIO_BODIES = {
+    "POST /label-studio/setup": {"schema": LABEL_CONFIG},
+    "POST /label-studio/predict": {
+        "label_config": LABEL_CONFIG,
+        "tasks": [{"id": 1, "data": {"image": "s3://none/cat.jpg"}}],
+    },
+}
 ADDRESSES = count(1)
 CREDENTIALS = (
     "no key", "malformed", "wrong scheme", "in the query", "wrong secret", "unknown id", "revoked",
@@ -201,6 +214,8 @@ def send(
         options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
     if route == "POST /v1/batches":
         options |= {"data": ndjson([item(cat)]), "content_type": "application/x-ndjson"}
+    if route in LABEL_STUDIO_BODIES:
+        options["json"] = LABEL_STUDIO_BODIES[route]
     address = f"127.1.1.{next(ADDRESSES)}"  # one address may fail only so often
     return client.open(path, method=method, environ_base={"REMOTE_ADDR": address}, **options)
 

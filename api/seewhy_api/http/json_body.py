@@ -53,6 +53,8 @@ def parse_json(text: bytes | str) -> Any:
         refuse_json(f"{error.msg.rstrip(':')} at line {error.lineno}, column {error.colno}")
     except RecursionError:
         refuse_json(f"it is nested more than {MAX_DEPTH} levels deep")
+    except ValidationError:  # a ValueError, too
+        raise
     except ValueError:  # json's message speaks of Python
         refuse_json("a number has too many digits")
     mistakes = list(_mistakes(value))

@@ -22,6 +22,7 @@ TAGS = {
     "batches": "Submit many images at once and follow them together.",
     "results": "Maps, images drawn from them, and their regions.",
     "catalog": "The models, and the methods of each.",
+    "label-studio": "The ML backend of Label Studio.",
     "keys": "API keys, for keys with the scope `admin`.",
     "service": "The state and the description of the service.",
 }

@@ -9,6 +9,7 @@ from seewhy.imaging import codecs
 from seewhy.imaging.arrays import ImageArray, MapArray
 from seewhy.imaging.geometry import crop_and_resize, fitted_size, scaled_rectangle
 from seewhy.imaging.pixel_budget import encoding_cost, pixel_cost
+from seewhy.imaging.regions.description import describe_regions
 from seewhy.imaging.regions.segmentation import Segmentation
 from seewhy.imaging.regions.threshold import evidence_threshold
 from seewhy.imaging.rendering.classic import classic_overlay
@@ -135,21 +136,13 @@ def find_regions(stored: StoredResult, options: RegionOptions) -> MapRegions:
     signed, canvas = stored.read_maps()[index], Canvas.of(stored)
     with stored.deps.pixels.reserve(canvas.pixels):
         segmentation = _segment(signed, stored, options, canvas)
-        return MapRegions(
-            image_width_px=result.image_width_px,
-            image_height_px=result.image_height_px,
-            covers=result.covers,
-            method=result.method,
-            layer=result.layer,
-            map=index,
-            target=result.targets[index].score,
-            verdict=result.targets[index].verdict,
-            polarity=options.polarity,
+        return describe_regions(
+            segmentation,
+            result,
+            index=index,
             rule=options.threshold or stored.job.threshold,
-            threshold=segmentation.threshold,
-            maximum=segmentation.maximum,
-            found=segmentation.found,
-            regions=segmentation.outlined_regions(options.components),
+            polarity=options.polarity,
+            components=options.components,
         )
 
 

@@ -11,6 +11,7 @@ jobs/<year>/<month>/<day>/<hour>/<batch id>.final.json      its outcome
 results/<job id>/<fence>/<name>             what a worker wrote under one claim
 ledger/epoch                                which ledger holds the jobs of this store
 keys/<key id>.json                          the record of an API key
+label-studio/<tenant digest>/<sha256>.json  what a project of Label Studio has set up
 ```
 
 Writers check their arguments, so no key leaves its folder. Parsers return None for any key that
@@ -34,6 +35,7 @@ JOBS_FOLDER = "jobs"
 RESULTS_FOLDER = "results"
 
 KEYS_FOLDER = "keys"
+LABEL_STUDIO_FOLDER = "label-studio"
 EPOCH_KEY = "ledger/epoch"
 """Like the API keys, outside the folders that expire."""
 
@@ -85,8 +87,17 @@ def image_key(image_id: str, *, tenant: str) -> str:
     """Return the key of an image that a tenant has sent. Raises `ValueError` for another id."""
     if not is_image_id(image_id):
         raise ValueError(f"Not the id of an image: {image_id!r}")
-    tenant_digest = hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_DIGITS]
-    return f"{IMAGES_FOLDER}/{tenant_digest}/{image_id}"
+    return f"{IMAGES_FOLDER}/{_tenant_digest(tenant)}/{image_id}"
+
+
+def _tenant_digest(tenant: str) -> str:
+    return hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_DIGITS]
+
+
+def label_studio_key(name: str, *, tenant: str) -> str:
+    """Return the key of a document about Label Studio, which may have any name."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{LABEL_STUDIO_FOLDER}/{_tenant_digest(tenant)}/{digest}.json"
 
 
 def image_id_of(key: str) -> str:

@@ -1,0 +1,1 @@
+"""The ML backend of Label Studio: its label configs, its tasks, and predictions for them."""

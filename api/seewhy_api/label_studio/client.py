@@ -1,0 +1,195 @@
+"""Requests to the one Label Studio that the operator has configured, with its token."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_network
+from typing import Any
+from urllib.parse import quote, unquote
+
+from seewhy.errors import ImageTooLarge, ImageUnreachable, SeewhyError
+from seewhy.schemas.http_url import HttpUrl, parse_http_url
+from seewhy_api.outgoing.deadline import Deadline
+from seewhy_api.outgoing.exchange import Answer, Exchange, NoAnswer
+
+MAX_ANSWER_BYTES = 50_000_000
+"""Of an answer that is not an image: the predictions of one task."""
+
+_IMAGE_PATHS = ("/data/", "/tasks/")
+_URI_CHARACTERS = "/%?=&:@!$'()*+,;~"
+
+_ANY_NETWORK = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+"""The operator chose the host. Metadata services stay out of reach."""
+
+
+class LabelStudioError(SeewhyError):
+    """Label Studio gave no answer, or not the expected one."""
+
+    code = "label_studio_unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status and a complete body."""
+
+    status: int
+    body: bytes
+
+
+class LabelStudioClient:
+    """Thread-safe. Each request ends within `timeout_s`; no redirect is followed."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None,
+        timeout_s: float,
+        exchange: Exchange | None = None,
+    ) -> None:
+        """Use the Label Studio at `url`.
+
+        `api_key` is a personal access token, which is exchanged for access tokens, or a legacy
+        token.
+        """
+        self._base = parse_http_url(url)
+        self._path = self._base.target.rstrip("/")
+        self._api_key = api_key
+        self._timeout_s = timeout_s
+        self._exchange = exchange or Exchange(networks=_ANY_NETWORK)
+        self._lock = threading.Lock()
+        self._access_token: str | None = None
+
+    def path_of(self, reference: str) -> str | None:
+        """Return the path of an image on this Label Studio; None if it is elsewhere.
+
+        Only files and their redirects have such paths, so that no task reads the API.
+        """
+        if reference.startswith("/"):
+            reference = self._base.origin + self._path + quote(reference, safe=_URI_CHARACTERS)
+        try:
+            url = parse_http_url(reference)
+        except ValueError:
+            return None
+        path = url.target.removeprefix(self._path)
+        if url.origin != self._base.origin or not path.startswith(_IMAGE_PATHS):
+            return None
+        return None if ".." in unquote(path.partition("?")[0]).split("/") else url.target
+
+    def read_image(self, path: str, *, legacy_token: str | None, max_bytes: int) -> bytes:
+        """Read an image with the own key, and if that is refused with `legacy_token`.
+
+        Raises `ImageUnreachable` and `ImageTooLarge`.
+        """
+        try:
+            reply = self._get_image(path, legacy_token, max_bytes)
+        except LabelStudioError as error:
+            raise ImageUnreachable(f"The image of the task: {error}") from error
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            raise ImageUnreachable(
+                "Label Studio refuses the token (401). The operator sets "
+                "SEEWHY_LABEL_STUDIO_API_KEY to a personal access token."
+            )
+        if reply.status != HTTPStatus.OK:
+            raise ImageUnreachable(f"Label Studio answered {reply.status} for the image.")
+        return reply.body
+
+    def _get_image(self, path: str, legacy_token: str | None, max_bytes: int) -> Reply:
+        reply = None
+        if self._api_key:
+            reply = self.request("GET", path, max_bytes=max_bytes)
+            if reply.status != HTTPStatus.UNAUTHORIZED:
+                return reply
+        if legacy_token:
+            return self._send("GET", path, _legacy(legacy_token), max_bytes=max_bytes)
+        return reply or self._send("GET", path, {}, max_bytes=max_bytes)
+
+    def request(
+        self, method: str, path: str, *, body: Any = None, max_bytes: int = MAX_ANSWER_BYTES
+    ) -> Reply:
+        """Send a request with the own key, once more with a new access token after a 401.
+
+        Raises `LabelStudioError`, and `ImageTooLarge` for an answer of more than `max_bytes`.
+        """
+        reply = self._send(method, path, self._authorization(), body=body, max_bytes=max_bytes)
+        if reply.status == HTTPStatus.UNAUTHORIZED and self._is_personal:
+            headers = self._authorization(renew=True)
+            reply = self._send(method, path, headers, body=body, max_bytes=max_bytes)
+        return reply
+
+    @property
+    def _is_personal(self) -> bool:
+        """Whether the key is a personal access token: a JWT, unlike a legacy token."""
+        return (self._api_key or "").count(".") == 2
+
+    def _authorization(self, *, renew: bool = False) -> dict[str, str]:
+        if not self._api_key:
+            return {}
+        if not self._is_personal:
+            return _legacy(self._api_key)
+        with self._lock:
+            if renew or self._access_token is None:
+                self._access_token = self._refresh(self._api_key)
+            return {"Authorization": f"Bearer {self._access_token}"}
+
+    def _refresh(self, personal_token: str) -> str:
+        path = f"{self._path}/api/token/refresh"
+        reply = self._send("POST", path, {}, body={"refresh": personal_token})
+        if reply.status != HTTPStatus.OK:
+            raise LabelStudioError(
+                f"Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY ({reply.status})."
+            )
+        access = parse_object(reply).get("access")
+        if not isinstance(access, str) or not access.isascii():
+            raise LabelStudioError("Label Studio returned no access token.")
+        return access
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        *,
+        body: Any = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Reply:
+        sent = None if body is None else json.dumps(body).encode()
+        typed = {**headers, "Content-Type": "application/json"} if sent else headers
+        with self._open(method, path, typed, sent) as answer:
+            received = bytearray()
+            for chunk in answer.chunks():
+                received += chunk
+                if len(received) > max_bytes:
+                    raise ImageTooLarge(f"the image has more than {max_bytes} bytes, the limit")
+            return Reply(answer.status, bytes(received))
+
+    @contextmanager
+    def _open(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> Iterator[Answer]:
+        url = HttpUrl(self._base.scheme, self._base.host, self._base.port, path)
+        try:
+            with self._exchange.send(
+                method, url, headers=headers, body=body, deadline=Deadline(self._timeout_s)
+            ) as answer:
+                yield answer
+        except NoAnswer as error:
+            raise LabelStudioError(f"Label Studio does not answer: {error}") from error
+
+
+def parse_object(reply: Reply) -> dict[str, Any]:
+    """Parse a JSON object. Raises `LabelStudioError`."""
+    try:
+        value = json.loads(reply.body)
+    except (ValueError, RecursionError) as error:
+        raise LabelStudioError("Label Studio did not answer with JSON.") from error
+    if not isinstance(value, dict):
+        raise LabelStudioError("Label Studio did not answer with a JSON object.")
+    return value
+
+
+def _legacy(token: str) -> dict[str, str]:
+    return {"Authorization": f"Token {token}"}

@@ -1,0 +1,68 @@
+"""The options of a project: the extra parameters of its ML backend in Label Studio."""
+
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from seewhy.errors import InvalidRequest
+from seewhy.schemas.base_models import StrictModel
+from seewhy.schemas.regions import DEFAULT_THRESHOLD, MAX_REGIONS, Threshold
+from seewhy.schemas.request import MethodName
+from seewhy.schemas.targets import ClassNameOrIndex
+from seewhy_api.http.json_body import parse_json
+from seewhy_api.http.problems import describe, mistakes_of
+
+MAX_WAIT_S = 30.0
+MAX_ALIASES = 10_000
+ANY_CLASS = "*"
+
+_Classes = ClassNameOrIndex | Annotated[tuple[ClassNameOrIndex, ...], Field(min_length=1)]
+
+
+class BackendOptions(StrictModel):
+    """What a project may choose. Unknown fields are refused."""
+
+    model: str | None = Field(
+        None, description="A model name from /v1/models. Default: the server's default model."
+    )
+    method: MethodName = Field("gradcam", description="The explanation method.")
+    layer: str | None = Field(
+        None, description="A layer of the model. Default: the model's target layer."
+    )
+    threshold: Threshold = Field(
+        DEFAULT_THRESHOLD,
+        description="The smallest evidence of a region: a fraction of the maximum, `otsu`, or a "
+        "percentile of the map's cells such as `p90`.",
+    )
+    components: int = Field(
+        1, strict=True, ge=1, le=MAX_REGIONS, description="How many regions to mark, largest first."
+    )
+    wait_s: float = Field(
+        8.0,
+        ge=0,
+        le=MAX_WAIT_S,
+        strict=True,
+        description="How many seconds a request for predictions may wait for them.",
+    )
+    alias: dict[str, _Classes] = Field(
+        default_factory=dict,
+        max_length=MAX_ALIASES,
+        description="Label → the class that it stands for, by name or index, or several. `*` "
+        "stands for every class.",
+    )
+
+    def classes_of(self, label: str) -> tuple[str | int, ...]:
+        """Return the classes that a label stands for besides those of its own name."""
+        classes = self.alias.get(label, ())
+        return classes if isinstance(classes, tuple) else (classes,)
+
+
+def parse_options(text: str | None) -> BackendOptions:
+    """Parse the extra parameters, a JSON object or nothing. Raises `InvalidRequest`."""
+    if not (text or "").strip():
+        return BackendOptions()
+    try:
+        return BackendOptions.model_validate(parse_json(text or ""))
+    except ValidationError as error:
+        mistakes = describe(mistakes_of(error))
+        raise InvalidRequest(f"The extra parameters of the ML backend: {mistakes}.") from error

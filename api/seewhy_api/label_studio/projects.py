@@ -1,0 +1,127 @@
+"""What each project of Label Studio has set up: its options, and a token for its images.
+
+Label Studio sends them with `/setup` only, to any process of the API, and expects an answer in a
+second. So a process remembers them at once, and writes the options to the object store later.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from seewhy.errors import ObjectNotFound, StoreUnavailable
+from seewhy.schemas.base_models import StoredModel
+from seewhy.storage.keys import label_studio_key
+from seewhy.storage.port import ObjectStore
+from seewhy_api.label_studio.options import BackendOptions
+
+MAX_PROJECTS = 1_000
+"""How many projects a process remembers; the store has them all."""
+MAX_AGE_S = 10.0
+"""For how long a process believes what it remembers: another one may know better."""
+
+_log = logging.getLogger(__name__)
+
+
+class ProjectDocument(StoredModel):
+    """The options of a project, as the object store keeps them."""
+
+    options: BackendOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What is known of a project."""
+
+    options: BackendOptions
+    version: str | None = None
+    """The model version that the latest setup of this process was told."""
+    token: str | None = None
+    """The legacy token of the latest setup of this process. It is never written anywhere."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    project: Project
+    set_at_s: float
+    is_written: bool
+
+
+class Projects:
+    """The projects of one process, shared by its threads."""
+
+    def __init__(self, store: ObjectStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep the options in `store`."""
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._writing: set[tuple[str, str]] = set()
+        """The projects that wait to be written."""
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="label-studio")
+
+    def remember(self, name: str, project: Project, *, tenant: str) -> None:
+        """Remember a project at once, and write changed options later. Never blocks."""
+        key, options = (tenant, name), project.options
+        with self._lock:
+            known = self._entries.pop(key, None)
+            is_written = known is not None and known.project.options == options and known.is_written
+            self._entries[key] = _Entry(project, self._clock(), is_written)
+            if len(self._entries) > MAX_PROJECTS:
+                self._entries.popitem(last=False)
+            if is_written or len(self._writing) >= MAX_PROJECTS or key in self._writing:
+                return
+            self._writing.add(key)
+        self._writer.submit(self._write, key)
+
+    def versions(self, *, tenant: str) -> tuple[str, ...]:
+        """Return the model versions of the projects that this process remembers, latest first."""
+        with self._lock:
+            entries = [each for (owner, _), each in self._entries.items() if owner == tenant]
+        versions = (entry.project.version for entry in reversed(entries))
+        return tuple(dict.fromkeys(version for version in versions if version))
+
+    def read(self, name: str, *, tenant: str) -> Project:
+        """Return a project; one that was never set up has default options.
+
+        Raises `StoreUnavailable` when only the store can know it.
+        """
+        with self._lock:
+            entry = self._entries.get((tenant, name))
+        if entry and self._clock() - entry.set_at_s < MAX_AGE_S:
+            return entry.project
+        try:
+            stored = self._store.get(_key(tenant, name))
+        except ObjectNotFound:
+            return entry.project if entry else Project(BackendOptions())
+        except StoreUnavailable:
+            if entry:
+                return entry.project
+            raise
+        options = ProjectDocument.model_validate_json(stored).options
+        return replace(entry.project, options=options) if entry else Project(options)
+
+    def wait(self) -> None:
+        """Return once everything remembered so far is written, or could not be."""
+        self._writer.submit(lambda: None).result()
+
+    def _write(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            self._writing.discard(key)
+            entry = self._entries.get(key)
+        if entry is None:
+            return
+        body = ProjectDocument(options=entry.project.options).model_dump_json().encode()
+        try:
+            self._store.put(_key(*key), body, content_type="application/json")
+        except StoreUnavailable as error:
+            _log.warning("Cannot store the options of a Label Studio project: %s", error)
+            return
+        entry.is_written = True
+
+
+def _key(tenant: str, name: str) -> str:
+    return label_studio_key(f"project {name}", tenant=tenant)

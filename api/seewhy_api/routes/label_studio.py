@@ -1,0 +1,132 @@
+"""The ML backend of Label Studio: its health, its setup, and predictions for tasks."""
+
+from flask import Blueprint, Response, jsonify, request
+
+from seewhy.access.records import Scope
+from seewhy_api.http.auth import current_caller, public, request_context, requires
+from seewhy_api.label_studio.client import LabelStudioClient
+from seewhy_api.label_studio.options import parse_options
+from seewhy_api.label_studio.prediction import PredictionBuilder
+from seewhy_api.label_studio.predictor import Predictions, Predictor
+from seewhy_api.label_studio.projects import Project, Projects
+from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
+from seewhy_api.label_studio.task_images import TaskImages
+from seewhy_api.openapi.declarations import describe
+from seewhy_api.routes import label_studio_operations as operations
+from seewhy_api.routes.dependencies import Dependencies
+from seewhy_api.routes.label_studio_operations import (
+    FailedTask,
+    Health,
+    Predicted,
+    Received,
+    SetUp,
+    Versions,
+)
+
+
+def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
+    """Create the blueprint of `/label-studio`, the URL of the backend in Label Studio."""
+    blueprint = Blueprint("label_studio", __name__, url_prefix="/label-studio")
+    projects = Projects(deps.store)
+    predictor = _create_predictor(deps, projects)
+    _add_state(blueprint, projects)
+    _add_setup(blueprint, predictor, projects)
+    _add_predict(blueprint, predictor)
+    return blueprint
+
+
+def _create_predictor(deps: Dependencies, projects: Projects) -> Predictor:
+    settings = deps.settings
+    client = None
+    if settings.label_studio_url:
+        key = settings.label_studio_api_key
+        client = LabelStudioClient(
+            settings.label_studio_url,
+            api_key=key.get_secret_value() if key else None,
+            timeout_s=settings.image_url_timeout_s,
+        )
+    return Predictor(
+        catalog=deps.catalog,
+        default_model=settings.default_model,
+        submit_service=deps.submit_service,
+        read_job=lambda job_id, wait_s: deps.long_poll.read_job(job_id, wait_s=wait_s),
+        images=TaskImages(client, max_bytes=settings.max_upload_bytes),
+        predictions=PredictionBuilder(store=deps.store, pixels=deps.pixels),
+        projects=projects,
+    )
+
+
+def _add_state(blueprint: Blueprint, projects: Projects) -> None:
+    @blueprint.get("/health")
+    @public
+    @describe(operations.HEALTH)
+    def health() -> Response:
+        """Answer at once while the process serves requests, whatever its servers do.
+
+        Label Studio waits one second for it.
+        """
+        return jsonify(Health().model_dump())
+
+    @blueprint.get("/versions")
+    @requires()
+    @describe(operations.VERSIONS)
+    def versions() -> Response:
+        """List the model versions of the projects that were set up lately, the latest first."""
+        body = Versions(versions=projects.versions(tenant=request_context().tenant))
+        return jsonify(body.model_dump())
+
+    @blueprint.post("/webhook")
+    @public
+    @describe(operations.WEBHOOK)
+    def receive_webhook() -> Response:
+        """Ignore an event of Label Studio, which creates a webhook for each backend.
+
+        Models are not trained in Label Studio.
+        """
+        return jsonify(Received().model_dump())
+
+
+def _add_setup(blueprint: Blueprint, predictor: Predictor, projects: Projects) -> None:
+    @blueprint.post("/setup")
+    @requires(Scope.SUBMIT)
+    @describe(operations.SETUP)
+    def setup() -> Response:
+        """Check the label config and the extra parameters of a project, and remember the latter.
+
+        Answers with the model version, which changes with everything that predictions depend on.
+        `access_token` is used for images of the configured Label Studio only.
+        """
+        sent = SetupRequest.model_validate_json(request.get_data(cache=False))
+        view = predictor.view(sent.label_config, parse_options(sent.extra_params))
+        project = Project(view.options, view.version, sent.access_token)
+        projects.remember(sent.project, project, tenant=request_context().tenant)
+        body = SetUp(model_version=view.version, unmapped_labels=view.mapping.unmapped)
+        return jsonify(body.model_dump())
+
+
+def _add_predict(blueprint: Blueprint, predictor: Predictor) -> None:
+    @blueprint.post("/predict")
+    @requires(Scope.SUBMIT, Scope.READ)
+    @describe(operations.PREDICT)
+    def predict() -> Response:
+        """Predict for tasks: one entry for each, in order.
+
+        One task waits for as long as the project allows, 8 s by default, and several tasks up to
+        50 s together. A task that is not ready or fails has an entry without regions in the
+        editor, and an empty list elsewhere, so that Label Studio stores nothing and asks again;
+        `errors` has the reasons. A result that is known is returned at once.
+
+        A region that was drawn selects the class of its label; otherwise, and for a label that
+        names no class, the most probable class is explained.
+        """
+        sent = PredictRequest.model_validate_json(request.get_data(cache=False))
+        return jsonify(_body(predictor.predict(sent, current_caller())).model_dump(mode="json"))
+
+
+def _body(predictions: Predictions) -> Predicted:
+    return Predicted(
+        results=predictions.entries,
+        model_version=predictions.version,
+        errors=tuple(FailedTask(task=one.task, detail=one.detail) for one in predictions.errors),
+        unmapped_labels=predictions.unmapped,
+    )

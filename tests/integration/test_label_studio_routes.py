@@ -1,0 +1,315 @@
+"""The ML backend of Label Studio, asked as it was recorded, with a fake Label Studio for images."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from http_api import MODEL, assert_problem, finish_next_job
+from label_studio_rules import check_results, recording, stored_predictions
+from seewhy.annotations.label_studio.results import decode_result
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import lanes_of
+from seewhy.schemas.geometry import Rectangle
+from seewhy.schemas.job import Job
+from seewhy.settings import Settings, load
+from seewhy_api.app import Api, create_api
+from servers.label_studio import LEGACY_TOKEN, PERSONAL_TOKEN, FakeLabelStudio, label_studio
+from servers.receivers import hang, receiving
+from servers.waiting import wait_until
+
+ALIAS = {"tumor": "tiger cat", "lesion": "*", "mask": "*", "point": "*"}
+UPLOAD = "/data/upload/4/118a9fc1-scan.png"
+WHOLE = Rectangle(x=0, y=0, width=451, height=300)
+
+
+@pytest.fixture
+def studio(cat: bytes) -> Iterator[FakeLabelStudio]:
+    """A Label Studio with the recorded upload."""
+    with label_studio() as fake:
+        fake.uploads[UPLOAD] = cat
+        yield fake
+
+
+@pytest.fixture
+def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
+    return {"label_studio_url": studio.url, "label_studio_api_key": PERSONAL_TOKEN}
+
+
+def replay(client: FlaskClient, number: int, **changes: Any) -> TestResponse:
+    """Send a recorded request to the backend, with changes to its body."""
+    request = recording(number)
+    body = None if request["body"] is None else {**request["body"], **changes}
+    return client.open(
+        f"/label-studio{request['path']}",
+        method=request["method"],
+        headers=request["headers"],
+        data=None if body is None else json.dumps(body),
+    )
+
+
+def set_up(client: FlaskClient, **options: Any) -> str:
+    """Set up the recorded project, and return its model version."""
+    extra = json.dumps({"alias": ALIAS, "wait_s": 0, **options})
+    response = replay(client, 3, extra_params=extra)
+    assert response.status_code == 200, response.get_data(as_text=True)
+    return str(response.get_json()["model_version"])
+
+
+def finish(settings: Settings) -> None:
+    """Finish the next job, once there is one, with a region in the upper left of the image."""
+    signed = np.zeros((1, 8, 8), np.float32)
+    signed[0, :4, :4] = 1
+
+    def has_finished() -> bool:
+        try:
+            finish_next_job(settings, map_=signed, covers=WHOLE)
+        except ValueError:  # no job waits
+            return False
+        return True
+
+    wait_until(has_finished, what="a job waits")
+
+
+def replay_and_finish(
+    client: FlaskClient, settings: Settings, number: int, **changes: Any
+) -> TestResponse:
+    """Send a recorded request, and finish one job meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        finished = pool.submit(finish, settings)
+        response = replay(client, number, **changes)
+        finished.result()
+    return response
+
+
+def results_by_control(answer: Any) -> dict[str, Any]:
+    """Return the results of the first task by the name of their control tag."""
+    return {result["from_name"]: result for result in answer["results"][0]["result"]}
+
+
+def test_health_versions_and_webhooks_answer_as_they_were_recorded(client: FlaskClient) -> None:
+    assert replay(client, 2).get_json() == {"status": "UP", "model_class": "seewhy"}
+    assert replay(client, 8).get_json() == {"versions": []}
+    for number in (13, 19):
+        assert replay(client, number).get_json() == {"status": "ok"}
+    version = set_up(client)
+    assert replay(client, 8).get_json() == {"versions": [version]}
+
+
+def test_setup_is_repeatable_and_reports_labels_without_a_class(client: FlaskClient) -> None:
+    extra = json.dumps({"alias": ALIAS})
+    answers = [replay(client, number, extra_params=extra).get_json() for number in (3, 24)]
+    assert answers[0] == answers[1]
+    assert answers[0]["unmapped_labels"] == ["no tumor"]
+    assert set_up(client, threshold=0.5) != answers[0]["model_version"]
+
+
+def test_setup_refuses_mistakes_in_a_sentence(client: FlaskClient) -> None:
+    detail = assert_problem(replay(client, 3), 422, "invalid_request")
+    assert detail == "The extra parameters of the ML backend: k: Extra inputs are not permitted."
+    unknown = replay(client, 3, extra_params='{"model": "vgg17"}')
+    assert "unknown model 'vgg17'" in assert_problem(unknown, 422, "unknown_model")
+    broken = replay(client, 3, schema="<View>", extra_params="")
+    assert "The label config is not valid XML" in assert_problem(broken, 422, "invalid_request")
+
+
+def test_health_setup_and_versions_answer_while_the_servers_hang() -> None:
+    with receiving(hang) as redis, receiving(hang) as store:
+        settings = load(
+            {},
+            redis_url=f"redis://127.0.0.1:{redis.port}/0",
+            s3_endpoint=f"http://127.0.0.1:{store.port}",
+            s3_access_key_id="a",
+            s3_secret_access_key="b",  # noqa: S106
+            auth="none",  # a key that the process has not seen is read from the store
+        )
+        client = create_api(settings).flask.test_client()
+        for _ in range(3):
+            assert replay(client, 2).status_code == 200
+            version = set_up(client)
+            assert replay(client, 8).get_json() == {"versions": [version]}
+        # What was asked of the servers, in the background, has no answer yet.
+        assert (redis.messages, store.acknowledged) == ([], [])
+
+
+def test_a_batch_has_an_entry_for_each_task_and_stores_each_prediction_once(
+    client: FlaskClient, settings: Settings
+) -> None:
+    version = set_up(client)
+    body = recording(12)["body"]
+    answer = replay_and_finish(client, settings, 12).get_json()  # one image, so one job computes
+    stored = stored_predictions(answer, body["tasks"])
+    assert [each["task"] for each in stored] == [4, 5, 6]
+    assert {each["model_version"] for each in stored} == {version}
+    assert {each["score"] for each in stored} == {0.5}
+    for prediction in stored:
+        check_results(prediction["result"], body["label_config"])
+    ids = [result["id"] for prediction in stored for result in prediction["result"]]
+    assert len(set(ids)) == len(ids) == 12
+    assert (answer["errors"], answer["unmapped_labels"]) == ([], ["no tumor"])
+
+
+def test_the_prediction_shows_the_class_its_box_its_mask_and_its_peak(
+    client: FlaskClient, settings: Settings
+) -> None:
+    set_up(client, wait_s=30)
+    results = results_by_control(replay_and_finish(client, settings, 20).get_json())
+    assert results["cls"]["value"] == {"choices": ["tumor"]}
+    assert results["cls"]["score"] == 0.5
+    (box,) = decode_result(results["box"])
+    assert (box.label, box.score) == ("lesion", 0.5)
+    assert box.box is not None
+    assert (box.box.x, box.box.y) == (0, 0)
+    assert 0.5 < box.box.width / 451 < 0.6
+    (brush,) = decode_result(results["brush"])
+    assert brush.mask is not None
+    assert brush.mask.shape == (300, 451)
+    rows, columns = np.nonzero(brush.mask)
+    assert (rows.max() + 1, columns.max() + 1) == pytest.approx((box.box.height, box.box.width))
+    (peak,) = decode_result(results["kp"])
+    assert peak.point is not None
+    assert brush.mask[int(peak.point.y), int(peak.point.x)]
+
+
+def test_an_editor_gets_no_regions_while_there_are_none_and_the_result_later_at_once(
+    client: FlaskClient, settings: Settings
+) -> None:
+    version = set_up(client)
+    assert replay(client, 9).get_json()["results"] == [{"model_version": version, "result": []}]
+    finish(settings)
+    answer = replay(client, 9).get_json()
+    check_results(answer["results"][0]["result"], recording(9)["body"]["label_config"])
+    assert set(results_by_control(answer)) == {"cls", "box", "brush", "kp"}
+
+
+def test_a_task_that_is_not_ready_is_not_stored_so_label_studio_asks_again(
+    client: FlaskClient,
+) -> None:
+    set_up(client)
+    body = recording(25)["body"]
+    answer = replay(client, 25).get_json()
+    assert answer["results"] == [[]]
+    assert stored_predictions(answer, body["tasks"]) == []
+
+
+def test_a_drawn_region_selects_the_class_of_its_label(
+    client: FlaskClient, settings: Settings
+) -> None:
+    set_up(client, alias={"point": "golden retriever"})
+    replay(client, 9)
+    (claim,) = open_ledger(settings).claim(lanes_of(MODEL), owner="test", limit=1)
+    job = Job.model_validate_json(claim.job)
+    assert job.targets == (207,)
+    assert job.metadata == {"label_studio": {"project": "4.1795378037", "task": 4}}
+
+
+def test_a_task_that_fails_does_not_fail_the_others(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    version = set_up(client)
+    studio.uploads["/data/upload/4/broken.png"] = b"no image"
+    references = (
+        UPLOAD, "/data/upload/4/none.png", "/data/upload/4/broken.png", "/api/users/",
+        "/data/../api/users/", f"{studio.url}/api/users/", "http://169.254.169.254/latest",
+        "s3://unknown/cat.jpg", 7,
+    )  # fmt: skip
+    tasks = [{"id": n, "data": {"image": each}} for n, each in enumerate(references)]
+    answer = replay_and_finish(client, settings, 12, tasks=tasks).get_json()
+    (stored,) = stored_predictions(answer, tasks)
+    assert (stored["task"], stored["model_version"]) == (0, version)
+    details = {error["task"]: error["detail"] for error in answer["errors"]}
+    assert sorted(details) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert details[1] == "Label Studio answered 404 for the image."
+    assert "not JPEG, PNG or WebP" in details[2]
+    assert details[8] == "The task has no text in the field 'image'."
+    assert not [path for _, path, _ in studio.requests if "users" in path]
+
+
+def test_a_personal_token_is_exchanged_once_and_again_when_it_has_expired(
+    client: FlaskClient, studio: FakeLabelStudio
+) -> None:
+    set_up(client)
+    for _ in range(2):
+        assert replay(client, 25).get_json()["errors"] == []
+    assert len(studio.access_tokens) == 1
+    studio.access_tokens.append("another")  # as if the first had expired
+    assert replay(client, 25).get_json()["errors"] == []
+    assert studio.access_tokens[2:] == ["access.2.token"]
+
+
+def test_a_task_of_an_absolute_url_of_label_studio_is_read_with_the_token(
+    client: FlaskClient, studio: FakeLabelStudio
+) -> None:
+    set_up(client)
+    tasks = [{"id": 1, "data": {"image": f"{studio.url}{UPLOAD}"}}]
+    assert replay(client, 12, tasks=tasks).get_json()["errors"] == []
+
+
+class TestWithoutAnApiKey:
+    """The token of the setup is the second choice, and no other host receives it."""
+
+    @pytest.fixture
+    def settings_overrides(self, studio: FakeLabelStudio) -> dict[str, Any]:
+        return {"label_studio_url": studio.url}
+
+    def test_the_legacy_token_of_the_setup_reads_uploads(
+        self, client: FlaskClient, studio: FakeLabelStudio
+    ) -> None:
+        studio.accepts_legacy = True
+        set_up(client)
+        assert replay(client, 25).get_json()["errors"] == []
+        assert studio.requests == [("GET", UPLOAD, f"Token {LEGACY_TOKEN}")]
+
+    def test_a_refused_token_says_what_the_operator_sets(self, client: FlaskClient) -> None:
+        set_up(client)
+        (error,) = replay(client, 25).get_json()["errors"]
+        assert "SEEWHY_LABEL_STUDIO_API_KEY" in error["detail"]
+
+
+class TestWithoutALabelStudio:
+    """A setup names its Label Studio, but anybody could send it."""
+
+    @pytest.fixture
+    def settings_overrides(self) -> dict[str, Any]:
+        return {}
+
+    def test_no_token_is_sent_to_the_host_that_a_setup_names(
+        self, client: FlaskClient, studio: FakeLabelStudio
+    ) -> None:
+        replay(client, 3, hostname=studio.url, extra_params="")
+        (error,) = replay(client, 25).get_json()["errors"]
+        assert "SEEWHY_LABEL_STUDIO_URL" in error["detail"]
+        assert studio.requests == []
+
+
+def test_the_options_of_a_project_reach_the_other_processes(
+    client: FlaskClient, api: Api, settings: Settings
+) -> None:
+    set_up(client, alias={"point": "golden retriever"})
+    other = create_api(settings).flask.test_client()
+
+    def has_arrived() -> bool:
+        return "point" not in replay(other, 9).get_json()["unmapped_labels"]
+
+    wait_until(has_arrived, what="the options are stored")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tasks": []},
+        {"tasks": [{"data": {}}] * 10_001},
+        {"tasks": [{"id": True, "data": {}}]},
+        {"label_config": "<View>"},
+        {"params": 1},
+    ],
+)
+def test_a_malformed_request_is_refused_without_a_traceback(
+    client: FlaskClient, changes: dict[str, Any]
+) -> None:
+    assert_problem(replay(client, 12, **changes), 422, "invalid_request")

@@ -1,0 +1,97 @@
+"""A Label Studio that behaves like the recorded one: tokens, uploads and predictions."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+PERSONAL_TOKEN = "header.personal.signature"  # noqa: S105
+LEGACY_TOKEN = "0123456789abcdef0123456789abcdef01234567"  # noqa: S105
+
+
+@dataclass
+class FakeLabelStudio:
+    """`url`, what it has, and the requests so far as (method, path, authorization)."""
+
+    url: str = ""
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    predictions: list[dict[str, Any]] = field(default_factory=list)
+    accepts_legacy: bool = False
+    access_tokens: list[str] = field(default_factory=list)
+    """Those that were given out; the last one is valid."""
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def is_authorized(self, authorization: str) -> bool:
+        """Whether a request may read: a personal token is no access token."""
+        valid = {f"Bearer {token}" for token in self.access_tokens[-1:]}
+        return authorization in valid | (
+            {f"Token {LEGACY_TOKEN}"} if self.accepts_legacy else set()
+        )
+
+    def answer(self, method: str, path: str, authorization: str, body: Any) -> tuple[int, bytes]:
+        """Return the status and the body of an answer."""
+        self.requests.append((method, path, authorization))
+        if (method, path) == ("POST", "/api/token/refresh"):
+            if body != {"refresh": PERSONAL_TOKEN}:
+                return 401, b"{}"
+            self.access_tokens.append(f"access.{len(self.access_tokens)}.token")
+            return 200, json.dumps({"access": self.access_tokens[-1]}).encode()
+        if not self.is_authorized(authorization):
+            return 401, b'{"status_code": 401}'
+        parts = urlsplit(path)
+        if parts.path == "/api/predictions/":
+            return self._predict(method, parts.query, body)
+        if method == "GET" and parts.path in self.uploads:
+            return 200, self.uploads[parts.path]
+        return 404, b"{}"
+
+    def _predict(self, method: str, query: str, body: Any) -> tuple[int, bytes]:
+        if method == "POST":
+            stored = {**body, "id": len(self.predictions) + 1}
+            self.predictions.append(stored)
+            return 201, json.dumps(stored).encode()
+        (task,) = parse_qs(query)["task"]
+        found = [each for each in self.predictions if str(each["task"]) == task]
+        return 200, json.dumps(found).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        fake: FakeLabelStudio = self.server.fake  # type: ignore[attr-defined]
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        sent = json.loads(raw) if raw else None
+        with fake.lock:
+            status, body = fake.answer(
+                self.command, self.path, self.headers.get("Authorization", ""), sent
+            )
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Keep the output of tests clean."""
+
+
+@contextmanager
+def label_studio() -> Iterator[FakeLabelStudio]:
+    """Serve a Label Studio for the length of the block."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    fake = FakeLabelStudio(f"http://127.0.0.1:{server.server_port}")
+    server.fake = fake  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,40 @@
+"""docs/label-studio.md matches the code."""
+
+import re
+from pathlib import Path
+
+from seewhy.catalog.catalog import Catalog
+from seewhy.settings import load
+from seewhy_api.label_studio import label_config, requests
+from seewhy_api.label_studio.class_mapping import ClassMapping
+from seewhy_api.label_studio.label_config import parse_label_config
+from seewhy_api.label_studio.options import MAX_WAIT_S, BackendOptions, parse_options
+from seewhy_api.label_studio.predictor import BATCH_WAIT_S
+
+PAGE = (Path(__file__).parents[2] / "docs" / "label-studio.md").read_text("utf-8")
+
+
+def block(language: str) -> str:
+    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    return str(text)
+
+
+def test_each_label_of_the_example_stands_for_a_class() -> None:
+    options = parse_options(block("json"))
+    labels = Catalog.load(load({})).get(options.model or "").labels
+    mapping = ClassMapping(parse_label_config(block("xml")), options, labels)
+    assert mapping.unmapped == ()
+    assert mapping.class_of("class", "tiger cat") == 282
+
+
+def test_the_page_lists_every_extra_parameter() -> None:
+    section = PAGE.partition("## Extra parameters")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)`", section, re.MULTILINE) == list(BackendOptions.model_fields)
+    assert f"0 to {MAX_WAIT_S:g} | {BackendOptions().wait_s:g} |" in section
+
+
+def test_the_page_states_the_limits() -> None:
+    assert f"several tasks {BATCH_WAIT_S:g} s together" in PAGE
+    assert f"At most {requests.MAX_TASKS:,} tasks" in PAGE
+    limits = f"{label_config.MAX_CHARACTERS:,} characters and {label_config.MAX_LABELS:,} labels"
+    assert limits in PAGE
