@@ -84,7 +84,7 @@ def assert_images(folder: Path) -> None:
         assert (np.asarray(Image.open(folder / name)) == np.asarray(image)).all()
 
 
-def test_coco_is_read_by_pycocotools_and_failures_are_listed(
+def test_coco_has_masks_with_scores_and_failures_are_listed(
     url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
 ) -> None:
     run = export(url, batch, tmp_path, "--format", "coco")
