@@ -58,6 +58,8 @@ def test_the_catalog_is_listed(client: FlaskClient) -> None:
         "name": "gradcam",
         "forward_passes": METHOD_INFO["gradcam"].forward_passes,
         "forward_passes_at_layer": 6,
+        "further_passes": 0.1,
+        "measured": [],
         "linear": True,
         "has_layer": True,
         "fuses": True,

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from http_api import finish_next_job
-from seewhy.client import Client
+from seewhy.client import Client, ClientError
 from servers.process_cluster import ProcessCluster, running_api
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
@@ -58,8 +58,11 @@ def assert_serves(cluster: ProcessCluster, photos: Path) -> None:
     health = httpx2.get(f"{cluster.url}/healthz", timeout=ANSWER_LIMIT_S)
     assert health.status_code == 200
     with Client(cluster.url, timeout_s=ANSWER_LIMIT_S) as client:
-        submitted = client.submit(photos / "cat.jpg")
-        assert client.get(submitted).id == submitted.id
+        try:
+            submitted = client.submit(photos / "cat.jpg")
+            assert client.get(submitted).id == submitted.id
+        except ClientError as error:
+            pytest.fail(f"{error}\n{cluster.read_log('api')}")
 
 
 def response_to(sock: socket.socket) -> tuple[int, dict[str, Any]]:
