@@ -90,7 +90,7 @@ def test_a_browser_shows_every_operation_and_webhook_and_violates_no_policy(
         )
     console = [line for line in run.stderr.splitlines() if "CONSOLE" in line]
     assert console == []
-    shown = set(re.findall(r'id="operations-(?!tag-)\w+-(\w+)"', run.stdout))
+    shown = set(re.findall(r'id="operations-(?!tag-)[\w-]+-(\w+)"', run.stdout))
     assert shown == {
         operation["operationId"]
         for item in (document["paths"] | document["webhooks"]).values()
