@@ -152,8 +152,8 @@ class Settings(Limits):
     label_studio_url: str | None = Field(
         None,
         pattern=r"^https?://[a-z0-9_.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$",
-        description="The URL of a Label Studio whose uploaded images may be read. Give it together "
-        "with its API key.",
+        description="The URL of a Label Studio whose uploaded images may be read, and which "
+        "receives predictions. Give it together with its API key.",
     )
     label_studio_api_key: SecretStr | None = Field(
         None, description="A personal access token or a legacy token of a user of Label Studio."
@@ -232,6 +232,12 @@ class Settings(Limits):
     def effective_cache_ttl_s(self) -> int:
         """Seconds for which a result is reused: never longer than the job is kept."""
         return min(self.cache_ttl_s, self.retention_s)
+
+    @property
+    def needs_dispatcher(self) -> bool:
+        """Whether something may be delivered: webhooks, or predictions to Label Studio."""
+        pushes = self.label_studio_url is not None and self.label_studio_api_key is not None
+        return pushes or self.webhook_secrets is not None
 
     @property
     def resident_models(self) -> tuple[str, ...]:

@@ -2,30 +2,31 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from http_api import MODEL, assert_problem, finish_next_job
+from http_api import MODEL, assert_problem
+from label_studio_requests import (
+    ALIAS,
+    UPLOAD,
+    finish,
+    replay,
+    replay_and_finish,
+    set_up,
+)
 from label_studio_rules import check_results, recording, stored_predictions
 from seewhy.annotations.label_studio.results import decode_result
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
-from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import Job
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
 from servers.label_studio import LEGACY_TOKEN, PERSONAL_TOKEN, FakeLabelStudio, label_studio
 from servers.receivers import hang, receiving
 from servers.waiting import wait_until
-
-ALIAS = {"tumor": "tiger cat", "lesion": "*", "mask": "*", "point": "*"}
-UPLOAD = "/data/upload/4/118a9fc1-scan.png"
-WHOLE = Rectangle(x=0, y=0, width=451, height=300)
 
 
 @pytest.fixture
@@ -39,52 +40,6 @@ def studio(cat: bytes) -> Iterator[FakeLabelStudio]:
 @pytest.fixture
 def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
     return {"label_studio_url": studio.url, "label_studio_api_key": PERSONAL_TOKEN}
-
-
-def replay(client: FlaskClient, number: int, **changes: Any) -> TestResponse:
-    """Send a recorded request to the backend, with changes to its body."""
-    request = recording(number)
-    body = None if request["body"] is None else {**request["body"], **changes}
-    return client.open(
-        f"/label-studio{request['path']}",
-        method=request["method"],
-        headers=request["headers"],
-        data=None if body is None else json.dumps(body),
-    )
-
-
-def set_up(client: FlaskClient, **options: Any) -> str:
-    """Set up the recorded project, and return its model version."""
-    extra = json.dumps({"alias": ALIAS, "wait_s": 0, **options})
-    response = replay(client, 3, extra_params=extra)
-    assert response.status_code == 200, response.get_data(as_text=True)
-    return str(response.get_json()["model_version"])
-
-
-def finish(settings: Settings) -> None:
-    """Finish the next job, once there is one, with a region in the upper left of the image."""
-    signed = np.zeros((1, 8, 8), np.float32)
-    signed[0, :4, :4] = 1
-
-    def has_finished() -> bool:
-        try:
-            finish_next_job(settings, map_=signed, covers=WHOLE)
-        except ValueError:  # no job waits
-            return False
-        return True
-
-    wait_until(has_finished, what="a job waits")
-
-
-def replay_and_finish(
-    client: FlaskClient, settings: Settings, number: int, **changes: Any
-) -> TestResponse:
-    """Send a recorded request, and finish one job meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        finished = pool.submit(finish, settings)
-        response = replay(client, number, **changes)
-        finished.result()
-    return response
 
 
 def results_by_control(answer: Any) -> dict[str, Any]:
@@ -135,23 +90,6 @@ def test_health_setup_and_versions_answer_while_the_servers_hang() -> None:
             assert replay(client, 8).get_json() == {"versions": [version]}
         # What was asked of the servers, in the background, has no answer yet.
         assert (redis.messages, store.acknowledged) == ([], [])
-
-
-def test_a_batch_has_an_entry_for_each_task_and_stores_each_prediction_once(
-    client: FlaskClient, settings: Settings
-) -> None:
-    version = set_up(client)
-    body = recording(12)["body"]
-    answer = replay_and_finish(client, settings, 12).get_json()  # one image, so one job computes
-    stored = stored_predictions(answer, body["tasks"])
-    assert [each["task"] for each in stored] == [4, 5, 6]
-    assert {each["model_version"] for each in stored} == {version}
-    assert {each["score"] for each in stored} == {0.5}
-    for prediction in stored:
-        check_results(prediction["result"], body["label_config"])
-    ids = [result["id"] for prediction in stored for result in prediction["result"]]
-    assert len(set(ids)) == len(ids) == 12
-    assert (answer["errors"], answer["unmapped_labels"]) == ([], ["no tumor"])
 
 
 def test_the_prediction_shows_the_class_its_box_its_mask_and_its_peak(
@@ -208,28 +146,6 @@ def test_a_drawn_region_selects_the_class_of_its_label(
     assert job.metadata == {"label_studio": {"project": "4.1795378037", "task": 4}}
 
 
-def test_a_task_that_fails_does_not_fail_the_others(
-    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
-) -> None:
-    version = set_up(client)
-    studio.uploads["/data/upload/4/broken.png"] = b"no image"
-    references = (
-        UPLOAD, "/data/upload/4/none.png", "/data/upload/4/broken.png", "/api/users/",
-        "/data/../api/users/", f"{studio.url}/api/users/", "http://169.254.169.254/latest",
-        "s3://unknown/cat.jpg", 7,
-    )  # fmt: skip
-    tasks = [{"id": n, "data": {"image": each}} for n, each in enumerate(references)]
-    answer = replay_and_finish(client, settings, 12, tasks=tasks).get_json()
-    (stored,) = stored_predictions(answer, tasks)
-    assert (stored["task"], stored["model_version"]) == (0, version)
-    details = {error["task"]: error["detail"] for error in answer["errors"]}
-    assert sorted(details) == [1, 2, 3, 4, 5, 6, 7, 8]
-    assert details[1] == "Label Studio answered 404 for the image."
-    assert "not JPEG, PNG or WebP" in details[2]
-    assert details[8] == "The task has no text in the field 'image'."
-    assert not [path for _, path, _ in studio.requests if "users" in path]
-
-
 def test_a_personal_token_is_exchanged_once_and_again_when_it_has_expired(
     client: FlaskClient, studio: FakeLabelStudio
 ) -> None:
@@ -251,11 +167,52 @@ def test_a_task_of_an_absolute_url_of_label_studio_is_read_with_the_token(
 
 
 class TestWithoutAnApiKey:
-    """The token of the setup is the second choice, and no other host receives it."""
+    """The token of the setup is the second choice, and nothing is pushed."""
 
     @pytest.fixture
     def settings_overrides(self, studio: FakeLabelStudio) -> dict[str, Any]:
         return {"label_studio_url": studio.url}
+
+    def test_a_batch_has_an_entry_for_each_task_and_stores_each_prediction_once(
+        self, client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+    ) -> None:
+        studio.accepts_legacy = True
+        version = set_up(client)
+        body = recording(12)["body"]
+        answer = replay_and_finish(
+            client, settings, 12
+        ).get_json()  # one image, so one job computes
+        stored = stored_predictions(answer, body["tasks"])
+        assert [each["task"] for each in stored] == [4, 5, 6]
+        assert {each["model_version"] for each in stored} == {version}
+        assert {each["score"] for each in stored} == {0.5}
+        for prediction in stored:
+            check_results(prediction["result"], body["label_config"])
+        ids = [result["id"] for prediction in stored for result in prediction["result"]]
+        assert len(set(ids)) == len(ids) == 12
+        assert (answer["errors"], answer["unmapped_labels"]) == ([], ["no tumor"])
+
+    def test_a_task_that_fails_does_not_fail_the_others(
+        self, client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+    ) -> None:
+        studio.accepts_legacy = True
+        version = set_up(client)
+        studio.uploads["/data/upload/4/broken.png"] = b"no image"
+        references = (
+            UPLOAD, "/data/upload/4/none.png", "/data/upload/4/broken.png", "/api/users/",
+            "/data/../api/users/", f"{studio.url}/api/users/", "http://169.254.169.254/latest",
+            "s3://unknown/cat.jpg", 7,
+        )  # fmt: skip
+        tasks = [{"id": n, "data": {"image": each}} for n, each in enumerate(references)]
+        answer = replay_and_finish(client, settings, 12, tasks=tasks).get_json()
+        (stored,) = stored_predictions(answer, tasks)
+        assert (stored["task"], stored["model_version"]) == (0, version)
+        details = {error["task"]: error["detail"] for error in answer["errors"]}
+        assert sorted(details) == [1, 2, 3, 4, 5, 6, 7, 8]
+        assert details[1] == "Label Studio answered 404 for the image."
+        assert "not JPEG, PNG or WebP" in details[2]
+        assert details[8] == "The task has no text in the field 'image'."
+        assert not [path for _, path, _ in studio.requests if "users" in path]
 
     def test_the_legacy_token_of_the_setup_reads_uploads(
         self, client: FlaskClient, studio: FakeLabelStudio

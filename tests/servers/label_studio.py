@@ -24,7 +24,13 @@ class FakeLabelStudio:
     access_tokens: list[str] = field(default_factory=list)
     """Those that were given out; the last one is valid."""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    deleted_tasks: set[int] = field(default_factory=set)
+    answering: threading.Event = field(default_factory=threading.Event)
+    """While it is not set, predictions are stored, and their requests get no answer."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.answering.set()
 
     def is_authorized(self, authorization: str) -> bool:
         """Whether a request may read: a personal token is no access token."""
@@ -51,6 +57,8 @@ class FakeLabelStudio:
         return 404, b"{}"
 
     def _predict(self, method: str, query: str, body: Any) -> tuple[int, bytes]:
+        if method == "POST" and body["task"] in self.deleted_tasks:
+            return 400, b'{"validation_errors": {"task": ["Invalid pk"]}}'
         if method == "POST":
             stored = {**body, "id": len(self.predictions) + 1}
             self.predictions.append(stored)
@@ -69,6 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = fake.answer(
                 self.command, self.path, self.headers.get("Authorization", ""), sent
             )
+        if self.path == "/api/predictions/":
+            fake.answering.wait()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -92,6 +102,7 @@ def label_studio() -> Iterator[FakeLabelStudio]:
     try:
         yield fake
     finally:
+        fake.answering.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -34,7 +34,8 @@ def test_the_page_lists_every_extra_parameter() -> None:
 
 
 def test_the_page_states_the_limits() -> None:
-    assert f"several tasks {BATCH_WAIT_S:g} s together" in PAGE
+    assert f"waits for several tasks, {BATCH_WAIT_S:g} s together" in PAGE
+    assert f"images were read, within {BATCH_WAIT_S:g} s" in PAGE
     assert f"At most {requests.MAX_TASKS:,} tasks" in PAGE
     limits = f"{label_config.MAX_CHARACTERS:,} characters and {label_config.MAX_LABELS:,} labels"
     assert limits in PAGE

@@ -30,6 +30,11 @@ class LabelStudioError(SeewhyError):
 
     code = "label_studio_unreachable"
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        """Give the status of the answer, if there was one."""
+        super().__init__(message)
+        self.status = status
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -100,23 +105,34 @@ class LabelStudioClient:
     def _get_image(self, path: str, legacy_token: str | None, max_bytes: int) -> Reply:
         reply = None
         if self._api_key:
-            reply = self.request("GET", path, max_bytes=max_bytes)
+            reply = self._request("GET", path, max_bytes=max_bytes)
             if reply.status != HTTPStatus.UNAUTHORIZED:
                 return reply
         if legacy_token:
             return self._send("GET", path, _legacy(legacy_token), max_bytes=max_bytes)
         return reply or self._send("GET", path, {}, max_bytes=max_bytes)
 
-    def request(
+    def request(self, method: str, path: str, *, body: Any = None) -> Reply:
+        """Send a request to the API, whose paths begin after `/api/`, with the own key.
+
+        Raises `LabelStudioError`.
+        """
+        try:
+            return self._request(method, f"{self._path}/api/{path}", body=body)
+        except ImageTooLarge as error:
+            raise LabelStudioError("The answer of Label Studio is too long.") from error
+
+    def _request(
         self, method: str, path: str, *, body: Any = None, max_bytes: int = MAX_ANSWER_BYTES
     ) -> Reply:
         """Send a request with the own key, once more with a new access token after a 401.
 
         Raises `LabelStudioError`, and `ImageTooLarge` for an answer of more than `max_bytes`.
         """
-        reply = self._send(method, path, self._authorization(), body=body, max_bytes=max_bytes)
+        headers = self._authorization()
+        reply = self._send(method, path, headers, body=body, max_bytes=max_bytes)
         if reply.status == HTTPStatus.UNAUTHORIZED and self._is_personal:
-            headers = self._authorization(renew=True)
+            headers = self._authorization(refused=headers)
             reply = self._send(method, path, headers, body=body, max_bytes=max_bytes)
         return reply
 
@@ -125,22 +141,24 @@ class LabelStudioClient:
         """Whether the key is a personal access token: a JWT, unlike a legacy token."""
         return (self._api_key or "").count(".") == 2
 
-    def _authorization(self, *, renew: bool = False) -> dict[str, str]:
+    def _authorization(self, *, refused: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the header; a new one if it is `refused`, unless another thread has renewed it."""
         if not self._api_key:
             return {}
         if not self._is_personal:
             return _legacy(self._api_key)
         with self._lock:
-            if renew or self._access_token is None:
+            if self._access_token is None or refused == _bearer(self._access_token):
                 self._access_token = self._refresh(self._api_key)
-            return {"Authorization": f"Bearer {self._access_token}"}
+            return _bearer(self._access_token)
 
     def _refresh(self, personal_token: str) -> str:
         path = f"{self._path}/api/token/refresh"
         reply = self._send("POST", path, {}, body={"refresh": personal_token})
         if reply.status != HTTPStatus.OK:
             raise LabelStudioError(
-                f"Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY ({reply.status})."
+                f"Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY ({reply.status}).",
+                status=reply.status,
             )
         access = parse_object(reply).get("access")
         if not isinstance(access, str) or not access.isascii():
@@ -193,3 +211,7 @@ def parse_object(reply: Reply) -> dict[str, Any]:
 
 def _legacy(token: str) -> dict[str, str]:
     return {"Authorization": f"Token {token}"}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}

@@ -1,7 +1,7 @@
 """A prediction of Label Studio from the result of an explanation."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from seewhy.annotations.annotation import Annotation, ImageSize
@@ -14,22 +14,13 @@ from seewhy.imaging.regions.description import describe_regions
 from seewhy.imaging.regions.segmentation import Segmentation
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
-from seewhy_api.label_studio.class_mapping import ClassMapping, has_regions
-from seewhy_api.label_studio.label_config import Control, LabelConfig
+from seewhy_api.label_studio.class_mapping import has_regions
+from seewhy_api.label_studio.label_config import Control
 from seewhy_api.label_studio.options import BackendOptions
+from seewhy_api.label_studio.project_view import ProjectView
 
 _MASKS = {ResultType.BRUSH, ResultType.BITMASK}
 _ID_DIGITS = 12
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProjectView:
-    """A project at one moment: its labels, its options, and the version of its predictions."""
-
-    config: LabelConfig
-    mapping: ClassMapping
-    options: BackendOptions
-    version: str
 
 
 class PredictionBuilder:

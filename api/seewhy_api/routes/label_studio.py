@@ -9,6 +9,7 @@ from seewhy_api.label_studio.options import parse_options
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.predictor import Predictions, Predictor
 from seewhy_api.label_studio.projects import Project, Projects
+from seewhy_api.label_studio.push import Pushes
 from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
 from seewhy_api.label_studio.task_images import TaskImages
 from seewhy_api.openapi.declarations import describe
@@ -37,9 +38,15 @@ def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
 
 def _create_predictor(deps: Dependencies, projects: Projects) -> Predictor:
     settings = deps.settings
-    client = None
+    client, pushes = None, None
     if settings.label_studio_url:
         key = settings.label_studio_api_key
+        if key:
+            pushes = Pushes(
+                settings.label_studio_url,
+                store=deps.store,
+                wake=lambda: deps.wakeups.notify_dispatchers(times=1),
+            )
         client = LabelStudioClient(
             settings.label_studio_url,
             api_key=key.get_secret_value() if key else None,
@@ -53,6 +60,7 @@ def _create_predictor(deps: Dependencies, projects: Projects) -> Predictor:
         images=TaskImages(client, max_bytes=settings.max_upload_bytes),
         predictions=PredictionBuilder(store=deps.store, pixels=deps.pixels),
         projects=projects,
+        pushes=pushes,
     )
 
 
@@ -111,10 +119,11 @@ def _add_predict(blueprint: Blueprint, predictor: Predictor) -> None:
     def predict() -> Response:
         """Predict for tasks: one entry for each, in order.
 
-        One task waits for as long as the project allows, 8 s by default, and several tasks up to
-        50 s together. A task that is not ready or fails has an entry without regions in the
-        editor, and an empty list elsewhere, so that Label Studio stores nothing and asks again;
-        `errors` has the reasons. A result that is known is returned at once.
+        One task waits for as long as the project allows, 8 s by default. Several tasks wait up to
+        50 s together, or not at all if the operator has set an API key of Label Studio: then
+        predictions that are not in the answer are pushed. A task that is not ready, is pushed or
+        fails has an entry without regions in the editor, and an empty list elsewhere, so that
+        Label Studio stores nothing; `errors` has the reasons of failures.
 
         A region that was drawn selects the class of its label; otherwise, and for a label that
         names no class, the most probable class is explained.

@@ -15,6 +15,7 @@ from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
 from seewhy.settings import Settings
 from seewhy.webhook_secrets import parse_secrets
+from seewhy_api.label_studio.push import create_pusher
 from seewhy_api.webhooks.client import WebhookClient
 from seewhy_api.webhooks.dispatcher import REQUESTS_PER_ORIGIN, WebhookDispatcher
 from seewhy_api.webhooks.retry_policy import DELAYS_S
@@ -51,16 +52,20 @@ def create_dispatcher(
 ) -> DispatcherProcess:
     """Build a dispatcher for the servers in `settings`, without connecting to any of them.
 
-    Raises `SettingsError` when no signing secret is configured.
+    Raises `SettingsError` when neither a signing secret nor a Label Studio is configured.
     """
-    if settings.webhook_secrets is None:
+    if not settings.needs_dispatcher:
         raise SettingsError(
-            "SEEWHY_WEBHOOK_SECRETS is not set. Generate a secret with `seewhy webhooks secret`."
+            "SEEWHY_WEBHOOK_SECRETS is not set. Generate a secret with `seewhy webhooks secret`. "
+            "For predictions in Label Studio, set SEEWHY_LABEL_STUDIO_URL and "
+            "SEEWHY_LABEL_STUDIO_API_KEY."
         )
+    secrets = settings.webhook_secrets
     dispatcher = WebhookDispatcher(
         outbox=outbox or open_ledger(settings).outbox,
         client=client or WebhookClient(networks=settings.webhook_allowed_networks),
-        signer=Signer(parse_secrets(settings.webhook_secrets.get_secret_value())),
+        signer=Signer(parse_secrets(secrets.get_secret_value())) if secrets else None,
+        pusher=create_pusher(settings),
         executor=ThreadPoolExecutor(
             CONCURRENT_ORIGINS * REQUESTS_PER_ORIGIN, thread_name_prefix="webhook"
         ),

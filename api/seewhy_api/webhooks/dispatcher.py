@@ -5,9 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http import HTTPStatus
 
+from seewhy.errors import Overloaded, Unavailable
 from seewhy.ledger.ports.outbox import Outbox
-from seewhy.ledger.types import Attempt, Delivery, DeliveryResult, OriginLease
+from seewhy.ledger.types import Attempt, Delivery, DeliveryResult, JobRecord, OriginLease
+from seewhy_api.label_studio.client import LabelStudioError
+from seewhy_api.label_studio.push import SCHEME, PredictionPusher
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.payload import webhook_body
 from seewhy_api.webhooks.retry_policy import DELAYS_S, retry_delay_ms
@@ -23,6 +28,10 @@ MAX_PAUSE_MS = 60_000
 
 _log = logging.getLogger(__name__)
 
+WEBHOOKS_ARE_OFF = "Webhooks are off on this server."
+PUSHES_ARE_OFF = "Pushes to Label Studio are off on this server."
+NOT_PUSHED = "Label Studio has not taken the prediction. The operator's log has the reason."
+
 _Result = tuple[Attempt, WebhookResponse | None]
 """An attempt to report, and the response; None when no request was sent."""
 
@@ -35,18 +44,23 @@ class WebhookDispatcher:
         *,
         outbox: Outbox,
         client: WebhookClient,
-        signer: Signer,
+        signer: Signer | None,
+        pusher: PredictionPusher | None = None,
         executor: ThreadPoolExecutor,
         delays_s: Sequence[float] = DELAYS_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Send requests on the threads of `executor`.
 
+        Without a signer no webhook is sent, and without a pusher no prediction to Label Studio:
+        they wait for a dispatcher that has one.
+
         `delays_s` holds the delay before each attempt, and so the number of attempts.
         """
         self._outbox = outbox
         self._client = client
         self._signer = signer
+        self._pusher = pusher
         self._executor = executor
         self._delays_s = delays_s
         self._now_ms = now_ms
@@ -95,13 +109,13 @@ class WebhookDispatcher:
             detail = "Delivery was interrupted on every attempt."
             return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
         try:
-            request = self._build_request(delivery)
+            send = self._prepare(delivery)
         except (ValueError, LookupError, TypeError):
             _log.exception("Cannot deliver the webhook of %s: its record is invalid", subject_id)
             detail = "The job's record cannot be read."
             return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
         try:
-            response = self._client.send(request)
+            response = send()
         except Exception:  # noqa: BLE001
             _log.exception("Cannot send the webhook of %s", subject_id)
             response = WebhookResponse(
@@ -111,15 +125,25 @@ class WebhookDispatcher:
             _log.info("Cannot reach the receiver of %s: %s", subject_id, response.reason)
         return self._to_attempt(delivery, response), response
 
-    def _build_request(self, delivery: Delivery) -> WebhookRequest:
-        """Raises `ValueError`, `LookupError` or `TypeError` when the record is invalid."""
-        webhook = delivery.record.webhook
+    def _prepare(self, delivery: Delivery) -> Callable[[], WebhookResponse]:
+        """Return what sends a delivery.
+
+        Raises `ValueError`, `LookupError` or `TypeError` when the record is invalid.
+        """
+        record, webhook = delivery.record, delivery.record.webhook
         if webhook is None:
             raise ValueError("The job has no webhook.")
-        body = webhook_body(delivery.record)
+        if webhook.url.startswith(SCHEME):
+            pusher = self._pusher
+            if pusher is None or not isinstance(record, JobRecord):
+                return lambda: WebhookResponse(DeliveryResult.RETRY, PUSHES_ARE_OFF)
+            return partial(_push, pusher, record)
+        if self._signer is None:
+            return lambda: WebhookResponse(DeliveryResult.RETRY, WEBHOOKS_ARE_OFF)
+        body = webhook_body(record)
         message_id = f"msg_{delivery.subject_id}"
         headers = self._signer.headers(message_id, body, now_ms=self._now_ms())
-        return WebhookRequest(webhook.url, body, headers)
+        return partial(self._client.send, WebhookRequest(webhook.url, body, headers))
 
     def _to_attempt(self, delivery: Delivery, response: WebhookResponse) -> Attempt:
         """Schedule the next attempt, or give up after the last."""
@@ -147,3 +171,22 @@ class WebhookDispatcher:
             if unreachable or response.retry_after_s is not None
         ]
         return min(max(pauses_ms, default=0), MAX_PAUSE_MS)
+
+
+def _push(pusher: PredictionPusher, record: JobRecord) -> WebhookResponse:
+    """Push a prediction. A status is that of an answer, so that one task pauses no others."""
+    try:
+        pushed = pusher.push(record)
+    except LabelStudioError as error:
+        return WebhookResponse(
+            DeliveryResult.RETRY, NOT_PUSHED, status=error.status, reason=str(error)
+        )
+    except (Overloaded, Unavailable) as error:
+        return WebhookResponse(
+            DeliveryResult.RETRY,
+            NOT_PUSHED,
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            reason=str(error),
+        )
+    result = DeliveryResult.REFUSED if pushed.is_refused else DeliveryResult.DELIVERED
+    return WebhookResponse(result, pushed.detail, status=HTTPStatus.OK)

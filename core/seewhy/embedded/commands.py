@@ -22,7 +22,7 @@ class Commands:
     worker: tuple[str, ...]
     api: tuple[str, ...]
     dispatcher: tuple[str, ...]
-    """Started only when webhook secrets are configured."""
+    """Started only when webhook secrets or a Label Studio are configured."""
 
     @classmethod
     def installed(cls) -> "Commands":

@@ -97,7 +97,7 @@ def _start(
         # Workers of an earlier run that was killed have not unregistered.
         open_ledger(settings).workers.unregister_all()
     processes = [("worker", commands.worker, _WORKER_GRACE_S), ("api", commands.api, _API_GRACE_S)]
-    if settings.webhook_secrets is not None:
+    if settings.needs_dispatcher:
         processes.append(("dispatcher", commands.dispatcher, _DISPATCHER_GRACE_S))
     for name, command, grace_s in processes:
         supervisor.start(

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import ModelSpec
@@ -91,8 +91,11 @@ class SubmitService:
         key: str | None,
         context: RequestContext,
         quotas: Quotas | None = None,
+        push_url: str | None = None,
     ) -> AcceptedRequest:
         """Accept an image for explanation. `quotas` are those of the API key in `context`.
+
+        `push_url` is where the dispatcher delivers the outcome, instead of a webhook.
 
         The same `key` and request return the same job again, which costs no quota and reads no
         image; after a loss of jobs in the ledger, a request with a key waits until they are
@@ -101,6 +104,8 @@ class SubmitService:
         the job cannot be stored or has no workers.
         """
         validated = self.validate(request, context, quotas)
+        if push_url is not None:
+            validated = replace(validated, webhook_url=push_url)
         source = self._images.prepare(source, context=context)  # a bad one binds no key
         if not key:
             return self._submit(new_job_id(), source, validated)

@@ -1,0 +1,191 @@
+"""Push predictions to Label Studio: those of explanations that end after the answer.
+
+A push is a row of the outbox, as a webhook is: the ledger writes it in the step that ends the job,
+and a dispatcher delivers it. Its URL has a scheme that no client can give a webhook.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from seewhy.catalog.catalog import Catalog
+from seewhy.errors import ObjectNotFound
+from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.ledger.types import JobRecord
+from seewhy.schemas.base_models import StoredModel
+from seewhy.schemas.job import Job
+from seewhy.schemas.result import Result
+from seewhy.settings import Settings
+from seewhy.storage.keys import label_studio_key
+from seewhy.storage.obstore_adapter import open_store
+from seewhy.storage.port import ObjectStore
+from seewhy_api.label_studio.client import LabelStudioClient, LabelStudioError, Reply
+from seewhy_api.label_studio.options import BackendOptions
+from seewhy_api.label_studio.prediction import PredictionBuilder
+from seewhy_api.label_studio.project_view import view_project
+
+SCHEME = "labelstudio://"
+METADATA = "label_studio"
+REQUEST_TIMEOUT_S = 10.0
+"""Of one request to Label Studio. A push sends at most five, within the lease of a dispatcher."""
+
+_LOCKS = 64
+
+
+class PushSettings(StoredModel):
+    """What the predictions of a request are made with."""
+
+    label_config: str
+    options: BackendOptions
+    model: str
+    version: str
+
+    @property
+    def body(self) -> bytes:
+        """Itself as JSON."""
+        return self.model_dump_json().encode()
+
+    @property
+    def name(self) -> str:
+        """A digest of it, by which jobs name it."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+class PushTarget(StoredModel):
+    """Which task a job is for, in the job's metadata."""
+
+    task: int
+    settings: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What became of a push, in a sentence."""
+
+    detail: str
+    is_refused: bool = False
+
+
+def push_key(task: int, settings: str, image: str) -> str:
+    """Return the idempotency key of a push: one job for a task, a version and an image."""
+    digest = hashlib.sha256(f"{task}\n{settings}\n{image}".encode()).hexdigest()
+    return f"{METADATA} {digest}"
+
+
+class Pushes:
+    """What a request needs to have predictions pushed."""
+
+    def __init__(
+        self, label_studio_url: str, *, store: ObjectStore, wake: Callable[[], object]
+    ) -> None:
+        """Push to the Label Studio at this URL; `wake` wakes a dispatcher."""
+        self._origin = SCHEME + label_studio_url.partition("://")[2].partition("/")[0]
+        self._store = store
+        self.wake = wake
+
+    def url(self, task: int) -> str:
+        """Return the URL of a push in the outbox. Pushes to one Label Studio share an origin."""
+        return f"{self._origin}/tasks/{task}"
+
+    def store(self, settings: PushSettings, *, tenant: str) -> str:
+        """Store the settings of pushes, and return their name. Raises `StoreUnavailable`."""
+        key = _settings_key(settings.name, tenant)
+        self._store.put(key, settings.body, content_type="application/json")
+        return settings.name
+
+
+class PredictionPusher:
+    """Pushes predictions. Thread-safe."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        store: ObjectStore,
+        client: LabelStudioClient,
+        predictions: PredictionBuilder,
+    ) -> None:
+        """Push with `client` what `predictions` builds."""
+        self._catalog = catalog
+        self._store = store
+        self._client = client
+        self._predictions = predictions
+        self._locks = [threading.Lock() for _ in range(_LOCKS)]
+
+    def push(self, record: JobRecord) -> Pushed:
+        """Push the prediction of a job unless Label Studio has it.
+
+        The task and the model version identify a prediction, so one that was sent by a dispatcher
+        that died before its report is not sent again. Raises `LabelStudioError`, `Unavailable` or
+        `Overloaded` when a later attempt may succeed, and `ValueError` for an invalid record.
+        """
+        if record.result is None:
+            return Pushed(f"The explanation is {record.state}; there is no prediction.")
+        target = PushTarget.model_validate(Job.model_validate_json(record.job).metadata[METADATA])
+        key = _settings_key(target.settings, record.context.tenant)
+        try:
+            settings = PushSettings.model_validate_json(self._store.get(key))
+            with self._locks[target.task % _LOCKS]:  # two jobs may be for one task
+                if self._has_prediction(target.task, settings.version):
+                    return Pushed("Label Studio has the prediction.")
+                return self._create(record.result, settings, target.task)
+        except ObjectNotFound:
+            return Pushed("The result is past its retention.")
+
+    def _has_prediction(self, task: int, version: str) -> bool:
+        reply = self._client.request("GET", f"predictions/?task={task}")
+        _require_answer(reply, {HTTPStatus.OK})
+        try:
+            found = json.loads(reply.body)
+            return any((one["task"], one["model_version"]) == (task, version) for one in found)
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabelStudioError("Label Studio did not list its predictions.") from error
+
+    def _create(self, stored_result: str, settings: PushSettings, task: int) -> Pushed:
+        view = view_project(
+            settings.label_config,
+            settings.options,
+            spec=self._catalog.get(settings.model),
+            version=settings.version,
+        )
+        result = Result.model_validate_json(stored_result)
+        prediction = self._predictions.build(result, view, task_id=task)
+        reply = self._client.request("POST", "predictions/", body={"task": task, **prediction})
+        if reply.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
+            return Pushed(
+                f"Label Studio refuses the prediction ({reply.status}): it may have deleted the "
+                "task.",
+                is_refused=True,
+            )
+        _require_answer(reply, {HTTPStatus.OK, HTTPStatus.CREATED})
+        return Pushed("Label Studio has stored the prediction.")
+
+
+def create_pusher(settings: Settings) -> PredictionPusher | None:
+    """Build a pusher of its own process; None without a Label Studio and its API key."""
+    if settings.label_studio_url is None or settings.label_studio_api_key is None:
+        return None
+    store = open_store(settings)
+    pixels = PixelBudget(pixels=settings.api_megapixels * 1_000_000)
+    return PredictionPusher(
+        catalog=Catalog.load(settings),
+        store=store,
+        client=LabelStudioClient(
+            settings.label_studio_url,
+            api_key=settings.label_studio_api_key.get_secret_value(),
+            timeout_s=REQUEST_TIMEOUT_S,
+        ),
+        predictions=PredictionBuilder(store=store, pixels=pixels),
+    )
+
+
+def _require_answer(reply: Reply, expected: set[HTTPStatus]) -> None:
+    if reply.status not in expected:
+        raise LabelStudioError(f"Label Studio answered {reply.status}.", status=reply.status)
+
+
+def _settings_key(name: str, tenant: str) -> str:
+    return label_studio_key(f"settings {name}", tenant=tenant)
