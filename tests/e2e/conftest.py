@@ -1,6 +1,13 @@
 """The environment of the processes that these tests start."""
 
-import os
+from collections.abc import Iterator
 
-# The warm-up of a worker compiles the network for every batch size up to this one.
-os.environ.setdefault("SEEWHY_MAX_BATCH", "2")
+import pytest
+
+
+@pytest.fixture(scope="package", autouse=True)
+def small_batches() -> Iterator[None]:
+    """Let workers warm up quickly: they compile the network for every size of a batch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEEWHY_MAX_BATCH", "2")
+        yield

@@ -6,7 +6,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from batch_requests import results_of
-from documented_client import DocumentedClient
 from http_api import MODEL, assert_problem
 from images import ENCODED
 from seewhy.errors import ImageUnreachable, ImageUrlRefused, StoreUnavailable
@@ -41,12 +40,6 @@ def settings(valkey: RedisServer, s3: S3Server, bucket: str) -> Settings:
 @pytest.fixture
 def api(settings: Settings) -> Api:
     return create_api(settings)
-
-
-@pytest.fixture
-def client(api: Api) -> FlaskClient:
-    api.flask.test_client_class = DocumentedClient
-    return api.flask.test_client()
 
 
 def fill(s3: S3Server, bucket: str, names: list[str], body: bytes = PNG) -> None:

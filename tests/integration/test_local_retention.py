@@ -162,9 +162,7 @@ def test_a_batch_keeps_its_objects_and_its_images_until_its_record_expires(
     assert aged.keys() == set()
 
 
-def test_a_chunk_with_named_and_refused_items_keeps_the_images_of_its_jobs(
-    tmp_path: Path,
-) -> None:
+def test_a_chunk_with_named_and_refused_items_keeps_the_images_of_its_jobs() -> None:
     installation = Installation()
     sources = [SentImage(PNG), KnownImage("0" * 64), RemoteImage("https://forbidden.test/1")]
     batch_id = installation.submit(3, source=sources.__getitem__)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,12 @@ def test_a_killed_worker_is_counted_until_its_registration_expires(cluster: Proc
     worker = cluster.start_stub_worker()
     wait_until(lambda: workers(cluster) == ONE_WORKER, what="the worker is ready")
 
+    killed_s = time.monotonic()
     os.kill(worker.pid, signal.SIGKILL)
 
     wait_until(lambda: workers(cluster) == NO_WORKERS, what="the end of the lease", limit_s=10)
+    # The lease of two seconds is renewed three times in its length.
+    assert time.monotonic() - killed_s > 1
 
 
 def test_without_redis_the_workers_are_unknown(
