@@ -438,6 +438,29 @@ def test_an_ended_batch_is_listed_until_it_is_archived(harness: LedgerHarness) -
     assert harness.batches.list_unarchived() == [read(harness, "two")]
 
 
+def test_a_batch_is_listed_after_the_outcomes_of_its_jobs_are_archived(
+    harness: LedgerHarness,
+) -> None:
+    create(harness, 1)
+    accept(harness, items(1))
+    harness.ledger.fail([JobFailure(claimed, "broken", "") for claimed in claim(harness)])
+    assert read(harness).state is BatchState.FINISHED
+    assert harness.batches.list_unarchived() == []
+    harness.ledger.mark_archived(["b-0"])
+    assert harness.batches.list_unarchived() == [read(harness)]
+
+
+def test_a_batch_does_not_wait_for_outcomes_of_later_jobs(harness: LedgerHarness) -> None:
+    create(harness, 1)
+    accept(harness, [BatchItem(newly_refused=True)])
+    harness.advance(1)
+    create(harness, 1, "later")
+    accept(harness, items(1, batch_id="later"))
+    harness.ledger.cancel("later-0")
+    assert read(harness, "later").state is BatchState.FINISHED
+    assert harness.batches.list_unarchived() == [read(harness)]
+
+
 def test_a_lost_batch_that_had_ended_is_restored_as_it_was(harness: LedgerHarness) -> None:
     harness.advance(60_000)
     submission = BatchSubmission("b", 0, 0, "the batch", webhook_url=HOOK, listing=True)

@@ -1,5 +1,6 @@
 """Batches in memory."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -209,10 +210,14 @@ class MemoryBatches:
             return True
 
     def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
-        """List the batches that ended first of those that are not in the object store yet."""
+        """List the batches that ended first of those that are not in the object store yet.
+
+        A batch is listed once the outcomes of its jobs are archived.
+        """
         state = self._state
         with state.changed:
-            listed = state.unarchived_batches
+            before_ms = min(state.unarchived.values(), default=math.inf)
+            listed = {id_: ms for id_, ms in state.unarchived_batches.items() if ms < before_ms}
             ids = sorted(listed, key=lambda batch_id: (listed[batch_id], batch_id))[:limit]
             found = {batch_id: self.read(batch_id) for batch_id in ids}
             self.mark_archived([batch_id for batch_id, batch in found.items() if batch is None])

@@ -101,7 +101,10 @@ class BatchLedger(Protocol):
         ...
 
     def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
-        """List the batches that ended first of those that are not in the object store yet."""
+        """List the batches that ended first of those that are not in the object store yet.
+
+        A batch is listed once the outcomes of its jobs are archived.
+        """
         ...
 
     def mark_archived(self, batch_ids: Sequence[str]) -> None:

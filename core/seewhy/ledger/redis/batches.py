@@ -1,5 +1,6 @@
 """Batches in Redis or Valkey."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -13,7 +14,7 @@ from seewhy.ledger.redis.client.encoding import (
     read_batch,
     read_record,
 )
-from seewhy.ledger.redis.client.keys import UNARCHIVED_BATCHES, batch_key, job_key
+from seewhy.ledger.redis.client.keys import UNARCHIVED, UNARCHIVED_BATCHES, batch_key, job_key
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.types import (
     BatchItem,
@@ -148,10 +149,17 @@ class RedisBatches:
         return bool(answer)
 
     def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
-        """List the batches that ended first of those that are not in the object store yet."""
+        """List the batches that ended first of those that are not in the object store yet.
+
+        A batch is listed once the outcomes of its jobs are archived.
+        """
         client = self._scripts.client
         with translated():
-            ids = client.zrange(UNARCHIVED_BATCHES, 0, limit - 1)
+            ended = client.zrange(UNARCHIVED_BATCHES, 0, limit - 1, withscores=True)
+            # Jobs are listed before their batch, so those of `ended` are among the jobs read now.
+            oldest = client.zrange(UNARCHIVED, 0, 0, withscores=True)
+        before_ms = oldest[0][1] if oldest else math.inf
+        ids = [batch_id for batch_id, ended_ms in ended if ended_ms < before_ms]
         found = {batch_id: self.read(batch_id) for batch_id in ids}
         if expired := [batch_id for batch_id, batch in found.items() if batch is None]:
             self.mark_archived(expired)
