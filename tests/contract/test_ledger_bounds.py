@@ -10,6 +10,7 @@ from ledger_harness import POLICY, START_MS, LedgerHarness, RedisHarness, queue_
 from optionals import present
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import (
+    DEFAULT_COST,
     Attempt,
     Completion,
     DeliveryResult,
@@ -268,3 +269,17 @@ def test_the_key_of_an_unfinished_request_is_kept_for_a_short_time(
         assert harness.client.pttl(name) > 600_000
     harness.advance(600_000)
     assert harness.ledger.reserve(key, "c", context=context).job_id == "b"
+
+
+def test_an_error_in_the_cost_of_a_queue_ends_with_the_queue(roomy: LedgerHarness) -> None:
+    if not isinstance(roomy, RedisHarness):
+        pytest.skip("memory keeps no sums")
+    for job_id, tenant in (("a1", "a"), ("a2", "a"), ("b1", "b")):
+        submit(roomy, job_id, tenant)
+    for counted in ("a", "*"):  # as if an earlier version had made a1 ready
+        roomy.client.hincrby(f"seewhy:ready_cost:{LANE}", counted, -DEFAULT_COST)
+    roomy.ledger.cancel("a1")
+    roomy.ledger.cancel("a2")
+    assert roomy.queue_costs(LANE) == ({"b": DEFAULT_COST, "*": DEFAULT_COST}, 0)
+    roomy.ledger.cancel("b1")
+    assert roomy.queue_costs(LANE) == ({}, 0)

@@ -44,7 +44,7 @@ local function remove_ready(queue, lane, id)
 end
 
 -- The ready jobs of each tenant, and of all, are counted by their cost, without those in quarantine.
--- A sum ends with its queue, so that no mistake in it lasts.
+-- A tenant's sum is deleted with its queue, so that errors in it do not last.
 local function add_to_queue(lane, tenant, id, sequence, cost)
   if not add_ready(ready_key(lane, tenant), lane, id, sequence) then return end
   redis.call('HINCRBY', ready_cost_key(lane), tenant, cost_in(cost))
@@ -53,14 +53,15 @@ end
 
 local function remove_from_queue(lane, tenant, id, cost)
   if not remove_ready(ready_key(lane, tenant), lane, id) then return end
-  local key = ready_cost_key(lane)
+  local key, change = ready_cost_key(lane), 0 - cost_in(cost)
   if redis.call('EXISTS', ready_key(lane, tenant)) == 1 then
-    redis.call('HINCRBY', key, tenant, -cost_in(cost))
+    redis.call('HINCRBY', key, tenant, change)
   else
+    change = 0 - (redis.call('HGET', key, tenant) or 0)  -- not -x: HINCRBY refuses -0
     redis.call('HDEL', key, tenant)
   end
   if redis.call('HLEN', key) > 1 then
-    redis.call('HINCRBY', key, ALL_TENANTS, -cost_in(cost))
+    redis.call('HINCRBY', key, ALL_TENANTS, change)
   else
     redis.call('DEL', key)
   end
