@@ -1,5 +1,7 @@
 """What a worker learns of its device from the jobs that it ran."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from seewhy.errors import ExplainerFailed, LedgerUnavailable
 from seewhy.ledger.types import HANDLING, load_of
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.targets import Target
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 from seewhy_worker.pipeline.measurements import Measurements, Outcome
 from seewhy_worker.pipeline.presence import Presence
@@ -15,8 +18,8 @@ from seewhy_worker.pipeline.presence import Presence
 IMAGE = PreparedImage(np.zeros((1, 1, 3), np.float32), Rectangle(x=0, y=0, width=1, height=1))
 
 
-def task(method: str, targets: int = 1) -> ExplanationTask:
-    return ExplanationTask.create(IMAGE, range(targets), MethodOptions(method=method))
+def task(method: str, targets: int = 1, **options: Any) -> ExplanationTask:
+    return ExplanationTask.create(IMAGE, range(targets), MethodOptions(method=method, **options))
 
 
 def explained(body: str = "computed", tried: tuple[str, ...] = ("gradcam",)) -> ImageExplanation:
@@ -48,6 +51,38 @@ def test_the_time_of_many_targets_is_that_of_one() -> None:
     measurements = Measurements()
     add(measurements, task("smoothgrad", targets=3), ms=1_800)
     assert values(measurements) == {"smoothgrad": (600.0,)}
+
+
+def test_a_fallback_that_did_not_run_is_not_counted() -> None:
+    measurements = Measurements()
+    for _ in range(2):
+        assert add(measurements, task("gradcam", fallback=("faster-scorecam",)), ms=20)
+    assert values(measurements) == {"gradcam": (20.0,)}
+
+
+def test_a_chosen_layer_is_not_measured() -> None:
+    measurements = Measurements()
+    for _ in range(2):
+        assert add(measurements, task("gradcam", layers=("x",)), ms=20)
+    assert values(measurements) == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        task("gradcam", targets=3),
+        task("gradcam", score="probability"),
+        ExplanationTask.create(IMAGE, [Target(index=0, rivals=(1,))]),
+    ],
+    ids=["targets", "score", "rivals"],
+)
+def test_what_is_compiled_anew_is_not_measured(other: ExplanationTask) -> None:
+    measurements = Measurements()
+    for ms in (900, 20):
+        add(measurements, task("gradcam"), ms=ms)
+    for ms in (900, 40):
+        add(measurements, other, ms=ms)
+    assert values(measurements) == {"gradcam": (20.0, 40.0)}
 
 
 def test_a_long_job_is_measured_at_once() -> None:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 Outcome = ImageExplanation | SeewhyError
 
 COMPILED_PASSES = 32
-"""Up to this many forward passes, compiling a method for a batch size may take longer than they."""
+"""Up to this many forward passes, compiling a method may take longer than running it."""
 MAIN_SHARE = 0.9
 """The part of a batch's passes above which its time is that of one method."""
 LOAD_S = 1.0
@@ -79,7 +79,7 @@ class Measurements:
     clock: Callable[[], float] = time.perf_counter
     _values: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
     _loads: dict[tuple[str, bool], _Load] = field(default_factory=dict)
-    _compiled: set[tuple[str, str, int]] = field(default_factory=set)
+    _compiled: set[Hashable] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, model: str, name: str, *values: float) -> None:
@@ -111,19 +111,23 @@ class Measurements:
     ) -> bool:
         """Add the device time of a batch; False if not all of it was computed.
 
-        An error, a fallback and a kept activation make the time say nothing about the method. Nor
-        does a batch of several methods, unless one takes nearly all of its passes.
+        An error, a fallback that ran, a kept activation and a chosen layer make the time say
+        nothing about the method. Nor does a batch of several methods, unless one takes nearly all
+        of its passes.
         """
         if not all(_was_computed(outcome) for outcome in outcomes):
             return False
+        if any(task.options.layers for task in tasks):
+            return True  # how much of the network repeats is not known
         passes: dict[str, list[float]] = {}
         for task in tasks:
-            cost = forward_passes(task.options, targets=len(task.targets))
+            first = task.options.model_copy(update={"fallback": ()})
+            cost = forward_passes(first, targets=len(task.targets))
             passes.setdefault(task.options.method, []).append(cost)
         total = sum(map(sum, passes.values()))
         name = max(passes, key=lambda method: sum(passes[method]))
         costs = passes[name]
-        if sum(costs) < MAIN_SHARE * total or self._compiles(model, name, len(tasks), costs):
+        if sum(costs) < MAIN_SHARE * total or self._compiles(model, name, tasks, costs):
             return True
         of_one_image = device_ms / total * METHOD_INFO[name].forward_passes
         self.add(model, name, *[of_one_image] * len(costs))
@@ -162,11 +166,21 @@ class Measurements:
             if value is not None:
                 self.add(model, load_of(long=long), value)
 
-    def _compiles(self, model: str, name: str, images: int, costs: Sequence[float]) -> bool:
-        """Whether the time may be that of compiling: the first batch of its size."""
+    def _compiles(
+        self, model: str, name: str, tasks: Sequence[ExplanationTask], costs: Sequence[float]
+    ) -> bool:
+        """Whether the time may be that of compiling: the first batch of its shape."""
+        shape = (
+            model,
+            name,
+            len(tasks),
+            max(len(task.targets) for task in tasks),
+            any(target.rivals for task in tasks for target in task.targets),
+            frozenset(task.options.score for task in tasks),
+        )
         with self._lock:
-            first = (model, name, images) not in self._compiled
-            self._compiled.add((model, name, images))
+            first = shape not in self._compiled
+            self._compiled.add(shape)
         return first and max(costs) < COMPILED_PASSES
 
 
