@@ -28,6 +28,7 @@ from servers.receivers import answer, receiving
 from servers.scripted import Response, scripted
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
+from service_documents import batch_document, result_line
 
 SCRIPT = """
 import os, signal, sys
@@ -138,7 +139,7 @@ def test_images_of_all_kinds_are_explained_and_errors_stop_nothing(
             assert [t.score.index for t in present(explanation.result).targets] == [2]
     assert jobs.new() == 12
     assert [step.done for step in steps] == list(range(1, 15))
-    assert max(step.open for step in steps) <= 6
+    assert 0 < max(step.open for step in steps) <= 6
     assert (steps[-1].failed, steps[-1].open) == (2, 0)
 
 
@@ -266,6 +267,61 @@ def test_another_file_is_no_journal(content: str, message: str, tmp_path: Path) 
     with Client("http://127.0.0.1:9") as client, pytest.raises(JournalUnusable, match=message):
         next(client.explain_many([b"image"], resume=journal))
     assert journal.read_text() == content
+
+
+@both_clients
+def test_an_item_whose_result_was_deleted_is_asked_again(connect: Connect, tmp_path: Path) -> None:
+    journal = tmp_path / "run.ndjson"
+    refused = {"error": {"code": "unsupported_image", "detail": "no image"}}
+    ended = Response(200, batch_document("finished", total=2, refused=2))
+    with scripted(
+        Response(202, batch_document(total=2, waiting=2)),
+        ended,
+        Response(200, result_line(0, "refused", **refused) + result_line(1, "gone", **refused)),
+        Response(202, batch_document(total=1, waiting=1)),
+        ended,
+        Response(200, result_line(0, "refused", **refused)),
+    ) as server:
+        with connect(server.url) as client:
+            results = list(client.explain_many([b"a", b"b"], resume=journal))
+            again = list(client.explain_many([b"a", b"b"], resume=journal))
+        sent = [request.body for request in server.requests if request.method == "POST"]
+    assert [result.image for result in results] == [b"a", b"b"]
+    assert [present(result.error).code for result in results] == ["unsupported_image"] * 2
+    assert [len(body.splitlines()) for body in sent] == [2, 1]
+    assert sent[0].endswith(sent[1])
+    assert [result.resumed for result in again] == [True, True]
+
+
+@both_clients
+def test_an_item_that_waits_in_a_batch_that_has_ended_has_an_error(connect: Connect) -> None:
+    with (
+        scripted(
+            Response(202, batch_document(total=1, waiting=1)),
+            Response(200, batch_document("finished", total=1, waiting=1)),
+            Response(200, result_line(0, "waiting")),
+        ) as server,
+        connect(server.url) as client,
+    ):
+        (result,) = client.explain_many([b"a"])
+    assert present(result.error).code == "waiting"
+
+
+def test_the_command_refuses_a_journal_that_cannot_be_opened(folder: Path, tmp_path: Path) -> None:
+    shown = explain("http://127.0.0.1:9", folder, "--resume", tmp_path / "missing" / "run.ndjson")
+    assert shown.exit_code == 2
+    assert "cannot be opened" in " ".join(shown.stderr.split())
+
+
+def test_the_command_says_for_every_photo_that_the_disk_is_full(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run.ndjson.sending").symlink_to("/dev/full")
+    shown = explain("http://127.0.0.1:9", folder, "--resume", tmp_path / "run.ndjson", "--ndjson")
+    assert shown.exit_code == 1
+    lines = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert {line["error"] for line in lines} == {"No space left on device"}
+    assert len(lines) == len(list(folder.iterdir()))
 
 
 def test_a_journal_is_used_by_one_run_at_a_time(url: str, folder: Path, tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ class ImageChunks:
         """Name of an image that was asked → the images of that name so far."""
         self.exhausted = False
 
-    def ask_again(self, batch: SentBatch) -> None:
-        """Put back the images of a batch that the service does not have."""
-        for name in batch.names:
+    def ask_again(self, names: Iterable[str]) -> None:
+        """Put back the images of items that the service does not have."""
+        for name in names:
             self._again.extend(self.waiting.pop(name, ()))
         self.exhausted = False
 
@@ -73,20 +73,27 @@ class ImageChunks:
             return False
         try:
             name = name_of(image)
-            outcome = self._journal.read(name) if self._journal else None
-            if outcome is not None:
-                chunk.ready.append(
-                    ImageResult.of(image, outcome, origin=self._origin, resumed=True)
-                )
-            elif name in self.waiting:
-                self.waiting[name].append(image)
-            else:
-                chunk.body.write(item_line(image))
-                chunk.batch.names.append(name)
-                self.waiting[name] = [image]
         except OSError as error:
             chunk.ready.append(ImageResult.unreadable(image, error))
+            return True
+        outcome = self._journal.read(name) if self._journal else None
+        if outcome is not None:
+            chunk.ready.append(ImageResult.of(image, outcome, origin=self._origin, resumed=True))
+        elif name in self.waiting:
+            self.waiting[name].append(image)
+        else:
+            self._write(chunk, name, image)
         return True
+
+    def _write(self, chunk: Chunk, name: str, image: Image) -> None:
+        try:
+            line = item_line(image)
+        except OSError as error:
+            chunk.ready.append(ImageResult.unreadable(image, error))
+            return
+        chunk.body.write(line)
+        chunk.batch.names.append(name)
+        self.waiting[name] = [image]
 
     def _open_body(self) -> IO[bytes]:
         if self._journal is None:

@@ -24,7 +24,7 @@ class ImageResult:
     error: Problem | None = None
     """None exactly if the explanation has a result."""
     resumed: bool = False
-    """Whether an earlier run of `explain_many` has received it already."""
+    """Whether the journal had it already: from an earlier run, or an earlier copy of the image."""
 
     @classmethod
     def of(
@@ -45,7 +45,7 @@ class ImageResult:
     @classmethod
     def unreadable(cls, image: Image, error: OSError) -> Self:
         """Make the result of a file that cannot be read."""
-        detail = f"{image!s}: {error.strerror or error}"
+        detail = f"{_text_of(image)}: {error.strerror or error}"
         return cls(image=image, error=Problem(code="unreadable_file", detail=detail))
 
     def require_explanation(self) -> Explanation:
@@ -61,7 +61,7 @@ class ImageResult:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return rows as `Explanation.rows` does, with the image."""
-        named = {"image": "bytes" if isinstance(self.image, bytes) else str(self.image)}
+        named = {"image": _text_of(self.image)}
         if self.explanation:
             return [named | row for row in self.explanation.rows()]
         return [named | {"error": self.error and self.error.code}]
@@ -73,6 +73,10 @@ def outcome_of(item: ItemResult) -> dict[str, Any]:
         return {"explanation": item.explanation.to_dict()}
     error = item.error or _ended_as(item.status)
     return {"error": {"code": error.code, "detail": error.detail}}
+
+
+def _text_of(image: Image) -> str:
+    return "bytes" if isinstance(image, bytes) else str(image)
 
 
 def _error_of(explanation: Explanation) -> Problem | None:

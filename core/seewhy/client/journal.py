@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -48,8 +49,8 @@ class Journal:
     def __init__(self, path: Path, request: Mapping[str, Any]) -> None:
         """Open or create the journal of a request.
 
-        Raises `JournalUnusable` when the file is something else, belongs to another request, or is
-        in use, and `OSError` when it cannot be opened.
+        Raises `JournalUnusable` when the file is something else, belongs to another request, is in
+        use, or cannot be opened.
         """
         self.body_path = path.with_name(f"{path.name}.sending")
         self._path = path
@@ -57,18 +58,18 @@ class Journal:
         self._batches: dict[str, SentBatch] = {}
         self._last_key: dict[str, str] = {}
         """Name of an image → the last batch that has asked for it."""
-        self._file: IO[bytes] = path.open("a+b")
         try:
-            import fcntl  # noqa: PLC0415  (not on Windows, where all else of the client works)
+            with ExitStack() as opened:
+                self._file: IO[bytes] = opened.enter_context(path.open("a+b"))
+                import fcntl  # noqa: PLC0415  (not on Windows, where all else of the client works)
 
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._read(json.loads(json.dumps(request)))
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._read(json.loads(json.dumps(request)))
+                opened.pop_all()
         except BlockingIOError:
-            self._file.close()
             raise JournalUnusable(f"{path} is in use by another process") from None
-        except BaseException:
-            self._file.close()
-            raise
+        except OSError as error:
+            raise JournalUnusable(f"{path} cannot be opened: {error.strerror}") from error
 
     def open_batches(self) -> list[SentBatch]:
         """Return the batches of which some items had not ended."""
@@ -103,39 +104,42 @@ class Journal:
         self._offsets[name] = self._append({"image": name, **outcome})
 
     def close(self) -> None:
-        """Close the file; nothing is left to be sent again."""
-        if not self.open_batches():
+        """Close the file. Remove the body unless a batch must be sent again."""
+        if all(batch.id for batch in self.open_batches()):
             self.body_path.unlink(missing_ok=True)
         self._file.close()
 
     def _append(self, line: Mapping[str, Any]) -> int:
         offset = self._file.seek(0, os.SEEK_END)
-        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.write(_encode(line))
         self._file.flush()
         return offset
 
     def _read(self, request: Any) -> None:
+        header = {"journal": VERSION, "request": request}
         self._file.seek(0)
         end = 0
         for raw in iter(self._file.readline, b""):
             if not raw.endswith(b"\n"):  # the process was killed while it wrote this line
+                if end == 0 and not _encode(header).startswith(raw):
+                    raise self._is_another_file()
                 break
-            self._take(self._parse(raw), offset=end, request=request)
+            try:
+                self._take(dict(json.loads(raw)), offset=end, request=request)
+            except (ValueError, TypeError, KeyError) as error:
+                raise self._is_another_file() from error
             end += len(raw)
         self._file.truncate(end)
         if end == 0:
-            self._append({"journal": VERSION, "request": request})
+            self._append(header)
 
-    def _parse(self, raw: bytes) -> dict[str, Any]:
-        try:
-            return dict(json.loads(raw))
-        except (ValueError, TypeError) as error:
-            raise JournalUnusable(f"{self._path} is not a journal of explain_many") from error
+    def _is_another_file(self) -> JournalUnusable:
+        return JournalUnusable(f"{self._path} is not a journal of explain_many")
 
     def _take(self, line: dict[str, Any], *, offset: int, request: Any) -> None:
         if offset == 0:
-            if line.get("journal") != VERSION:
-                raise JournalUnusable(f"{self._path} is not a journal of explain_many")
+            if line["journal"] != VERSION:
+                raise self._is_another_file()
             if line["request"] != request:
                 raise JournalUnusable(
                     f"{self._path} is the journal of another request: "
@@ -151,6 +155,10 @@ class Journal:
     def _add(self, batch: SentBatch) -> None:
         self._batches[batch.key] = batch
         self._last_key.update(dict.fromkeys(batch.names, batch.key))
+
+
+def _encode(line: Mapping[str, Any]) -> bytes:
+    return json.dumps(line).encode() + b"\n"
 
 
 def name_of(image: Image) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Unpack
 
+from seewhy.client.batch import ItemStatus
 from seewhy.client.batches import BatchOperations
 from seewhy.client.errors import RequestRejected
 from seewhy.client.image_chunks import ImageChunks
@@ -93,6 +94,9 @@ class ManyImages:
             ) as new:
                 async for name, outcome in new:
                     progressed = True
+                    if outcome is None:
+                        self._chunks.ask_again([name])
+                        continue
                     if self._journal:
                         self._journal.record_end(name, outcome)
                     for image in self._chunks.waiting.pop(name, ()):
@@ -106,8 +110,12 @@ class ManyImages:
 
     async def _new_outcomes(
         self, batch: SentBatch, *, wait_s: int
-    ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
-        """Yield the name and the outcome of each item of a batch that has ended since."""
+    ) -> AsyncGenerator[tuple[str, dict[str, Any] | None], None]:
+        """Yield the name and the outcome of each item of a batch that has ended since.
+
+        The outcome is None if the service has deleted it. In a batch that has ended, every item
+        has: one that still waits will never be a job.
+        """
         batch_id = str(batch.id)
         try:
             latest = await self._batches.get(batch_id, wait_s=wait_s)
@@ -121,13 +129,15 @@ class ManyImages:
         first_open = next(i for i in range(len(batch.names)) if i not in batch.ended)
         async with aclosing(self._batches.results(batch_id, after=first_open - 1)) as items:
             async for item in items:
-                if item.status.terminal and item.index not in batch.ended:
+                ended = item.status.terminal or latest.status.terminal
+                if ended and item.index not in batch.ended:
                     batch.ended.add(item.index)
-                    yield batch.names[item.index], outcome_of(item)
+                    is_gone = item.status is ItemStatus.GONE
+                    yield batch.names[item.index], None if is_gone else outcome_of(item)
 
     def _forget(self, batch: SentBatch) -> None:
         """Ask the open items again: the service does not have the batch, or not any more."""
-        self._chunks.ask_again(batch)
+        self._chunks.ask_again(batch.names)
         batch.ended.update(range(len(batch.names)))
 
     async def _send(self, batch: SentBatch, body: IO[bytes]) -> None:
@@ -166,13 +176,13 @@ class ManyOperations(Operations):
         order, with the image they belong to.
 
         `resume` names a journal. A run that was stopped, or killed, continues with the same journal
-        and images: nothing is asked twice, also what was under way then, and results of earlier
-        runs are yielded again, marked as `resumed`. What the service has answered is final; files
-        that could not be read are tried again. A file whose size or time has changed is a new
-        image.
+        and images: nothing is asked twice, not even what was under way, and results of earlier runs
+        are yielded again, marked as `resumed`. What the service has answered is final; files that
+        could not be read are tried again. A file whose size or time has changed is a new image.
 
         `on_progress` is called after each result. Raises `JournalUnusable` when the journal
-        belongs to another request or is in use, and `OSError` when it cannot be written.
+        belongs to another request, is in use or cannot be opened, and `OSError` when it cannot be
+        written.
         """
         if max_open < 1:
             raise ValueError("max_open must be at least 1")

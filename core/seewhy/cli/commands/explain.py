@@ -22,7 +22,7 @@ from seewhy.cli.terminal.photos import Photo, find_photos_and_urls, path_of_phot
 if TYPE_CHECKING:
     from seewhy.cli.terminal.explained_photos import ExplainedPhoto
     from seewhy.cli.terminal.explainer import Explainer
-    from seewhy.client import Client, ClientError, Explanation, ImageResult, RequestOptions
+    from seewhy.client import Client, Explanation, ImageResult, RequestOptions
 
 MAX_SINGLE_REQUESTS = 32
 """More photos than this are sent in batches.
@@ -254,7 +254,7 @@ def _batch_tasks(client: "Client", options: ExplainOptions) -> _Tasks:
             yield photo, partial(_save_result, client, result, options.overlays[photo])
     except JournalUnusable:
         raise
-    except ClientError as error:  # such as a service that does not answer any more
+    except (ClientError, OSError) as error:  # a service that does not answer, or a full disk
         for photo in left:
             yield photo, partial(_fail, error)
 
@@ -270,7 +270,7 @@ def _save_result(client: "Client", result: "ImageResult", overlay: Path) -> "Exp
     return _save_overlays(client, result.require_explanation(), overlay, keep=result.resumed)
 
 
-def _fail(error: "ClientError") -> NoReturn:
+def _fail(error: Exception) -> NoReturn:
     raise error
 
 
