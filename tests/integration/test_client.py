@@ -24,53 +24,9 @@ from seewhy.imaging.codecs import encode_mask_png
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Verdict
 from servers.scripted import Request, Response, scripted
+from service_documents import EXPLANATION_ID, SCORE, explanation_document, succeeded_document
 
 pytestmark = both_clients
-ID = "0199c1e2-0000-7000-8000-000000000001"
-SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
-
-
-def body(status: str, **changes: Any) -> dict[str, Any]:
-    path = f"/v1/explanations/{ID}"
-    explanation = {
-        "id": ID,
-        "status": status,
-        "model": "vgg16",
-        "method": "gradcam",
-        "priority": "interactive",
-        "metadata": {"task": 7},
-        "attempts": 1,
-        "queue_position": None,
-        "cancel_requested": False,
-        "submitted_at": "2026-11-22T21:00:00.125Z",
-        "started_at": None,
-        "finished_at": None,
-        "error": None,
-        "result": None,
-        "links": {"self": path, "cancel": f"{path}/cancel", "overlay": None, "map": None},
-        "downloads": {},
-    }
-    return explanation | changes
-
-
-def succeeded() -> dict[str, Any]:
-    result = {
-        "top": [SCORE],
-        "targets": [{"score": SCORE, "verdict": "ok", "minimum": -0.5, "maximum": 2.0}],
-        "model_digest": "sha256:0",
-        "method": "gradcam",
-        "layer": "block5_conv3",
-        "linear": True,
-        "map_height": 14,
-        "map_width": 14,
-        "covers": {"x": 0, "y": 0, "width": 640, "height": 480},
-        "image_width_px": 640,
-        "image_height_px": 480,
-        "timings_ms": {"forward": 12.5},
-        "versions": {"seewhy": "0.1.0"},
-        "field_of_a_newer_service": 1,
-    }
-    return body("succeeded", result=result)
 
 
 def problem(status: int, code: str, detail: str, **headers: str) -> Response:
@@ -94,7 +50,7 @@ def test_a_submission_sends_the_image_the_options_and_a_new_idempotency_key(
     photo = tmp_path / "cat.jpg"
     photo.write_bytes(b"\xff\xd8image")
 
-    with scripted(Response(202, body("queued", queue_position=3))) as server:
+    with scripted(Response(202, explanation_document("queued", queue_position=3))) as server:
         with connect(server.url) as client:
             explanation = client.submit(photo, targets="top:3", metadata={"task": 7}, model=None)
         [request] = server.requests
@@ -109,7 +65,7 @@ def test_a_submission_sends_the_image_the_options_and_a_new_idempotency_key(
         "metadata": {"task": 7},
     }
     assert (explanation.id, explanation.status, explanation.queue_position) == (
-        ID,
+        EXPLANATION_ID,
         JobState.QUEUED,
         3,
     )
@@ -117,7 +73,7 @@ def test_a_submission_sends_the_image_the_options_and_a_new_idempotency_key(
 
 def test_an_image_is_uploaded_once_and_submitted_by_its_id(connect: Connect) -> None:
     sent = {"image_id": "0" * 64, "media_type": "image/png", "width_px": 1, "height_px": 2}
-    with scripted(Response(201, sent), Response(202, body("queued"))) as server:
+    with scripted(Response(201, sent), Response(202, explanation_document("queued"))) as server:
         with connect(server.url) as client:
             image_id = client.upload(b"png")
             client.submit(image_id, targets=[7], idempotency_key="k")
@@ -132,7 +88,7 @@ def test_an_image_is_uploaded_once_and_submitted_by_its_id(connect: Connect) -> 
 def test_an_image_is_named_by_its_url(connect: Connect) -> None:
     url = "https://photos.example/cat.jpg"
     sent = {"image_id": "0" * 64, "media_type": "image/png", "width_px": 1, "height_px": 2}
-    with scripted(Response(201, sent), Response(202, body("queued"))) as server:
+    with scripted(Response(201, sent), Response(202, explanation_document("queued"))) as server:
         with connect(server.url) as client:
             client.upload(url)
             client.submit(url, method="hirescam")
@@ -141,7 +97,7 @@ def test_an_image_is_named_by_its_url(connect: Connect) -> None:
 
 
 def test_targets_and_method_options_are_sent_unchanged(connect: Connect) -> None:
-    with scripted(Response(202, body("queued"))) as server:
+    with scripted(Response(202, explanation_document("queued"))) as server:
         with connect(server.url) as client:
             client.submit(
                 b"image",
@@ -166,7 +122,7 @@ def test_a_submission_is_repeated_with_the_same_key_when_the_response_is_lost(
 ) -> None:
     busy = problem(503, "ledger_unavailable", "later", **{"Retry-After": "0"})
     still = problem(409, "idempotency_key_busy", "the first is still being accepted")
-    done = Response(202, body("queued"))
+    done = Response(202, explanation_document("queued"))
     with scripted(Response(hang_up=True), busy, still, done) as server:
         with connect(server.url) as client:
             client.submit(b"image")
@@ -177,7 +133,7 @@ def test_a_submission_is_repeated_with_the_same_key_when_the_response_is_lost(
 
 
 def test_every_submission_has_a_new_key_unless_one_is_given(connect: Connect) -> None:
-    with scripted(*[Response(202, body("queued"))] * 3) as server:
+    with scripted(*[Response(202, explanation_document("queued"))] * 3) as server:
         with connect(server.url) as client:
             client.submit(b"image")
             client.submit(b"image")
@@ -211,7 +167,7 @@ def test_a_rejection_by_a_proxy_is_raised_as_a_rejection(connect: Connect) -> No
         connect(server.url) as client,
         pytest.raises(RequestRejected, match=r"Not Found \(unknown, HTTP 404\)"),
     ):
-        client.get(ID)
+        client.get(EXPLANATION_ID)
 
 
 def test_an_unused_port_raises_service_unreachable(connect: Connect) -> None:
@@ -231,38 +187,38 @@ def test_a_response_of_another_server_is_unexpected(connect: Connect, content: A
 
 
 def test_wait_long_polls_and_honors_retry_after(connect: Connect) -> None:
-    running = Response(200, body("running"), {"Retry-After": "0"})
-    with scripted(running, running, Response(200, succeeded())) as server:
+    running = Response(200, explanation_document("running"), {"Retry-After": "0"})
+    with scripted(running, running, Response(200, succeeded_document())) as server:
         with connect(server.url) as client:
-            explanation = client.wait(ID)
+            explanation = client.wait(EXPLANATION_ID)
         paths = [request.path for request in server.requests]
 
-    assert paths == [f"/v1/explanations/{ID}?wait=20"] * 3
+    assert paths == [f"/v1/explanations/{EXPLANATION_ID}?wait=20"] * 3
     assert explanation.result is not None
     assert explanation.result.top[0].label == "tiger cat"
     assert explanation.result.targets[0].verdict is Verdict.OK
 
 
 def test_wait_returns_a_failed_explanation(connect: Connect) -> None:
-    failed = body("failed", error={"code": "broken_image", "detail": "cut short"})
+    failed = explanation_document("failed", error={"code": "broken_image", "detail": "cut short"})
     with scripted(Response(200, failed)) as server, connect(server.url) as client:
-        assert client.wait(ID).status is JobState.FAILED
+        assert client.wait(EXPLANATION_ID).status is JobState.FAILED
 
 
 def test_wait_raises_after_its_timeout(connect: Connect) -> None:
-    running = Response(200, body("running"), {"Retry-After": "0"})
+    running = Response(200, explanation_document("running"), {"Retry-After": "0"})
     with (
         scripted(*[running] * 1000) as server,
         connect(server.url) as client,
         pytest.raises(WaitTimedOut) as timed_out,
     ):
-        client.wait(ID, timeout_s=0.05)
+        client.wait(EXPLANATION_ID, timeout_s=0.05)
 
-    assert timed_out.value.id == ID
+    assert timed_out.value.id == EXPLANATION_ID
 
 
 def test_explain_sends_one_request_to_a_fast_service(connect: Connect) -> None:
-    with scripted(Response(200, succeeded())) as server:
+    with scripted(Response(200, succeeded_document())) as server:
         with connect(server.url) as client:
             explanation = client.explain(b"image", targets=["tiger cat"])
         [request] = server.requests
@@ -272,22 +228,24 @@ def test_explain_sends_one_request_to_a_fast_service(connect: Connect) -> None:
 
 
 def test_explain_waits_for_a_slow_service(connect: Connect) -> None:
-    queued = Response(202, body("queued"), {"Retry-After": "0"})
+    queued = Response(202, explanation_document("queued"), {"Retry-After": "0"})
     with (
-        scripted(queued, Response(200, succeeded())) as server,
+        scripted(queued, Response(200, succeeded_document())) as server,
         connect(server.url) as client,
     ):
-        assert client.explain(b"image").id == ID
-        assert server.requests[1].path == f"/v1/explanations/{ID}?wait=20"
+        assert client.explain(b"image").id == EXPLANATION_ID
+        assert server.requests[1].path == f"/v1/explanations/{EXPLANATION_ID}?wait=20"
 
 
 def test_explain_raises_when_the_explanation_failed(connect: Connect) -> None:
-    failed = body("failed", error={"code": "broken_image", "detail": "the file is cut short"})
+    failed = explanation_document(
+        "failed", error={"code": "broken_image", "detail": "the file is cut short"}
+    )
     with (
         scripted(Response(200, failed)) as server,
         connect(server.url) as client,
         pytest.raises(
-            ExplanationFailed, match=f"{ID} failed: the file is cut short .broken_image"
+            ExplanationFailed, match=f"{EXPLANATION_ID} failed: the file is cut short .broken_image"
         ) as raised,
     ):
         client.explain(b"image")
@@ -296,7 +254,7 @@ def test_explain_raises_when_the_explanation_failed(connect: Connect) -> None:
 
 
 def test_overlay_and_map_are_fetched_from_the_links_of_an_explanation(connect: Connect) -> None:
-    done = succeeded()
+    done = succeeded_document()
     done["links"] |= {"overlay": "/here/overlay", "map": "/here/map.npy"}
     second = {"score": SCORE | {"index": 285}, "verdict": "ok", "minimum": 0, "maximum": 1}
     done["result"]["targets"].append(second)
@@ -304,7 +262,7 @@ def test_overlay_and_map_are_fetched_from_the_links_of_an_explanation(connect: C
     jpeg = Response(200, b"\xff\xd8jpeg")
     with scripted(Response(200, done), jpeg, jpeg, maps_response(maps)) as server:
         with connect(f"{server.url}/below/") as client:
-            explanation = client.get(ID)
+            explanation = client.get(EXPLANATION_ID)
             overlay = client.overlay(explanation)
             client.overlay(explanation, target=1)
             with pytest.raises(IndexError, match="has 2 targets"):
@@ -315,7 +273,7 @@ def test_overlay_and_map_are_fetched_from_the_links_of_an_explanation(connect: C
     assert overlay == b"\xff\xd8jpeg"
     np.testing.assert_array_equal(fetched, maps)
     assert paths == [
-        f"/below/v1/explanations/{ID}",
+        f"/below/v1/explanations/{EXPLANATION_ID}",
         "/below/here/overlay",
         "/below/here/overlay?map=1",
         "/below/here/map.npy",
@@ -326,11 +284,11 @@ def test_a_pickled_map_is_rejected(connect: Connect) -> None:
     file = io.BytesIO()
     np.save(file, np.array([object], dtype=object), allow_pickle=True)
     with (
-        scripted(Response(200, succeeded()), Response(200, file.getvalue())) as server,
+        scripted(Response(200, succeeded_document()), Response(200, file.getvalue())) as server,
         connect(server.url) as client,
         pytest.raises(UnexpectedResponse, match="not an array"),
     ):
-        client.map(client.get(ID))
+        client.map(client.get(EXPLANATION_ID))
 
 
 def test_regions_and_the_mask_of_a_target_are_fetched(connect: Connect) -> None:
@@ -350,10 +308,10 @@ def test_regions_and_the_mask_of_a_target_are_fetched(connect: Connect) -> None:
     mask = encode_mask_png(pixels, bits=1)
     with scripted(Response(200, found), Response(200, mask), Response(200, b"\x89PNG")) as server:
         with connect(server.url) as client:
-            regions = client.regions(ID, target=1, threshold="p90", polarity="negative")
-            drawn = client.mask(ID, components=3, method="layercam")
+            regions = client.regions(EXPLANATION_ID, target=1, threshold="p90", polarity="negative")
+            drawn = client.mask(EXPLANATION_ID, components=3, method="layercam")
             with pytest.raises(UnexpectedResponse, match="the mask is not a PNG"):
-                client.mask(ID)
+                client.mask(EXPLANATION_ID)
         paths = [request.path for request in server.requests]
 
     assert (regions.found, regions.rule, regions.target.label) == (3, "p90", "tiger cat")
@@ -361,8 +319,8 @@ def test_regions_and_the_mask_of_a_target_are_fetched(connect: Connect) -> None:
     assert drawn.dtype == np.bool_
     np.testing.assert_array_equal(drawn, pixels > 0)
     assert paths[:2] == [
-        f"/v1/explanations/{ID}/regions?map=1&threshold=p90&polarity=negative",
-        f"/v1/explanations/{ID}/mask.png?bits=1&components=3&method=layercam",
+        f"/v1/explanations/{EXPLANATION_ID}/regions?map=1&threshold=p90&polarity=negative",
+        f"/v1/explanations/{EXPLANATION_ID}/mask.png?bits=1&components=3&method=layercam",
     ]
 
 
@@ -370,16 +328,16 @@ def test_maps_and_drawings_of_a_method_at_a_layer_are_fetched(connect: Connect) 
     maps = maps_response(np.zeros((1, 2, 3), np.float32))
     with scripted(maps, Response(200, b"\xff\xd8jpeg")) as server:
         with connect(server.url) as client:
-            client.map(ID, method="layercam", layer="block6")
-            client.overlay(ID, layer="block6", alpha=0.5, format="webp")
+            client.map(EXPLANATION_ID, method="layercam", layer="block6")
+            client.overlay(EXPLANATION_ID, layer="block6", alpha=0.5, format="webp")
         first, second = server.requests
-    assert first.path == f"/v1/explanations/{ID}/map.npy?method=layercam&layer=block6"
-    assert second.path == f"/v1/explanations/{ID}/overlay?layer=block6&alpha=0.5"
+    assert first.path == f"/v1/explanations/{EXPLANATION_ID}/map.npy?method=layercam&layer=block6"
+    assert second.path == f"/v1/explanations/{EXPLANATION_ID}/overlay?layer=block6&alpha=0.5"
     assert second.headers["accept"] == "image/webp"
 
 
 def test_cancel_returns_the_explanation(connect: Connect) -> None:
-    with scripted(Response(200, body("running", cancel_requested=True))) as server:
+    with scripted(Response(200, explanation_document("running", cancel_requested=True))) as server:
         with connect(server.url) as client:
             explanation = client.cancel("a/../b")
         assert server.requests[0].path == "/v1/explanations/a%2F..%2Fb/cancel"
@@ -403,16 +361,18 @@ def maps_response(maps: Any) -> Response:
 
 
 OPERATIONS: dict[str, tuple[str, Response]] = {
-    "get": ("", Response(200, body("queued"))),
-    "wait": ("?wait=20", Response(200, succeeded())),
-    "cancel": ("/cancel", Response(200, body("cancelled"))),
+    "get": ("", Response(200, explanation_document("queued"))),
+    "wait": ("?wait=20", Response(200, succeeded_document())),
+    "cancel": ("/cancel", Response(200, explanation_document("cancelled"))),
     "overlay": ("/overlay", Response(200, b"\xff\xd8jpeg")),
     "heatmap": ("/heatmap", Response(200, b"\x89PNG")),
     "contours": ("/contours", Response(200, b"\xff\xd8jpeg")),
     "map": ("/map.npy", maps_response(np.zeros((1, 2, 3), np.float32))),
     "events": (
         "/events",
-        Response(200, f"id: end\ndata: {json.dumps(body('cancelled'))}\n\n".encode()),
+        Response(
+            200, f"id: end\ndata: {json.dumps(explanation_document('cancelled'))}\n\n".encode()
+        ),
     ),
 }
 
@@ -423,16 +383,33 @@ def test_operations_take_an_explanation_or_its_id(
     connect: Connect, operation: str, by_id: bool
 ) -> None:
     path, response = OPERATIONS[operation]
-    explanation = Explanation.model_validate(body("queued"))
+    explanation = Explanation.model_validate(explanation_document("queued"))
     with scripted(response) as server, connect(server.url) as client:
-        answer = getattr(client, operation)(ID if by_id else explanation)
+        answer = getattr(client, operation)(EXPLANATION_ID if by_id else explanation)
         if operation == "events":
             list(answer)
         [request] = server.requests
-    assert request.path == f"/v1/explanations/{ID}{path}"
+    assert request.path == f"/v1/explanations/{EXPLANATION_ID}{path}"
 
 
 def test_an_overlay_of_a_target_is_fetched_by_id(connect: Connect) -> None:
     with scripted(Response(200, b"\xff\xd8jpeg")) as server, connect(server.url) as client:
-        client.overlay(ID, target=1)
-        assert server.requests[0].path == f"/v1/explanations/{ID}/overlay?map=1"
+        client.overlay(EXPLANATION_ID, target=1)
+        assert server.requests[0].path == f"/v1/explanations/{EXPLANATION_ID}/overlay?map=1"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy"])
+def test_a_file_that_cannot_be_written_is_left_as_it_was(
+    connect: Connect, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"earlier")
+    (tmp_path / f"{name}.part").symlink_to("/dev/full")
+    maps = maps_response(np.zeros((1, 70, 70), np.float32))
+    with (
+        scripted(maps) as server,
+        connect(server.url) as client,
+        pytest.raises(OSError, match="No space left on device"),
+    ):
+        client.save(EXPLANATION_ID, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"earlier"

@@ -172,8 +172,11 @@ def test_drawings_and_maps_are_saved_by_the_ending_of_the_name(
     explanation = client.explain(photo)
     for name, kind in (("a.seewhy.jpg", "JPEG"), ("b.png", "PNG"), ("c.WEBP", "WEBP")):
         assert image_of(client.save(explanation, tmp_path / name).read_bytes()).format == kind
-    saved = np.load(client.save(explanation.id, tmp_path / "maps.npy"))
-    np.testing.assert_array_equal(saved, client.map(explanation))
+    path = client.save(explanation, tmp_path / "d.jpg", format="png")
+    assert image_of(path.read_bytes()).format == "JPEG"
+    for name in ("maps.npy", "MAPS.NPY"):
+        saved = np.load(client.save(explanation.id, tmp_path / name))
+        np.testing.assert_array_equal(saved, client.map(explanation))
     with pytest.raises(ValueError, match=r"cannot save as 'a.tiff': .*\.npy"):
         client.save(explanation, tmp_path / "a.tiff")
 

@@ -15,6 +15,7 @@ from seewhy.client.batch_items import Item, write_items
 from seewhy.client.errors import ServiceUnreachable
 from seewhy.client.event_stream import follow_events
 from seewhy.client.images import Image
+from seewhy.client.new_file import new_file
 from seewhy.client.operations import Operations
 from seewhy.client.request_options import RequestOptions, given
 from seewhy.client.resumable_stream import READ_TIMEOUT_S, ResumableStream
@@ -98,15 +99,8 @@ class BatchOperations(Operations):
         The file appears when it is complete. Raises `OSError` when it cannot be written.
         """
         path = Path(path)
-        part = path.with_name(f"{path.name}.part")
-        file = await self.network.call(part.open, "wb")
-        try:
+        async with new_file(self.network, path) as file:
             await self._download(f"{_path(batch)}/overlays.zip", file)
-            await self.network.call(file.close)
-            await self.network.call(part.replace, path)
-        finally:
-            file.close()
-            part.unlink(missing_ok=True)
         return path
 
     async def cancel(self, batch: Batch | str) -> Batch:

@@ -20,6 +20,7 @@ from seewhy.client.drawing_options import (
 )
 from seewhy.client.explanation import Explanation
 from seewhy.client.explanations import path_of
+from seewhy.client.new_file import new_file
 from seewhy.client.operations import Operations
 from seewhy.client.responses import Links
 from seewhy.client.transport import unexpected
@@ -140,7 +141,8 @@ class DrawingOperations(Operations):
         """Save the overlay of one target, or all maps, by the ending of the name; return the path.
 
         `.jpg`, `.jpeg`, `.png` and `.webp` are overlays; `.npy` are the maps, as `map` returns
-        them. Raises `ValueError` for another ending and `OSError` when the file cannot be written.
+        them. The file appears when it is complete. Raises `ValueError` for another ending and
+        `OSError` when the file cannot be written.
         """
         path = Path(path)
         ending = path.suffix.lower()
@@ -148,12 +150,13 @@ class DrawingOperations(Operations):
             maps = await self.map(
                 explanation, method=options.get("method"), layer=options.get("layer")
             )
-            await self.network.call(np.save, path, maps)
+            async with new_file(self.network, path) as file:
+                await self.network.call(np.save, file, maps)
         elif ending in _FORMATS:
-            if ending not in {".jpg", ".jpeg"}:
-                options = {**options, "format": _FORMATS[ending]}
+            options = {**options, "format": _FORMATS[ending]}
             content = await self.overlay(explanation, target=target, **options)
-            await self.network.call(path.write_bytes, content)
+            async with new_file(self.network, path) as file:
+                await self.network.call(file.write, content)
         else:
             endings = ", ".join((*_FORMATS, ".npy"))
             raise ValueError(f"cannot save as {path.name!r}: its ending must be one of {endings}")
