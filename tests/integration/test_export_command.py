@@ -22,9 +22,17 @@ from seewhy.annotations.pascal_voc import decode_voc
 from seewhy.annotations.yolo import decode_yolo
 from seewhy.cli.app import app
 from seewhy.client import Client, Item, MapRegions
+from seewhy.imaging.codecs import encode_mask_png
 from servers.process_cluster import running_api
 from servers.scripted import Response, scripted
 from servers.valkey import RedisServer
+from service_documents import (
+    BATCH_ID,
+    SCORE,
+    batch_document,
+    result_line,
+    succeeded_document,
+)
 
 NAMES = ["00000-cat.png", "00001-my-dog.png"]
 SIZE = ImageSize(40, 24)
@@ -209,15 +217,40 @@ def test_mistakes_are_refused_before_anything_is_written(
 
 
 def test_a_batch_that_runs_is_refused(tmp_path: Path) -> None:
-    counts = ["total", "waiting", "refused", "queued", "running", "succeeded", "failed"]
-    running = {
-        "id": "b",
-        "status": "running",
-        "counts": dict.fromkeys([*counts, "cancelled", "expired"], 0) | {"total": 3, "queued": 2},
-        "links": {"self": "/v1/batches/b"},
-    }
+    running = batch_document("running", total=3, queued=2)
     with scripted(Response(200, running)) as server:
-        run = export(server.url, "b", tmp_path / "new", "--format", "coco")
+        run = export(server.url, BATCH_ID, tmp_path / "new", "--format", "coco")
     assert run.exit_code == 2
     assert "the batch is running: 1 of 3 items have ended" in unwrapped(run.stderr)
     assert not (tmp_path / "new").exists()
+
+
+def test_an_item_whose_mask_is_another_does_not_stop_the_others(tmp_path: Path) -> None:
+    found = {
+        "image_width_px": 40, "image_height_px": 24, "method": "gradcam", "map": 0,
+        "covers": {"x": 0, "y": 0, "width": 40, "height": 24}, "target": SCORE, "verdict": "ok",
+        "polarity": "positive", "rule": 0.15, "threshold": 0.3, "maximum": 2.0, "found": 1,
+        "regions": [{
+            "box": {"x": 10, "y": 2, "width": 3, "height": 4}, "area_px": 12,
+            "peak": {"x": 11, "y": 4}, "score": 1.0, "share": 1.0,
+            "contour": [[10, 2], [10, 6], [13, 6], [13, 2]],
+        }],
+    }  # fmt: skip
+    pixels = np.zeros((24, 40), np.uint8)
+    other = encode_mask_png(pixels, bits=1)
+    pixels[2:6, 10:13] = 255
+    mask = encode_mask_png(pixels, bits=1)
+    lines = b"".join(
+        result_line(index, **succeeded_document(), key=f"{index}.jpg") for index in range(2)
+    )
+    responses = [
+        batch_document("finished", total=2, succeeded=2), lines,
+        found, other, found, mask, encoded(IMAGES[0], "PNG"),
+    ]  # fmt: skip
+    with scripted(*[Response(200, body) for body in responses]) as server:
+        run = export(server.url, BATCH_ID, tmp_path, "--format", "coco")
+    assert (run.exit_code, "1 of 2 items failed" in run.stderr) == (1, True), run.output
+    assert "0 0.jpg: the mask does not show the regions" in run.stderr
+    file = json.loads((tmp_path / "annotations.json").read_text("utf-8"))
+    assert [image["file_name"] for image in file["images"]] == ["00001-1.png"]
+    assert [one["area"] for one in file["annotations"]] == [12]

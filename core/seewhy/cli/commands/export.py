@@ -94,6 +94,7 @@ def write_batch(
     from seewhy.cli.terminal.console import error_console
     from seewhy.cli.terminal.exported_items import fetch_item
     from seewhy.client import ClientError
+    from seewhy.errors import InvalidAnnotation
 
     failures: dict[str, str] = {}
     with closing(client.batches.results(batch)) as results:
@@ -117,7 +118,7 @@ def write_batch(
                     heatmaps=writer.needs_heatmaps,
                     options=options,
                 )
-            except ClientError as error:
+            except (ClientError, InvalidAnnotation) as error:
                 failures[name] = reason_of(error)
                 continue
             writer.add(fetched)

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from seewhy.cli.terminal.console import error_console
 from seewhy.client import ClientError
+from seewhy.errors import SeewhyError
 
 _MAX_CONCURRENT = 8
 _MAX_OPEN = 64
@@ -63,7 +64,7 @@ def run_concurrently(
     return {key: results[key] for key in order if key in results}, failures
 
 
-def reason_of(error: ClientError | OSError) -> str:
+def reason_of(error: SeewhyError | OSError) -> str:
     """Say why a task failed."""
     return (isinstance(error, OSError) and error.strerror) or str(error)
 

@@ -30,7 +30,8 @@ def fetch_item(
     """Fetch what a data set needs of an explanation with a result.
 
     Targets that are evidence against a class are no annotations and are left out. Raises
-    `ClientError` when the service refuses or cannot be reached.
+    `ClientError` when the service refuses or cannot be reached, and `InvalidAnnotation` when its
+    mask and its regions differ.
     """
     result = explanation.result
     targets = [n for n, target in enumerate(result.targets if result else ()) if not target.against]
