@@ -1,6 +1,7 @@
 """Requests to the one Label Studio that the operator has configured, with its token."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,9 +25,11 @@ _URI_CHARACTERS = "/%?=&:@!$'()*+,;~"
 _ANY_NETWORK = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """The operator chose the host. Metadata services stay out of reach."""
 
+_log = logging.getLogger(__name__)
+
 
 class LabelStudioError(SeewhyError):
-    """Label Studio gave no answer, or not the expected one."""
+    """Label Studio gave no answer, or not the expected one. Clients may read the message."""
 
     code = "label_studio_unreachable"
 
@@ -45,7 +48,7 @@ class Reply:
 
 
 class LabelStudioClient:
-    """Thread-safe. Each request ends within `timeout_s`; no redirect is followed."""
+    """Thread-safe. Each HTTP request ends within `timeout_s`; no redirect is followed."""
 
     def __init__(
         self,
@@ -79,13 +82,13 @@ class LabelStudioClient:
             url = parse_http_url(reference)
         except ValueError:
             return None
-        path = url.target.removeprefix(self._path)
-        if url.origin != self._base.origin or not path.startswith(_IMAGE_PATHS):
+        folders = tuple(self._path + path for path in _IMAGE_PATHS)
+        if url.origin != self._base.origin or not url.target.startswith(folders):
             return None
-        return None if ".." in unquote(path.partition("?")[0]).split("/") else url.target
+        return None if ".." in unquote(url.target.partition("?")[0]).split("/") else url.target
 
     def read_image(self, path: str, *, legacy_token: str | None, max_bytes: int) -> bytes:
-        """Read an image with the own key, and if that is refused with `legacy_token`.
+        """Read an image with the API key, and if that is refused with `legacy_token`.
 
         Raises `ImageUnreachable` and `ImageTooLarge`.
         """
@@ -112,28 +115,41 @@ class LabelStudioClient:
             return self._send("GET", path, _legacy(legacy_token), max_bytes=max_bytes)
         return reply or self._send("GET", path, {}, max_bytes=max_bytes)
 
-    def request(self, method: str, path: str, *, body: Any = None) -> Reply:
-        """Send a request to the API, whose paths begin after `/api/`, with the own key.
+    def request(
+        self, method: str, path: str, *, body: Any = None, deadline: Deadline | None = None
+    ) -> Reply:
+        """Send a request to the API, whose paths begin after `/api/`, with the API key.
 
-        Raises `LabelStudioError`.
+        With a `deadline`, all that it takes ends by then. Raises `LabelStudioError`.
         """
         try:
-            return self._request(method, f"{self._path}/api/{path}", body=body)
+            return self._request(method, f"{self._path}/api/{path}", body=body, deadline=deadline)
         except ImageTooLarge as error:
             raise LabelStudioError("The answer of Label Studio is too long.") from error
 
     def _request(
-        self, method: str, path: str, *, body: Any = None, max_bytes: int = MAX_ANSWER_BYTES
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        deadline: Deadline | None = None,
     ) -> Reply:
-        """Send a request with the own key, once more with a new access token after a 401.
+        """Send a request with the API key, once more with a new access token after a 401.
 
         Raises `LabelStudioError`, and `ImageTooLarge` for an answer of more than `max_bytes`.
         """
-        headers = self._authorization()
-        reply = self._send(method, path, headers, body=body, max_bytes=max_bytes)
+
+        def send(headers: Mapping[str, str]) -> Reply:
+            return self._send(
+                method, path, headers, body=body, max_bytes=max_bytes, deadline=deadline
+            )
+
+        headers = self._authorization(deadline)
+        reply = send(headers)
         if reply.status == HTTPStatus.UNAUTHORIZED and self._is_personal:
-            headers = self._authorization(refused=headers)
-            reply = self._send(method, path, headers, body=body, max_bytes=max_bytes)
+            reply = send(self._authorization(deadline, refused=headers))
         return reply
 
     @property
@@ -141,20 +157,38 @@ class LabelStudioClient:
         """Whether the key is a personal access token: a JWT, unlike a legacy token."""
         return (self._api_key or "").count(".") == 2
 
-    def _authorization(self, *, refused: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the header; a new one if it is `refused`, unless another thread has renewed it."""
+    def _authorization(
+        self, deadline: Deadline | None, *, refused: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return the header; a new one if it is `refused`, unless another thread has renewed it.
+
+        One thread asks for a new one, and the others wait for it as long as for an answer.
+        """
         if not self._api_key:
             return {}
         if not self._is_personal:
             return _legacy(self._api_key)
-        with self._lock:
+        if not acquire_in_time(self._lock, self._limit(deadline)):
+            raise LabelStudioError("Label Studio returns no access token in time.")
+        try:
             if self._access_token is None or refused == _bearer(self._access_token):
-                self._access_token = self._refresh(self._api_key)
+                self._access_token = self._refresh(self._api_key, deadline)
             return _bearer(self._access_token)
+        finally:
+            self._lock.release()
 
-    def _refresh(self, personal_token: str) -> str:
+    def _limit(self, deadline: Deadline | None) -> Deadline:
+        """Return the deadline of one HTTP request: `timeout_s`, and not after `deadline`."""
+        if deadline is None:
+            return Deadline(self._timeout_s)
+        try:
+            return Deadline(deadline.remaining_s(at_most_s=self._timeout_s))
+        except TimeoutError:
+            return deadline
+
+    def _refresh(self, personal_token: str, deadline: Deadline | None) -> str:
         path = f"{self._path}/api/token/refresh"
-        reply = self._send("POST", path, {}, body={"refresh": personal_token})
+        reply = self._send("POST", path, {}, body={"refresh": personal_token}, deadline=deadline)
         if reply.status != HTTPStatus.OK:
             raise LabelStudioError(
                 f"Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY ({reply.status}).",
@@ -173,29 +207,46 @@ class LabelStudioClient:
         *,
         body: Any = None,
         max_bytes: int = MAX_ANSWER_BYTES,
+        deadline: Deadline | None = None,
     ) -> Reply:
         sent = None if body is None else json.dumps(body).encode()
         typed = {**headers, "Content-Type": "application/json"} if sent else headers
-        with self._open(method, path, typed, sent) as answer:
+        with self._open(method, path, typed, sent, self._limit(deadline)) as answer:
             received = bytearray()
             for chunk in answer.chunks():
                 received += chunk
                 if len(received) > max_bytes:
-                    raise ImageTooLarge(f"the image has more than {max_bytes} bytes, the limit")
+                    raise ImageTooLarge(f"the answer has more than {max_bytes} bytes, the limit")
             return Reply(answer.status, bytes(received))
 
     @contextmanager
     def _open(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        deadline: Deadline,
     ) -> Iterator[Answer]:
         url = HttpUrl(self._base.scheme, self._base.host, self._base.port, path)
         try:
             with self._exchange.send(
-                method, url, headers=headers, body=body, deadline=Deadline(self._timeout_s)
+                method, url, headers=headers, body=body, deadline=deadline
             ) as answer:
                 yield answer
         except NoAnswer as error:
-            raise LabelStudioError(f"Label Studio does not answer: {error}") from error
+            _log.warning("Label Studio does not answer: %s", error)
+            raise LabelStudioError(
+                "Label Studio does not answer. The operator's log has the reason."
+            ) from error
+
+
+def acquire_in_time(lock: threading.Lock, deadline: Deadline) -> bool:
+    """Acquire a lock; return False when that takes too long."""
+    try:
+        return lock.acquire(timeout=deadline.remaining_s())
+    except TimeoutError:
+        return False
 
 
 def parse_object(reply: Reply) -> dict[str, Any]:
