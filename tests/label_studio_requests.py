@@ -16,6 +16,7 @@ from servers.waiting import wait_until
 
 ALIAS = {"tumor": "tiger cat", "lesion": "*", "mask": "*", "point": "*"}
 UPLOAD = "/data/upload/4/118a9fc1-scan.png"
+SLOW_UPLOAD = "/data/upload/4/slow.png"
 WHOLE = Rectangle(x=0, y=0, width=451, height=300)
 
 

@@ -152,8 +152,8 @@ class Settings(Limits):
     label_studio_url: str | None = Field(
         None,
         pattern=r"^https?://[a-z0-9_.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$",
-        description="The URL of a Label Studio whose uploaded images may be read, and which "
-        "receives predictions. Give it together with its API key.",
+        description="The URL of a Label Studio whose uploaded images may be read. With an API key, "
+        "it also receives predictions.",
     )
     label_studio_api_key: SecretStr | None = Field(
         None, description="A personal access token or a legacy token of a user of Label Studio."

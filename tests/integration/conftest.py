@@ -9,8 +9,10 @@ from flask.testing import FlaskClient
 
 from documented_client import DocumentedClient
 from http_api import MODEL
+from label_studio_requests import UPLOAD
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
+from servers.label_studio import FakeLabelStudio, label_studio
 from servers.valkey import RedisServer
 
 
@@ -48,6 +50,14 @@ def client(api: Api) -> FlaskClient:
     """A client of the API without a network, which checks responses against the document."""
     api.flask.test_client_class = DocumentedClient
     return api.flask.test_client()
+
+
+@pytest.fixture
+def studio(cat: bytes) -> Iterator[FakeLabelStudio]:
+    """A Label Studio with the recorded upload."""
+    with label_studio() as fake:
+        fake.uploads[UPLOAD] = cat
+        yield fake
 
 
 @pytest.fixture

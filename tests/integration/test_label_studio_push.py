@@ -1,41 +1,43 @@
 """Predictions that are pushed to Label Studio when they finish after the answer."""
 
-from collections.abc import Iterator
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from http_api import assert_problem, submit_image
-from label_studio_requests import UPLOAD, finish, replay, set_up
+from http_api import MODEL, assert_problem, submit_image
+from label_studio_requests import SLOW_UPLOAD, UPLOAD, finish, replay, set_up
 from label_studio_rules import check_results, recording, stored_predictions
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
-from seewhy.ledger.types import JobRecord, LedgerPolicy
+from seewhy.ledger.types import DISPATCHER_QUEUE, JobRecord, LedgerPolicy, lanes_of
 from seewhy.settings import Settings, load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy_api.app import create_api
+from seewhy_api.label_studio import push
 from seewhy_api.webhooks.app import create_dispatcher
-from servers.label_studio import PERSONAL_TOKEN, FakeLabelStudio, label_studio
+from seewhy_api.webhooks.dispatcher import LEASE_LIMIT, REQUESTS_PER_ORIGIN
+from servers.label_studio import FakeLabelStudio
 from servers.process_cluster import kill_tree, start_cluster
+from servers.valkey import RedisServer
 from servers.waiting import wait_until
+
+STORE_TIMEOUT_S = 5
+"""The longest that a server of objects which does not answer delays a read."""
 
 TASKS = recording(12)["body"]["tasks"]
 LABEL_CONFIG = recording(12)["body"]["label_config"]
 
 
 @pytest.fixture
-def studio(cat: bytes) -> Iterator[FakeLabelStudio]:
-    """A Label Studio with the recorded upload."""
-    with label_studio() as fake:
-        fake.uploads[UPLOAD] = cat
-        yield fake
-
-
-@pytest.fixture
 def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
-    return {"label_studio_url": studio.url, "label_studio_api_key": PERSONAL_TOKEN}
+    return studio.settings
 
 
 def deliver(settings: Settings, outbox: Outbox | None = None) -> int:
@@ -74,11 +76,112 @@ def test_a_single_task_that_is_not_ready_in_time_is_pushed_and_computed_once(
     client: FlaskClient, settings: Settings, studio: FakeLabelStudio
 ) -> None:
     set_up(client)
-    assert replay(client, 25).get_json()["results"] == [[]]
+    for _ in range(2):
+        assert replay(client, 25).get_json()["results"] == [[]]
     finish(settings)
+    assert open_ledger(settings).claim(lanes_of(MODEL), owner="test", limit=1) == []
     assert deliver(settings) == 1
     (prediction,) = studio.predictions
     assert prediction["task"] == 5
+
+
+def test_a_task_that_is_pushed_may_be_in_a_later_batch_and_is_pushed_once(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    set_up(client)
+    replay(client, 25)
+    finish(settings)
+    assert replay(client, 12).get_json()["errors"] == []
+    assert deliver(settings) == 4
+    assert sorted(each["task"] for each in studio.predictions) == [4, 5, 6]
+
+
+def test_what_is_pushed_while_a_batch_is_served_is_not_answered_too(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio, cat: bytes
+) -> None:
+    set_up(client)
+    studio.uploads[SLOW_UPLOAD] = cat
+    studio.held[SLOW_UPLOAD] = threading.Event()
+    tasks = [{"id": 4, "data": {"image": SLOW_UPLOAD}}, {"id": 5, "data": {"image": UPLOAD}}]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(replay, client, 12, tasks=tasks)
+        finish(settings)
+        wait_until(lambda: deliver(settings) == 1, what="the prediction is pushed")
+        studio.held[SLOW_UPLOAD].set()
+        assert stored_predictions(asked.result().get_json(), tasks) == []
+    assert [each["task"] for each in studio.predictions] == [5]
+
+
+def test_a_request_wakes_one_dispatcher_for_all_its_tasks(
+    client: FlaskClient, settings: Settings, valkey: RedisServer
+) -> None:
+    set_up(client)
+    replay(client, 12)
+    finish(settings)
+    with valkey.client() as redis:
+        before = redis.llen(DISPATCHER_QUEUE)
+        replay(client, 12)
+        assert redis.llen(DISPATCHER_QUEUE) == before + 1
+
+
+def test_settings_of_pushes_are_stored_for_valid_requests_only(
+    client: FlaskClient, settings: Settings
+) -> None:
+    store = open_store(settings)
+    strict = settings.model_copy(update={"max_passes_per_request": 0})
+    refused = replay(create_api(strict).flask.test_client(), 12)
+    assert_problem(refused, 422, "too_many_passes")
+    assert list(store.list_keys("label-studio-pushes/")) == []
+    replay(client, 12)
+    assert len(list(store.list_keys("label-studio-pushes/"))) == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [b"{}", b'{"model": "vgg17"}', b'{"label_config": "<View/>"}'],
+    ids=["an invalid document", "a model that is gone", "a config without a control tag"],
+)
+def test_a_prediction_that_cannot_be_made_is_refused_and_delays_no_other(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio, valkey: Any, document: bytes
+) -> None:
+    store = open_store(settings)
+    set_up(client)
+    replay(client, 25)
+    (key,) = store.list_keys("label-studio-pushes/")
+    changed = json.loads(document)
+    broken = json.loads(store.get(key)) | changed if changed else {}
+    store.put(key, json.dumps(broken).encode(), content_type="application/json")
+    set_up(client, threshold=0.5)
+    replay(client, 25, tasks=TASKS[:1])
+    for _ in range(2):
+        finish(settings)
+    assert deliver(settings) == 2
+    assert [each["task"] for each in studio.predictions] == [4]
+    webhooks = [record.webhook for record in pushed_jobs(settings, valkey) if record.webhook]
+    (refused,) = [each for each in webhooks if each.state == "refused"]
+    assert refused.detail == "The prediction cannot be made."
+
+
+def test_a_push_without_time_sends_nothing(
+    client: FlaskClient,
+    settings: Settings,
+    studio: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_up(client)
+    replay(client, 25)
+    finish(settings)
+    studio.requests.clear()
+    monkeypatch.setattr(push, "ASKING_TIMEOUT_S", 0)
+    assert deliver(settings) == 1
+    assert studio.requests == []
+
+
+def test_the_lease_of_a_dispatcher_is_enough_for_its_pushes() -> None:
+    rounds = LEASE_LIMIT // REQUESTS_PER_ORIGIN
+    assert rounds * push.PUSH_TIMEOUT_S * 1_000 <= LedgerPolicy().origin_lease_ms - 20_000
+    making_s = push.PUSH_TIMEOUT_S - push.ASKING_TIMEOUT_S
+    assert making_s >= push.DRAWING_TIMEOUT_S + STORE_TIMEOUT_S + 4
 
 
 def test_nothing_is_pushed_into_an_open_editor(
@@ -134,7 +237,7 @@ def test_a_dispatcher_that_is_killed_between_post_and_answer_leaves_no_duplicate
 
     with start_cluster(settings, tmp_path) as cluster:
         first = cluster.start_fast_dispatcher()
-        wait_until(lambda: len(studio.predictions) + is_delivered() == 1, what="it is stored")
+        wait_until(lambda: not is_delivered() and len(studio.predictions) == 1, what="it is stored")
         kill_tree(first)
         studio.answering.set()
         cluster.start_fast_dispatcher()

@@ -1,7 +1,10 @@
 """The ML backend of Label Studio, asked as it was recorded, with a fake Label Studio for images."""
 
+import gc
 import json
-from collections.abc import Iterator
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from flask.testing import FlaskClient
 from http_api import MODEL, assert_problem
 from label_studio_requests import (
     ALIAS,
+    SLOW_UPLOAD,
     UPLOAD,
     finish,
     replay,
@@ -19,27 +23,22 @@ from label_studio_requests import (
 )
 from label_studio_rules import check_results, recording, stored_predictions
 from seewhy.annotations.label_studio.results import decode_result
+from seewhy.jobs.image_sources import SentImage
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.schemas.job import Job
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
-from servers.label_studio import LEGACY_TOKEN, PERSONAL_TOKEN, FakeLabelStudio, label_studio
+from seewhy_api.label_studio import predictor
+from seewhy_api.label_studio.predictor import SUBMISSIONS_AT_ONCE
+from servers.label_studio import LEGACY_TOKEN, FakeLabelStudio
 from servers.receivers import hang, receiving
 from servers.waiting import wait_until
 
 
 @pytest.fixture
-def studio(cat: bytes) -> Iterator[FakeLabelStudio]:
-    """A Label Studio with the recorded upload."""
-    with label_studio() as fake:
-        fake.uploads[UPLOAD] = cat
-        yield fake
-
-
-@pytest.fixture
 def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
-    return {"label_studio_url": studio.url, "label_studio_api_key": PERSONAL_TOKEN}
+    return studio.settings
 
 
 def results_by_control(answer: Any) -> dict[str, Any]:
@@ -69,6 +68,14 @@ def test_setup_refuses_mistakes_in_a_sentence(client: FlaskClient) -> None:
     assert detail == "The extra parameters of the ML backend: k: Extra inputs are not permitted."
     unknown = replay(client, 3, extra_params='{"model": "vgg17"}')
     assert "unknown model 'vgg17'" in assert_problem(unknown, 422, "unknown_model")
+    for extra, code, reason in (
+        ({"layer": "conv9"}, "unknown_layer", "has no layer 'conv9'; choose from: "),
+        ({"method": "gradcan"}, "unknown_method", "has no method 'gradcan'; choose from: "),
+        ({"alias": {"lesson": "*"}}, "invalid_request", "the label config has no label 'lesson'."),
+    ):
+        refused = replay(client, 3, extra_params=json.dumps(extra))
+        assert reason in assert_problem(refused, 422, code)
+    assert_problem(replay(client, 3, access_token="a\nb"), 422, "invalid_request")  # noqa: S106
     broken = replay(client, 3, schema="<View>", extra_params="")
     assert "The label config is not valid XML" in assert_problem(broken, 422, "invalid_request")
 
@@ -88,8 +95,6 @@ def test_health_setup_and_versions_answer_while_the_servers_hang() -> None:
             assert replay(client, 2).status_code == 200
             version = set_up(client)
             assert replay(client, 8).get_json() == {"versions": [version]}
-        # What was asked of the servers, in the background, has no answer yet.
-        assert (redis.messages, store.acknowledged) == ([], [])
 
 
 def test_the_prediction_shows_the_class_its_box_its_mask_and_its_peak(
@@ -192,6 +197,48 @@ class TestWithoutAnApiKey:
         assert len(set(ids)) == len(ids) == 12
         assert (answer["errors"], answer["unmapped_labels"]) == ([], ["no tumor"])
 
+    def test_a_batch_keeps_no_image_that_it_has_submitted(
+        self, client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+    ) -> None:
+        studio.accepts_legacy = True
+        set_up(client)
+        kept: list[int] = []
+
+        class Uploads(dict[str, bytes]):
+            def __getitem__(self, path: str) -> bytes:
+                kept.append(sum(isinstance(each, SentImage) for each in gc.get_objects()))
+                return super().__getitem__(path)
+
+        studio.uploads = Uploads(studio.uploads)
+        tasks = [{"id": n, "data": {"image": UPLOAD}} for n in range(3 * SUBMISSIONS_AT_ONCE)]
+        replay_and_finish(client, settings, 12, tasks=tasks)
+        assert len(kept) == len(tasks)
+        assert max(kept) <= SUBMISSIONS_AT_ONCE
+
+    def test_a_batch_makes_no_predictions_after_its_time(
+        self,
+        client: FlaskClient,
+        settings: Settings,
+        studio: FakeLabelStudio,
+        cat: bytes,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        studio.accepts_legacy = True
+        set_up(client)
+        replay_and_finish(client, settings, 12)
+        monkeypatch.setattr(predictor, "BATCH_WAIT_S", 0.5)
+        studio.uploads[SLOW_UPLOAD] = cat
+        studio.held[SLOW_UPLOAD] = threading.Event()
+        tasks = [{"id": n, "data": {"image": path}} for n, path in enumerate((SLOW_UPLOAD, UPLOAD))]
+        studio.requests.clear()
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(replay, client, 12, tasks=tasks)
+            wait_until(lambda: len(studio.requests) == 2, what="the images are read")
+            late_s = time.monotonic() + predictor.BATCH_WAIT_S
+            wait_until(lambda: time.monotonic() > late_s, what="the time of the batch is up")
+            studio.held[SLOW_UPLOAD].set()
+            assert asked.result().get_json()["results"] == [[], []]
+
     def test_a_task_that_fails_does_not_fail_the_others(
         self, client: FlaskClient, settings: Settings, studio: FakeLabelStudio
     ) -> None:
@@ -226,6 +273,29 @@ class TestWithoutAnApiKey:
         set_up(client)
         (error,) = replay(client, 25).get_json()["errors"]
         assert "SEEWHY_LABEL_STUDIO_API_KEY" in error["detail"]
+
+
+class TestWithFewThreads:
+    """Requests for predictions wait, and hold their threads."""
+
+    @pytest.fixture
+    def settings_overrides(self, studio: FakeLabelStudio) -> dict[str, Any]:
+        return studio.settings | {"api_threads": 8}
+
+    def test_requests_for_predictions_leave_threads_to_others(
+        self, client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+    ) -> None:
+        set_up(client, wait_s=30)
+        app = client.application
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(replay, app.test_client(), 20)
+            wait_until(lambda: ("GET", UPLOAD) in studio.paths, what="the first one is served")
+            second = replay(client, 20)
+            finish(settings)
+            assert first.result().status_code == 200
+        assert_problem(second, 503, "too_many_predictions")
+        assert second.headers["Retry-After"] == "10"
+        assert replay(client, 20).status_code == 200
 
 
 class TestWithoutALabelStudio:

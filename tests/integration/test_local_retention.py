@@ -19,9 +19,11 @@ from seewhy.storage import retention
 from seewhy.storage.keys import (
     chunk_key,
     image_key,
+    label_studio_project_key,
     manifest_key,
     outcome_key,
     parse_job_key,
+    push_settings_key,
     result_key,
 )
 from seewhy.storage.obstore_adapter import open_store
@@ -70,7 +72,7 @@ class AgedStore:
     def keys(self) -> set[str]:
         return {
             key
-            for name in ("images", "jobs", "results")
+            for name in ("images", "jobs", "results", "label-studio", "label-studio-pushes")
             for key in self.store.list_keys(f"{name}/")
         }
 
@@ -97,6 +99,19 @@ def test_expired_files_and_their_empty_folders_are_removed(aged: AgedStore) -> N
     assert aged.keys() == kept
     assert {path.name for path in (aged.root / "results").iterdir()} == {recent}
     assert aged.expire() == 0
+
+
+def test_settings_of_pushes_expire_after_twice_the_retention_and_options_of_projects_never(
+    aged: AgedStore,
+) -> None:
+    used, unused = ("a" * 64, "b" * 64)
+    kept = {
+        aged.put(push_settings_key(used, tenant="t"), age_s=2 * DAY_S),
+        aged.put(label_studio_project_key("1", tenant="t"), age_s=30 * DAY_S),
+    }
+    aged.put(push_settings_key(unused, tenant="t"), age_s=2 * DAY_S + 2 * HOUR_S)
+    assert aged.expire() == 1
+    assert aged.keys() == kept
 
 
 def test_a_waiting_job_keeps_its_image_at_any_age(aged: AgedStore) -> None:

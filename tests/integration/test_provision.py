@@ -42,7 +42,12 @@ def test_all_folders_of_the_service_expire(s3: S3Server) -> None:
     rules = s3.client().get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert {
         (rule["Filter"]["Prefix"], rule["Expiration"]["Days"], rule["Status"]) for rule in rules
-    } == {("images/", 2, "Enabled"), ("jobs/", 2, "Enabled"), ("results/", 1, "Enabled")}
+    } == {
+        ("images/", 2, "Enabled"),
+        ("jobs/", 2, "Enabled"),
+        ("label-studio-pushes/", 2, "Enabled"),
+        ("results/", 1, "Enabled"),
+    }
     assert {rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] for rule in rules} == {1}
 
 
@@ -80,7 +85,8 @@ def test_a_new_retention_replaces_only_the_rules_of_seewhy(
     ]
     rules = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert sorted((rule["ID"], rule["Expiration"]["Days"]) for rule in rules) == [
-        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-results", 31), ("theirs", 3)
+        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-label-studio-pushes", 60),
+        ("seewhy-results", 31), ("theirs", 3),
     ]  # fmt: skip
     cors = client.get_bucket_cors(Bucket=name)["CORSRules"]
     assert [rule["ID"] for rule in cors] == ["theirs", "seewhy-read"]

@@ -27,10 +27,22 @@ class FakeLabelStudio:
     deleted_tasks: set[int] = field(default_factory=set)
     answering: threading.Event = field(default_factory=threading.Event)
     """While it is not set, predictions are stored, and their requests get no answer."""
+    held: dict[str, threading.Event] = field(default_factory=dict)
+    """Path → what its answers wait for."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.answering.set()
+
+    @property
+    def paths(self) -> list[tuple[str, str]]:
+        """The requests so far as (method, path)."""
+        return [(method, path) for method, path, _ in self.requests]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of a service that reads and pushes with the personal token."""
+        return {"label_studio_url": self.url, "label_studio_api_key": PERSONAL_TOKEN}
 
     def is_authorized(self, authorization: str) -> bool:
         """Whether a request may read: a personal token is no access token."""
@@ -79,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
             )
         if self.path == "/api/predictions/":
             fake.answering.wait()
+        if self.path in fake.held:
+            fake.held[self.path].wait()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -102,7 +116,8 @@ def label_studio() -> Iterator[FakeLabelStudio]:
     try:
         yield fake
     finally:
-        fake.answering.set()
+        for event in (fake.answering, *fake.held.values()):
+            event.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -54,6 +54,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "too_many_downloads",
         "too_many_failures",
         "too_many_listings",
+        "too_many_predictions",
         "too_many_renderings",
         "too_many_redeliveries",
         "too_many_batch_uploads",

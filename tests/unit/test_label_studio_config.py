@@ -1,14 +1,16 @@
 """Label configs, extra parameters, the classes of labels, and model versions."""
 
+import json
+
 import pytest
 
 from label_studio_rules import recording
 from seewhy.annotations.label_studio.results import ResultType
 from seewhy.catalog.catalog import Catalog
-from seewhy.errors import InvalidRequest, UnknownClass
+from seewhy.errors import InvalidRequest, RequestTooLarge, UnknownClass
 from seewhy.schemas.labels import Labels
 from seewhy.settings import load
-from seewhy_api.label_studio.class_mapping import ClassMapping
+from seewhy_api.label_studio.class_mapping import ClassMapping, require_labels
 from seewhy_api.label_studio.label_config import MAX_CHARACTERS, parse_label_config
 from seewhy_api.label_studio.model_version import model_version
 from seewhy_api.label_studio.options import BackendOptions, parse_options
@@ -104,6 +106,17 @@ def test_an_alias_for_an_unknown_class_is_refused_by_name() -> None:
     control = '<Choices name="c" toName="image"><Choice value="a"/></Choices>'
     with pytest.raises(UnknownClass, match=r"alias\.a: the model has no class 'tigger cat'"):
         mapping(control, alias={"a": "tigger cat"})
+    control = '<Choices name="c" toName="image"><Choice value="a" alias="b"/></Choices>'
+    with pytest.raises(UnknownClass, match=r"^alias\.a: "):
+        mapping(control, alias={"a": "tigger cat"})
+
+
+def test_an_alias_of_no_label_is_refused_by_name() -> None:
+    control = '<Choices name="c" toName="image"><Choice value="a" alias="b"/></Choices>'
+    config = parse_label_config(config_with(control))
+    require_labels(config, BackendOptions(alias={"a": "*", "b": 1}))
+    with pytest.raises(InvalidRequest, match=r"^alias: the label config has no label 'c'\.$"):
+        require_labels(config, BackendOptions(alias={"c": "*"}))
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n"])
@@ -124,6 +137,17 @@ def test_mistakes_in_extra_parameters_are_named(text: str, reason: str) -> None:
     with pytest.raises(InvalidRequest, match="The extra parameters of the ML backend") as refused:
         parse_options(text)
     assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize("alias", [{"a": "x" * 65_536}, {str(n): 1 for n in range(2_500)}])
+def test_extra_parameters_that_are_too_large_are_refused_in_their_own_words(
+    alias: dict[str, object],
+) -> None:
+    with pytest.raises(RequestTooLarge) as refused:
+        parse_options(json.dumps({"alias": alias}))
+    assert str(refused.value) == (
+        "The extra parameters have more than 65,536 bytes or 2,500 values."
+    )
 
 
 def test_the_version_changes_with_everything_that_predictions_depend_on() -> None:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from seewhy.annotations.label_studio.results import ResultType
-from seewhy.errors import UnknownClass
+from seewhy.errors import InvalidRequest, UnknownClass
+from seewhy.quoting import quote
 from seewhy.schemas.labels import Labels
 from seewhy_api.label_studio.label_config import Control, Label, LabelConfig
 from seewhy_api.label_studio.options import ANY_CLASS, BackendOptions
@@ -50,7 +51,7 @@ class ClassMapping:
         """Map one label. Of two labels for one class, the first one stands for it."""
         name = control.tag.from_name
         named = [one for text in label.names for one in options.classes_of(text)]
-        indices = list(dict.fromkeys(self._indices_of(label, named)))
+        indices = list(dict.fromkeys(self._indices_of(label, options)))
         for index in indices:
             self._texts.setdefault((name, index), label.text)
         self._indices[name, label.text] = indices
@@ -58,16 +59,25 @@ class ClassMapping:
             self._any.setdefault(name, label.text)
         return bool(indices) or ANY_CLASS in named
 
-    def _indices_of(self, label: Label, named: list[str | int]) -> Iterator[int]:
-        for wanted in named:
-            if wanted == ANY_CLASS:
-                continue
-            try:
-                yield self._classes.index_of(wanted)
-            except UnknownClass as error:
-                raise UnknownClass(f"alias.{label.text}: {error}") from error
+    def _indices_of(self, label: Label, options: BackendOptions) -> Iterator[int]:
+        for text in label.names:
+            for wanted in options.classes_of(text):
+                if wanted == ANY_CLASS:
+                    continue
+                try:
+                    yield self._classes.index_of(wanted)
+                except UnknownClass as error:
+                    raise UnknownClass(f"alias.{text}: {error}") from error
         for text in label.names:
             yield from self._by_name.get(_folded(text), ())
+
+
+def require_labels(config: LabelConfig, options: BackendOptions) -> None:
+    """Raise `InvalidRequest` for an alias of no label."""
+    names = {name for each in config.controls for label in each.labels for name in label.names}
+    for alias in options.alias:
+        if alias not in names:
+            raise InvalidRequest(f"alias: the label config has no label {quote(alias)}.")
 
 
 def has_regions(control: Control) -> bool:

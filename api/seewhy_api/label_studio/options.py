@@ -4,16 +4,15 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from seewhy.errors import InvalidRequest
+from seewhy.errors import InvalidRequest, RequestTooLarge
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, MAX_REGIONS, Threshold
 from seewhy.schemas.request import MethodName
 from seewhy.schemas.targets import ClassNameOrIndex
-from seewhy_api.http.json_body import parse_json
+from seewhy_api.http.json_body import MAX_JSON_BYTES, MAX_VALUES, parse_json
 from seewhy_api.http.problems import describe, mistakes_of
 
 MAX_WAIT_S = 30.0
-MAX_ALIASES = 10_000
 ANY_CLASS = "*"
 
 _Classes = ClassNameOrIndex | Annotated[tuple[ClassNameOrIndex, ...], Field(min_length=1)]
@@ -46,7 +45,6 @@ class BackendOptions(StrictModel):
     )
     alias: dict[str, _Classes] = Field(
         default_factory=dict,
-        max_length=MAX_ALIASES,
         description="Label → the class that it stands for, by name or index, or several. `*` "
         "stands for every class.",
     )
@@ -63,6 +61,11 @@ def parse_options(text: str | None) -> BackendOptions:
         return BackendOptions()
     try:
         return BackendOptions.model_validate(parse_json(text or ""))
+    except RequestTooLarge as error:
+        raise RequestTooLarge(
+            f"The extra parameters have more than {MAX_JSON_BYTES:,} bytes or {MAX_VALUES:,} "
+            "values."
+        ) from error
     except ValidationError as error:
         mistakes = describe(mistakes_of(error))
         raise InvalidRequest(f"The extra parameters of the ML backend: {mistakes}.") from error

@@ -7,26 +7,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import JsonValue
-
 from seewhy.catalog.catalog import Catalog
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import ObjectNotFound, ResultNotReady, SeewhyError
-from seewhy.jobs.image_sources import ImageSource
-from seewhy.jobs.submit_service import SubmitService
+from seewhy.jobs.submit_service import SubmitService, check_names
 from seewhy.ledger.types import DeliveryState, JobRecord
-from seewhy.schemas.job import JobState, Priority
-from seewhy.schemas.request import ExplanationRequest
+from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
 from seewhy.schemas.targets import RequestedTargets
 from seewhy_api.http.auth import Caller
+from seewhy_api.label_studio.class_mapping import require_labels
 from seewhy_api.label_studio.model_version import model_version
 from seewhy_api.label_studio.options import BackendOptions
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.project_view import ProjectView, view_project
 from seewhy_api.label_studio.projects import Projects
-from seewhy_api.label_studio.push import METADATA, Pushes, PushSettings, push_key
+from seewhy_api.label_studio.push import Pushes, PushSettings
 from seewhy_api.label_studio.requests import PredictRequest, Task, drawn_label
 from seewhy_api.label_studio.task_images import TaskImages
+from seewhy_api.label_studio.task_jobs import Call, TaskJob, TaskJobs, requested_explanation
 
 BATCH_WAIT_S = 50.0
 """For a request with several tasks: Label Studio waits 100 s, and proxies in front of it 60 s."""
@@ -57,28 +56,6 @@ class Predictions:
     unmapped: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Call:
-    """One request for predictions, and what its tasks share."""
-
-    view: ProjectView
-    caller: Caller
-    token: str | None
-    targets: RequestedTargets
-    priority: Priority
-    project: str
-    ends_at_s: float
-    is_batch: bool
-    push_settings: str | None
-    """The name of what pushed predictions are made with; None if none are pushed."""
-
-    def pushes(self, task: Task) -> bool:
-        return self.push_settings is not None and task.id is not None
-
-    def remaining_s(self) -> float:
-        return max(0.0, self.ends_at_s - time.monotonic())
-
-
 class Predictor:
     """Predicts for tasks. One per process, used by many threads."""
 
@@ -100,9 +77,8 @@ class Predictor:
         """
         self._catalog = catalog
         self._default_model = default_model
-        self._submit_service = submit_service
+        self._jobs = TaskJobs(submit_service=submit_service, images=images, pushes=pushes)
         self._read_job = read_job
-        self._images = images
         self._predictions = predictions
         self._projects = projects
         self._pushes = pushes
@@ -110,9 +86,22 @@ class Predictor:
             SUBMISSIONS_AT_ONCE, thread_name_prefix="label-studio-tasks"
         )
 
-    def view(self, label_config: str, options: BackendOptions) -> ProjectView:
-        """Check a project. Raises `InvalidRequest` or a subclass for a mistake in it."""
-        spec = self._catalog.get(options.model or self._default_model)
+    def set_up(self, label_config: str, options: BackendOptions) -> ProjectView:
+        """Check a project without asking a server.
+
+        Raises `InvalidRequest` or a subclass for a mistake in it. An alias of no label is one only
+        here: a label may be removed later.
+        """
+        view = self._view(label_config, options)
+        require_labels(view.config, options)
+        check_names(requested_explanation(options), self._spec(options))
+        return view
+
+    def _spec(self, options: BackendOptions) -> ModelSpec:
+        return self._catalog.get(options.model or self._default_model)
+
+    def _view(self, label_config: str, options: BackendOptions) -> ProjectView:
+        spec = self._spec(options)
         version = model_version(spec, options, label_config)
         return view_project(label_config, options, spec=spec, version=version)
 
@@ -127,24 +116,25 @@ class Predictor:
         started_s = time.monotonic()
         tenant = caller.context.tenant
         project = self._projects.read(request.project, tenant=tenant)
-        view = self.view(request.label_config, project.options)
+        view = self._view(request.label_config, project.options)
         is_batch = len(request.tasks) > 1
-        call = _Call(
+        pushed = self._push_settings(request, view)
+        call = Call(
             view=view,
             caller=caller,
             token=project.token,
             targets=_targets(request, view),
-            priority=Priority.BATCH if is_batch else Priority.INTERACTIVE,
             project=request.project,
             is_batch=is_batch,
-            push_settings=self._store_push_settings(request, view, tenant=tenant),
+            push_settings=pushed.name if pushed else None,
             ends_at_s=started_s + (BATCH_WAIT_S if is_batch else view.options.wait_s),
         )
-        # A request that is malformed is malformed for every task.
-        self._submit_service.validate(
-            _explanation(call, None, is_pushed=False), caller.context, caller.quotas
-        )
+        self._jobs.check(call)
+        if pushed and self._pushes:
+            self._pushes.store(pushed, tenant=tenant)
         outcomes = self._outcomes(request.tasks, call)
+        if pushed and self._pushes and None in outcomes:
+            self._pushes.wake()  # some may have ended when they were submitted
         nothing: dict[str, Any] | list[dict[str, Any]] = (
             {"model_version": view.version, "result": []} if request.is_interactive else []
         )
@@ -156,9 +146,9 @@ class Predictor:
         )
 
     def _outcomes(
-        self, tasks: Sequence[Task], call: _Call
+        self, tasks: Sequence[Task], call: Call
     ) -> list[dict[str, Any] | TaskError | None]:
-        """Return for each task its prediction, an error, or None if it is not ready."""
+        """Return for each task its prediction, an error, or None if it is not in the answer."""
         if len(tasks) == 1:  # in the thread of the request: a batch must not delay the editor
             (task,) = tasks
             return [self._outcome(task, lambda: self._start(task, call), call)]
@@ -169,12 +159,12 @@ class Predictor:
         ]
 
     def _outcome(
-        self, task: Task, start: Callable[[], "_Started | None"], call: _Call
+        self, task: Task, start: Callable[[], TaskJob | None], call: Call
     ) -> dict[str, Any] | TaskError | None:
         """Return what became of a task. Never raises: other tasks may be ready."""
         try:
-            started = start()
-            return self._prediction(task, started, call) if started else None
+            job = start()
+            return self._prediction(task, job, call) if job else None
         except SeewhyError as error:
             _log.info("Cannot predict for task %s: %s", task.id, error)
             return TaskError(task.id, str(error))
@@ -182,93 +172,62 @@ class Predictor:
             _log.exception("Cannot predict for task %s", task.id)
             return TaskError(task.id, "Internal error. The server's log has the details.")
 
-    def _start(self, task: Task, call: _Call) -> "_Started | None":
-        """Submit a task; None when the time of a batch is up.
-
-        What a batch pushes it does not answer: Label Studio would store it twice.
-        """
+    def _start(self, task: Task, call: Call) -> TaskJob | None:
+        """Submit a task; None when it is pushed, or when the time of a batch is up."""
         if call.is_batch and not call.remaining_s():
             return None
-        source = self._images.source(task, call.view.config.image_field, token=call.token)
-        is_pushed = call.is_batch and call.pushes(task)
-        return _Started(source, self._accept(source, task, call, is_pushed=is_pushed), is_pushed)
+        job = self._jobs.submit(task, call)
+        return None if self._is_being_pushed(job) else job
 
-    def _accept(self, source: ImageSource, task: Task, call: _Call, *, is_pushed: bool) -> str:
-        """Submit an image for a task, and return its job."""
-        request = _explanation(call, task, is_pushed=is_pushed)
-        context, quotas = call.caller.context, call.caller.quotas
-        if not is_pushed or self._pushes is None or task.id is None:
-            return self._submit_service.accept(
-                source, request, key=None, context=context, quotas=quotas
-            ).job_id
-        return self._submit_service.accept(
-            source,
-            request,
-            key=push_key(task.id, call.push_settings or "", source.identity),
-            context=context,
-            quotas=quotas,
-            push_url=self._pushes.url(task.id),
-        ).job_id
-
-    def _prediction(self, task: Task, started: "_Started", call: _Call) -> dict[str, Any] | None:
+    def _prediction(self, task: Task, job: TaskJob, call: Call) -> dict[str, Any] | None:
         """Return the prediction of a task; None if it is not ready, or is pushed.
 
         Raises `ResultNotReady` when the job ended without a result.
         """
-        wait_s = 0.0 if started.is_pushed else call.remaining_s()
-        record = self._read_job(started.job_id, wait_s)
-        if (record is None or not record.state.terminal) and not started.is_pushed:
-            if not call.pushes(task):
-                return None
+        record = self._read_job(job.job_id, call.wait_s())
+        if (record is None or not record.state.terminal) and job.source:
             # A second job with the same fingerprint computes nothing: it gets the same outcome.
-            job_id = self._accept(started.source, task, call, is_pushed=True)
-            record = self._read_job(job_id, 0)
-        if record is None or not record.state.terminal or self._is_being_pushed(record):
+            pushed = self._jobs.push(task, job.source, call)
+            if pushed is None or self._is_being_pushed(pushed):
+                return None
+            record = self._read_job(pushed.job_id, 0)
+        if record is None or not record.state.terminal:
             return None
         if record.state is not JobState.SUCCEEDED or record.result is None:
             raise ResultNotReady(record.error_detail or f"The explanation has {record.state}.")
+        if call.is_batch and not call.remaining_s():
+            return None
         result = Result.model_validate_json(record.result)
         try:
             return self._predictions.build(result, call.view, task_id=task.id)
         except ObjectNotFound as error:
             raise ResultNotReady("The result is past its retention.") from error
 
-    def _is_being_pushed(self, record: JobRecord) -> bool:
-        """Whether a dispatcher will push the outcome; wake one if so."""
-        if record.webhook is None or record.webhook.state is not DeliveryState.PENDING:
-            return False
-        if self._pushes:
-            self._pushes.wake()
-        return True
+    def _is_being_pushed(self, job: TaskJob) -> bool:
+        """Whether a dispatcher pushes the prediction, now or later.
 
-    def _store_push_settings(
-        self, request: PredictRequest, view: ProjectView, *, tenant: str
-    ) -> str | None:
-        """Store what predictions are made with. An editor asks again, so nothing is pushed to it.
-
-        Raises `StoreUnavailable`.
+        It may do so before the answer is sent, and Label Studio would store an answer as a second
+        prediction. So only those are answered whose push has ended when their task is submitted.
         """
-        if self._pushes is None or request.is_interactive:
-            return None
-        model = view.options.model or self._default_model
-        return self._pushes.store(
-            PushSettings(
-                label_config=request.label_config,
-                options=view.options,
-                model=model,
-                version=view.version,
-            ),
-            tenant=tenant,
+        if job.is_new or not job.is_pushed:
+            return job.is_pushed
+        record = self._read_job(job.job_id, 0)
+        return (
+            record is None
+            or record.webhook is None
+            or record.webhook.state in {DeliveryState.WAITING, DeliveryState.PENDING}
         )
 
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """A submitted task."""
-
-    source: ImageSource
-    job_id: str
-    is_pushed: bool
+    def _push_settings(self, request: PredictRequest, view: ProjectView) -> PushSettings | None:
+        """Return what predictions are pushed with. An editor asks again, so it needs no push."""
+        if self._pushes is None or request.is_interactive:
+            return None
+        return PushSettings(
+            label_config=request.label_config,
+            options=view.options,
+            model=self._spec(view.options).name,
+            version=view.version,
+        )
 
 
 def _targets(request: PredictRequest, view: ProjectView) -> RequestedTargets:
@@ -276,20 +235,3 @@ def _targets(request: PredictRequest, view: ProjectView) -> RequestedTargets:
     drawn = drawn_label(request.context)
     class_index = view.mapping.class_of(*drawn) if drawn else None
     return "predicted" if class_index is None else [class_index]
-
-
-def _explanation(call: _Call, task: Task | None, *, is_pushed: bool) -> ExplanationRequest:
-    options = call.view.options
-    target: dict[str, JsonValue] = {"project": call.project, "task": task.id if task else None}
-    if is_pushed:
-        target["settings"] = call.push_settings
-    return ExplanationRequest(
-        model=options.model,
-        method=options.method,
-        layer=options.layer,
-        targets=call.targets,
-        threshold=options.threshold,
-        outputs=(),
-        priority=call.priority,
-        metadata={METADATA: target},
-    )

@@ -8,13 +8,12 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from seewhy.errors import ObjectNotFound, StoreUnavailable
 from seewhy.schemas.base_models import StoredModel
-from seewhy.storage.keys import label_studio_key
+from seewhy.storage.keys import label_studio_project_key
 from seewhy.storage.port import ObjectStore
 from seewhy_api.label_studio.options import BackendOptions
 
@@ -47,16 +46,14 @@ class Project:
 class _Entry:
     project: Project
     set_at_s: float
-    is_written: bool
 
 
 class Projects:
     """The projects of one process, shared by its threads."""
 
-    def __init__(self, store: ObjectStore, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         """Keep the options in `store`."""
         self._store = store
-        self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._writing: set[tuple[str, str]] = set()
@@ -64,15 +61,17 @@ class Projects:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label-studio")
 
     def remember(self, name: str, project: Project, *, tenant: str) -> None:
-        """Remember a project at once, and write changed options later. Never blocks."""
-        key, options = (tenant, name), project.options
+        """Remember a project at once, and write its options later. Never blocks.
+
+        Unchanged options are written, too: another process may have written others since.
+        """
+        key = (tenant, name)
         with self._lock:
-            known = self._entries.pop(key, None)
-            is_written = known is not None and known.project.options == options and known.is_written
-            self._entries[key] = _Entry(project, self._clock(), is_written)
+            self._entries.pop(key, None)
+            self._entries[key] = _Entry(project, time.monotonic())
             if len(self._entries) > MAX_PROJECTS:
                 self._entries.popitem(last=False)
-            if is_written or len(self._writing) >= MAX_PROJECTS or key in self._writing:
+            if len(self._writing) >= MAX_PROJECTS or key in self._writing:
                 return
             self._writing.add(key)
         self._writer.submit(self._write, key)
@@ -91,7 +90,7 @@ class Projects:
         """
         with self._lock:
             entry = self._entries.get((tenant, name))
-        if entry and self._clock() - entry.set_at_s < MAX_AGE_S:
+        if entry and time.monotonic() - entry.set_at_s < MAX_AGE_S:
             return entry.project
         try:
             stored = self._store.get(_key(tenant, name))
@@ -104,10 +103,6 @@ class Projects:
         options = ProjectDocument.model_validate_json(stored).options
         return replace(entry.project, options=options) if entry else Project(options)
 
-    def wait(self) -> None:
-        """Return once everything remembered so far is written, or could not be."""
-        self._writer.submit(lambda: None).result()
-
     def _write(self, key: tuple[str, str]) -> None:
         with self._lock:
             self._writing.discard(key)
@@ -119,9 +114,7 @@ class Projects:
             self._store.put(_key(*key), body, content_type="application/json")
         except StoreUnavailable as error:
             _log.warning("Cannot store the options of a Label Studio project: %s", error)
-            return
-        entry.is_written = True
 
 
 def _key(tenant: str, name: str) -> str:
-    return label_studio_key(f"project {name}", tenant=tenant)
+    return label_studio_project_key(name, tenant=tenant)

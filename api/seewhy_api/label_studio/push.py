@@ -7,7 +7,8 @@ and a dispatcher delivers it. Its URL has a scheme that no client can give a web
 import hashlib
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -16,21 +17,32 @@ from seewhy.errors import ObjectNotFound
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.base_models import StoredModel
-from seewhy.schemas.job import Job
+from seewhy.schemas.job import Job, Priority
 from seewhy.schemas.result import Result
 from seewhy.settings import Settings
-from seewhy.storage.keys import label_studio_key
+from seewhy.storage.keys import push_settings_key
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
-from seewhy_api.label_studio.client import LabelStudioClient, LabelStudioError, Reply
+from seewhy_api.label_studio.client import (
+    LabelStudioClient,
+    LabelStudioError,
+    Reply,
+    acquire_in_time,
+)
 from seewhy_api.label_studio.options import BackendOptions
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.project_view import view_project
+from seewhy_api.outgoing.deadline import Deadline
 
 SCHEME = "labelstudio://"
 METADATA = "label_studio"
-REQUEST_TIMEOUT_S = 10.0
-"""Of one request to Label Studio. A push sends at most five, within the lease of a dispatcher."""
+PUSH_TIMEOUT_S = 25.0
+"""Of a whole push: the lease of a dispatcher, 120 s, is enough for its four rounds of pushes."""
+ASKING_TIMEOUT_S = 10.0
+"""Of the steps until Label Studio has said that it has no prediction. In the 15 s that are left,
+reading the map takes 5 s at most, and waiting to mark its regions `DRAWING_TIMEOUT_S`."""
+DRAWING_TIMEOUT_S = 5.0
+"""How long a push waits for its turn to mark the regions of an image."""
 
 _LOCKS = 64
 
@@ -69,9 +81,13 @@ class Pushed:
     is_refused: bool = False
 
 
-def push_key(task: int, settings: str, image: str) -> str:
-    """Return the idempotency key of a push: one job for a task, a version and an image."""
-    digest = hashlib.sha256(f"{task}\n{settings}\n{image}".encode()).hexdigest()
+def push_key(task: int, settings: str, image: str, *, priority: Priority) -> str:
+    """Return the idempotency key of a push: one job for a task, a version and an image.
+
+    A task that was sent alone has another job in a batch: requests with one key must not differ,
+    and a batch must not delay a single task. Both are computed once and pushed once.
+    """
+    digest = hashlib.sha256(f"{task}\n{settings}\n{image}\n{priority}".encode()).hexdigest()
     return f"{METADATA} {digest}"
 
 
@@ -90,11 +106,10 @@ class Pushes:
         """Return the URL of a push in the outbox. Pushes to one Label Studio share an origin."""
         return f"{self._origin}/tasks/{task}"
 
-    def store(self, settings: PushSettings, *, tenant: str) -> str:
-        """Store the settings of pushes, and return their name. Raises `StoreUnavailable`."""
-        key = _settings_key(settings.name, tenant)
+    def store(self, settings: PushSettings, *, tenant: str) -> None:
+        """Store the settings of pushes, which renews their retention. Raises `StoreUnavailable`."""
+        key = push_settings_key(settings.name, tenant=tenant)
         self._store.put(key, settings.body, content_type="application/json")
-        return settings.name
 
 
 class PredictionPusher:
@@ -120,23 +135,36 @@ class PredictionPusher:
 
         The task and the model version identify a prediction, so one that was sent by a dispatcher
         that died before its report is not sent again. Raises `LabelStudioError`, `Unavailable` or
-        `Overloaded` when a later attempt may succeed, and `ValueError` for an invalid record.
+        `Overloaded` when a later attempt may succeed, and `InvalidRequest`, `LookupError` or
+        `ValueError` when none can.
         """
+        deadline, asking = Deadline(PUSH_TIMEOUT_S), Deadline(ASKING_TIMEOUT_S)
         if record.result is None:
             return Pushed(f"The explanation is {record.state}; there is no prediction.")
         target = PushTarget.model_validate(Job.model_validate_json(record.job).metadata[METADATA])
-        key = _settings_key(target.settings, record.context.tenant)
+        key = push_settings_key(target.settings, tenant=record.context.tenant)
         try:
             settings = PushSettings.model_validate_json(self._store.get(key))
-            with self._locks[target.task % _LOCKS]:  # two jobs may be for one task
-                if self._has_prediction(target.task, settings.version):
+            with self._turn(target.task, asking):
+                if self._has_prediction(target.task, settings.version, asking):
                     return Pushed("Label Studio has the prediction.")
-                return self._create(record.result, settings, target.task)
+                return self._create(record.result, settings, target.task, deadline)
         except ObjectNotFound:
             return Pushed("The result is past its retention.")
 
-    def _has_prediction(self, task: int, version: str) -> bool:
-        reply = self._client.request("GET", f"predictions/?task={task}")
+    @contextmanager
+    def _turn(self, task: int, deadline: Deadline) -> Iterator[None]:
+        """Push one prediction of a task at a time: two jobs may be for one task."""
+        lock = self._locks[task % _LOCKS]
+        if not acquire_in_time(lock, deadline):
+            raise LabelStudioError("Another push to this task takes too long.")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _has_prediction(self, task: int, version: str, deadline: Deadline) -> bool:
+        reply = self._client.request("GET", f"predictions/?task={task}", deadline=deadline)
         _require_answer(reply, {HTTPStatus.OK})
         try:
             found = json.loads(reply.body)
@@ -144,7 +172,9 @@ class PredictionPusher:
         except (ValueError, KeyError, TypeError) as error:
             raise LabelStudioError("Label Studio did not list its predictions.") from error
 
-    def _create(self, stored_result: str, settings: PushSettings, task: int) -> Pushed:
+    def _create(
+        self, stored_result: str, settings: PushSettings, task: int, deadline: Deadline
+    ) -> Pushed:
         view = view_project(
             settings.label_config,
             settings.options,
@@ -153,7 +183,9 @@ class PredictionPusher:
         )
         result = Result.model_validate_json(stored_result)
         prediction = self._predictions.build(result, view, task_id=task)
-        reply = self._client.request("POST", "predictions/", body={"task": task, **prediction})
+        reply = self._client.request(
+            "POST", "predictions/", body={"task": task, **prediction}, deadline=deadline
+        )
         if reply.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
             return Pushed(
                 f"Label Studio refuses the prediction ({reply.status}): it may have deleted the "
@@ -169,14 +201,14 @@ def create_pusher(settings: Settings) -> PredictionPusher | None:
     if settings.label_studio_url is None or settings.label_studio_api_key is None:
         return None
     store = open_store(settings)
-    pixels = PixelBudget(pixels=settings.api_megapixels * 1_000_000)
+    pixels = PixelBudget(pixels=settings.api_megapixels * 1_000_000, timeout_s=DRAWING_TIMEOUT_S)
     return PredictionPusher(
         catalog=Catalog.load(settings),
         store=store,
         client=LabelStudioClient(
             settings.label_studio_url,
             api_key=settings.label_studio_api_key.get_secret_value(),
-            timeout_s=REQUEST_TIMEOUT_S,
+            timeout_s=ASKING_TIMEOUT_S,
         ),
         predictions=PredictionBuilder(store=store, pixels=pixels),
     )
@@ -185,7 +217,3 @@ def create_pusher(settings: Settings) -> PredictionPusher | None:
 def _require_answer(reply: Reply, expected: set[HTTPStatus]) -> None:
     if reply.status not in expected:
         raise LabelStudioError(f"Label Studio answered {reply.status}.", status=reply.status)
-
-
-def _settings_key(name: str, tenant: str) -> str:
-    return label_studio_key(f"settings {name}", tenant=tenant)

@@ -1,12 +1,14 @@
-"""The bodies of requests from Label Studio. Fields that are not used here are ignored."""
+"""The bodies of requests from Label Studio. Only what is used of them is kept."""
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 
 from seewhy.schemas.base_models import StoredModel
 
 MAX_TASKS = 10_000
+MAX_TOKEN_CHARACTERS = 1_000
 
 
 class SetupRequest(StoredModel):
@@ -17,7 +19,12 @@ class SetupRequest(StoredModel):
     )
     label_config: str = Field(alias="schema", description="The label config of the project, XML.")
     hostname: str | None = Field(None, description="The URL of Label Studio.")
-    access_token: str | None = Field(None, description="A legacy token of its user.")
+    access_token: str | None = Field(
+        None,
+        max_length=MAX_TOKEN_CHARACTERS,
+        pattern=r"^[ -~]*$",
+        description="A legacy token of its user.",
+    )
     extra_params: str | None = Field(
         None, description="The extra parameters of the backend: a JSON object, or nothing."
     )
@@ -25,10 +32,25 @@ class SetupRequest(StoredModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
 
+_Region = dict[str, JsonValue]
+"""A result of Label Studio, as the editor sends what was drawn."""
+
+
+def _keep_last_label(regions: Sequence[_Region]) -> tuple[_Region, ...]:
+    """Keep the control tag and the first label of the region that was drawn last."""
+    for region in reversed(regions):
+        kind, value, name = region.get("type"), region.get("value"), region.get("from_name")
+        labels = value.get(kind) if isinstance(value, dict) and isinstance(kind, str) else None
+        if isinstance(name, str) and isinstance(labels, list) and labels:
+            label = labels[0] if isinstance(labels[0], str) else None
+            return ({"from_name": name, "label": label},)
+    return ()
+
+
 class Context(StoredModel):
     """What was drawn in the editor."""
 
-    result: tuple[dict[str, JsonValue], ...] = ()
+    result: Annotated[tuple[_Region, ...], AfterValidator(_keep_last_label)] = ()
 
 
 class Params(StoredModel):
@@ -44,12 +66,19 @@ def _integer(value: object) -> object:
     return value
 
 
+def _keep_texts(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Keep what may name an image."""
+    return {name: value for name, value in data.items() if isinstance(value, str)}
+
+
 class Task(StoredModel):
     """A task of the project."""
 
     id: Annotated[int, BeforeValidator(_integer)] | None = None
-    data: dict[str, JsonValue]
-    drafts: JsonValue = Field(None, description="Present when the editor asks.")
+    data: Annotated[dict[str, JsonValue], AfterValidator(_keep_texts)]
+    drafts: Annotated[JsonValue, AfterValidator(lambda _: None)] = Field(
+        None, description="Present when the editor asks."
+    )
 
     @property
     def is_open(self) -> bool:
@@ -57,18 +86,10 @@ class Task(StoredModel):
         return "drafts" in self.model_fields_set
 
 
-def _check_count(tasks: tuple[Task, ...]) -> tuple[Task, ...]:
-    if len(tasks) > MAX_TASKS:
-        raise ValueError(f"has more than {MAX_TASKS:,} tasks")
-    return tasks
-
-
 class PredictRequest(StoredModel):
     """A request for predictions."""
 
-    tasks: Annotated[tuple[Task, ...], AfterValidator(_check_count)] = Field(
-        min_length=1, description=f"At most {MAX_TASKS:,} tasks."
-    )
+    tasks: tuple[Task, ...] = Field(min_length=1, max_length=MAX_TASKS)
     project: str = Field("", max_length=255)
     label_config: str = Field(description="The label config of the project, XML.")
     params: Params | None = None
@@ -86,9 +107,8 @@ class PredictRequest(StoredModel):
 
 def drawn_label(context: Context | None) -> tuple[str, str] | None:
     """Return the control tag and the label of the region that was drawn last; None without one."""
-    for region in reversed(context.result if context else ()):
-        kind, value, name = region.get("type"), region.get("value"), region.get("from_name")
-        labels: Any = value.get(kind) if isinstance(value, dict) and isinstance(kind, str) else None
-        if isinstance(name, str) and isinstance(labels, list) and labels:
-            return (name, labels[0]) if isinstance(labels[0], str) else None
+    for region in context.result if context else ():
+        name, label = region["from_name"], region["label"]
+        if isinstance(name, str) and isinstance(label, str):
+            return name, label
     return None

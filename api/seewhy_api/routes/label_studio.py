@@ -3,13 +3,17 @@
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.access.records import Scope
+from seewhy.errors import TooManyPredictions
+from seewhy.settings import Settings
 from seewhy_api.http.auth import current_caller, public, request_context, requires
+from seewhy_api.http.slots import ClientSlots
 from seewhy_api.label_studio.client import LabelStudioClient
 from seewhy_api.label_studio.options import parse_options
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.predictor import Predictions, Predictor
 from seewhy_api.label_studio.projects import Project, Projects
 from seewhy_api.label_studio.push import Pushes
+from seewhy_api.label_studio.request_bodies import parse_body
 from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
 from seewhy_api.label_studio.task_images import TaskImages
 from seewhy_api.openapi.declarations import describe
@@ -24,6 +28,8 @@ from seewhy_api.routes.label_studio_operations import (
     Versions,
 )
 
+RETRY_AFTER_S = 10
+
 
 def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/label-studio`, the URL of the backend in Label Studio."""
@@ -32,7 +38,7 @@ def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
     predictor = _create_predictor(deps, projects)
     _add_state(blueprint, projects)
     _add_setup(blueprint, predictor, projects)
-    _add_predict(blueprint, predictor)
+    _add_predict(blueprint, predictor, _create_slots(deps.settings))
     return blueprint
 
 
@@ -69,7 +75,7 @@ def _add_state(blueprint: Blueprint, projects: Projects) -> None:
     @public
     @describe(operations.HEALTH)
     def health() -> Response:
-        """Answer at once while the process serves requests, whatever its servers do.
+        """Answer at once, even when Redis or the object store does not answer.
 
         Label Studio waits one second for it.
         """
@@ -104,15 +110,27 @@ def _add_setup(blueprint: Blueprint, predictor: Predictor, projects: Projects) -
         Answers with the model version, which changes with everything that predictions depend on.
         `access_token` is used for images of the configured Label Studio only.
         """
-        sent = SetupRequest.model_validate_json(request.get_data(cache=False))
-        view = predictor.view(sent.label_config, parse_options(sent.extra_params))
+        sent = parse_body(SetupRequest, request.get_data(cache=False))
+        view = predictor.set_up(sent.label_config, parse_options(sent.extra_params))
         project = Project(view.options, view.version, sent.access_token)
         projects.remember(sent.project, project, tenant=request_context().tenant)
         body = SetUp(model_version=view.version, unmapped_labels=view.mapping.unmapped)
         return jsonify(body.model_dump())
 
 
-def _add_predict(blueprint: Blueprint, predictor: Predictor) -> None:
+def _create_slots(settings: Settings) -> ClientSlots:
+    """Bound the threads that requests for predictions hold: each may wait for 50 s."""
+    return ClientSlots(
+        total=max(1, settings.api_threads // 4),
+        per_client=max(1, settings.api_threads // 8),
+        refusal=lambda limit: TooManyPredictions(
+            f"The limit on requests for predictions at once ({limit}) is reached. Retry later.",
+            retry_after_s=RETRY_AFTER_S,
+        ),
+    )
+
+
+def _add_predict(blueprint: Blueprint, predictor: Predictor, slots: ClientSlots) -> None:
     @blueprint.post("/predict")
     @requires(Scope.SUBMIT, Scope.READ)
     @describe(operations.PREDICT)
@@ -128,8 +146,11 @@ def _add_predict(blueprint: Blueprint, predictor: Predictor) -> None:
         A region that was drawn selects the class of its label; otherwise, and for a label that
         names no class, the most probable class is explained.
         """
-        sent = PredictRequest.model_validate_json(request.get_data(cache=False))
-        return jsonify(_body(predictor.predict(sent, current_caller())).model_dump(mode="json"))
+        caller = current_caller()
+        with slots.take(caller.context.tenant):
+            sent = parse_body(PredictRequest, request.get_data(cache=False))
+            predictions = predictor.predict(sent, caller)
+        return jsonify(_body(predictions).model_dump(mode="json"))
 
 
 def _body(predictions: Predictions) -> Predicted:

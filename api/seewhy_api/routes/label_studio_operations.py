@@ -107,7 +107,7 @@ PREDICT = Operation(
         ),
     ),
     answers=(Answer(description="An entry for each task.", model=Predicted),),
-    errors=(errors.InvalidRequest, errors.Unavailable),
+    errors=(errors.InvalidRequest, errors.Unavailable, errors.TooManyPredictions),
 )
 WEBHOOK = Operation(
     id="receive_label_studio_event",

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 
-from seewhy.errors import Overloaded, Unavailable
+from seewhy.errors import InvalidRequest, Overloaded, Unavailable
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.types import Attempt, Delivery, DeliveryResult, JobRecord, OriginLease
 from seewhy_api.label_studio.client import LabelStudioError
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 WEBHOOKS_ARE_OFF = "Webhooks are off on this server."
 PUSHES_ARE_OFF = "Pushes to Label Studio are off on this server."
 NOT_PUSHED = "Label Studio has not taken the prediction. The operator's log has the reason."
+CANNOT_BE_MADE = "The prediction cannot be made."
 
 _Result = tuple[Attempt, WebhookResponse | None]
 """An attempt to report, and the response; None when no request was sent."""
@@ -174,7 +175,11 @@ class WebhookDispatcher:
 
 
 def _push(pusher: PredictionPusher, record: JobRecord) -> WebhookResponse:
-    """Push a prediction. A status is that of an answer, so that one task pauses no others."""
+    """Push a prediction. A status is that of an answer, so that one task pauses no others.
+
+    A prediction that cannot be made, because the model is gone or a document is invalid, is refused
+    at once: no later attempt would succeed.
+    """
     try:
         pushed = pusher.push(record)
     except LabelStudioError as error:
@@ -188,5 +193,8 @@ def _push(pusher: PredictionPusher, record: JobRecord) -> WebhookResponse:
             status=HTTPStatus.SERVICE_UNAVAILABLE,
             reason=str(error),
         )
+    except (InvalidRequest, LookupError, ValueError):
+        _log.exception("Cannot make the prediction of %s", record.job_id)
+        return WebhookResponse(DeliveryResult.REFUSED, CANNOT_BE_MADE, status=HTTPStatus.OK)
     result = DeliveryResult.REFUSED if pushed.is_refused else DeliveryResult.DELIVERED
     return WebhookResponse(result, pushed.detail, status=HTTPStatus.OK)

@@ -46,6 +46,7 @@ SeewhyError
 │   ├── TooManyBatchUploads   The limit on batches that are received at once is reached.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
+│   ├── TooManyPredictions    The limit on requests for predictions served at once is reached.
 │   ├── TooManyDownloads      The limit on images downloaded at once is reached.
 │   ├── TooManyListings       The limit on lists of keys that are read at once is reached.
 │   ├── TooManyRedeliveries   The webhook was just sent again.
@@ -115,6 +116,7 @@ from seewhy.errors.service import (
     TooManyDownloads,
     TooManyFailures,
     TooManyListings,
+    TooManyPredictions,
     TooManyRedeliveries,
     TooManyRenderings,
     TooManyStreams,
@@ -178,6 +180,7 @@ __all__ = [
     "TooManyFailures",
     "TooManyListings",
     "TooManyPasses",
+    "TooManyPredictions",
     "TooManyRedeliveries",
     "TooManyRenderings",
     "TooManyStreams",

@@ -94,6 +94,12 @@ class TooManyRenderings(Overloaded):
     code = "too_many_renderings"
 
 
+class TooManyPredictions(Overloaded):
+    """The limit on requests for predictions served at once is reached."""
+
+    code = "too_many_predictions"
+
+
 class TooManyDownloads(Overloaded):
     """The limit on images downloaded at once is reached."""
 

@@ -157,7 +157,7 @@ class SubmitService:
     ) -> ValidatedRequest:
         """Check a request without its image. Raises `InvalidRequest` or a subclass."""
         spec = self._catalog.get(request.model or self._settings.default_model)
-        _check_names(request, spec)
+        check_names(request, spec)
         targets = resolve_targets(request.targets, spec.labels)
         methods = method_options(request, spec)
         passes = _count_passes(methods, targets=len(targets), limit=self._passes_limit(quotas))
@@ -193,7 +193,8 @@ class SubmitService:
         return parsed.origin + parsed.target
 
 
-def _check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
+def check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
+    """Raise `UnknownMethod` or `UnknownLayer` for a name that the model does not offer."""
     for method in (*request.chosen_methods, *request.fallback):
         if method not in spec.methods and not request.preset:
             known = ", ".join(spec.methods)

@@ -12,6 +12,7 @@ results/<job id>/<fence>/<name>             what a worker wrote under one claim
 ledger/epoch                                which ledger holds the jobs of this store
 keys/<key id>.json                          the record of an API key
 label-studio/<tenant digest>/<sha256>.json  what a project of Label Studio has set up
+label-studio-pushes/<tenant digest>/<sha256>.json  what pushed predictions are made with
 ```
 
 Writers check their arguments, so no key leaves its folder. Parsers return None for any key that
@@ -36,6 +37,7 @@ RESULTS_FOLDER = "results"
 
 KEYS_FOLDER = "keys"
 LABEL_STUDIO_FOLDER = "label-studio"
+PUSHES_FOLDER = "label-studio-pushes"
 EPOCH_KEY = "ledger/epoch"
 """Like the API keys, outside the folders that expire."""
 
@@ -94,10 +96,17 @@ def _tenant_digest(tenant: str) -> str:
     return hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_DIGITS]
 
 
-def label_studio_key(name: str, *, tenant: str) -> str:
-    """Return the key of a document about Label Studio, which may have any name."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+def label_studio_project_key(project: str, *, tenant: str) -> str:
+    """Return the key of the options of a project, which may have any name."""
+    digest = hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{LABEL_STUDIO_FOLDER}/{_tenant_digest(tenant)}/{digest}.json"
+
+
+def push_settings_key(digest: str, *, tenant: str) -> str:
+    """Return the key of the settings of pushes. Raises `ValueError` when `digest` is no SHA-256."""
+    if not _SHA256.fullmatch(digest):
+        raise ValueError(f"Not a SHA-256: {digest!r}")
+    return f"{PUSHES_FOLDER}/{_tenant_digest(tenant)}/{digest}.json"
 
 
 def image_id_of(key: str) -> str:
