@@ -1,6 +1,7 @@
 """The operations on batches: create, get, wait, events, results, overlays, cancel, retry."""
 
 import json
+import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -123,7 +124,8 @@ class BatchOperations(Operations):
         """Submit an open file with one item on each line, as the service takes them."""
         request = given(options)
         key = request.pop("idempotency_key", None)
-        headers = {"Content-Type": _NDJSON, "Content-Length": str(file.seek(0, 2))}
+        size_bytes = await self.network.call(file.seek, 0, os.SEEK_END)
+        headers = {"Content-Type": _NDJSON, "Content-Length": str(size_bytes)}
         params = {"request": json.dumps(request)} if request else None
         return await self._submit(key, headers=headers, params=params, content=file)
 
@@ -170,7 +172,7 @@ class BatchOperations(Operations):
     async def _download(self, path: str, file: IO[bytes]) -> None:
         """Write a response to a file, again from its beginning when the connection breaks."""
         for attempt in range(1, self._transport.attempts + 1):
-            await self.network.call(file.truncate, file.seek(0))
+            await self.network.call(_empty, file)
             try:
                 async with self._transport.stream(path, read_timeout_s=READ_TIMEOUT_S) as response:
                     async for block in self.network.blocks(response):
@@ -189,6 +191,11 @@ class BatchOperations(Operations):
         if item.explanation:
             item.explanation.connected_to(self.origin)
         return item
+
+
+def _empty(file: IO[bytes]) -> None:
+    file.seek(0)
+    file.truncate()
 
 
 def _path(batch: Batch | str) -> str:

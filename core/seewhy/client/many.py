@@ -1,6 +1,5 @@
 """`explain_many`: any number of images, in batches, with a bounded number of open jobs."""
 
-import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
@@ -77,7 +76,7 @@ class ManyImages:
         try:
             if chunk.batch.names:
                 if self._journal:
-                    self._journal.record_sending(chunk.batch)
+                    await network.call(self._journal.record_sending, chunk.batch)
                 await self._send(chunk.batch, chunk.body)
                 self._open.append(chunk.batch)
         finally:
@@ -86,6 +85,7 @@ class ManyImages:
 
     async def collect(self) -> AsyncGenerator[ImageResult, None]:
         """Yield the images that have ended since, after waiting a second if there are none."""
+        network = self._batches.network
         started_at = time.monotonic()
         progressed = False
         for position, batch in enumerate(list(self._open)):
@@ -98,7 +98,7 @@ class ManyImages:
                         self._chunks.ask_again([name])
                         continue
                     if self._journal:
-                        self._journal.record_end(name, outcome)
+                        await network.call(self._journal.record_end, name, outcome)
                     for image in self._chunks.waiting.pop(name, ()):
                         yield ImageResult.of(image, outcome, origin=self._batches.origin)
             if not batch.open_items:
@@ -106,7 +106,7 @@ class ManyImages:
         if not progressed:
             # The service answers a long poll at once when too many clients wait.
             pause_s = started_at + _POLL_S - time.monotonic()
-            await self._batches.network.sleep(max(pause_s, 0.0))
+            await network.sleep(max(pause_s, 0.0))
 
     async def _new_outcomes(
         self, batch: SentBatch, *, wait_s: int
@@ -145,13 +145,20 @@ class ManyImages:
         accepted = await self._batches.create_from_ndjson(body, **options)
         batch.id = accepted.id
         if self._journal:
-            self._journal.record_accepted(batch)
+            await self._batches.network.call(self._journal.record_accepted, batch)
 
     async def _send_again(self, batch: SentBatch) -> None:
         """Send the body of a batch that may have been accepted; it may also be gone."""
         assert self._journal is not None  # noqa: S101  (for the type checker)
-        with contextlib.suppress(FileNotFoundError), self._journal.body_path.open("rb") as body:
+        network = self._batches.network
+        try:
+            body = await network.call(self._journal.body_path.open, "rb")
+        except FileNotFoundError:
+            return
+        try:
             await self._send(batch, body)
+        finally:
+            await network.call(body.close)
 
 
 class ManyOperations(Operations):
@@ -204,7 +211,7 @@ class ManyOperations(Operations):
                         yield result
         finally:
             if journal:
-                journal.close()
+                await self.network.call(journal.close)
 
 
 async def _step(

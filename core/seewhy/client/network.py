@@ -124,8 +124,12 @@ class AsyncNetwork:
 
     async def send(self, request: Request, *, stream: bool) -> httpx2.Response:
         """Send a request."""
-        content = None if request.content is None else self._read_blocks(request.content)
-        return await self._http.send(_build(self._http, request, content), stream=stream)
+        file = request.content
+        content = None if file is None else self.in_threads(partial(_blocks_of, file))
+        built = _build(self._http, request, content)
+        if any(hasattr(part[1], "read") for part in (request.files or {}).values()):
+            built.stream = _ThreadedStream(self, built.stream)
+        return await self._http.send(built, stream=stream)
 
     async def read(self, response: httpx2.Response) -> None:
         """Read the body."""
@@ -160,10 +164,22 @@ class AsyncNetwork:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _read_blocks(self, file: IO[bytes]) -> AsyncIterator[bytes]:
-        blocks = _blocks_of(file)
-        while block := await self.call(next, blocks, b""):
+    async def in_threads(self, begin: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
+        """Yield what an iterator yields that blocks, such as one that reads a file."""
+        blocks = await self.call(begin)
+        while (block := await self.call(next, blocks, None)) is not None:
             yield block
+
+
+class _ThreadedStream(httpx2.AsyncByteStream):
+    """The body of a request, read in threads."""
+
+    def __init__(self, network: AsyncNetwork, stream: Any) -> None:
+        self._network = network
+        self._stream = stream
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._network.in_threads(partial(iter, self._stream))
 
 
 def http_options(url: str, *, key: str | None) -> dict[str, Any]:
