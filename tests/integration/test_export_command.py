@@ -19,6 +19,7 @@ from seewhy.annotations.cvat.xml_images import decode_images
 from seewhy.annotations.fiftyone import decode_detection
 from seewhy.annotations.label_studio.results import decode_result
 from seewhy.annotations.pascal_voc import decode_voc
+from seewhy.annotations.shapes import mask_of
 from seewhy.annotations.yolo import decode_yolo
 from seewhy.cli.app import app
 from seewhy.client import Client, Item, MapRegions
@@ -111,7 +112,7 @@ def test_coco_has_masks_with_scores_and_failures_are_listed(
         (region,) = expected.regions
         assert (fields["image_id"], decoded.label) == (image_id, expected.target.label)
         assert decoded.box == region.box
-        assert int(present(decoded.mask).sum()) == fields["area"] == region.area_px
+        assert int(mask_of(decoded).sum()) == fields["area"] == region.area_px
         assert decoded.score == pytest.approx(present(expected.target.probability))
 
 
@@ -133,7 +134,7 @@ def test_cvat_has_masks_and_the_list_of_labels(
     decoded = decode_images((tmp_path / "annotations.xml").read_text("utf-8"))
     for name, found in zip(NAMES, regions, strict=True):
         areas = [region.area_px for one in found for region in one.regions]
-        assert [int(present(one.mask).sum()) for one in decoded[name]] == areas
+        assert [int(mask_of(one).sum()) for one in decoded[name]] == areas
     classes = json.loads((tmp_path / "labels.json").read_text("utf-8"))
     assert [one["name"] for one in classes] == labels(regions)
 

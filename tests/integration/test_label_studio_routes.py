@@ -23,6 +23,7 @@ from label_studio_requests import (
 )
 from label_studio_rules import check_results, recording, stored_predictions
 from seewhy.annotations.label_studio.results import decode_result
+from seewhy.annotations.shapes import mask_of
 from seewhy.jobs.image_sources import SentImage
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
@@ -110,13 +111,13 @@ def test_the_prediction_shows_the_class_its_box_its_mask_and_its_peak(
     assert (box.box.x, box.box.y) == (0, 0)
     assert 0.5 < box.box.width / 451 < 0.6
     (brush,) = decode_result(results["brush"])
-    assert brush.mask is not None
-    assert brush.mask.shape == (300, 451)
-    rows, columns = np.nonzero(brush.mask)
+    mask = mask_of(brush)
+    assert mask.shape == (300, 451)
+    rows, columns = np.nonzero(mask)
     assert (rows.max() + 1, columns.max() + 1) == pytest.approx((box.box.height, box.box.width))
     (peak,) = decode_result(results["kp"])
     assert peak.point is not None
-    assert brush.mask[int(peak.point.y), int(peak.point.x)]
+    assert mask[int(peak.point.y), int(peak.point.x)]
 
 
 def test_an_editor_gets_no_regions_while_there_are_none_and_the_result_later_at_once(

@@ -44,6 +44,25 @@ class ImageSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CroppedMask:
+    """The part of a mask that has pixels, so that many regions of an image fit into memory."""
+
+    pixels: MaskArray
+    """`(height, width)` of the part."""
+    left: int
+    top: int
+    size: ImageSize
+    """Of the image."""
+
+    def paste(self) -> MaskArray:
+        """Return the mask of the whole image, `(height, width)`."""
+        height, width = self.pixels.shape
+        mask = np.zeros((self.size.height_px, self.size.width_px), np.bool_)
+        mask[self.top : self.top + height, self.left : self.left + width] = self.pixels
+        return mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Annotation:
     """What is in an image, and where: any of a box, a polygon, a mask and a point, or none.
 
@@ -58,7 +77,8 @@ class Annotation:
     box: Rectangle | None = None
     rings: tuple[Ring, ...] = ()
     """The outer ring, then those of holes."""
-    mask: MaskArray | None = None
+    mask: MaskArray | CroppedMask | None = None
+    """`seewhy.annotations.shapes.mask_of` returns the pixels of either."""
     point: Point | None = None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from seewhy.annotations.annotation import Annotation, MaskArray, Ring
+from seewhy.annotations.annotation import Annotation, CroppedMask, MaskArray, Ring, size_of
 from seewhy.errors import InvalidAnnotation
 from seewhy.schemas.map_regions import MapRegions
 from seewhy.schemas.regions import OutlinedRegion, Point, Vertex
@@ -34,8 +34,8 @@ def map_annotations(regions: MapRegions, mask: MaskArray | None = None) -> tuple
     )
 
 
-def region_masks(mask: MaskArray, regions: Sequence[OutlinedRegion]) -> tuple[MaskArray, ...]:
-    """Divide the mask `(height, width)` of some regions into the masks of each.
+def region_masks(mask: MaskArray, regions: Sequence[OutlinedRegion]) -> tuple[CroppedMask, ...]:
+    """Divide the mask `(height, width)` of some regions into the masks of each, cropped to its box.
 
     Raises `InvalidAnnotation` when a region is not in the mask.
     """
@@ -43,15 +43,16 @@ def region_masks(mask: MaskArray, regions: Sequence[OutlinedRegion]) -> tuple[Ma
         np.asarray(mask).view(np.uint8), connectivity=8
     )
     components = {tuple(int(n) for n in row): label for label, row in enumerate(stats) if label}
+    size = size_of(mask)
     masks = []
     for region in regions:
         box = region.box
-        label = components.get(
-            (int(box.x), int(box.y), int(box.width), int(box.height), region.area_px)
-        )
+        left, top, width, height = int(box.x), int(box.y), int(box.width), int(box.height)
+        label = components.get((left, top, width, height, region.area_px))
         if label is None:
             raise InvalidAnnotation("the mask does not show the regions")
-        masks.append(np.asarray(labels == label))
+        pixels = np.asarray(labels[top : top + height, left : left + width] == label)
+        masks.append(CroppedMask(pixels=pixels, left=left, top=top, size=size))
     return tuple(masks)
 
 

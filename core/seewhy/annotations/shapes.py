@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from seewhy.annotations.annotation import (
     MAX_POINTS,
     Annotation,
+    CroppedMask,
     MaskArray,
     Ring,
     bounds_of,
@@ -27,7 +28,7 @@ def box_of(annotation: Annotation) -> Rectangle:
         return ring_box(annotation.rings)
     if annotation.mask is None:
         raise InvalidAnnotation("the annotation has no box, polygon or mask")
-    left, top, right, bottom = bounds_of(annotation.mask)
+    left, top, right, bottom = bounds_of(mask_of(annotation))
     return Rectangle(x=left, y=top, width=right - left, height=bottom - top)
 
 
@@ -39,10 +40,13 @@ def outer_ring(annotation: Annotation) -> Ring:
 
 
 def mask_of(annotation: Annotation) -> MaskArray:
-    """Return the mask. Raises `InvalidAnnotation` when there is none."""
+    """Return the mask, `(height, width)` of the image.
+
+    Raises `InvalidAnnotation` when there is none.
+    """
     if annotation.mask is None:
         raise InvalidAnnotation("the annotation has no mask")
-    return annotation.mask
+    return annotation.mask.paste() if isinstance(annotation.mask, CroppedMask) else annotation.mask
 
 
 def ring_area(ring: Ring) -> float:

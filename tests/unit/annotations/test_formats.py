@@ -17,6 +17,7 @@ from seewhy.annotations.coco.objects import Segmentation, decode_object, encode_
 from seewhy.annotations.cvat import xml_images
 from seewhy.annotations.cvat.mask_rle import decode_mask, encode_mask
 from seewhy.annotations.cvat.shapes import ShapeType, decode_shape, encode_shape
+from seewhy.annotations.shapes import mask_of
 from seewhy.errors import InvalidAnnotation
 from seewhy.schemas.geometry import Rectangle
 
@@ -31,7 +32,7 @@ def small() -> Annotation:
 
 
 def equal(decoded: Annotation, mask: MaskArray) -> bool:
-    return decoded.mask is not None and bool((decoded.mask == mask).all())
+    return bool((mask_of(decoded) == mask).all())
 
 
 @given(masks(), st.booleans())
@@ -80,8 +81,7 @@ def test_a_cvat_mask_is_decoded_to_itself_in_both_forms(mask: MaskArray) -> None
 
 
 def test_a_cvat_mask_is_runs_in_its_box_and_the_outermost_pixels() -> None:
-    mask = small().mask
-    assert mask is not None
+    mask = mask_of(small())
     assert encode_mask(mask) == [0, 6, 2, 1, 4, 2]
     mask[1, 2] = False
     assert encode_mask(mask) == [1, 5, 2, 1, 4, 2]
