@@ -144,7 +144,7 @@ def test_label_studio_has_tasks_with_predictions_and_the_configuration(
 ) -> None:
     export(
         url, batch, tmp_path, "--format", "label-studio", "--shape", "box",
-        "--image-url", "https://images.example/",
+        "--image-folder-url", "https://images.example/",
     )  # fmt: skip
     tasks = json.loads((tmp_path / "tasks.json").read_text("utf-8"))
     assert [task["data"] for task in tasks] == [

@@ -1,1 +1,1 @@
-"""Annotations in the formats of labelling tools: encoders and decoders, as pure functions."""
+"""Annotations in the formats of labeling tools: encoders and decoders, as pure functions."""

@@ -118,3 +118,11 @@ def finite(value: object, name: str) -> float:
     if not math.isfinite(number):
         raise InvalidAnnotation(f"{name} must be finite")
     return number
+
+
+def number(text: str | None, name: str) -> float:
+    """Return the number that a text is. Raises `InvalidAnnotation` for anything else, and NaN."""
+    try:
+        return finite(float(text or ""), name)
+    except ValueError as error:
+        raise InvalidAnnotation(f"{name} must be a number") from error

@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from seewhy.annotations.annotation import Annotation, ImageSize
+from seewhy.annotations.annotation import Annotation, ImageSize, number
 from seewhy.annotations.shapes import box_from_corners, box_of
-from seewhy.annotations.xml_documents import integer, label_of, number, parse_xml, writable
+from seewhy.annotations.xml_documents import integer, label_of, parse_xml, writable
 from seewhy.errors import InvalidAnnotation
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")

@@ -1,4 +1,4 @@
-"""Runs of zeros and ones by turns, the first of zeros: what the encodings of masks share."""
+"""Alternating runs of zeros and ones, zeros first: what the encodings of masks share."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def encode_runs(flat: MaskArray) -> list[int]:
 def decode_runs(lengths: Sequence[object], pixels: int) -> MaskArray:
     """Return the pixels `(pixels,)`.
 
-    Raises `InvalidAnnotation` unless the lengths are integers from 0 on that sum up to `pixels`;
+    Raises `InvalidAnnotation` unless the lengths are integers of at least 0 with the sum `pixels`;
     nothing is allocated for others.
     """
     runs = [whole(length, "a run of a mask") for length in lengths]
@@ -28,9 +28,9 @@ def decode_runs(lengths: Sequence[object], pixels: int) -> MaskArray:
 
 
 def whole(value: object, name: str) -> int:
-    """Return an integer from 0 on. Raises `InvalidAnnotation` for anything else."""
+    """Return an integer of at least 0. Raises `InvalidAnnotation` for anything else."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidAnnotation(f"{name} must be an integer from 0 on")
+        raise InvalidAnnotation(f"{name} must be an integer of at least 0")
     return value

@@ -1,11 +1,11 @@
-"""XML documents from elsewhere, parsed with limits, and the numbers in them."""
+"""XML documents from elsewhere, parsed with limits, and the texts in them."""
 
 import re
 from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from seewhy.annotations.annotation import finite
+from seewhy.annotations.annotation import number
 from seewhy.errors import InvalidAnnotation
 
 MAX_CHARACTERS = 64_000_000
@@ -48,14 +48,6 @@ def parse_xml(text: str, *, root: str) -> Element:
 
 def _refuse_document_type(*_: object) -> NoReturn:
     raise InvalidAnnotation("the XML must not declare a document type or entities")
-
-
-def number(text: str | None, name: str) -> float:
-    """Return a number in a document. Raises `InvalidAnnotation`."""
-    try:
-        return finite(float(text or ""), name)
-    except ValueError as error:
-        raise InvalidAnnotation(f"{name} must be a number") from error
 
 
 def integer(text: str | None, name: str) -> int:

@@ -7,9 +7,8 @@ eight decimals. There are no scores, holes or masks. https://docs.ultralytics.co
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from seewhy.annotations.annotation import MAX_POINTS, Annotation, ImageSize
+from seewhy.annotations.annotation import MAX_POINTS, Annotation, ImageSize, number
 from seewhy.annotations.shapes import box_from_corners, box_of, outer_ring
-from seewhy.annotations.xml_documents import number
 from seewhy.errors import InvalidAnnotation
 from seewhy.schemas.regions import Point
 
@@ -75,7 +74,7 @@ def _decode(texts: list[str], size: ImageSize, labels: Sequence[str], row: int) 
         box = box_from_corners(x - half_width, y - half_height, x + half_width, y + half_height)
         return Annotation(label=label, box=box)
     if len(shares) < 6 or len(shares) % 2:
-        raise InvalidAnnotation(f"line {row}: {len(texts)} numbers are no box and no polygon")
+        raise InvalidAnnotation(f"line {row}: {len(texts)} numbers are neither a box nor a polygon")
     pairs = zip(shares[::2], shares[1::2], strict=True)
     ring = tuple(Point(x=x * size.width_px, y=y * size.height_px) for x, y in pairs)
     return Annotation(label=label, rings=(ring,))

@@ -1,1 +1,1 @@
-"""Data sets on disk, in the layouts that labelling tools and training programs read."""
+"""Data sets on disk, in the layouts that labeling tools and training programs read."""

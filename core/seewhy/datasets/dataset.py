@@ -42,7 +42,7 @@ class Classes:
 
 
 class Entries:
-    """Entries of a list that is longer than memory, kept in a temporary file."""
+    """Entries of a list that may not fit into memory, kept in a temporary file."""
 
     def __init__(self, separator: str) -> None:
         self._file = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by copy_to
@@ -70,11 +70,11 @@ class DatasetWriter(ABC):
     needs_heatmaps = False
     image_folder = "images"
 
-    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
-        """Write into an empty folder. `image_url` is put before the names of images in URLs."""
+    def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
+        """Write into an empty folder. `image_folder_url` precedes the names of images in URLs."""
         self._folder = folder
         self._shape = shape
-        self._image_url = image_url
+        self._image_folder_url = image_folder_url
         self._classes = Classes()
         (folder / self.image_folder).mkdir(parents=True, exist_ok=True)
 

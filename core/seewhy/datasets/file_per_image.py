@@ -42,8 +42,8 @@ class VocWriter(DatasetWriter):
     shapes = (Shape.BOX,)
     image_folder = "JPEGImages"
 
-    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
-        super().__init__(folder, shape=shape, image_url=image_url)
+    def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
+        super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
         self._names: list[str] = []
 
     def finish(self) -> None:

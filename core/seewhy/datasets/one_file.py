@@ -47,8 +47,8 @@ class CocoWriter(DatasetWriter):
 
     shapes = (Shape.MASK, Shape.POLYGON, Shape.BOX)
 
-    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
-        super().__init__(folder, shape=shape, image_url=image_url)
+    def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
+        super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
         self._images, self._objects = Entries(",\n"), Entries(",\n")
         self._image_id = self._object_id = 0
 
@@ -89,8 +89,8 @@ class CvatWriter(DatasetWriter):
 
     shapes = (Shape.MASK, Shape.POLYGON, Shape.BOX)
 
-    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
-        super().__init__(folder, shape=shape, image_url=image_url)
+    def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
+        super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
         self._images = Entries("\n")
         self._image_id = 0
 
@@ -124,8 +124,8 @@ class LabelStudioWriter(DatasetWriter):
 
     shapes = (Shape.MASK, Shape.BOX, Shape.POLYGON)
 
-    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
-        super().__init__(folder, shape=shape, image_url=image_url)
+    def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
+        super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
         self._tasks = Entries(",\n")
 
     def finish(self) -> None:
@@ -148,7 +148,7 @@ class LabelStudioWriter(DatasetWriter):
         prediction = encode_prediction(
             results, model_version="seewhy", score=max(scores, default=None)
         )
-        url = self._image_url + item.name
+        url = self._image_folder_url + item.name
         self._tasks.add(json.dumps({"data": {"image": url}, "predictions": [prediction]}))
 
     def _config(self) -> str:
@@ -171,8 +171,8 @@ class FiftyOneWriter(DatasetWriter):
     needs_heatmaps = True
     image_folder = "data"
 
-    def __init__(self, folder: Path, *, shape: Shape, image_url: str) -> None:
-        super().__init__(folder, shape=shape, image_url=image_url)
+    def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
+        super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
         self._labels = Entries(",\n")
         (folder / "heatmaps").mkdir()
 

@@ -36,7 +36,7 @@ _CORS: "CORSRuleTypeDef" = {
 def provision(settings: Settings) -> list[str]:
     """Create and configure what is missing. Returns one report line per step.
 
-    The bucket gets a CORS rule, so that labelling tools can read presigned URLs, and lifecycle
+    The bucket gets a CORS rule, so that labeling tools can read presigned URLs, and lifecycle
     rules for the retention. Rules of others stay. For a `file://` URL the directory is created.
     Raises `StoreUnavailable`, and `SettingsError` as `open_store` does.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from seewhy.annotations.annotation import Annotation, ImageSize, finite
+from seewhy.annotations.annotation import MAX_POINTS, Annotation, ImageSize, Ring, finite
 from seewhy.annotations.coco.mask_rle import decode_rle, encode_rle
 from seewhy.annotations.shapes import (
     box_from_corners,
@@ -85,13 +85,18 @@ def decode_object(
         raise InvalidAnnotation("bbox must be a list of x, y, width and height")
     x, y, width, height = (finite(number, "a number of bbox") for number in box)
     segments = fields.get("segmentation") or []
-    annotation = Annotation(
+    if not isinstance(segments, list | Mapping):
+        raise InvalidAnnotation("segmentation must be a list of polygons or an RLE")
+    return Annotation(
         label=labels[category],
         score=None if score is None else finite(score, "score"),
         box=box_from_corners(x, y, x + width, y + height),
-        rings=tuple(map(ring_of, segments)) if isinstance(segments, list) else (),
+        rings=_rings(segments) if isinstance(segments, list) else (),
         mask=decode_rle(segments, size) if isinstance(segments, Mapping) else None,
     )
-    if not isinstance(segments, list | Mapping):
-        raise InvalidAnnotation("segmentation must be a list of polygons or an RLE")
-    return annotation
+
+
+def _rings(polygons: list[object]) -> tuple[Ring, ...]:
+    if sum(len(numbers) for numbers in polygons if isinstance(numbers, list)) > 2 * MAX_POINTS:
+        raise InvalidAnnotation(f"the polygons of an object have at most {MAX_POINTS} points")
+    return tuple(map(ring_of, polygons))

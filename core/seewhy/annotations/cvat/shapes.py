@@ -44,10 +44,29 @@ def encode_shape(
         "type": kind.value,
         "frame": frame,
         "label_id": label_id,
-        "points": _encode_points(annotation, kind),
+        "points": encode_points(annotation, kind),
         "occluded": False,
         "source": "auto",
     }
+
+
+def encode_points(annotation: Annotation, kind: ShapeType) -> list[Any]:
+    """Encode the numbers of a shape: corners of a box, x and y of points, or those of a mask.
+
+    Raises `InvalidAnnotation` when the annotation has nothing of the type.
+    """
+    match kind:
+        case ShapeType.RECTANGLE:
+            box = box_of(annotation)
+            return [box.x, box.y, box.x + box.width, box.y + box.height]
+        case ShapeType.POLYGON:
+            return flat_ring(outer_ring(annotation))
+        case ShapeType.MASK:
+            return encode_mask(mask_of(annotation))
+        case ShapeType.POINTS:
+            if annotation.point is None:
+                raise InvalidAnnotation("the annotation has no point")
+            return [annotation.point.x, annotation.point.y]
 
 
 def decode_shape(
@@ -83,19 +102,5 @@ def decode_points(
         return Annotation(label=label, box=box_from_corners(*numbers))
     if kind is ShapeType.POINTS and len(numbers) == 2:
         return Annotation(label=label, point=Point(x=numbers[0], y=numbers[1]))
-    raise InvalidAnnotation(f"{len(numbers)} numbers are no {kind.value} with one point or box")
-
-
-def _encode_points(annotation: Annotation, kind: ShapeType) -> list[Any]:
-    match kind:
-        case ShapeType.RECTANGLE:
-            box = box_of(annotation)
-            return [box.x, box.y, box.x + box.width, box.y + box.height]
-        case ShapeType.POLYGON:
-            return flat_ring(outer_ring(annotation))
-        case ShapeType.MASK:
-            return encode_mask(mask_of(annotation))
-        case ShapeType.POINTS:
-            if annotation.point is None:
-                raise InvalidAnnotation("the annotation has no point")
-            return [annotation.point.x, annotation.point.y]
+    count = 4 if kind is ShapeType.RECTANGLE else 2
+    raise InvalidAnnotation(f"{kind.value} must have {count} numbers, not {len(numbers)}")

@@ -8,13 +8,13 @@ have no score. A mask is `rle`, the runs in its box, row by row, the first of ze
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from seewhy.annotations.annotation import Annotation, ImageSize
-from seewhy.annotations.cvat.mask_rle import MAX_RUNS, encode_mask
-from seewhy.annotations.cvat.shapes import ShapeType, decode_points
-from seewhy.annotations.shapes import box_of, mask_of, outer_ring
-from seewhy.annotations.xml_documents import integer, label_of, number, parse_xml, writable
+from seewhy.annotations.annotation import Annotation, ImageSize, number
+from seewhy.annotations.cvat.mask_rle import MAX_RUNS
+from seewhy.annotations.cvat.shapes import ShapeType, decode_points, encode_points
+from seewhy.annotations.xml_documents import integer, label_of, parse_xml, writable
 from seewhy.errors import InvalidAnnotation
-from seewhy.schemas.regions import Point
+
+_CORNERS = ("xtl", "ytl", "xbr", "ybr")
 
 
 def encode_image(
@@ -68,27 +68,20 @@ def decode_images(text: str) -> dict[str, tuple[Annotation, ...]]:
 
 
 def _add_shape(image: Element, annotation: Annotation, kind: ShapeType) -> None:
-    common = {"label": writable(annotation.label), "source": "auto", "occluded": "0"}
+    numbers = encode_points(annotation, kind)
     match kind:
         case ShapeType.RECTANGLE:
-            box = box_of(annotation)
-            right, bottom = box.x + box.width, box.y + box.height
-            corners = {"xtl": box.x, "ytl": box.y, "xbr": right, "ybr": bottom}
-            where = {key: f"{value:.2f}" for key, value in corners.items()}
-            SubElement(image, "box", common | where | {"z_order": "0"})
-        case ShapeType.POLYGON:
-            points = _points(outer_ring(annotation))
-            SubElement(image, "polygon", common | {"points": points, "z_order": "0"})
-        case ShapeType.POINTS:
-            if annotation.point is None:
-                raise InvalidAnnotation("the annotation has no point")
-            points = _points((annotation.point,))
-            SubElement(image, "points", common | {"points": points, "z_order": "0"})
+            where = {key: f"{n:.2f}" for key, n in zip(_CORNERS, numbers, strict=True)}
+        case ShapeType.POLYGON | ShapeType.POINTS:
+            pairs = zip(numbers[::2], numbers[1::2], strict=True)
+            where = {"points": ";".join(f"{x:.2f},{y:.2f}" for x, y in pairs)}
         case ShapeType.MASK:
-            *runs, left, top, right, bottom = encode_mask(mask_of(annotation))
+            *runs, left, top, right, bottom = numbers
             where = {"rle": ", ".join(map(str, runs)), "left": str(left), "top": str(top)}
-            extent = {"width": str(right - left + 1), "height": str(bottom - top + 1)}
-            SubElement(image, "mask", common | where | extent | {"z_order": "0"})
+            where |= {"width": str(right - left + 1), "height": str(bottom - top + 1)}
+    common = {"label": writable(annotation.label), "source": "auto", "occluded": "0"}
+    tag = "box" if kind is ShapeType.RECTANGLE else kind.value
+    SubElement(image, tag, common | where | {"z_order": "0"})
 
 
 def _decode(element: Element, size: ImageSize) -> Annotation:
@@ -97,7 +90,7 @@ def _decode(element: Element, size: ImageSize) -> Annotation:
         raise InvalidAnnotation("rotated shapes are not read")
     match element.tag:
         case "box":
-            corners = [number(element.get(key), key) for key in ("xtl", "ytl", "xbr", "ybr")]
+            corners = [number(element.get(key), key) for key in _CORNERS]
             return decode_points([*corners], ShapeType.RECTANGLE, size, label=label)
         case "polygon" | "points" as tag:
             pairs = element.get("points", "").replace(";", ",").split(",")
@@ -116,7 +109,3 @@ def _mask_numbers(element: Element) -> list[object]:
     )
     runs = [integer(text, "a run") for text in texts]
     return [*runs, left, top, left + width - 1, top + height - 1]
-
-
-def _points(ring: Iterable[Point]) -> str:
-    return ";".join(f"{point.x:.2f},{point.y:.2f}" for point in ring)

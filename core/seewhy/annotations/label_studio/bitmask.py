@@ -29,7 +29,7 @@ def encode_bitmask(mask: MaskArray) -> str:
 def decode_bitmask(url: object, size: ImageSize) -> MaskArray:
     """Decode a bitmask of this size to its pixels `(height, width)`: those with an alpha above 0.
 
-    Raises `InvalidAnnotation` when it is no such PNG.
+    Raises `InvalidAnnotation` when it is not a PNG of this size in a data URL.
     """
     if not isinstance(url, str) or not url.startswith(_PREFIX) or len(url) > _MAX_CHARACTERS:
         raise InvalidAnnotation(f"a bitmask must be a data URL that starts with {_PREFIX}")

@@ -79,7 +79,7 @@ def decode_result(result: object) -> tuple[Annotation, ...]:
     `InvalidAnnotation` for a result of another type, or a malformed one.
     """
     fields = _mapping(result, "a result")
-    kind = result_type(fields)
+    kind = _result_type(fields)
     value = _mapping(fields.get("value"), "value")
     labels = value.get(kind.value, [])
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
@@ -91,7 +91,7 @@ def decode_result(result: object) -> tuple[Annotation, ...]:
     return tuple(_decode_value(value, kind, size, label=label, score=score) for label in labels)
 
 
-def result_type(fields: Mapping[str, Any]) -> ResultType:
+def _result_type(fields: Mapping[str, Any]) -> ResultType:
     """Return the type of a result. Raises `InvalidAnnotation` for a type that is not known."""
     kind = fields.get("type")
     if not isinstance(kind, str) or kind not in set(ResultType):

@@ -24,7 +24,7 @@ _KEY_POINT_PERCENT = 0.75
 """The width that Label Studio gives to the dot of a key point."""
 
 
-class Shape(TypedDict, total=False):
+class ShapeFields(TypedDict, total=False):
     """The fields of an annotation that a value gives."""
 
     box: Rectangle
@@ -41,7 +41,7 @@ def encode_rectangle(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
     return {"x": x, "y": y, "width": width, "height": height, "rotation": 0}
 
 
-def decode_rectangle(value: Mapping[str, Any], size: ImageSize) -> Shape:
+def decode_rectangle(value: Mapping[str, Any], size: ImageSize) -> ShapeFields:
     """Decode a box; one that is rotated, by degrees clockwise about its x and y, is a polygon."""
     corner = _pixels(value, "x", "y", size)
     extent = _pixels(value, "width", "height", size)
@@ -64,7 +64,7 @@ def encode_polygon(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
     return {"points": points, "closed": True}
 
 
-def decode_polygon(value: Mapping[str, Any], size: ImageSize) -> Shape:
+def decode_polygon(value: Mapping[str, Any], size: ImageSize) -> ShapeFields:
     """Decode the ring of a polygon."""
     points = value.get("points")
     if not isinstance(points, list) or not 3 <= len(points) <= MAX_POINTS:
@@ -87,7 +87,7 @@ def encode_key_point(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
     return {"x": x, "y": y, "width": _KEY_POINT_PERCENT}
 
 
-def decode_key_point(value: Mapping[str, Any], size: ImageSize) -> Shape:
+def decode_key_point(value: Mapping[str, Any], size: ImageSize) -> ShapeFields:
     """Decode a point."""
     return {"point": _pixels(value, "x", "y", size)}
 
@@ -102,7 +102,7 @@ def encode_mask(annotation: Annotation, size: ImageSize, *, bitmask: bool) -> di
     return {"format": "rle", "rle": encode_brush(mask)}
 
 
-def decode_mask(value: Mapping[str, Any], size: ImageSize, *, bitmask: bool) -> Shape:
+def decode_mask(value: Mapping[str, Any], size: ImageSize, *, bitmask: bool) -> ShapeFields:
     """Decode a mask, run-length encoded or as a PNG."""
     if bitmask:
         return {"mask": decode_bitmask(value.get("imageDataURL"), size)}

@@ -1,4 +1,4 @@
-"""`seewhy export`: write a finished batch as a data set of a labelling tool."""
+"""`seewhy export`: write a finished batch as a data set of a labeling tool."""
 
 from contextlib import closing
 from pathlib import Path
@@ -36,11 +36,11 @@ def export(
     components: Annotated[
         int, typer.Option(min=1, max=50, help="How many regions of each map, largest first.")
     ] = 1,
-    image_url: Annotated[
+    image_folder_url: Annotated[
         str,
         typer.Option(
-            help="What stands before the name of an image in Label Studio's tasks: the URL of the "
-            "folder with the images."
+            help="The URL of the folder with the images, which precedes their names in Label "
+            "Studio's tasks."
         ),
     ] = "/data/local-files/?d=images/",
     url: UrlOption = None,
@@ -70,7 +70,7 @@ def export(
                 f"the batch is {ended.status}: {ended.counts.ended} of {ended.counts.total} items "
                 "have ended; wait for it, or cancel it"
             )
-        writer = writer_class(out, shape=shape, image_url=image_url)
+        writer = writer_class(out, shape=shape, image_folder_url=image_folder_url)
         if not write_batch(client, ended, writer, shape=shape, options=options):
             raise typer.Exit(1)
     typer.echo(out)

@@ -12,7 +12,7 @@ from seewhy.annotations.coco.mask_rle import decode_rle, encode_rle
 from seewhy.annotations.cvat.mask_rle import decode_mask, encode_mask
 from seewhy.annotations.label_studio.brush_rle import decode_brush, encode_brush
 
-FILE = Path(__file__).parents[2] / "golden" / "annotation_references.json"
+FILE = Path(__file__).with_name("annotation_references.json")
 REFERENCES = json.loads(FILE.read_text("utf-8"))
 
 
