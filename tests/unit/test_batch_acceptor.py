@@ -14,6 +14,7 @@ from optionals import present
 from seewhy.batches import acceptor
 from seewhy.batches.item_jobs import BatchOwner
 from seewhy.errors import (
+    InvalidRequest,
     LedgerUnavailable,
     StoreUnavailable,
     TooManyBatches,
@@ -325,6 +326,22 @@ def test_a_batch_that_ended_just_before_a_loss_ends_again(installation: Installa
     batch = installation.read(batch_id)
     assert (batch.state, batch.failed) == (BatchState.FINISHED, 3)
     assert installation.ledger.counts().accepted == 3
+
+
+def test_a_retry_says_when_what_failed_is_past_its_retention() -> None:
+    installation = Installation(retention_ms=60_000)
+    batch_id = installation.submit(2)
+    process = installation.process()
+    process.acceptor.accept_batches()
+    installation.fail_next(1)
+    installation.ahead_ms += 60_000
+    installation.ledger.cancel(item_job_id(batch_id, 1))
+    batch = installation.read(batch_id)
+    assert (batch.state, batch.failed) == (BatchState.FINISHED, 1)
+    for _ in range(2):
+        owner = BatchOwner(new_job_id(), RequestContext(), None)
+        with pytest.raises(InvalidRequest, match="are past their retention"):
+            process.service.retry(batch, owner)
 
 
 def test_a_batch_without_a_manifest_was_never_accepted(installation: Installation) -> None:

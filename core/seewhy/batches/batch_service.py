@@ -5,6 +5,7 @@ expire and no batch. Items that cannot be explained are refused without failing 
 """
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
@@ -122,8 +123,8 @@ class BatchService:
         """Accept the failed and expired items of an ended batch again, as the batch of `owner`.
 
         Returns the id of the new batch when it was accepted before. Raises `ResultNotReady` while
-        the batch has not ended, `InvalidRequest` when nothing failed, and as `reserve` and `accept`
-        do.
+        the batch has not ended, `InvalidRequest` when nothing failed or what failed was deleted,
+        and as `reserve` and `accept` do.
         """
         if not batch.state.terminal:
             raise ResultNotReady(
@@ -148,7 +149,13 @@ class BatchService:
         )
         webhook_url = batch.webhook.url if batch.webhook else None
         with self._released_on_error(key, owner):
-            items = repeated_items(self._results.read_items(batch), owner)
+            items = _repeated_items(self._results.read_items(batch), owner)
+            first = next(items, None)
+            if first is None:
+                raise InvalidRequest(
+                    "The failed and expired items of this batch are past their retention."
+                )
+            items = itertools.chain([first], items)
             return self._store_and_submit(items, owner, options, webhook_url, key).submission
 
     @contextlib.contextmanager
@@ -260,7 +267,7 @@ class BatchService:
         return item.model_copy(update={"key": key})
 
 
-def repeated_items(
+def _repeated_items(
     items: Iterable[tuple[StoredItem, JobRecord | None]], owner: BatchOwner
 ) -> Iterator[StoredItem]:
     """Yield the items whose jobs failed or expired, as items of another batch."""
