@@ -14,6 +14,15 @@ from werkzeug.test import TestResponse
 from seewhy_api.openapi.document import build_document
 
 JSON_TYPES = {"application/json", "application/problem+json"}
+HEADERS = {
+    "Content-Disposition",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "WWW-Authenticate",
+}
+"""Headers that are documented wherever they are sent."""
 
 
 class DocumentedClient(FlaskClient):
@@ -50,13 +59,15 @@ def operation_for(app: Flask, response: TestResponse) -> dict[str, Any] | None:
 
 
 def check_response(app: Flask, response: TestResponse) -> None:
-    """Assert that a response has a documented status, media type and body."""
+    """Assert that a response has a documented status, media type and body, and such headers."""
     operation = operation_for(app, response)
     if operation is None:
         return
     where = f"{response.request.method} {response.request.path} → {response.status_code}"
     documented = operation["responses"].get(str(response.status_code))
     assert documented is not None, f"{where} is not documented"
+    sent = {name for name in HEADERS if name in response.headers}
+    assert sent <= set(documented.get("headers", ())), f"{where} has other headers"
     content = documented.get("content")
     if content is None:
         assert response.data == b"", f"{where} has a body"

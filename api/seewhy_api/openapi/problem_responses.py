@@ -7,6 +7,7 @@ from typing import Any
 
 from seewhy import errors
 from seewhy.access.records import Scope
+from seewhy_api.http import rate_limits
 from seewhy_api.http.browser_checks import PROBES, SAFE_METHODS
 from seewhy_api.http.problems import PROBLEM_JSON, code_of, problem_members, status_of_class
 from seewhy_api.openapi.declarations import Operation
@@ -59,7 +60,7 @@ def problem_responses(
     codes[HTTPStatus.INTERNAL_SERVER_ERROR] = {
         errors.SeewhyError.code: "An unexpected error; the server's log has the details."
     }
-    return {str(int(status)): _response(status, codes[status]) for status in sorted(codes)}
+    return {str(int(each)): _response(operation, each, codes[each]) for each in sorted(codes)}
 
 
 def _errors_of_every_request(
@@ -76,13 +77,23 @@ def _errors_of_every_request(
         yield errors.InsufficientScope
 
 
-def _response(status: HTTPStatus, codes: Mapping[str, str]) -> dict[str, Any]:
+def _headers(operation: Operation, status: HTTPStatus, codes: Mapping[str, str]) -> Iterator[str]:
+    yield from _HEADERS.get(status, ())
+    if errors.QuotaExceeded.code in codes:
+        yield rate_limits.USAGE_HEADER
+    known = status is not HTTPStatus.UNAUTHORIZED
+    if known and any(rate_limits.POLICY_HEADER in answer.headers for answer in operation.answers):
+        yield rate_limits.POLICY_HEADER
+
+
+def _response(operation: Operation, status: HTTPStatus, codes: Mapping[str, str]) -> dict[str, Any]:
     lines = [f"- `{code}`: {text}" for code, text in codes.items()]
     usual = {kind.code: status_of_class(kind) for kind in _with_subclasses(errors.SeewhyError)}
     return {
         "description": "\n".join([f"{status.phrase}.", "", *lines]),
         "headers": {
-            name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS.get(status, ())
+            name: {"$ref": f"#/components/headers/{name}"}
+            for name in _headers(operation, status, codes)
         },
         "content": {
             PROBLEM_JSON: {
