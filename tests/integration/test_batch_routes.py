@@ -307,7 +307,7 @@ def test_failed_items_of_an_ended_batch_run_again_in_a_new_batch(
     assert response.status_code == 202
     again = response.get_json()
     assert response.headers["Location"] == again["links"]["self"]
-    assert (again["retry_of"], again["retry"]) == (batch_id, 1)
+    assert (again["retry_of"], again["retries"]) == (batch_id, 1)
     assert client.post(retry).get_json()["id"] == again["id"], "a second retry is the same batch"
     api.acceptor.accept_batches()
     assert read(client, again["id"])["counts"]["queued"] == 2

@@ -124,7 +124,7 @@ def test_expired_items_of_a_batch_are_repeated(client: Client, photo: Path) -> N
     ended = client.batches.wait(batch)
     assert ended.counts.expired == 1
     again = client.batches.retry(ended)
-    assert (again.retry_of, again.retry) == (batch.id, 1)
+    assert (again.retry_of, again.retries) == (batch.id, 1)
     assert client.batches.wait(again).status.terminal
 
 

@@ -108,7 +108,7 @@ class EndedBatch(ResponseModel):
     accepted_at: Timestamp | None = Field(description="When the last item became a job.")
     finished_at: Timestamp | None
     retry_of: str | None = Field(description="The batch whose failed items these are.")
-    retry: int = Field(description="How many batches it repeats, one after the other.")
+    retries: int = Field(description="How many retries led to this batch.")
     links: BatchLinks
 
 

@@ -182,7 +182,7 @@ ACCEPTING: dict[str, Any] = {
     "accepted_at": None,
     "finished_at": None,
     "retry_of": None,
-    "retry": 0,
+    "retries": 0,
     "webhook": None,
     "links": {
         "self": _BATCH_PATH,
@@ -224,7 +224,7 @@ BATCH_MESSAGE: dict[str, Any] = {
         "accepted_at": "2026-09-21T14:13:20.900Z",
         "finished_at": "2026-09-21T14:15:02.345Z",
         "retry_of": None,
-        "retry": 0,
+        "retries": 0,
         "links": {**ACCEPTING["links"], "cancel": None},
     },
 }

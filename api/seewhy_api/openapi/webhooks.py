@@ -37,8 +37,8 @@ USES: tuple[Use, ...] = tuple((message.model, "serialization") for message in ME
 
 _DESCRIPTION = """\
 Sent to the URL `webhook` of the request, signed as the Standard Webhooks specification describes.
-The body and the id are the same at every attempt. Any status 2xx is a delivery; after 410 the
-message is not sent again, after any other status it is repeated for four days.
+The body and the id are the same at every attempt. Any status 2xx is a delivery. After 410
+the message is not sent again. After any other status it is repeated for three days.
 """
 _HEADERS = {
     "webhook-id": "The id of the message, the same at every attempt.",

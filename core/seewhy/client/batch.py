@@ -64,7 +64,8 @@ class Batch(Response):
     finished_at: datetime | None = None
     retry_of: str | None = None
     """The batch whose failed and expired items these are."""
-    retry: int = 0
+    retries: int = 0
+    """How many retries led to this batch."""
     webhook: WebhookStatus | None = None
     refused: tuple[RefusedItem, ...] = ()
     """The first hundred refused items, as `create` returns them."""
