@@ -11,7 +11,6 @@ from seewhy.access.key_store import KeyStore
 from seewhy.batches.batches import create_batches
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
-from seewhy.errors import TooManyRenderings
 from seewhy.estimates.forecaster import Forecaster, create_forecaster
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.jobs.image_keys import image_keys_of
@@ -37,7 +36,7 @@ from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
-from seewhy_api.http.slots import ClientSlots
+from seewhy_api.http.slots import archive_slots, drawing_slots, stream_slots
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
 from seewhy_api.routes.batch_events import create_batch_events_blueprint
@@ -195,24 +194,11 @@ def _create_dependencies(
         recovery=recovery,
         lookup=_create_lookup(settings, ledger, recovery),
         pixels=_create_pixel_budget(settings),
-        drawings=_create_drawing_slots(settings),
+        streams=stream_slots(settings),
+        drawings=drawing_slots(settings),
+        archives=archive_slots(settings),
         served_models=served_models,
         forecaster=forecaster,
-    )
-
-
-def _create_drawing_slots(settings: Settings) -> ClientSlots:
-    return ClientSlots(
-        total=max(1, settings.api_threads // 2),
-        per_client=max(1, settings.api_threads * 3 // 8),
-        refusal=_too_many_drawings,
-    )
-
-
-def _too_many_drawings(limit: int) -> TooManyRenderings:
-    return TooManyRenderings(
-        f"The limit on drawings at once ({limit}) is reached. Retry later.",
-        retry_after_s=1,
     )
 
 

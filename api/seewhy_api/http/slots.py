@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from seewhy.errors import Overloaded
+from seewhy.errors import Overloaded, TooManyArchives, TooManyRenderings, TooManyStreams
+from seewhy.settings import Settings
 
 
 class ClientSlots:
@@ -42,3 +43,36 @@ class ClientSlots:
                 self._open[client] -= 1
                 if not self._open[client]:
                     del self._open[client]
+
+
+def stream_slots(settings: Settings) -> ClientSlots:
+    """Limit the event streams of explanations and batches together: they share their threads."""
+    return ClientSlots(
+        total=settings.api_streams,
+        per_client=settings.api_streams_per_client,
+        refusal=lambda limit: TooManyStreams(
+            f"Stream limit ({limit}) reached. Retry later, or poll.", retry_after_s=2
+        ),
+    )
+
+
+def drawing_slots(settings: Settings) -> ClientSlots:
+    """Limit what is drawn, or waits for it: it occupies threads that other requests need."""
+    return ClientSlots(
+        total=max(1, settings.api_threads // 2),
+        per_client=max(1, settings.api_threads * 3 // 8),
+        refusal=lambda limit: TooManyRenderings(
+            f"The limit on drawings at once ({limit}) is reached. Retry later.", retry_after_s=1
+        ),
+    )
+
+
+def archive_slots(settings: Settings) -> ClientSlots:
+    """Limit the archives of batches: each occupies a thread for as long as its files are read."""
+    return ClientSlots(
+        total=max(1, settings.api_threads // 4),
+        per_client=max(1, settings.api_threads // 8),
+        refusal=lambda limit: TooManyArchives(
+            f"The limit on archives at once ({limit}) is reached. Retry later.", retry_after_s=2
+        ),
+    )

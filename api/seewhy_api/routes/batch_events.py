@@ -8,11 +8,10 @@ from flask import Blueprint, Response, request
 from seewhy.access.records import Scope
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.batch_serializers import serialize_batch
-from seewhy_api.http.slots import ClientSlots
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import batch_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
-from seewhy_api.routes.events import ResumeQuery, event_stream, too_many_streams
+from seewhy_api.routes.events import ResumeQuery, event_stream
 from seewhy_api.streaming.batch_events import BatchEvents
 from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
 
@@ -20,11 +19,6 @@ from seewhy_api.streaming.event_stream import OUTCOME_ID, parse_last_event_id
 def create_batch_events_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/batches/{id}/events`."""
     blueprint = Blueprint("batch_events", __name__, url_prefix="/v1/batches/<batch_id>")
-    slots = ClientSlots(
-        total=deps.settings.api_streams,
-        per_client=deps.settings.api_streams_per_client,
-        refusal=too_many_streams,
-    )
     events = BatchEvents(
         batches=deps.batches.ledger,
         serialize=lambda batch: serialize_batch(
@@ -51,7 +45,7 @@ def create_batch_events_blueprint(deps: Dependencies) -> Blueprint:
             return Response(status=HTTPStatus.NO_CONTENT)
         context = request_context()
         with ExitStack() as stack:
-            stack.enter_context(slots.take(f"{context.tenant} {request.remote_addr}"))
+            stack.enter_context(deps.streams.take(f"{context.tenant} {request.remote_addr}"))
             batch = deps.lookup.read_batch(batch_id, context=context)
             response = event_stream(events.write(batch))
             response.call_on_close(stack.pop_all().close)

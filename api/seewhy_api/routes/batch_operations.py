@@ -84,7 +84,7 @@ GET_OVERLAYS = Operation(
             headers=("Content-Disposition", "Cache-Control"),
         ),
     ),
-    errors=BATCH_ERRORS,
+    errors=(*BATCH_ERRORS, errors.TooManyArchives),
 )
 STREAM = Operation(
     id="stream_batch_events",

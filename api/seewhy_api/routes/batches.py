@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -12,6 +13,7 @@ from flask import Blueprint, Response, jsonify, request
 from seewhy.access.records import Scope
 from seewhy.batches.item_jobs import BatchOwner
 from seewhy.batches.new_batch import NewBatch, RefusedItem
+from seewhy.batches.overlay_files import overlay_files
 from seewhy.errors import InvalidRequest, LedgerUnavailable, TooManyBatchUploads
 from seewhy.ids import job_time, new_job_id
 from seewhy.jobs.batch_documents import BatchOptions
@@ -20,7 +22,6 @@ from seewhy.quoting import quote
 from seewhy_api.http.auth import current_caller, request_context, requires
 from seewhy_api.http.batch_serializers import serialize_batch, serialize_item, serialize_submitted
 from seewhy_api.http.batch_upload import NDJSON, ReceivedBatch, received_batch
-from seewhy_api.http.overlay_files import overlay_files
 from seewhy_api.http.parsing import parse_idempotency_key, parse_wait_s
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import batch_operations as operations
@@ -62,7 +63,7 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         key of an item is its path in the archive. Hidden files are left out. Or send
         `application/json` with `image_prefix`, a folder of a bucket, and the fields of a request:
         the answer comes at once, and the status is `listing` until all objects of the folder are
-        items. The batch has `failed`, and no item, when there are too many.
+        items. If the folder has too many objects, the batch ends as `failed` and has no items.
 
         Items run at the priority `batch`. An item that cannot be explained is refused without the
         others: `refused` lists the first hundred, the results list all.
@@ -94,8 +95,8 @@ def _add_get(blueprint: Blueprint, deps: Dependencies) -> None:
     def get(batch_id: str) -> Response:
         """Get a batch: its status, and how many of its items are in which state.
 
-        `waiting` items are not jobs yet. `eta_s` estimates from the recent pace when the batch will
-        have ended. `?wait=N` waits up to 30 s for that.
+        `waiting` items are not jobs yet. `eta_s` is when the last job will have finished, estimated
+        as for single explanations. `?wait=N` waits up to 30 s for the end.
         """
         context, wait_s = request_context(), parse_wait_s(request)
         batch = deps.lookup.read_batch(batch_id, context=context)
@@ -139,18 +140,21 @@ def _add_overlays(blueprint: Blueprint, deps: Dependencies) -> None:
     def get_overlays(batch_id: str) -> Response:
         """Get the overlays of the items that have succeeded so far, as a zip archive.
 
-        Each file is named by the index and the key of its item, or its id without a key. Items
-        whose request has no `overlay` in `outputs` have no file; `/v1/explanations/{id}/overlay`
-        draws it.
+        A file's name is the index of its item and the item's key; without a key, the id of its
+        explanation. Items whose request has no `overlay` in `outputs` have no file;
+        `/v1/explanations/{id}/overlay` draws it.
         """
-        batch = deps.lookup.read_batch(batch_id, context=request_context())
-        files = overlay_files(deps.batches.results.read(batch), deps.store)
-        archive = zip_stream(files)
-        # The first file is read before the answer begins: an outage then is a 503.
-        started = itertools.chain([next(archive)], archive)
-        response = Response(started, content_type="application/zip")
-        response.headers["Content-Disposition"] = f'attachment; filename="{batch_id}.zip"'
-        response.headers["Cache-Control"] = "no-store"
+        context = request_context()
+        with ExitStack() as stack:
+            stack.enter_context(deps.archives.take(context.tenant))
+            batch = deps.lookup.read_batch(batch_id, context=context)
+            archive = zip_stream(overlay_files(deps.batches.results.read(batch), deps.store))
+            # The first file is read before the answer begins: an outage then is a 503.
+            started = itertools.chain([next(archive)], archive)
+            response = Response(started, content_type="application/zip")
+            response.headers["Content-Disposition"] = f'attachment; filename="{batch_id}.zip"'
+            response.headers["Cache-Control"] = "no-store"
+            response.call_on_close(stack.pop_all().close)
         return response
 
 
@@ -180,8 +184,8 @@ def _add_retry(blueprint: Blueprint, deps: Dependencies) -> None:
         """Run the failed and expired items of an ended batch again, as a new batch.
 
         The new batch names the old one in `retry_of`; its items have their keys and new ids. A
-        second retry of the same batch returns the same new batch. To repeat what fails again, retry
-        the new batch.
+        second retry of the same batch within 24 hours returns the same new batch. To repeat what
+        fails again, retry the new batch.
         """
         caller = current_caller()
         batch = deps.lookup.read_batch(batch_id, context=caller.context)

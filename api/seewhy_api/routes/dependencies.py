@@ -41,7 +41,8 @@ class Dependencies:
     recovery: Recovery
     lookup: JobLookup
     pixels: PixelBudget
+    streams: ClientSlots
     drawings: ClientSlots
-    """What is drawn, or waits for it: it occupies threads that other requests need."""
+    archives: ClientSlots
     served_models: ServedModels
     forecaster: Forecaster

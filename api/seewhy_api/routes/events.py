@@ -9,16 +9,12 @@ from pydantic import BaseModel, Field
 
 from seewhy import errors
 from seewhy.access.records import Scope
-from seewhy.errors import Overloaded, TooManyStreams
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.serializers import serialize_explanation
-from seewhy_api.http.slots import ClientSlots
 from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.streaming.event_stream import EVENT_ID_PATTERN, OUTCOME_ID, parse_last_event_id
 from seewhy_api.streaming.sse_writer import SseWriter
-
-RETRY_AFTER_S = 2
 
 
 class ResumeQuery(BaseModel):
@@ -51,11 +47,6 @@ STREAM = Operation(
 def create_events_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/explanations/{id}/events`."""
     blueprint = Blueprint("events", __name__, url_prefix="/v1/explanations/<job_id>")
-    slots = ClientSlots(
-        total=deps.settings.api_streams,
-        per_client=deps.settings.api_streams_per_client,
-        refusal=too_many_streams,
-    )
     writer = SseWriter(
         ledger=deps.ledger,
         event_feed=deps.event_feed,
@@ -78,7 +69,7 @@ def create_events_blueprint(deps: Dependencies) -> Blueprint:
         after = None if last_id is None else parse_last_event_id(last_id)
         context = request_context()
         with ExitStack() as stack:
-            stack.enter_context(slots.take(f"{context.tenant} {request.remote_addr}"))
+            stack.enter_context(deps.streams.take(f"{context.tenant} {request.remote_addr}"))
             subscription = stack.enter_context(deps.event_feed.subscribe(job_id, after=after))
             record = deps.lookup.require_job(writer.read_job(job_id), job_id, context=context)
             response = event_stream(writer.write(record, subscription, after=after))
@@ -94,10 +85,3 @@ def event_stream(messages: Iterator[str]) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
-
-
-def too_many_streams(limit: int) -> Overloaded:
-    """Return the refusal of a stream beyond a limit."""
-    return TooManyStreams(
-        f"Stream limit ({limit}) reached. Retry later, or poll.", retry_after_s=RETRY_AFTER_S
-    )

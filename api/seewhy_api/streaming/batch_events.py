@@ -12,6 +12,7 @@ from seewhy_api.streaming.event_stream import HEARTBEAT, OUTCOME_ID
 from seewhy_api.streaming.sse_writer import StreamTiming
 
 INTERVAL_S = 1.0
+TIMING = StreamTiming()
 PROGRESS_ID = "0-0"
 """In the form of event ids. Every message is the whole state, so resuming omits nothing."""
 
@@ -25,36 +26,30 @@ class BatchEvents:
         batches: BatchLedger,
         serialize: Callable[[BatchRecord], dict[str, Any]],
         is_stopping: Callable[[], bool],
-        timing: StreamTiming | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read `batches` and write what `serialize` makes of them; end once `is_stopping()`."""
         self._batches = batches
         self._serialize = serialize
         self._is_stopping = is_stopping
-        self._timing = timing or StreamTiming()
-        self._sleep = sleep
-        self._clock = clock
 
     def write(self, batch: BatchRecord) -> Iterator[str]:
         """Yield the text of one stream until the batch ends, the time limit, or shutdown."""
-        started_s = written_s = self._clock()
+        started_s = written_s = time.monotonic()
         shown: dict[str, Any] | None = None
         while True:
             view = self._serialize(batch)
-            now_s = self._clock()
+            now_s = time.monotonic()
             if shown is None or _without_eta(view) != _without_eta(shown):
                 event_id = OUTCOME_ID if batch.state.terminal else PROGRESS_ID
                 yield f"id: {event_id}\ndata: {json.dumps(view, allow_nan=False)}\n\n"
                 shown, written_s = view, now_s
-            elif now_s - written_s >= self._timing.heartbeat_s:
+            elif now_s - written_s >= TIMING.heartbeat_s:
                 yield HEARTBEAT
                 written_s = now_s
-            is_late = now_s - started_s >= self._timing.max_duration_s
+            is_late = now_s - started_s >= TIMING.max_duration_s
             if batch.state.terminal or is_late or self._is_stopping():
                 return
-            self._sleep(INTERVAL_S)
+            time.sleep(INTERVAL_S)
             try:
                 batch = self._batches.read(batch.batch_id) or batch
             except LedgerUnavailable:

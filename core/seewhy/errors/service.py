@@ -82,6 +82,12 @@ class TooManyBatchUploads(Overloaded):
     code = "too_many_batch_uploads"
 
 
+class TooManyArchives(Overloaded):
+    """The limit on archives that are made at once is reached."""
+
+    code = "too_many_archives"
+
+
 class TooManyStreams(Overloaded):
     """The limit on open event streams is reached."""
 
