@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import httpx2
 
-from seewhy.client.sse import read_messages
 from seewhy.ledger.types import JobEvent
 from seewhy.schemas.job import JobState
 from seewhy_api.streaming.event_feed import parse_position
 from seewhy_api.streaming.event_stream import OUTCOME_ID
+from sse_messages import read_messages
 
 DISCONNECT_PROBABILITY = 0.5
 MAX_RECONNECT_DELAY_S = 0.3

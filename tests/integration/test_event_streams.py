@@ -16,7 +16,7 @@ import pytest
 
 from ledger_harness import latest_position, read_job
 from seewhy.client import Client
-from seewhy.client.sse import Message, read_messages
+from seewhy.client.sse import Message
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import Claim, JobFailure, lanes_of
@@ -28,6 +28,7 @@ from servers.event_stream_clients import EventStreamClients
 from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
+from sse_messages import read_messages
 
 MODEL = "efficientnet-lite0"
 STREAMS = 500

@@ -19,7 +19,7 @@ from images import encoded, gradient
 from optionals import present
 from seewhy.cli.app import app
 from seewhy.cli.commands.explain import MAX_SINGLE_REQUESTS
-from seewhy.client import Client, ImageId, JournalUnusable, Progress, to_pandas
+from seewhy.client import Client, ImageId, JournalUnusable, Progress, RequestRejected, to_pandas
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.client.keys import batch_key, job_key
 from seewhy.schemas.job import JobState
@@ -305,6 +305,35 @@ def test_an_item_that_waits_in_a_batch_that_has_ended_has_an_error(connect: Conn
     ):
         (result,) = client.explain_many([b"a"])
     assert present(result.error).code == "waiting"
+
+
+@both_clients
+def test_a_batch_that_is_too_large_for_the_service_is_divided(
+    connect: Connect, tmp_path: Path
+) -> None:
+    images = [f"https://photos.example/{n}" for n in range(3)]
+    lines = [json.dumps({"image_url": image}).encode() + b"\n" for image in images]
+    journal = tmp_path / "run.ndjson"
+    names = json.dumps(images[:2])
+    journal.write_text(f'{{"journal": 1, "request": {{}}}}\n{{"batch": "a", "images": {names}}}\n')
+    journal.with_name("run.ndjson.sending").write_bytes(b"".join(lines[:2]))
+    too_large = Response(413, {"code": "batch_too_large"})
+    accepted = Response(202, batch_document(total=1, waiting=1))
+    ended = Response(200, batch_document("finished", total=1, refused=1))
+    error = {"code": "unsupported_image", "detail": "no image"}
+    refused = Response(200, result_line(0, "refused", error=error))
+    with scripted(too_large, *[accepted] * 3, *[ended, refused] * 3) as server:
+        with connect(server.url) as client:
+            results = list(client.explain_many(images, resume=journal))
+        sent = [request.body for request in server.requests if request.method == "POST"]
+    assert [result.image for result in results] == images
+    assert sent == [b"".join(lines[:2]), *lines]
+    with (
+        scripted(too_large) as server,
+        connect(server.url) as client,
+        pytest.raises(RequestRejected, match="batch_too_large"),
+    ):
+        list(client.explain_many(images[:1]))
 
 
 def test_the_command_refuses_a_journal_that_cannot_be_opened(folder: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters(
 
 
 @pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
-def test_the_methods_of_the_blocking_client_return_what_the_others_yield_to_await(
+def test_each_method_is_awaited_in_one_client_only_and_has_one_docstring(
     blocking: type[Any], asynchronous: type[Any]
 ) -> None:
     for name in signatures(blocking).keys() - {"close"}:

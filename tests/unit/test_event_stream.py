@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.client.sse import Message, read_messages
+from seewhy.client.sse import Message
 from seewhy.errors import InvalidRequest
 from seewhy.ledger.types import JobEvent
 from seewhy.schemas.job import JobState
@@ -19,6 +19,7 @@ from seewhy_api.streaming.event_stream import (
     format_retry,
     parse_last_event_id,
 )
+from sse_messages import read_messages
 
 OUTCOMES = [state for state in JobState if state.terminal]
 JOB = "a job"

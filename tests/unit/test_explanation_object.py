@@ -10,7 +10,7 @@ import pytest
 
 from optionals import present
 from seewhy.client import Explanation, ImageNotExplained, ImageResult, NotConnected, to_pandas
-from seewhy.client.origin import Origin
+from seewhy.client.connection import Connection
 from seewhy.client.responses import Problem
 
 TRUST = {"insertion": 0.5, "deletion": None, "increase": True}
@@ -63,7 +63,7 @@ def test_copies_are_equal_and_have_no_client() -> None:
             return b"jpeg"
 
     connected: Any = Connected()
-    original = FAILED.model_copy().connected_to(Origin(connected))
+    original = FAILED.model_copy().connected_to(Connection(connected))
     assert original.overlay() == b"jpeg"
     pickled = pickle.loads(pickle.dumps(original))  # noqa: S301
     for one in (copy.deepcopy(original), pickled):

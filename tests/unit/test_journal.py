@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from seewhy.client import JournalUnusable
+from seewhy.client.connection import Connection
 from seewhy.client.image_chunks import ImageChunks
 from seewhy.client.journal import Journal, SentBatch
-from seewhy.client.origin import Origin
 
 REQUEST: dict[str, Any] = {"targets": [1]}
 HEADER = b'{"journal": 1, "request": {"targets": [1]}}\n'
@@ -76,10 +76,21 @@ def test_the_body_is_kept_if_its_batch_may_not_have_arrived(
     assert journal.body_path.exists() == (batch_id is None)
 
 
+def test_a_batch_that_was_refused_is_not_sent_again(path: Path) -> None:
+    journal = Journal(path, REQUEST)
+    journal.record_sending(SentBatch("a", ["1", "2"]))
+    journal.record_refused(SentBatch("a", ["1", "2"]))
+    journal.record_sending(SentBatch("b", ["1"]))
+    journal.close()
+    journal = Journal(path, REQUEST)
+    assert [batch.key for batch in journal.open_batches()] == ["b"]
+    journal.close()
+
+
 def test_a_full_disk_is_no_unreadable_image(path: Path) -> None:
     journal = Journal(path, REQUEST)
     journal.body_path.symlink_to("/dev/full")
-    chunks = ImageChunks([bytes(20_000)] * 2, journal, Origin())
+    chunks = ImageChunks([bytes(20_000)] * 2, journal, Connection())
     with pytest.raises(OSError, match="No space left on device"):
         chunks.read_chunk(2)
     journal.body_path.unlink()
@@ -88,7 +99,7 @@ def test_a_full_disk_is_no_unreadable_image(path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_spoils_no_other(path: Path, tmp_path: Path) -> None:
     journal = Journal(path, REQUEST)
-    chunks = ImageChunks([tmp_path, tmp_path / "missing", b"a"], journal, Origin())
+    chunks = ImageChunks([tmp_path, tmp_path / "missing", b"a"], journal, Connection())
     chunk = chunks.read_chunk(5)
     chunk.body.seek(0)
     assert [json.loads(line) for line in chunk.body] == [{"image_base64": "YQ=="}]

@@ -14,6 +14,7 @@ from seewhy.client.async_client import AsyncClient
 from seewhy.client.batch import Batch, ItemCounts, ItemResult, ItemStatus, RefusedItem
 from seewhy.client.batch_items import Item
 from seewhy.client.client import Client
+from seewhy.client.connection import NotConnected
 from seewhy.client.drawing_options import ContourOptions, DrawingOptions, RegionOptions
 from seewhy.client.errors import (
     ClientError,
@@ -29,7 +30,6 @@ from seewhy.client.explanation import Event, Explanation
 from seewhy.client.image_result import ImageResult
 from seewhy.client.images import ImageId
 from seewhy.client.many import Progress
-from seewhy.client.origin import NotConnected
 from seewhy.client.request_options import RequestOptions
 from seewhy.client.responses import (
     ExplanationResult,

@@ -5,21 +5,21 @@ from typing import Self
 import httpx2
 
 from seewhy.client.batches import BatchOperations
+from seewhy.client.connection import ASYNC_CLIENT, Connection
 from seewhy.client.drawings import DrawingOperations
 from seewhy.client.explanations import ExplanationOperations
 from seewhy.client.many import ManyOperations
 from seewhy.client.network import AsyncNetwork, http_options
-from seewhy.client.origin import ASYNC_CLIENT, Origin
 from seewhy.client.transport import Transport
 
 
 class ServiceOperations(ExplanationOperations, DrawingOperations, ManyOperations):
     """All operations of a service."""
 
-    def __init__(self, transport: Transport, origin: Origin) -> None:
-        """Send over `transport`. `origin` goes with every explanation that is returned."""
-        super().__init__(transport, origin)
-        self.batches = BatchOperations(transport, origin)
+    def __init__(self, transport: Transport, connection: Connection) -> None:
+        """Send over `transport`. `connection` goes with every explanation that is returned."""
+        super().__init__(transport, connection)
+        self.batches = BatchOperations(transport, connection)
 
 
 class AsyncClient(ServiceOperations):
@@ -57,7 +57,7 @@ class AsyncClient(ServiceOperations):
             httpx2.AsyncClient(transport=transport, **http_options(url, key=key))
         )
         sender = Transport(network, url=url, timeout_s=timeout_s, attempts=attempts)
-        super().__init__(sender, Origin(reason=ASYNC_CLIENT))
+        super().__init__(sender, Connection(reason=ASYNC_CLIENT))
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ class Item:
     def __init__(
         self, image: Image, *, key: str | None = None, **options: Unpack[RequestOptions]
     ) -> None:
-        """Name the item `key`, once in its batch; `options` override the request of the batch."""
+        """`key` names the item and is unique in its batch; `options` override the batch's."""
         self.image = image
         self.fields = given(options) | ({} if key is None else {"key": key})
 

@@ -189,7 +189,7 @@ class BatchOperations(Operations):
         except ValueError as error:
             raise unexpected(response, f"invalid item: {error}") from error
         if item.explanation:
-            item.explanation.connected_to(self.origin)
+            item.explanation.connected_to(self.connection)
         return item
 
 

@@ -7,8 +7,8 @@ import httpx2
 from seewhy.client.async_client import ServiceOperations
 from seewhy.client.batches import BatchOperations
 from seewhy.client.blocking import blocking, blocking_generator, run
+from seewhy.client.connection import Connection
 from seewhy.client.network import BlockingNetwork, http_options
-from seewhy.client.origin import Origin
 from seewhy.client.transport import Transport
 
 
@@ -58,7 +58,7 @@ class Client:
         self._http = httpx2.Client(transport=transport, **http_options(url, key=key))
         network = BlockingNetwork(self._http)
         sender = Transport(network, url=url, timeout_s=timeout_s, attempts=attempts)
-        self.operations = ServiceOperations(sender, Origin(self))
+        self.operations = ServiceOperations(sender, Connection(self))
         self.batches = Batches(self.operations.batches)
 
     def __enter__(self) -> Self:

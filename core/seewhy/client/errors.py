@@ -9,7 +9,7 @@ ClientError
 ├── ImageNotExplained    the image was refused, or could not be read
 └── WaitTimedOut         the explanation or batch did not finish in the given time
 
-`NotConnected` (`seewhy.client.origin`) is none of them: no service was asked.
+`NotConnected` (`seewhy.client.connection`) is none of them: no service was asked.
 """
 
 from seewhy.client.explanation import Explanation

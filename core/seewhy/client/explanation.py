@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from pydantic import Field, JsonValue, PrivateAttr
 
+from seewhy.client.connection import Connection, NotConnected
 from seewhy.client.drawing_options import DrawingOptions
-from seewhy.client.origin import NotConnected, Origin
 from seewhy.client.responses import (
     ExplanationResult,
     Links,
@@ -33,8 +33,8 @@ class Explanation(Response):
     """One explanation, in the state in which the service returned it.
 
     `overlay` and `save` fetch from the service, with the `Client` that returned the explanation.
-    Without one they raise `NotConnected`: for an explanation that was parsed, copied or unpickled,
-    and for one of an `AsyncClient`, whose methods are awaited instead.
+    Without one they raise `NotConnected`: for an explanation that was parsed, deep-copied or
+    unpickled, and for one of an `AsyncClient`, whose methods are awaited instead.
     """
 
     id: str
@@ -58,15 +58,15 @@ class Explanation(Response):
     webhook: WebhookStatus | None = None
     links: Links
     downloads: dict[str, str] = Field(default_factory=dict)
-    _origin: Origin = PrivateAttr(default_factory=Origin)
+    _connection: Connection = PrivateAttr(default_factory=Connection)
 
     def overlay(self, *, target: int = 0, **options: Unpack[DrawingOptions]) -> bytes:
         """Return one target's heatmap over the image, as `Client.overlay` does."""
-        return self._origin.require().overlay(self, target=target, **options)
+        return self._connection.require().overlay(self, target=target, **options)
 
     def save(self, path: Path | str, *, target: int = 0, **options: Unpack[DrawingOptions]) -> Path:
         """Save a drawing or the maps, by the ending of the name, as `Client.save` does."""
-        return self._origin.require().save(self, Path(path), target=target, **options)
+        return self._connection.require().save(self, Path(path), target=target, **options)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values; numbers that are not finite are None.
@@ -97,9 +97,9 @@ class Explanation(Response):
             for index, target in enumerate(one.targets)
         ]
 
-    def connected_to(self, origin: Origin) -> "Explanation":
+    def connected_to(self, connection: Connection) -> "Explanation":
         """Return itself, fetching with a client from now on."""
-        self._origin = origin
+        self._connection = connection
         return self
 
     def _repr_html_(self) -> str:

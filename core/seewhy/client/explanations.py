@@ -62,7 +62,7 @@ class ExplanationOperations(Operations):
             event = Event.model_validate(body)
             if not event.status.terminal:
                 return event
-            finished = Explanation.model_validate(body).connected_to(self.origin)
+            finished = Explanation.model_validate(body).connected_to(self.connection)
             return event.model_copy(update={"explanation": finished})
 
         path = f"{path_of(explanation)}/events"

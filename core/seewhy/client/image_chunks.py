@@ -8,10 +8,10 @@ from typing import IO
 from uuid import uuid4
 
 from seewhy.client.batch_items import item_line
+from seewhy.client.connection import Connection
 from seewhy.client.image_result import ImageResult
 from seewhy.client.images import Image
 from seewhy.client.journal import Journal, SentBatch, name_of
-from seewhy.client.origin import Origin
 
 MAX_BODY_BYTES = 32_000_000
 """A chunk is sent once it has this many bytes, base64 included."""
@@ -30,11 +30,13 @@ class Chunk:
 class ImageChunks:
     """Takes images from an iterator, a chunk at a time. Reads block."""
 
-    def __init__(self, images: Iterable[Image], journal: Journal | None, origin: Origin) -> None:
-        """Skip what `journal` has; give what it has to clients of `origin`."""
+    def __init__(
+        self, images: Iterable[Image], journal: Journal | None, connection: Connection
+    ) -> None:
+        """Skip what `journal` has; results get this `connection`."""
         self._images: Iterator[Image] = iter(images)
         self._journal = journal
-        self._origin = origin
+        self._connection = connection
         self._again: deque[Image] = deque()
         self.waiting: dict[str, list[Image]] = {}
         """Name of an image that was asked → the images of that name so far."""
@@ -78,7 +80,9 @@ class ImageChunks:
             return True
         outcome = self._journal.read(name) if self._journal else None
         if outcome is not None:
-            chunk.ready.append(ImageResult.of(image, outcome, origin=self._origin, resumed=True))
+            chunk.ready.append(
+                ImageResult.of(image, outcome, connection=self._connection, resumed=True)
+            )
         elif name in self.waiting:
             self.waiting[name].append(image)
         else:

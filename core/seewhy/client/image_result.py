@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from seewhy.client.batch import ItemResult
+from seewhy.client.connection import Connection
 from seewhy.client.errors import ExplanationFailed, ImageNotExplained
 from seewhy.client.explanation import Explanation
 from seewhy.client.images import Image
-from seewhy.client.origin import Origin
 from seewhy.client.responses import Problem
 from seewhy.schemas.job import JobState
 
@@ -28,11 +28,16 @@ class ImageResult:
 
     @classmethod
     def of(
-        cls, image: Image, outcome: Mapping[str, Any], *, origin: Origin, resumed: bool = False
+        cls,
+        image: Image,
+        outcome: Mapping[str, Any],
+        *,
+        connection: Connection,
+        resumed: bool = False,
     ) -> Self:
         """Make a result of what a journal records. Raises `ValidationError`."""
         if fields := outcome.get("explanation"):
-            explanation = Explanation.model_validate(fields).connected_to(origin)
+            explanation = Explanation.model_validate(fields).connected_to(connection)
             return cls(
                 image=image,
                 explanation=explanation,

@@ -5,11 +5,12 @@
 | `{"journal": 1, "request": {…}}` | first |
 | `{"batch": KEY, "images": [NAME, …]}` | before a batch is sent; its body is in `FILE.sending` |
 | `{"batch": KEY, "id": ID}` | when the service has accepted it |
+| `{"batch": KEY, "images": []}` | when it is too large for the service, and is divided |
 | `{"image": NAME, "explanation": {…}}` | when an item has ended |
 | `{"image": NAME, "error": {…}}` | when it has ended without an explanation |
 
-So a process that is killed leaves at most one batch without an id. The next one sends the same body
-with the same idempotency key, and the service returns the batch if it has it already.
+So a process that is killed leaves at most one batch without an id. The next process sends the same
+body with the same idempotency key, and the service returns the batch if it has it already.
 """
 
 import hashlib
@@ -98,6 +99,10 @@ class Journal:
     def record_accepted(self, batch: SentBatch) -> None:
         """Note the id of a batch."""
         self._append({"batch": batch.key, "id": batch.id})
+
+    def record_refused(self, batch: SentBatch) -> None:
+        """Note that a batch has no images any more: other batches will ask for them."""
+        self.record_sending(SentBatch(batch.key, []))
 
     def record_end(self, name: str, outcome: Mapping[str, Any]) -> None:
         """Note what became of an image: `explanation` or `error`."""

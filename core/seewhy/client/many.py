@@ -21,6 +21,7 @@ MAX_ITEMS = 100
 """Items of a batch: the service makes jobs of a hundred items at a time."""
 _POLL_S = 1
 _UNKNOWN_STATUSES = {404, 410}
+_TOO_LARGE = 413
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +45,15 @@ class ManyImages:
         *,
         options: RequestOptions,
         journal: Journal | None,
+        max_items: int,
     ) -> None:
-        """Ask for the images of `chunks`, with `options`, in batches."""
+        """Ask for the images of `chunks`, with `options`, in batches of `max_items`."""
         self._batches = batches
         self._chunks = chunks
         self._options = options
         self._journal = journal
         self._open: list[SentBatch] = []
+        self.max_items = max_items
 
     @property
     def open_items(self) -> int:
@@ -66,19 +69,20 @@ class ManyImages:
                 self._chunks.expect(batch)
                 self._open.append(batch)
 
-    async def ask(self, max_items: int) -> list[ImageResult]:
+    async def ask(self) -> list[ImageResult]:
         """Read the next images and send a batch of those that are new; return other results.
 
         Raises `OSError` when there is no room for the body.
         """
         network = self._batches.network
-        chunk = await network.call(self._chunks.read_chunk, max_items)
+        chunk = await network.call(self._chunks.read_chunk, self.max_items)
         try:
             if chunk.batch.names:
                 if self._journal:
                     await network.call(self._journal.record_sending, chunk.batch)
                 await self._send(chunk.batch, chunk.body)
-                self._open.append(chunk.batch)
+                if chunk.batch.id is not None:
+                    self._open.append(chunk.batch)
         finally:
             await network.call(chunk.body.close)
         return chunk.ready
@@ -100,7 +104,7 @@ class ManyImages:
                     if self._journal:
                         await network.call(self._journal.record_end, name, outcome)
                     for image in self._chunks.waiting.pop(name, ()):
-                        yield ImageResult.of(image, outcome, origin=self._batches.origin)
+                        yield ImageResult.of(image, outcome, connection=self._batches.connection)
             if not batch.open_items:
                 self._open.remove(batch)
         if not progressed:
@@ -141,11 +145,18 @@ class ManyImages:
         batch.ended.update(range(len(batch.names)))
 
     async def _send(self, batch: SentBatch, body: IO[bytes]) -> None:
+        """Send a batch, which then has an id. A batch that is too large is asked again in parts."""
         options: RequestOptions = {**self._options, "idempotency_key": batch.key}
-        accepted = await self._batches.create_from_ndjson(body, **options)
-        batch.id = accepted.id
+        try:
+            batch.id = (await self._batches.create_from_ndjson(body, **options)).id
+        except RequestRejected as error:
+            if error.status != _TOO_LARGE or len(batch.names) == 1:
+                raise
+            self.max_items = min(self.max_items, len(batch.names) // 2)
+            self._chunks.ask_again(batch.names)
         if self._journal:
-            await self._batches.network.call(self._journal.record_accepted, batch)
+            record = self._journal.record_accepted if batch.id else self._journal.record_refused
+            await self._batches.network.call(record, batch)
 
     async def _send_again(self, batch: SentBatch) -> None:
         """Send the body of a batch that may have been accepted; it may also be gone."""
@@ -178,9 +189,10 @@ class ManyOperations(Operations):
         """Explain the images of a folder or of any iterator; yield each result as it arrives.
 
         Sends batches of up to a hundred images and at most `max_open` open jobs, at the priority
-        `batch`. Images are read when it is their turn, one at a time. An image that cannot be read,
-        is refused or fails is a result with an `error`, and the others go on. Results come in any
-        order, with the image they belong to.
+        `batch`; a batch that is too large for the service is divided. Images are read when it is
+        their turn, one at a time. An image that cannot be read, is refused or fails is a result
+        with an `error`, and the others go on. Results come in any order, with the image they belong
+        to.
 
         `resume` names a journal. A run that was stopped, or killed, continues with the same journal
         and images: nothing is asked twice, not even what was under way, and results of earlier runs
@@ -197,13 +209,15 @@ class ManyOperations(Operations):
         journal = None
         if resume is not None:
             journal = await self.network.call(Journal, Path(resume), given(options))
-        chunks = ImageChunks(images, journal, self.origin)
-        run = ManyImages(self.batches, chunks, options=options, journal=journal)
+        chunks = ImageChunks(images, journal, self.connection)
+        run = ManyImages(
+            self.batches, chunks, options=options, journal=journal, max_items=max_items
+        )
         done = failed = 0
         try:
             await run.continue_earlier_run()
             while run.open_items or not chunks.exhausted:
-                async with aclosing(_step(run, chunks, max_items, max_open)) as results:
+                async with aclosing(_step(run, chunks, max_open)) as results:
                     async for result in results:
                         done, failed = done + 1, failed + bool(result.error)
                         if on_progress:
@@ -215,11 +229,11 @@ class ManyOperations(Operations):
 
 
 async def _step(
-    run: ManyImages, chunks: ImageChunks, max_items: int, max_open: int
+    run: ManyImages, chunks: ImageChunks, max_open: int
 ) -> AsyncGenerator[ImageResult, None]:
     """Ask for more images while there is room, then collect results."""
-    while not chunks.exhausted and run.open_items + max_items <= max_open:
-        for result in await run.ask(max_items):
+    while not chunks.exhausted and run.open_items + run.max_items <= max_open:
+        for result in await run.ask():
             yield result
     if run.open_items:
         async with aclosing(run.collect()) as results:

@@ -7,9 +7,9 @@ import httpx2
 from pydantic import BaseModel, ValidationError
 
 from seewhy.client.batch import Batch
+from seewhy.client.connection import Connection
 from seewhy.client.errors import WaitTimedOut
 from seewhy.client.explanation import Explanation
-from seewhy.client.origin import Origin
 from seewhy.client.transport import Transport, read_json, retry_after_s, unexpected
 
 LONG_POLL_S = 20
@@ -22,11 +22,11 @@ Resource = TypeVar("Resource", Explanation, Batch)
 class Operations:
     """Operations of a service, written once for blocking and asynchronous clients."""
 
-    def __init__(self, transport: Transport, origin: Origin) -> None:
-        """Send over `transport`. `origin` goes with every explanation that is returned."""
+    def __init__(self, transport: Transport, connection: Connection) -> None:
+        """Send over `transport`. `connection` goes with every explanation that is returned."""
         self._transport = transport
         self.network = transport.network
-        self.origin = origin
+        self.connection = connection
 
     async def _poll(self, path: str, *, wait_s: int) -> httpx2.Response:
         """Get a resource, after waiting up to `wait_s` for it to finish."""
@@ -63,5 +63,5 @@ class Operations:
             field = ".".join(str(part) for part in first["loc"])
             raise unexpected(response, f"{field}: {first['msg']}") from error
         if isinstance(parsed, Explanation):
-            parsed.connected_to(self.origin)
+            parsed.connected_to(self.connection)
         return parsed

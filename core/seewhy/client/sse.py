@@ -1,6 +1,5 @@
 """Parse server-sent events (https://html.spec.whatwg.org/#server-sent-events)."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -37,9 +36,3 @@ class MessageParser:
         elif field == "retry" and value.isdecimal():
             self._retry_ms = int(value)
         return None
-
-
-def read_messages(lines: Iterable[str]) -> Iterator[Message]:
-    """Yield the complete messages of a stream."""
-    parser = MessageParser()
-    return (message for line in lines if (message := parser.feed(line)))

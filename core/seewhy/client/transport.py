@@ -65,7 +65,7 @@ class Transport:
         *,
         params: Mapping[str, str | float] | None = None,
         headers: Mapping[str, str] | None = None,
-        read_timeout_s: float | None = None,
+        read_timeout_s: float,
     ) -> AsyncIterator[httpx2.Response]:
         """Open a 2xx response whose body is read as it arrives.
 
@@ -75,7 +75,7 @@ class Transport:
         request = Request(
             method="GET",
             path=path,
-            timeout_s=read_timeout_s or self._timeout_s,
+            timeout_s=read_timeout_s,
             params=params,
             headers=headers,
         )

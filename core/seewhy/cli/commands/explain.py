@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 MAX_SINGLE_REQUESTS = 32
 """More photos than this are sent in batches.
 
-Measured with a stub model: a batch takes a fifth of the API's CPU time per photo, and a seventh of
-the client's. Its first result comes half a second later than that of a single request, so it is the
-sooner done from about 40 photos on.
+Measured once by hand, with a stub model: a batch takes a fifth of the API's CPU time per photo, and
+a seventh of the client's. Its first result comes half a second later than that of a single request,
+so a batch finishes sooner from about 40 photos on.
 """
 
 
@@ -89,8 +89,8 @@ def explain(
 ) -> None:
     """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg.
 
-    More than 32 photos are sent in batches: single requests of others go first, and the service
-    does a fifth of the work per photo.
+    More than 32 photos are sent in batches: these take a fifth of the API's CPU time per photo, and
+    single requests of other clients go first.
 
     Exits with status 0 if all photos were explained, 1 if some were not, 2 if an argument is wrong,
     for example if a photo does not exist, and 130 if it was stopped with Ctrl-C. With --json and
@@ -138,7 +138,7 @@ class Output(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainOptions:
-    """The photos with the overlay path of each, and how they are asked."""
+    """The photos with the overlay path of each, the options of their requests, and the journal."""
 
     overlays: dict[Photo, Path]
     """Photo → overlay of its first target."""

@@ -50,10 +50,14 @@ def create(
         int | None, typer.Option(min=1, help="The most forward passes. Default: the setting.")
     ] = None,
     uploads_per_minute: Annotated[
-        int | None, typer.Option(min=1, help="The most images sent alone. Default: the setting.")
+        int | None,
+        typer.Option(
+            min=1, help="The most images sent outside batches a minute. Default: the setting."
+        ),
     ] = None,
     uploaded_bytes_per_minute: Annotated[
-        int | None, typer.Option(min=1, help="The most bytes of these. Default: the setting.")
+        int | None,
+        typer.Option(min=1, help="The most bytes of such images a minute. Default: the setting."),
     ] = None,
     data: DataOption = None,
 ) -> None:

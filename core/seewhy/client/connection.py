@@ -1,4 +1,4 @@
-"""Where a response came from, so that it can fetch more of itself."""
+"""The client that a response came from, so that the response can fetch more of itself."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,8 +45,8 @@ ASYNC_CLIENT = (
 
 
 @dataclass(frozen=True)
-class Origin:
-    """The client that returned an object. All origins are equal: they are no part of its value."""
+class Connection:
+    """The client of an object. All connections are equal: they are no part of its value."""
 
     fetcher: Fetcher | None = field(default=None, compare=False)
     reason: str = field(default=NO_CLIENT, compare=False)
@@ -60,6 +60,6 @@ class Origin:
             raise NotConnected(CLOSED)
         return self.fetcher
 
-    def __reduce__(self) -> tuple[type["Origin"], tuple[()]]:
+    def __reduce__(self) -> tuple[type["Connection"], tuple[()]]:
         """Copy and pickle without the client: it has connections."""
-        return Origin, ()
+        return Connection, ()
