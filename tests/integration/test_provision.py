@@ -9,8 +9,10 @@ import pytest
 
 from batch_installation import Installation
 from seewhy.errors import StoreUnavailable
+from seewhy.jobs.archiver import archive_batches, archive_outcomes
 from seewhy.jobs.batch_documents import BatchDocuments
 from seewhy.settings import Settings, load
+from seewhy.storage.keys import outcome_key
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.provision import expiry_days, provision
 from servers.s3 import S3Server
@@ -55,11 +57,16 @@ def test_the_lifecycle_rules_cover_every_object_of_a_batch() -> None:
     installation = Installation()
     batch_id = installation.submit(1)
     BatchDocuments(installation.store).write_cancellation(batch_id)
+    installation.process().acceptor.accept_batches()
+    installation.fail_next(1)
+    archive_outcomes(ledger=installation.ledger, store=installation.store, limit=1)
+    archive_batches(batches=installation.ledger.batches, store=installation.store, limit=1)
     folders = tuple(f"{folder}/" for folder in expiry_days(load({})))
     keys = list(installation.store.list_keys("jobs/")) + list(
         installation.store.list_keys("images/")
     )
-    assert len(keys) == 4
+    assert outcome_key(batch_id) in keys
+    assert len(keys) == 6
     assert all(key.startswith(folders) for key in keys)
 
 

@@ -1,7 +1,6 @@
 """The acceptor and the rebuild of batches, on the memory ledger: stopped and lost at any point."""
 
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -186,12 +185,11 @@ def test_an_image_that_is_named_is_read_when_the_item_becomes_a_job(
 
 
 class BusyDownloads:
-    """Refuses every second download, and counts those that succeed and those at once."""
+    """Refuses every second download, and counts those that succeed."""
 
     def __init__(self) -> None:
         self.calls = 0
         self.downloaded: Counter[str] = Counter()
-        self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
 
     def check(self, url: str) -> None:
@@ -202,9 +200,30 @@ class BusyDownloads:
             self.calls += 1
             if self.calls % 2 == 0:
                 raise TooManyDownloads("Too many.", retry_after_s=5)
+            self.downloaded[url] += 1
+        return IMAGE
+
+
+class SharedDownloads:
+    """Each download waits for a second one, and a moment for a third."""
+
+    def __init__(self) -> None:
+        self.downloaded: Counter[str] = Counter()
+        self.at_once = self.most_at_once = 0
+        self.lock = threading.Lock()
+        self.two, self.three = threading.Barrier(2, timeout=20), threading.Event()
+
+    def check(self, url: str) -> None:
+        pass
+
+    def read(self, url: str, *, client: str) -> bytes:
+        with self.lock:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
-        time.sleep(0.001)  # so that downloads overlap
+            if self.at_once > 2:
+                self.three.set()
+        self.two.wait()
+        self.three.wait(0.02)
         with self.lock:
             self.at_once -= 1
             self.downloaded[url] += 1
@@ -225,18 +244,16 @@ def test_what_was_downloaded_is_kept_when_further_downloads_are_refused() -> Non
         installation.ahead_ms += 1_000
     batch = installation.read(batch_id)
     assert (batch.state, batch.queued) == (BatchState.RUNNING, 30)
-    assert set(downloads.downloaded.values()) == {1}
+    assert downloads.downloaded == {remote(number).url: 1 for number in range(30)}
 
 
 def test_a_batch_leaves_downloads_to_single_requests() -> None:
-    downloads = BusyDownloads()
+    downloads = SharedDownloads()
     installation = Installation(downloads=downloads, settings={"image_url_downloads": 8})
     installation.submit(30, source=remote)
-    process = installation.process()
-    for _ in range(60):
-        process.acceptor.accept_batches()
-        installation.ahead_ms += 1_000
-    assert downloads.most_at_once <= 2
+    installation.process().acceptor.accept_batches()
+    assert downloads.downloaded == {remote(number).url: 1 for number in range(30)}
+    assert downloads.most_at_once == 2
 
 
 def test_a_batch_of_slow_downloads_lets_other_batches_go_on(
