@@ -10,7 +10,7 @@ from ledger_harness import POLICY, START_MS, LedgerHarness, RedisHarness, queue_
 from optionals import present
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import (
-    DEFAULT_COST,
+    PASS_COST,
     Attempt,
     Completion,
     DeliveryResult,
@@ -277,9 +277,9 @@ def test_an_error_in_the_cost_of_a_queue_ends_with_the_queue(roomy: LedgerHarnes
     for job_id, tenant in (("a1", "a"), ("a2", "a"), ("b1", "b")):
         submit(roomy, job_id, tenant)
     for counted in ("a", "*"):  # as if an earlier version had made a1 ready
-        roomy.client.hincrby(f"seewhy:ready_cost:{LANE}", counted, -DEFAULT_COST)
+        roomy.client.hincrby(f"seewhy:ready_cost:{LANE}", counted, -PASS_COST)
     roomy.ledger.cancel("a1")
     roomy.ledger.cancel("a2")
-    assert roomy.queue_costs(LANE) == ({"b": DEFAULT_COST, "*": DEFAULT_COST}, 0)
+    assert roomy.queue_costs(LANE) == ({"b": PASS_COST, "*": PASS_COST}, 0)
     roomy.ledger.cancel("b1")
     assert roomy.queue_costs(LANE) == ({}, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from seewhy.jobs.archiver import parse_outcome
 from seewhy.jobs.manifest import Manifest
-from seewhy.ledger.types import DEFAULT_COST, JobOutcome
+from seewhy.ledger.types import PASS_COST, JobOutcome
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
@@ -58,7 +58,7 @@ def test_a_manifest_from_before_keys_is_read() -> None:
 def test_a_manifest_from_before_costs_is_read() -> None:
     older = json.loads(stored("manifest"))
     del older["submission"]["cost"]
-    assert Manifest.model_validate(older).submission.cost == DEFAULT_COST
+    assert Manifest.model_validate(older).submission.cost == PASS_COST
 
 
 def test_unknown_fields_inside_a_result_are_ignored() -> None:

@@ -15,7 +15,7 @@ from celery import Celery, signals
 from seewhy.broker.wakeups import RUN_JOBS_TASK, WakeupPublisher, create_celery, run_consumer
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import lanes_of, wakeup_queue
+from seewhy.ledger.types import PLAIN_METHOD, lanes_of, wakeup_queue
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_worker.explain.types import Explainer
@@ -87,7 +87,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     measurements = Measurements()
     for name, explainer in explainers.items():
         if explainer.pass_s is not None:
-            measurements.add(name, "gradcam", explainer.pass_s * 1000)
+            measurements.add(name, PLAIN_METHOD, explainer.pass_s * 1000)
     presence = Presence(
         registry=ledger.workers,
         worker_id=worker_id,

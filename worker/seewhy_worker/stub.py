@@ -43,9 +43,8 @@ class StubExplainer:
         """
         self._batch_s = batch_s
         self._pass_s = pass_s
-        self._chunk = (
-            min(PASSES_PER_CHUNK, max(1, int(CHUNK_S / pass_s))) if pass_s else (PASSES_PER_CHUNK)
-        )
+        chunk = int(CHUNK_S / pass_s) if pass_s else PASSES_PER_CHUNK
+        self._chunk = min(PASSES_PER_CHUNK, max(1, chunk))
         self.pass_s = batch_s + pass_s or None
 
     def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:

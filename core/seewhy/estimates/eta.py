@@ -10,9 +10,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seewhy.estimates.job_cost import PLAIN_METHOD
 from seewhy.estimates.measured_times import Quantiles
-from seewhy.ledger.types import DEFAULT_COST, HANDLING, DeviceTimes, WorkAhead, is_long, load_of
+from seewhy.ledger.types import (
+    HANDLING,
+    PASS_COST,
+    PLAIN_METHOD,
+    DeviceTimes,
+    WorkAhead,
+    is_long,
+    load_of,
+)
 
 DRIFT = 0.2
 """By how much the pace may change until the end: other jobs come, other work slows the machine."""
@@ -69,14 +76,14 @@ def estimate(work: WorkAhead, speed: Speed, *, max_batch: int, threads: int = 1)
     """
     if work.quarantined:
         return None
-    own = work.cost / DEFAULT_COST
+    own = work.cost / PASS_COST
     same_batch = own * min(work.behind, (max_batch - 1) / 2)
     own_work = own + same_batch if work.position else 0  # that of a running job is among `running`
-    queue = (work.running + work.urgent + work.ahead) / DEFAULT_COST
+    queue = (work.running + work.urgent + work.ahead) / PASS_COST
     work_ms = (queue + own_work) * speed.busy_pass_ms
     work_ms -= _overtaken(work, speed, max_batch, threads) * speed.busy_pass_ms
-    others_ms = work.others / DEFAULT_COST * speed.busy_pass_ms
-    # A long job that finds none running first waits until a thread has nothing else to do.
+    others_ms = work.others / PASS_COST * speed.busy_pass_ms
+    # If no long job runs, a long job first waits until a thread has nothing else to do.
     shared_ms = work_ms + (others_ms if _waits_for_thread(work) else min(work_ms, others_ms))
     alone_ms = own * speed.pass_ms.p50
     spread = speed.pass_ms.p90 / speed.pass_ms.p50 - 1 if speed.pass_ms.p50 > 0 else 0
@@ -99,8 +106,8 @@ def _overtaken(work: WorkAhead, speed: Speed, max_batch: int, threads: int) -> f
 
     While a batch runs, each other thread gets as much of the device as it, and no more.
     """
-    of_worker = work.running / DEFAULT_COST / speed.workers * (threads - 1) / threads
-    batch = work.cost / DEFAULT_COST * max_batch
+    of_worker = work.running / PASS_COST / speed.workers * (threads - 1) / threads
+    batch = work.cost / PASS_COST * max_batch
     return max(0.0, of_worker - (threads - 1) * batch) * speed.workers
 
 

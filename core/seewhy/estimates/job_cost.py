@@ -7,13 +7,10 @@ up in a queue, and stay right when workers with other devices take over.
 from collections.abc import Sequence
 
 from seewhy.estimates.measured_times import Quantiles
-from seewhy.ledger.types import DEFAULT_COST, DeviceTimes
+from seewhy.ledger.types import PASS_COST, PLAIN_METHOD, DeviceTimes
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO
 from seewhy.schemas.passes import forward_passes
-
-PLAIN_METHOD = "gradcam"
-"""The measurement that is the time of a forward pass; each worker starts with it."""
 
 
 def job_cost(methods: Sequence[MethodOptions], *, targets: int, times: DeviceTimes) -> int:
@@ -23,7 +20,7 @@ def job_cost(methods: Sequence[MethodOptions], *, targets: int, times: DeviceTim
     """
     first = [options.model_copy(update={"fallback": ()}) for options in methods]
     passes = forward_passes(*first, targets=targets, ratios=_ratios(times))
-    return max(1, round(DEFAULT_COST * passes))
+    return max(1, round(PASS_COST * passes))
 
 
 def _ratios(times: DeviceTimes) -> dict[str, float]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.errors import (
+    Overloaded,
     QueueFull,
     QuotaExceeded,
     StoreUnavailable,
@@ -103,11 +104,15 @@ _QUOTA_MESSAGES = {
 
 def raise_if_reached(limit: QueueLimit | QuotaLimit | None) -> None:
     """Raise the `Overloaded` of a limit that was reached."""
-    if limit is None:
-        return
+    if limit is not None:
+        raise error_of(limit)
+
+
+def error_of(limit: QueueLimit | QuotaLimit) -> Overloaded:
+    """Return the error of a limit that was reached."""
     retry_after_s = math.ceil(limit.retry_in_ms / 1000)
     if isinstance(limit, QuotaLimit):
-        raise QuotaExceeded(
+        return QuotaExceeded(
             _QUOTA_MESSAGES[limit.name],
             retry_after_s=retry_after_s,
             quota=limit.name,
@@ -115,11 +120,12 @@ def raise_if_reached(limit: QueueLimit | QuotaLimit | None) -> None:
         )
     if limit.scope is LimitScope.TENANT:
         message = "Tenant queue limit reached for this model. Retry later."
-        raise TenantQueueFull(message, retry_after_s=retry_after_s)
+        return TenantQueueFull(message, retry_after_s=retry_after_s)
     if limit.scope is LimitScope.RECORDS:
         message = (
             "The service keeps too many records of your cancelled, expired and cached explanations."
             " Retry when the oldest have expired."
         )
-        raise TenantRecordsFull(message, retry_after_s=retry_after_s)
-    raise QueueFull("Queue limit reached for this model. Retry later.", retry_after_s=retry_after_s)
+        return TenantRecordsFull(message, retry_after_s=retry_after_s)
+    message = "Queue limit reached for this model. Retry later."
+    return QueueFull(message, retry_after_s=retry_after_s)

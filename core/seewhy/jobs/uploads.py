@@ -2,7 +2,7 @@
 
 from seewhy.errors import ImageTooLarge
 from seewhy.jobs.image_sources import ImageResolver, ImageSource, ResolvedImage
-from seewhy.jobs.submission import raise_if_reached
+from seewhy.jobs.submission import error_of
 from seewhy.ledger.ports.uploads import UploadLedger
 from seewhy.ledger.types import QuotaLimit, UploadQuotas, UploadUsage
 from seewhy.schemas.context import RequestContext
@@ -32,7 +32,7 @@ class ImageUploads:
         self._images.store(image)
         return image, usage
 
-    def _charge(self, size_bytes: int, key_id: str, quotas: UploadQuotas) -> UploadUsage | None:
+    def _charge(self, size_bytes: int, key_id: str, quotas: UploadQuotas) -> UploadUsage:
         if size_bytes > quotas.uploaded_bytes_per_minute:
             raise ImageTooLarge(
                 f"the image has {size_bytes:,} bytes, and this API key may upload "
@@ -40,6 +40,5 @@ class ImageUploads:
             )
         taken = self._ledger.take(key_id, size_bytes=size_bytes, quotas=quotas)
         if isinstance(taken, QuotaLimit):
-            raise_if_reached(taken)
-            return None
+            raise error_of(taken)
         return taken

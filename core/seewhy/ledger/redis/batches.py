@@ -168,4 +168,4 @@ class RedisBatches:
     def mark_archived(self, batch_ids: Sequence[str]) -> None:
         """Remove batches that are now archived from the list."""
         ids = list(batch_ids)
-        self._call("maintenance/remove", list=UNARCHIVED_BATCHES, job_ids=ids)
+        self._call("maintenance/remove", list=UNARCHIVED_BATCHES, ids=ids)

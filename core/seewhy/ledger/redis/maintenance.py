@@ -44,7 +44,7 @@ class RedisMaintenance:
 
     def mark_archived(self, job_ids: Sequence[str]) -> None:
         """Remove outcomes that are now archived from the list."""
-        self.scripts.call("maintenance/remove", list=UNARCHIVED, job_ids=list(job_ids))
+        self.scripts.call("maintenance/remove", list=UNARCHIVED, ids=list(job_ids))
 
     def list_dead_letters(self, *, limit: int = 1000) -> list[JobRecord]:
         """List the oldest failed jobs that were not dismissed."""
@@ -53,4 +53,4 @@ class RedisMaintenance:
     def dismiss(self, job_ids: Sequence[str]) -> int:
         """Remove jobs from the dead letters; return how many were removed."""
         ids = list(job_ids)
-        return int(self.scripts.call("maintenance/remove", list=DEAD_LETTERS, job_ids=ids))
+        return int(self.scripts.call("maintenance/remove", list=DEAD_LETTERS, ids=ids))

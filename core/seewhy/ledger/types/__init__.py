@@ -53,7 +53,7 @@ from seewhy.ledger.types.records import (
     WebhookStatus,
 )
 from seewhy.ledger.types.submissions import (
-    DEFAULT_COST,
+    PASS_COST,
     IdempotencyKey,
     LimitScope,
     QueueLimit,
@@ -73,6 +73,7 @@ from seewhy.ledger.types.upkeep import (
 from seewhy.ledger.types.work_ahead import WorkAhead
 from seewhy.ledger.types.workers import (
     HANDLING,
+    PLAIN_METHOD,
     DeviceTimes,
     Measurement,
     ModelPresence,
@@ -81,9 +82,10 @@ from seewhy.ledger.types.workers import (
 )
 
 __all__ = [
-    "DEFAULT_COST",
     "DISPATCHER_QUEUE",
     "HANDLING",
+    "PASS_COST",
+    "PLAIN_METHOD",
     "SWEEP_LIMIT",
     "Attempt",
     "BatchItem",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
-from seewhy.ledger.types.submissions import DEFAULT_COST, Submission
+from seewhy.ledger.types.submissions import PASS_COST, Submission
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.job import JobState
 
@@ -68,7 +68,7 @@ class JobRecord:
     batch: str | None = None
     """The batch whose item it is."""
     batch_index: int | None = None
-    cost: int = DEFAULT_COST
+    cost: int = PASS_COST
 
     @classmethod
     def accepted(cls, submission: Submission, *, submitted_ms: int) -> Self:

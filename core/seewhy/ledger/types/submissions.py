@@ -6,7 +6,7 @@ from enum import StrEnum
 from seewhy.ledger.types.quotas import QuotaName, QuotaUsage
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 
-DEFAULT_COST = 1_000
+PASS_COST = 1_000
 """The cost of one forward pass."""
 
 
@@ -40,7 +40,7 @@ class Submission:
     """The batch whose item it is."""
     batch_index: int | None = None
     """The index of that item."""
-    cost: int = DEFAULT_COST
+    cost: int = PASS_COST
     """The estimated device time, in thousandths of a forward pass of its model. It never changes,
     because it is part of running sums."""
 

@@ -8,6 +8,9 @@ MEASURED_VALUES = 32
 MEASUREMENTS_LIMIT = 200
 """The most measurements of one model."""
 
+PLAIN_METHOD = "gradcam"
+"""The measurement that is the time of a forward pass; each worker starts with it."""
+
 HANDLING = "handling"
 """The ms that a batch takes in a worker without the device: fetch, publish and report."""
 

@@ -10,12 +10,7 @@ if args.cancel_requested then fields.cancel_requested = 1 end
 if outcome then
   for name, value in pairs(outcome) do fields[name] = value end
   fields.position = outcome.total
-  local flat = {}
-  for name, value in pairs(fields) do
-    table.insert(flat, name)
-    table.insert(flat, value)
-  end
-  redis.call('HSET', batch_key(id), unpack(flat))
+  set_hash(batch_key(id), fields)
   expire_batch(id, fields.webhook_url, outcome.finished_ms, now)
 else
   add_batch(id, fields, created)

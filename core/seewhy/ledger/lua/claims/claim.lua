@@ -8,7 +8,7 @@ local answer, skipped = { 0 }, 0
 local claimed = redis.call('SMEMBERS', claimed_key(owner))
 if #claimed == 1 and field(claimed[1], 'quarantined') then return answer end
 
-local function take(lane, id)
+local function take(lane, id, cost)
   if past_deadline(id, now) then
     finish(id, 'expired', now)
     return false
@@ -20,7 +20,7 @@ local function take(lane, id)
   redis.call('SADD', claimed_key(owner), id)
   redis.call('ZADD', DUE, now + settings.lease_ms, id)
   publish_event(id, 'running')
-  local job, quarantined, batch, cost = read_fields(id, 'job', 'quarantined', 'batch', 'cost')
+  local job, quarantined, batch = read_fields(id, 'job', 'quarantined', 'batch')
   redis.call('ZADD', running_key(lane), now, id)
   redis.call('HINCRBY', RUNNING_COST, lane, cost_in(cost))
   count_in_batch(batch, 'queued', 'running')
@@ -42,7 +42,7 @@ for _, lane in ipairs(args.quarantine_lanes) do
   while id do
     if #claimed > 0 then return answer end
     remove_ready(queue, lane, id)
-    if take(lane, id) or skip() then return answer end
+    if take(lane, id, field(id, 'cost')) or skip() then return answer end
     id = redis.call('ZRANGE', queue, 0, 0)[1]
   end
 end
@@ -51,8 +51,9 @@ for _, lane in ipairs(args.lanes) do
   while #answer <= args.limit do
     local tenant, id = next_turn(lane)
     if not tenant then break end
-    if id then remove_from_queue(lane, tenant, id, field(id, 'cost')) end
-    local took = id and take(lane, id)
+    local cost = id and field(id, 'cost')
+    if id then remove_from_queue(lane, tenant, id, cost) end
+    local took = id and take(lane, id, cost)
     if not took and skip() then return answer end
   end
 end

@@ -1,7 +1,7 @@
 #!lua flags=no-writes
 -- args: job_id, more -> {} when the job neither waits in a queue nor runs, else {lane,
 --       position or 0, quarantined, cost, ahead, urgent, others, running, idle_ms, elapsed_ms, behind}
--- As if `more` jobs of the tenant stood between it and the job. An estimate when more than
+-- As if `more` further jobs of its tenant came before the job. An estimate when more than
 -- MAX_TENANTS tenants have a turn before the job's.
 local MAX_TENANTS = 100
 local id, now = field(args.job_id, 'duplicate_of') or args.job_id, now_ms()
@@ -9,22 +9,36 @@ local lane, context, quarantined, cost = read_fields(id, 'lane', 'context', 'qua
 if not lane then return {} end
 cost = cost_in(cost)
 
-local function cost_of(hash, name) return tonumber(redis.call('HGET', hash, name) or 0) end
+local function number_in(hash, name) return tonumber(redis.call('HGET', hash, name) or 0) end
+
+-- The lanes whose jobs run in turns with those of a lane. Python: `lanes_beside`.
+local function lanes_beside(lane)
+  local model, long = string.match(lane, '^([^:]+):%a+(:?%a*)$')
+  if not model then return {} end
+  local suffix = long == '' and ':long' or ''
+  return { model .. ':interactive' .. suffix, model .. ':batch' .. suffix }
+end
+
+-- The lane whose jobs are claimed first; nil if there is none. Python: `more_urgent_lanes`.
+local function more_urgent_lane(lane)
+  local urgent, found = string.gsub(lane, '^([^:]+):batch', '%1:interactive')
+  return found > 0 and urgent or nil
+end
 
 local is_long, others = string.find(lane, ':long$'), 0
 for _, name in ipairs(lanes_beside(lane)) do
-  others = others + cost_of(RUNNING_COST, name)
-  if is_long then others = others + cost_of(ready_cost_key(name), ALL_TENANTS) end
+  others = others + number_in(RUNNING_COST, name)
+  if is_long then others = others + number_in(ready_cost_key(name), ALL_TENANTS) end
 end
 local urgent_lane = more_urgent_lane(lane)
-local urgent_running = urgent_lane and cost_of(RUNNING_COST, urgent_lane) or 0
+local urgent_running = urgent_lane and number_in(RUNNING_COST, urgent_lane) or 0
 
 -- What all running jobs of the lane cost, and how long ago the lane had its last finish or start.
 local count = redis.call('ZCARD', running_key(lane))
-local running, idle_ms = cost_of(RUNNING_COST, lane), 0
+local running, idle_ms = number_in(RUNNING_COST, lane), 0
 if count > 0 then
   local first = tonumber(redis.call('ZRANGE', running_key(lane), 0, 0, 'WITHSCORES')[2])
-  idle_ms = now - math.max(first, cost_of(LAST_FINISH, lane))
+  idle_ms = now - math.max(first, number_in(LAST_FINISH, lane))
 end
 
 local claimed = redis.call('ZSCORE', running_key(lane), id)
@@ -48,7 +62,7 @@ local turn = tonumber(redis.call('ZSCORE', virtual_time_key(lane), tenant)) + ra
 
 -- What `jobs` of a tenant's `all` ready jobs cost on average; how they are ordered is not known.
 local function average_cost(other, jobs, all)
-  local cost_of_all = cost_of(ready_cost_key(lane), other)
+  local cost_of_all = number_in(ready_cost_key(lane), other)
   return all > 0 and math.floor(cost_of_all * jobs / all) or 0
 end
 
@@ -76,6 +90,6 @@ local mine = redis.call('ZCARD', ready_key(lane, tenant))
 ahead = math.floor(ahead * scale) + average_cost(tenant, rank, mine)
 local ready = tonumber(redis.call('HGET', READY, lane) or 0)
 local position = math.max(rank + 1, math.min(rank + 1 + math.floor(jobs * scale), ready))
-local urgent = urgent_lane and cost_of(ready_cost_key(urgent_lane), ALL_TENANTS) or 0
+local urgent = urgent_lane and number_in(ready_cost_key(urgent_lane), ALL_TENANTS) or 0
 local behind = math.max(0, ready - position)
 return { lane, position, 0, cost, ahead, urgent, others, running, idle_ms, 0, behind }

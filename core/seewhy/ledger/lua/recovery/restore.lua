@@ -14,7 +14,7 @@ fields.attempts, fields.crashes = 0, 0
 fields.sequence = submitted - 10000000000000
 if args.deadline_ms then fields.deadline_ms = submitted + args.deadline_ms end
 for name, value in pairs(outcome or {}) do fields[name] = value end
-set_fields(id, fields)
+set_hash(job_key(id), fields)
 redis.call('HINCRBY', COUNTERS, 'accepted', 1)
 restore_key(args.key, id, submitted, now)
 count_in_batch(fields.batch, nil, fields.state)

@@ -10,13 +10,9 @@ local function count_in_batch(batch, from, to)
 end
 
 local function add_batch(id, fields, created)
-  local state = fields.listing and 'listing' or 'accepting'
-  local flat = { 'state', state, 'created_ms', created, 'position', 0 }
-  for name, value in pairs(fields) do
-    table.insert(flat, name)
-    table.insert(flat, value)
-  end
-  redis.call('HSET', batch_key(id), unpack(flat))
+  fields.state = fields.listing and 'listing' or 'accepting'
+  fields.created_ms, fields.position = created, 0
+  set_hash(batch_key(id), fields)
   redis.call('HINCRBY', OPEN_BATCHES, tenant_in(fields.context), 1)
   redis.call('ZADD', BATCHES_DUE, now_ms(), id)
 end

@@ -2,17 +2,11 @@
 -- queueing (Goyal, Vin and Cheng, 1996) with jobs of equal cost: the tenant with the lowest virtual
 -- time goes first. A tenant that leaves and returns keeps its virtual time while others wait.
 
+local ALL_TENANTS = '*'  -- not a valid tenant name
+
 local function enter_rotation(lane, tenant)
   local first = redis.call('ZRANGE', virtual_time_key(lane), 0, 0, 'WITHSCORES')
   redis.call('ZADD', virtual_time_key(lane), 'NX', first[2] or 0, tenant)
-end
-
--- The lanes whose jobs run in turns with those of a lane. Python: `lanes_beside`.
-local function lanes_beside(lane)
-  local model, long = string.match(lane, '^([^:]+):%a+(:?%a*)$')
-  if not model then return {} end
-  local suffix = long == '' and ':long' or ''
-  return { model .. ':interactive' .. suffix, model .. ':batch' .. suffix }
 end
 
 -- Return the tenant whose turn it is, charged for it, and its next ready job. A tenant without a
@@ -28,8 +22,6 @@ local function next_turn(lane)
   end
   return tenant, id
 end
-
-local ALL_TENANTS = '*'  -- not a valid tenant name
 
 local function add_ready(queue, lane, id, sequence)
   if redis.call('ZADD', queue, sequence, id) == 0 then return false end
@@ -65,12 +57,6 @@ local function remove_from_queue(lane, tenant, id, cost)
   else
     redis.call('DEL', key)
   end
-end
-
--- The lane whose jobs are claimed first; nil if there is none. Python: `more_urgent_lanes`.
-local function more_urgent_lane(lane)
-  local urgent, found = string.gsub(lane, '^([^:]+):batch', '%1:interactive')
-  return found > 0 and urgent or nil
 end
 
 -- Set when the sweep checks a waiting job next: in `in_ms`, or at its deadline.

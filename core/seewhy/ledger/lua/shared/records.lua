@@ -14,13 +14,13 @@ local function read_fields(id, ...)
   return unpack(values)
 end
 
-local function set_fields(id, fields)
+local function set_hash(key, fields)
   local flat = {}
   for name, value in pairs(fields) do
     table.insert(flat, name)
     table.insert(flat, value)
   end
-  redis.call('HSET', job_key(id), unpack(flat))
+  redis.call('HSET', key, unpack(flat))
 end
 
 local function tenant_in(context) return cjson.decode(context).tenant end
@@ -42,7 +42,7 @@ local function publish_event(id, state)
 end
 
 -- What a job costs; jobs of earlier versions have no cost.
-local function cost_in(text) return tonumber(text or settings.default_cost) end
+local function cost_in(text) return tonumber(text or settings.pass_cost) end
 
 local function unclaim(id, owner, lane, cost)
   redis.call('SREM', claimed_key(owner), id)
