@@ -263,7 +263,7 @@ def test_a_delivery_with_an_invalid_record_is_exhausted_at_once(
     assert harness.sent() == ["a", "c"]
     assert [harness.webhook(job).state for job in "ac"] == [DeliveryState.DELIVERED] * 2
     assert harness.webhook("broken").state is DeliveryState.EXHAUSTED
-    assert harness.webhook("broken").detail == "The job's record cannot be read."
+    assert harness.webhook("broken").detail == "The record cannot be read."
     assert harness.dispatcher.deliver() == 0
 
 

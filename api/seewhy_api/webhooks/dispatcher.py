@@ -113,7 +113,7 @@ class WebhookDispatcher:
             send = self._prepare(delivery)
         except (ValueError, LookupError, TypeError):
             _log.exception("Cannot deliver the webhook of %s: its record is invalid", subject_id)
-            detail = "The job's record cannot be read."
+            detail = "The record cannot be read."
             return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
         try:
             response = send()
@@ -133,7 +133,7 @@ class WebhookDispatcher:
         """
         record, webhook = delivery.record, delivery.record.webhook
         if webhook is None:
-            raise ValueError("The job has no webhook.")
+            raise ValueError("The record has no webhook.")
         if webhook.url.startswith(SCHEME):
             pusher = self._pusher
             if pusher is None or not isinstance(record, JobRecord):

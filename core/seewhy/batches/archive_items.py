@@ -1,6 +1,7 @@
 """The images of a zip archive as items of a batch.
 
-An archive is hostile until proven otherwise. Nothing is written to disk, so no name leads anywhere.
+Archives are not trusted. Nothing is written to disk, so no path in an archive can reach another
+file.
 The sizes in its directory are checked before anything is unpacked, and no entry unpacks to more
 than its size there.
 """

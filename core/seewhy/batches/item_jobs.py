@@ -21,7 +21,7 @@ from seewhy.schemas.request import ExplanationRequest
 
 MAX_DETAIL_CHARACTERS = 500
 IMAGES_AT_ONCE = 8
-"""How many images are read between two looks at the lease, except downloads."""
+"""How many images are read between two renewals of the lease, unless they are downloaded."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Lists the objects in a folder of a bucket as the items of a batch, a chunk at a time.
 
-A chunk that is in the store counts, also one of another process: its items may be jobs already. A
-listing continues after the last chunk, and objects that come or go meanwhile move no item.
+A chunk that is in the store is not listed again, even if another process wrote it: its items may
+be jobs already. A listing continues after the last chunk, and objects that come or go meanwhile
+move no item.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ class BatchLister:
     """Lists the items of batches. One per process, used by many threads."""
 
     def __init__(self, *, documents: BatchDocuments, folders: ImageFolders, max_items: int) -> None:
-        """List at most `max_items` images, and leave out as many empty objects."""
+        """List at most `max_items` images, and in one turn leave out as many empty objects."""
         self._documents = documents
         self._folders = folders
         self._max_items = max_items

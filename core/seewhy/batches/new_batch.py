@@ -1,4 +1,4 @@
-"""A batch on its way in: what its client sent, and what was accepted and refused of it."""
+"""A new batch: what its client sent, and which items were accepted and refused."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

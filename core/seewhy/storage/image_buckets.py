@@ -78,7 +78,8 @@ class ImageBuckets:
         try:
             for page in obstore.list(self._store(bucket), folder or None, offset=offset):
                 for found in page:
-                    # obstore names the object `a/` as `a`, which may be outside or come again.
+                    # obstore returns the object `a/` as `a`, which may be outside the folder or
+                    # appear twice.
                     url = base + found["path"]
                     if url.startswith(prefix) and (after is None or url > after):
                         yield url, found["size"]
