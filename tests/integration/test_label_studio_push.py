@@ -16,11 +16,11 @@ from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
-from seewhy.ledger.types import DISPATCHER_QUEUE, JobRecord, LedgerPolicy, lanes_of
+from seewhy.ledger.types import DISPATCHER_QUEUE, JobFailure, JobRecord, LedgerPolicy, lanes_of
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import create_api
-from seewhy_api.label_studio import push
+from seewhy_api.label_studio import predictor, push
 from seewhy_api.webhooks.app import create_dispatcher
 from seewhy_api.webhooks.dispatcher import LEASE_LIMIT, REQUESTS_PER_ORIGIN
 from servers.label_studio import FakeLabelStudio
@@ -54,7 +54,10 @@ def pushed_jobs(settings: Settings, valkey: Any) -> list[JobRecord]:
 
 
 def test_a_batch_is_pushed_once_and_not_answered(
-    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+    client: FlaskClient,
+    settings: Settings,
+    studio: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     version = set_up(client)
     for _ in range(2):  # Label Studio may ask again before anything is ready
@@ -67,7 +70,9 @@ def test_a_batch_is_pushed_once_and_not_answered(
     for prediction in studio.predictions:
         assert (prediction["model_version"], prediction["score"]) == (version, 0.5)
         check_results(prediction["result"], LABEL_CONFIG)
-    # Once they were delivered, somebody may have deleted them: they are answered at once.
+    assert stored_predictions(replay(client, 12).get_json(), TASKS) == []
+    # Some time after they were delivered, somebody may have deleted them: they are answered.
+    monkeypatch.setattr(predictor, "DELIVERY_MARGIN_S", -60)
     assert len(stored_predictions(replay(client, 12).get_json(), TASKS)) == 3
     assert deliver(settings) == 0
 
@@ -110,6 +115,39 @@ def test_what_is_pushed_while_a_batch_is_served_is_not_answered_too(
         studio.held[SLOW_UPLOAD].set()
         assert stored_predictions(asked.result().get_json(), tasks) == []
     assert [each["task"] for each in studio.predictions] == [5]
+
+
+def test_what_an_earlier_request_pushes_meanwhile_is_not_answered_too(
+    client: FlaskClient,
+    settings: Settings,
+    studio: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(predictor, "DELIVERY_MARGIN_S", 0)
+    set_up(client)
+    replay(client, 12)
+    studio.held[UPLOAD] = threading.Event()
+    studio.requests.clear()
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(replay, client, 12)
+        wait_until(lambda: ("GET", UPLOAD) in studio.paths, what="an image is read")
+        finish(settings)
+        wait_until(lambda: deliver(settings) == 3, what="the predictions are pushed")
+        studio.held[UPLOAD].set()
+        assert stored_predictions(asked.result().get_json(), TASKS) == []
+    assert len(studio.predictions) == 3
+
+
+def test_a_task_whose_pushed_job_failed_has_an_error(
+    client: FlaskClient, settings: Settings
+) -> None:
+    set_up(client)
+    replay(client, 12)
+    ledger = open_ledger(settings)
+    (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
+    ledger.fail([JobFailure(claim, "explainer_failed", "It was a test.")])
+    errors = replay(client, 12).get_json()["errors"]
+    assert errors == [{"task": task, "detail": "It was a test."} for task in (4, 5, 6)]
 
 
 def test_a_request_wakes_one_dispatcher_for_all_its_tasks(
@@ -172,8 +210,9 @@ def test_a_push_without_time_sends_nothing(
     replay(client, 25)
     finish(settings)
     studio.requests.clear()
+    dispatcher = create_dispatcher(settings).dispatcher
     monkeypatch.setattr(push, "ASKING_TIMEOUT_S", 0)
-    assert deliver(settings) == 1
+    assert dispatcher.deliver() == 1
     assert studio.requests == []
 
 

@@ -77,6 +77,9 @@ def test_setup_refuses_mistakes_in_a_sentence(client: FlaskClient) -> None:
         refused = replay(client, 3, extra_params=json.dumps(extra))
         assert reason in assert_problem(refused, 422, code)
     assert_problem(replay(client, 3, access_token="a\nb"), 422, "invalid_request")  # noqa: S106
+    large = replay(client, 3, extra_params=" " * 65_537 + "{}")
+    detail = assert_problem(large, 413, "request_too_large")
+    assert detail == "The extra parameters have more than 65,536 bytes or 2,500 values."
     broken = replay(client, 3, schema="<View>", extra_params="")
     assert "The label config is not valid XML" in assert_problem(broken, 422, "invalid_request")
 
@@ -341,3 +344,8 @@ def test_a_malformed_request_is_refused_without_a_traceback(
     client: FlaskClient, changes: dict[str, Any]
 ) -> None:
     assert_problem(replay(client, 12, **changes), 422, "invalid_request")
+
+
+def test_a_body_of_too_many_values_is_refused(client: FlaskClient) -> None:
+    response = replay(client, 12, params=[0] * 1_000_000)
+    assert "Select fewer tasks" in assert_problem(response, 413, "request_too_large")

@@ -55,8 +55,7 @@ def test_too_many_tasks_are_refused_without_looking_at_them_all() -> None:
 
 
 def test_few_large_bodies_are_parsed_at_once() -> None:
-    active, most, lock = 0, 0, threading.Lock()
-    meeting = threading.Barrier(PARSED_AT_ONCE, timeout=10)
+    entered, released = threading.Semaphore(0), threading.Event()
 
     class Observed(BaseModel):
         text: str
@@ -64,19 +63,19 @@ def test_few_large_bodies_are_parsed_at_once() -> None:
         @field_validator("text")
         @classmethod
         def observe(cls, text: str) -> str:
-            nonlocal active, most
-            with lock:
-                active += 1
-                most = max(most, active)
-            meeting.wait()
-            with lock:
-                active -= 1
+            entered.release()
+            assert released.wait(20)
             return ""
 
     body = json.dumps({"text": "x" * MAX_JSON_BYTES}).encode()
-    with ThreadPoolExecutor(3 * PARSED_AT_ONCE) as threads:
-        list(threads.map(parse_body, [Observed] * 6, [body] * 6))
-    assert most == PARSED_AT_ONCE
+    with ThreadPoolExecutor(PARSED_AT_ONCE + 1) as threads:
+        parsed = [threads.submit(parse_body, Observed, body) for _ in range(PARSED_AT_ONCE + 1)]
+        try:
+            assert all(entered.acquire(timeout=10) for _ in range(PARSED_AT_ONCE))
+            assert not entered.acquire(timeout=0.3)
+        finally:
+            released.set()
+        assert [each.result().text for each in parsed] == [""] * (PARSED_AT_ONCE + 1)
 
 
 @pytest.mark.parametrize("token", ["x" * 1_001, "a\nb", "a\n", "\u00e9"])

@@ -29,6 +29,8 @@ from seewhy_api.label_studio.task_jobs import Call, TaskJob, TaskJobs, requested
 
 BATCH_WAIT_S = 50.0
 """For a request with several tasks: Label Studio waits 100 s, and proxies in front of it 60 s."""
+DELIVERY_MARGIN_S = 10.0
+"""How long after the end of a job its push may be, for what is known of the times of pushes."""
 SUBMISSIONS_AT_ONCE = 8
 """Of one process: most of the time of a submission is reading the image."""
 
@@ -113,7 +115,7 @@ class Predictor:
         it. Raises `InvalidRequest` or a subclass for a mistake in the project, and
         `StoreUnavailable`.
         """
-        started_s = time.monotonic()
+        started_s, started_ms = time.monotonic(), time.time_ns() // 1_000_000
         tenant = caller.context.tenant
         project = self._projects.read(request.project, tenant=tenant)
         view = self._view(request.label_config, project.options)
@@ -126,6 +128,7 @@ class Predictor:
             targets=_targets(request, view),
             project=request.project,
             is_batch=is_batch,
+            started_ms=started_ms,
             push_settings=pushed.name if pushed else None,
             ends_at_s=started_s + (BATCH_WAIT_S if is_batch else view.options.wait_s),
         )
@@ -177,7 +180,7 @@ class Predictor:
         if call.is_batch and not call.remaining_s():
             return None
         job = self._jobs.submit(task, call)
-        return None if self._is_being_pushed(job) else job
+        return None if self._is_being_pushed(job, call) else job
 
     def _prediction(self, task: Task, job: TaskJob, call: Call) -> dict[str, Any] | None:
         """Return the prediction of a task; None if it is not ready, or is pushed.
@@ -188,7 +191,7 @@ class Predictor:
         if (record is None or not record.state.terminal) and job.source:
             # A second job with the same fingerprint computes nothing: it gets the same outcome.
             pushed = self._jobs.push(task, job.source, call)
-            if pushed is None or self._is_being_pushed(pushed):
+            if pushed is None or self._is_being_pushed(pushed, call):
                 return None
             record = self._read_job(pushed.job_id, 0)
         if record is None or not record.state.terminal:
@@ -203,19 +206,23 @@ class Predictor:
         except ObjectNotFound as error:
             raise ResultNotReady("The result is past its retention.") from error
 
-    def _is_being_pushed(self, job: TaskJob) -> bool:
-        """Whether a dispatcher pushes the prediction, now or later.
+    def _is_being_pushed(self, job: TaskJob, call: Call) -> bool:
+        """Whether a dispatcher pushes the prediction later, or may have done so since the request.
 
-        It may do so before the answer is sent, and Label Studio would store an answer as a second
-        prediction. So only those are answered whose push has ended when their task is submitted.
+        Label Studio would store an answer as a second prediction. So only those are answered whose
+        push has ended, of jobs that ended some time before the request, and jobs without a result.
         """
         if job.is_new or not job.is_pushed:
             return job.is_pushed
         record = self._read_job(job.job_id, 0)
+        if record and record.state.terminal and record.state is not JobState.SUCCEEDED:
+            return False
         return (
             record is None
             or record.webhook is None
             or record.webhook.state in {DeliveryState.WAITING, DeliveryState.PENDING}
+            or record.finished_ms is None
+            or record.finished_ms > call.started_ms - DELIVERY_MARGIN_S * 1_000
         )
 
     def _push_settings(self, request: PredictRequest, view: ProjectView) -> PushSettings | None:

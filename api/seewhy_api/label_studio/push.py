@@ -85,7 +85,7 @@ def push_key(task: int, settings: str, image: str, *, priority: Priority) -> str
     """Return the idempotency key of a push: one job for a task, a version and an image.
 
     A task that was sent alone has another job in a batch: requests with one key must not differ,
-    and a batch must not delay a single task. Both are computed once and pushed once.
+    and a batch must not delay a single task. The prediction is pushed once.
     """
     digest = hashlib.sha256(f"{task}\n{settings}\n{image}\n{priority}".encode()).hexdigest()
     return f"{METADATA} {digest}"

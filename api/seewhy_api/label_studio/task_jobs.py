@@ -30,6 +30,8 @@ class Call:
     token: str | None
     targets: RequestedTargets
     project: str
+    started_ms: int
+    """In ms since 1970."""
     ends_at_s: float
     is_batch: bool
     push_settings: str | None
