@@ -79,6 +79,8 @@ def _errors_of_every_request(
 
 def _headers(operation: Operation, status: HTTPStatus, codes: Mapping[str, str]) -> Iterator[str]:
     yield from _HEADERS.get(status, ())
+    if errors.InsufficientScope.code in codes:
+        yield "WWW-Authenticate"
     if errors.QuotaExceeded.code in codes:
         yield rate_limits.USAGE_HEADER
     known = status is not HTTPStatus.UNAUTHORIZED
