@@ -1,7 +1,6 @@
 """A test client that checks every response against the OpenAPI document."""
 
 import copy
-from functools import cache
 from typing import Any
 
 from flask import Flask
@@ -34,9 +33,20 @@ class DocumentedClient(FlaskClient):
         return response
 
 
-@cache
+DOCUMENTS: dict[frozenset[tuple[str, str]], dict[str, Any]] = {}
+"""The documents by the routes that they describe. Building one takes longer than most tests."""
+
+
 def document_of(app: Flask) -> dict[str, Any]:
     """Return the document of an application, in which no object may have further fields."""
+    routes = frozenset((rule.rule, rule.endpoint) for rule in app.url_map.iter_rules())
+    if routes not in DOCUMENTS:
+        DOCUMENTS[routes] = closed_document(app)
+    return DOCUMENTS[routes]
+
+
+def closed_document(app: Flask) -> dict[str, Any]:
+    """Build the document of an application, in which no object may have further fields."""
     document = copy.deepcopy(build_document(app))
     for schema in document["components"]["schemas"].values():
         if "properties" in schema:

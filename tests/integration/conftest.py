@@ -12,6 +12,7 @@ from http_api import MODEL
 from label_studio_requests import UPLOAD
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
+from seewhy_api.streaming import event_feed
 from servers.label_studio import FakeLabelStudio, label_studio
 from servers.valkey import RedisServer
 
@@ -37,8 +38,9 @@ def settings(valkey: RedisServer, tmp_path: Path, settings_overrides: dict[str, 
 
 
 @pytest.fixture
-def api(settings: Settings) -> Iterator[Api]:
+def api(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """An API whose event feed runs; tests run the sweeper's steps themselves."""
+    monkeypatch.setattr(event_feed, "READ_WAIT_MS", 50)  # each test waits for the last read
     api = create_api(settings)
     api.event_feed.start()
     yield api

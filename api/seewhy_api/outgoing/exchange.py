@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 
 import httpcore2
@@ -13,6 +14,12 @@ from seewhy_api.outgoing.address_policy import AddressNotAllowed, Network
 from seewhy_api.outgoing.deadline import Deadline
 from seewhy_api.outgoing.dns import Resolve, resolve
 from seewhy_api.outgoing.network_backend import CheckedNetworkBackend
+
+
+@cache
+def _system_context() -> ssl.SSLContext:
+    """Load the system's authorities, which takes tens of milliseconds, once in a process."""
+    return httpcore2.default_ssl_context()
 
 
 class NoAnswer(SeewhyError):
@@ -63,7 +70,7 @@ class Exchange:
     ) -> None:
         """Verify certificates with `ssl_context`; the default trusts the system's authorities."""
         self._networks = tuple(networks)
-        self._ssl_context = ssl_context or httpcore2.default_ssl_context()
+        self._ssl_context = ssl_context or _system_context()
         self._resolve = resolve
         self._user_agent = f"seewhy/{version('seewhy')}"
 
