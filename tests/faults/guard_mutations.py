@@ -279,7 +279,7 @@ MUTATIONS = (
     Mutation(
         guard="certificate check",
         file="api/seewhy_api/outgoing/exchange.py",
-        old="self._ssl_context = ssl_context or httpcore2.default_ssl_context()",
+        old="self._ssl_context = ssl_context or _system_context()",
         new="self._ssl_context = ssl._create_unverified_context()",
         fault="F28",
         seen=r"wrong delivery state: \S+ to untrusted is delivered",

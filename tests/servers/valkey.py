@@ -143,13 +143,15 @@ class RedisServer:
         with Redis.from_url(self.url, retry=Retry(NoBackoff(), 0)) as client:
             while True:
                 try:
-                    client.ping()
+                    answering = client.config_get("dir")["dir"]
                 except (RedisConnectionError, RedisTimeoutError):
                     if process.poll() is not None or time.monotonic() > deadline:
                         log = (self.directory / "server.log").read_text(errors="replace")
                         raise RuntimeError(f"{self.binary} did not start:\n{log}") from None
                     time.sleep(0.02)
                 else:
+                    if Path(answering) != self.directory.resolve():
+                        raise RuntimeError(f"the server of {answering} has port {self.port}")
                     return
 
 
