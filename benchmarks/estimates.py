@@ -137,8 +137,8 @@ class Service:
 
 
 @contextmanager
-def running(worker: str, pass_ms: float) -> Iterator[ProcessCluster]:
-    """Run the service with a stub or a real worker."""
+def running(worker: str, model: str, pass_ms: float) -> Iterator[ProcessCluster]:
+    """Run the service with a stub or a real worker of `model`."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(start_valkey(directory / "valkey"))
@@ -146,6 +146,7 @@ def running(worker: str, pass_ms: float) -> Iterator[ProcessCluster]:
             {},
             redis_url=server.url,
             store_url=f"file://{directory}/objects",
+            default_model=model,
             api_port=free_port(),
             lease_s=LEASE_S,
             activation_cache_bytes=0,
@@ -235,10 +236,11 @@ def main() -> None:
     """Warm up, run the load and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worker", choices=["stub", "real"], default="stub")
+    parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--pass-ms", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
-    with running(arguments.worker, arguments.pass_ms) as cluster:
+    with running(arguments.worker, arguments.model, arguments.pass_ms) as cluster:
         service = Service(cluster)
         for load_ in WARM_UP:
             service.submit(load_)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from seewhy.settings import load
 from seewhy.storage.keys import label_studio_project_key
 from seewhy.storage.obstore_adapter import open_store
+from seewhy_api.label_studio import projects
 from seewhy_api.label_studio.options import BackendOptions
 from seewhy_api.label_studio.projects import Project, ProjectDocument, Projects
 from servers.waiting import wait_until
@@ -30,3 +33,31 @@ def test_the_latest_setup_counts_also_when_another_process_had_other_options(
     for process, wait_s in zip([*processes, processes[0]], [1.0, 2.0, 1.0], strict=True):
         set_up(process, wait_s)
     assert Projects(store).read("1", tenant="t").options.wait_s == 1
+
+
+def test_the_store_keeps_a_limited_number_of_projects_of_a_tenant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(projects, "MAX_PROJECTS", 2)
+    store = open_store(load({}, store_url=f"file://{tmp_path}"))
+    process = Projects(store)
+
+    def set_up(name: str, wait_s: float, *, tenant: str = "t") -> None:
+        process.remember(name, Project(BackendOptions(wait_s=wait_s)), tenant=tenant)
+
+    def await_stored(count: int) -> None:
+        wait_until(
+            lambda: len([*store.list_keys("label-studio/")]) == count,
+            what=f"{count} projects are stored",
+        )
+
+    for number, name in enumerate("12", start=1):
+        set_up(name, 1)
+        await_stored(number)
+    set_up("3", 1)
+    wait_until(lambda: "not one more" in caplog.text, what="a project is refused")
+    set_up("1", 2)
+    set_up("1", 3, tenant="other")
+    await_stored(3)
+    stored = Projects(store)
+    assert [stored.read(name, tenant="t").options.wait_s for name in "123"] == [2, 1, 8]

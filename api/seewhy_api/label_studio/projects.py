@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from seewhy.errors import ObjectNotFound, StoreUnavailable
 from seewhy.schemas.base_models import StoredModel
@@ -18,7 +19,7 @@ from seewhy.storage.port import ObjectStore
 from seewhy_api.label_studio.options import BackendOptions
 
 MAX_PROJECTS = 1_000
-"""How many projects a process remembers; the store has them all."""
+"""How many projects a process remembers, and how many of a tenant the store keeps."""
 MAX_AGE_S = 10.0
 """For how long a process believes what it remembers: another one may know better."""
 
@@ -111,9 +112,21 @@ class Projects:
             return
         body = ProjectDocument(options=entry.project.options).model_dump_json().encode()
         try:
-            self._store.put(_key(*key), body, content_type="application/json")
+            self._store_options(_key(*key), body)
         except StoreUnavailable as error:
             _log.warning("Cannot store the options of a Label Studio project: %s", error)
+
+    def _store_options(self, key: str, body: bytes) -> None:
+        """Store the options of a project, unless they would be those of one project too many."""
+        try:
+            if self._store.get(key) == body:
+                return
+        except ObjectNotFound:
+            stored = self._store.list_keys(key[: key.rindex("/") + 1])
+            if sum(1 for _ in islice(stored, MAX_PROJECTS)) == MAX_PROJECTS:
+                _log.warning("A tenant has %d Label Studio projects; not one more", MAX_PROJECTS)
+                return
+        self._store.put(key, body, content_type="application/json")
 
 
 def _key(tenant: str, name: str) -> str:
