@@ -21,9 +21,7 @@ def pointing_hit(signed: AnyMapArray, *, covers: Rectangle, box: Box) -> bool | 
     """
     if not _is_defined(signed, covers, box):
         return None
-    row, column = np.unravel_index(np.argmax(signed), signed.shape)
-    x = covers.x + covers.width * (column + 0.5) / signed.shape[1]
-    y = covers.y + covers.height * (row + 0.5) / signed.shape[0]
+    x, y = peak_of(signed, covers=covers)
     return bool(box.x <= x < box.x + box.width and box.y <= y < box.y + box.height)
 
 
@@ -35,11 +33,31 @@ def energy_in_box(signed: AnyMapArray, *, covers: Rectangle, box: Box) -> float 
     """
     if not _is_defined(signed, covers, box):
         return None
-    # Division by the maximum prevents overflow and underflow of the sum.
-    evidence = np.maximum(signed, 0).astype(np.float64) / float(signed.max())
+    evidence = positive_shares(signed)
     rows = _covered_shares(signed.shape[0], covers.y, covers.height, box.y, box.height)
     columns = _covered_shares(signed.shape[1], covers.x, covers.width, box.x, box.width)
     return float(rows @ evidence @ columns / evidence.sum())
+
+
+def has_evidence(signed: AnyMapArray) -> bool:
+    """Whether a map is finite and has positive evidence."""
+    return bool(np.isfinite(signed).all() and signed.max() > 0)
+
+
+def peak_of(signed: AnyMapArray, *, covers: Rectangle) -> tuple[float, float]:
+    """Return x and y of the center of the largest cell, in pixels of the image."""
+    row, column = np.unravel_index(np.argmax(signed), signed.shape)
+    x = covers.x + covers.width * (float(column) + 0.5) / signed.shape[1]
+    y = covers.y + covers.height * (float(row) + 0.5) / signed.shape[0]
+    return x, y
+
+
+def positive_shares(signed: AnyMapArray) -> NDArray[np.float64]:
+    """Return the positive evidence of a map that has some, as shares of the largest.
+
+    The division prevents overflow and underflow of sums.
+    """
+    return np.asarray(np.maximum(signed, 0).astype(np.float64) / float(signed.max()))
 
 
 def _is_defined(signed: AnyMapArray, covers: Rectangle, box: Box) -> bool:
@@ -47,7 +65,7 @@ def _is_defined(signed: AnyMapArray, covers: Rectangle, box: Box) -> bool:
         max(box.x, covers.x) < min(box.x + box.width, covers.x + covers.width),
         max(box.y, covers.y) < min(box.y + box.height, covers.y + covers.height),
     )
-    return all(seen) and bool(np.isfinite(signed).all() and signed.max() > 0)
+    return all(seen) and has_evidence(signed)
 
 
 def _covered_shares(

@@ -100,6 +100,9 @@ class Segmentation:
         width_px, height_px = self._size_px
         drawn = np.zeros((height_px, width_px), np.uint8)
         covered = drawn[self._rows, self._columns]
+        if count >= self.found:  # a fine map may have very many
+            covered[self._labels > 0] = 255
+            return drawn
         for label in self._ranked[:count]:
             covered[self._slices(label)] |= self._component(label) * np.uint8(255)
         return drawn
