@@ -36,7 +36,7 @@ from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
-from seewhy_api.http.slots import archive_slots, drawing_slots, stream_slots
+from seewhy_api.http.slots import batch_download_slots, drawing_slots, stream_slots
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
 from seewhy_api.routes.batch_events import create_batch_events_blueprint
@@ -196,7 +196,7 @@ def _create_dependencies(
         pixels=_create_pixel_budget(settings),
         streams=stream_slots(settings),
         drawings=drawing_slots(settings),
-        archives=archive_slots(settings),
+        batch_downloads=batch_download_slots(settings),
         served_models=served_models,
         forecaster=forecaster,
     )

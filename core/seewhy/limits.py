@@ -78,13 +78,16 @@ class Limits(BaseSettings):
     api_body_min_bytes_per_s: int = Field(
         1_000,
         ge=0,
-        description="The minimum rate of a request body in every 10 seconds, in bytes per second.",
+        description="The minimum rate of a request body in every 10 seconds, and of a client that "
+        "leaves something of a response unread in every 75, in bytes per second.",
     )
     api_buffered_bytes: int = Field(
         1_000_000_000,
         ge=1_000_000,
         description="The maximum size of all request bodies that one API process buffers, in "
-        "bytes; larger bodies are on disk. More are refused with 503.",
+        "bytes, and of all responses that clients have not read; what is larger than 64 kB is on "
+        "disk. More bodies are refused with 503; for more responses, the connections that stall "
+        "for longest are closed.",
     )
     max_upload_bytes: int = Field(
         10_000_000, ge=1_000, le=1_000_000_000, description="The maximum size of an image in bytes."

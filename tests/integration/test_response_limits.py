@@ -1,5 +1,6 @@
-"""Limits on responses that occupy a thread: event streams, and archives of batches."""
+"""Limits on responses that occupy a thread: event streams, and downloads of batches."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ from flask.testing import FlaskClient
 from batch_requests import accepted_batch, item
 from http_api import assert_problem, submit_image
 from seewhy_api.app import Api
+
+MANY_ITEMS = [{"image_base64": "!"}] * 4_000
+"""Items that are refused, and whose results take more than 500 kB."""
 
 
 @pytest.fixture
@@ -29,13 +33,27 @@ def test_event_streams_of_explanations_and_batches_have_one_limit(
     assert client.get(paths[1]).status_code == 200
 
 
-def test_a_tenant_gets_a_limited_number_of_archives_at_once(api: Api, client: FlaskClient) -> None:
-    path = f"/v1/batches/{accepted_batch(api, client, ['bad'])}/overlays.zip"
-    archive = client.get(path)
-    assert archive.status_code == 200
+@pytest.mark.parametrize("name", ["overlays.zip", "results"])
+def test_a_tenant_gets_a_limited_number_of_long_downloads_at_once(
+    api: Api, client: FlaskClient, name: str
+) -> None:
+    path = f"/v1/batches/{accepted_batch(api, client, MANY_ITEMS)}/{name}"
+    download = client.get(path)
+    assert download.status_code == 200
     refused = client.get(path)
-    detail = assert_problem(refused, 503, "too_many_archives")
-    assert detail == "The limit on archives at once (1) is reached. Retry later."
+    detail = assert_problem(refused, 503, "too_many_batch_downloads")
+    assert detail == "The limit on downloads of batches at once (1) is reached. Retry later."
     assert refused.headers["Retry-After"] == "2"
-    archive.close()
+    download.close()
     assert client.get(path).status_code == 200
+
+
+def test_short_results_of_a_batch_are_not_limited(api: Api, client: FlaskClient) -> None:
+    archive = client.get(f"/v1/batches/{accepted_batch(api, client, ['bad'])}/overlays.zip")
+    path = f"/v1/batches/{accepted_batch(api, client, MANY_ITEMS)}/results"
+    assert_problem(client.get(path), 503, "too_many_batch_downloads")
+    last = client.get(path, query_string={"after": len(MANY_ITEMS) - 2})
+    assert len(last.get_data().splitlines()) == 1
+    archive.close()
+    lines = client.get(path).get_data().splitlines()
+    assert [json.loads(line)["index"] for line in lines] == list(range(len(MANY_ITEMS)))

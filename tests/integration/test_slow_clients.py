@@ -7,7 +7,6 @@ import select
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,11 @@ import psutil
 import pytest
 
 from http_api import finish_next_job
-from seewhy.client import Client, ClientError
+from seewhy.client import Client
 from servers.process_cluster import ProcessCluster, running_api
-from servers.valkey import RedisServer
+from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
+from slow_clients import ANSWER_LIMIT_S, assert_serves, attackers
 
 STALLED_UPLOAD = (
     b"POST /v1/explanations HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
@@ -30,39 +30,16 @@ CHUNKED_UPLOAD = (
     b"POST /v1/explanations HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 PARTIAL_HEADER = b"GET / HT"
-ANSWER_LIMIT_S = 10.0
-"""Far above any answer of a healthy server, far below the time-outs of the attacks."""
 
 
 @pytest.fixture(scope="module")
-def api(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessCluster]:
-    """An API process for tests that leave it as it is."""
-    with running_api(valkey, tmp_path_factory.mktemp("api")) as cluster:
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessCluster]:
+    """An API process for tests that leave it as it is. Other tests start APIs beside it."""
+    with (
+        start_valkey(tmp_path_factory.mktemp("valkey")) as valkey,
+        running_api(valkey, tmp_path_factory.mktemp("api")) as cluster,
+    ):
         yield cluster
-
-
-@contextmanager
-def attackers(cluster: ProcessCluster, count: int, sent: bytes) -> Iterator[list[socket.socket]]:
-    """Open `count` connections that send `sent` and then nothing."""
-    with ExitStack() as stack:
-        sockets = []
-        for _ in range(count):
-            address = (cluster.settings.api_host, cluster.settings.api_port)
-            sock = stack.enter_context(socket.create_connection(address, timeout=60))
-            sock.sendall(sent)
-            sockets.append(sock)
-        yield sockets
-
-
-def assert_serves(cluster: ProcessCluster, photos: Path) -> None:
-    health = httpx2.get(f"{cluster.url}/healthz", timeout=ANSWER_LIMIT_S)
-    assert health.status_code == 200
-    with Client(cluster.url, timeout_s=ANSWER_LIMIT_S) as client:
-        try:
-            submitted = client.submit(photos / "cat.jpg")
-            assert client.get(submitted).id == submitted.id
-        except ClientError as error:
-            pytest.fail(f"{error}\n{cluster.read_log('api')}")
 
 
 def response_to(sock: socket.socket) -> tuple[int, dict[str, Any]]:

@@ -22,6 +22,9 @@ MODEL = "efficientnet-lite0"
 
 Process = subprocess.Popen[bytes]
 
+_served_urls: set[str] = set()
+"""The servers of the APIs of `running_api`."""
+
 
 class ProcessCluster:
     """Starts and kills processes that share one set of settings."""
@@ -152,6 +155,13 @@ def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterato
         api_port=free_port(),
         **changes,
     )
-    with start_cluster(settings, directory) as cluster:
-        cluster.start_api()
-        yield cluster
+    # The second API would find the epoch of the first, rebuild the ledger from its own store, and
+    # answer 503 until it has; then the first one would, in turn.
+    assert valkey.url not in _served_urls, "another API with another store uses this server"
+    _served_urls.add(valkey.url)
+    try:
+        with start_cluster(settings, directory) as cluster:
+            cluster.start_api()
+            yield cluster
+    finally:
+        _served_urls.remove(valkey.url)

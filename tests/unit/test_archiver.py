@@ -63,12 +63,33 @@ def test_each_outcome_is_archived_once(harness: MemoryHarness, failed: list[str]
 
 def test_an_interrupted_archiver_is_repeated(harness: MemoryHarness, failed: list[str]) -> None:
     store = FailingStore(puts_left=1)
+    assert archive_outcomes(ledger=harness.ledger, store=store, limit=10) == 1
+    assert [each.job_id for each in harness.ledger.list_unarchived()] == failed[1:]
     with pytest.raises(StoreUnavailable):
         archive_outcomes(ledger=harness.ledger, store=store, limit=10)
-    assert len(harness.ledger.list_unarchived()) == 3, "nothing is marked before all are written"
-    store.puts_left = 3
-    assert archive_outcomes(ledger=harness.ledger, store=store, limit=10) == 3
+    store.puts_left = 2
+    assert archive_outcomes(ledger=harness.ledger, store=store, limit=10) == 2
     assert len(list(store.list_keys("jobs/"))) == 3
+
+
+def test_an_outcome_that_the_store_refuses_does_not_hold_back_later_ones(
+    harness: MemoryHarness, failed: list[str]
+) -> None:
+    class RefusingStore(ObstoreAdapter):
+        """Refuses the first outcome."""
+
+        def put(self, key: str, body: bytes, *, content_type: str) -> None:
+            if key == outcome_key(failed[0]):
+                raise StoreUnavailable("The object store refuses this key.")
+            super().put(key, body, content_type=content_type)
+
+    store = RefusingStore(MemoryStore())
+    assert archive_outcomes(ledger=harness.ledger, store=store, limit=2) == 1
+    assert archive_outcomes(ledger=harness.ledger, store=store, limit=2) == 1
+    assert [each.job_id for each in harness.ledger.list_unarchived()] == failed[:1]
+    assert parse_outcome(store.get(outcome_key(failed[2]))).state is JobState.FAILED
+    with pytest.raises(StoreUnavailable):
+        archive_outcomes(ledger=harness.ledger, store=store, limit=2)
 
 
 def test_concurrent_archivers_write_the_same_objects(

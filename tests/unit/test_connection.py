@@ -47,16 +47,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def connection(clock: Clock) -> Iterator[Connection]:
+def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The two ends of the connection: the server's and the client's."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def client(sockets: tuple[socket.socket, socket.socket]) -> socket.socket:
+    return sockets[1]
+
+
+@pytest.fixture
+def connection(clock: Clock, sockets: tuple[socket.socket, socket.socket]) -> Iterator[Connection]:
     """A connection whose requests are served at once, by no one."""
     server = SimpleNamespace(
-        budget=BodyBudget(1_000_000), limits=LIMITS, active_channels={}, add_task=lambda _: None
+        budget=BodyBudget(1_000_000),
+        limits=LIMITS,
+        active_channels={},
+        add_task=lambda _: None,
+        make_room=lambda _: None,
+        pull_trigger=lambda: None,
     )
-    ours, theirs = socket.socketpair()
-    connection = Connection(server, ours, ("127.0.0.1", 1), Adjustments(port=0), map={})
+    connection = Connection(server, sockets[0], ("127.0.0.1", 1), Adjustments(port=0), map={})
     yield connection
     connection.handle_close()
-    theirs.close()
 
 
 def serve(connection: Connection) -> list[int | None]:
@@ -114,3 +130,18 @@ def test_blank_lines_neither_make_requests_nor_keep_a_connection(
         clock.now_s += 3
     connection.check()
     assert (serve(connection), connection.will_close) == ([], True)
+
+
+def test_an_unread_response_has_a_minimum_rate(
+    connection: Connection, client: socket.socket, clock: Clock
+) -> None:
+    connection.write_soon(bytes(5_000_000))
+    connection.check()
+    for read_bytes in (150_000, 150_000, 20_000):
+        assert not connection.will_close
+        assert len(client.recv(read_bytes, socket.MSG_WAITALL)) == read_bytes
+        connection.handle_write()
+        clock.now_s += LIMITS.write_timeout_s + 1
+        connection.check()  # one window ends, and the next begins
+        connection.check()
+    assert connection.will_close

@@ -57,7 +57,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "too_many_predictions",
         "too_many_renderings",
         "too_many_redeliveries",
-        "too_many_archives",
+        "too_many_batch_downloads",
         "too_many_batch_uploads",
         "too_many_batches",
         "too_many_streams",

@@ -30,9 +30,8 @@ class Sweeper:
         interval_s: float,
     ) -> None:
         """Sweep every `interval_s` once started, first without delay."""
-        self._task = PeriodicTask(
-            "sweeper", self.recover, self.sweep, self.archive, interval_s=interval_s
-        )
+        steps = (self.recover, self.sweep, self.archive, self.archive_batches)
+        self._task = PeriodicTask("sweeper", *steps, interval_s=interval_s)
         self._ledger = ledger
         self._outbox = outbox
         self._store = store
@@ -68,9 +67,11 @@ class Sweeper:
     def archive(self) -> None:
         """Archive outcomes until none is left or the next sweep is due. Raises `Unavailable`."""
         ends_at = time.monotonic() + self._archive_limit_s
-        archived = ARCHIVE_LIMIT
-        while archived == ARCHIVE_LIMIT and time.monotonic() < ends_at:
-            if self._task.stopped:
+        ledger, store = self._ledger, self._store
+        while archive_outcomes(ledger=ledger, store=store, limit=ARCHIVE_LIMIT):
+            if self._task.stopped or time.monotonic() >= ends_at:
                 return
-            archived = archive_outcomes(ledger=self._ledger, store=self._store, limit=ARCHIVE_LIMIT)
+
+    def archive_batches(self) -> None:
+        """Archive the outcomes of batches that have ended. Raises `Unavailable`."""
         archive_batches(batches=self._ledger.batches, store=self._store, limit=ARCHIVE_LIMIT)

@@ -1,12 +1,14 @@
 """One client's connection: when it is too slow, and how it is refused."""
 
 import json
+import os
 import socket
 import time
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
 from waitress.utilities import Error
@@ -48,6 +50,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     requests: list[RequestParser]
     will_close: bool
     close_when_flushed: bool
+    last_activity: float
 
     def __init__(self, server: Any, sock: socket.socket, *arguments: Any, **named: Any) -> None:
         """Accept a connection of `server`."""
@@ -63,6 +66,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._discards_until_s: float | None = None
         self._is_refused = False
         self._is_deferred = False
+        self._is_writing = False
+        self._sent_bytes = 0
+        self._unread: tuple[float, int] | None = None
+        """When the client was seen to leave something unread, and what was sent until then."""
         super().__init__(server, sock, *arguments, **named)
 
     @property
@@ -71,6 +78,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if self.requests or (self.request is not None and self.request.headers_finished):
             return None
         return float(self.last_activity)
+
+    @property
+    def spooled_bytes(self) -> int:
+        """The size of the temporary files of responses, including what the client has read."""
+        return sum(map(_file_bytes, tuple(self.outbufs)))
 
     def received(self, data: bytes) -> bool:
         """Parse received bytes, and note when each part of a request started."""
@@ -94,16 +106,39 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def check(self) -> None:
         """Refuse or close the connection if the client is too slow. The server calls this often."""
         now_s = time.monotonic()
+        if not self.total_outbufs_len:
+            self._unread = None
+            self._free_sent_file()
         if self._discards_until_s is not None:
             self.will_close |= now_s >= self._discards_until_s
         elif self.total_outbufs_len:
-            self.will_close |= time.time() - self.last_activity > self._limits.write_timeout_s
+            self._check_reading(now_s)
         elif self.requests:
             return
         elif self.request is None and self._request_started_s is None:
             self.will_close |= time.time() - self.last_activity > self._limits.idle_timeout_s
         else:
             self._check_speed(now_s)
+
+    def write_soon(self, data: Any) -> int:
+        """Buffer a part of a response. Waits while the client leaves too much before it unread.
+
+        A complete response is one part, and so never waits. Raises `ClientDisconnected`.
+        """
+        self._is_writing = True
+        try:
+            size_bytes = int(super().write_soon(data))
+        finally:
+            self._is_writing = False
+        if size_bytes > self._limits.spool_bytes:
+            self.server.make_room(self)
+        return size_bytes
+
+    def send(self, data: bytes, do_close: bool = True) -> int:
+        """Send to the client; return how many bytes it took."""
+        sent_bytes = int(super().send(data, do_close=do_close))
+        self._sent_bytes += sent_bytes
+        return sent_bytes
 
     def defer(self) -> bool:
         """Let the next request wait, if the client has not read the responses before it.
@@ -165,6 +200,30 @@ class Connection(HTTPChannel):  # type: ignore[misc]
                 self.request.close()
                 self.request = None
 
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        # waitress waits for the client between two requests, too: there, `defer` needs no thread.
+        if self._is_writing:
+            super()._flush_outbufs_below_high_watermark()
+
+    def _free_sent_file(self) -> None:
+        """Drop the file of a response that was sent completely. waitress keeps it for the next."""
+        if self.outbuf_lock.acquire(blocking=False):
+            try:
+                if not self.total_outbufs_len and self.outbufs[-1].overflowed:
+                    self.outbufs.pop().close()
+                    self.outbufs.append(OverflowableBuffer(self.adj.outbuf_overflow))
+            finally:
+                self.outbuf_lock.release()
+
+    def _check_reading(self, now_s: float) -> None:
+        limits = self._limits
+        started_s, sent_bytes = self._unread = self._unread or (now_s, self._sent_bytes)
+        self.will_close |= time.time() - self.last_activity > limits.write_timeout_s
+        if now_s - started_s > limits.write_timeout_s:
+            read_bytes = self._sent_bytes - sent_bytes
+            self.will_close |= read_bytes < limits.body_min_bytes_per_s * limits.write_timeout_s
+            self._unread = None
+
     def _check_speed(self, now_s: float) -> None:
         limits, request = self._limits, self.request
         if request is None or self._body_started_s is None:
@@ -190,3 +249,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.requests.append(self.request)
             self.request = None
         self.server.add_task(self)
+
+
+def _file_bytes(buffer: OverflowableBuffer) -> int:
+    """Return the size of a buffer's temporary file, which stays until all of it is sent."""
+    try:
+        return os.fstat(buffer.buf.file.fileno()).st_size if buffer.overflowed else 0
+    except (AttributeError, OSError, ValueError):  # it was closed meanwhile
+        return 0

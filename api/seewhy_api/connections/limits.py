@@ -22,16 +22,19 @@ class ServerLimits:
     max_batch_bytes: int = 500_000_000
     """The size limit of a body with the items of a batch."""
     max_buffered_bytes: int
+    """What all bodies of requests may take, and what all unread responses may take."""
     header_timeout_s: float
     body_timeout_s: float
     body_min_bytes_per_s: int
     max_header_bytes: int = 16_384
     spool_bytes: int = 65_536
     """Larger bodies are buffered in a temporary file."""
+    response_buffer_bytes: int = 1_000_000
+    """While a client has left more of a streamed response unread, its thread waits."""
     idle_timeout_s: float = 75.0
     """After a response, how long a connection is kept for the next request."""
     write_timeout_s: float = 75.0
-    """How long a client may read nothing of a response."""
+    """How long a client may read nothing of a response, and the window of its minimum rate."""
 
     @classmethod
     def of(cls, settings: Settings, *, max_body_bytes: int) -> Self:

@@ -1,5 +1,6 @@
 """The listening socket: accepts connections within the limit and watches over them."""
 
+import threading
 from typing import Any
 
 from waitress.server import TcpWSGIServer
@@ -24,6 +25,7 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self._max_connections = max_connections
         self.budget = BodyBudget(limits.max_buffered_bytes)
         self.stopping = False
+        self._room_lock = threading.Lock()
         super().__init__(*arguments, **named)
 
     def handle_accept(self) -> None:
@@ -45,9 +47,40 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             super().add_task(task)
 
     def maintenance(self, now: float) -> None:
-        """Check every connection."""
+        """Check every connection.
+
+        waitress closes one when its socket takes data, which never happens without a reader.
+        """
         for connection in list(self.active_channels.values()):
             connection.check()
+            if connection.will_close:
+                connection.handle_close()
+
+    def make_room(self, writer: Connection) -> None:
+        """If unread responses exceed the limit, close the connections that stall for longest.
+
+        `writer` has just buffered a response, and its client had no time to read it.
+        """
+        with self._room_lock:
+            spooled_bytes = {
+                connection: size
+                for connection in list(self.active_channels.values())
+                if not connection.will_close and (size := connection.spooled_bytes)
+            }
+            excess_bytes = sum(spooled_bytes.values()) - self.limits.max_buffered_bytes
+            spooled_bytes.pop(writer, None)
+            for connection in sorted(spooled_bytes, key=lambda each: each.last_activity):
+                if excess_bytes <= 0:
+                    break
+                connection.will_close = True
+                excess_bytes -= spooled_bytes[connection]
+                self.next_channel_cleanup = 0
+        self.pull_trigger()
+
+    def close_connections(self) -> None:
+        """Close all connections, whatever is left to send."""
+        for connection in list(self.active_channels.values()):
+            connection.handle_close()
 
     def stop_accepting(self) -> None:
         """Leave new connections to the other processes; close each connection after its request."""

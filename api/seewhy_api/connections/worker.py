@@ -6,7 +6,6 @@ that serve them.
 """
 
 import os
-import sys
 import time
 from typing import Any, ClassVar
 
@@ -58,7 +57,7 @@ class WaitressWorker(Worker):  # type: ignore[misc]
             max_request_body_size=limits.max_body_bytes + 1,  # waitress refuses from here on
             inbuf_overflow=limits.spool_bytes,
             outbuf_overflow=limits.spool_bytes,
-            outbuf_high_watermark=sys.maxsize,  # beyond it, a thread waits for the client
+            outbuf_high_watermark=limits.response_buffer_bytes,
             cleanup_interval=1,
             log_socket_errors=False,
             ident=None,
@@ -93,3 +92,4 @@ class WaitressWorker(Worker):  # type: ignore[misc]
             wasyncore.poll2(0.05, channels)
         for listener in listeners:
             listener.task_dispatcher.shutdown()
+            listener.close_connections()  # a thread that waits for a client would keep the process

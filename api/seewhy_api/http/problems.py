@@ -37,7 +37,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.QueueFull: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyBatches: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyBatchUploads: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.TooManyArchives: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyBatchDownloads: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyStreams: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyDownloads: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyListings: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from seewhy.errors import Overloaded, TooManyArchives, TooManyRenderings, TooManyStreams
+from seewhy.errors import Overloaded, TooManyBatchDownloads, TooManyRenderings, TooManyStreams
 from seewhy.settings import Settings
 
 
@@ -67,12 +67,13 @@ def drawing_slots(settings: Settings) -> ClientSlots:
     )
 
 
-def archive_slots(settings: Settings) -> ClientSlots:
-    """Limit the archives of batches: each occupies a thread for as long as its files are read."""
+def batch_download_slots(settings: Settings) -> ClientSlots:
+    """Limit the long responses of batches: each occupies a thread until its client has read it."""
     return ClientSlots(
         total=max(1, settings.api_threads // 4),
         per_client=max(1, settings.api_threads // 8),
-        refusal=lambda limit: TooManyArchives(
-            f"The limit on archives at once ({limit}) is reached. Retry later.", retry_after_s=2
+        refusal=lambda limit: TooManyBatchDownloads(
+            f"The limit on downloads of batches at once ({limit}) is reached. Retry later.",
+            retry_after_s=2,
         ),
     )

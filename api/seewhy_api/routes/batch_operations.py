@@ -72,7 +72,7 @@ GET_RESULTS = Operation(
     tag="batches",
     query=ResultsQuery,
     answers=(Answer(description="One line for each item.", media_types=(NDJSON,)),),
-    errors=BATCH_ERRORS,
+    errors=(*BATCH_ERRORS, errors.TooManyBatchDownloads),
 )
 GET_OVERLAYS = Operation(
     id="get_batch_overlays",
@@ -84,7 +84,7 @@ GET_OVERLAYS = Operation(
             headers=("Content-Disposition", "Cache-Control"),
         ),
     ),
-    errors=(*BATCH_ERRORS, errors.TooManyArchives),
+    errors=(*BATCH_ERRORS, errors.TooManyBatchDownloads),
 )
 STREAM = Operation(
     id="stream_batch_events",

@@ -3,7 +3,7 @@
 import itertools
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from http import HTTPStatus
@@ -33,6 +33,8 @@ POLL_AFTER_S = 2
 UPLOADS_AT_ONCE = 2
 """How many batches a process receives at once: each has up to 16 MB of items in memory."""
 UPLOAD_WAIT_S = 30.0
+UNCOUNTED_BYTES = 500_000
+"""Shorter results are no download that counts: no thread waits for the client to read them."""
 
 
 def create_batches_blueprint(deps: Dependencies) -> Blueprint:
@@ -120,16 +122,21 @@ def _add_results(blueprint: Blueprint, deps: Dependencies) -> None:
         continues after an item.
         """
         first = _parse_after(request.args.get("after")) + 1
-        batch = deps.lookup.read_batch(batch_id, context=request_context())
+        context = request_context()
+        batch = deps.lookup.read_batch(batch_id, context=context)
         items = deps.batches.results.read(batch, first=first)
         lines = (
-            json.dumps(serialize_item(item, store=deps.store), allow_nan=False) + "\n"
+            json.dumps(serialize_item(item, store=deps.store), allow_nan=False).encode() + b"\n"
             for item in items
         )
-        # The first chunk is read before the answer begins: an outage then is a 503.
-        started = itertools.chain([next(lines, "")], lines)
-        response = Response(started, content_type=NDJSON)
-        response.headers["Cache-Control"] = "no-store"
+        # These are read before the answer begins: an outage then is a 503.
+        first_lines = _take_bytes(lines, UNCOUNTED_BYTES)
+        with ExitStack() as stack:
+            if len(first_lines) >= UNCOUNTED_BYTES:
+                stack.enter_context(deps.batch_downloads.take(context.tenant))
+            response = Response(itertools.chain([first_lines], lines), content_type=NDJSON)
+            response.headers["Cache-Control"] = "no-store"
+            response.call_on_close(stack.pop_all().close)
         return response
 
 
@@ -146,7 +153,7 @@ def _add_overlays(blueprint: Blueprint, deps: Dependencies) -> None:
         """
         context = request_context()
         with ExitStack() as stack:
-            stack.enter_context(deps.archives.take(context.tenant))
+            stack.enter_context(deps.batch_downloads.take(context.tenant))
             batch = deps.lookup.read_batch(batch_id, context=context)
             archive = zip_stream(overlay_files(deps.batches.results.read(batch), deps.store))
             # The first file is read before the answer begins: an outage then is a 503.
@@ -236,6 +243,16 @@ def _read_accepted(deps: Dependencies, submission: BatchSubmission) -> BatchReco
         batch = None
     created_ms = round(job_time(submission.batch_id).timestamp() * 1000)
     return batch or BatchRecord.accepted(submission, created_ms=created_ms)
+
+
+def _take_bytes(pieces: Iterator[bytes], size_bytes: int) -> bytes:
+    """Take pieces until they have this size or end, and join them."""
+    taken = bytearray()
+    for piece in pieces:
+        taken += piece
+        if len(taken) >= size_bytes:
+            break
+    return bytes(taken)
 
 
 def _parse_after(text: str | None) -> int:

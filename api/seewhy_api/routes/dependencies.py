@@ -43,6 +43,6 @@ class Dependencies:
     pixels: PixelBudget
     streams: ClientSlots
     drawings: ClientSlots
-    archives: ClientSlots
+    batch_downloads: ClientSlots
     served_models: ServedModels
     forecaster: Forecaster

@@ -44,7 +44,7 @@ SeewhyError
 │   ├── TenantRecordsFull     The tenant has too many records of jobs that were not computed.
 │   ├── TooManyBatches        The tenant has too many unfinished batches.
 │   ├── TooManyBatchUploads   The limit on batches that are received at once is reached.
-│   ├── TooManyArchives       The limit on archives that are made at once is reached.
+│   ├── TooManyBatchDownloads The limit on long responses of batches at once is reached.
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   ├── TooManyPredictions    The limit on requests for predictions served at once is reached.
@@ -112,7 +112,7 @@ from seewhy.errors.service import (
     StoreUnavailable,
     TenantQueueFull,
     TenantRecordsFull,
-    TooManyArchives,
+    TooManyBatchDownloads,
     TooManyBatches,
     TooManyBatchUploads,
     TooManyDownloads,
@@ -176,7 +176,7 @@ __all__ = [
     "StoreUnavailable",
     "TenantQueueFull",
     "TenantRecordsFull",
-    "TooManyArchives",
+    "TooManyBatchDownloads",
     "TooManyBatchUploads",
     "TooManyBatches",
     "TooManyDownloads",

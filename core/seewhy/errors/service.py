@@ -82,10 +82,10 @@ class TooManyBatchUploads(Overloaded):
     code = "too_many_batch_uploads"
 
 
-class TooManyArchives(Overloaded):
-    """The limit on archives that are made at once is reached."""
+class TooManyBatchDownloads(Overloaded):
+    """The limit on long responses of batches at once is reached."""
 
-    code = "too_many_archives"
+    code = "too_many_batch_downloads"
 
 
 class TooManyStreams(Overloaded):

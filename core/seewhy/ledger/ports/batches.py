@@ -103,7 +103,9 @@ class BatchLedger(Protocol):
     def list_unarchived(self, *, limit: int = 100) -> list[BatchRecord]:
         """List the batches that ended first of those that are not in the object store yet.
 
-        A batch is listed once the outcomes of its jobs are archived.
+        A batch is listed once the outcomes of its jobs are archived. Therefore an outcome that
+        the store keeps refusing, such as for a policy on its key, delays the batches that end
+        after it, until its record expires.
         """
         ...
 
