@@ -52,7 +52,9 @@ def test_the_catalog_is_listed(client: FlaskClient) -> None:
     assert listed["default"] == MODEL
     assert {entry["name"] for entry in listed["models"]} >= {"vgg16", MODEL}
     model = client.get(f"/v1/models/{MODEL}").get_json()
-    assert model["classes"] == 1000
+    assert model["classes"] == len(model["labels"]) == 1000
+    assert model["labels"][281] == "tabby"
+    assert all("labels" not in entry for entry in listed["models"])
     assert [method["name"] for method in model["methods"]] == list(METHODS)
     assert model["methods"][0] == {
         "name": "gradcam",

@@ -190,17 +190,25 @@ def test_pascal_voc_has_a_file_for_each_image(
         assert (size, [numbers_of(one) for one in decoded]) == (SIZE, boxes(found))
 
 
-def test_fiftyone_has_boxes_with_scores_and_heatmaps(
+def test_fiftyone_has_classes_boxes_with_scores_and_heatmaps(
     url: str, batch: str, regions: list[list[MapRegions]], tmp_path: Path
 ) -> None:
     export(url, batch, tmp_path, "--format", "fiftyone")
     assert_images(tmp_path / "data")
-    file = json.loads((tmp_path / "labels.json").read_text("utf-8"))
-    assert file["classes"] == labels(regions)
-    for name, found in zip(NAMES, regions, strict=True):
-        decoded = [decode_detection(one, SIZE) for one in file["labels"][Path(name).stem]]
+    metadata = json.loads((tmp_path / "metadata.json").read_text("utf-8"))
+    assert metadata["info"]["default_classes"] == labels(regions)
+    samples = json.loads((tmp_path / "samples.json").read_text("utf-8"))["samples"]
+    for sample, name, found in zip(samples, NAMES, regions, strict=True):
+        assert sample["filepath"] == f"data/{name}"
+        decoded = [decode_detection(one, SIZE) for one in sample["regions"]["detections"]]
         assert [numbers_of(one) for one in decoded] == [pytest.approx(box) for box in boxes(found)]
-        heatmap = Image.open(tmp_path / "heatmaps" / name)
+        probabilities = [one.target.probability for one in found]
+        classes = sample["classes"]["classifications"]
+        assert [one["confidence"] for one in classes] == probabilities
+        assert [one.score for one in decoded] == pytest.approx(probabilities)
+        assert sample["heatmap"]["map_path"] == f"fields/heatmap/{name}"
+        assert sample["heatmap"]["range"] == [0, 255]
+        heatmap = Image.open(tmp_path / sample["heatmap"]["map_path"])
         assert (heatmap.mode, heatmap.size) == ("L", (40, 24))
         assert np.asarray(heatmap).max() > 200
 

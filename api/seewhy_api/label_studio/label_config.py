@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
 
+from seewhy.annotations.label_mapping import Label
 from seewhy.annotations.label_studio.results import ResultType, Tag
 from seewhy.errors import InvalidRequest
 from seewhy.quoting import quote
@@ -23,16 +24,6 @@ _CONTROLS = {
     "KeyPointLabels": ResultType.KEY_POINT,
 }
 _LABEL_TAGS = {"Label", "Choice"}
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A label of a control tag."""
-
-    text: str
-    """As it is written in results: the alias if there is one, otherwise the value."""
-    names: tuple[str, ...]
-    """The names by which a class may be found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,16 @@
 """The options of a project: the extra parameters of its ML backend in Label Studio."""
 
-from typing import Annotated
-
 from pydantic import Field, ValidationError
 
+from seewhy.annotations.label_mapping import ClassesOfLabel
 from seewhy.errors import InvalidRequest, RequestTooLarge
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, MAX_REGIONS, Threshold
 from seewhy.schemas.request import MethodName
-from seewhy.schemas.targets import ClassNameOrIndex
 from seewhy_api.http.json_body import MAX_JSON_BYTES, MAX_VALUES, parse_json
 from seewhy_api.http.problems import describe, mistakes_of
 
 MAX_WAIT_S = 30.0
-ANY_CLASS = "*"
-
-_Classes = ClassNameOrIndex | Annotated[tuple[ClassNameOrIndex, ...], Field(min_length=1)]
 
 
 class BackendOptions(StrictModel):
@@ -43,16 +38,11 @@ class BackendOptions(StrictModel):
         strict=True,
         description="How many seconds a request for predictions may wait for them.",
     )
-    alias: dict[str, _Classes] = Field(
+    alias: dict[str, ClassesOfLabel] = Field(
         default_factory=dict,
         description="Label → the class that it stands for, by name or index, or several. `*` "
         "stands for every class.",
     )
-
-    def classes_of(self, label: str) -> tuple[str | int, ...]:
-        """Return the classes that a label stands for besides those of its own name."""
-        classes = self.alias.get(label, ())
-        return classes if isinstance(classes, tuple) else (classes,)
 
 
 def parse_options(text: str | None) -> BackendOptions:

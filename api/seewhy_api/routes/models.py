@@ -65,6 +65,14 @@ class Model(ResponseModel):
     methods: tuple[Method, ...]
 
 
+class LabeledModel(Model):
+    """A model of the catalog with its classes."""
+
+    labels: tuple[str, ...] = Field(
+        description="The names of the classes, in the order of their indices. Names may repeat."
+    )
+
+
 class Models(ResponseModel):
     """The catalog."""
 
@@ -86,7 +94,7 @@ LIST = Operation(
 GET = Operation(
     id="get_model",
     tag="catalog",
-    answers=(Answer(description="The model.", model=Model),),
+    answers=(Answer(description="The model.", model=LabeledModel),),
     errors_of_path=(UnknownModel,),
 )
 
@@ -112,11 +120,13 @@ def create_models_blueprint(deps: Dependencies) -> Blueprint:
     @requires()
     @describe(GET)
     def get_model(name: str) -> Response:
-        """Get one model: its input, layers and methods."""
+        """Get one model: its input, layers, methods and classes."""
         try:
-            return jsonify(_model(deps, deps.catalog.get(name)).model_dump(mode="json"))
+            spec = deps.catalog.get(name)
         except UnknownModel as error:  # in a path it is a 404; in a request body a 422
             return problem(HTTPStatus.NOT_FOUND, error.code, str(error))
+        model = LabeledModel(**dict(_model(deps, spec)), labels=tuple(spec.labels))
+        return jsonify(model.model_dump(mode="json"))
 
     return blueprint
 

@@ -92,3 +92,4 @@ class Client:
     mask = blocking(ServiceOperations.mask)
     cancel = blocking(ServiceOperations.cancel)
     models = blocking(ServiceOperations.models)
+    model = blocking(ServiceOperations.model)

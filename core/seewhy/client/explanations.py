@@ -14,7 +14,7 @@ from seewhy.client.explanation import Event, Explanation
 from seewhy.client.images import Image, ImageId, image_body, submission_body
 from seewhy.client.operations import LONG_POLL_S, Operations
 from seewhy.client.request_options import RequestOptions, given
-from seewhy.client.responses import Models, SentImage
+from seewhy.client.responses import Model, Models, SentImage
 from seewhy.client.sse import Message
 from seewhy.schemas.job import JobState
 
@@ -95,6 +95,11 @@ class ExplanationOperations(Operations):
     async def models(self) -> Models:
         """Return the service's catalog."""
         return self._parse(Models, await self._transport.send("GET", "/v1/models"))
+
+    async def model(self, name: str) -> Model:
+        """Return one model of the catalog, with the names of its classes as `labels`."""
+        path = f"/v1/models/{quote(name, safe='')}"
+        return self._parse(Model, await self._transport.send("GET", path))
 
     async def _submit(self, image: Image, options: RequestOptions, *, wait_s: int) -> Explanation:
         request = given(options)

@@ -147,6 +147,8 @@ class Model(Response):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
+    labels: tuple[str, ...] = ()
+    """The names of the classes in index order, when one model was asked for."""
 
 
 class Models(Response):

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from seewhy.annotations.annotation import Annotation
 from seewhy.annotations.coco.objects import Segmentation, encode_object
 from seewhy.annotations.cvat import xml_images
 from seewhy.annotations.cvat.shapes import ShapeType
-from seewhy.annotations.fiftyone import encode_detection
+from seewhy.annotations.fiftyone import encode_sample
 from seewhy.annotations.label_studio.results import (
     ResultType,
     Tag,
@@ -165,7 +164,7 @@ class LabelStudioWriter(DatasetWriter):
 
 
 class FiftyOneWriter(DatasetWriter):
-    """A `FiftyOneImageDetectionDataset`: boxes with scores, and heatmaps beside the images."""
+    """A `FiftyOneDataset`: samples with classes, boxes with scores, and heatmaps."""
 
     shapes = (Shape.BOX,)
     needs_heatmaps = True
@@ -173,23 +172,32 @@ class FiftyOneWriter(DatasetWriter):
 
     def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
         super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
-        self._labels = Entries(",\n")
-        (folder / "heatmaps").mkdir()
+        self._samples = Entries(",\n")
+        # FiftyOne completes the paths of the fields that have a folder of their name here.
+        (folder / "fields" / "heatmap").mkdir(parents=True)
 
     def finish(self) -> None:
-        """Write `labels.json`."""
-        with self._create("labels.json") as file:
-            file.write(f'{{"classes": {json.dumps(self._classes.labels)},\n"labels": {{\n')
-            self._labels.copy_to(file)
-            file.write("\n}}\n")
+        """Write `samples.json`, and `metadata.json` with the classes."""
+        with self._create("samples.json") as file:
+            file.write('{"samples": [\n')
+            self._samples.copy_to(file)
+            file.write("\n]}\n")
+        with self._create("metadata.json") as file:
+            info = {"default_classes": self._classes.labels}
+            json.dump({"media_type": "image", "info": info}, file, indent=1)
 
     def _add(self, item: DatasetItem) -> None:
-        stem = Path(item.name).stem
+        heatmap_path = None
         if item.heatmap is not None:
-            (self._folder / "heatmaps" / f"{stem}.png").write_bytes(item.heatmap)
-        detections = [self._detection(one, item) for one in item.regions]
-        self._labels.add(f"{json.dumps(stem)}: {json.dumps(detections)}")
-
-    def _detection(self, annotation: Annotation, item: DatasetItem) -> dict[str, object]:
-        self._classes.number(annotation.label)
-        return encode_detection(annotation, item.size)
+            heatmap_path = f"fields/heatmap/{Path(item.name).stem}.png"
+            (self._folder / heatmap_path).write_bytes(item.heatmap)
+        for annotation in (*item.classes, *item.regions):
+            self._classes.number(annotation.label)
+        sample = encode_sample(
+            f"{self.image_folder}/{item.name}",
+            item.size,
+            classes=item.classes,
+            regions=item.regions,
+            heatmap_path=heatmap_path,
+        )
+        self._samples.add(json.dumps(sample))

@@ -77,16 +77,22 @@ def decode_shape(
     Raises `InvalidAnnotation` for shapes of other types, rotated and malformed ones, points that
     are not one, and unknown labels.
     """
-    label_id, points, kind = fields.get("label_id"), fields.get("points"), fields.get("type")
+    label_id, points = fields.get("label_id"), fields.get("points")
     if not isinstance(label_id, int) or label_id not in labels:
         raise InvalidAnnotation("label_id must be the id of a label")
-    if not isinstance(kind, str) or kind not in set(ShapeType):
-        raise InvalidAnnotation(f"type must be one of {', '.join(ShapeType)}, not {quote(kind)}")
+    kind = decode_type(fields.get("type"))
     if fields.get("rotation", 0) != 0:
         raise InvalidAnnotation("rotated shapes are not read")
     if not isinstance(points, list):
         raise InvalidAnnotation("points must be a list of numbers")
-    return decode_points(points, ShapeType(kind), size, label=labels[label_id])
+    return decode_points(points, kind, size, label=labels[label_id])
+
+
+def decode_type(value: object) -> ShapeType:
+    """Return the type that a name stands for. Raises `InvalidAnnotation`."""
+    if not isinstance(value, str) or value not in set(ShapeType):
+        raise InvalidAnnotation(f"type must be one of {', '.join(ShapeType)}, not {quote(value)}")
+    return ShapeType(value)
 
 
 def decode_points(

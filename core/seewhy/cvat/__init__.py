@@ -1,0 +1,1 @@
+"""Functions that annotate images in CVAT with the explanations of a running service."""
