@@ -81,11 +81,11 @@ def create(**parameters: Any) -> DetectionFunction:
 
 
 def encode_frame(image: Image.Image) -> bytes:
-    """Encode the pixels of a frame as they are: CVAT counts in them, so EXIF must not turn them.
+    """Encode the pixels of a frame as they are, without EXIF, which could turn them.
 
     A frame of more than `MAX_PNG_BYTES` as PNG becomes a JPEG: services limit the size of files.
     """
-    options: dict[str, Any] = {"exif": b""}
+    options: dict[str, Any] = {}
     if image.mode not in _PNG_MODES:
         image = image.convert("RGB")
         options["icc_profile"] = None  # that of the other colors
