@@ -284,6 +284,26 @@ def test_a_dispatcher_that_is_killed_between_post_and_answer_leaves_no_duplicate
     assert len(studio.predictions) == 1
 
 
+def test_predictions_are_stored_one_at_a_time_because_sqlite_refuses_more(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    set_up(client)
+    replay(client, 12)
+    finish(settings)
+    studio.answering.clear()
+
+    def asked() -> int:
+        return sum(path.startswith("/api/predictions/?task=") for _, path in studio.paths)
+
+    with ThreadPoolExecutor(1) as pool:
+        delivered = pool.submit(deliver, settings)
+        wait_until(lambda: asked() == 3, what="the pushes of three tasks begin")
+        studio.answering.set()
+        assert delivered.result() == 3
+    assert sorted(each["task"] for each in studio.predictions) == [4, 5, 6]
+    assert open_ledger(settings).outbox.lease_origin(limit=1) is None
+
+
 def test_a_task_that_was_deleted_is_refused_and_the_others_are_pushed(
     client: FlaskClient, settings: Settings, studio: FakeLabelStudio, valkey: Any
 ) -> None:

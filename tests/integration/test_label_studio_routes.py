@@ -84,6 +84,21 @@ def test_setup_refuses_mistakes_in_a_sentence(client: FlaskClient) -> None:
     assert "The label config is not valid XML" in assert_problem(broken, 422, "invalid_request")
 
 
+def test_the_status_line_of_a_refusal_says_what_is_wrong_in_a_line_of_ascii(
+    client: FlaskClient,
+) -> None:
+    alias = {"alias": {"tumor": "kät\r\nSet-Cookie: a=b"}}
+    refused = replay(client, 3, extra_params=json.dumps(alias))
+    assert_problem(refused, 422, "unknown_class")
+    assert refused.status.startswith("422 ")
+    assert "k t" in refused.status
+    assert refused.status.isascii()
+    assert refused.status.isprintable()
+    long = replay(client, 3, extra_params=json.dumps({"x" * 200 + str(n): 1 for n in range(9)}))
+    assert 200 < len(long.status) <= 304
+    assert replay(client, 3, extra_params={}).status == "200 OK"
+
+
 def test_health_setup_and_versions_answer_while_the_servers_hang() -> None:
     with receiving(hang) as redis, receiving(hang) as store:
         settings = load(

@@ -30,6 +30,8 @@ class FakeLabelStudio:
     held: dict[str, threading.Event] = field(default_factory=dict)
     """Path → what its answers wait for."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    storing: threading.Lock = field(default_factory=threading.Lock)
+    """Held by a request that stores a prediction. SQLite refuses others meanwhile."""
 
     def __post_init__(self) -> None:
         self.answering.set()
@@ -85,14 +87,22 @@ class _Handler(BaseHTTPRequestHandler):
         fake: FakeLabelStudio = self.server.fake  # type: ignore[attr-defined]
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         sent = json.loads(raw) if raw else None
+        stores = (self.command, self.path) == ("POST", "/api/predictions/")
+        if stores and not fake.storing.acquire(blocking=False):
+            self._send(500, b"database is locked")
+            return
         with fake.lock:
             status, body = fake.answer(
                 self.command, self.path, self.headers.get("Authorization", ""), sent
             )
-        if self.path == "/api/predictions/":
+        if stores:
             fake.answering.wait()
+            fake.storing.release()
         if self.path in fake.held:
             fake.held[self.path].wait()
+        self._send(status, body)
+
+    def _send(self, status: int, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import JsonValue
 
 from label_studio_rules import recording
 from seewhy.annotations.label_studio.results import ResultType
@@ -119,9 +120,11 @@ def test_an_alias_of_no_label_is_refused_by_name() -> None:
         require_labels(config, BackendOptions(alias={"c": "*"}))
 
 
-@pytest.mark.parametrize("text", [None, "", "  \n"])
-def test_without_extra_parameters_the_options_have_their_defaults(text: str | None) -> None:
-    assert parse_options(text) == BackendOptions()
+@pytest.mark.parametrize("nothing", [None, "", "  \n", {}])
+def test_without_extra_parameters_the_options_have_their_defaults(
+    nothing: str | dict[str, JsonValue] | None,
+) -> None:
+    assert parse_options(nothing) == BackendOptions()
 
 
 @pytest.mark.parametrize(
@@ -139,15 +142,21 @@ def test_mistakes_in_extra_parameters_are_named(text: str, reason: str) -> None:
     assert reason in str(refused.value)
 
 
+def test_extra_parameters_may_be_an_object_or_its_text() -> None:
+    given: dict[str, JsonValue] = {"threshold": "p90", "alias": {"evidence": ["tabby", 282]}}
+    assert parse_options(given) == parse_options(json.dumps(given)) != BackendOptions()
+
+
 @pytest.mark.parametrize("alias", [{"a": "x" * 65_536}, {str(n): 1 for n in range(2_500)}])
 def test_extra_parameters_that_are_too_large_are_refused_in_their_own_words(
-    alias: dict[str, object],
+    alias: dict[str, JsonValue],
 ) -> None:
-    with pytest.raises(RequestTooLarge) as refused:
-        parse_options(json.dumps({"alias": alias}))
-    assert str(refused.value) == (
-        "The extra parameters have more than 65,536 bytes or 2,500 values."
-    )
+    for given in ({"alias": alias}, json.dumps({"alias": alias})):
+        with pytest.raises(RequestTooLarge) as refused:
+            parse_options(given)
+        assert str(refused.value) == (
+            "The extra parameters have more than 65,536 bytes or 2,500 values."
+        )
 
 
 def test_the_version_changes_with_everything_that_predictions_depend_on() -> None:

@@ -1,6 +1,9 @@
 """The options of a project: the extra parameters of its ML backend in Label Studio."""
 
-from pydantic import Field, ValidationError
+import json
+from collections.abc import Mapping
+
+from pydantic import Field, JsonValue, ValidationError
 
 from seewhy.annotations.label_mapping import ClassesOfLabel
 from seewhy.errors import InvalidRequest, RequestTooLarge
@@ -45,12 +48,13 @@ class BackendOptions(StrictModel):
     )
 
 
-def parse_options(text: str | None) -> BackendOptions:
-    """Parse the extra parameters, a JSON object or nothing. Raises `InvalidRequest`."""
-    if not (text or "").strip():
+def parse_options(parameters: str | Mapping[str, JsonValue] | None) -> BackendOptions:
+    """Parse the extra parameters, an object or its text or nothing. Raises `InvalidRequest`."""
+    text = parameters if isinstance(parameters, str) else json.dumps(parameters or {})
+    if not text.strip():
         return BackendOptions()
     try:
-        return BackendOptions.model_validate(parse_json(text or ""))
+        return BackendOptions.model_validate(parse_json(text))
     except RequestTooLarge as error:
         raise RequestTooLarge(
             f"The extra parameters have more than {MAX_JSON_BYTES:,} bytes or {MAX_VALUES:,} "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import ObjectNotFound
@@ -129,6 +130,7 @@ class PredictionPusher:
         self._client = client
         self._predictions = predictions
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
+        self._storing = threading.Lock()
 
     def push(self, record: JobRecord) -> Pushed:
         """Push the prediction of a job unless Label Studio has it.
@@ -183,9 +185,7 @@ class PredictionPusher:
         )
         result = Result.model_validate_json(stored_result)
         prediction = self._predictions.build(result, view, task_id=task)
-        reply = self._client.request(
-            "POST", "predictions/", body={"task": task, **prediction}, deadline=deadline
-        )
+        reply = self._store_prediction({"task": task, **prediction}, deadline)
         if reply.status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}:
             return Pushed(
                 f"Label Studio refuses the prediction ({reply.status}): it may have deleted the "
@@ -194,6 +194,19 @@ class PredictionPusher:
             )
         _require_answer(reply, {HTTPStatus.OK, HTTPStatus.CREATED})
         return Pushed("Label Studio has stored the prediction.")
+
+    def _store_prediction(self, prediction: dict[str, Any], deadline: Deadline) -> Reply:
+        """Store one prediction at a time.
+
+        SQLite, the default database of Label Studio, refuses simultaneous writes (500, "database is
+        locked").
+        """
+        if not acquire_in_time(self._storing, deadline):
+            raise LabelStudioError("The pushes to other tasks take too long.")
+        try:
+            return self._client.request("POST", "predictions/", body=prediction, deadline=deadline)
+        finally:
+            self._storing.release()
 
 
 def create_pusher(settings: Settings) -> PredictionPusher | None:

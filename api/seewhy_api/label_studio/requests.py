@@ -25,8 +25,10 @@ class SetupRequest(StoredModel):
         pattern=r"^[ -~]*$",
         description="A legacy token of its user.",
     )
-    extra_params: str | None = Field(
-        None, description="The extra parameters of the backend: a JSON object, or nothing."
+    extra_params: str | dict[str, JsonValue] | None = Field(
+        None,
+        description="The extra parameters of the backend: a JSON object or its text, or nothing. "
+        "Label Studio sends what it was given, by its page or through its API.",
     )
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)

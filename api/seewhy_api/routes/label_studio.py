@@ -1,11 +1,14 @@
 """The ML backend of Label Studio: its health, its setup, and predictions for tasks."""
 
+import re
+
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.access.records import Scope
 from seewhy.errors import TooManyPredictions
 from seewhy.settings import Settings
 from seewhy_api.http.auth import current_caller, public, request_context, requires
+from seewhy_api.http.problems import PROBLEM_JSON, cut
 from seewhy_api.http.slots import ClientSlots
 from seewhy_api.label_studio.client import LabelStudioClient
 from seewhy_api.label_studio.options import parse_options
@@ -29,6 +32,8 @@ from seewhy_api.routes.label_studio_operations import (
 )
 
 RETRY_AFTER_S = 10
+MAX_REASON_CHARACTERS = 300
+"""Of a sentence in a status line."""
 
 
 def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
@@ -39,7 +44,17 @@ def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
     _add_state(blueprint, projects)
     _add_setup(blueprint, predictor, projects)
     _add_predict(blueprint, predictor, _create_slots(deps.settings))
+    blueprint.after_request(_repeat_the_detail)
     return blueprint
+
+
+def _repeat_the_detail(response: Response) -> Response:
+    """Repeat what is wrong in the status line: people see nothing else of a refusal."""
+    if response.mimetype == PROBLEM_JSON:
+        detail = str((response.get_json() or {}).get("detail", ""))
+        reason = re.sub(r"[^!-~]+", " ", cut(detail, MAX_REASON_CHARACTERS)).strip()
+        response.status = f"{response.status_code} {reason}"
+    return response
 
 
 def _create_predictor(deps: Dependencies, projects: Projects) -> Predictor:
