@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 REFERENCES := build/references
+LABEL_STUDIO := build/label-studio
 
 # uv ignores pip's configuration and the system's certificates by default.
 export UV_SYSTEM_CERTS := 1
@@ -27,10 +28,11 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt docs lock audit licenses sbom references bench faults nemesis attacks soak clean
+.PHONY: help setup demo test check fmt docs lock audit licenses sbom references bench \
+	test-label-studio demo-label-studio faults nemesis attacks soak clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(INSTALLED) ## Create the virtual environment .venv and install everything (PYTHON=python3.12)
 
@@ -78,6 +80,7 @@ lock: setup ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 for 
 	@$(COMPILE) pyproject.toml --extra worker-gpu -o requirements/worker-gpu.txt
 	@$(COMPILE) requirements/references.in --override requirements/references.overrides \
 		-o requirements/references.txt
+	@$(COMPILE) requirements/label-studio.in -o requirements/label-studio.txt
 
 audit: setup ## Look up known vulnerabilities of the locked packages (SKIP_UNREACHABLE=1 for CI)
 	@PYTHONPATH=infra $(BIN)/python -m supply_chain.audit \
@@ -99,6 +102,20 @@ $(REFERENCES)/.installed: requirements/references.txt | $(INSTALLED)
 		-r requirements/references.txt
 	@$(UV) pip install --python $(REFERENCES) torch==2.13.0
 	@touch $@
+
+$(LABEL_STUDIO)/.installed: requirements/label-studio.txt | $(INSTALLED)
+	@echo "==> Label Studio, in $(LABEL_STUDIO)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(LABEL_STUDIO)
+	@$(UV) pip install --python $(LABEL_STUDIO) --no-deps --require-hashes \
+		-r requirements/label-studio.txt
+	@touch $@
+
+test-label-studio: setup $(LABEL_STUDIO)/.installed ## Test the ML backend with a real Label Studio (installs it in build/label-studio)
+	@TEST_LABEL_STUDIO=$(LABEL_STUDIO)/bin/label-studio $(BIN)/python -m pytest \
+		tests/label_studio --timeout 1800 -rP
+
+demo-label-studio: setup $(LABEL_STUDIO)/.installed ## Show the example photos in a real Label Studio (Ctrl-C stops it)
+	@cd tests && ../$(BIN)/python -m label_studio.demo ../$(LABEL_STUDIO)/bin/label-studio
 
 bench: setup $(REFERENCES)/.installed ## Compare seewhy's speed with other libraries (OPTIONS=--quick for a short run)
 	@$(REFERENCES)/bin/python benchmarks/comparison.py $(OPTIONS)

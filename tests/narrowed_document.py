@@ -53,7 +53,7 @@ def narrow_document(
     schemas["ImageFolder"]["properties"]["image_prefix"] = {"enum": [IMAGE_FOLDER["image_prefix"]]}
     schemas["SetupRequest"]["properties"] |= {
         "schema": {"enum": [LABEL_CONFIG]},
-        "extra_params": {"enum": [None, "", '{"wait_s": 0}']},
+        "extra_params": {"enum": [None, "", '{"wait_s": 0}', {}, {"wait_s": 0}]},
     }
     schemas["PredictRequest"]["properties"]["label_config"] = {"enum": [LABEL_CONFIG]}
     predict = narrowed["paths"]["/label-studio/predict"]["post"]["requestBody"]

@@ -1,8 +1,9 @@
 """docs/label-studio.md matches the code."""
 
 import re
-from pathlib import Path
 
+from label_studio_page import TEXT as PAGE
+from label_studio_page import block
 from seewhy.catalog.catalog import Catalog
 from seewhy.settings import load
 from seewhy_api.label_studio import label_config, requests
@@ -10,13 +11,6 @@ from seewhy_api.label_studio.class_mapping import ClassMapping
 from seewhy_api.label_studio.label_config import parse_label_config
 from seewhy_api.label_studio.options import MAX_WAIT_S, BackendOptions, parse_options
 from seewhy_api.label_studio.predictor import BATCH_WAIT_S
-
-PAGE = (Path(__file__).parents[2] / "docs" / "label-studio.md").read_text("utf-8")
-
-
-def block(language: str) -> str:
-    (text,) = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    return str(text)
 
 
 def test_each_label_of_the_example_stands_for_a_class() -> None:
