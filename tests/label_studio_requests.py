@@ -40,19 +40,20 @@ def set_up(client: FlaskClient, **options: Any) -> str:
     return str(response.get_json()["model_version"])
 
 
-def finish(settings: Settings) -> None:
-    """Finish the next job, once there is one, with a region in the upper left of the image."""
+def finish_waiting(settings: Settings) -> bool:
+    """Finish the next job, with a region in the upper left of the image; False without a job."""
     signed = np.zeros((1, 8, 8), np.float32)
     signed[0, :4, :4] = 1
+    try:
+        finish_next_job(settings, map_=signed, covers=WHOLE)
+    except ValueError:  # no job waits
+        return False
+    return True
 
-    def has_finished() -> bool:
-        try:
-            finish_next_job(settings, map_=signed, covers=WHOLE)
-        except ValueError:  # no job waits
-            return False
-        return True
 
-    wait_until(has_finished, what="a job waits")
+def finish(settings: Settings) -> None:
+    """Finish the next job, once there is one."""
+    wait_until(lambda: finish_waiting(settings), what="a job waits")
 
 
 def replay_and_finish(

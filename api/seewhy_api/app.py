@@ -1,7 +1,7 @@
 """Composition root of an API process."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flask import Flask
@@ -37,8 +37,11 @@ from seewhy_api.http.lookup import JobLookup
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
 from seewhy_api.http.served_models import ServedModels
 from seewhy_api.http.slots import batch_download_slots, drawing_slots, stream_slots
+from seewhy_api.label_studio.backend import LabelStudioBackend, create_backend
+from seewhy_api.label_studio.event_inbox import EventInbox
 from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
+from seewhy_api.routes.agreements import create_agreements_blueprint
 from seewhy_api.routes.batch_events import create_batch_events_blueprint
 from seewhy_api.routes.batches import create_batches_blueprint
 from seewhy_api.routes.dependencies import Dependencies
@@ -70,6 +73,8 @@ class Api:
     event_feed: EventFeed
     sweeper: Sweeper
     acceptor: AcceptorTask
+    annotations: EventInbox | None
+    """None without a Label Studio."""
     retention: RetentionTask | None
     """None when the object store expires objects itself."""
 
@@ -79,20 +84,20 @@ class Api:
         Blocked requests return once `is_running` returns False.
         """
         self.event_feed.start(is_running=is_running)
-        self.sweeper.start()
-        self.acceptor.start()
-        self.key_use.start()
-        if self.retention:
-            self.retention.start()
+        for task in self._tasks():
+            task.start()
 
     def stop(self) -> None:
         """Stop the threads."""
         self.event_feed.stop()
-        self.sweeper.stop()
-        self.acceptor.stop()
-        self.key_use.stop()
-        if self.retention:
-            self.retention.stop()
+        for task in self._tasks():
+            task.stop()
+
+    def _tasks(
+        self,
+    ) -> Iterator[Sweeper | AcceptorTask | KeyUseRecorder | EventInbox | RetentionTask]:
+        yield from (self.sweeper, self.acceptor, self.key_use)
+        yield from (task for task in (self.annotations, self.retention) if task)
 
 
 def create_api(settings: Settings) -> Api:
@@ -114,6 +119,7 @@ def create_api(settings: Settings) -> Api:
         event_feed=event_feed,
         recovery=recovery,
     )
+    label_studio = _create_label_studio(deps)
     sweeper = Sweeper(
         ledger=ledger,
         outbox=ledger.outbox,
@@ -131,12 +137,13 @@ def create_api(settings: Settings) -> Api:
     key_use = KeyUseRecorder(ledger.key_use)
     authenticator = auth.Authenticator(settings=settings, keys=keys, note_use=key_use.note)
     return Api(
-        flask=_create_flask(deps, authenticator),
+        flask=_create_flask(deps, label_studio, authenticator),
         keys=keys,
         key_use=key_use,
         event_feed=event_feed,
         sweeper=sweeper,
         acceptor=AcceptorTask(deps.batches.acceptor),
+        annotations=label_studio.inbox,
         retention=RetentionTask(retention=retention) if retention else None,
     )
 
@@ -202,6 +209,18 @@ def _create_dependencies(
     )
 
 
+def _create_label_studio(deps: Dependencies) -> LabelStudioBackend:
+    return create_backend(
+        deps.settings,
+        catalog=deps.catalog,
+        store=deps.store,
+        submit_service=deps.submit_service,
+        wakeups=deps.wakeups,
+        read_job=lambda job_id, wait_s: deps.long_poll.read_job(job_id, wait_s=wait_s),
+        pixels=deps.pixels,
+    )
+
+
 def _create_submit_service(
     settings: Settings,
     *,
@@ -235,10 +254,7 @@ def _create_pixel_budget(settings: Settings) -> PixelBudget:
 
 def _create_lookup(settings: Settings, ledger: RedisLedger, recovery: Recovery) -> JobLookup:
     return JobLookup(
-        ledger=ledger,
-        batches=ledger.batches,
-        recovery=recovery,
-        retention_s=settings.retention_s,
+        ledger=ledger, batches=ledger.batches, recovery=recovery, retention_s=settings.retention_s
     )
 
 
@@ -251,7 +267,9 @@ def _create_resolver(settings: Settings, store: ObjectStore) -> ImageResolver:
     )
 
 
-def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flask:
+def _create_flask(
+    deps: Dependencies, label_studio: LabelStudioBackend, authenticator: auth.Authenticator
+) -> Flask:
     flask = Flask("seewhy_api", static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
     flask.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
@@ -268,10 +286,11 @@ def _create_flask(deps: Dependencies, authenticator: auth.Authenticator) -> Flas
         create_results_blueprint,
         create_models_blueprint,
         create_keys_blueprint,
-        create_label_studio_blueprint,
         create_health_blueprint,
     ):
         flask.register_blueprint(create_blueprint(deps))
+    for create_backend_blueprint in (create_agreements_blueprint, create_label_studio_blueprint):
+        flask.register_blueprint(create_backend_blueprint(deps, label_studio))
     flask.register_blueprint(create_documentation_blueprint())
     auth.install(flask, authenticator)
     query.install(flask)

@@ -152,8 +152,9 @@ class Settings(Limits):
     label_studio_url: str | None = Field(
         None,
         pattern=r"^https?://[a-z0-9_.:\[\]-]+(/[A-Za-z0-9._~/-]*)?$",
-        description="The URL of a Label Studio whose uploaded images may be read. With an API key, "
-        "it also receives predictions.",
+        description="The URL of a Label Studio whose uploaded images may be read, and whose "
+        "annotations are compared with explanations. With an API key, it also receives "
+        "predictions.",
     )
     label_studio_api_key: SecretStr | None = Field(
         None, description="A personal access token or a legacy token of a user of Label Studio."
@@ -235,9 +236,8 @@ class Settings(Limits):
 
     @property
     def needs_dispatcher(self) -> bool:
-        """Whether something may be delivered: webhooks, or predictions to Label Studio."""
-        pushes = self.label_studio_url is not None and self.label_studio_api_key is not None
-        return pushes or self.webhook_secrets is not None
+        """Whether something may be delivered: webhooks, or results for Label Studio."""
+        return self.label_studio_url is not None or self.webhook_secrets is not None
 
     @property
     def resident_models(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
+from seewhy.imaging.regions.agreement import measure_agreement
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.settings import load
@@ -97,3 +98,60 @@ def peak(map_: np.ndarray, covers: Rectangle) -> tuple[float, float]:
     x = covers.x + covers.width * (column + 0.5) / width
     y = covers.y + covers.height * (row + 0.5) / height
     return float(x), float(y)
+
+
+def planted_cases() -> dict[str, tuple[np.ndarray, int, tuple[int, int, int, int]]]:
+    """Return image, class, and what a person marks: a box (left, top, right, bottom).
+
+    In the planted cases the network predicts the class, too, but its evidence is a small image in
+    the corner, or the border of an image whose middle is gray and marked.
+    """
+    cases = {name: (photo(name), EXPECTED[name][0], BOXES[name]) for name in NAMES}
+    left, top, right, bottom = BOXES["coffee"]
+    cup = Image.fromarray(photo("coffee")[top:bottom, left:right])
+    for name in ("astronaut", "tripod"):
+        image = photo(name).copy()
+        height, width = image.shape[:2]
+        side = min(height, width) // 2
+        image[height - side :, width - side :] = np.asarray(cup.resize((side, side)))
+        marked = (0, 0, width - side, height - side)
+        cases[f"watermark on {name}"] = (image, EXPECTED["coffee"][0], marked)
+    for name in ("cat", "tripod"):
+        image = photo(name).copy()
+        height, width = image.shape[:2]
+        marked = (width // 4, height // 4, 3 * width // 4, 3 * height // 4)
+        image[marked[1] : marked[3], marked[0] : marked[2]] = 127
+        cases[f"border of {name}"] = (image, EXPECTED[name][0], marked)
+    return cases
+
+
+def test_the_right_class_for_the_wrong_reason_agrees_least_with_what_is_marked(
+    explainer: KerasExplainer,
+) -> None:
+    cases = planted_cases()
+    tasks = [
+        ExplanationTask.create(explainer.prepare(image), [index])
+        for image, index, _ in cases.values()
+    ]
+    energies = {}
+    for (name, (image, index, box)), one in zip(
+        cases.items(), explainer.explain(tasks), strict=True
+    ):
+        assert one.top[0].index == index, name
+        mask = np.zeros(image.shape[:2], np.bool_)
+        mask[box[1] : box[3], box[0] : box[2]] = True
+        agreement = measure_agreement(one.maps[0], covers=one.covers, mask=mask, threshold=0.15)
+        assert agreement.pointing_hit is (name in NAMES)
+        energies[name] = agreement.energy_inside
+    expected = {
+        "watermark on astronaut": 0.03,
+        "watermark on tripod": 0.04,
+        "border of tripod": 0.38,
+        "border of cat": 0.39,
+        "tripod": 0.58,
+        "coffee": 0.67,
+        "cat": 0.74,
+    }
+    assert energies == pytest.approx(expected, abs=0.03)
+    worst = sorted(energies, key=lambda name: energies[name] or 0)
+    assert set(worst[:4]) == set(cases) - set(NAMES)

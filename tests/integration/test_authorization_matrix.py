@@ -58,6 +58,7 @@ MATRIX: Mapping[str, Row] = {
     f"GET {EXPLANATION}/regions": Row((Scope.READ,)),
     f"GET {EXPLANATION}/mask.png": Row((Scope.READ,)),
     f"GET {EXPLANATION}/contours": Row((Scope.READ,)),
+    f"GET {EXPLANATION}/agreement": Row((Scope.READ,), right=422),
     "POST /v1/batches": Row((Scope.SUBMIT,), right=202, other_tenant=202),
     f"GET {BATCH}": Row((Scope.READ,)),
     f"GET {BATCH}/results": Row((Scope.READ,)),
@@ -70,7 +71,8 @@ MATRIX: Mapping[str, Row] = {
     "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
     "POST /v1/keys/<key_id>/revoke": Row((Scope.ADMIN,)),
     "GET /label-studio/health": Row(None, other_tenant=200),
-    "POST /label-studio/webhook": Row(None, other_tenant=200),
+    "POST /label-studio/webhook": Row((Scope.SUBMIT,), other_tenant=200),
+    "GET /label-studio/projects/<project>/agreements": Row((Scope.READ,), other_tenant=200),
     "GET /label-studio/versions": Row((), other_tenant=200),
     "POST /label-studio/setup": Row((Scope.SUBMIT,), other_tenant=200),
     "POST /label-studio/predict": Row((Scope.SUBMIT, Scope.READ), other_tenant=200),
@@ -84,6 +86,7 @@ MATRIX: Mapping[str, Row] = {
 
 LABEL_STUDIO_BODIES = {
     "POST /label-studio/setup": {"schema": LABEL_CONFIG},
+    "POST /label-studio/webhook": {"action": "PROJECT_UPDATED"},
     "POST /label-studio/predict": {
         "label_config": LABEL_CONFIG,
         "tasks": [{"id": 1, "data": {"image": "s3://none/cat.jpg"}}],
@@ -175,6 +178,7 @@ def resources(
         "<batch_id>": batch_id,
         "<key_id>": keys.leaked.key_id,
         "<name>": "vgg16",
+        "<project>": "4",
         "<asset>": "start.js",
     }
 

@@ -16,13 +16,16 @@ import pytest
 from seewhy.access.key_store import KeyStore
 from seewhy.access.records import Scope
 from seewhy.embedded.tcp_ports import free_port
+from seewhy.schemas.agreement import MeasuredAgreement
 from seewhy.settings import load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.app import create_api
+from seewhy_api.label_studio.agreement_inputs import AgreementTarget
+from seewhy_api.label_studio.agreements import AgreementStore
 from seewhy_api.openapi.code_samples import code_samples
 from seewhy_api.openapi.document import described_routes
-from seewhy_api.openapi.examples import SMALL_PNG_BASE64
+from seewhy_api.openapi.examples import AGREEMENT, SMALL_PNG_BASE64
 from servers.process_cluster import MODEL, start_cluster
 from servers.s3 import S3Server
 from servers.valkey import RedisServer
@@ -30,6 +33,12 @@ from servers.waiting import wait_until
 from zip_archives import archive_of
 
 MODULES = 'import { readFileSync, writeFileSync } from "node:fs";\n'
+ANNOTATION = AgreementTarget(
+    project=AGREEMENT["project"],
+    task=AGREEMENT["task"],
+    annotation=AGREEMENT["annotation"],
+    settings="",
+)
 NAMES = "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId } = process.env;\n"
 
 
@@ -76,7 +85,12 @@ def service(
     with start_cluster(settings, directory) as cluster:
         cluster.start_api()
         cluster.start_stub_worker()
-        yield {"URL": cluster.url, "KEY": key.text, "KEY_ID": leaked.key_id}
+        yield {
+            "URL": cluster.url,
+            "KEY": key.text,
+            "KEY_ID": leaked.key_id,
+            "STORE_URL": settings.store_url,
+        }
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +142,20 @@ def variables(
         files={"image": (tmp_path / "photo.jpg").read_bytes()},
         data={
             "request": json.dumps(
-                {"webhook": "https://hooks.test/x", "targets": ["tiger cat", 285]}
+                {
+                    "webhook": "https://hooks.test/x",
+                    "targets": ["tiger cat", 285],
+                    "metadata": ANNOTATION.metadata,
+                }
             )
         },
         timeout=40,
     )
     assert response.status_code == 200, response.text
     named = {"ID": response.json()["id"], "BATCH_ID": batch_id}
+    measured = MeasuredAgreement.model_validate(AGREEMENT | {"explanation": named["ID"]})
+    store = open_store(load({}, store_url=service["STORE_URL"]))
+    AgreementStore(store).put(measured, updated_ms=0, tenant="a")
     return os.environ | service | named | {"CURL_HOME": str(tmp_path)}
 
 

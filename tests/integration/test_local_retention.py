@@ -16,8 +16,10 @@ from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import KnownImage, RemoteImage, SentImage
 from seewhy.settings import load
 from seewhy.storage import retention
+from seewhy.storage.agreement_keys import AgreementKey, project_folder
 from seewhy.storage.keys import (
     chunk_key,
+    event_key,
     image_key,
     label_studio_project_key,
     manifest_key,
@@ -28,6 +30,7 @@ from seewhy.storage.keys import (
 )
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
+from seewhy.storage.provision import expiry_days
 from seewhy.storage.retention import LocalRetention, open_retention
 from seewhy_api.background.retention import RetentionTask
 from servers.waiting import wait_until
@@ -36,6 +39,7 @@ HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 JPEG = "image/jpeg"
 IMAGE = image_key("a" * 64, tenant="default")
+FOLDERS = tuple(expiry_days(load({})))
 
 
 def open_local_retention(root: Path, job_exists: Callable[[str], bool]) -> LocalRetention:
@@ -71,9 +75,7 @@ class AgedStore:
 
     def keys(self) -> set[str]:
         return {
-            key
-            for name in ("images", "jobs", "results", "label-studio", "label-studio-pushes")
-            for key in self.store.list_keys(f"{name}/")
+            key for name in (*FOLDERS, "label-studio") for key in self.store.list_keys(f"{name}/")
         }
 
 
@@ -111,6 +113,21 @@ def test_settings_of_pushes_expire_after_twice_the_retention_and_options_of_proj
     }
     aged.put(push_settings_key(unused, tenant="t"), age_s=2 * DAY_S + 2 * HOUR_S)
     assert aged.expire() == 1
+    assert aged.keys() == kept
+
+
+def test_agreements_expire_as_results_and_events_after_twice_the_retention(
+    aged: AgedStore,
+) -> None:
+    agreement = AgreementKey(task=1, annotation=2, updated_ms=3, energy=0.5, job_id=new_job_id())
+    folder = project_folder("4", tenant="t")
+    kept = {
+        aged.put(f"{folder}{agreement.name}", age_s=DAY_S),
+        aged.put(event_key(b"new", received_ms=1, tenant="t"), age_s=2 * DAY_S),
+    }
+    aged.put(f"{folder}deleted/2", age_s=DAY_S + 2 * HOUR_S)
+    aged.put(event_key(b"old", received_ms=1, tenant="t"), age_s=2 * DAY_S + 2 * HOUR_S)
+    assert aged.expire() == 2
     assert aged.keys() == kept
 
 

@@ -47,6 +47,8 @@ def test_all_folders_of_the_service_expire(s3: S3Server) -> None:
     } == {
         ("images/", 2, "Enabled"),
         ("jobs/", 2, "Enabled"),
+        ("label-studio-agreements/", 1, "Enabled"),
+        ("label-studio-events/", 2, "Enabled"),
         ("label-studio-pushes/", 2, "Enabled"),
         ("results/", 1, "Enabled"),
     }
@@ -92,7 +94,8 @@ def test_a_new_retention_replaces_only_the_rules_of_seewhy(
     ]
     rules = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert sorted((rule["ID"], rule["Expiration"]["Days"]) for rule in rules) == [
-        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-label-studio-pushes", 60),
+        ("seewhy-images", 60), ("seewhy-jobs", 60), ("seewhy-label-studio-agreements", 31),
+        ("seewhy-label-studio-events", 60), ("seewhy-label-studio-pushes", 60),
         ("seewhy-results", 31), ("theirs", 3),
     ]  # fmt: skip
     cors = client.get_bucket_cors(Bucket=name)["CORSRules"]

@@ -43,6 +43,16 @@ include-operation-id = "redeliver_webhook"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
 
 [[operations]]
+include-operation-id = "get_agreement"
+# So does an explanation of no annotation.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
+
+[[operations]]
+include-operation-id = "receive_label_studio_event"
+# Which fields an event has depends on its action.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
+
+[[operations]]
 include-operation-id = "retry_batch"
 # So does a batch of which no item failed.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]

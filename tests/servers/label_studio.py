@@ -24,6 +24,8 @@ class FakeLabelStudio:
     access_tokens: list[str] = field(default_factory=list)
     """Those that were given out; the last one is valid."""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    last_id: int = 0
+    """Of a prediction."""
     deleted_tasks: set[int] = field(default_factory=set)
     answering: threading.Event = field(default_factory=threading.Event)
     """While it is not set, predictions are stored, and their requests get no answer."""
@@ -64,22 +66,35 @@ class FakeLabelStudio:
         if not self.is_authorized(authorization):
             return 401, b'{"status_code": 401}'
         parts = urlsplit(path)
-        if parts.path == "/api/predictions/":
-            return self._predict(method, parts.query, body)
+        if parts.path.startswith("/api/predictions/"):
+            return self._predict(method, parts.path, parts.query, body)
         if method == "GET" and parts.path in self.uploads:
             return 200, self.uploads[parts.path]
         return 404, b"{}"
 
-    def _predict(self, method: str, query: str, body: Any) -> tuple[int, bytes]:
+    def _predict(self, method: str, path: str, query: str, body: Any) -> tuple[int, bytes]:
+        if prediction_id := path.split("/")[3]:
+            return self._change(method, int(prediction_id), body)
         if method == "POST" and body["task"] in self.deleted_tasks:
             return 400, b'{"validation_errors": {"task": ["Invalid pk"]}}'
         if method == "POST":
-            stored = {**body, "id": len(self.predictions) + 1}
+            self.last_id += 1
+            stored = {**body, "id": self.last_id}
             self.predictions.append(stored)
             return 201, json.dumps(stored).encode()
         (task,) = parse_qs(query)["task"]
         found = [each for each in self.predictions if str(each["task"]) == task]
         return 200, json.dumps(found).encode()
+
+    def _change(self, method: str, prediction_id: int, body: Any) -> tuple[int, bytes]:
+        found = [each for each in self.predictions if each["id"] == prediction_id]
+        if not found:
+            return 404, b"{}"
+        if method == "DELETE":
+            self.predictions.remove(found[0])
+            return 204, b""
+        found[0].update(body)
+        return 200, json.dumps(found[0]).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -109,6 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
+        self.do_GET()
+
+    def do_PATCH(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
         self.do_GET()
 
     def log_message(self, *_: Any) -> None:

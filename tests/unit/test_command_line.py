@@ -16,6 +16,7 @@ COMMANDS = (
     "explain",
     "trust",
     "export",
+    "agreement",
     "fit",
     "api",
     "worker",

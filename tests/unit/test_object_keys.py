@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seewhy.ids import job_time, new_job_id
+from seewhy.storage.agreement_keys import AgreementKey, deletion_name, parse_agreement_name
 from seewhy.storage.keys import (
     EPOCH_KEY,
     JobKey,
     JobObject,
     ResultKey,
+    event_key,
     hour_prefix,
     image_id_of,
     image_key,
@@ -20,6 +22,7 @@ from seewhy.storage.keys import (
     outcome_key,
     parse_job_key,
     parse_result_key,
+    received_ms_of,
     result_key,
     result_prefix,
 )
@@ -177,3 +180,27 @@ def test_an_invalid_file_name_makes_no_result_key(name: str) -> None:
 def test_a_negative_fence_makes_no_result_key() -> None:
     with pytest.raises(ValueError, match="Not a fence"):
         result_key(RFC_EXAMPLE, -1, "map.npy")
+
+
+@given(
+    st.builds(
+        AgreementKey,
+        task=st.integers(0, 2**63 - 1),
+        annotation=st.integers(0, 2**63 - 1),
+        updated_ms=st.integers(0, 2**62),
+        energy=st.sampled_from(["none", "empty"])
+        | st.integers(0, 10_000).map(lambda n: n / 10_000),
+        job_id=st.uuids().map(str),
+    )
+)
+def test_the_key_of_an_agreement_parses_to_what_it_was_made_of(key: AgreementKey) -> None:
+    assert parse_agreement_name(key.name) == key
+
+
+def test_other_keys_are_no_agreements() -> None:
+    for name in ("", deletion_name(3), "4/2-1-00500-x.json", "4/2-1-500-" + RFC_EXAMPLE + ".json"):
+        assert parse_agreement_name(name) is None
+    with pytest.raises(ValueError, match="invalid literal"):
+        received_ms_of("label-studio-events/t/stray.json")
+    key = event_key(b"{}", received_ms=17, tenant="t")
+    assert received_ms_of(key) == 17

@@ -37,6 +37,11 @@ class ClassMapping:
         mapping = self._mappings.get(from_name)
         return mapping.class_of(text) if mapping else None
 
+    def stands_for(self, from_name: str, text: str, class_index: int) -> bool:
+        """Whether a label of a control tag stands for a class, which `*` does not."""
+        mapping = self._mappings.get(from_name)
+        return mapping is not None and mapping.stands_for(text, class_index)
+
 
 def require_labels(config: LabelConfig, options: BackendOptions) -> None:
     """Raise `InvalidRequest` for an alias of no label."""

@@ -249,6 +249,12 @@ def acquire_in_time(lock: threading.Lock, deadline: Deadline) -> bool:
         return False
 
 
+def require_answer(reply: Reply, expected: set[HTTPStatus]) -> None:
+    """Raise `LabelStudioError` for another status."""
+    if reply.status not in expected:
+        raise LabelStudioError(f"Label Studio answered {reply.status}.", status=reply.status)
+
+
 def parse_object(reply: Reply) -> dict[str, Any]:
     """Parse a JSON object. Raises `LabelStudioError`."""
     try:

@@ -6,33 +6,29 @@ and a dispatcher delivers it. Its URL has a scheme that no client can give a web
 
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import ObjectNotFound
-from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.job import Job, Priority
 from seewhy.schemas.result import Result
-from seewhy.settings import Settings
 from seewhy.storage.keys import push_settings_key
-from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
 from seewhy_api.label_studio.client import (
     LabelStudioClient,
     LabelStudioError,
     Reply,
-    acquire_in_time,
+    require_answer,
 )
 from seewhy_api.label_studio.options import BackendOptions
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.project_view import view_project
+from seewhy_api.label_studio.task_turns import TaskTurns
 from seewhy_api.outgoing.deadline import Deadline
 
 SCHEME = "labelstudio://"
@@ -44,8 +40,6 @@ ASKING_TIMEOUT_S = 10.0
 reading the map takes 5 s at most, and waiting to mark its regions `DRAWING_TIMEOUT_S`."""
 DRAWING_TIMEOUT_S = 5.0
 """How long a push waits for its turn to mark the regions of an image."""
-
-_LOCKS = 64
 
 
 class PushSettings(StoredModel):
@@ -92,6 +86,20 @@ def push_key(task: int, settings: str, image: str, *, priority: Priority) -> str
     return f"{METADATA} {digest}"
 
 
+class StoredInputs(Protocol):
+    """What a push is made with: a document, which jobs name by its digest."""
+
+    @property
+    def name(self) -> str:
+        """The digest."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The document."""
+        ...
+
+
 class Pushes:
     """What a request needs to have predictions pushed."""
 
@@ -107,8 +115,8 @@ class Pushes:
         """Return the URL of a push in the outbox. Pushes to one Label Studio share an origin."""
         return f"{self._origin}/tasks/{task}"
 
-    def store(self, settings: PushSettings, *, tenant: str) -> None:
-        """Store the settings of pushes, which renews their retention. Raises `StoreUnavailable`."""
+    def store(self, settings: StoredInputs, *, tenant: str) -> None:
+        """Store what pushes are made with, or renew its retention. Raises `StoreUnavailable`."""
         key = push_settings_key(settings.name, tenant=tenant)
         self._store.put(key, settings.body, content_type="application/json")
 
@@ -123,14 +131,14 @@ class PredictionPusher:
         store: ObjectStore,
         client: LabelStudioClient,
         predictions: PredictionBuilder,
+        turns: TaskTurns,
     ) -> None:
         """Push with `client` what `predictions` builds."""
         self._catalog = catalog
         self._store = store
         self._client = client
         self._predictions = predictions
-        self._locks = [threading.Lock() for _ in range(_LOCKS)]
-        self._storing = threading.Lock()
+        self._turns = turns
 
     def push(self, record: JobRecord) -> Pushed:
         """Push the prediction of a job unless Label Studio has it.
@@ -147,27 +155,16 @@ class PredictionPusher:
         key = push_settings_key(target.settings, tenant=record.context.tenant)
         try:
             settings = PushSettings.model_validate_json(self._store.get(key))
-            with self._turn(target.task, asking):
+            with self._turns.take(target.task, asking):
                 if self._has_prediction(target.task, settings.version, asking):
                     return Pushed("Label Studio has the prediction.")
                 return self._create(record.result, settings, target.task, deadline)
         except ObjectNotFound:
             return Pushed("The result is past its retention.")
 
-    @contextmanager
-    def _turn(self, task: int, deadline: Deadline) -> Iterator[None]:
-        """Push one prediction of a task at a time: two jobs may be for one task."""
-        lock = self._locks[task % _LOCKS]
-        if not acquire_in_time(lock, deadline):
-            raise LabelStudioError("Another push to this task takes too long.")
-        try:
-            yield
-        finally:
-            lock.release()
-
     def _has_prediction(self, task: int, version: str, deadline: Deadline) -> bool:
         reply = self._client.request("GET", f"predictions/?task={task}", deadline=deadline)
-        _require_answer(reply, {HTTPStatus.OK})
+        require_answer(reply, {HTTPStatus.OK})
         try:
             found = json.loads(reply.body)
             return any((one["task"], one["model_version"]) == (task, version) for one in found)
@@ -192,41 +189,9 @@ class PredictionPusher:
                 "task.",
                 is_refused=True,
             )
-        _require_answer(reply, {HTTPStatus.OK, HTTPStatus.CREATED})
+        require_answer(reply, {HTTPStatus.OK, HTTPStatus.CREATED})
         return Pushed("Label Studio has stored the prediction.")
 
     def _store_prediction(self, prediction: dict[str, Any], deadline: Deadline) -> Reply:
-        """Store one prediction at a time.
-
-        SQLite, the default database of Label Studio, refuses simultaneous writes (500, "database is
-        locked").
-        """
-        if not acquire_in_time(self._storing, deadline):
-            raise LabelStudioError("The pushes to other tasks take too long.")
-        try:
+        with self._turns.write(deadline):
             return self._client.request("POST", "predictions/", body=prediction, deadline=deadline)
-        finally:
-            self._storing.release()
-
-
-def create_pusher(settings: Settings) -> PredictionPusher | None:
-    """Build a pusher of its own process; None without a Label Studio and its API key."""
-    if settings.label_studio_url is None or settings.label_studio_api_key is None:
-        return None
-    store = open_store(settings)
-    pixels = PixelBudget(pixels=settings.api_megapixels * 1_000_000, timeout_s=DRAWING_TIMEOUT_S)
-    return PredictionPusher(
-        catalog=Catalog.load(settings),
-        store=store,
-        client=LabelStudioClient(
-            settings.label_studio_url,
-            api_key=settings.label_studio_api_key.get_secret_value(),
-            timeout_s=ASKING_TIMEOUT_S,
-        ),
-        predictions=PredictionBuilder(store=store, pixels=pixels),
-    )
-
-
-def _require_answer(reply: Reply, expected: set[HTTPStatus]) -> None:
-    if reply.status not in expected:
-        raise LabelStudioError(f"Label Studio answered {reply.status}.", status=reply.status)

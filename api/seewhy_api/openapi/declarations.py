@@ -58,6 +58,11 @@ PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             schema={"type": "string", "enum": list(MEDIA_TYPES)},
             example="start.js",
         ),
+        "project": Parameter(
+            description="The id of a project in Label Studio.",
+            schema={"type": "string"},
+            example="4",
+        ),
         "key_id": Parameter(
             description="The public id of an API key.",
             schema={"type": "string", "pattern": "^[0-9a-f]{16}$"},

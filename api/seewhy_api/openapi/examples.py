@@ -229,7 +229,35 @@ BATCH_MESSAGE: dict[str, Any] = {
     },
 }
 
+AGREEMENT: dict[str, Any] = {
+    "explanation": EXAMPLE_ID,
+    "project": 4,
+    "task": 7,
+    "annotation": 2,
+    "annotated_at": "2026-09-21T14:13:20Z",
+    "model": "vgg16",
+    "method": "gradcam",
+    "layer": "block5_conv3",
+    "threshold": "0.15",
+    "target": _SCORE,
+    "is_predicted": True,
+    "agreement": {
+        "pointing_hit": False,
+        "energy_inside": 0.08,
+        "coverage": 0.22,
+        "iou": 0.03,
+    },
+}
+AGREEMENTS: dict[str, Any] = {"agreements": [AGREEMENT], "found": 120, "is_complete": True}
+
 RESPONSES: Mapping[str, Any] = MappingProxyType(
-    {"queued": QUEUED, "succeeded": SUCCEEDED, "regions": REGIONS, "accepting": ACCEPTING}
+    {
+        "queued": QUEUED,
+        "succeeded": SUCCEEDED,
+        "regions": REGIONS,
+        "accepting": ACCEPTING,
+        "agreement": AGREEMENT,
+        "agreements": AGREEMENTS,
+    }
 )
 """Name → the body of a response."""

@@ -10,15 +10,14 @@ from seewhy.settings import Settings
 from seewhy_api.http.auth import current_caller, public, request_context, requires
 from seewhy_api.http.problems import PROBLEM_JSON, cut
 from seewhy_api.http.slots import ClientSlots
-from seewhy_api.label_studio.client import LabelStudioClient
+from seewhy_api.label_studio.annotation_events import StoredEvent, parse_event
+from seewhy_api.label_studio.backend import LabelStudioBackend
+from seewhy_api.label_studio.event_inbox import EventInbox
 from seewhy_api.label_studio.options import parse_options
-from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.predictor import Predictions, Predictor
 from seewhy_api.label_studio.projects import Project, Projects
-from seewhy_api.label_studio.push import Pushes
 from seewhy_api.label_studio.request_bodies import parse_body
 from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
-from seewhy_api.label_studio.task_images import TaskImages
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import label_studio_operations as operations
 from seewhy_api.routes.dependencies import Dependencies
@@ -36,14 +35,13 @@ MAX_REASON_CHARACTERS = 300
 """Of a sentence in a status line."""
 
 
-def create_label_studio_blueprint(deps: Dependencies) -> Blueprint:
+def create_label_studio_blueprint(deps: Dependencies, backend: LabelStudioBackend) -> Blueprint:
     """Create the blueprint of `/label-studio`, the URL of the backend in Label Studio."""
     blueprint = Blueprint("label_studio", __name__, url_prefix="/label-studio")
-    projects = Projects(deps.store)
-    predictor = _create_predictor(deps, projects)
-    _add_state(blueprint, projects)
-    _add_setup(blueprint, predictor, projects)
-    _add_predict(blueprint, predictor, _create_slots(deps.settings))
+    _add_state(blueprint, backend.projects)
+    _add_webhook(blueprint, backend.inbox)
+    _add_setup(blueprint, backend.predictor, backend.projects)
+    _add_predict(blueprint, backend.predictor, _create_slots(deps.settings))
     blueprint.after_request(_repeat_the_detail)
     return blueprint
 
@@ -55,34 +53,6 @@ def _repeat_the_detail(response: Response) -> Response:
         reason = re.sub(r"[^!-~]+", " ", cut(detail, MAX_REASON_CHARACTERS)).strip()
         response.status = f"{response.status_code} {reason}"
     return response
-
-
-def _create_predictor(deps: Dependencies, projects: Projects) -> Predictor:
-    settings = deps.settings
-    client, pushes = None, None
-    if settings.label_studio_url:
-        key = settings.label_studio_api_key
-        if key:
-            pushes = Pushes(
-                settings.label_studio_url,
-                store=deps.store,
-                wake=lambda: deps.wakeups.notify_dispatchers(times=1),
-            )
-        client = LabelStudioClient(
-            settings.label_studio_url,
-            api_key=key.get_secret_value() if key else None,
-            timeout_s=settings.image_url_timeout_s,
-        )
-    return Predictor(
-        catalog=deps.catalog,
-        default_model=settings.default_model,
-        submit_service=deps.submit_service,
-        read_job=lambda job_id, wait_s: deps.long_poll.read_job(job_id, wait_s=wait_s),
-        images=TaskImages(client, max_bytes=settings.max_upload_bytes),
-        predictions=PredictionBuilder(store=deps.store, pixels=deps.pixels),
-        projects=projects,
-        pushes=pushes,
-    )
 
 
 def _add_state(blueprint: Blueprint, projects: Projects) -> None:
@@ -104,14 +74,21 @@ def _add_state(blueprint: Blueprint, projects: Projects) -> None:
         body = Versions(versions=projects.versions(tenant=request_context().tenant))
         return jsonify(body.model_dump())
 
+
+def _add_webhook(blueprint: Blueprint, inbox: EventInbox | None) -> None:
     @blueprint.post("/webhook")
-    @public
+    @requires(Scope.SUBMIT)
     @describe(operations.WEBHOOK)
     def receive_webhook() -> Response:
-        """Ignore an event of Label Studio, which creates a webhook for each backend.
+        """Take an event of Label Studio, which creates a webhook for each backend.
 
-        Models are not trained in Label Studio.
+        What was annotated is explained after the answer, and compared with the explanation. Other
+        events are ignored, and all are if the operator has named no Label Studio.
         """
+        event = parse_event(request.get_data(cache=False))
+        if event and inbox:
+            caller = current_caller()
+            inbox.accept(StoredEvent(context=caller.context, quotas=caller.quotas, event=event))
         return jsonify(Received().model_dump())
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from seewhy import errors
 from seewhy_api.http.explanation_body import ResponseModel
+from seewhy_api.label_studio.annotation_events import WebhookEvent
 from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
 from seewhy_api.openapi.declarations import Answer, Body, Operation
 
@@ -14,6 +15,28 @@ LABEL_CONFIG = (
     '<View><Image name="image" value="$image"/><Choices name="class" toName="image">'
     '<Choice value="tabby"/><Choice value="tiger cat"/></Choices></View>'
 )
+
+ANNOTATION_EVENT: dict[str, Any] = {
+    "action": "ANNOTATION_CREATED",
+    "annotation": {
+        "id": 2,
+        "updated_at": "2026-11-22T20:07:21.249042Z",
+        "result": [
+            {
+                "from_name": "class",
+                "to_name": "image",
+                "type": "choices",
+                "value": {"choices": ["tabby"]},
+            }
+        ],
+    },
+    "project": {
+        "id": 4,
+        "created_at": "2026-11-22T20:07:17.428570Z",
+        "label_config": LABEL_CONFIG,
+    },
+    "task": {"id": 7, "data": {"image": "s3://photos/2026/cat.jpg"}},
+}
 
 
 class Health(ResponseModel):
@@ -112,5 +135,13 @@ PREDICT = Operation(
 WEBHOOK = Operation(
     id="receive_label_studio_event",
     tag=TAG,
-    answers=(Answer(description="The event is ignored.", model=Received),),
+    bodies=(
+        Body(
+            model=WebhookEvent,
+            examples={"an annotation": ANNOTATION_EVENT},
+            has_sample=True,
+        ),
+    ),
+    answers=(Answer(description="The event is stored, or ignored.", model=Received),),
+    errors=(errors.InvalidRequest, errors.StoreUnavailable, errors.QueueFull),
 )

@@ -15,7 +15,7 @@ from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
 from seewhy.settings import Settings
 from seewhy.webhook_secrets import parse_secrets
-from seewhy_api.label_studio.push import create_pusher
+from seewhy_api.label_studio.pusher import create_pusher
 from seewhy_api.webhooks.client import WebhookClient
 from seewhy_api.webhooks.dispatcher import REQUESTS_PER_ORIGIN, WebhookDispatcher
 from seewhy_api.webhooks.retry_policy import DELAYS_S
@@ -57,8 +57,8 @@ def create_dispatcher(
     if not settings.needs_dispatcher:
         raise SettingsError(
             "SEEWHY_WEBHOOK_SECRETS is not set. Generate a secret with `seewhy webhooks secret`. "
-            "For predictions in Label Studio, set SEEWHY_LABEL_STUDIO_URL and "
-            "SEEWHY_LABEL_STUDIO_API_KEY."
+            "For Label Studio, set SEEWHY_LABEL_STUDIO_URL, and SEEWHY_LABEL_STUDIO_API_KEY for "
+            "predictions in it."
         )
     secrets = settings.webhook_secrets
     dispatcher = WebhookDispatcher(

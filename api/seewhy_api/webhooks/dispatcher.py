@@ -12,7 +12,8 @@ from seewhy.errors import InvalidRequest, Overloaded, Unavailable
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.types import Attempt, Delivery, DeliveryResult, JobRecord, OriginLease
 from seewhy_api.label_studio.client import LabelStudioError
-from seewhy_api.label_studio.push import SCHEME, PredictionPusher
+from seewhy_api.label_studio.push import SCHEME
+from seewhy_api.label_studio.pusher import LabelStudioPusher
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.payload import webhook_body
 from seewhy_api.webhooks.retry_policy import DELAYS_S, retry_delay_ms
@@ -46,7 +47,7 @@ class WebhookDispatcher:
         outbox: Outbox,
         client: WebhookClient,
         signer: Signer | None,
-        pusher: PredictionPusher | None = None,
+        pusher: LabelStudioPusher | None = None,
         executor: ThreadPoolExecutor,
         delays_s: Sequence[float] = DELAYS_S,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -174,7 +175,7 @@ class WebhookDispatcher:
         return min(max(pauses_ms, default=0), MAX_PAUSE_MS)
 
 
-def _push(pusher: PredictionPusher, record: JobRecord) -> WebhookResponse:
+def _push(pusher: LabelStudioPusher, record: JobRecord) -> WebhookResponse:
     """Push a prediction. A status is that of an answer, so that one task pauses no others.
 
     A prediction that cannot be made, because the model is gone or a document is invalid, is refused

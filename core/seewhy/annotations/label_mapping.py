@@ -84,6 +84,10 @@ class LabelMapping:
         indices = self._indices.get(text)
         return indices[0] if indices else None
 
+    def stands_for(self, text: str, class_index: int) -> bool:
+        """Whether a label stands for a class, which `*` does not."""
+        return class_index in self._indices.get(text, ())
+
 
 def classes_of(alias: Mapping[str, ClassesOfLabel], name: str) -> tuple[str | int, ...]:
     """Return what the alias of a name stands for; nothing without one."""

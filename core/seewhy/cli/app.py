@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seewhy.cli.commands.agreement import agreement
 from seewhy.cli.commands.bucket import bucket
 from seewhy.cli.commands.dead import dead
 from seewhy.cli.commands.explain import explain
@@ -27,7 +28,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (up, explain, trust, export, fit, api, worker, dispatcher, bucket, rebuild):
+for command in (
+    up,
+    explain,
+    trust,
+    export,
+    agreement,
+    fit,
+    api,
+    worker,
+    dispatcher,
+    bucket,
+    rebuild,
+):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")

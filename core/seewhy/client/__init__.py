@@ -40,10 +40,12 @@ from seewhy.client.responses import (
     WebhookStatus,
 )
 from seewhy.client.tables import to_pandas
+from seewhy.schemas.agreement import Agreement, MeasuredAgreement, ProjectAgreements
 from seewhy.schemas.map_regions import MapRegions
 from seewhy.schemas.regions import OutlinedRegion, Region
 
 __all__ = [
+    "Agreement",
     "AsyncClient",
     "Batch",
     "Client",
@@ -63,10 +65,12 @@ __all__ = [
     "ItemStatus",
     "JournalUnusable",
     "MapRegions",
+    "MeasuredAgreement",
     "Models",
     "NotConnected",
     "OutlinedRegion",
     "Progress",
+    "ProjectAgreements",
     "RefusedItem",
     "Region",
     "RegionOptions",

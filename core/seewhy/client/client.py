@@ -91,5 +91,7 @@ class Client:
     regions = blocking(ServiceOperations.regions)
     mask = blocking(ServiceOperations.mask)
     cancel = blocking(ServiceOperations.cancel)
+    agreement = blocking(ServiceOperations.agreement)
+    agreements = blocking(ServiceOperations.agreements)
     models = blocking(ServiceOperations.models)
     model = blocking(ServiceOperations.model)

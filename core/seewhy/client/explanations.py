@@ -16,6 +16,7 @@ from seewhy.client.operations import LONG_POLL_S, Operations
 from seewhy.client.request_options import RequestOptions, given
 from seewhy.client.responses import Model, Models, SentImage
 from seewhy.client.sse import Message
+from seewhy.schemas.agreement import MeasuredAgreement, ProjectAgreements
 from seewhy.schemas.job import JobState
 
 
@@ -100,6 +101,20 @@ class ExplanationOperations(Operations):
         """Return one model of the catalog, with the names of its classes as `labels`."""
         path = f"/v1/models/{quote(name, safe='')}"
         return self._parse(Model, await self._transport.send("GET", path))
+
+    async def agreement(self, explanation: Explanation | str) -> MeasuredAgreement:
+        """Return how well the explanation of an annotation in Label Studio agrees with it."""
+        path = f"{path_of(explanation)}/agreement"
+        return self._parse(MeasuredAgreement, await self._transport.send("GET", path))
+
+    async def agreements(self, project: int, *, limit: int = 50) -> ProjectAgreements:
+        """Return the annotations of a project in Label Studio that agree least, worst first.
+
+        `limit` is at most 200.
+        """
+        path = f"/label-studio/projects/{project}/agreements"
+        response = await self._transport.send("GET", path, params={"limit": limit})
+        return self._parse(ProjectAgreements, response)
 
     async def _submit(self, image: Image, options: RequestOptions, *, wait_s: int) -> Explanation:
         request = given(options)

@@ -13,6 +13,8 @@ ledger/epoch                                which ledger holds the jobs of this 
 keys/<key id>.json                          the record of an API key
 label-studio/<tenant digest>/<sha256>.json  what a project of Label Studio has set up
 label-studio-pushes/<tenant digest>/<sha256>.json  what pushed predictions are made with
+label-studio-events/<tenant digest>/<ms>-<sha256>.json  an event that waits
+label-studio-agreements/…                   agreements, see `seewhy.storage.agreement_keys`
 ```
 
 Writers check their arguments, so no key leaves its folder. Parsers return None for any key that
@@ -38,6 +40,8 @@ RESULTS_FOLDER = "results"
 KEYS_FOLDER = "keys"
 LABEL_STUDIO_FOLDER = "label-studio"
 PUSHES_FOLDER = "label-studio-pushes"
+EVENTS_FOLDER = "label-studio-events"
+AGREEMENTS_FOLDER = "label-studio-agreements"
 EPOCH_KEY = "ledger/epoch"
 """Like the API keys, outside the folders that expire."""
 
@@ -89,24 +93,44 @@ def image_key(image_id: str, *, tenant: str) -> str:
     """Return the key of an image that a tenant has sent. Raises `ValueError` for another id."""
     if not is_image_id(image_id):
         raise ValueError(f"Not the id of an image: {image_id!r}")
-    return f"{IMAGES_FOLDER}/{_tenant_digest(tenant)}/{image_id}"
+    return f"{IMAGES_FOLDER}/{tenant_digest(tenant)}/{image_id}"
 
 
-def _tenant_digest(tenant: str) -> str:
+def tenant_digest(tenant: str) -> str:
+    """Return the name of the folders of a tenant."""
     return hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_DIGITS]
 
 
 def label_studio_project_key(project: str, *, tenant: str) -> str:
     """Return the key of the options of a project, which may have any name."""
     digest = hashlib.sha256(project.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{LABEL_STUDIO_FOLDER}/{_tenant_digest(tenant)}/{digest}.json"
+    return f"{LABEL_STUDIO_FOLDER}/{tenant_digest(tenant)}/{digest}.json"
 
 
 def push_settings_key(digest: str, *, tenant: str) -> str:
     """Return the key of the settings of pushes. Raises `ValueError` when `digest` is no SHA-256."""
     if not _SHA256.fullmatch(digest):
         raise ValueError(f"Not a SHA-256: {digest!r}")
-    return f"{PUSHES_FOLDER}/{_tenant_digest(tenant)}/{digest}.json"
+    return f"{PUSHES_FOLDER}/{tenant_digest(tenant)}/{digest}.json"
+
+
+def event_key(body: bytes, *, received_ms: int, tenant: str) -> str:
+    """Return the key of an event that waits to be handled."""
+    digest = hashlib.sha256(body).hexdigest()
+    return f"{event_folder(tenant)}{received_ms}-{digest}.json"
+
+
+def event_folder(tenant: str) -> str:
+    """Return the folder, with `/`, of the events of a tenant that wait."""
+    return f"{EVENTS_FOLDER}/{tenant_digest(tenant)}/"
+
+
+def received_ms_of(key: str) -> int:
+    """Return when the event under a key made by `event_key` came, in ms since 1970.
+
+    Raises `ValueError` for another key.
+    """
+    return int(key.rpartition("/")[2].partition("-")[0])
 
 
 def image_id_of(key: str) -> str:

@@ -10,7 +10,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from seewhy.errors import StoreUnavailable
 from seewhy.settings import Settings
 from seewhy.storage.error_messages import error_message
-from seewhy.storage.keys import IMAGES_FOLDER, JOBS_FOLDER, PUSHES_FOLDER, RESULTS_FOLDER
+from seewhy.storage.keys import (
+    AGREEMENTS_FOLDER,
+    EVENTS_FOLDER,
+    IMAGES_FOLDER,
+    JOBS_FOLDER,
+    PUSHES_FOLDER,
+    RESULTS_FOLDER,
+)
 from seewhy.storage.obstore_adapter import open_store, path_of_file_url
 
 if TYPE_CHECKING:
@@ -60,8 +67,8 @@ def provision(settings: Settings) -> list[str]:
 def expiry_days(settings: Settings) -> dict[str, int]:
     """Return after how many days the objects of each folder expire, counted from the last write.
 
-    Results last for the retention plus the cache lifetime. Images, manifests and the settings of
-    pushes last twice the retention, because a job may wait before its retention begins.
+    Results and agreements last for the retention plus the cache lifetime. The others last twice
+    the retention, because a job may wait before its retention begins.
     """
     days = ceil(settings.retention_s / 86_400)
     results = ceil((settings.retention_s + settings.effective_cache_ttl_s) / 86_400)
@@ -69,6 +76,8 @@ def expiry_days(settings: Settings) -> dict[str, int]:
         IMAGES_FOLDER: 2 * days,
         JOBS_FOLDER: 2 * days,
         PUSHES_FOLDER: 2 * days,
+        EVENTS_FOLDER: 2 * days,
+        AGREEMENTS_FOLDER: results,
         RESULTS_FOLDER: results,
     }
 

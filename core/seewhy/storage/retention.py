@@ -4,11 +4,12 @@
 - A manifest or outcome expires after the retention, unless the ledger still has the job.
 - An image expires when it has not been used for the retention. Each submission writes it again,
   and it stays in use while the ledger has a job with it.
-- The settings of pushes to Label Studio expire after twice the retention. Each request that pushes
-  predictions writes them again.
+- An agreement expires as a result does.
+- The settings of pushes to Label Studio, and its events, expire after twice the retention. Each
+  request that pushes predictions writes their settings again.
 
 An hour is added for clock differences and writes in progress. Symbolic links are not followed;
-nothing outside the four folders is touched.
+nothing outside the folders named here is touched.
 """
 
 import logging
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from seewhy.settings import Settings
 from seewhy.storage.keys import (
+    AGREEMENTS_FOLDER,
+    EVENTS_FOLDER,
     IMAGES_FOLDER,
     JOBS_FOLDER,
     PUSHES_FOLDER,
@@ -50,8 +53,8 @@ class LocalRetention:
     ) -> None:
         """Expire files under `root`, the directory of a store.
 
-        Results are kept for `retention_s + cache_ttl_s`, the settings of pushes for twice
-        `retention_s`, all other files for `retention_s`.
+        Results and agreements are kept for `retention_s + cache_ttl_s`, the settings of pushes and
+        events for twice `retention_s`, all other files for `retention_s`.
         `job_exists` says whether the ledger has the id of a job or batch. `image_keys_of` reads the
         keys of images from a manifest or a chunk of a batch, and raises `ValueError`. `clock`
         returns seconds since 1970.
@@ -85,7 +88,9 @@ class LocalRetention:
             (JOBS_FOLDER, oldest_s),
             (RESULTS_FOLDER, oldest_s - self._cache_ttl_s),
             (IMAGES_FOLDER, oldest_s - MARGIN_S),
+            (AGREEMENTS_FOLDER, oldest_s - self._cache_ttl_s),
             (PUSHES_FOLDER, oldest_s - self._retention_s),
+            (EVENTS_FOLDER, oldest_s - self._retention_s),
         ):
             for path in _walk(self._root / folder):
                 yield path, folder_oldest_s

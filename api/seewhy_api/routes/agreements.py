@@ -1,0 +1,70 @@
+"""The routes of agreements: that of an explanation, and the worst of a project."""
+
+from flask import Blueprint, Response, jsonify, request
+
+from seewhy.access.records import Scope
+from seewhy.errors import InvalidRequest, ResultNotReady
+from seewhy.ledger.types import JobRecord
+from seewhy.schemas.job import Job
+from seewhy_api.http.auth import request_context, requires
+from seewhy_api.label_studio.agreement_inputs import AgreementTarget, target_of
+from seewhy_api.label_studio.backend import LabelStudioBackend
+from seewhy_api.openapi.declarations import describe
+from seewhy_api.routes import agreement_operations as operations
+from seewhy_api.routes.agreement_operations import RankingOptions
+from seewhy_api.routes.dependencies import Dependencies
+
+
+def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend) -> Blueprint:
+    """Create the blueprint of the agreements."""
+    blueprint = Blueprint("agreements", __name__)
+
+    @blueprint.get("/v1/explanations/<job_id>/agreement")
+    @requires(Scope.READ)
+    @describe(operations.GET_AGREEMENT)
+    def get_agreement(job_id: str) -> Response:
+        """Get how well the explanation of an annotation in Label Studio agrees with it.
+
+        An annotation that was changed or deleted since has no agreement with the explanation.
+        """
+        tenant = request_context().tenant
+        record = deps.lookup.read_job(job_id, context=request_context())
+        target = _target_of(record)
+        found = backend.agreements.find(
+            record.job_id, project=target.project, task=target.task, tenant=tenant
+        )
+        if found is None:
+            raise ResultNotReady(_reason(record))
+        return jsonify(found.model_dump(mode="json"))
+
+    @blueprint.get("/label-studio/projects/<project>/agreements")
+    @requires(Scope.READ)
+    @describe(operations.LIST_AGREEMENTS)
+    def list_agreements(project: str) -> Response:
+        """List the annotations of a project that agree least with their explanations, worst first.
+
+        They are ordered by `energy_inside`. Those without positive evidence are last.
+        """
+        options = RankingOptions.model_validate(request.args.to_dict())
+        ranked = backend.agreements.worst(
+            project, limit=options.limit, tenant=request_context().tenant
+        )
+        return jsonify(ranked.model_dump(mode="json"))
+
+    return blueprint
+
+
+def _target_of(record: JobRecord) -> AgreementTarget:
+    try:
+        return target_of(Job.model_validate_json(record.job))
+    except ValueError as error:
+        raise InvalidRequest(
+            "This explanation is of no annotation: Label Studio's webhook requests those."
+        ) from error
+
+
+def _reason(record: JobRecord) -> str:
+    if not record.state.terminal:
+        return "The explanation has not ended."
+    detail = record.webhook.detail if record.webhook else None
+    return detail or "The agreement is not measured yet."

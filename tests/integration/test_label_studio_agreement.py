@@ -1,0 +1,181 @@
+"""What people annotate in Label Studio is explained, compared with the evidence, and ranked."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+
+from http_api import assert_problem, submit_image
+from label_studio_annotations import (
+    CHOICE,
+    LOWER_RIGHT,
+    UPPER_LEFT,
+    annotate,
+    measure,
+    ranking,
+    rectangle,
+    region,
+    scores,
+    wait_for_empty_inbox,
+)
+from label_studio_requests import finish, replay, set_up
+from seewhy.annotations.label_studio.brush_rle import encode_brush
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.schemas.job import Job
+from seewhy.settings import Settings
+from servers.label_studio import FakeLabelStudio
+
+
+@pytest.fixture
+def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
+    return studio.settings
+
+
+@pytest.fixture(autouse=True)
+def project(client: FlaskClient) -> None:
+    """Set up the recorded project: `tumor` stands for the tiger cat, `lesion` for every class."""
+    set_up(client)
+
+
+def test_the_right_class_for_the_wrong_reason_comes_first(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    boxes = {4: UPPER_LEFT, 5: LOWER_RIGHT, 6: (25, 0, 50, 50)}
+    for task, box in boxes.items():
+        annotate(client, CHOICE, rectangle(box), annotation=10 + task, task=task)
+        assert measure(settings) == 1
+    worst, middle, best = ranking(client)
+    assert [one["task"] for one in (worst, middle, best)] == [5, 6, 4]
+    assert worst["target"]["label"] == "tiger cat"
+    assert worst["is_predicted"] is True
+    assert worst["agreement"]["energy_inside"] == 0
+    assert worst["agreement"]["pointing_hit"] is False
+    assert worst["agreement"]["coverage"] == pytest.approx(0.25, abs=0.01)
+    assert best["agreement"]["energy_inside"] == pytest.approx(1, abs=0.01)
+    assert best["agreement"]["iou"] > 0.8
+    assert scores(studio) == {
+        task: pytest.approx(energy, abs=0.01) for task, energy in ((4, 1), (5, 0), (6, 0.5))
+    }
+    assert ranking(client, "?limit=1") == [worst]
+    of_worst = client.get(f"/v1/explanations/{worst['explanation']}/agreement")
+    assert of_worst.get_json() == worst
+
+
+def test_the_annotated_class_is_explained_whatever_the_model_predicts(
+    client: FlaskClient, settings: Settings
+) -> None:
+    annotate(client, CHOICE, rectangle(UPPER_LEFT))
+    measure(settings)
+    annotate(client, rectangle(UPPER_LEFT), task=5, annotation=3)  # `lesion` names no class
+    measure(settings)
+    jobs = {
+        one["task"]: Job.model_validate_json(present_job(settings, one["explanation"])).targets
+        for one in ranking(client)
+    }
+    assert jobs[4] != jobs[5]
+    assert "282" in str(jobs[4])
+
+
+def present_job(settings: Settings, job_id: str) -> str:
+    record = open_ledger(settings).read(job_id)
+    assert record is not None
+    return record.job
+
+
+def test_masks_polygons_and_rotated_boxes_are_compared(
+    client: FlaskClient, settings: Settings
+) -> None:
+    mask = np.zeros((300, 451), np.bool_)
+    mask[:150, :225] = True
+    brush = region("brushlabels", format="rle", rle=encode_brush(mask))
+    turned = rectangle((50, 0, 33, 75))
+    turned["value"]["rotation"] = 90  # about its corner: now the upper left half
+    for task, shape in enumerate((brush, turned), start=4):
+        annotate(client, CHOICE, shape, annotation=task, task=task)
+        measure(settings)
+    assert [one["agreement"]["energy_inside"] > 0.95 for one in ranking(client)] == [True, True]
+
+
+def test_a_changed_annotation_replaces_its_agreement_in_any_order(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    annotate(client, CHOICE, rectangle(LOWER_RIGHT), second=2, number=17)
+    measure(settings)
+    annotate(client, CHOICE, rectangle(UPPER_LEFT), second=1)  # arrives late
+    measure(settings)
+    (kept,) = ranking(client)
+    assert kept["agreement"]["energy_inside"] == 0
+    annotate(client, CHOICE, rectangle(UPPER_LEFT), second=3, number=17)
+    measure(settings)
+    (kept,) = ranking(client)
+    assert kept["agreement"]["energy_inside"] > 0.95
+    assert scores(studio) == {4: pytest.approx(1, abs=0.01)}
+
+
+def test_the_lowest_agreement_of_a_task_is_its_score(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    for annotation, box in ((7, LOWER_RIGHT), (8, UPPER_LEFT)):
+        annotate(client, CHOICE, rectangle(box), annotation=annotation)
+        measure(settings)
+    assert scores(studio) == {4: 0}
+    replay(client, 19, annotations=[{"id": 7}])
+    wait_for_empty_inbox(settings)
+    assert scores(studio) == {4: pytest.approx(1, abs=0.01)}
+    replay(client, 19, annotations=[{"id": 8}])
+    wait_for_empty_inbox(settings)
+    assert scores(studio) == {}
+    assert ranking(client) == []
+
+
+def test_without_shapes_or_when_skipped_there_is_no_agreement(
+    client: FlaskClient, settings: Settings, studio: FakeLabelStudio
+) -> None:
+    annotate(client, CHOICE, rectangle(LOWER_RIGHT))
+    measure(settings)
+    annotate(client, CHOICE, second=1, number=17)
+    wait_for_empty_inbox(settings)
+    assert (ranking(client), scores(studio)) == ([], {})
+    annotate(client, CHOICE, rectangle(LOWER_RIGHT), second=2, was_cancelled=True)
+    wait_for_empty_inbox(settings)
+    assert ranking(client) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        (rectangle(LOWER_RIGHT) | {"original_width": 450}, "does not have the size"),
+        (rectangle((200, 200, 10, 10)), "marks no pixel"),
+        (rectangle((0, 0, 10, 10)) | {"image_rotation": 90}, "image_rotation must be 0"),
+        (region("brushlabels", format="rle", rle=[1, 2]), "truncated"),
+    ],
+    ids=["another size", "outside", "turned", "a broken mask"],
+)
+def test_an_annotation_that_cannot_be_compared_is_explained_in_a_sentence(
+    client: FlaskClient,
+    settings: Settings,
+    valkey: Any,
+    shape: dict[str, Any],
+    reason: str,
+) -> None:
+    annotate(client, CHOICE, shape)
+    measure(settings)
+    assert ranking(client) == []
+    with valkey.client() as redis:
+        (key,) = redis.keys("seewhy:job:*")
+    detail = assert_problem(
+        client.get(f"/v1/explanations/{key.rpartition(':')[2]}/agreement"), 409, "result_not_ready"
+    )
+    assert reason in detail
+
+
+def test_explanations_without_an_annotation_have_no_agreement(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    job_id = submit_image(client, cat).get_json()["id"]
+    refused = client.get(f"/v1/explanations/{job_id}/agreement")
+    assert "Label Studio's webhook" in assert_problem(refused, 422, "invalid_request")
+    finish(settings)
+    annotate(client, CHOICE, rectangle(LOWER_RIGHT))
+    wait_for_empty_inbox(settings)
