@@ -9,10 +9,10 @@ from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.schemas.job import JobState
-from seewhy.settings import Settings, load
+from seewhy.settings import load
 from seewhy.storage.keys import EPOCH_KEY
 from seewhy.storage.obstore_adapter import open_store
-from servers.process_cluster import ProcessCluster, start_cluster
+from servers.process_cluster import ProcessCluster, has_epoch, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
@@ -39,10 +39,6 @@ def cluster(server: RedisServer, tmp_path: Path) -> Iterator[ProcessCluster]:
         running.start_api()
         wait_until(lambda: has_epoch(settings), what="the epoch is set")
         yield running
-
-
-def has_epoch(settings: Settings) -> bool:
-    return open_ledger(settings).epoch_marker().epoch is not None
 
 
 def await_success(ledger: RedisLedger, job_id: str) -> None:

@@ -14,6 +14,7 @@ import psutil
 from seewhy.embedded.environment import as_environment
 from seewhy.embedded.parent_guard import guarded
 from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import Settings, load
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
@@ -142,6 +143,11 @@ def start_cluster(settings: Settings, directory: Path) -> Iterator[ProcessCluste
         cluster.stop()
 
 
+def has_epoch(settings: Settings) -> bool:
+    """Whether the ledger has an epoch: an API has started, or has restored, all of it."""
+    return open_ledger(settings).epoch_marker().epoch is not None
+
+
 @contextmanager
 def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterator[ProcessCluster]:
     """Provide an API over an empty Valkey and an empty local store; `changes` are settings."""
@@ -162,6 +168,8 @@ def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterato
     try:
         with start_cluster(settings, directory) as cluster:
             cluster.start_api()
+            # A process that is killed before that leads the recovery for another minute.
+            wait_until(lambda: has_epoch(settings), what="the epoch is set")
             yield cluster
     finally:
         _served_urls.remove(valkey.url)
