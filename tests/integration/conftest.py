@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from documented_client import DocumentedClient
 from http_api import MODEL
-from label_studio_requests import UPLOAD
+from label_studio_requests import UPLOAD, set_up
 from seewhy.settings import Settings, load
 from seewhy_api.app import Api, create_api
 from seewhy_api.streaming import event_feed
@@ -60,6 +60,12 @@ def studio(cat: bytes) -> Iterator[FakeLabelStudio]:
     with label_studio() as fake:
         fake.uploads[UPLOAD] = cat
         yield fake
+
+
+@pytest.fixture
+def label_studio_project(client: FlaskClient) -> None:
+    """Set up the recorded project: `tumor` stands for the tiger cat, `lesion` for every class."""
+    set_up(client)
 
 
 @pytest.fixture

@@ -19,23 +19,19 @@ from label_studio_annotations import (
     scores,
     wait_for_empty_inbox,
 )
-from label_studio_requests import finish, replay, set_up
+from label_studio_requests import finish, replay
 from seewhy.annotations.label_studio.brush_rle import encode_brush
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.schemas.job import Job
 from seewhy.settings import Settings
 from servers.label_studio import FakeLabelStudio
 
+pytestmark = pytest.mark.usefixtures("label_studio_project")
+
 
 @pytest.fixture
 def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
     return studio.settings
-
-
-@pytest.fixture(autouse=True)
-def project(client: FlaskClient) -> None:
-    """Set up the recorded project: `tumor` stands for the tiger cat, `lesion` for every class."""
-    set_up(client)
 
 
 def test_the_right_class_for_the_wrong_reason_comes_first(

@@ -20,7 +20,7 @@ from label_studio_annotations import (
     scores,
     wait_for_empty_inbox,
 )
-from label_studio_requests import UPLOAD, finish, replay, set_up
+from label_studio_requests import UPLOAD, finish, replay
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import Settings
@@ -31,16 +31,12 @@ from seewhy_api.webhooks.app import create_dispatcher
 from servers.label_studio import LEGACY_TOKEN, FakeLabelStudio
 from servers.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("label_studio_project")
+
 
 @pytest.fixture
 def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
     return studio.settings
-
-
-@pytest.fixture(autouse=True)
-def project(client: FlaskClient) -> None:
-    """Set up the recorded project: `tumor` stands for the tiger cat, `lesion` for every class."""
-    set_up(client)
 
 
 def test_an_annotation_that_is_deleted_before_its_job_ends_leaves_no_agreement(

@@ -1,6 +1,5 @@
 """What the agreement of an explanation is measured with, stored until the job has ended."""
 
-import hashlib
 from typing import Any
 
 from pydantic import JsonValue
@@ -8,27 +7,13 @@ from pydantic import JsonValue
 from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.job import Job
 from seewhy_api.label_studio.annotation_events import AnnotationState
-from seewhy_api.label_studio.options import BackendOptions
-from seewhy_api.label_studio.push import METADATA
+from seewhy_api.label_studio.push import METADATA, PushInputs
 
 
-class AgreementInputs(StoredModel):
+class AgreementInputs(PushInputs):
     """An annotation, and how the labels of its project are read."""
 
     annotation: AnnotationState
-    label_config: str
-    options: BackendOptions
-    model: str
-
-    @property
-    def body(self) -> bytes:
-        """Itself as JSON."""
-        return self.model_dump_json().encode()
-
-    @property
-    def name(self) -> str:
-        """A digest of it, by which the job names it."""
-        return hashlib.sha256(self.body).hexdigest()
 
 
 class AgreementTarget(StoredModel):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import ObjectNotFound
@@ -42,13 +42,12 @@ DRAWING_TIMEOUT_S = 5.0
 """How long a push waits for its turn to mark the regions of an image."""
 
 
-class PushSettings(StoredModel):
-    """What the predictions of a request are made with."""
+class PushInputs(StoredModel):
+    """What a push is made with, stored until its job has ended."""
 
     label_config: str
     options: BackendOptions
     model: str
-    version: str
 
     @property
     def body(self) -> bytes:
@@ -57,8 +56,14 @@ class PushSettings(StoredModel):
 
     @property
     def name(self) -> str:
-        """A digest of it, by which jobs name it."""
+        """A digest of it, by which jobs refer to it."""
         return hashlib.sha256(self.body).hexdigest()
+
+
+class PushSettings(PushInputs):
+    """What the predictions of a request are made with."""
+
+    version: str
 
 
 class PushTarget(StoredModel):
@@ -86,20 +91,6 @@ def push_key(task: int, settings: str, image: str, *, priority: Priority) -> str
     return f"{METADATA} {digest}"
 
 
-class StoredInputs(Protocol):
-    """What a push is made with: a document, which jobs name by its digest."""
-
-    @property
-    def name(self) -> str:
-        """The digest."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The document."""
-        ...
-
-
 class Pushes:
     """What a request needs to have predictions pushed."""
 
@@ -115,10 +106,10 @@ class Pushes:
         """Return the URL of a push in the outbox. Pushes to one Label Studio share an origin."""
         return f"{self._origin}/tasks/{task}"
 
-    def store(self, settings: StoredInputs, *, tenant: str) -> None:
+    def store(self, inputs: PushInputs, *, tenant: str) -> None:
         """Store what pushes are made with, or renew its retention. Raises `StoreUnavailable`."""
-        key = push_settings_key(settings.name, tenant=tenant)
-        self._store.put(key, settings.body, content_type="application/json")
+        key = push_settings_key(inputs.name, tenant=tenant)
+        self._store.put(key, inputs.body, content_type="application/json")
 
 
 class PredictionPusher:
