@@ -19,7 +19,7 @@ from label_studio_annotations import (
     scores,
     wait_for_empty_inbox,
 )
-from label_studio_requests import finish, replay
+from label_studio_requests import replay
 from seewhy.annotations.label_studio.brush_rle import encode_brush
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.schemas.job import Job
@@ -134,7 +134,7 @@ def test_without_shapes_or_when_skipped_there_is_no_agreement(
     wait_for_empty_inbox(settings)
     assert (ranking(client), scores(studio)) == ([], {})
     annotate(client, CHOICE, rectangle(LOWER_RIGHT), second=2, was_cancelled=True)
-    wait_for_empty_inbox(settings)
+    assert measure(settings) == 0
     assert ranking(client) == []
 
 
@@ -151,15 +151,21 @@ def test_without_shapes_or_when_skipped_there_is_no_agreement(
 def test_an_annotation_that_cannot_be_compared_is_explained_in_a_sentence(
     client: FlaskClient,
     settings: Settings,
+    studio: FakeLabelStudio,
     valkey: Any,
     shape: dict[str, Any],
     reason: str,
 ) -> None:
-    annotate(client, CHOICE, shape)
+    annotate(client, CHOICE, rectangle(UPPER_LEFT))
     measure(settings)
-    assert ranking(client) == []
+    assert len(scores(studio)) == 1
     with valkey.client() as redis:
-        (key,) = redis.keys("seewhy:job:*")
+        earlier = redis.keys("seewhy:job:*")
+    annotate(client, CHOICE, shape, second=1, number=17)
+    measure(settings)
+    assert (ranking(client), scores(studio)) == ([], {})
+    with valkey.client() as redis:
+        (key,) = set(redis.keys("seewhy:job:*")).difference(earlier)
     detail = assert_problem(
         client.get(f"/v1/explanations/{key.rpartition(':')[2]}/agreement"), 409, "result_not_ready"
     )
@@ -167,11 +173,8 @@ def test_an_annotation_that_cannot_be_compared_is_explained_in_a_sentence(
 
 
 def test_explanations_without_an_annotation_have_no_agreement(
-    client: FlaskClient, settings: Settings, cat: bytes
+    client: FlaskClient, cat: bytes
 ) -> None:
     job_id = submit_image(client, cat).get_json()["id"]
     refused = client.get(f"/v1/explanations/{job_id}/agreement")
     assert "Label Studio's webhook" in assert_problem(refused, 422, "invalid_request")
-    finish(settings)
-    annotate(client, CHOICE, rectangle(LOWER_RIGHT))
-    wait_for_empty_inbox(settings)

@@ -20,13 +20,15 @@ from label_studio_annotations import (
     scores,
     wait_for_empty_inbox,
 )
-from label_studio_requests import UPLOAD, finish, replay
-from seewhy.errors import LedgerUnavailable
+from label_studio_requests import finish, replay
+from seewhy.errors import IdempotencyKeyBusy, LedgerUnavailable
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import Api, create_api
 from seewhy_api.label_studio import event_inbox
+from seewhy_api.label_studio.client import LabelStudioError
+from seewhy_api.label_studio.task_scores import TaskScores
 from seewhy_api.webhooks.app import create_dispatcher
 from servers.label_studio import LEGACY_TOKEN, FakeLabelStudio
 from servers.waiting import wait_until
@@ -75,15 +77,17 @@ def test_the_answer_does_not_wait_for_the_image_and_the_event_survives_the_proce
     client: FlaskClient,
     api: Api,
     settings: Settings,
-    studio: FakeLabelStudio,
     monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
-    studio.held[UPLOAD] = threading.Event()
+    assert api.annotations is not None
+    released = threading.Event()
+    request.addfinalizer(released.set)
+    monkeypatch.setattr(api.annotations, "_handle", lambda _: released.wait(60))
     with ThreadPoolExecutor(1) as pool:
         pool.submit(annotate, client, CHOICE, rectangle(LOWER_RIGHT)).result(timeout=30)
     assert len(list(open_store(settings).list_keys("label-studio-events/"))) == 1
-    # Another process finds the event, as if this one had ended.
-    studio.held.pop(UPLOAD).set()
+    # Another process finds the event, as if this one had ended: it does not handle it.
     monkeypatch.setattr(event_inbox, "RETRY_INTERVAL_S", 0)
     other = create_api(settings).annotations
     assert other is not None
@@ -93,8 +97,13 @@ def test_the_answer_does_not_wait_for_the_image_and_the_event_survives_the_proce
     assert [one["task"] for one in ranking(client)] == [4]
 
 
+@pytest.mark.parametrize("error", [LedgerUnavailable, IdempotencyKeyBusy])
 def test_an_event_is_kept_while_its_job_cannot_be_submitted(
-    api: Api, client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    api: Api,
+    client: FlaskClient,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
 ) -> None:
     inbox = api.annotations
     assert inbox is not None
@@ -103,7 +112,7 @@ def test_an_event_is_kept_while_its_job_cannot_be_submitted(
 
     def fail(_: Any) -> None:
         failed.set()
-        raise LedgerUnavailable("It was a test.")
+        raise error("It was a test.")
 
     inbox._handle = fail
     annotate(client, CHOICE, rectangle(LOWER_RIGHT))
@@ -113,6 +122,41 @@ def test_an_event_is_kept_while_its_job_cannot_be_submitted(
     monkeypatch.setattr(event_inbox, "RETRY_INTERVAL_S", 0)
     inbox.retry_events()
     wait_for_empty_inbox(settings)
+    assert measure(settings) == 1
+    assert len(ranking(client)) == 1
+
+
+def test_a_deletion_is_repeated_until_label_studio_has_it(
+    api: Api,
+    client: FlaskClient,
+    settings: Settings,
+    studio: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    annotate(client, CHOICE, rectangle(LOWER_RIGHT), annotation=8)
+    measure(settings)
+    assert len(scores(studio)) == 1
+    inbox = api.annotations
+    assert inbox is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(TaskScores, "write", lambda *_, **__: fail_to_write())
+        replay(client, 19, annotations=[{"id": 8}])
+        wait_until(lambda: not inbox._waiting, what="the process gave up for now")
+    assert len(scores(studio)) == 1
+    monkeypatch.setattr(event_inbox, "RETRY_INTERVAL_S", 0)
+    inbox.retry_events()
+    wait_for_empty_inbox(settings)
+    assert (ranking(client), scores(studio)) == ([], {})
+
+
+def fail_to_write() -> None:
+    raise LabelStudioError("It was a test.")
+
+
+def test_results_without_the_name_of_a_tag_are_ignored(
+    client: FlaskClient, settings: Settings
+) -> None:
+    annotate(client, CHOICE, {"from_name": [], "type": {}}, rectangle(LOWER_RIGHT))
     assert measure(settings) == 1
     assert len(ranking(client)) == 1
 

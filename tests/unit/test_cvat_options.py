@@ -70,3 +70,9 @@ def test_a_frame_that_is_large_as_png_is_sent_as_jpeg() -> None:
     with Image.open(io.BytesIO(sent)) as image:
         assert (image.format, image.size) == ("JPEG", (2000, 1500))
         assert np.abs(np.asarray(image, np.float64) - pixels).mean() < 4
+
+
+def test_a_frame_of_16_bits_keeps_its_values() -> None:
+    pixels = np.array([[0, 255, 256, 4_000, 65_535]], np.uint16)
+    with Image.open(io.BytesIO(encode_frame(Image.fromarray(pixels)))) as sent:
+        np.testing.assert_array_equal(np.asarray(sent), pixels)

@@ -12,9 +12,10 @@ from seewhy.ledger.types import JobRecord
 from seewhy.schemas.agreement import Agreement, MeasuredAgreement
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import Result
+from seewhy.storage.agreement_keys import AgreementKey
 from seewhy.storage.keys import push_settings_key
 from seewhy.storage.port import ObjectStore
-from seewhy_api.label_studio.agreement_inputs import AgreementInputs, target_of
+from seewhy_api.label_studio.agreement_inputs import AgreementInputs, AgreementTarget, target_of
 from seewhy_api.label_studio.agreements import AgreementStore
 from seewhy_api.label_studio.annotated_shapes import AnnotatedShapes
 from seewhy_api.label_studio.project_view import view_project
@@ -25,6 +26,9 @@ from seewhy_api.outgoing.deadline import Deadline
 
 _MASK_SHARE = 0.5
 """Of the pixels of an image, reserved for the masks that are compared: 6 bytes per pixel."""
+
+STORED = "The agreement is stored."
+PUSHED = "Label Studio has the agreement."
 
 _log = logging.getLogger(__name__)
 
@@ -53,24 +57,26 @@ class AgreementMeasurer:
     def push(self, record: JobRecord) -> Pushed:
         """Measure the agreement of a job, store it and push it.
 
-        All of it may be repeated. Raises `LabelStudioError`, `Unavailable` or `Overloaded` when a
-        later attempt may succeed, and `InvalidRequest`, `LookupError` or `ValueError` when none
-        can.
+        If there is none, that of an earlier state of the annotation ends. May be repeated. Raises
+        `LabelStudioError`, `Unavailable` or `Overloaded` when a later attempt may succeed, and
+        `InvalidRequest`, `LookupError` or `ValueError` when none can.
         """
         deadline = Deadline(PUSH_TIMEOUT_S)
-        if record.result is None:
-            return Pushed(f"The explanation is {record.state}; there is no agreement.")
         tenant = record.context.tenant
         target = target_of(Job.model_validate_json(record.job))
-        result = Result.model_validate_json(record.result)
         try:
             body = self._store.get(push_settings_key(target.settings, tenant=tenant))
             inputs = AgreementInputs.model_validate_json(body)
+            if record.result is None:
+                self._end_earlier(record, target, inputs, deadline)
+                return Pushed(f"The explanation is {record.state}; there is no agreement.")
+            result = Result.model_validate_json(record.result)
             agreement = self._measure(result, inputs)
         except ObjectNotFound:
             return Pushed("The result is past its retention.")
         except InvalidAnnotation as error:
             _log.info("Annotation %d has no agreement: %s", target.annotation, error)
+            self._end_earlier(record, target, inputs, deadline)
             return Pushed(f"The annotation has no agreement: {error}.", is_refused=True)
         measured = MeasuredAgreement(
             explanation=record.job_id,
@@ -91,13 +97,35 @@ class AgreementMeasurer:
             self._agreements.put(measured, updated_ms=updated_ms, tenant=tenant)
             return self._write_score(measured, tenant, deadline)
 
+    def _end_earlier(
+        self,
+        record: JobRecord,
+        target: AgreementTarget,
+        inputs: AgreementInputs,
+        deadline: Deadline,
+    ) -> None:
+        """End the agreement of an earlier state of the annotation, here and in Label Studio."""
+        tenant, project, task = record.context.tenant, target.project, target.task
+        key = AgreementKey(
+            task=task,
+            annotation=target.annotation,
+            updated_ms=inputs.annotation.updated_ms,
+            energy="empty",
+            job_id=record.job_id,
+        )
+        with self._turns.take(task, deadline):
+            self._agreements.put_empty(key, project=project, tenant=tenant)
+            if self._scores:
+                energy = self._agreements.energy_of(task, project=project, tenant=tenant)
+                self._scores.write(task, energy, deadline=deadline, may_create=False)
+
     def _write_score(self, measured: MeasuredAgreement, tenant: str, deadline: Deadline) -> Pushed:
         if self._scores is None:
-            return Pushed("The agreement is stored.")
+            return Pushed(STORED)
         project, task = measured.project, measured.task
         energy = self._agreements.energy_of(task, project=project, tenant=tenant)
         if self._scores.write(task, energy, deadline=deadline):
-            return Pushed("Label Studio has the agreement.")
+            return Pushed(PUSHED)
         return Pushed("Label Studio refuses the agreement: it has deleted the task.", True)
 
     def _measure(self, result: Result, inputs: AgreementInputs) -> Agreement:

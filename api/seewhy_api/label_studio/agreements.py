@@ -1,7 +1,7 @@
 """The stored agreements of explanations with annotations, ranked by project."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
 from seewhy.errors import ObjectNotFound
@@ -52,26 +52,37 @@ class AgreementStore:
         if self._is_deleted(key.annotation, folder):
             self._store.delete(folder + key.name)
 
-    def delete(self, annotations: set[int], *, project: int, tenant: str) -> set[int]:
-        """Delete agreements with annotations, also those that are written later.
+    def mark_deleted(
+        self, annotations: set[int], *, project: int, tenant: str
+    ) -> list[AgreementKey]:
+        """Let no agreement with these annotations be written any more; return those that exist.
 
-        Returns the tasks of those that there were. Raises `StoreUnavailable`.
+        Raises `StoreUnavailable`.
         """
         folder = project_folder(str(project), tenant=tenant)
         for annotation in annotations:
             self._store.put(
                 folder + deletion_name(annotation), b"{}", content_type="application/json"
             )
-        found = [key for key in self._keys(folder) if key.annotation in annotations]
-        for key in found:
-            self._store.delete(folder + key.name)
-        return {key.task for key in found}
+        return [key for key in self._keys(folder) if key.annotation in annotations]
 
-    def energy_of(self, task: int, *, project: int, tenant: str) -> float | None:
-        """Return the lowest energy inside an annotation of a task; None without one."""
+    def delete(self, keys: Iterable[AgreementKey], *, project: int, tenant: str) -> None:
+        """Delete agreements. Raises `StoreUnavailable`."""
+        folder = project_folder(str(project), tenant=tenant)
+        for key in keys:
+            self._store.delete(folder + key.name)
+
+    def energy_of(
+        self, task: int, *, project: int, tenant: str, without: Collection[int] = ()
+    ) -> float | None:
+        """Return the lowest energy inside an annotation of a task; None without one.
+
+        Annotations in `without` do not count.
+        """
         folder = project_folder(str(project), tenant=tenant)
         keys = _newest(self._of_task(task, folder))
-        return min((one.energy for one in keys if isinstance(one.energy, float)), default=None)
+        energies = (one.energy for one in keys if one.annotation not in without)
+        return min((each for each in energies if isinstance(each, float)), default=None)
 
     def find(
         self, job_id: str, *, project: int, task: int, tenant: str

@@ -25,7 +25,7 @@ class AnnotatedShapes:
         """Ignore results of other tags, and those that mark no pixels and name no class."""
         tags = {(each.tag.from_name, each.tag.type.value) for each in view.config.controls}
         self._mapping: ClassMapping = view.mapping
-        self._results = [one for one in results if (one.get("from_name"), one.get("type")) in tags]
+        self._results = [one for one in results if _tag_of(one) in tags]
         self._shapes = [one for one in self._results if one["type"] in _SHAPES]
 
     def __bool__(self) -> bool:
@@ -61,6 +61,12 @@ class AnnotatedShapes:
     def _stands_for(self, result: _Result, class_index: int) -> bool:
         name = result["from_name"]
         return any(self._mapping.stands_for(name, text, class_index) for text in _labels(result))
+
+
+def _tag_of(result: _Result) -> tuple[str, str] | None:
+    """Return the name and the type of a result's tag; None without both."""
+    name, kind = result.get("from_name"), result.get("type")
+    return (name, kind) if isinstance(name, str) and isinstance(kind, str) else None
 
 
 def _decode(shapes: Sequence[_Result], size: ImageSize) -> Iterator[Annotation]:

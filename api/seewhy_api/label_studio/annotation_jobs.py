@@ -1,6 +1,7 @@
 """Explain what was annotated: a job for each annotation, whose end is followed by its agreement."""
 
 import logging
+from collections.abc import Collection
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.jobs.submit_service import SubmitService
@@ -73,14 +74,20 @@ class AnnotationJobs:
     def _delete(self, event: AnnotationsDeleted, *, tenant: str) -> None:
         annotations = {each.id for each in event.annotations}
         project = event.project.id
-        tasks = self._agreements.delete(annotations, project=project, tenant=tenant)
-        for task in sorted(tasks):
-            self._write_score(task, project=project, tenant=tenant)
+        found = self._agreements.mark_deleted(annotations, project=project, tenant=tenant)
+        for task in sorted({key.task for key in found}):
+            self._write_score(task, project=project, tenant=tenant, without=annotations)
+        # Last: an event that is handled again must find the tasks again.
+        self._agreements.delete(found, project=project, tenant=tenant)
 
-    def _write_score(self, task: int, *, project: int, tenant: str) -> None:
+    def _write_score(
+        self, task: int, *, project: int, tenant: str, without: Collection[int] = ()
+    ) -> None:
         """Lower, raise or remove the score of a task. The dispatcher alone creates one."""
         if self._scores:
-            energy = self._agreements.energy_of(task, project=project, tenant=tenant)
+            energy = self._agreements.energy_of(
+                task, project=project, tenant=tenant, without=without
+            )
             deadline = Deadline(SCORE_TIMEOUT_S)
             self._scores.write(task, energy, deadline=deadline, may_create=False)
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from seewhy.errors import (
+    IdempotencyKeyBusy,
     ImageUnreachable,
     ObjectNotFound,
     Overloaded,
@@ -48,7 +49,7 @@ class EventInbox:
         """Keep events in `store` until `handle` has returned or refused them.
 
         `handle` raises `Unavailable`, `Overloaded`, `LabelStudioError` or `ImageUnreachable` when
-        it may succeed later.
+        it may succeed later, and `IdempotencyKeyBusy` while another process handles the event.
         """
         self._store = store
         self._handle = handle
@@ -117,7 +118,7 @@ class EventInbox:
             self._handle(StoredEvent.model_validate_json(self._store.get(key)))
         except ObjectNotFound:  # another process has handled it
             return
-        except (Unavailable, Overloaded) as error:
+        except (Unavailable, Overloaded, IdempotencyKeyBusy) as error:
             _log.info("Cannot handle an annotation yet: %s", error)
             return
         except (LabelStudioError, ImageUnreachable) as error:

@@ -8,6 +8,7 @@ from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import Job
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.label_studio.agreement_inputs import AgreementTarget, target_of
+from seewhy_api.label_studio.agreement_measurer import PUSHED, STORED
 from seewhy_api.label_studio.backend import LabelStudioBackend
 from seewhy_api.openapi.declarations import describe
 from seewhy_api.routes import agreement_operations as operations
@@ -67,4 +68,6 @@ def _reason(record: JobRecord) -> str:
     if not record.state.terminal:
         return "The explanation has not ended."
     detail = record.webhook.detail if record.webhook else None
+    if detail in {STORED, PUSHED}:
+        return "The annotation was changed or deleted since."
     return detail or "The agreement is not measured yet."

@@ -11,6 +11,7 @@ from seewhy.schemas.regions import Point
 
 MAX_CROSSINGS = 5_000_000
 """Of the edges of polygons with rows of pixels: what drawing them costs."""
+MAX_COORDINATE_PX = 1e9
 
 
 def annotated_pixels(annotations: Iterable[Annotation], size: ImageSize) -> MaskArray | None:
@@ -18,8 +19,9 @@ def annotated_pixels(annotations: Iterable[Annotation], size: ImageSize) -> Mask
 
     A pixel is marked when its center lies in a box or in a polygon, which may leave the image; the
     inside of a polygon follows the even-odd rule, so holes are holes. Points mark no pixels.
-    Raises `InvalidAnnotation` for a mask of another size, and for polygons of more than
-    `MAX_POINTS` points or `MAX_CROSSINGS` crossings of edges and rows.
+    Raises `InvalidAnnotation` for a mask of another size, for coordinates beyond
+    `MAX_COORDINATE_PX`, and for polygons of more than `MAX_POINTS` points or `MAX_CROSSINGS`
+    crossings of edges and rows.
     """
     marked: MaskArray | None = None
     points = crossings = 0
@@ -39,15 +41,21 @@ def annotated_pixels(annotations: Iterable[Annotation], size: ImageSize) -> Mask
 
 
 def _rings(annotation: Annotation) -> tuple[Ring, ...]:
-    """Return the outlines of a shape: of the mask none, since its pixels say more."""
+    """Return the outlines of a shape: of the mask none, since its pixels say more.
+
+    Raises `InvalidAnnotation` for coordinates whose differences could not be computed.
+    """
     if annotation.mask is not None:
         return ()
-    box = annotation.box
-    if annotation.rings or box is None:
-        return annotation.rings
-    left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
-    corners = ((left, top), (right, top), (right, bottom), (left, bottom))
-    return (tuple(Point(x=x, y=y) for x, y in corners),)
+    box, rings = annotation.box, annotation.rings
+    if not rings and box is not None:
+        left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
+        corners = ((left, top), (right, top), (right, bottom), (left, bottom))
+        rings = (tuple(Point(x=x, y=y) for x, y in corners),)
+    points = (point for ring in rings for point in ring)
+    if any(max(abs(point.x), abs(point.y)) > MAX_COORDINATE_PX for point in points):
+        raise InvalidAnnotation(f"a coordinate is beyond {MAX_COORDINATE_PX:g} pixels")
+    return rings
 
 
 def _count_crossings(ring: Ring, size: ImageSize) -> int:

@@ -19,7 +19,7 @@ from seewhy.cvat.detector import Detector, connect
 from seewhy.cvat.options import FunctionOptions
 
 MAX_PNG_BYTES = 8_000_000
-_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA"}
+_PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I", "I;16"}
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +83,8 @@ def create(**parameters: Any) -> DetectionFunction:
 def encode_frame(image: Image.Image) -> bytes:
     """Encode the pixels of a frame as they are, without EXIF, which could turn them.
 
-    A frame of more than `MAX_PNG_BYTES` as PNG becomes a JPEG: services limit the size of files.
+    A gray or RGB frame of more than `MAX_PNG_BYTES` as PNG becomes a JPEG: services limit the size
+    of files.
     """
     options: dict[str, Any] = {}
     if image.mode not in _PNG_MODES:

@@ -83,8 +83,11 @@ class NuclioFunction:
         except (ClientError, InvalidAnnotation, InvalidRequest) as error:
             _log.warning("a frame was not explained: %s", error)
             return _failure(_status_of(error), str(error))
-        detections = [encode_detection(one, self._shapes[one.label]) for one in annotations]
-        return Answer(HTTPStatus.OK, json.dumps(detections))
+        # One at a time: a mask is a list of all pixels of its box.
+        detections = (
+            json.dumps(encode_detection(one, self._shapes[one.label])) for one in annotations
+        )
+        return Answer(HTTPStatus.OK, f"[{', '.join(detections)}]")
 
     @cached_property
     def _detector(self) -> Detector:

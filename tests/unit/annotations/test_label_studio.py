@@ -244,3 +244,11 @@ def test_a_box_is_made_of_the_mask_or_the_polygon() -> None:
     ]:
         result = encode_result(annotation, tag(ResultType.RECTANGLE), size=size, result_id="r")
         assert numbers_of(decode_result(result)[0]) == pytest.approx(corners)
+
+
+def test_the_labels_of_a_result_share_one_mask() -> None:
+    result = recorded("brushlabels")
+    result["value"]["brushlabels"] = ["a", "b"]
+    first, second = decode_result(result)
+    assert (first.label, second.label) == ("a", "b")
+    assert first.mask is second.mask

@@ -100,3 +100,9 @@ def test_expensive_polygons_and_masks_of_other_sizes_are_refused(
     monkeypatch.setattr(pixels, "MAX_CROSSINGS", 11)
     with pytest.raises(InvalidAnnotation, match="too many points"):
         annotated_pixels([box(0, 0, 8, 6)], SIZE)
+
+
+def test_coordinates_whose_sum_overflows_are_refused() -> None:
+    box = Rectangle(x=1.5e308, y=0, width=1.5e308, height=5)
+    with pytest.raises(InvalidAnnotation, match="a coordinate is beyond 1e\\+09 pixels"):
+        annotated_pixels([Annotation(label="a", box=box)], ImageSize(8, 8))

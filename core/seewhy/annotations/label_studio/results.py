@@ -12,6 +12,7 @@ from typing import Any
 
 from seewhy.annotations.annotation import Annotation, ImageSize
 from seewhy.annotations.label_studio import values
+from seewhy.annotations.label_studio.values import ShapeFields
 from seewhy.errors import InvalidAnnotation
 from seewhy.quoting import quote
 
@@ -88,7 +89,8 @@ def decode_result(result: object) -> tuple[Annotation, ...]:
     if kind is ResultType.CHOICES:
         return tuple(Annotation(label=label, score=score) for label in labels)
     size = _size(fields)
-    return tuple(_decode_value(value, kind, size, label=label, score=score) for label in labels)
+    shape = _decode_value(value, kind, size) if labels else {}  # once: a mask is large
+    return tuple(Annotation(label=label, score=score, **shape) for label in labels)
 
 
 def _result_type(fields: Mapping[str, Any]) -> ResultType:
@@ -113,19 +115,16 @@ def _encode_value(annotation: Annotation, kind: ResultType, size: ImageSize) -> 
             return values.encode_mask(annotation, size, bitmask=kind is ResultType.BITMASK)
 
 
-def _decode_value(
-    value: Mapping[str, Any], kind: ResultType, size: ImageSize, *, label: str, score: float | None
-) -> Annotation:
+def _decode_value(value: Mapping[str, Any], kind: ResultType, size: ImageSize) -> ShapeFields:
     match kind:
         case ResultType.RECTANGLE:
-            shape = values.decode_rectangle(value, size)
+            return values.decode_rectangle(value, size)
         case ResultType.POLYGON:
-            shape = values.decode_polygon(value, size)
+            return values.decode_polygon(value, size)
         case ResultType.KEY_POINT:
-            shape = values.decode_key_point(value, size)
+            return values.decode_key_point(value, size)
         case _:
-            shape = values.decode_mask(value, size, bitmask=kind is ResultType.BITMASK)
-    return Annotation(label=label, score=score, **shape)
+            return values.decode_mask(value, size, bitmask=kind is ResultType.BITMASK)
 
 
 def _size(fields: Mapping[str, Any]) -> ImageSize:

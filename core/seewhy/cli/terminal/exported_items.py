@@ -54,7 +54,7 @@ def fetch_item(
         size=size,
         classes=tuple(classes),
         regions=tuple(regions),
-        heatmap=_gray_heatmap(client, explanation) if heatmaps else None,
+        heatmap=_gray_heatmap(client, explanation, targets[0]) if heatmaps and targets else None,
     )
 
 
@@ -65,9 +65,9 @@ def _stem(item: "ItemResult") -> str:
     return f"{item.index:05d}-{words}" if words else f"{item.index:05d}"
 
 
-def _gray_heatmap(client: "Client", explanation: "Explanation") -> bytes:
-    """Return the heatmap of the first target as gray values, 0 where the map has no cells."""
-    colored = client.heatmap(explanation, colormap="gray", format="png")
+def _gray_heatmap(client: "Client", explanation: "Explanation", target: int) -> bytes:
+    """Return the heatmap of a target as gray values, 0 where the map has no cells."""
+    colored = client.heatmap(explanation, target=target, colormap="gray", format="png")
     with Image.open(io.BytesIO(colored), formats=("PNG",)) as opened:
         pixels = np.asarray(opened.convert("RGBA"))
     gray = np.where(pixels[..., 3] > 0, pixels[..., 0], 0).astype(np.uint8)
