@@ -111,7 +111,9 @@ class Settings(Limits):
         "header counts only from there.",
     )
     key: SecretStr | None = Field(
-        None, description="The API key with which seewhy explain, trust and export call a service."
+        None,
+        description="The API key with which seewhy explain, trust, export and agreement call a "
+        "service.",
     )
     cache_ttl_s: int = Field(
         86_400,
