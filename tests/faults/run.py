@@ -64,6 +64,8 @@ def run(
     ) as env:
         for _ in range(scenario.workers):
             env.workers.start(batch_ms=scenario.batch_ms)
+        for skew_s in scenario.clock_skews_s:
+            env.workers.start(batch_ms=scenario.batch_ms, skew_s=skew_s)
         sampler = Sampler(env.redis)
         sampler.start()
         try:

@@ -25,6 +25,8 @@ class Scenario:
     """The time over which the submitter spreads its jobs."""
     workers: int = 1
     """Workers that are ready before the load starts."""
+    clock_skews_s: Sequence[float] = ()
+    """One more such worker for each number, whose clock is fast by so many seconds."""
     batch_ms: float = 50
     on_s3: bool = False
     appendfsync: str = "everysec"

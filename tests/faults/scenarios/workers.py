@@ -13,6 +13,8 @@ from servers.poison import Poison
 from servers.process_cluster import Process
 from servers.waiting import wait_until
 
+CLOCK_SKEWS_S = (600, -600)
+
 
 @scenario("F1", "the worker is killed during a batch, five times in a row", batch_ms=100)
 def kill_worker_repeatedly(env: Environment) -> None:
@@ -123,13 +125,12 @@ def resume_stale_worker(env: Environment) -> None:
     "F23",
     "one worker's clock is ten minutes fast, another's ten minutes slow",
     workers=0,
+    clock_skews_s=CLOCK_SKEWS_S,
+    batch_ms=1500,
     settings={"lease_s": 1.0, "max_batch": 16},
 )
 def skew_clocks(env: Environment) -> None:
     """Check that leases depend on Redis's clock only."""
-    skews_s = (600, -600)
-    for skew_s in skews_s:
-        env.workers.start(skew_s=skew_s, batch_ms=1500)
     seen: set[int] = set()
 
     def both_seen() -> bool:
@@ -137,7 +138,7 @@ def skew_clocks(env: Environment) -> None:
         unacknowledged = env.redis.zrange("unacked_index", 0, -1, withscores=True)
         scores = cast("list[tuple[str, float]]", unacknowledged)
         seen.update(round((at_s - time.time()) / 600) * 600 for _, at_s in scores)
-        return seen >= set(skews_s)
+        return seen >= set(CLOCK_SKEWS_S)
 
     def ended_without_crash() -> bool:
         crashes = {record.crashes for record in env.records().values()}
