@@ -1,6 +1,8 @@
 """The pixels of an image that annotations mark."""
 
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from seewhy.schemas.regions import Point
 
 MAX_CROSSINGS = 5_000_000
 """Of the edges of polygons with rows of pixels: what drawing them costs."""
+MAX_DRAWN_PIXELS = 200_000_000
+"""Of all shapes: the pixels of the image for a mask, those of the box around any other shape."""
 MAX_COORDINATE_PX = 1e9
 
 
@@ -19,12 +23,13 @@ def annotated_pixels(annotations: Iterable[Annotation], size: ImageSize) -> Mask
 
     A pixel is marked when its center lies in a box or in a polygon, which may leave the image; the
     inside of a polygon follows the even-odd rule, so holes are holes. Points mark no pixels.
+    Annotations are taken one by one, so that one is too many to be decoded.
     Raises `InvalidAnnotation` for a mask of another size, for coordinates beyond
-    `MAX_COORDINATE_PX`, and for polygons of more than `MAX_POINTS` points or `MAX_CROSSINGS`
-    crossings of edges and rows.
+    `MAX_COORDINATE_PX`, for polygons of more than `MAX_POINTS` points or `MAX_CROSSINGS`
+    crossings of edges and rows, and for shapes that take more than `MAX_DRAWN_PIXELS` together.
     """
     marked: MaskArray | None = None
-    points = crossings = 0
+    points = crossings = drawn = 0
     for annotation in annotations:
         rings = _rings(annotation)
         if not rings and annotation.mask is None:
@@ -33,11 +38,38 @@ def annotated_pixels(annotations: Iterable[Annotation], size: ImageSize) -> Mask
         crossings += sum(_count_crossings(ring, size) for ring in rings)
         if points > MAX_POINTS or crossings > MAX_CROSSINGS:
             raise InvalidAnnotation("the polygons have too many points")
-        drawn = _fill(rings, size) if rings else mask_of(annotation)
-        if drawn.shape != (size.height_px, size.width_px):
-            raise InvalidAnnotation("the mask does not have the size of the image")
-        marked = drawn if marked is None else marked | drawn
+        part = _bounds(rings, size) if rings else _Part(0, 0, size.height_px, size.width_px)
+        drawn += part.pixels
+        if drawn > MAX_DRAWN_PIXELS:
+            raise InvalidAnnotation(
+                f"its shapes take more than {MAX_DRAWN_PIXELS:,} pixels together"
+            )
+        if marked is None:
+            marked = np.zeros((size.height_px, size.width_px), np.bool_)
+        _draw(annotation, rings, part, marked)
     return marked
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows and columns of an image; the ends are exclusive."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def pixels(self) -> int:
+        return (self.bottom - self.top) * (self.right - self.left)
+
+
+def _draw(annotation: Annotation, rings: tuple[Ring, ...], part: _Part, marked: MaskArray) -> None:
+    """Mark the pixels of a shape, which lies in a part of the image `(height, width)`."""
+    pixels = _fill(rings, part) if rings else mask_of(annotation)
+    if not rings and pixels.shape != marked.shape:
+        raise InvalidAnnotation("the mask does not have the size of the image")
+    marked[part.top : part.bottom, part.left : part.right] |= pixels
 
 
 def _rings(annotation: Annotation) -> tuple[Ring, ...]:
@@ -58,26 +90,38 @@ def _rings(annotation: Annotation) -> tuple[Ring, ...]:
     return rings
 
 
+def _bounds(rings: tuple[Ring, ...], size: ImageSize) -> _Part:
+    """Return the part of the image that polygons may mark."""
+    xs = [point.x for ring in rings for point in ring]
+    ys = [point.y for ring in rings for point in ring]
+    rows = (_first_center(min(ys), size.height_px), _first_center(max(ys), size.height_px))
+    columns = (_first_center(min(xs), size.width_px), _first_center(max(xs), size.width_px))
+    return _Part(rows[0], columns[0], rows[1], columns[1])
+
+
+def _first_center(position: float, limit: int) -> int:
+    """Return the first of `limit` pixels whose center is not before a position."""
+    return min(max(math.ceil(position - 0.5), 0), limit)
+
+
 def _count_crossings(ring: Ring, size: ImageSize) -> int:
-    first, last = _crossed_rows(ring, size)
+    first, last = _crossed_rows(ring, 0, size.height_px)
     return int((last - first).sum())
 
 
-def _crossed_rows(ring: Ring, size: ImageSize) -> tuple[np.ndarray, np.ndarray]:
+def _crossed_rows(ring: Ring, top: int, bottom: int) -> tuple[np.ndarray, np.ndarray]:
     """Return for each edge the first row whose centers it crosses, and the row after the last."""
     ys = np.array([point.y for point in ring])
     first = np.ceil(np.minimum(ys, np.roll(ys, -1)) - 0.5)
     last = np.ceil(np.maximum(ys, np.roll(ys, -1)) - 0.5)
-    return np.clip(first, 0, size.height_px).astype(int), np.clip(last, 0, size.height_px).astype(
-        int
-    )
+    return np.clip(first, top, bottom).astype(int), np.clip(last, top, bottom).astype(int)
 
 
-def _fill(rings: tuple[Ring, ...], size: ImageSize) -> MaskArray:
+def _fill(rings: tuple[Ring, ...], part: _Part) -> MaskArray:
     """Fill polygons: along a row, each crossing of an edge ends or begins the inside."""
-    toggles = np.zeros((size.height_px, size.width_px + 1), np.bool_)
+    toggles = np.zeros((part.bottom - part.top, part.right - part.left + 1), np.bool_)
     for ring in rings:
-        first, last = _crossed_rows(ring, size)
+        first, last = _crossed_rows(ring, part.top, part.bottom)
         for (a, b), top, bottom in zip(
             zip(ring, (*ring[1:], ring[0]), strict=True), first, last, strict=True
         ):
@@ -85,6 +129,6 @@ def _fill(rings: tuple[Ring, ...], size: ImageSize) -> MaskArray:
                 continue
             rows = np.arange(top, bottom)
             x = a.x + (rows + 0.5 - a.y) * ((b.x - a.x) / (b.y - a.y))
-            columns = np.clip(np.ceil(x - 0.5), 0, size.width_px).astype(int)
-            toggles[rows, columns] ^= True
+            columns = np.clip(np.ceil(x - 0.5), part.left, part.right).astype(int)
+            toggles[rows - part.top, columns - part.left] ^= True
     return np.logical_xor.accumulate(toggles, axis=1)[:, :-1]

@@ -1,8 +1,10 @@
 """Annotated pixels: boxes, polygons and masks, drawn by the centers of pixels."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from annotation_strategies import masks
@@ -84,11 +86,25 @@ def test_the_outlines_of_the_pixels_of_a_mask_mark_the_mask(mask: MaskArray) -> 
     assert np.array_equal(drawn, mask)
 
 
+def is_on_an_edge(ring: list[tuple[float, float]], x: float, y: float) -> bool:
+    """Whether a point lies on an edge of a polygon, within rounding."""
+    for (ax, ay), (bx, by) in zip(ring, (*ring[1:], ring[0]), strict=True):
+        if min(ay, by) <= y <= max(ay, by) and ay != by:
+            slope = (bx - ax) / (by - ay)
+            rounding = 1e-15 * (abs(ax) + abs(bx) + abs(slope) * (abs(ay) + abs(by) + y))
+            if abs(ax + (y - ay) * slope - x) <= rounding:
+                return True
+    return False
+
+
 @given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9)), min_size=3, max_size=9))
-def test_the_direction_of_a_polygon_does_not_matter(ring: list[tuple[float, float]]) -> None:
+@example([(0.0, 0.0), (0.0, -3e-14), (512.0, 512.0)])
+def test_the_direction_of_a_polygon_matters_only_on_its_edges(
+    ring: list[tuple[float, float]],
+) -> None:
     there, back = marked(polygon(ring)), marked(polygon(ring[::-1]))
     assert there.shape == (6, 8)
-    assert np.count_nonzero(there != back) <= 1  # a center on an edge, within rounding
+    assert all(is_on_an_edge(ring, x + 0.5, y + 0.5) for y, x in np.argwhere(there != back))
 
 
 def test_expensive_polygons_and_masks_of_other_sizes_are_refused(
@@ -106,3 +122,24 @@ def test_coordinates_whose_sum_overflows_are_refused() -> None:
     box = Rectangle(x=1.5e308, y=0, width=1.5e308, height=5)
     with pytest.raises(InvalidAnnotation, match="a coordinate is beyond 1e\\+09 pixels"):
         annotated_pixels([Annotation(label="a", box=box)], ImageSize(8, 8))
+
+
+def test_shapes_that_take_too_many_pixels_together_are_refused_before_more_are_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mask = Annotation(label="cat", mask=np.ones((6, 8), np.bool_))
+    decoded: list[int] = []
+
+    def masks_one_by_one(count: int) -> Iterator[Annotation]:
+        for number in range(count):
+            decoded.append(number)
+            yield mask
+
+    monkeypatch.setattr(pixels, "MAX_DRAWN_PIXELS", 2 * 6 * 8)
+    small = [box(1, 1, 2, 2)] * 24  # each takes its own four pixels
+    assert annotated_pixels(small, SIZE) is not None
+    assert annotated_pixels(masks_one_by_one(2), SIZE) is not None
+    decoded.clear()
+    with pytest.raises(InvalidAnnotation, match="more than 96 pixels together"):
+        annotated_pixels(masks_one_by_one(200), SIZE)
+    assert len(decoded) == 3
