@@ -1,5 +1,7 @@
 """Annotations of the recorded project, and what follows them in an API under test."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from flask.testing import FlaskClient
@@ -51,9 +53,13 @@ def annotate(
     task: int = 4,
     second: int = 0,
     number: int = 16,
+    project: Mapping[str, Any] = MappingProxyType({}),
     **changes: Any,
 ) -> None:
-    """Send the recorded event of an annotation with these results."""
+    """Send the recorded event of an annotation with these results.
+
+    `project` has changes to the project, and `changes` are those to the annotation.
+    """
     body = recording(number)["body"]
     changed = {
         **body["annotation"],
@@ -62,7 +68,13 @@ def annotate(
         "updated_at": f"2026-11-22T20:07:{second:02}.000000Z",
         **changes,
     }
-    response = replay(client, number, annotation=changed, task={**body["task"], "id": task})
+    response = replay(
+        client,
+        number,
+        annotation=changed,
+        task={**body["task"], "id": task},
+        project={**body["project"], **project},
+    )
     assert response.get_json() == {"status": "ok"}, response.get_data(as_text=True)
 
 

@@ -21,7 +21,7 @@ from seewhy.settings import load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.app import create_api
-from seewhy_api.label_studio.agreement_inputs import AgreementTarget
+from seewhy_api.label_studio.agreement_inputs import AnnotationReference
 from seewhy_api.label_studio.agreements import AgreementStore
 from seewhy_api.openapi.code_samples import code_samples
 from seewhy_api.openapi.document import described_routes
@@ -33,11 +33,12 @@ from servers.waiting import wait_until
 from zip_archives import archive_of
 
 MODULES = 'import { readFileSync, writeFileSync } from "node:fs";\n'
-ANNOTATION = AgreementTarget(
+ANNOTATION = AnnotationReference(
     project=AGREEMENT["project"],
+    project_created_s=0,
     task=AGREEMENT["task"],
     annotation=AGREEMENT["annotation"],
-    settings="",
+    inputs="",
 )
 NAMES = "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId } = process.env;\n"
 
@@ -155,7 +156,7 @@ def variables(
     named = {"ID": response.json()["id"], "BATCH_ID": batch_id}
     measured = MeasuredAgreement.model_validate(AGREEMENT | {"explanation": named["ID"]})
     store = open_store(load({}, store_url=service["STORE_URL"]))
-    AgreementStore(store).put(measured, updated_ms=0, tenant="a")
+    AgreementStore(store).put(measured, project=ANNOTATION.project_key, updated_ms=0, tenant="a")
     return os.environ | service | named | {"CURL_HOME": str(tmp_path)}
 
 

@@ -16,7 +16,7 @@ from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import KnownImage, RemoteImage, SentImage
 from seewhy.settings import load
 from seewhy.storage import retention
-from seewhy.storage.agreement_keys import AgreementKey, project_folder
+from seewhy.storage.agreement_keys import AgreementKey, ProjectKey
 from seewhy.storage.keys import (
     chunk_key,
     event_key,
@@ -120,7 +120,7 @@ def test_agreements_expire_as_results_and_events_after_twice_the_retention(
     aged: AgedStore,
 ) -> None:
     agreement = AgreementKey(task=1, annotation=2, updated_ms=3, energy=0.5, job_id=new_job_id())
-    folder = project_folder("4", tenant="t")
+    folder = ProjectKey(4, created_s=1).folder(tenant="t")
     kept = {
         aged.put(f"{folder}{agreement.name}", age_s=DAY_S),
         aged.put(event_key(b"new", received_ms=1, tenant="t"), age_s=2 * DAY_S),

@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.job import Job
+from seewhy.storage.agreement_keys import ProjectKey
 from seewhy_api.label_studio.annotation_events import AnnotationState
 from seewhy_api.label_studio.push import METADATA, PushInputs
 
@@ -16,27 +17,34 @@ class AgreementInputs(PushInputs):
     annotation: AnnotationState
 
 
-class AgreementTarget(StoredModel):
+class AnnotationReference(StoredModel):
     """Which annotation a job is for, in the job's metadata."""
 
     project: int
+    project_created_s: int
     task: int
     annotation: int
-    settings: str
+    inputs: str
+    """The name of what the agreement is measured with."""
 
     @property
     def metadata(self) -> dict[str, JsonValue]:
         """The metadata of the job."""
         return {METADATA: self.model_dump()}
 
+    @property
+    def project_key(self) -> ProjectKey:
+        """The project, whose agreements are stored together."""
+        return ProjectKey(self.project, self.project_created_s)
 
-def target_of(job: Job) -> AgreementTarget:
+
+def annotation_of(job: Job) -> AnnotationReference:
     """Return which annotation a job is for. Raises `ValueError` when it is for none."""
-    target: Any = job.metadata.get(METADATA)
-    return AgreementTarget.model_validate(target)
+    reference: Any = job.metadata.get(METADATA)
+    return AnnotationReference.model_validate(reference)
 
 
 def is_for_annotation(job: Job) -> bool:
     """Whether a job is for an annotation, not for a prediction."""
-    target: Any = job.metadata.get(METADATA)
-    return isinstance(target, dict) and "annotation" in target
+    reference: Any = job.metadata.get(METADATA)
+    return isinstance(reference, dict) and "annotation" in reference

@@ -1,6 +1,7 @@
 """Measure the agreement of an explanation with its annotation once the job has ended."""
 
 import logging
+from functools import partial
 
 from seewhy.annotations.annotation import ImageSize
 from seewhy.catalog.catalog import Catalog
@@ -15,7 +16,11 @@ from seewhy.schemas.result import Result
 from seewhy.storage.agreement_keys import AgreementKey
 from seewhy.storage.keys import push_settings_key
 from seewhy.storage.port import ObjectStore
-from seewhy_api.label_studio.agreement_inputs import AgreementInputs, AgreementTarget, target_of
+from seewhy_api.label_studio.agreement_inputs import (
+    AgreementInputs,
+    AnnotationReference,
+    annotation_of,
+)
 from seewhy_api.label_studio.agreements import AgreementStore
 from seewhy_api.label_studio.annotated_shapes import AnnotatedShapes
 from seewhy_api.label_studio.project_view import view_project
@@ -63,70 +68,80 @@ class AgreementMeasurer:
         """
         deadline = Deadline(PUSH_TIMEOUT_S)
         tenant = record.context.tenant
-        target = target_of(Job.model_validate_json(record.job))
+        reference = annotation_of(Job.model_validate_json(record.job))
         try:
-            body = self._store.get(push_settings_key(target.settings, tenant=tenant))
+            body = self._store.get(push_settings_key(reference.inputs, tenant=tenant))
             inputs = AgreementInputs.model_validate_json(body)
             if record.result is None:
-                self._end_earlier(record, target, inputs, deadline)
+                self._end_earlier(record, reference, inputs, deadline)
                 return Pushed(f"The explanation is {record.state}; there is no agreement.")
             result = Result.model_validate_json(record.result)
             agreement = self._measure(result, inputs)
         except ObjectNotFound:
             return Pushed("The result is past its retention.")
         except InvalidAnnotation as error:
-            _log.info("Annotation %d has no agreement: %s", target.annotation, error)
-            self._end_earlier(record, target, inputs, deadline)
+            _log.info("Annotation %d has no agreement: %s", reference.annotation, error)
+            self._end_earlier(record, reference, inputs, deadline)
             return Pushed(f"The annotation has no agreement: {error}.", is_refused=True)
+        explained = result.targets[0].score
         measured = MeasuredAgreement(
             explanation=record.job_id,
-            project=target.project,
-            task=target.task,
-            annotation=target.annotation,
+            project=reference.project,
+            task=reference.task,
+            annotation=reference.annotation,
             annotated_at=inputs.annotation.updated_at,
             model=result.model,
             method=result.method,
             layer=result.layer,
             threshold=str(inputs.options.threshold),
-            target=result.targets[0].score,
-            is_predicted=result.targets[0].score.index == result.top[0].index,
+            target=explained,
+            is_predicted=explained.index == result.top[0].index,
             agreement=agreement,
         )
-        with self._turns.take(target.task, deadline):
-            updated_ms = inputs.annotation.updated_ms
-            self._agreements.put(measured, updated_ms=updated_ms, tenant=tenant)
-            return self._write_score(measured, tenant, deadline)
+        with self._turns.take(reference.task, deadline):
+            self._agreements.put(
+                measured,
+                project=reference.project_key,
+                updated_ms=inputs.annotation.updated_ms,
+                tenant=tenant,
+            )
+            if self._scores is None:
+                return Pushed(STORED)
+            if self._write_score(self._scores, reference, tenant, deadline):
+                return Pushed(PUSHED)
+            return Pushed("Label Studio refuses the agreement: it has deleted the task.", True)
 
     def _end_earlier(
         self,
         record: JobRecord,
-        target: AgreementTarget,
+        reference: AnnotationReference,
         inputs: AgreementInputs,
         deadline: Deadline,
     ) -> None:
         """End the agreement of an earlier state of the annotation, here and in Label Studio."""
-        tenant, project, task = record.context.tenant, target.project, target.task
+        tenant = record.context.tenant
         key = AgreementKey(
-            task=task,
-            annotation=target.annotation,
+            task=reference.task,
+            annotation=reference.annotation,
             updated_ms=inputs.annotation.updated_ms,
             energy="empty",
             job_id=record.job_id,
         )
-        with self._turns.take(task, deadline):
-            self._agreements.put_empty(key, project=project, tenant=tenant)
+        with self._turns.take(reference.task, deadline):
+            self._agreements.put_empty(key, project=reference.project_key, tenant=tenant)
             if self._scores:
-                energy = self._agreements.energy_of(task, project=project, tenant=tenant)
-                self._scores.write(task, energy, deadline=deadline, may_create=False)
+                self._write_score(self._scores, reference, tenant, deadline)
 
-    def _write_score(self, measured: MeasuredAgreement, tenant: str, deadline: Deadline) -> Pushed:
-        if self._scores is None:
-            return Pushed(STORED)
-        project, task = measured.project, measured.task
-        energy = self._agreements.energy_of(task, project=project, tenant=tenant)
-        if self._scores.write(task, energy, deadline=deadline):
-            return Pushed(PUSHED)
-        return Pushed("Label Studio refuses the agreement: it has deleted the task.", True)
+    def _write_score(
+        self, scores: TaskScores, reference: AnnotationReference, tenant: str, deadline: Deadline
+    ) -> bool:
+        read = partial(
+            self._agreements.energy_of,
+            reference.task,
+            project=reference.project_key,
+            tenant=tenant,
+        )
+        return scores.write(reference.task, read, deadline=deadline)
 
     def _measure(self, result: Result, inputs: AgreementInputs) -> Agreement:
         """Compare the map with the annotated pixels.

@@ -8,11 +8,13 @@ from seewhy.errors import ObjectNotFound
 from seewhy.schemas.agreement import MAX_EXAMINED, MeasuredAgreement, ProjectAgreements
 from seewhy.storage.agreement_keys import (
     AgreementKey,
-    deletion_name,
+    ProjectKey,
     parse_agreement_name,
-    project_folder,
+    parse_created_s,
+    projects_folder,
 )
 from seewhy.storage.port import ObjectStore
+from seewhy_api.label_studio.deleted_annotations import DeletedAnnotations
 
 
 class AgreementStore:
@@ -24,8 +26,11 @@ class AgreementStore:
     def __init__(self, store: ObjectStore) -> None:
         """Keep agreements in `store`."""
         self._store = store
+        self._deleted = DeletedAnnotations(store)
 
-    def put(self, measured: MeasuredAgreement, *, updated_ms: int, tenant: str) -> None:
+    def put(
+        self, measured: MeasuredAgreement, *, project: ProjectKey, updated_ms: int, tenant: str
+    ) -> None:
         """Store an agreement. Raises `StoreUnavailable`."""
         energy = measured.agreement.energy_inside
         key = AgreementKey(
@@ -35,75 +40,80 @@ class AgreementStore:
             energy="none" if energy is None else energy,
             job_id=measured.explanation,
         )
-        self._write(key, str(measured.project), measured.model_dump_json().encode(), tenant)
+        self._write(key, measured.model_dump_json().encode(), project.folder(tenant=tenant))
 
-    def put_empty(self, key: AgreementKey, *, project: int, tenant: str) -> None:
+    def put_empty(self, key: AgreementKey, *, project: ProjectKey, tenant: str) -> None:
         """Store that an annotation marks nothing. Raises `StoreUnavailable`."""
-        self._write(key, str(project), b"{}", tenant)
+        self._write(key, b"{}", project.folder(tenant=tenant))
 
-    def _write(self, key: AgreementKey, project: str, body: bytes, tenant: str) -> None:
-        folder = project_folder(project, tenant=tenant)
+    def _write(self, key: AgreementKey, body: bytes, folder: str) -> None:
         self._store.put(folder + key.name, body, content_type="application/json")
         written = list(self._of_task(key.task, folder))
         newest = _newest(iter(written))
         for each in written:
             if each.annotation == key.annotation and each not in newest:
                 self._store.delete(folder + each.name)
-        if self._is_deleted(key.annotation, folder):
+        if not list(self._deleted.left([key.annotation], folder)):
             self._store.delete(folder + key.name)
 
     def mark_deleted(
-        self, annotations: set[int], *, project: int, tenant: str
+        self, annotations: Collection[int], *, project: ProjectKey, tenant: str
     ) -> list[AgreementKey]:
-        """Let no agreement with these annotations be written any more; return those that exist.
+        """Let agreements with these annotations count no more; return those that exist.
 
         Raises `StoreUnavailable`.
         """
-        folder = project_folder(str(project), tenant=tenant)
-        for annotation in annotations:
-            self._store.put(
-                folder + deletion_name(annotation), b"{}", content_type="application/json"
-            )
-        return [key for key in self._keys(folder) if key.annotation in annotations]
+        folder, deleted = project.folder(tenant=tenant), frozenset(annotations)
+        self._deleted.mark(deleted, folder)
+        return [key for key in self._keys(folder) if key.annotation in deleted]
 
-    def delete(self, keys: Iterable[AgreementKey], *, project: int, tenant: str) -> None:
+    def delete(self, keys: Iterable[AgreementKey], *, project: ProjectKey, tenant: str) -> None:
         """Delete agreements. Raises `StoreUnavailable`."""
-        folder = project_folder(str(project), tenant=tenant)
+        folder = project.folder(tenant=tenant)
         for key in keys:
             self._store.delete(folder + key.name)
 
     def energy_of(
-        self, task: int, *, project: int, tenant: str, without: Collection[int] = ()
+        self, task: int, *, project: ProjectKey, tenant: str, without: Collection[int] = ()
     ) -> float | None:
         """Return the lowest energy inside an annotation of a task; None without one.
 
-        Annotations in `without` do not count.
+        Annotations that were deleted or are in `without` do not count. Raises `StoreUnavailable`.
         """
-        folder = project_folder(str(project), tenant=tenant)
-        keys = _newest(self._of_task(task, folder))
-        energies = (one.energy for one in keys if one.annotation not in without)
-        return min((each for each in energies if isinstance(each, float)), default=None)
+        folder = project.folder(tenant=tenant)
+        energies = {
+            key.annotation: key.energy
+            for key in _newest(self._of_task(task, folder))
+            if isinstance(key.energy, float) and key.annotation not in without
+        }
+        lowest_first = sorted(energies, key=lambda annotation: energies[annotation])
+        lowest = next(self._deleted.left(lowest_first, folder), None)
+        return None if lowest is None else energies[lowest]
 
     def find(
-        self, job_id: str, *, project: int, task: int, tenant: str
+        self, job_id: str, *, project: ProjectKey, task: int, tenant: str
     ) -> MeasuredAgreement | None:
         """Return the agreement of an explanation. Raises `StoreUnavailable`."""
-        folder = project_folder(str(project), tenant=tenant)
+        folder = project.folder(tenant=tenant)
         for key in self._of_task(task, folder):
             if key.job_id == job_id and key.energy != "empty":
                 return self._read(folder + key.name)
         return None
 
-    def worst(self, project: str, *, limit: int, tenant: str) -> ProjectAgreements:
+    def worst(self, project_id: str, *, limit: int, tenant: str) -> ProjectAgreements:
         """Return the agreements of a project with the least energy inside, worst first.
 
-        Those without an energy are last. Raises `StoreUnavailable`.
+        Those without an energy are last. Of several projects that had this id, one after the other,
+        the one that was created last counts. Raises `StoreUnavailable`.
         """
-        folder = project_folder(project, tenant=tenant)
-        listed = list(islice(self._keys(folder), MAX_EXAMINED + 1))
-        ranked = [key for key in _newest(iter(listed[:MAX_EXAMINED])) if key.energy != "empty"]
+        folder = projects_folder(project_id, tenant=tenant)
+        names = (key.removeprefix(folder) for key in self._store.list_keys(folder))
+        listed = list(islice(_by_creation(names), MAX_EXAMINED + 1))
+        created_s = max((created_s for created_s, _ in listed), default=0)
+        keys = (key for created, key in listed[:MAX_EXAMINED] if created == created_s)
+        ranked = [key for key in _newest(keys) if key.energy != "empty"]
         first = heapq.nsmallest(limit, ranked, key=_rank)
-        read = (self._read(folder + key.name) for key in first)
+        read = (self._read(f"{folder}{created_s}/{key.name}") for key in first)
         return ProjectAgreements(
             agreements=tuple(one for one in read if one),
             found=len(ranked),
@@ -116,13 +126,6 @@ class AgreementStore:
         except ObjectNotFound:  # replaced since it was listed
             return None
 
-    def _is_deleted(self, annotation: int, folder: str) -> bool:
-        try:
-            self._store.get(folder + deletion_name(annotation))
-        except ObjectNotFound:
-            return False
-        return True
-
     def _keys(self, folder: str) -> Iterator[AgreementKey]:
         for key in self._store.list_keys(folder):
             if parsed := parse_agreement_name(key.removeprefix(folder)):
@@ -132,6 +135,15 @@ class AgreementStore:
         for key in self._store.list_keys(f"{folder}{task}/"):
             if parsed := parse_agreement_name(key.removeprefix(folder)):
                 yield parsed
+
+
+def _by_creation(names: Iterable[str]) -> Iterator[tuple[int, AgreementKey]]:
+    """Yield when the project was created, and the key, of each name that is of an agreement."""
+    for name in names:
+        created_s = parse_created_s(name)
+        key = parse_agreement_name(name.partition("/")[2])
+        if created_s is not None and key is not None:
+            yield created_s, key
 
 
 def _newest(keys: Iterator[AgreementKey]) -> list[AgreementKey]:

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, JsonValue
 from seewhy.ledger.types import Quotas
 from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.context import RequestContext
+from seewhy.storage.agreement_keys import ProjectKey
 from seewhy_api.label_studio.request_bodies import parse_body
 from seewhy_api.label_studio.requests import Task
 
@@ -37,17 +38,27 @@ class WebhookEvent(StoredModel):
     )
 
 
-class Project(StoredModel):
-    """The project of an event."""
+class DeletionProject(StoredModel):
+    """The project of a deletion."""
 
     id: Id
-    label_config: str
     created_at: AwareDatetime
+
+    @property
+    def key(self) -> ProjectKey:
+        """Its key: another project may have its id once Label Studio starts anew."""
+        return ProjectKey(self.id, max(0, int(self.created_at.timestamp())))
+
+
+class Project(DeletionProject):
+    """The project of any other event."""
+
+    label_config: str
 
     @property
     def name(self) -> str:
         """The name by which Label Studio sets up its ML backends."""
-        return f"{self.id}.{int(self.created_at.timestamp())}"
+        return f"{self.key.id}.{self.key.created_s}"
 
 
 class AnnotationState(StoredModel):
@@ -82,12 +93,6 @@ class AnnotationChanged(StoredModel):
 
 class DeletedAnnotation(StoredModel):
     """The id of an annotation."""
-
-    id: Id
-
-
-class DeletionProject(StoredModel):
-    """The project of a deletion."""
 
     id: Id
 

@@ -1,13 +1,15 @@
 """Explain what was annotated: a job for each annotation, whose end is followed by its agreement."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Collection
+from functools import partial
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.schemas.job import Priority
-from seewhy.storage.agreement_keys import AgreementKey
-from seewhy_api.label_studio.agreement_inputs import AgreementInputs, AgreementTarget
+from seewhy.storage.agreement_keys import AgreementKey, ProjectKey
+from seewhy_api.label_studio.agreement_inputs import AgreementInputs, AnnotationReference
 from seewhy_api.label_studio.agreements import AgreementStore
 from seewhy_api.label_studio.annotated_shapes import AnnotatedShapes
 from seewhy_api.label_studio.annotation_events import (
@@ -72,24 +74,24 @@ class AnnotationJobs:
             self._explain(stored.event, stored)
 
     def _delete(self, event: AnnotationsDeleted, *, tenant: str) -> None:
+        """Forget annotations task by task, the score first: a repetition finds what is left."""
+        project, by_task = event.project.key, defaultdict[int, list[AgreementKey]](list)
         annotations = {each.id for each in event.annotations}
-        project = event.project.id
-        found = self._agreements.mark_deleted(annotations, project=project, tenant=tenant)
-        for task in sorted({key.task for key in found}):
+        for key in self._agreements.mark_deleted(annotations, project=project, tenant=tenant):
+            by_task[key.task].append(key)
+        for task, keys in by_task.items():
             self._write_score(task, project=project, tenant=tenant, without=annotations)
-        # Last: an event that is handled again must find the tasks again.
-        self._agreements.delete(found, project=project, tenant=tenant)
+            self._agreements.delete(keys, project=project, tenant=tenant)
 
     def _write_score(
-        self, task: int, *, project: int, tenant: str, without: Collection[int] = ()
+        self, task: int, *, project: ProjectKey, tenant: str, without: Collection[int] = ()
     ) -> None:
-        """Lower, raise or remove the score of a task. The dispatcher alone creates one."""
+        """Create, change or remove the score of a task."""
         if self._scores:
-            energy = self._agreements.energy_of(
-                task, project=project, tenant=tenant, without=without
+            read = partial(
+                self._agreements.energy_of, task, project=project, tenant=tenant, without=without
             )
-            deadline = Deadline(SCORE_TIMEOUT_S)
-            self._scores.write(task, energy, deadline=deadline, may_create=False)
+            self._scores.write(task, read, deadline=Deadline(SCORE_TIMEOUT_S))
 
     def _explain(self, event: AnnotationChanged, stored: StoredEvent) -> None:
         tenant, annotation = stored.context.tenant, event.annotation
@@ -111,11 +113,12 @@ class AnnotationJobs:
             project.options,
             targets="predicted" if index is None else [index],
             priority=Priority.BATCH,
-            metadata=AgreementTarget(
+            metadata=AnnotationReference(
                 project=event.project.id,
+                project_created_s=event.project.key.created_s,
                 task=event.task.id,
                 annotation=annotation.id,
-                settings=inputs.name,
+                inputs=inputs.name,
             ).metadata,
         )
         source = self._images.source(event.task, view.config.image_field, token=project.token)
@@ -138,5 +141,5 @@ class AnnotationJobs:
             energy="empty",
             job_id=NO_JOB,
         )
-        self._agreements.put_empty(key, project=event.project.id, tenant=tenant)
-        self._write_score(event.task.id, project=event.project.id, tenant=tenant)
+        self._agreements.put_empty(key, project=event.project.key, tenant=tenant)
+        self._write_score(event.task.id, project=event.project.key, tenant=tenant)

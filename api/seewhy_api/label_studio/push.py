@@ -5,7 +5,6 @@ and a dispatcher delivers it. Its URL has a scheme that no client can give a web
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,15 +18,11 @@ from seewhy.schemas.job import Job, Priority
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import push_settings_key
 from seewhy.storage.port import ObjectStore
-from seewhy_api.label_studio.client import (
-    LabelStudioClient,
-    LabelStudioError,
-    Reply,
-    require_answer,
-)
+from seewhy_api.label_studio.client import LabelStudioClient, Reply, require_answer
 from seewhy_api.label_studio.options import BackendOptions
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.project_view import view_project
+from seewhy_api.label_studio.task_predictions import list_predictions
 from seewhy_api.label_studio.task_turns import TaskTurns
 from seewhy_api.outgoing.deadline import Deadline
 
@@ -147,20 +142,13 @@ class PredictionPusher:
         try:
             settings = PushSettings.model_validate_json(self._store.get(key))
             with self._turns.take(target.task, asking):
-                if self._has_prediction(target.task, settings.version, asking):
+                if list_predictions(
+                    self._client, target.task, version=settings.version, deadline=asking
+                ):
                     return Pushed("Label Studio has the prediction.")
                 return self._create(record.result, settings, target.task, deadline)
         except ObjectNotFound:
             return Pushed("The result is past its retention.")
-
-    def _has_prediction(self, task: int, version: str, deadline: Deadline) -> bool:
-        reply = self._client.request("GET", f"predictions/?task={task}", deadline=deadline)
-        require_answer(reply, {HTTPStatus.OK})
-        try:
-            found = json.loads(reply.body)
-            return any((one["task"], one["model_version"]) == (task, version) for one in found)
-        except (ValueError, KeyError, TypeError) as error:
-            raise LabelStudioError("Label Studio did not list its predictions.") from error
 
     def _create(
         self, stored_result: str, settings: PushSettings, task: int, deadline: Deadline

@@ -7,7 +7,7 @@ from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import Job
 from seewhy_api.http.auth import request_context, requires
-from seewhy_api.label_studio.agreement_inputs import AgreementTarget, target_of
+from seewhy_api.label_studio.agreement_inputs import AnnotationReference, annotation_of
 from seewhy_api.label_studio.agreement_measurer import PUSHED, STORED
 from seewhy_api.label_studio.backend import LabelStudioBackend
 from seewhy_api.openapi.declarations import describe
@@ -30,9 +30,9 @@ def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend)
         """
         tenant = request_context().tenant
         record = deps.lookup.read_job(job_id, context=request_context())
-        target = _target_of(record)
+        reference = _annotation_of(record)
         found = backend.agreements.find(
-            record.job_id, project=target.project, task=target.task, tenant=tenant
+            record.job_id, project=reference.project_key, task=reference.task, tenant=tenant
         )
         if found is None:
             raise ResultNotReady(_reason(record))
@@ -55,9 +55,9 @@ def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend)
     return blueprint
 
 
-def _target_of(record: JobRecord) -> AgreementTarget:
+def _annotation_of(record: JobRecord) -> AnnotationReference:
     try:
-        return target_of(Job.model_validate_json(record.job))
+        return annotation_of(Job.model_validate_json(record.job))
     except ValueError as error:
         raise InvalidRequest(
             "This explanation is of no annotation: Label Studio's webhook requests those."
