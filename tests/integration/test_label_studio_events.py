@@ -110,7 +110,7 @@ def test_an_event_is_kept_while_its_job_cannot_be_submitted(
     handle = inbox._handle
     failed = threading.Event()
 
-    def fail(_: Any) -> None:
+    def fail(_: Any) -> bool:
         failed.set()
         raise error("It was a test.")
 

@@ -20,7 +20,9 @@ from label_studio_requests import finish, finish_waiting, replay
 from label_studio_rules import recording
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
-from seewhy_api.label_studio import annotation_events, deleted_annotations
+from seewhy_api.app import Api
+from seewhy_api.label_studio import annotation_events, annotation_jobs, deleted_annotations
+from seewhy_api.label_studio.annotation_events import StoredEvent
 from seewhy_api.label_studio.task_scores import AGREEMENT_VERSION, TaskScores
 from seewhy_api.webhooks.app import create_dispatcher
 from servers.label_studio import FakeLabelStudio
@@ -135,4 +137,30 @@ def test_the_lists_of_deleted_annotations_of_a_project_are_limited(
         replay(client, 19, annotations=[{"id": first + each} for each in range(20)])
         wait_for_empty_inbox(settings)
     assert "not one more" in caplog.text
+    assert (ranking(client), scores(studio)) == ([], {})
+
+
+def test_a_deletion_of_many_tasks_takes_turns_and_forgets_all(
+    api: Api,
+    client: FlaskClient,
+    settings: Settings,
+    studio: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for task in (4, 5, 6):
+        annotate(client, CHOICE, rectangle(LOWER_RIGHT), annotation=task, task=task)
+        measure(settings)
+    inbox, ended = api.annotations, list[bool]()
+    assert inbox is not None
+    handle = inbox._handle
+
+    def record(stored: StoredEvent) -> bool:
+        ended.append(handle(stored))
+        return ended[-1]
+
+    monkeypatch.setattr(inbox, "_handle", record)
+    monkeypatch.setattr(annotation_jobs, "EVENT_TIME_S", 0)
+    replay(client, 19, annotations=[{"id": task} for task in (4, 5, 6)])
+    wait_for_empty_inbox(settings)
+    assert ended == [False, False, True]
     assert (ranking(client), scores(studio)) == ([], {})

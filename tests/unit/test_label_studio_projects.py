@@ -1,5 +1,6 @@
 """The options of projects, which several processes write."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,38 @@ def test_the_store_keeps_a_limited_number_of_projects_of_a_tenant(
     await_stored(3)
     stored = Projects(store)
     assert [stored.read(name, tenant="t").options.wait_s for name in "123"] == [2, 1, 8]
+
+
+def test_a_tenant_with_many_projects_does_not_evict_those_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projects, "MAX_REMEMBERED", 2)
+    process = Projects(open_store(load({}, store_url=f"file://{tmp_path}")))
+    process.remember("1", Project(BackendOptions(), version="mine"), tenant="t")
+    for number in range(5):
+        other = Project(BackendOptions(), version=str(number))
+        process.remember(str(number), other, tenant="other")
+    assert process.versions(tenant="t") == ("mine",)
+    assert process.versions(tenant="other") == ("4", "3")
+
+
+def test_a_tenant_whose_options_wait_to_be_written_does_not_delay_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    store = open_store(load({}, store_url=f"file://{tmp_path}"))
+    process = Projects(store)
+    held, written = threading.Event(), list[str]()
+    request.addfinalizer(held.set)
+    own, other = (label_studio_project_key("1", tenant=tenant) for tenant in ("t", "other"))
+
+    def store_slowly(key: str, body: bytes) -> None:
+        held.wait(60)
+        written.append(key)
+
+    monkeypatch.setattr(process, "_store_options", store_slowly)
+    for number in range(1, 4):
+        process.remember(str(number), Project(BackendOptions()), tenant="other")
+    process.remember("1", Project(BackendOptions()), tenant="t")
+    held.set()
+    wait_until(lambda: len(written) == 4, what="all options are written")
+    assert written[:2] == [other, own]

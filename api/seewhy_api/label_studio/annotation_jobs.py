@@ -1,6 +1,7 @@
 """Explain what was annotated: a job for each annotation, whose end is followed by its agreement."""
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Collection
 from functools import partial
@@ -27,6 +28,8 @@ from seewhy_api.label_studio.task_scores import TaskScores
 from seewhy_api.outgoing.deadline import Deadline
 
 SCORE_TIMEOUT_S = 10.0
+EVENT_TIME_S = 10.0
+"""After that no further task of a deletion is begun before other events had their turn."""
 
 NO_JOB = "00000000-0000-0000-0000-000000000000"
 """Stands for the job of an annotation that needs none."""
@@ -62,26 +65,31 @@ class AnnotationJobs:
         self._agreements = agreements
         self._scores = scores
 
-    def handle(self, stored: StoredEvent) -> None:
+    def handle(self, stored: StoredEvent) -> bool:
         """Submit the job of an annotation, or forget what was deleted.
 
-        Raises `Unavailable`, `Overloaded`, `LabelStudioError` and `ImageUnreachable` when it may
-        succeed later, and otherwise `InvalidRequest` or a subclass, and `BadImage`.
+        Returns False when there is more to do than fits into `EVENT_TIME_S`: call again. Raises
+        `Unavailable`, `Overloaded`, `LabelStudioError` and `ImageUnreachable` when it may succeed
+        later, and otherwise `InvalidRequest` or a subclass, and `BadImage`.
         """
         if isinstance(stored.event, AnnotationsDeleted):
-            self._delete(stored.event, tenant=stored.context.tenant)
-        else:
-            self._explain(stored.event, stored)
+            return self._delete(stored.event, tenant=stored.context.tenant)
+        self._explain(stored.event, stored)
+        return True
 
-    def _delete(self, event: AnnotationsDeleted, *, tenant: str) -> None:
+    def _delete(self, event: AnnotationsDeleted, *, tenant: str) -> bool:
         """Forget annotations task by task, the score first: a repetition finds what is left."""
+        ends_s = time.monotonic() + EVENT_TIME_S
         project, by_task = event.project.key, defaultdict[int, list[AgreementKey]](list)
         annotations = {each.id for each in event.annotations}
         for key in self._agreements.mark_deleted(annotations, project=project, tenant=tenant):
             by_task[key.task].append(key)
-        for task, keys in by_task.items():
+        for done, (task, keys) in enumerate(by_task.items()):
+            if done and time.monotonic() > ends_s:
+                return False
             self._write_score(task, project=project, tenant=tenant, without=annotations)
             self._agreements.delete(keys, project=project, tenant=tenant)
+        return True
 
     def _write_score(
         self, task: int, *, project: ProjectKey, tenant: str, without: Collection[int] = ()

@@ -90,10 +90,12 @@ class LabelStudioClient:
     def read_image(self, path: str, *, legacy_token: str | None, max_bytes: int) -> bytes:
         """Read an image with the API key, and if that is refused with `legacy_token`.
 
-        Raises `ImageUnreachable` and `ImageTooLarge`.
+        With new tokens, it ends within twice `timeout_s`. Raises `ImageUnreachable` and
+        `ImageTooLarge`.
         """
+        deadline = Deadline(2 * self._timeout_s)
         try:
-            reply = self._get_image(path, legacy_token, max_bytes)
+            reply = self._get_image(path, legacy_token, max_bytes, deadline)
         except LabelStudioError as error:
             raise ImageUnreachable(f"The image of the task: {error}") from error
         if reply.status == HTTPStatus.UNAUTHORIZED:
@@ -105,15 +107,20 @@ class LabelStudioClient:
             raise ImageUnreachable(f"Label Studio answered {reply.status} for the image.")
         return reply.body
 
-    def _get_image(self, path: str, legacy_token: str | None, max_bytes: int) -> Reply:
+    def _get_image(
+        self, path: str, legacy_token: str | None, max_bytes: int, deadline: Deadline
+    ) -> Reply:
+        def send(headers: Mapping[str, str]) -> Reply:
+            return self._send("GET", path, headers, max_bytes=max_bytes, deadline=deadline)
+
         reply = None
         if self._api_key:
-            reply = self._request("GET", path, max_bytes=max_bytes)
+            reply = self._request("GET", path, max_bytes=max_bytes, deadline=deadline)
             if reply.status != HTTPStatus.UNAUTHORIZED:
                 return reply
         if legacy_token:
-            return self._send("GET", path, _legacy(legacy_token), max_bytes=max_bytes)
-        return reply or self._send("GET", path, {}, max_bytes=max_bytes)
+            return send(_legacy(legacy_token))
+        return reply or send({})
 
     def request(
         self, method: str, path: str, *, body: Any = None, deadline: Deadline | None = None

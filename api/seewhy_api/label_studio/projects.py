@@ -17,9 +17,12 @@ from seewhy.schemas.base_models import StoredModel
 from seewhy.storage.keys import label_studio_project_key
 from seewhy.storage.port import ObjectStore
 from seewhy_api.label_studio.options import BackendOptions
+from seewhy_api.label_studio.tenant_queues import TenantQueues
 
 MAX_PROJECTS = 1_000
-"""How many projects a process remembers, and how many of a tenant the store keeps."""
+"""How many projects of a tenant the store keeps."""
+MAX_REMEMBERED = 250
+"""How many projects of a tenant a process remembers: those that were set up last."""
 MAX_AGE_S = 10.0
 """For how long a process believes what it remembers: another one may know better."""
 
@@ -56,9 +59,11 @@ class Projects:
         """Keep the options in `store`."""
         self._store = store
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
+        self._entries: dict[str, OrderedDict[str, _Entry]] = {}
+        """Tenant → name → what is known, the latest last."""
         self._writing: set[tuple[str, str]] = set()
         """The projects that wait to be written."""
+        self._queues = TenantQueues(at_once=1)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="label-studio")
 
     def remember(self, name: str, project: Project, *, tenant: str) -> None:
@@ -68,29 +73,34 @@ class Projects:
         """
         key = (tenant, name)
         with self._lock:
-            self._entries.pop(key, None)
-            self._entries[key] = _Entry(project, time.monotonic())
-            if len(self._entries) > MAX_PROJECTS:
-                self._entries.popitem(last=False)
-            if len(self._writing) >= MAX_PROJECTS or key in self._writing:
+            entries = self._entries.setdefault(tenant, OrderedDict())
+            entries.pop(name, None)
+            entries[name] = _Entry(project, time.monotonic())
+            if len(entries) > MAX_REMEMBERED:
+                entries.popitem(last=False)
+            if self._queues.waiting(tenant) >= MAX_REMEMBERED or key in self._writing:
                 return
             self._writing.add(key)
-        self._writer.submit(self._write, key)
+        self._queues.put(tenant, name)
+        self._writer.submit(self._write_next)
 
     def versions(self, *, tenant: str) -> tuple[str, ...]:
         """Return the model versions of the projects that this process remembers, latest first."""
         with self._lock:
-            entries = [each for (owner, _), each in self._entries.items() if owner == tenant]
+            entries = list(self._entries.get(tenant, {}).values())
         versions = (entry.project.version for entry in reversed(entries))
         return tuple(dict.fromkeys(version for version in versions if version))
+
+    def _entry(self, name: str, tenant: str) -> _Entry | None:
+        with self._lock:
+            return self._entries.get(tenant, OrderedDict[str, _Entry]()).get(name)
 
     def read(self, name: str, *, tenant: str) -> Project:
         """Return a project; one that was never set up has default options.
 
         Raises `StoreUnavailable` when only the store can know it.
         """
-        with self._lock:
-            entry = self._entries.get((tenant, name))
+        entry = self._entry(name, tenant)
         if entry and time.monotonic() - entry.set_at_s < MAX_AGE_S:
             return entry.project
         try:
@@ -104,15 +114,24 @@ class Projects:
         options = ProjectDocument.model_validate_json(stored).options
         return replace(entry.project, options=options) if entry else Project(options)
 
-    def _write(self, key: tuple[str, str]) -> None:
-        with self._lock:
-            self._writing.discard(key)
-            entry = self._entries.get(key)
+    def _write_next(self) -> None:
+        """Write the options of a project of the tenant whose turn it is."""
+        if taken := self._queues.take():
+            tenant, name = taken
+            with self._lock:
+                self._writing.discard(taken)
+            try:
+                self._write(name, tenant)
+            finally:
+                self._queues.done(tenant)
+
+    def _write(self, name: str, tenant: str) -> None:
+        entry = self._entry(name, tenant)
         if entry is None:
             return
         body = ProjectDocument(options=entry.project.options).model_dump_json().encode()
         try:
-            self._store_options(_key(*key), body)
+            self._store_options(_key(tenant, name), body)
         except StoreUnavailable as error:
             _log.warning("Cannot store the options of a Label Studio project: %s", error)
 
