@@ -10,8 +10,11 @@ from werkzeug.test import TestResponse
 
 from http_api import finish_next_job
 from label_studio_rules import recording
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import JobRecord
 from seewhy.schemas.geometry import Rectangle
 from seewhy.settings import Settings
+from servers.valkey import RedisServer
 from servers.waiting import wait_until
 
 ALIAS = {"tumor": "tiger cat", "lesion": "*", "mask": "*", "point": "*"}
@@ -54,6 +57,14 @@ def finish_waiting(settings: Settings) -> bool:
 def finish(settings: Settings) -> None:
     """Finish the next job, once there is one."""
     wait_until(lambda: finish_waiting(settings), what="a job waits")
+
+
+def pushed_jobs(settings: Settings, valkey: RedisServer) -> list[JobRecord]:
+    """Return the records of the jobs that are pushed."""
+    with valkey.client() as client:
+        ids = [key.rpartition(":")[2] for key in client.keys("seewhy:job:*")]
+    records = [open_ledger(settings).read(job_id) for job_id in ids]
+    return [record for record in records if record and record.webhook]
 
 
 def replay_and_finish(

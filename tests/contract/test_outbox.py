@@ -116,6 +116,19 @@ def test_a_paused_origin_is_not_leased_and_unattempted_deliveries_are_not_charge
     assert [(n.subject_id, n.attempt) for n in lease.deliveries] == [("a", 1), ("b", 1)]
 
 
+def test_a_delivery_that_is_put_off_is_not_charged_and_delays_no_other(
+    harness: LedgerHarness,
+) -> None:
+    finish(harness, "a", "b")
+    report(harness, lease_origin(harness, limit=1), DeliveryResult.NOT_ATTEMPTED, retry_in_ms=300)
+    assert ids(lease_origin(harness)) == ["b"]
+    harness.advance(299)
+    assert harness.outbox.lease_origin(limit=10) is None
+    harness.advance(300)
+    lease = lease_origin(harness)
+    assert ("a", 1) in [(one.subject_id, one.attempt) for one in lease.deliveries]
+
+
 def test_a_dispatcher_that_dies_is_charged_and_another_takes_over(harness: LedgerHarness) -> None:
     finish(harness, "a")
     lost = lease_origin(harness)

@@ -68,7 +68,9 @@ def test_an_event_that_comes_twice_and_an_agreement_that_is_not_reported_leave_n
     pusher = dispatcher._pusher
     assert pusher is not None
     for _ in range(2):
-        pusher.push(delivery.record)  # type: ignore[arg-type]
+        push = pusher.prepare(delivery.record).push  # type: ignore[arg-type]
+        assert push is not None
+        push()
     assert scores(studio) == {4: 0}
     assert len(ranking(client)) == 1
 

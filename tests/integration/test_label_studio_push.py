@@ -9,14 +9,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from http_api import MODEL, assert_problem, submit_image
-from label_studio_requests import SLOW_UPLOAD, UPLOAD, finish, replay, set_up
+from label_studio_requests import SLOW_UPLOAD, UPLOAD, finish, pushed_jobs, replay, set_up
 from label_studio_rules import check_results, recording, stored_predictions
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
-from seewhy.ledger.types import DISPATCHER_QUEUE, JobFailure, JobRecord, LedgerPolicy, lanes_of
+from seewhy.ledger.types import DISPATCHER_QUEUE, JobFailure, LedgerPolicy, lanes_of
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import create_api
@@ -43,14 +43,6 @@ def settings_overrides(studio: FakeLabelStudio) -> dict[str, Any]:
 def deliver(settings: Settings, outbox: Outbox | None = None) -> int:
     """Deliver what is due, and return the number of attempts."""
     return create_dispatcher(settings, outbox=outbox).dispatcher.deliver()
-
-
-def pushed_jobs(settings: Settings, valkey: Any) -> list[JobRecord]:
-    """Return the records of the jobs that are pushed."""
-    with valkey.client() as client:
-        ids = [key.rpartition(":")[2] for key in client.keys("seewhy:job:*")]
-    records = [open_ledger(settings).read(job_id) for job_id in ids]
-    return [record for record in records if record and record.webhook]
 
 
 def test_a_batch_is_pushed_once_and_not_answered(

@@ -21,6 +21,7 @@ from seewhy.ledger.types import (
 from seewhy.schemas.job import Priority
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.dispatcher import (
+    CONFIGURATION_DELAY_MS,
     LEASE_LIMIT,
     MAX_PAUSE_MS,
     REQUESTS_PER_ORIGIN,
@@ -50,11 +51,15 @@ class DispatcherHarness:
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self.ledgers = MemoryHarness()
         self.client = ScriptedWebhookClient()
-        self.dispatcher = WebhookDispatcher(
+        self.executor = executor
+        self.dispatcher = self.create_dispatcher(Signer([SECRET]))
+
+    def create_dispatcher(self, signer: Signer | None) -> WebhookDispatcher:
+        return WebhookDispatcher(
             outbox=self.ledgers.outbox,
             client=self.client,  # type: ignore[arg-type]
-            signer=Signer([SECRET]),
-            executor=executor,
+            signer=signer,
+            executor=self.executor,
             delays_s=DELAYS_S,
             now_ms=lambda: self.ledgers.now_ms,
         )
@@ -294,6 +299,38 @@ class InterruptedOutbox:
             self._times -= 1
             raise LedgerUnavailable("Redis does not respond.")
         self._outbox.report(lease, attempts, pause_ms=pause_ms)
+
+
+@pytest.mark.parametrize(
+    ("url", "setting", "detail"),
+    [
+        (URL, "SEEWHY_WEBHOOK_SECRETS", "Webhooks are off on this server."),
+        (
+            "labelstudio://127.0.0.1/tasks/1",
+            "SEEWHY_LABEL_STUDIO_URL",
+            "Pushes to Label Studio are off on this server.",
+        ),
+    ],
+    ids=["a webhook", "a push"],
+)
+def test_a_missing_setting_exhausts_no_delivery_and_the_log_names_it_once(
+    harness: DispatcherHarness,
+    caplog: pytest.LogCaptureFixture,
+    url: str,
+    setting: str,
+    detail: str,
+) -> None:
+    unconfigured = harness.create_dispatcher(None)
+    harness.finish("a", url=url)
+    for _ in range(2 * len(DELAYS_S)):
+        assert unconfigured.deliver() == 0
+        assert harness.webhook("a") == WebhookStatus(url, DeliveryState.PENDING, 0, detail)
+        harness.ledgers.advance(CONFIGURATION_DELAY_MS)
+    assert [record.message.partition(" ")[0] for record in caplog.records] == [setting]
+    assert harness.client.requests == []
+    if url == URL:
+        assert harness.dispatcher.deliver() == 1
+        assert harness.webhook("a").state is DeliveryState.DELIVERED
 
 
 def test_an_unreported_delivery_is_sent_again_with_the_same_id(harness: DispatcherHarness) -> None:

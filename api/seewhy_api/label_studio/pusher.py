@@ -1,5 +1,9 @@
 """What the dispatcher does with a job that is for Label Studio."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from seewhy.catalog.catalog import Catalog
 from seewhy.imaging.pixel_budget import PixelBudget
 from seewhy.ledger.types import JobRecord
@@ -9,7 +13,7 @@ from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.label_studio.agreement_inputs import is_for_annotation
 from seewhy_api.label_studio.agreement_measurer import AgreementMeasurer
 from seewhy_api.label_studio.agreements import AgreementStore
-from seewhy_api.label_studio.client import LabelStudioClient, LabelStudioError
+from seewhy_api.label_studio.client import LabelStudioClient
 from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.push import (
     ASKING_TIMEOUT_S,
@@ -19,6 +23,15 @@ from seewhy_api.label_studio.push import (
 )
 from seewhy_api.label_studio.task_scores import TaskScores
 from seewhy_api.label_studio.task_turns import TaskTurns
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPush:
+    """What is pushed, and how."""
+
+    subject: str
+    push: Callable[[], Pushed] | None
+    """Raises as the pushers do; None without the API key of Label Studio."""
 
 
 class LabelStudioPusher:
@@ -31,13 +44,14 @@ class LabelStudioPusher:
         self._agreements = agreements
         self._predictions = predictions
 
-    def push(self, record: JobRecord) -> Pushed:
-        """Do what follows the end of a job. Raises as the pushers do."""
+    def prepare(self, record: JobRecord) -> PreparedPush:
+        """Return what follows the end of a job. Raises `ValueError` for an invalid record."""
         if is_for_annotation(Job.model_validate_json(record.job)):
-            return self._agreements.push(record)
-        if self._predictions is None:
-            raise LabelStudioError("SEEWHY_LABEL_STUDIO_API_KEY is not set.")
-        return self._predictions.push(record)
+            return PreparedPush("agreement", partial(self._agreements.push, record))
+        predictions = self._predictions
+        return PreparedPush(
+            "prediction", partial(predictions.push, record) if predictions else None
+        )
 
 
 def create_pusher(settings: Settings) -> LabelStudioPusher | None:

@@ -10,9 +10,16 @@ from http import HTTPStatus
 
 from seewhy.errors import InvalidRequest, Overloaded, Unavailable
 from seewhy.ledger.ports.outbox import Outbox
-from seewhy.ledger.types import Attempt, Delivery, DeliveryResult, JobRecord, OriginLease
+from seewhy.ledger.types import (
+    Attempt,
+    BatchRecord,
+    Delivery,
+    DeliveryResult,
+    JobRecord,
+    OriginLease,
+)
 from seewhy_api.label_studio.client import LabelStudioError
-from seewhy_api.label_studio.push import SCHEME
+from seewhy_api.label_studio.push import SCHEME, Pushed
 from seewhy_api.label_studio.pusher import LabelStudioPusher
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.payload import webhook_body
@@ -29,13 +36,19 @@ MAX_PAUSE_MS = 60_000
 
 _log = logging.getLogger(__name__)
 
-WEBHOOKS_ARE_OFF = "Webhooks are off on this server."
-PUSHES_ARE_OFF = "Pushes to Label Studio are off on this server."
-NOT_PUSHED = "Label Studio has not taken the prediction. The operator's log has the reason."
-CANNOT_BE_MADE = "The prediction cannot be made."
+CONFIGURATION_DELAY_MS = 5 * 60_000
+"""How long a delivery is put off for which the dispatcher has no settings."""
 
 _Result = tuple[Attempt, WebhookResponse | None]
 """An attempt to report, and the response; None when no request was sent."""
+
+
+class _NotConfigured(Exception):
+    """The dispatcher has no settings for a delivery. Clients read the message."""
+
+    def __init__(self, message: str, *, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class WebhookDispatcher:
@@ -55,7 +68,7 @@ class WebhookDispatcher:
         """Send requests on the threads of `executor`.
 
         Without a signer no webhook is sent, and without a pusher no prediction to Label Studio:
-        they wait for a dispatcher that has one.
+        they wait for a dispatcher that has one, and that costs them no attempt.
 
         `delays_s` holds the delay before each attempt, and so the number of attempts.
         """
@@ -67,6 +80,8 @@ class WebhookDispatcher:
         self._delays_s = delays_s
         self._now_ms = now_ms
         self._stopping = threading.Event()
+        self._missing = set[str]()
+        """The settings that the log has asked for."""
 
     def stop(self) -> None:
         """Lease no more origins and return the deliveries that have not been sent."""
@@ -101,7 +116,7 @@ class WebhookDispatcher:
             for delivery in lease.deliveries[len(attempts) :]
         ]
         self._outbox.report(lease, attempts + unsent, pause_ms=pause_ms)
-        return len(attempts)
+        return sum(one.result is not DeliveryResult.NOT_ATTEMPTED for one in attempts)
 
     def _attempt(self, delivery: Delivery) -> _Result:
         """Send one delivery. Never raises: the other deliveries of the lease must be reported."""
@@ -113,39 +128,69 @@ class WebhookDispatcher:
         try:
             send = self._prepare(delivery)
         except (ValueError, LookupError, TypeError):
-            _log.exception("Cannot deliver the webhook of %s: its record is invalid", subject_id)
+            _log.exception("Cannot deliver the outcome of %s: its record is invalid", subject_id)
             detail = "The record cannot be read."
             return Attempt(delivery, DeliveryResult.EXHAUSTED, detail), None
+        except _NotConfigured as error:
+            return self._put_off(delivery, error), None
         try:
             response = send()
         except Exception:  # noqa: BLE001
-            _log.exception("Cannot send the webhook of %s", subject_id)
+            _log.exception("Cannot deliver the outcome of %s", subject_id)
             response = WebhookResponse(
                 DeliveryResult.RETRY, "The request could not be sent; see the dispatcher's log."
             )
         if response.reason:
-            _log.info("Cannot reach the receiver of %s: %s", subject_id, response.reason)
+            _log.info("Cannot deliver the outcome of %s: %s", subject_id, response.reason)
         return self._to_attempt(delivery, response), response
 
     def _prepare(self, delivery: Delivery) -> Callable[[], WebhookResponse]:
         """Return what sends a delivery.
 
-        Raises `ValueError`, `LookupError` or `TypeError` when the record is invalid.
+        Raises `_NotConfigured`, and `ValueError`, `LookupError` or `TypeError` when the record is
+        invalid.
         """
         record, webhook = delivery.record, delivery.record.webhook
         if webhook is None:
             raise ValueError("The record has no webhook.")
         if webhook.url.startswith(SCHEME):
-            pusher = self._pusher
-            if pusher is None or not isinstance(record, JobRecord):
-                return lambda: WebhookResponse(DeliveryResult.RETRY, PUSHES_ARE_OFF)
-            return partial(_push, pusher, record)
+            return self._prepare_push(record)
         if self._signer is None:
-            return lambda: WebhookResponse(DeliveryResult.RETRY, WEBHOOKS_ARE_OFF)
+            raise _NotConfigured(
+                "Webhooks are off on this server.", setting="SEEWHY_WEBHOOK_SECRETS"
+            )
         body = webhook_body(record)
         message_id = f"msg_{delivery.subject_id}"
         headers = self._signer.headers(message_id, body, now_ms=self._now_ms())
         return partial(self._client.send, WebhookRequest(webhook.url, body, headers))
+
+    def _prepare_push(self, record: JobRecord | BatchRecord) -> Callable[[], WebhookResponse]:
+        if not isinstance(record, JobRecord):
+            raise TypeError("A batch is not pushed to Label Studio.")
+        prepared = self._pusher.prepare(record) if self._pusher else None
+        if prepared is None or prepared.push is None:
+            missing = "API_KEY" if prepared else "URL"
+            raise _NotConfigured(
+                "Pushes to Label Studio are off on this server.",
+                setting=f"SEEWHY_LABEL_STUDIO_{missing}",
+            )
+        return partial(_push, prepared.subject, prepared.push, record.job_id)
+
+    def _put_off(self, delivery: Delivery, error: _NotConfigured) -> Attempt:
+        if error.setting not in self._missing:
+            self._missing.add(error.setting)
+            _log.warning(
+                "%s is not set: what needs it, such as the outcome of %s, waits for a dispatcher "
+                "that has it, until the outcome expires. That costs no attempt",
+                error.setting,
+                delivery.subject_id,
+            )
+        return Attempt(
+            delivery,
+            DeliveryResult.NOT_ATTEMPTED,
+            str(error),
+            retry_in_ms=CONFIGURATION_DELAY_MS,
+        )
 
     def _to_attempt(self, delivery: Delivery, response: WebhookResponse) -> Attempt:
         """Schedule the next attempt, or give up after the last."""
@@ -175,27 +220,28 @@ class WebhookDispatcher:
         return min(max(pauses_ms, default=0), MAX_PAUSE_MS)
 
 
-def _push(pusher: LabelStudioPusher, record: JobRecord) -> WebhookResponse:
-    """Push a prediction. A status is that of an answer, so that one task pauses no others.
+def _push(subject: str, push: Callable[[], Pushed], job_id: str) -> WebhookResponse:
+    """Push a prediction or an agreement: the `subject`.
 
-    A prediction that cannot be made, because the model is gone or a document is invalid, is refused
-    at once: no later attempt would succeed.
+    A status is that of an answer, so that one task pauses no others. What cannot be made, because
+    the model is gone or a document is invalid, is refused at once: no later attempt would succeed.
     """
+    made = "measured" if subject == "agreement" else "made"
     try:
-        pushed = pusher.push(record)
+        pushed = push()
     except LabelStudioError as error:
-        return WebhookResponse(
-            DeliveryResult.RETRY, NOT_PUSHED, status=error.status, reason=str(error)
-        )
+        detail = f"Label Studio has not taken the {subject}. The operator's log has the reason."
+        return WebhookResponse(DeliveryResult.RETRY, detail, status=error.status, reason=str(error))
     except (Overloaded, Unavailable) as error:
         return WebhookResponse(
             DeliveryResult.RETRY,
-            NOT_PUSHED,
+            f"The {subject} could not be {made} yet. The operator's log has the reason.",
             status=HTTPStatus.SERVICE_UNAVAILABLE,
             reason=str(error),
         )
     except (InvalidRequest, LookupError, ValueError):
-        _log.exception("Cannot make the prediction of %s", record.job_id)
-        return WebhookResponse(DeliveryResult.REFUSED, CANNOT_BE_MADE, status=HTTPStatus.OK)
+        _log.exception("The %s of %s cannot be %s", subject, job_id, made)
+        detail = f"The {subject} cannot be {made}."
+        return WebhookResponse(DeliveryResult.REFUSED, detail, status=HTTPStatus.OK)
     result = DeliveryResult.REFUSED if pushed.is_refused else DeliveryResult.DELIVERED
     return WebhookResponse(result, pushed.detail, status=HTTPStatus.OK)

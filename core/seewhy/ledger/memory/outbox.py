@@ -115,7 +115,7 @@ class MemoryOutbox:
             rows[name] = state.now() + attempt.retry_in_ms
         elif attempt.result is DeliveryResult.NOT_ATTEMPTED:
             webhook = replace(webhook, attempts=webhook.attempts - 1)
-            rows[name] = state.now()
+            rows[name] = state.now() + attempt.retry_in_ms
         else:
             webhook = replace(webhook, state=FINAL_STATES[attempt.result])
             rows.pop(name, None)

@@ -64,7 +64,7 @@ class DeliveryResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The report on one delivery. `retry_in_ms` applies to RETRY only."""
+    """The report on one delivery. `retry_in_ms` applies to RETRY and NOT_ATTEMPTED."""
 
     delivery: Delivery
     result: DeliveryResult

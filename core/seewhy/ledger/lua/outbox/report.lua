@@ -18,7 +18,7 @@ for _, attempt in ipairs(args.attempts) do
       redis.call('ZADD', rows, now + attempt.retry_in_ms, id)
     elseif result == 'not_attempted' then
       redis.call('HINCRBY', record_key(id), 'webhook_attempts', -1)
-      redis.call('ZADD', rows, now, id)
+      redis.call('ZADD', rows, now + attempt.retry_in_ms, id)
     else
       redis.call('HSET', record_key(id), 'webhook_state', result)
       redis.call('ZREM', rows, id)
