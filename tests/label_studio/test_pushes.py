@@ -38,10 +38,14 @@ def photos(count: int) -> list[tuple[str, bytes]]:
 def cluster(
     studio: RealLabelStudio, valkey: RedisServer, tmp_path: Path
 ) -> Iterator[ProcessCluster]:
-    """An API that pushes to Label Studio; no worker and no dispatcher runs."""
+    """An API that pushes to Label Studio; no worker and no dispatcher runs.
+
+    Workers explain one image at a time, so that predictions come one by one.
+    """
     with running_api(
         valkey,
         tmp_path,
+        max_batch=1,
         label_studio_url=studio.url,
         label_studio_api_key=studio.personal_token,
     ) as cluster:
@@ -64,11 +68,11 @@ def predictions_by_task(studio: RealLabelStudio, project: int) -> Counter[int]:
 
 
 def wait_for_predictions(studio: RealLabelStudio, project: int, count: int) -> None:
-    def are_there() -> bool:
-        time.sleep(0.25)  # the server is one process, which stores them meanwhile
-        return studio.count_predictions(project) >= count
-
-    wait_until(are_there, what=f"{count} predictions in Label Studio", limit_s=PUSH_LIMIT_S)
+    wait_until(
+        lambda: studio.count_predictions(project) >= count,
+        what=f"{count} predictions in Label Studio",
+        limit_s=PUSH_LIMIT_S,
+    )
 
 
 def assert_one_for_each_task(studio: RealLabelStudio, project: int) -> None:
@@ -92,11 +96,13 @@ def test_predictions_that_finish_after_the_answer_appear_once(
 def test_a_dispatcher_that_is_killed_while_it_pushes_leaves_nothing_twice_or_missing(
     studio: RealLabelStudio, cluster: ProcessCluster, project: int
 ) -> None:
-    cluster.start_stub_worker()
     studio.retrieve_predictions(project)
     killed = cluster.start_fast_dispatcher()
+    cluster.start_stub_worker(batch_ms=1_000)
     wait_for_predictions(studio, project, 1)
+    assert killed.poll() is None, "it ended by itself"
     kill_tree(killed)
+    assert 1 <= studio.count_predictions(project) < TASKS, "it was killed after its work"
     cluster.start_fast_dispatcher()
     wait_for_predictions(studio, project, TASKS)
     assert_one_for_each_task(studio, project)
