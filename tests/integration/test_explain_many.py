@@ -19,7 +19,7 @@ from images import encoded, gradient
 from optionals import present
 from seewhy.cli.app import app
 from seewhy.cli.commands.explain import MAX_SINGLE_REQUESTS
-from seewhy.client import Client, ImageId, JournalUnusable, Progress, RequestRejected, to_pandas
+from seewhy.client import Client, ImageId, JournalUnusable, Progress, to_pandas
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.client.keys import batch_key, job_key
 from seewhy.schemas.job import JobState
@@ -328,12 +328,50 @@ def test_a_batch_that_is_too_large_for_the_service_is_divided(
         sent = [request.body for request in server.requests if request.method == "POST"]
     assert [result.image for result in results] == images
     assert sent == [b"".join(lines[:2]), *lines]
+
+
+@both_clients
+def test_an_image_that_is_too_large_alone_ends_nothing_but_itself(
+    connect: Connect, tmp_path: Path
+) -> None:
+    images = [f"https://photos.example/{n}" for n in range(4)]
+    journal = tmp_path / "run.ndjson"
+    too_large = Response(413, {"code": "batch_too_large", "detail": "It has 9 MB."})
+    accepted = [Response(202, batch_document(total=n, waiting=n)) for n in range(3)]
+    ended = [Response(200, batch_document("finished", total=n, refused=n)) for n in range(3)]
+    error = {"code": "unsupported_image", "detail": "no image"}
+    lines = [result_line(n, "refused", error=error) for n in range(2)]
+    # Four, the first two and the third are too large; then the fourth and the first two are not.
+    with scripted(
+        *[too_large] * 3, accepted[1], accepted[2],
+        ended[1], Response(200, lines[0]), ended[2], Response(200, b"".join(lines)),
+    ) as server:  # fmt: skip
+        with connect(server.url) as client:
+            results = list(client.explain_many(images, resume=journal))
+            again = list(client.explain_many(images, resume=journal))
+        sent = [len(r.body.splitlines()) for r in server.requests if r.method == "POST"]
+    assert sent == [4, 2, 1, 1, 2]
+    refused, *others = results
+    assert (refused.image, present(refused.error).detail) == (images[2], "It has 9 MB.")
+    assert sorted(str(result.image) for result in others) == [images[0], images[1], images[3]]
+    assert {present(result.error).code for result in others} == {"unsupported_image"}
+    assert [result.resumed for result in again] == [True] * 4
+
+
+def test_a_killed_run_continues_after_an_image_that_is_too_large_alone(tmp_path: Path) -> None:
+    image = "https://photos.example/0"
+    journal = tmp_path / "run.ndjson"
+    journal.write_text(
+        f'{{"journal": 1, "request": {{}}}}\n{{"batch": "a", "images": ["{image}"]}}\n'
+    )
+    journal.with_name("run.ndjson.sending").write_text("{}\n")
     with (
-        scripted(too_large) as server,
-        connect(server.url) as client,
-        pytest.raises(RequestRejected, match="batch_too_large"),
+        scripted(Response(413, {"code": "batch_too_large", "detail": "d"})) as server,
+        Client(server.url) as client,
     ):
-        list(client.explain_many(images[:1]))
+        (result,) = client.explain_many([image], resume=journal)
+    assert present(result.error).code == "batch_too_large"
+    assert not journal.with_name("run.ndjson.sending").exists()
 
 
 def test_the_command_refuses_a_journal_that_cannot_be_opened(folder: Path, tmp_path: Path) -> None:

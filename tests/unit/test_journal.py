@@ -76,10 +76,10 @@ def test_the_body_is_kept_if_its_batch_may_not_have_arrived(
     assert journal.body_path.exists() == (batch_id is None)
 
 
-def test_a_batch_that_was_refused_is_not_sent_again(path: Path) -> None:
+def test_a_batch_that_was_divided_is_not_sent_again(path: Path) -> None:
     journal = Journal(path, REQUEST)
     journal.record_sending(SentBatch("a", ["1", "2"]))
-    journal.record_refused(SentBatch("a", ["1", "2"]))
+    journal.record_divided(SentBatch("a", ["1", "2"]))
     journal.record_sending(SentBatch("b", ["1"]))
     journal.close()
     journal = Journal(path, REQUEST)

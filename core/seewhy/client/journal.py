@@ -7,7 +7,7 @@
 | `{"batch": KEY, "id": ID}` | when the service has accepted it |
 | `{"batch": KEY, "images": []}` | when it is too large for the service, and is divided |
 | `{"image": NAME, "explanation": {…}}` | when an item has ended |
-| `{"image": NAME, "error": {…}}` | when it has ended without an explanation |
+| `{"image": NAME, "error": {…}}` | when it has ended without one, or is too large alone |
 
 So a process that is killed leaves at most one batch without an id. The next process sends the same
 body with the same idempotency key, and the service returns the batch if it has it already.
@@ -100,7 +100,7 @@ class Journal:
         """Note the id of a batch."""
         self._append({"batch": batch.key, "id": batch.id})
 
-    def record_refused(self, batch: SentBatch) -> None:
+    def record_divided(self, batch: SentBatch) -> None:
         """Note that a batch has no images any more: other batches will ask for them."""
         self.record_sending(SentBatch(batch.key, []))
 

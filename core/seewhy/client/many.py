@@ -1,7 +1,7 @@
 """`explain_many`: any number of images, in batches, with a bounded number of open jobs."""
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,26 @@ class Progress:
     """Items that were asked and have not ended."""
 
 
+class BatchSize:
+    """How many items the next batch gets: fewer after one that was too large for the service."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with the most."""
+        self.items = self._most = most
+        self.may_grow = False
+        """Whether an image that is too large even alone may be what made batches too large."""
+
+    def divide(self, items: int) -> None:
+        """Note that a batch of so many items, at least two, was too large."""
+        self.items = min(self.items, items // 2)
+        self.may_grow = False
+
+    def note_accepted(self) -> None:
+        """Note that a batch was accepted."""
+        if self.may_grow:
+            self.items = min(self._most, self.items * 2)
+
+
 class ManyImages:
     """One run of `explain_many`."""
 
@@ -53,7 +73,7 @@ class ManyImages:
         self._options = options
         self._journal = journal
         self._open: list[SentBatch] = []
-        self.max_items = max_items
+        self.size = BatchSize(max_items)
 
     @property
     def open_items(self) -> int:
@@ -75,17 +95,18 @@ class ManyImages:
         Raises `OSError` when there is no room for the body.
         """
         network = self._batches.network
-        chunk = await network.call(self._chunks.read_chunk, self.max_items)
+        chunk = await network.call(self._chunks.read_chunk, self.size.items)
+        refused: list[ImageResult] = []
         try:
             if chunk.batch.names:
                 if self._journal:
                     await network.call(self._journal.record_sending, chunk.batch)
-                await self._send(chunk.batch, chunk.body)
+                refused = await self._send(chunk.batch, chunk.body)
                 if chunk.batch.id is not None:
                     self._open.append(chunk.batch)
         finally:
             await network.call(chunk.body.close)
-        return chunk.ready
+        return chunk.ready + refused
 
     async def collect(self) -> AsyncGenerator[ImageResult, None]:
         """Yield the images that have ended since, after waiting a second if there are none."""
@@ -101,10 +122,9 @@ class ManyImages:
                     if outcome is None:
                         self._chunks.ask_again([name])
                         continue
-                    if self._journal:
-                        await network.call(self._journal.record_end, name, outcome)
-                    for image in self._chunks.waiting.pop(name, ()):
-                        yield ImageResult.of(image, outcome, connection=self._batches.connection)
+                    async with aclosing(self._end(name, outcome)) as results:
+                        async for result in results:
+                            yield result
             if not batch.open_items:
                 self._open.remove(batch)
         if not progressed:
@@ -144,19 +164,44 @@ class ManyImages:
         self._chunks.ask_again(batch.names)
         batch.ended.update(range(len(batch.names)))
 
-    async def _send(self, batch: SentBatch, body: IO[bytes]) -> None:
-        """Send a batch, which then has an id. A batch that is too large is asked again in parts."""
+    async def _send(self, batch: SentBatch, body: IO[bytes]) -> list[ImageResult]:
+        """Send a batch, which then has an id; return the results of an image that is too large.
+
+        A batch that is too large is asked again in parts, down to single images.
+        """
         options: RequestOptions = {**self._options, "idempotency_key": batch.key}
+        network, journal = self._batches.network, self._journal
         try:
             batch.id = (await self._batches.create_from_ndjson(body, **options)).id
         except RequestRejected as error:
-            if error.status != _TOO_LARGE or len(batch.names) == 1:
+            if error.status != _TOO_LARGE:
                 raise
-            self.max_items = min(self.max_items, len(batch.names) // 2)
+            if len(batch.names) == 1:
+                self.size.may_grow = True
+                return await self._end_too_large(batch.names[0], error)
+            self.size.divide(len(batch.names))
             self._chunks.ask_again(batch.names)
+            if journal:
+                await network.call(journal.record_divided, batch)
+        else:
+            self.size.note_accepted()
+            if journal:
+                await network.call(journal.record_accepted, batch)
+        return []
+
+    async def _end_too_large(self, name: str, error: RequestRejected) -> list[ImageResult]:
+        """Return the results of an image that the service refuses even alone: it is final."""
+        outcome = {"error": {"code": error.problem, "detail": error.detail}}
+        return [result async for result in self._end(name, outcome)]
+
+    async def _end(
+        self, name: str, outcome: Mapping[str, Any]
+    ) -> AsyncGenerator[ImageResult, None]:
+        """Record what became of an image; yield a result for each image of the name."""
         if self._journal:
-            record = self._journal.record_accepted if batch.id else self._journal.record_refused
-            await self._batches.network.call(record, batch)
+            await self._batches.network.call(self._journal.record_end, name, outcome)
+        for image in self._chunks.waiting.pop(name, ()):
+            yield ImageResult.of(image, outcome, connection=self._batches.connection)
 
     async def _send_again(self, batch: SentBatch) -> None:
         """Send the body of a batch that may have been accepted; it may also be gone."""
@@ -189,10 +234,10 @@ class ManyOperations(Operations):
         """Explain the images of a folder or of any iterator; yield each result as it arrives.
 
         Sends batches of up to a hundred images and at most `max_open` open jobs, at the priority
-        `batch`; a batch that is too large for the service is divided. Images are read when it is
-        their turn, one at a time. An image that cannot be read, is refused or fails is a result
-        with an `error`, and the others go on. Results come in any order, with the image they belong
-        to.
+        `batch`; a batch that is too large for the service is divided, down to single images. Images
+        are read when it is their turn, one at a time. An image that cannot be read, is refused or
+        fails is a result with an `error`, and the others go on. Results come in any order, with the
+        image they belong to.
 
         `resume` names a journal. A run that was stopped, or killed, continues with the same journal
         and images: nothing is asked twice, not even what was under way, and results of earlier runs
@@ -232,7 +277,7 @@ async def _step(
     run: ManyImages, chunks: ImageChunks, max_open: int
 ) -> AsyncGenerator[ImageResult, None]:
     """Ask for more images while there is room, then collect results."""
-    while not chunks.exhausted and run.open_items + run.max_items <= max_open:
+    while not chunks.exhausted and run.open_items + run.size.items <= max_open:
         for result in await run.ask():
             yield result
     if run.open_items:
