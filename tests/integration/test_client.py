@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from awaited_client import Connect, both_clients
+from full_disk import largest_file
 from seewhy.client import (
     Explanation,
     ExplanationFailed,
@@ -402,14 +403,24 @@ def test_an_overlay_of_a_target_is_fetched_by_id(connect: Connect) -> None:
 def test_a_file_that_cannot_be_written_is_left_as_it_was(
     connect: Connect, tmp_path: Path, name: str
 ) -> None:
-    (tmp_path / name).write_bytes(b"earlier")
-    (tmp_path / f"{name}.part").symlink_to("/dev/full")
+    files = {name: b"earlier", f"{name}.part": b"a file of the user"}
+    for each, content in files.items():
+        (tmp_path / each).write_bytes(content)
     maps = maps_response(np.zeros((1, 70, 70), np.float32))
     with (
         scripted(maps) as server,
         connect(server.url) as client,
-        pytest.raises(OSError, match="No space left on device"),
+        largest_file(10_000),
+        pytest.raises(OSError, match=r"File too large|requested and \d+ written"),
     ):
         client.save(EXPLANATION_ID, tmp_path / name)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_bytes() == b"earlier"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_a_saved_file_replaces_no_other(connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "a.png.part").write_bytes(b"a file of the user")
+    with scripted(Response(200, b"png")) as server, connect(server.url) as client:
+        saved = client.save(EXPLANATION_ID, tmp_path / "a.png")
+    assert saved.stat().st_mode & 0o777 == (tmp_path / "a.png.part").stat().st_mode & 0o777
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert files == {"a.png": b"png", "a.png.part": b"a file of the user"}

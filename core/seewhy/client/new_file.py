@@ -1,5 +1,6 @@
 """Write a file that appears when it is complete."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,10 +13,11 @@ from seewhy.client.network import Network
 async def new_file(network: Network, path: Path) -> AsyncIterator[IO[bytes]]:
     """Open a file that replaces `path` when the block ends; after an error nothing is left.
 
-    Raises `OSError` when it cannot be written.
+    Until then it has a name in the same folder that no other file has. Raises `OSError` when it
+    cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
-    file = await network.call(part.open, "wb")
+    part = path.with_name(f".seewhy-{secrets.token_hex(8)}.part")
+    file = await network.call(part.open, "xb")
     try:
         yield file
         await network.call(file.close)
