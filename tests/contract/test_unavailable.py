@@ -9,7 +9,8 @@ from redis.exceptions import ResponseError
 
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.redis.client.connection import connect, translated
-from seewhy.ledger.redis.ledger import RedisLedger
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.settings import load
 from servers.valkey import RedisServer
 
 
@@ -73,3 +74,15 @@ def test_a_server_that_forbids_the_user_is_unavailable(server: RedisServer, logi
 def test_a_mistake_in_the_program_is_not_an_outage(server: RedisServer) -> None:
     with server.client() as client, pytest.raises(ResponseError), translated():
         client.execute_command("HSET", "only the key")
+
+
+def test_every_thread_of_the_api_gets_a_connection(valkey: RedisServer) -> None:
+    settings = load({}, redis_url=valkey.url, api_threads=200, api_streams=100)
+    ledger = open_ledger(settings)
+    pool = ledger.scripts.client.connection_pool
+    try:
+        for _ in range(settings.api_threads + settings.api_streams):
+            pool.get_connection()  # as a call does until it has its answer
+        ledger.check()
+    finally:
+        pool.disconnect()

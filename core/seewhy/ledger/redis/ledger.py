@@ -17,6 +17,9 @@ from seewhy.ledger.redis.workers import RedisWorkerRegistry
 from seewhy.ledger.types import LedgerPolicy
 from seewhy.settings import Settings
 
+_OTHER_THREADS = 64
+"""More than a process has beside those of requests and event streams: for batches and tasks."""
+
 
 class RedisLedger(RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, RedisRecovery):
     """Implements `seewhy.ledger.ports.ledger.Ledger`. Redis Cluster is not supported."""
@@ -50,4 +53,5 @@ def open_ledger(settings: Settings) -> RedisLedger:
         record_limit=settings.tenant_record_limit,
         cache_ms=settings.effective_cache_ttl_s * 1000,
     )
-    return RedisLedger(connect(settings.redis_url), policy=policy)
+    threads = settings.api_threads + settings.api_streams + _OTHER_THREADS
+    return RedisLedger(connect(settings.redis_url, max_connections=threads), policy=policy)

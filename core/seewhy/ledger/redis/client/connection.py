@@ -40,14 +40,16 @@ _REFUSAL_CODES = ("BUSY ", "MISCONF ", "NOREPLICAS ", "UNBLOCKED ")
 """The refusals for which redis-py has no class. BUSY: a script holds the server."""
 
 
-def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
+def connect(url: str, *, timeout_s: float = 5.0, max_connections: int = 100) -> Redis:
     """Create a client that connects on first use and ends calls within about twice `timeout_s`.
 
-    A call is retried once on a new connection, because after a restart of the server the pool holds
+    Each thread needs a connection during a call; beyond `max_connections`, calls fail. A call is
+    retried once on a new connection, because after a restart of the server the pool holds
     dead ones. Every script may safely run twice.
     """
     return Redis.from_url(
         url,
+        max_connections=max_connections,
         decode_responses=True,
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
