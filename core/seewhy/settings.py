@@ -236,6 +236,12 @@ class Settings(Limits):
         """Seconds for which a result is reused: never longer than the job is kept."""
         return min(self.cache_ttl_s, self.retention_s)
 
+    def key_for_service(self, given: str | None) -> str | None:
+        """Return the API key for a service: the one that was given, or `SEEWHY_KEY`."""
+        if given is None and self.key is not None:
+            return self.key.get_secret_value()
+        return given
+
     @property
     def needs_dispatcher(self) -> bool:
         """Whether something may be delivered: webhooks, or results for Label Studio."""

@@ -26,6 +26,13 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert load({"SEEWHY_S3_ENDPOINT": ""}).s3_endpoint is None
 
 
+def test_the_key_for_a_service_is_the_one_that_was_given_or_that_of_the_settings() -> None:
+    settings = load({"SEEWHY_KEY": "of-the-settings"})
+    assert settings.key_for_service("given") == "given"
+    assert settings.key_for_service(None) == "of-the-settings"
+    assert load({}).key_for_service(None) is None
+
+
 def test_overrides_take_precedence_over_the_environment() -> None:
     assert load({"SEEWHY_API_PORT": "9"}, api_port=10).api_port == 10
 

@@ -95,5 +95,5 @@ class Detector:
 
 def connect(options: DetectorOptions) -> Client:
     """Return a client with the API key of the options, or of the setting `SEEWHY_KEY`."""
-    key = options.api_key or load().key
-    return Client(options.seewhy_url, key=key.get_secret_value() if key else None)
+    given = options.api_key.get_secret_value() if options.api_key else None
+    return Client(options.seewhy_url, key=load().key_for_service(given))

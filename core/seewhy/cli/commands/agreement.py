@@ -30,10 +30,7 @@ def agreement(
     from seewhy.client import Client
     from seewhy.settings import load
 
-    settings = load()
-    if key is None and settings.key is not None:
-        key = settings.key.get_secret_value()
-    with Client(url, key=key) as client:
+    with Client(url, key=load().key_for_service(key)) as client:
         ranked = client.agreements(project, limit=limit)
     if as_json:
         typer.echo(ranked.model_dump_json(indent=2))

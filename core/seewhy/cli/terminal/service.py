@@ -18,8 +18,7 @@ def connect_or_start(url: str | None, *, key: str | None, model: str | None) -> 
     service that has `model` resident.
     """
     settings = load() if model is None else load(default_model=model)
-    if key is None and settings.key is not None:
-        key = settings.key.get_secret_value()
+    key = settings.key_for_service(key)
     if url is not None or _answers(DEFAULT_URL, key=key):
         with Client(url or DEFAULT_URL, key=key) as client:
             yield client
