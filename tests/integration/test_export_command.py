@@ -131,8 +131,8 @@ def test_cvat_has_masks_and_the_list_of_labels(
 ) -> None:
     export(url, batch, tmp_path, "--format", "cvat")
     assert_images(tmp_path / "images")
-    decoded = decode_images((tmp_path / "annotations.xml").read_text("utf-8"))
-    for name, found in zip(NAMES, regions, strict=True):
+    images = decode_images((tmp_path / "annotations.xml").read_text("utf-8"))
+    for name, found, (decoded_name, decoded) in zip(NAMES, regions, images, strict=True):
         areas = [region.area_px for one in found for region in one.regions]
         assert [int(mask_of(one).sum()) for one in decoded[name]] == areas
     classes = json.loads((tmp_path / "labels.json").read_text("utf-8"))

@@ -1,6 +1,7 @@
 """COCO, CVAT, Pascal VOC, YOLO and FiftyOne: encoded, decoded again, and what is refused."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -76,8 +77,26 @@ def test_a_cvat_mask_is_decoded_to_itself_in_both_forms(mask: MaskArray) -> None
     image = xml_images.encode_image(
         [annotation], ShapeType.MASK, image_id=0, name="a.png", size=size
     )
-    (decoded,) = xml_images.decode_images(f"<annotations>{image}</annotations>")["a.png"]
+    ((name, (decoded,)),) = xml_images.decode_images(f"<annotations>{image}</annotations>")
+    assert name == "a.png"
     assert equal(decoded, mask)
+
+
+def test_masks_of_a_cvat_file_are_decoded_one_at_a_time() -> None:
+    mask = '<mask label="a" rle="0, 4000000" left="0" top="0" width="2000" height="2000"/>'
+    image = f'<image name="a" width="2000" height="2000">{mask * 20}</image>'
+    tracemalloc.start()
+    try:
+        areas = [
+            int(mask_of(one).sum())
+            for _, found in xml_images.decode_images(f"<annotations>{image * 2}</annotations>")
+            for one in found
+        ]
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert areas == [4_000_000] * 40
+    assert peak_bytes < 20_000_000  # together they have 160 MB
 
 
 def test_a_cvat_mask_is_runs_in_its_box_and_the_outermost_pixels() -> None:
@@ -106,7 +125,7 @@ def test_cvat_shapes_are_decoded_to_themselves_in_both_forms(
     image = xml_images.encode_image([annotation], kind, image_id=0, name="a", size=size)
     labels = xml_images.encode_labels([annotation.label])
     file = f"<annotations><version>1.1</version>{labels}{image}</annotations>"
-    (decoded,) = xml_images.decode_images(file)["a"]
+    ((_, (decoded,)),) = xml_images.decode_images(file)
     assert numbers_of(decoded) == pytest.approx(numbers_of(kept), abs=0.011)
     assert decoded.label == annotation.label
 
@@ -178,7 +197,11 @@ def cvat(*points: object, **changes: Any) -> Callable[[], object]:
 
 def image(shape: str) -> Callable[[], object]:
     text = f'<annotations><image name="a" width="6" height="4">{shape}</image></annotations>'
-    return lambda: xml_images.decode_images(text)
+    return images(text)
+
+
+def images(text: str) -> Callable[[], object]:
+    return lambda: [list(found) for _, found in xml_images.decode_images(text)]
 
 
 def voc(inside: str, size: str = "<size><width>6</width><height>4</height></size>") -> Any:
@@ -223,10 +246,10 @@ BILLION_LAUGHS = '<!DOCTYPE a [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><annotation
         (cvat(1, 2, 3, type="rectangle"), "rectangle must have 4 numbers, not 3"),
         (cvat(1, 2, 3, 4, type="points"), "points must have 2 numbers, not 4"),
         (cvat(1, 2, 1, 4, type="rectangle"), "wider and higher"),
-        (lambda: xml_images.decode_images(BILLION_LAUGHS), "document type"),
-        (lambda: xml_images.decode_images("<annotations>"), "malformed"),
-        (lambda: xml_images.decode_images("<a/>"), "root element annotations"),
-        (lambda: xml_images.decode_images("<annotations><image/></annotations>"), "width"),
+        (images(BILLION_LAUGHS), "document type"),
+        (images("<annotations>"), "malformed"),
+        (images("<a/>"), "root element annotations"),
+        (images("<annotations><image/></annotations>"), "width"),
         (image("<box/>"), "label is missing"),
         (image('<cuboid label="a"/>'), "cuboid are not read"),
         (image('<box label="a" xtl="x"/>'), "xtl must be a number"),

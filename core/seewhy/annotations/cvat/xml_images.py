@@ -5,7 +5,8 @@ have no score. A mask is `rle`, the runs in its box, row by row, the first of ze
 `top`, `width` and `height`. https://docs.cvat.ai/docs/manual/advanced/xml_format/
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from seewhy.annotations.annotation import Annotation, ImageSize, number
@@ -52,19 +53,18 @@ def encode_labels(labels: Iterable[str]) -> str:
     return tostring(meta, encoding="unicode")
 
 
-def decode_images(text: str) -> dict[str, tuple[Annotation, ...]]:
-    """Decode a file to the annotations of each image, by its name.
+def decode_images(text: str) -> Iterator[tuple[str, Iterator[Annotation]]]:
+    """Decode a file: yield the name of each image, and its annotations one at a time.
 
-    Raises `InvalidAnnotation` when it is malformed, or has tags, other shapes or rotated boxes.
+    So there is one mask in memory. Raises `InvalidAnnotation` on the way when the file is
+    malformed, or has tags, other shapes or rotated boxes.
     """
-    decoded = {}
     for image in parse_xml(text, root="annotations").iter("image"):
         size = ImageSize(
             integer(image.get("width"), "width"), integer(image.get("height"), "height")
         )
         name = label_of(image.get("name"), "name")
-        decoded[name] = tuple(_decode(element, size) for element in image)
-    return decoded
+        yield name, map(partial(_decode, size=size), image)
 
 
 def _add_shape(image: Element, annotation: Annotation, kind: ShapeType) -> None:
