@@ -6,6 +6,17 @@ from typing import Any
 EXPLANATION_ID = "0199c1e2-0000-7000-8000-000000000001"
 BATCH_ID = "0199c1e2-0000-7000-8000-000000000002"
 SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
+REGIONS = {
+    "image_width_px": 40, "image_height_px": 24, "method": "gradcam", "map": 0,
+    "covers": {"x": 0, "y": 0, "width": 40, "height": 24}, "target": SCORE, "verdict": "ok",
+    "polarity": "positive", "rule": 0.15, "threshold": 0.3, "maximum": 2.0, "found": 1,
+    "regions": [{
+        "box": {"x": 10, "y": 2, "width": 3, "height": 4}, "area_px": 12,
+        "peak": {"x": 11, "y": 4}, "score": 1.0, "share": 1.0,
+        "contour": [[10, 2], [10, 6], [13, 6], [13, 2]],
+    }],
+}  # fmt: skip
+"""The regions of a map of an image of 40 by 24 pixels."""
 
 
 def explanation_document(status: str, **changes: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from annotation_strategies import numbers_of
+from full_disk import largest_file
 from images import encoded, gradient
 from optionals import present
 from seewhy.annotations.annotation import ImageSize
@@ -25,10 +27,11 @@ from seewhy.cli.app import app
 from seewhy.client import Client, Item, MapRegions
 from seewhy.imaging.codecs import encode_mask_png
 from servers.process_cluster import running_api
-from servers.scripted import Response, scripted
+from servers.scripted import Request, Response, scripted
 from servers.valkey import RedisServer
 from service_documents import (
     BATCH_ID,
+    REGIONS,
     SCORE,
     batch_document,
     result_line,
@@ -134,7 +137,7 @@ def test_cvat_has_masks_and_the_list_of_labels(
     images = decode_images((tmp_path / "annotations.xml").read_text("utf-8"))
     for name, found, (decoded_name, decoded) in zip(NAMES, regions, images, strict=True):
         areas = [region.area_px for one in found for region in one.regions]
-        assert [int(mask_of(one).sum()) for one in decoded[name]] == areas
+        assert (decoded_name, [int(mask_of(one).sum()) for one in decoded]) == (name, areas)
     classes = json.loads((tmp_path / "labels.json").read_text("utf-8"))
     assert [one["name"] for one in classes] == labels(regions)
 
@@ -234,32 +237,81 @@ def test_a_batch_that_runs_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_an_item_whose_mask_is_another_does_not_stop_the_others(tmp_path: Path) -> None:
-    found = {
-        "image_width_px": 40, "image_height_px": 24, "method": "gradcam", "map": 0,
-        "covers": {"x": 0, "y": 0, "width": 40, "height": 24}, "target": SCORE, "verdict": "ok",
-        "polarity": "positive", "rule": 0.15, "threshold": 0.3, "maximum": 2.0, "found": 1,
-        "regions": [{
-            "box": {"x": 10, "y": 2, "width": 3, "height": 4}, "area_px": 12,
-            "peak": {"x": 11, "y": 4}, "score": 1.0, "share": 1.0,
-            "contour": [[10, 2], [10, 6], [13, 6], [13, 2]],
-        }],
-    }  # fmt: skip
+def mask_png(*, empty: bool) -> bytes:
+    """Return the mask of the regions, or one that is another."""
     pixels = np.zeros((24, 40), np.uint8)
-    other = encode_mask_png(pixels, bits=1)
-    pixels[2:6, 10:13] = 255
-    mask = encode_mask_png(pixels, bits=1)
-    lines = b"".join(
-        result_line(index, **succeeded_document(), key=f"{index}.jpg") for index in range(2)
-    )
-    responses = [
-        batch_document("finished", total=2, succeeded=2), lines,
-        found, other, found, mask, encoded(IMAGES[0], "PNG"),
-    ]  # fmt: skip
-    with scripted(*[Response(200, body) for body in responses]) as server:
+    if not empty:
+        pixels[2:6, 10:13] = 255
+    return encode_mask_png(pixels, bits=1)
+
+
+def answer(request: Request, *, items: int, label: str = "tiger cat") -> Response:
+    """Answer about a batch with some explanations, of which the first has another mask."""
+    path = request.path.split("?")[0]
+    if path.endswith(BATCH_ID):
+        return Response(200, batch_document("finished", total=items, succeeded=items))
+    if path.endswith("/results"):
+        documents = (succeeded_document(id=f"job-{index}") for index in range(items))
+        lines = (
+            result_line(index, **document, key=f"{index}.jpg")
+            for index, document in enumerate(documents)
+        )
+        return Response(200, b"".join(lines))
+    if path.endswith("/regions"):
+        return Response(200, REGIONS | {"target": SCORE | {"label": label}})
+    if path.endswith("/mask.png"):
+        return Response(200, mask_png(empty="job-0/" in path))
+    return Response(200, encoded(IMAGES[0], "PNG"))
+
+
+def test_an_item_whose_mask_is_another_does_not_stop_the_others(tmp_path: Path) -> None:
+    with scripted(answer=partial(answer, items=12)) as server:
         run = export(server.url, BATCH_ID, tmp_path, "--format", "coco")
-    assert (run.exit_code, "1 of 2 items failed" in run.stderr) == (1, True), run.output
+    assert (run.exit_code, "1 of 12 items failed" in run.stderr) == (1, True), run.output
     assert "0 0.jpg: the mask does not show the regions" in run.stderr
     file = json.loads((tmp_path / "annotations.json").read_text("utf-8"))
-    assert [image["file_name"] for image in file["images"]] == ["00001-1.png"]
-    assert [one["area"] for one in file["annotations"]] == [12]
+    names = [f"{index:05}-{index}.png" for index in range(1, 12)]
+    assert [image["file_name"] for image in file["images"]] == names
+    assert [one["area"] for one in file["annotations"]] == [12] * 11
+
+
+def test_a_class_that_the_format_cannot_hold_is_a_failure_of_its_items(tmp_path: Path) -> None:
+    with scripted(answer=partial(answer, items=2, label="a:b")) as server:
+        run = export(server.url, BATCH_ID, tmp_path, "--format", "voc")
+    assert run.exit_code == 1
+    assert "0 0.jpg: the class 'a:b' cannot be in labelmap.txt" in unwrapped(run.stderr)
+    assert list((tmp_path / "JPEGImages").iterdir()) == []
+
+
+def test_a_drawing_that_is_no_image_is_a_failure_of_its_item(tmp_path: Path) -> None:
+    def broken(request: Request) -> Response:
+        found = answer(request, items=2)
+        return Response(200, b"no PNG") if "job-0/overlay" in request.path else found
+
+    with scripted(answer=broken) as server:
+        run = export(server.url, BATCH_ID, tmp_path, "--format", "yolo")
+    assert run.exit_code == 1
+    assert "0 0.jpg: the service has sent a drawing that is no PNG" in unwrapped(run.stderr)
+
+
+@pytest.mark.parametrize("format_", ["coco", "yolo", "fiftyone"])
+def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path, format_: str) -> None:
+    with (
+        scripted(answer=partial(answer, items=4)) as server,
+        largest_file(100),  # less than an image has
+    ):
+        run = export(server.url, BATCH_ID, tmp_path / "out", "--format", format_)
+    assert run.exit_code == 1
+    assert isinstance(run.exception, SystemExit)
+    message = unwrapped(run.stderr)
+    assert f"{tmp_path / 'out'} cannot be written: File too large." in message
+    assert "free some space or name another folder" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with scripted(answer=partial(answer, items=1)) as server:
+        run = export(server.url, BATCH_ID, tmp_path / "file" / "out", "--format", "coco")
+    assert (run.exit_code, isinstance(run.exception, SystemExit)) == (1, True)
+    assert "cannot be written: Not a directory." in unwrapped(run.stderr)

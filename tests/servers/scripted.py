@@ -1,8 +1,8 @@
-"""An HTTP server that sends scripted responses in order and records the requests."""
+"""An HTTP server that sends scripted responses and records the requests."""
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,14 +32,20 @@ class Request:
 class ScriptedServer:
     """`url`, the `requests` so far, and the `responses` not yet sent."""
 
-    def __init__(self, url: str, responses: list[Response]) -> None:
+    def __init__(
+        self,
+        url: str,
+        responses: list[Response],
+        answer: Callable[[Request], Response] | None = None,
+    ) -> None:
         self.url = url
         self.responses = responses
         self.requests: list[Request] = []
+        self._answer = answer
 
     def take(self, request: Request) -> Response:
         self.requests.append(request)
-        return self.responses.pop(0)
+        return self._answer(request) if self._answer else self.responses.pop(0)
 
 
 class _Server(ThreadingHTTPServer):
@@ -75,10 +81,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def scripted(*responses: Response) -> Iterator[ScriptedServer]:
-    """Serve `responses` on a free loopback port for the length of the block."""
+def scripted(
+    *responses: Response, answer: Callable[[Request], Response] | None = None
+) -> Iterator[ScriptedServer]:
+    """Serve `responses` in order, or what `answer` returns, for the length of the block."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.script = ScriptedServer(f"http://127.0.0.1:{server.server_port}", list(responses))
+    url = f"http://127.0.0.1:{server.server_port}"
+    server.script = ScriptedServer(url, list(responses), answer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -1,6 +1,7 @@
 """What all data sets share: images in a folder, their annotations, and the classes."""
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -44,8 +45,11 @@ class Classes:
 class Entries:
     """Entries of a list that may not fit into memory, kept in a temporary file."""
 
-    def __init__(self, separator: str) -> None:
-        self._file = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by copy_to
+    def __init__(self, separator: str, folder: Path) -> None:
+        """Keep the file on the disk of `folder`."""
+        self._file = TemporaryFile(  # noqa: SIM115 - closed by copy_to
+            "w+", encoding="utf-8", dir=folder
+        )
         self._separator = separator
         self._is_empty = True
 
@@ -53,6 +57,11 @@ class Entries:
         """Add an entry."""
         self._file.write(text if self._is_empty else self._separator + text)
         self._is_empty = False
+
+    def close(self) -> None:
+        """Forget all entries."""
+        with suppress(OSError):  # the rest of them does not fit on the disk
+            self._file.close()
 
     def copy_to(self, file: IO[str]) -> None:
         """Write all entries, and forget them."""
@@ -76,12 +85,22 @@ class DatasetWriter(ABC):
         self._shape = shape
         self._image_folder_url = image_folder_url
         self._classes = Classes()
+        self._entries: list[Entries] = []
         (folder / self.image_folder).mkdir(parents=True, exist_ok=True)
 
     def add(self, item: DatasetItem) -> None:
-        """Write an image, and its annotations if they have a file of their own."""
+        """Write an image, and its annotations if they have a file of their own.
+
+        Raises `InvalidAnnotation`, before anything is written, for a class that the format cannot
+        hold.
+        """
         (self._folder / self.image_folder / item.name).write_bytes(item.image)
         self._add(item)
+
+    def close(self) -> None:
+        """Remove temporary files. The data set is not complete unless it was finished."""
+        for entries in self._entries:
+            entries.close()
 
     @abstractmethod
     def finish(self) -> None:
@@ -89,6 +108,11 @@ class DatasetWriter(ABC):
 
     @abstractmethod
     def _add(self, item: DatasetItem) -> None: ...
+
+    def _new_entries(self, separator: str) -> Entries:
+        entries = Entries(separator, self._folder)
+        self._entries.append(entries)
+        return entries
 
     def _create(self, name: str) -> IO[str]:
         """Open a new text file below the folder."""

@@ -15,7 +15,7 @@ from seewhy.annotations.label_studio.results import (
     encode_result,
 )
 from seewhy.annotations.xml_documents import writable
-from seewhy.datasets.dataset import DatasetItem, DatasetWriter, Entries
+from seewhy.datasets.dataset import DatasetItem, DatasetWriter
 from seewhy.datasets.options import Shape
 
 _SEGMENTATIONS = {
@@ -48,7 +48,7 @@ class CocoWriter(DatasetWriter):
 
     def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
         super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
-        self._images, self._objects = Entries(",\n"), Entries(",\n")
+        self._images, self._objects = self._new_entries(",\n"), self._new_entries(",\n")
         self._image_id = self._object_id = 0
 
     def finish(self) -> None:
@@ -90,7 +90,7 @@ class CvatWriter(DatasetWriter):
 
     def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
         super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
-        self._images = Entries("\n")
+        self._images = self._new_entries("\n")
         self._image_id = 0
 
     def finish(self) -> None:
@@ -125,7 +125,7 @@ class LabelStudioWriter(DatasetWriter):
 
     def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
         super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
-        self._tasks = Entries(",\n")
+        self._tasks = self._new_entries(",\n")
 
     def finish(self) -> None:
         """Write the files."""
@@ -172,7 +172,7 @@ class FiftyOneWriter(DatasetWriter):
 
     def __init__(self, folder: Path, *, shape: Shape, image_folder_url: str) -> None:
         super().__init__(folder, shape=shape, image_folder_url=image_folder_url)
-        self._samples = Entries(",\n")
+        self._samples = self._new_entries(",\n")
         # FiftyOne completes the paths of the fields that have a folder of their name here.
         (folder / "fields" / "heatmap").mkdir(parents=True)
 

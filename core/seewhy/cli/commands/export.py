@@ -1,6 +1,8 @@
 """`seewhy export`: write a finished batch as a data set of a labeling tool."""
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +12,8 @@ from seewhy.cli.terminal.arguments import KeyOption, UrlOption
 from seewhy.datasets.options import DatasetFormat, Shape
 
 if TYPE_CHECKING:
-    from seewhy.client import Batch, Client, RegionOptions
-    from seewhy.datasets.dataset import DatasetWriter
+    from seewhy.client import Batch, Client, ItemResult, RegionOptions
+    from seewhy.datasets.dataset import DatasetItem
 
 
 def export(
@@ -48,80 +50,56 @@ def export(
 ) -> None:
     """Write a finished batch as a data set: images, regions of the maps, and the list of classes.
 
-    The images are the upright ones, as PNG. Items without a result are listed. Exits with status 0
-    if all items were written, 1 if some were not, and 2 if an argument is wrong. See
+    The images are the upright ones, as PNG. Items without a result are listed. The folder gets its
+    content when that is complete. Exits with status 0 if all items were written, 1 if some were
+    not or the folder cannot be written, and 2 if an argument is wrong. See
     docs/annotation-formats.md.
     """
+    from seewhy.cli.terminal.dataset_export import dataset_folder, require_empty, write_items
+    from seewhy.cli.terminal.exported_items import fetch_item
     from seewhy.cli.terminal.service import connect_or_start
     from seewhy.datasets.formats import WRITERS
 
     writer_class = WRITERS[format_]
-    shape = shape or writer_class.shapes[0]
-    if shape not in writer_class.shapes:
-        allowed = ", ".join(writer_class.shapes)
-        raise typer.BadParameter(f"{format_} cannot hold a {shape}: choose one of {allowed}")
-    if out.exists() and any(out.iterdir()):
-        raise typer.BadParameter(f"{out} is not empty: name a new folder, or empty this one")
+    shape = _shape_of(format_, shape, writer_class.shapes)
+    require_empty(out)
     options: RegionOptions = {"threshold": threshold, "components": components}
     with connect_or_start(url, key=key, model=None) as client:
-        ended = client.batches.get(batch)
-        if not ended.status.terminal:
-            raise typer.BadParameter(
-                f"the batch is {ended.status}: {ended.counts.ended} of {ended.counts.total} items "
-                "have ended; wait for it, or cancel it"
+        ended = _ended_batch(client, batch)
+        with dataset_folder(out) as folder, closing(client.batches.results(ended)) as results:
+            writer = writer_class(folder, shape=shape, image_folder_url=image_folder_url)
+            fetch = partial(
+                fetch_item, client, shape=shape, heatmaps=writer.needs_heatmaps, options=options
             )
-        writer = writer_class(out, shape=shape, image_folder_url=image_folder_url)
-        if not write_batch(client, ended, writer, shape=shape, options=options):
-            raise typer.Exit(1)
+            fetches = _fetches(results, fetch)
+            all_written = write_items(writer, fetches, total=ended.counts.total, noun="items")
+    if not all_written:
+        raise typer.Exit(1)
     typer.echo(out)
 
 
-def write_batch(
-    client: "Client",
-    batch: "Batch",
-    writer: "DatasetWriter",
-    *,
-    shape: Shape,
-    options: "RegionOptions",
-) -> bool:
-    """Write the items one after the other; print those that failed; return whether all succeeded.
+def _shape_of(format_: DatasetFormat, shape: Shape | None, allowed: tuple[Shape, ...]) -> Shape:
+    """Return the shape to write, by default the first allowed one. Raises `BadParameter`."""
+    if shape is not None and shape not in allowed:
+        shapes = ", ".join(allowed)
+        raise typer.BadParameter(f"{format_} cannot hold a {shape}: choose one of {shapes}")
+    return shape or allowed[0]
 
-    Raises `ClientError` when the results cannot be read to their end.
-    """
-    from rich.progress import track
 
-    from seewhy.cli.terminal.concurrency import print_failures, reason_of
-    from seewhy.cli.terminal.console import error_console
-    from seewhy.cli.terminal.exported_items import fetch_item
-    from seewhy.client import ClientError
-    from seewhy.errors import InvalidAnnotation
+def _ended_batch(client: "Client", batch_id: str) -> "Batch":
+    """Return a batch that has ended. Raises `BadParameter`."""
+    batch = client.batches.get(batch_id)
+    if not batch.status.terminal:
+        raise typer.BadParameter(
+            f"the batch is {batch.status}: {batch.counts.ended} of {batch.counts.total} items "
+            "have ended; wait for it, or cancel it"
+        )
+    return batch
 
-    failures: dict[str, str] = {}
-    with closing(client.batches.results(batch)) as results:
-        for item in track(
-            results,
-            total=batch.counts.total,
-            description="exporting",
-            console=error_console(),
-            transient=True,
-        ):
-            name = f"{item.index} {item.key}" if item.key else str(item.index)
-            if item.explanation is None or item.explanation.result is None:
-                failures[name] = item.error.detail if item.error else str(item.status)
-                continue
-            try:
-                fetched = fetch_item(
-                    client,
-                    item,
-                    item.explanation,
-                    shape=shape,
-                    heatmaps=writer.needs_heatmaps,
-                    options=options,
-                )
-            except (ClientError, InvalidAnnotation) as error:
-                failures[name] = reason_of(error)
-                continue
-            writer.add(fetched)
-    writer.finish()
-    print_failures(failures, total=batch.counts.total, noun="items")
-    return not failures
+
+def _fetches(
+    results: "Iterable[ItemResult]", fetch: "Callable[[ItemResult], DatasetItem]"
+) -> "Iterator[tuple[str, Callable[[], DatasetItem]]]":
+    """Yield the name of each item, and what fetches it."""
+    for item in results:
+        yield f"{item.index} {item.key}" if item.key else str(item.index), partial(fetch, item)

@@ -1,6 +1,7 @@
 """Concurrent requests to a service, with a progress bar; one failure does not stop the rest."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TypeVar
 
@@ -62,6 +63,26 @@ def run_concurrently(
             raise
     order = list(keys.values())
     return {key: results[key] for key in order if key in results}, failures
+
+
+def run_in_order(
+    tasks: Iterable[tuple[Key, Callable[[], Result]]],
+) -> Generator[tuple[Key, Future[Result]], None, None]:
+    """Run tasks in threads; yield each, ended or not, in their order.
+
+    At most eight have been started and not yielded, so no more than eight results are in memory.
+    """
+    open_: deque[tuple[Key, Future[Result]]] = deque()
+    with ThreadPoolExecutor(_MAX_CONCURRENT) as threads:
+        try:
+            for key, task in tasks:
+                open_.append((key, threads.submit(task)))
+                if len(open_) == _MAX_CONCURRENT:
+                    yield open_.popleft()
+            while open_:
+                yield open_.popleft()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def reason_of(error: SeewhyError | OSError) -> str:
