@@ -19,8 +19,9 @@ def encode_sample(
     classes: Iterable[Annotation],
     regions: Iterable[Annotation],
     heatmap_path: str | None = None,
+    fields: Mapping[str, float | bool] | None = None,
 ) -> dict[str, Any]:
-    """Encode an image: its classes, the boxes of its regions, and a heatmap.
+    """Encode an image: its classes, the boxes of its regions, a heatmap, and fields with numbers.
 
     Paths are relative to the folder of the data set. The heatmap is a gray image, 0 to 255. Raises
     `InvalidAnnotation` when a region has no box.
@@ -28,6 +29,7 @@ def encode_sample(
     classifications = [_label("Classification", one) for one in classes]
     detections = [encode_detection(one, size) for one in regions]
     sample: dict[str, Any] = {
+        **(fields or {}),
         "filepath": path,
         "tags": [],
         "classes": {"_cls": "Classifications", "classifications": classifications},

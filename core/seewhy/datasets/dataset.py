@@ -1,8 +1,9 @@
 """What all data sets share: images in a folder, their annotations, and the classes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -24,6 +25,8 @@ class DatasetItem:
     regions: tuple[Annotation, ...]
     heatmap: bytes | None = None
     """A gray PNG of the size of the image, for formats that hold heatmaps."""
+    fields: Mapping[str, float | bool] = field(default_factory=dict)
+    """Further numbers about the image, for formats that hold fields."""
 
 
 class Classes:

@@ -199,5 +199,6 @@ class FiftyOneWriter(DatasetWriter):
             classes=item.classes,
             regions=item.regions,
             heatmap_path=heatmap_path,
+            fields=item.fields,
         )
         self._samples.add(json.dumps(sample))
