@@ -1,5 +1,6 @@
 """Which answers of a server mean that the ledger is unavailable; on Valkey and on Redis."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -86,3 +87,17 @@ def test_every_thread_of_the_api_gets_a_connection(valkey: RedisServer) -> None:
         ledger.check()
     finally:
         pool.disconnect()
+
+
+def test_a_collected_client_closes_its_connections_whatever_is_collected_first(
+    server: RedisServer,
+) -> None:
+    client = connect(server.url)
+    client.ping()
+    connection = client.connection_pool.get_connection()
+    client.connection_pool.release(connection)
+    client.auto_close_connection_pool = False  # as if its own finalizer came too late
+    assert connection.is_connected
+    del client
+    gc.collect()
+    assert not connection.is_connected

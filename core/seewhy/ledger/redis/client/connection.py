@@ -1,5 +1,6 @@
 """The connection to Redis or Valkey: timeouts, and the translation of errors."""
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,7 +48,7 @@ def connect(url: str, *, timeout_s: float = 5.0, max_connections: int = 100) -> 
     retried once on a new connection, because after a restart of the server the pool holds
     dead ones. Every script may safely run twice.
     """
-    return Redis.from_url(
+    client = Redis.from_url(
         url,
         max_connections=max_connections,
         decode_responses=True,
@@ -56,6 +57,9 @@ def connect(url: str, *, timeout_s: float = 5.0, max_connections: int = 100) -> 
         health_check_interval=15,
         retry=Retry(NoBackoff(), 1),
     )
+    # The client closes its pool too, but in a reference cycle its sockets may be collected first.
+    weakref.finalize(client, client.connection_pool.disconnect).atexit = False
+    return client
 
 
 @contextmanager
