@@ -13,6 +13,7 @@ TYPES = {
     "polygonlabels": "PolygonLabels",
     "brushlabels": "BrushLabels",
     "bitmasklabels": "BitmaskLabels",
+    "ellipselabels": "EllipseLabels",
     "keypointlabels": "KeyPointLabels",
 }
 

@@ -2,19 +2,23 @@
 
 import json
 
+import numpy as np
 import pytest
 from pydantic import JsonValue
 
 from label_studio_rules import recording
+from seewhy.annotations.annotation import ImageSize
 from seewhy.annotations.label_studio.results import ResultType
 from seewhy.catalog.catalog import Catalog
 from seewhy.errors import InvalidRequest, RequestTooLarge, UnknownClass
 from seewhy.schemas.labels import Labels
 from seewhy.settings import load
+from seewhy_api.label_studio.annotated_shapes import AnnotatedShapes
 from seewhy_api.label_studio.class_mapping import ClassMapping, require_labels
 from seewhy_api.label_studio.label_config import MAX_CHARACTERS, parse_label_config
 from seewhy_api.label_studio.model_version import model_version
 from seewhy_api.label_studio.options import BackendOptions, parse_options
+from seewhy_api.label_studio.project_view import view_project
 from seewhy_api.label_studio.requests import Context, drawn_label
 
 RECORDED = recording(3)["body"]["schema"]
@@ -175,6 +179,34 @@ def test_the_version_changes_with_everything_that_predictions_depend_on() -> Non
         model_version(lite, options, RECORDED + " "),
     ]
     assert len({same, *changed}) == 7
+
+
+def ellipse(**value: object) -> dict[str, JsonValue]:
+    return {
+        "from_name": "e",
+        "to_name": "image",
+        "type": "ellipselabels",
+        "original_width": 40,
+        "original_height": 20,
+        "image_rotation": 0,
+        "value": {"x": 50, "y": 50, **value, "ellipselabels": ["tabby"]},  # type: ignore[dict-item]
+    }
+
+
+def test_an_ellipse_names_the_class_of_its_label_and_marks_its_own_pixels() -> None:
+    control = '<EllipseLabels name="e" toName="image"><Label value="tabby"/></EllipseLabels>'
+    spec = Catalog.load(load({})).get("efficientnet-lite0")
+    view = view_project(config_with(control), BackendOptions(), spec=spec, version="")
+    wide = ellipse(radiusX=40, radiusY=30, rotation=0)
+    assert drawn_label(Context(result=(wide,))) == ("e", "tabby")
+    index = spec.labels.index_of("tabby")
+    for result in (wide, ellipse(radiusX=15, radiusY=80, rotation=90)):  # the same, turned
+        shapes = AnnotatedShapes([result], view)
+        assert shapes.class_index == index
+        marked = shapes.pixels(index, ImageSize(40, 20))
+        rows, columns = np.nonzero(marked)
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 15, 4, 35)
+        assert marked.sum() == pytest.approx(np.pi * 16 * 6, rel=0.03)
 
 
 def test_the_region_that_was_drawn_last_names_its_label() -> None:

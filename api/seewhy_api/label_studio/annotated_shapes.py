@@ -13,7 +13,8 @@ from seewhy_api.label_studio.project_view import ProjectView
 MAX_SHAPES = 200
 """Of one annotation: each is drawn at the size of the image."""
 
-_SHAPES = {ResultType.RECTANGLE, ResultType.POLYGON, ResultType.BRUSH, ResultType.BITMASK}
+_SHAPES = set(ResultType) - {ResultType.CHOICES, ResultType.KEY_POINT}
+"""What marks pixels."""
 
 _Result = Mapping[str, Any]
 

@@ -21,6 +21,7 @@ _CONTROLS = {
     "PolygonLabels": ResultType.POLYGON,
     "BrushLabels": ResultType.BRUSH,
     "BitmaskLabels": ResultType.BITMASK,
+    "EllipseLabels": ResultType.ELLIPSE,
     "KeyPointLabels": ResultType.KEY_POINT,
 }
 _LABEL_TAGS = {"Label", "Choice"}

@@ -23,7 +23,7 @@ from seewhy.annotations.label_studio.results import (
     encode_prediction,
     encode_result,
 )
-from seewhy.annotations.shapes import mask_of
+from seewhy.annotations.shapes import box_of, mask_of, ring_area
 from seewhy.errors import InvalidAnnotation
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.regions import Point
@@ -116,6 +116,39 @@ def test_outlines_are_decoded_to_themselves(case: tuple[Annotation, ImageSize], 
     assert (decoded.label, decoded.score) == (annotation.label, annotation.score)
 
 
+@given(
+    radii=st.tuples(st.floats(2, 30), st.floats(2, 30)),
+    center=st.tuples(st.floats(40, 60), st.floats(40, 60)),
+    rotation=st.floats(-720, 720),
+)
+def test_an_ellipse_is_decoded_to_its_points(
+    radii: tuple[float, float], center: tuple[float, float], rotation: float
+) -> None:
+    size = ImageSize(200, 100)
+    value = {"x": center[0], "y": center[1], "radiusX": radii[0], "radiusY": radii[1]}
+    result = {**recorded("rectanglelabels"), "type": "ellipselabels"}
+    result |= {"original_width": size.width_px, "original_height": size.height_px}
+    result["value"] = {**value, "rotation": rotation, "ellipselabels": ["a"]}
+    (decoded,) = decode_result(result)
+    (ring,) = decoded.rings
+    x = np.array([point.x for point in ring]) - center[0] / 100 * size.width_px
+    y = np.array([point.y for point in ring]) - center[1] / 100 * size.height_px
+    angle = np.radians(rotation)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    radius_x, radius_y = radii[0] / 100 * size.width_px, radii[1] / 100 * size.height_px
+    np.testing.assert_allclose((along / radius_x) ** 2 + (across / radius_y) ** 2, 1)
+    assert ring_area(ring) == pytest.approx(np.pi * radius_x * radius_y, rel=1e-3)
+
+
+def test_an_ellipse_is_encoded_in_the_box() -> None:
+    annotation = Annotation(label="a", box=Rectangle(x=40, y=30, width=80, height=30))
+    result = encode_result(annotation, tag(ResultType.ELLIPSE), size=SIZE, result_id="r")
+    value = {"x": 50, "y": 37.5, "radiusX": 25, "radiusY": 12.5, "rotation": 0}
+    assert result["value"] == {**value, "ellipselabels": ["a"]}
+    (decoded,) = decode_result(result)
+    assert numbers_of(Annotation(label="", box=box_of(decoded))) == pytest.approx([40, 30, 80, 30])
+
+
 def test_a_rectangle_is_percent_of_the_image() -> None:
     annotation = Annotation(
         label="lesion", score=0.77, box=Rectangle(x=40, y=30, width=70, height=50.00004)
@@ -168,7 +201,7 @@ def test_several_labels_are_several_annotations_and_no_labels_are_none() -> None
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        ("choices", {"type": "ellipselabels"}, "type must be one of"),
+        ("choices", {"type": "videorectangle"}, "type must be one of"),
         ("choices", {"value": []}, "value must be an object"),
         ("choices", {"value": {"choices": "tumor"}}, "list of strings"),
         ("choices", {"score": "high"}, "score must be a number"),

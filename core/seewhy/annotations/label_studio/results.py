@@ -25,6 +25,7 @@ class ResultType(StrEnum):
     POLYGON = "polygonlabels"
     BRUSH = "brushlabels"
     BITMASK = "bitmasklabels"
+    ELLIPSE = "ellipselabels"
     KEY_POINT = "keypointlabels"
 
 
@@ -43,8 +44,8 @@ def encode_result(
     """Encode an annotation for a tag. `result_id` must be unique within the task.
 
     A polygon has one ring in Label Studio, so its holes are lost. A box is made of the polygon or
-    the mask if the annotation has none. Raises `InvalidAnnotation` when the annotation has nothing
-    of the type.
+    the mask if the annotation has none, and an ellipse is the one in that box. Raises
+    `InvalidAnnotation` when the annotation has nothing of the type.
     """
     result: dict[str, Any] = {
         "id": result_id,
@@ -76,7 +77,7 @@ def encode_prediction(
 def decode_result(result: object) -> tuple[Annotation, ...]:
     """Decode a result to one annotation for each of its labels; a region without labels has none.
 
-    A rotated rectangle becomes a polygon, and a closed polygon its ring. Raises
+    A rotated rectangle and an ellipse become polygons, and a closed polygon its ring. Raises
     `InvalidAnnotation` for a result of another type, or a malformed one.
     """
     fields = _mapping(result, "a result")
@@ -109,6 +110,8 @@ def _encode_value(annotation: Annotation, kind: ResultType, size: ImageSize) -> 
             return values.encode_rectangle(annotation, size)
         case ResultType.POLYGON:
             return values.encode_polygon(annotation, size)
+        case ResultType.ELLIPSE:
+            return values.encode_ellipse(annotation, size)
         case ResultType.KEY_POINT:
             return values.encode_key_point(annotation, size)
         case ResultType.BRUSH | ResultType.BITMASK:
@@ -121,6 +124,8 @@ def _decode_value(value: Mapping[str, Any], kind: ResultType, size: ImageSize) -
             return values.decode_rectangle(value, size)
         case ResultType.POLYGON:
             return values.decode_polygon(value, size)
+        case ResultType.ELLIPSE:
+            return values.decode_ellipse(value, size)
         case ResultType.KEY_POINT:
             return values.decode_key_point(value, size)
         case _:

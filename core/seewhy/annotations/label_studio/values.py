@@ -1,7 +1,7 @@
 """The `value` of each type of result: coordinates in percent of the image, or masks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 from seewhy.annotations.annotation import (
@@ -22,6 +22,8 @@ from seewhy.schemas.regions import Point
 
 _KEY_POINT_PERCENT = 0.75
 """The width that Label Studio gives to the dot of a key point."""
+_ELLIPSE_POINTS = 128
+"""A polygon of so many points has 0.04 % less area than the ellipse around it."""
 
 
 class ShapeFields(TypedDict, total=False):
@@ -47,15 +49,30 @@ def decode_rectangle(value: Mapping[str, Any], size: ImageSize) -> ShapeFields:
     extent = _pixels(value, "width", "height", size)
     if extent.x <= 0 or extent.y <= 0:
         raise InvalidAnnotation("width and height must be greater than 0")
-    angle = math.radians(finite(value.get("rotation", 0), "rotation") % 360)
+    angle = _rotation(value)
     if not angle:
         return {"box": Rectangle(x=corner.x, y=corner.y, width=extent.x, height=extent.y)}
-    cos, sin = math.cos(angle), math.sin(angle)
-    ring = tuple(
-        Point(x=corner.x + dx * cos - dy * sin, y=corner.y + dx * sin + dy * cos)
-        for dx, dy in ((0.0, 0.0), (extent.x, 0.0), (extent.x, extent.y), (0.0, extent.y))
-    )
-    return {"rings": (ring,)}
+    offsets = ((0.0, 0.0), (extent.x, 0.0), (extent.x, extent.y), (0.0, extent.y))
+    return {"rings": (_turned(offsets, angle, about=corner),)}
+
+
+def encode_ellipse(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
+    """Encode the ellipse that touches the sides of the box: its center and its radii."""
+    box = box_of(annotation)
+    x, y = _percent(box.x + box.width / 2, box.y + box.height / 2, size)
+    radius_x, radius_y = _percent(box.width / 2, box.height / 2, size)
+    return {"x": x, "y": y, "radiusX": radius_x, "radiusY": radius_y, "rotation": 0}
+
+
+def decode_ellipse(value: Mapping[str, Any], size: ImageSize) -> ShapeFields:
+    """Decode an ellipse, rotated by degrees clockwise about its center, to a polygon."""
+    center = _pixels(value, "x", "y", size)
+    radii = _pixels(value, "radiusX", "radiusY", size)
+    if radii.x <= 0 or radii.y <= 0:
+        raise InvalidAnnotation("radiusX and radiusY must be greater than 0")
+    angles = (2 * math.pi * number / _ELLIPSE_POINTS for number in range(_ELLIPSE_POINTS))
+    offsets = tuple((radii.x * math.cos(each), radii.y * math.sin(each)) for each in angles)
+    return {"rings": (_turned(offsets, _rotation(value), about=center),)}
 
 
 def encode_polygon(annotation: Annotation, size: ImageSize) -> dict[str, Any]:
@@ -114,6 +131,20 @@ def decode_mask(value: Mapping[str, Any], size: ImageSize, *, bitmask: bool) -> 
 def score(value: object) -> float | None:
     """Return a score. Raises `InvalidAnnotation` when it is not a finite number."""
     return None if value is None else finite(value, "score")
+
+
+def _rotation(value: Mapping[str, Any]) -> float:
+    """Return the rotation in radians clockwise, less than a full turn."""
+    return math.radians(finite(value.get("rotation", 0), "rotation") % 360)
+
+
+def _turned(offsets: Iterable[tuple[float, float]], angle: float, *, about: Point) -> Ring:
+    """Return the points at offsets from a center that are turned about it."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    return tuple(
+        Point(x=about.x + dx * cos - dy * sin, y=about.y + dx * sin + dy * cos)
+        for dx, dy in offsets
+    )
 
 
 def _percent(x: float, y: float, size: ImageSize) -> tuple[float, float]:
