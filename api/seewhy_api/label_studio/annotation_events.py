@@ -1,4 +1,4 @@
-"""The events of Label Studio's webhook that say what people have annotated."""
+"""What waits in the inbox: events of Label Studio's webhook, and the late tasks of batches."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -105,6 +105,16 @@ class AnnotationsDeleted(StoredModel):
     project: DeletionProject
 
 
+class LateTasksEvent(StoredModel):
+    """That a batch had no time to read the images of some tasks. Label Studio sends none."""
+
+    action: Literal["LATE_TASKS"] = "LATE_TASKS"
+    project: str
+    settings: str
+    """The name of what their predictions are made with."""
+    tasks: tuple[Task, ...]
+
+
 Event = AnnotationChanged | AnnotationsDeleted
 
 
@@ -114,7 +124,7 @@ class StoredEvent(StoredModel):
     context: RequestContext
     quotas: Quotas | None
     """Those of the API key in the context."""
-    event: Annotated[Event, Field(discriminator="action")]
+    event: Annotated[Event | LateTasksEvent, Field(discriminator="action")]
 
 
 def parse_event(body: bytes) -> Event | None:

@@ -74,7 +74,8 @@ class AnnotationJobs:
         """
         if isinstance(stored.event, AnnotationsDeleted):
             return self._delete(stored.event, tenant=stored.context.tenant)
-        self._explain(stored.event, stored)
+        if isinstance(stored.event, AnnotationChanged):
+            self._explain(stored.event, stored)
         return True
 
     def _delete(self, event: AnnotationsDeleted, *, tenant: str) -> bool:

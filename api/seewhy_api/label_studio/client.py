@@ -39,6 +39,10 @@ class LabelStudioError(SeewhyError):
         self.status = status
 
 
+class ImageNotDelivered(ImageUnreachable):
+    """Label Studio gave no answer to a request for an image. It may give one later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A status and a complete body."""
@@ -90,14 +94,14 @@ class LabelStudioClient:
     def read_image(self, path: str, *, legacy_token: str | None, max_bytes: int) -> bytes:
         """Read an image with the API key, and if that is refused with `legacy_token`.
 
-        With new tokens, it ends within twice `timeout_s`. Raises `ImageUnreachable` and
-        `ImageTooLarge`.
+        With new tokens, it ends within twice `timeout_s`. Raises `ImageUnreachable`, of which
+        `ImageNotDelivered` is one, and `ImageTooLarge`.
         """
         deadline = Deadline(2 * self._timeout_s)
         try:
             reply = self._get_image(path, legacy_token, max_bytes, deadline)
         except LabelStudioError as error:
-            raise ImageUnreachable(f"The image of the task: {error}") from error
+            raise ImageNotDelivered(f"The image of the task: {error}") from error
         if reply.status == HTTPStatus.UNAUTHORIZED:
             raise ImageUnreachable(
                 "Label Studio refuses the token (401). The operator sets "

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import ObjectNotFound, ResultNotReady, SeewhyError
-from seewhy.jobs.submit_service import SubmitService, check_names
+from seewhy.jobs.submit_service import check_names
 from seewhy.ledger.types import DeliveryState, JobRecord
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
 from seewhy.schemas.targets import RequestedTargets
 from seewhy_api.http.auth import Caller
 from seewhy_api.label_studio.class_mapping import require_labels
+from seewhy_api.label_studio.client import ImageNotDelivered
 from seewhy_api.label_studio.model_version import model_version
 from seewhy_api.label_studio.options import BackendOptions
 from seewhy_api.label_studio.prediction import PredictionBuilder
@@ -24,7 +25,6 @@ from seewhy_api.label_studio.project_view import ProjectView, view_project
 from seewhy_api.label_studio.projects import Projects
 from seewhy_api.label_studio.push import Pushes, PushSettings
 from seewhy_api.label_studio.requests import PredictRequest, Task, drawn_label
-from seewhy_api.label_studio.task_images import TaskImages
 from seewhy_api.label_studio.task_jobs import Call, TaskJob, TaskJobs, requested_explanation
 
 BATCH_WAIT_S = 50.0
@@ -36,6 +36,10 @@ SUBMISSIONS_AT_ONCE = 8
 
 ReadJob = Callable[[str, float], JobRecord | None]
 """(job id, seconds to wait for the outcome) → its record."""
+
+KeepLate = Callable[[Sequence[Task], Call, str], None]
+"""Takes the tasks of a batch whose images are read later, and the name of what their predictions
+are pushed with. Raises `SeewhyError`."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,24 +70,26 @@ class Predictor:
         *,
         catalog: Catalog,
         default_model: str,
-        submit_service: SubmitService,
+        jobs: TaskJobs,
         read_job: ReadJob,
-        images: TaskImages,
         predictions: PredictionBuilder,
         projects: Projects,
         pushes: Pushes | None,
+        keep_late: KeepLate | None,
     ) -> None:
-        """Explain tasks with `submit_service`, and wait for their jobs with `read_job`.
+        """Submit tasks with `jobs`, and wait for their explanations with `read_job`.
 
-        With `pushes`, predictions that are not in an answer reach Label Studio later.
+        With `pushes`, predictions that are not in an answer reach Label Studio later. Then
+        `keep_late` takes the tasks of a batch that it had no time for.
         """
         self._catalog = catalog
         self._default_model = default_model
-        self._jobs = TaskJobs(submit_service=submit_service, images=images, pushes=pushes)
+        self._jobs = jobs
         self._read_job = read_job
         self._predictions = predictions
         self._projects = projects
         self._pushes = pushes
+        self._keep_late = keep_late
         self._executor = ThreadPoolExecutor(
             SUBMISSIONS_AT_ONCE, thread_name_prefix="label-studio-tasks"
         )
@@ -155,11 +161,39 @@ class Predictor:
         if len(tasks) == 1:  # in the thread of the request: a batch must not delay the editor
             (task,) = tasks
             return [self._outcome(task, lambda: self._start(task, call), call)]
-        submitted = [self._executor.submit(self._start, task, call) for task in tasks]
-        return [
+        late: set[int] = set()
+
+        def start(place: int) -> TaskJob | None:
+            try:
+                if call.remaining_s():
+                    return self._start(tasks[place], call)
+            except ImageNotDelivered:
+                if self._keep_late is None:
+                    raise
+            late.add(place)
+            return None
+
+        submitted = [self._executor.submit(start, place) for place in range(len(tasks))]
+        outcomes = [
             self._outcome(task, future.result, call)
             for task, future in zip(tasks, submitted, strict=True)
         ]
+        if late and (problem := self._keep(late, tasks, call)):
+            for place in late:
+                outcomes[place] = TaskError(tasks[place].id, problem)
+        return outcomes
+
+    def _keep(self, late: Iterable[int], tasks: Sequence[Task], call: Call) -> str | None:
+        """Have the images of late tasks read after the answer; return why that fails, if so."""
+        problem = f"The images were not read within {BATCH_WAIT_S:g} s."
+        if self._keep_late is None or call.push_settings is None:
+            return f"{problem} Retrieve predictions again."
+        try:
+            self._keep_late([tasks[place] for place in sorted(late)], call, call.push_settings)
+        except SeewhyError as error:
+            _log.warning("Some tasks have to be retrieved again: %s", error)
+            return f"{problem} Retrieve predictions again: {error}"
+        return None
 
     def _outcome(
         self, task: Task, start: Callable[[], TaskJob | None], call: Call
@@ -176,9 +210,7 @@ class Predictor:
             return TaskError(task.id, "Internal error. The server's log has the details.")
 
     def _start(self, task: Task, call: Call) -> TaskJob | None:
-        """Submit a task; None when it is pushed, or when the time of a batch is up."""
-        if call.is_batch and not call.remaining_s():
-            return None
+        """Submit a task; None when it is pushed."""
         job = self._jobs.submit(task, call)
         return None if self._is_being_pushed(job, call) else job
 

@@ -131,10 +131,10 @@ def _add_predict(blueprint: Blueprint, predictor: Predictor, slots: ClientSlots)
 
         One task waits for as long as the project allows, 8 s by default. Several tasks wait up to
         50 s together, or not at all if the operator has set an API key of Label Studio: then
-        predictions that are not in the answer are pushed, but for tasks whose images were not read
-        by then. A task that is not ready, is pushed or fails has an entry without regions in the
-        editor, and an empty list elsewhere, so that Label Studio stores nothing; `errors` has the
-        reasons of failures.
+        predictions that are not in the answer are pushed, and images that were not read by then are
+        read after it. A task that is not ready, is pushed or fails has an entry without regions in
+        the editor, and an empty list elsewhere, so that Label Studio stores nothing; `errors` has
+        the reasons of failures.
 
         A region that was drawn selects the class of its label; otherwise, and for a label that
         names no class, the most probable class is explained.
