@@ -1,37 +1,18 @@
 """Predictions that a real Label Studio is pushed: each once, whatever stops meanwhile."""
 
-import io
-import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
+from label_studio_pushes import assert_one_for_each_task, photos, wait_for_predictions
 from servers.process_cluster import ProcessCluster, kill_tree, running_api
 from servers.real_label_studio import RealLabelStudio
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
 
 TASKS = 8
-LARGE_BATCH = 1_000
-PUSH_LIMIT_S = 1_800
-
-
-def noise(seed: int) -> bytes:
-    """Return a small JPEG image that no other seed has."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    encoded = io.BytesIO()
-    Image.fromarray(pixels).resize((160, 120)).save(encoded, "JPEG")
-    return encoded.getvalue()
-
-
-def photos(count: int) -> list[tuple[str, bytes]]:
-    """Return images, each with the name of its file."""
-    return [(f"{seed}.jpg", noise(seed)) for seed in range(count)]
 
 
 @pytest.fixture
@@ -60,24 +41,6 @@ def project(
     project = studio.create_project(photos(TASKS), label_config)
     studio.connect(project, f"{cluster.url}/label-studio", extra_params)
     return project
-
-
-def predictions_by_task(studio: RealLabelStudio, project: int) -> Counter[int]:
-    """Count the predictions of each task."""
-    return Counter(each["task"] for each in studio.predictions(project))
-
-
-def wait_for_predictions(studio: RealLabelStudio, project: int, count: int) -> None:
-    wait_until(
-        lambda: studio.count_predictions(project) >= count,
-        what=f"{count} predictions in Label Studio",
-        limit_s=PUSH_LIMIT_S,
-    )
-
-
-def assert_one_for_each_task(studio: RealLabelStudio, project: int) -> None:
-    tasks = [task["id"] for task in studio.tasks(project)]
-    assert predictions_by_task(studio, project) == dict.fromkeys(tasks, 1)
 
 
 def test_predictions_that_finish_after_the_answer_appear_once(
@@ -124,24 +87,4 @@ def test_a_label_studio_that_is_killed_while_it_is_pushed_to_has_nothing_twice_o
     studio.start()
     dispatcher.resume()
     wait_for_predictions(studio, project, TASKS)
-    assert_one_for_each_task(studio, project)
-
-
-@pytest.mark.timeout(3 * PUSH_LIMIT_S)
-def test_the_answer_for_a_thousand_tasks_is_in_time_and_all_are_pushed(
-    studio: RealLabelStudio,
-    cluster: ProcessCluster,
-    label_config: str,
-    extra_params: str,
-) -> None:
-    project = studio.create_project(photos(LARGE_BATCH), label_config)
-    studio.connect(project, f"{cluster.url}/label-studio", extra_params)
-    cluster.start_stub_worker()
-    cluster.start_dispatcher()
-    started_s = time.monotonic()
-    studio.retrieve_predictions(project)
-    answered_s = time.monotonic() - started_s
-    assert "Read timed out" not in studio.log
-    wait_for_predictions(studio, project, LARGE_BATCH)
-    print(f"answered after {answered_s:.1f} s, all pushed {time.monotonic() - started_s:.1f} s")
     assert_one_for_each_task(studio, project)

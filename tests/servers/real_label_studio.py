@@ -84,8 +84,18 @@ class RealLabelStudio:
         self.call("PATCH", f"projects/{project}", json={"label_config": label_config})
         return project
 
-    def connect(self, project: int, url: str, extra_params: Mapping[str, Any] | str) -> int:
-        """Connect an ML backend to a project; return its id."""
+    def connect(
+        self,
+        project: int,
+        url: str,
+        extra_params: Mapping[str, Any] | str,
+        *,
+        password: str | None = None,
+    ) -> int:
+        """Connect an ML backend to a project, with Basic authentication if it has a password.
+
+        Returns its id.
+        """
         backend = {
             "project": project,
             "title": "seewhy",
@@ -93,6 +103,9 @@ class RealLabelStudio:
             "is_interactive": True,
             "extra_params": extra_params,
         }
+        if password:
+            backend["auth_method"] = "BASIC_AUTH"
+            backend |= {"basic_auth_user": "anyone", "basic_auth_pass": password}
         return int(self.call("POST", "ml", json=backend)["id"])
 
     def annotate_interactively(self, backend: int, task: int, *, drawn: Any) -> dict[str, Any]:
@@ -105,9 +118,26 @@ class RealLabelStudio:
 
     def retrieve_predictions(self, project: int) -> str:
         """Retrieve predictions for all tasks of a project; return what Label Studio says."""
+        return self.act_on_all_tasks(project, "retrieve_tasks_predictions")
+
+    def act_on_all_tasks(self, project: int, action: str) -> str:
+        """Do what a menu of the Data Manager offers; return what Label Studio says."""
         selected = {"selectedItems": {"all": True, "excluded": []}}
-        path = f"dm/actions?id=retrieve_tasks_predictions&project={project}"
+        path = f"dm/actions?id={action}&project={project}"
         return str(self.call("POST", path, json=selected)["detail"])
+
+    def annotate(self, task: int, results: list[dict[str, Any]]) -> int:
+        """Annotate a task, as a person does who submits it; return the id of the annotation."""
+        path = f"tasks/{task}/annotations/"
+        return int(self.call("POST", path, json={"result": results})["id"])
+
+    def tasks_by_score(self, project: int, model_version: str) -> list[int]:
+        """Return the ids of tasks as the Data Manager sorts them, the lowest score first."""
+        self.call("PATCH", f"projects/{project}", json={"model_version": model_version})
+        ordered = {"ordering": ["tasks:predictions_score"]}
+        view = self.call("POST", "dm/views/", json={"project": project, "data": ordered})
+        page = self.call("GET", f"tasks?view={view['id']}&project={project}&fields=all")
+        return [int(task["id"]) for task in page["tasks"]]
 
     def tasks(self, project: int) -> list[dict[str, Any]]:
         """Return the tasks of a project, those with the lowest id first."""
