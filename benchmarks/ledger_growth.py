@@ -153,6 +153,13 @@ def measure_queue(client: TimedRedis, waiting: int, tenants: int) -> list[object
     return [*map(summary, (submit, position, claim, complete, sweep)), f"{memory_mb:.0f} MB"]
 
 
+def measure_status(client: TimedRedis, waiting: int, tenants: int) -> list[object]:
+    """Measure what one scrape of the metrics reads, with `waiting` jobs of `tenants`."""
+    bench = Bench(client)
+    bench.fill(waiting, tenants=tenants)
+    return [f"{tenants:,}", summary(bench.times_ms(bench.ledger.status))]
+
+
 def measure_origins(client: TimedRedis, origins: int) -> list[object]:
     """Measure the dispatchers' calls with a due delivery at each origin."""
     bench = Bench(client)
@@ -222,6 +229,14 @@ def main() -> None:
         "One job of each tenant:",
         ("tenants", *calls),
         (on_new_server(measure_queue, n, n) for n in sizes(1_000, 10_000, 30_000)),
+    )
+    print_table(
+        "The status that a scrape of the metrics reads:",
+        ("waiting", "tenants", "status"),
+        [
+            *(on_new_server(measure_status, n, 1) for n in sizes(1_000, 100_000, 1_000_000)),
+            *(on_new_server(measure_status, n, n) for n in sizes(30_000)),
+        ],
     )
     print_table(
         "One due delivery at each origin:",

@@ -1,7 +1,7 @@
 """Composition root of an API process."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flask import Flask
@@ -21,6 +21,8 @@ from seewhy.jobs.submit_service import SubmitService
 from seewhy.jobs.uploads import ImageUploads
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import lanes_of
+from seewhy.monitoring.ledger_metrics import LedgerCollector
+from seewhy.monitoring.metrics_server import MetricsServer
 from seewhy.settings import Settings
 from seewhy.storage.image_buckets import ImageBuckets
 from seewhy.storage.obstore_adapter import open_store
@@ -30,30 +32,16 @@ from seewhy_api.background.acceptor import AcceptorTask
 from seewhy_api.background.key_use import KeyUseRecorder
 from seewhy_api.background.retention import RetentionTask
 from seewhy_api.background.sweeper import Sweeper
-from seewhy_api.http import auth, problems, query
-from seewhy_api.http.browser_checks import BrowserChecks
-from seewhy_api.http.json_body import MAX_FORM_PARTS
+from seewhy_api.flask_app import create_flask
+from seewhy_api.http import auth
 from seewhy_api.http.lookup import JobLookup
-from seewhy_api.http.parsing import UploadRequest, max_body_bytes
+from seewhy_api.http.request_metrics import SlotCollector
 from seewhy_api.http.served_models import ServedModels
 from seewhy_api.http.slots import batch_download_slots, drawing_slots, stream_slots
 from seewhy_api.label_studio.backend import LabelStudioBackend, create_backend
 from seewhy_api.label_studio.event_inbox import EventInbox
-from seewhy_api.openapi.document import described_routes
 from seewhy_api.outgoing.image_downloads import ImageDownloads
-from seewhy_api.routes.agreements import create_agreements_blueprint
-from seewhy_api.routes.batch_events import create_batch_events_blueprint
-from seewhy_api.routes.batches import create_batches_blueprint
 from seewhy_api.routes.dependencies import Dependencies
-from seewhy_api.routes.documentation import create_documentation_blueprint
-from seewhy_api.routes.events import create_events_blueprint
-from seewhy_api.routes.explanations import create_explanations_blueprint
-from seewhy_api.routes.health import create_health_blueprint
-from seewhy_api.routes.images import create_images_blueprint
-from seewhy_api.routes.keys import create_keys_blueprint
-from seewhy_api.routes.label_studio import create_label_studio_blueprint
-from seewhy_api.routes.models import create_models_blueprint
-from seewhy_api.routes.results import create_results_blueprint
 from seewhy_api.streaming.event_feed import EventFeed
 from seewhy_api.streaming.long_poll import LongPoll
 
@@ -77,6 +65,7 @@ class Api:
     """None without a Label Studio."""
     retention: RetentionTask | None
     """None when the object store expires objects itself."""
+    metrics: MetricsServer
 
     def start(self, *, is_running: Callable[[], bool] = lambda: True) -> None:
         """Start the threads; a server that forks must call this after the fork.
@@ -84,12 +73,14 @@ class Api:
         Blocked requests return once `is_running` returns False.
         """
         self.event_feed.start(is_running=is_running)
+        self.metrics.start()
         for task in self._tasks():
             task.start()
 
     def stop(self) -> None:
         """Stop the threads."""
         self.event_feed.stop()
+        self.metrics.stop()
         for task in self._tasks():
             task.stop()
 
@@ -137,7 +128,7 @@ def create_api(settings: Settings) -> Api:
     key_use = KeyUseRecorder(ledger.key_use)
     authenticator = auth.Authenticator(settings=settings, keys=keys, note_use=key_use.note)
     return Api(
-        flask=_create_flask(deps, label_studio, authenticator),
+        flask=create_flask(deps, label_studio, authenticator),
         keys=keys,
         key_use=key_use,
         event_feed=event_feed,
@@ -145,6 +136,25 @@ def create_api(settings: Settings) -> Api:
         acceptor=AcceptorTask(deps.batches.acceptor),
         annotations=label_studio.inbox,
         retention=RetentionTask(retention=retention) if retention else None,
+        metrics=_create_metrics_server(deps, ledger, lanes),
+    )
+
+
+def _create_metrics_server(
+    deps: Dependencies, ledger: RedisLedger, lanes: Sequence[str]
+) -> MetricsServer:
+    slots = {
+        "streams": deps.streams,
+        "drawings": deps.drawings,
+        "batch_downloads": deps.batch_downloads,
+    }
+    return MetricsServer(
+        host=deps.settings.metrics_host,
+        first_port=deps.settings.api_metrics_port,
+        collectors=[
+            LedgerCollector(ledger=ledger, workers=ledger.workers, lanes=lanes),
+            SlotCollector(slots),
+        ],
     )
 
 
@@ -265,34 +275,3 @@ def _create_resolver(settings: Settings, store: ObjectStore) -> ImageResolver:
         downloads=ImageDownloads(settings),
         buckets=ImageBuckets(settings),
     )
-
-
-def _create_flask(
-    deps: Dependencies, label_studio: LabelStudioBackend, authenticator: auth.Authenticator
-) -> Flask:
-    flask = Flask("seewhy_api", static_folder=None)
-    flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
-    flask.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
-    flask.request_class = UploadRequest
-    flask.json.sort_keys = False  # type: ignore[attr-defined]
-    problems.install(flask)
-    BrowserChecks(deps.settings).install(flask)
-    for create_blueprint in (
-        create_explanations_blueprint,
-        create_batches_blueprint,
-        create_batch_events_blueprint,
-        create_images_blueprint,
-        create_events_blueprint,
-        create_results_blueprint,
-        create_models_blueprint,
-        create_keys_blueprint,
-        create_health_blueprint,
-    ):
-        flask.register_blueprint(create_blueprint(deps))
-    for create_backend_blueprint in (create_agreements_blueprint, create_label_studio_blueprint):
-        flask.register_blueprint(create_backend_blueprint(deps, label_studio))
-    flask.register_blueprint(create_documentation_blueprint())
-    auth.install(flask, authenticator)
-    query.install(flask)
-    described_routes(flask)  # refuses a route without a description
-    return flask

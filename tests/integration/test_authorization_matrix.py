@@ -24,7 +24,7 @@ from seewhy.ids import new_job_id
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
-from seewhy_api import app
+from seewhy_api import flask_app
 from seewhy_api.app import Api, create_api
 from seewhy_api.http.auth import required_scopes
 from seewhy_api.routes.label_studio_operations import LABEL_CONFIG
@@ -310,7 +310,7 @@ def test_a_route_that_declares_nothing_is_refused_at_start(
         blueprint.add_url_rule("/debug", endpoint="debug", view_func=lambda: "secret")
         return blueprint
 
-    monkeypatch.setattr(app, "create_models_blueprint", blueprint_with_an_open_route)
+    monkeypatch.setattr(flask_app, "create_models_blueprint", blueprint_with_an_open_route)
     with pytest.raises(ValueError, match=r"models\.debug does not declare who may use it"):
         create_api(settings)
 

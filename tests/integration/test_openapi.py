@@ -13,7 +13,7 @@ from documented_client import DocumentedClient
 from http_api import submit_image
 from seewhy import errors
 from seewhy.settings import Settings
-from seewhy_api import app
+from seewhy_api import flask_app
 from seewhy_api.app import Api, create_api
 from seewhy_api.http.auth import public, required_scopes
 from seewhy_api.http.problems import status_of_class
@@ -58,7 +58,7 @@ def test_a_route_without_a_description_is_refused_at_start(
         blueprint.add_url_rule("/debug", endpoint="debug", view_func=public(lambda: "ok"))
         return blueprint
 
-    monkeypatch.setattr(app, "create_health_blueprint", blueprint_with_a_silent_route)
+    monkeypatch.setattr(flask_app, "create_health_blueprint", blueprint_with_a_silent_route)
     with pytest.raises(ValueError, match=r"health\.debug does not describe itself"):
         create_api(settings)
 

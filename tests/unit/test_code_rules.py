@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("core/seewhy", "api/seewhy_api", "worker/seewhy_worker", "models/seewhy_models")
 READS_ENVIRONMENT = {
-    ROOT / "core/seewhy/settings.py",
+    ROOT / "core/seewhy/settings/settings.py",
     # Child processes inherit the user's environment and override the settings in it.
     ROOT / "core/seewhy/embedded/environment.py",
 }

@@ -8,7 +8,7 @@ from keras.src.backend.common import global_state
 
 import networks
 from seewhy.errors import UnsupportedModel
-from seewhy.limits import MODEL_MEMORY_BYTES
+from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.models.sizes import check_sizes
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from seewhy.limits import Limits
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO, METHODS
 from seewhy.schemas.passes import forward_passes
+from seewhy.settings.limits import Limits
 
 DEFAULT_LIMIT = Limits.model_fields["max_passes_per_request"].default
 

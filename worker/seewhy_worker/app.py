@@ -16,6 +16,7 @@ from seewhy.broker.wakeups import RUN_JOBS_TASK, WakeupPublisher, create_celery,
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import PLAIN_METHOD, lanes_of, wakeup_queue
+from seewhy.monitoring.metrics_server import MetricsServer
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_worker.explain.types import Explainer
@@ -43,6 +44,7 @@ class Worker:
     leases: Leases
     watchdog: Watchdog
     presence: Presence
+    metrics: MetricsServer
     lanes: tuple[str, ...]
     in_flight: int
 
@@ -51,6 +53,7 @@ class Worker:
 
         Exits the process with `EXIT_DEVICE_HUNG` when the device stops responding.
         """
+        self.metrics.start()
         self.leases.start()
         self.watchdog.start()
         signals.worker_ready.connect(self._register_presence, weak=False)
@@ -61,6 +64,7 @@ class Worker:
             self.presence.stop()
             self.watchdog.stop()
             self.leases.stop()
+            self.metrics.stop()
 
     def _register_presence(self, **_: Any) -> None:
         self.presence.start()
@@ -84,10 +88,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     exposure = Exposure(ledger=ledger, leases=leases)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    measurements = Measurements()
-    for name, explainer in explainers.items():
-        if explainer.pass_s is not None:
-            measurements.add(name, PLAIN_METHOD, explainer.pass_s * 1000)
+    measurements = _first_measurements(explainers)
     presence = Presence(
         registry=ledger.workers,
         worker_id=worker_id,
@@ -123,7 +124,18 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
         long_jobs=max(1, settings.worker_concurrency - 2),
     )
     _register_task(celery, runner, lanes)
-    return Worker(celery, runner, leases, watchdog, presence, lanes, settings.worker_concurrency)
+    metrics = MetricsServer(host=settings.metrics_host, first_port=settings.worker_metrics_port)
+    in_flight = settings.worker_concurrency
+    return Worker(celery, runner, leases, watchdog, presence, metrics, lanes, in_flight)
+
+
+def _first_measurements(explainers: Mapping[str, Explainer]) -> Measurements:
+    """Return what loading the models has measured."""
+    measurements = Measurements()
+    for name, explainer in explainers.items():
+        if explainer.pass_s is not None:
+            measurements.add(name, PLAIN_METHOD, explainer.pass_s * 1000)
+    return measurements
 
 
 def _register_task(celery: Celery, runner: BatchRunner, lanes: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from seewhy import errors
 from seewhy.ledger.types import QuotaName
 from seewhy_api.http import rate_limits
+from seewhy_api.http.request_metrics import PROBLEMS
 
 RETRY_AFTER_S = 2
 MAX_MISTAKES = 20
@@ -83,6 +84,7 @@ def install(app: Flask) -> None:
 
 def problem(status: HTTPStatus, code: str, detail: str, **members: object) -> Response:
     """Build a problem response. `code` is stable; `detail` is a sentence for people."""
+    PROBLEMS.labels(code).inc()
     body = json.dumps(problem_members(status, code, detail) | members)
     response = Response(body, status=int(status), content_type=PROBLEM_JSON)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.CONFLICT}:

@@ -19,11 +19,17 @@ class ClientSlots:
 
         `refusal` makes the error for a limit that is reached.
         """
-        self._total = total
+        self.total = total
         self._per_client = per_client
         self._refusal = refusal
         self._open: Counter[str] = Counter()
         self._lock = threading.Lock()
+
+    @property
+    def used(self) -> int:
+        """How many are open."""
+        with self._lock:
+            return self._open.total()
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
@@ -31,7 +37,7 @@ class ClientSlots:
         with self._lock:
             for count, limit in (
                 (self._open[client], self._per_client),
-                (self._open.total(), self._total),
+                (self._open.total(), self.total),
             ):
                 if count >= limit:
                     raise self._refusal(limit)

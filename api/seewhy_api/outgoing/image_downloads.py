@@ -13,9 +13,9 @@ from seewhy.errors import (
     Overloaded,
     TooManyDownloads,
 )
-from seewhy.limits import PUBLIC_HOSTS
 from seewhy.schemas.http_url import HttpUrl, parse_http_url
 from seewhy.settings import Settings
+from seewhy.settings.limits import PUBLIC_HOSTS
 from seewhy_api.http.slots import ClientSlots
 from seewhy_api.outgoing.deadline import Deadline
 from seewhy_api.outgoing.dns import Resolve, resolve

@@ -13,6 +13,7 @@ from seewhy.errors import LedgerUnavailable, SettingsError
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
+from seewhy.monitoring.metrics_server import MetricsServer
 from seewhy.settings import Settings
 from seewhy.webhook_secrets import parse_secrets
 from seewhy_api.label_studio.pusher import create_pusher
@@ -33,11 +34,16 @@ class DispatcherProcess:
 
     celery: Celery
     dispatcher: WebhookDispatcher
+    metrics: MetricsServer
 
     def run(self) -> None:
         """Deliver until SIGTERM, then finish open requests and return the other deliveries."""
         signals.worker_shutting_down.connect(self._on_shutdown, weak=False)
-        run_consumer(self.celery, [DISPATCHER_QUEUE], threads=CONCURRENT_ORIGINS)
+        self.metrics.start()
+        try:
+            run_consumer(self.celery, [DISPATCHER_QUEUE], threads=CONCURRENT_ORIGINS)
+        finally:
+            self.metrics.stop()
 
     def _on_shutdown(self, **_: Any) -> None:
         self.dispatcher.stop()
@@ -73,7 +79,8 @@ def create_dispatcher(
     )
     celery = create_celery(settings.redis_url, lanes=[])
     _register_task(celery, dispatcher)
-    return DispatcherProcess(celery, dispatcher)
+    metrics = MetricsServer(host=settings.metrics_host, first_port=settings.dispatcher_metrics_port)
+    return DispatcherProcess(celery, dispatcher, metrics)
 
 
 def _register_task(celery: Celery, dispatcher: WebhookDispatcher) -> None:

@@ -21,6 +21,7 @@ from seewhy.ledger.types import (
 from seewhy_api.label_studio.client import LabelStudioError
 from seewhy_api.label_studio.push import SCHEME, Pushed
 from seewhy_api.label_studio.pusher import LabelStudioPusher
+from seewhy_api.webhooks import metrics
 from seewhy_api.webhooks.client import WebhookClient, WebhookRequest, WebhookResponse
 from seewhy_api.webhooks.payload import webhook_body
 from seewhy_api.webhooks.retry_policy import DELAYS_S, retry_delay_ms
@@ -110,6 +111,7 @@ class WebhookDispatcher:
             batch = lease.deliveries[start : start + REQUESTS_PER_ORIGIN]
             results = list(self._executor.map(self._attempt, batch))
             attempts += [attempt for attempt, _ in results]
+            metrics.count_attempts(lease.origin, attempts[-len(results) :])
             pause_ms = self._pause_ms(results)
         unsent = [
             Attempt(delivery, DeliveryResult.NOT_ATTEMPTED)
@@ -134,7 +136,8 @@ class WebhookDispatcher:
         except _NotConfigured as error:
             return self._put_off(delivery, error), None
         try:
-            response = send()
+            with metrics.timed(delivery):
+                response = send()
         except Exception:  # noqa: BLE001
             _log.exception("Cannot deliver the outcome of %s", subject_id)
             response = WebhookResponse(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnknownClass, UnsupportedModel
-from seewhy.limits import MODEL_MEMORY_BYTES
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_TARGETS
+from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
 from seewhy_worker.explain.batch_sizes import BatchSizes
 from seewhy_worker.explain.graph_cache import GraphCache

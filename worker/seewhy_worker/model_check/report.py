@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.imaging.maps import map_verdict
-from seewhy.limits import MODEL_MEMORY_BYTES
+from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.keras_backend.bodies import Body
 from seewhy_worker.keras_backend.heads import HeadOutput, compile_head

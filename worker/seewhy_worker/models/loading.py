@@ -9,7 +9,7 @@ from keras.src.backend.common.variables import initialize_all_variables
 
 from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
-from seewhy.limits import MODEL_MEMORY_BYTES
+from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.models.inspection.model_file import read_definition
 from seewhy_worker.models.inspection.wording import quote
 from seewhy_worker.models.random_weights import initialize_weights

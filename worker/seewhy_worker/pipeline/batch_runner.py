@@ -21,6 +21,7 @@ from seewhy.ledger.ports.claims import ClaimLedger
 from seewhy.ledger.types import Claim, Completion, LeaseStatus, is_long, lanes_of, model_of
 from seewhy_worker.checkpoints.checkpoint import Interrupted
 from seewhy_worker.explain.types import ImageExplanation
+from seewhy_worker.pipeline import metrics
 from seewhy_worker.pipeline.batches import divide_into_batches
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import ExposureRefused
@@ -123,6 +124,7 @@ class BatchRunner:
             if not claims:
                 break
             count += len(claims)
+            metrics.observe_claims(claims)
             with self._deps.leases.holding(claims):
                 ok = self._run_claims(claims, more_waited=len(claims) == limit)
             if not ok:
@@ -138,8 +140,9 @@ class BatchRunner:
             return self._run_group(claims, group)
 
     def _run_group(self, claims: Sequence[Claim], group: ClaimedGroup) -> bool:
-        device = self._deps.devices[model_of(claims[0].lane)]
-        with group.handling():
+        model = model_of(claims[0].lane)
+        device = self._deps.devices[model]
+        with group.handling(), metrics.observed_stage(model, "fetch"):
             fetched = _in_parallel(
                 self._io_threads,
                 lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
@@ -176,7 +179,7 @@ class BatchRunner:
             else:
                 return True
         self._measure(batch, outcomes, explain_ms, group)
-        with group.handling():
+        with group.handling(), metrics.observed_stage(batch[0].job.model, "publish"):
             return self._publish(batch, outcomes, device, {"explain": explain_ms})
 
     def _measure(
@@ -191,6 +194,7 @@ class BatchRunner:
             batch[0].job.model, tasks, outcomes, device_ms=device_ms
         )
         group.device_s += device_ms / 1000
+        metrics.observe_batch(batch[0].job.model, outcomes, device_s=device_ms / 1000)
         group.complete = group.complete and computed
 
     def _check(self, batch: Sequence[FetchedJob]) -> None:

@@ -18,6 +18,7 @@ from seewhy.errors import (
 from seewhy.ledger.ports.claims import ClaimLedger
 from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure
 from seewhy.storage.port import ObjectStore
+from seewhy_worker.pipeline import metrics
 
 Output = TypeVar("Output")
 
@@ -54,13 +55,16 @@ class OutcomeReporter:
         outage = self._store_outage_failures(failures)
         failed = [failure for failure in failures if failure not in outage]
         if completions:
-            self._notify_dispatchers(self._retry(lambda: self._ledger.complete(completions)))
+            receipt = self._retry(lambda: self._ledger.complete(completions))
+            self._after("succeeded", [done.claim for done in completions], receipt)
         for failure in failed:
             _log.warning(
                 "Job %s failed: %s: %s", failure.claim.job_id, failure.code, failure.detail
             )
+            metrics.FAILURES.labels(failure.code).inc()
         if failed:
-            self._notify_dispatchers(self._retry(lambda: self._ledger.fail(failed)))
+            receipt = self._retry(lambda: self._ledger.fail(failed))
+            self._after("failed", [failure.claim for failure in failed], receipt)
         if outage:
             self.postpone([failure.claim for failure in outage], outage[0].detail)
         return not outage
@@ -68,15 +72,18 @@ class OutcomeReporter:
     def postpone(self, claims: Sequence[Claim], reason: object) -> None:
         """Release jobs whose attempts failed through no fault of theirs."""
         _log.warning("Released %d jobs for %d ms: %s", len(claims), POSTPONED_MS, reason)
-        self._retry(lambda: self._ledger.release(claims, retry_in_ms=POSTPONED_MS))
+        applied = self._retry(lambda: self._ledger.release(claims, retry_in_ms=POSTPONED_MS))
+        metrics.observe_reports("released", claims, applied or [])
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Return jobs to their place in the queue, uncharged."""
-        self._retry(lambda: self._ledger.release(claims))
+        applied = self._retry(lambda: self._ledger.release(claims))
+        metrics.observe_reports("released", claims, applied or [])
 
     def cancel(self, claims: Sequence[Claim]) -> None:
         """Confirm the cancellation of jobs."""
-        self._retry(lambda: self._ledger.cancel_claimed(claims))
+        applied = self._retry(lambda: self._ledger.cancel_claimed(claims))
+        metrics.observe_reports("cancelled", claims, applied or [])
 
     def _store_outage_failures(self, failures: list[JobFailure]) -> list[JobFailure]:
         """Return the failures caused by an outage of the whole store: they cost no attempt."""
@@ -87,8 +94,11 @@ class OutcomeReporter:
                 return []  # The store works; only single objects cannot be read or written.
         return store_failures
 
-    def _notify_dispatchers(self, receipt: FinishReceipt | None) -> None:
-        if receipt and receipt.dispatcher_wakeups:
+    def _after(self, outcome: str, claims: Sequence[Claim], receipt: FinishReceipt | None) -> None:
+        if receipt is None:
+            return
+        metrics.observe_reports(outcome, claims, receipt.applied)
+        if receipt.dispatcher_wakeups:
             self._wakeups.notify_dispatchers(times=receipt.dispatcher_wakeups)
 
     def _retry(self, report: Callable[[], Output]) -> Output | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnsupportedModel
 from seewhy.imaging import codecs
-from seewhy.limits import MODEL_MEMORY_BYTES
+from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.keras_backend.devices import enable_memory_growth
 from seewhy_worker.models import heads
 from seewhy_worker.models.loading import load_file, load_model

@@ -177,5 +177,11 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
     state.due[record.job_id] = now + state.policy.lease_ms
     state.publish_event(record.job_id, JobState.RUNNING)
     return Claim(
-        record.job_id, record.fence, record.attempts, record.lane, record.job, record.quarantined
+        record.job_id,
+        record.fence,
+        record.attempts,
+        record.lane,
+        record.job,
+        record.quarantined,
+        waited_ms=max(0, now - record.submitted_ms),
     )

@@ -11,6 +11,7 @@ from seewhy.ledger.memory.claims import MemoryClaims
 from seewhy.ledger.memory.jobs import MemoryJobs
 from seewhy.ledger.memory.key_use import MemoryKeyUse
 from seewhy.ledger.memory.maintenance import MemoryMaintenance
+from seewhy.ledger.memory.monitoring import MemoryMonitoring
 from seewhy.ledger.memory.outbox import MemoryOutbox
 from seewhy.ledger.memory.recovery import MemoryRecovery
 from seewhy.ledger.memory.state.state import LedgerState
@@ -20,7 +21,14 @@ from seewhy.ledger.memory.workers import MemoryWorkerRegistry
 from seewhy.ledger.types import LedgerPolicy
 
 
-class MemoryLedger(MemorySubmission, MemoryClaims, MemoryJobs, MemoryMaintenance, MemoryRecovery):
+class MemoryLedger(
+    MemorySubmission,
+    MemoryClaims,
+    MemoryJobs,
+    MemoryMaintenance,
+    MemoryMonitoring,
+    MemoryRecovery,
+):
     """Implements `seewhy.ledger.ports.ledger.Ledger` for the threads of one process."""
 
     def __init__(

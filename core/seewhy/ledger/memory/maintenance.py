@@ -90,6 +90,7 @@ class MemoryMaintenance(StateOwner):
     def _lease_expired(self, job_id: str) -> None:
         """Quarantine, fail or finish a job whose worker was lost."""
         state = self._state
+        state.leases_expired += 1
         was_exposed = state.entries[job_id].record.exposed
         failure = _count_crash(state, job_id)
         if cancel_or_expire(state, job_id):

@@ -18,6 +18,7 @@ from seewhy.ledger.ports.claims import ClaimLedger
 from seewhy.ledger.ports.dead_letters import DeadLetterLedger
 from seewhy.ledger.ports.jobs import JobLedger
 from seewhy.ledger.ports.maintenance import ArchiveLedger, MaintenanceLedger
+from seewhy.ledger.ports.monitoring import MonitoredLedger
 from seewhy.ledger.ports.recovery import RecoveryLedger
 from seewhy.ledger.ports.submission import SubmissionLedger
 
@@ -29,6 +30,7 @@ class Ledger(
     MaintenanceLedger,
     ArchiveLedger,
     DeadLetterLedger,
+    MonitoredLedger,
     RecoveryLedger,
     Protocol,
 ):

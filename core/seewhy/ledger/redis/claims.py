@@ -33,8 +33,8 @@ class RedisClaims:
                 quarantine_lanes=[*lanes, *quarantine_lanes],
             )
         return [
-            Claim(job_id, fence, attempt, lane, job, bool(quarantined))
-            for job_id, fence, attempt, lane, job, quarantined in rows
+            Claim(job_id, fence, attempt, lane, job, bool(quarantined), waited_ms)
+            for job_id, fence, attempt, lane, job, quarantined, waited_ms in rows
         ]
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:

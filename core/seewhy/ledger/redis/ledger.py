@@ -9,6 +9,7 @@ from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.redis.jobs import RedisJobs
 from seewhy.ledger.redis.key_use import RedisKeyUse
 from seewhy.ledger.redis.maintenance import RedisMaintenance
+from seewhy.ledger.redis.monitoring import RedisMonitoring
 from seewhy.ledger.redis.outbox import RedisOutbox
 from seewhy.ledger.redis.recovery import RedisRecovery
 from seewhy.ledger.redis.submission import RedisSubmission
@@ -21,7 +22,9 @@ _OTHER_THREADS = 64
 """More than a process has beside those of requests and event streams: for batches and tasks."""
 
 
-class RedisLedger(RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, RedisRecovery):
+class RedisLedger(
+    RedisSubmission, RedisClaims, RedisJobs, RedisMaintenance, RedisMonitoring, RedisRecovery
+):
     """Implements `seewhy.ledger.ports.ledger.Ledger`. Redis Cluster is not supported."""
 
     def __init__(

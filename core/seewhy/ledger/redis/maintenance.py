@@ -6,9 +6,9 @@ from seewhy.ledger.redis.client.connection import translated
 from seewhy.ledger.redis.client.encoding import pairs
 from seewhy.ledger.redis.client.keys import DEAD_LETTERS, UNARCHIVED, WRITE_CHECK
 from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.redis.monitoring import job_counts
 from seewhy.ledger.redis.record_lists import list_records
 from seewhy.ledger.types import SWEEP_LIMIT, JobCounts, JobRecord, SweepResult
-from seewhy.schemas.job import JobState
 
 
 class RedisMaintenance:
@@ -26,11 +26,8 @@ class RedisMaintenance:
         """Read all counters in one step."""
         non_terminal, lanes, flat = self.scripts.call("maintenance/counts")
         counters = {name: int(n) for name, n in pairs(flat).items()}
-        return JobCounts(
-            accepted=counters.get("accepted", 0),
-            non_terminal=non_terminal,
-            terminal={s: counters[s] for s in JobState if s.terminal and s in counters},
-            open={lane: int(n) for lane, n in pairs(lanes).items() if int(n)},
+        return job_counts(
+            counters, non_terminal, {lane: int(n) for lane, n in pairs(lanes).items()}
         )
 
     def check(self) -> None:

@@ -35,6 +35,14 @@ from seewhy.ledger.types.lanes import (
     priority_of,
     wakeup_queue,
 )
+from seewhy.ledger.types.monitoring import (
+    DURATION_BUCKETS_MS,
+    DeliveryBacklog,
+    Durations,
+    LaneStatus,
+    LedgerStatus,
+    ServerStatus,
+)
 from seewhy.ledger.types.policy import LedgerPolicy
 from seewhy.ledger.types.quotas import (
     Charge,
@@ -83,6 +91,7 @@ from seewhy.ledger.types.workers import (
 
 __all__ = [
     "DISPATCHER_QUEUE",
+    "DURATION_BUCKETS_MS",
     "HANDLING",
     "PASS_COST",
     "PLAIN_METHOD",
@@ -100,9 +109,11 @@ __all__ = [
     "Claim",
     "Completion",
     "Delivery",
+    "DeliveryBacklog",
     "DeliveryResult",
     "DeliveryState",
     "DeviceTimes",
+    "Durations",
     "EpochMarker",
     "FinishReceipt",
     "IdempotencyKey",
@@ -112,8 +123,10 @@ __all__ = [
     "JobOutcome",
     "JobRecord",
     "JobRestoration",
+    "LaneStatus",
     "LeaseStatus",
     "LedgerPolicy",
+    "LedgerStatus",
     "LimitScope",
     "Measurement",
     "ModelPresence",
@@ -128,6 +141,7 @@ __all__ = [
     "Remaining",
     "Reservation",
     "ReservationStatus",
+    "ServerStatus",
     "Submission",
     "SubmissionReceipt",
     "SweepResult",

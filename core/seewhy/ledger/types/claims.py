@@ -16,6 +16,8 @@ class Claim:
     job: str
     quarantined: bool = False
     """Whether the worker that holds it holds no other job."""
+    waited_ms: int = 0
+    """The time from the submission to this claim, by the ledger's clock."""
 
 
 @dataclass(frozen=True, slots=True)

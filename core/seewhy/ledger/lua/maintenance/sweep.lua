@@ -25,6 +25,7 @@ local function pause_ms(crashes, was_exposed)
 end
 
 local function lease_expired(id)
+  redis.call('HINCRBY', COUNTERS, 'leases_expired', 1)
   local was_exposed = field(id, 'exposed')
   local failure = count_crash(id)
   if cancel_or_expire(id, now) then return end

@@ -31,6 +31,20 @@ local function expire_batch(id, webhook_url, finished, now)
   redis.call('PEXPIRE', batch_key(id), finished + retention_ms - now)
 end
 
+-- Count how long a job took, by its priority, in the first bucket whose upper bound is not below.
+local function count_duration(lane, took_ms)
+  local priority = string.match(lane, '^[^:]*:([^:]*)')
+  local bucket = #settings.duration_buckets_ms + 1
+  for n, bound_ms in ipairs(settings.duration_buckets_ms) do
+    if took_ms <= bound_ms then
+      bucket = n
+      break
+    end
+  end
+  redis.call('HINCRBY', DURATIONS, priority .. ':' .. bucket, 1)
+  redis.call('HINCRBY', DURATIONS, priority .. ':sum_ms', took_ms)
+end
+
 local function finish_batch(id, state, now)
   local key = batch_key(id)
   local context, webhook_url = unpack(redis.call('HMGET', key, 'context', 'webhook_url'))
@@ -50,9 +64,9 @@ local function end_batch(id, now)
 end
 
 function finish(id, state, now, ...)
-  local lane, context, owner, original, started, webhook_url, fingerprint, batch, before, cost =
-    read_fields(id, 'lane', 'context', 'owner', 'duplicate_of', 'started_ms', 'webhook_url',
-      'fingerprint', 'batch', 'state', 'cost')
+  local lane, context, owner, original, started, webhook_url, fingerprint, batch, before, cost,
+    submitted = read_fields(id, 'lane', 'context', 'owner', 'duplicate_of', 'started_ms',
+      'webhook_url', 'fingerprint', 'batch', 'state', 'cost', 'submitted_ms')
   dequeue(id, lane, tenant_in(context), cost)
   if owner then unclaim(id, owner, lane, cost) end
   if original then detach(id, original) end
@@ -61,7 +75,11 @@ function finish(id, state, now, ...)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
   expire_record(id, tenant_in(context), webhook_url, now, now)
   redis.call('HINCRBY', COUNTERS, state, 1)
-  if state ~= 'succeeded' or field(id, 'cached') then redis.call('ZADD', UNARCHIVED, now, id) end
+  if state ~= 'succeeded' or field(id, 'cached') then
+    redis.call('ZADD', UNARCHIVED, now, id)
+  else
+    count_duration(lane, math.max(0, now - tonumber(submitted)))
+  end
   if state == 'failed' then add_dead_letter(id, now) end
   if webhook_url then add_delivery(id, webhook_url, now) end
   publish_event(id, state)

@@ -1,6 +1,7 @@
 -- The ledger's keys. docs/ledger.md describes their types and contents.
 local DUE, OPEN, READY = 'seewhy:due', 'seewhy:open', 'seewhy:ready'
 local COUNTERS, EVENTS = 'seewhy:counters', 'seewhy:events'
+local DURATIONS = 'seewhy:durations'
 local OPEN_BY_KEY, KEY_USE = 'seewhy:open_by_key', 'seewhy:key_use'
 local UNARCHIVED, DEAD_LETTERS = 'seewhy:unarchived', 'seewhy:dead_letters'
 local UNARCHIVED_BATCHES = 'seewhy:unarchived_batches'

@@ -3,7 +3,7 @@
 from seewhy.ledger.memory.state.queues import make_ready, schedule_recheck
 from seewhy.ledger.memory.state.quotas import take_owed
 from seewhy.ledger.memory.state.state import FinishedJob, LedgerState, Original
-from seewhy.ledger.types import BatchState
+from seewhy.ledger.types import BatchState, priority_of
 from seewhy.schemas.job import JobState
 
 
@@ -21,6 +21,9 @@ def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object
     state.terminal[outcome] += 1
     if outcome is not JobState.SUCCEEDED or record.cached:
         state.unarchived[job_id] = state.now()
+    else:
+        durations_ms = state.durations_ms[priority_of(record.lane)]
+        durations_ms.append(max(0, state.now() - record.submitted_ms))
     if outcome is JobState.FAILED:
         state.dead_letters[job_id] = state.now()
     state.add_delivery(job_id)

@@ -21,7 +21,7 @@ from seewhy.ledger.types import (
 )
 from seewhy.ledger.types.deliveries import BATCH_PREFIX
 from seewhy.schemas.context import RequestContext
-from seewhy.schemas.job import JobState
+from seewhy.schemas.job import JobState, Priority
 
 
 @dataclass(slots=True)
@@ -122,6 +122,11 @@ class LedgerState:
     epoch: str | None = None
     terminal: Counter[JobState] = field(default_factory=Counter)
     accepted: int = 0
+    leases_expired: int = 0
+    durations_ms: dict[Priority, list[int]] = field(
+        default_factory=lambda: {priority: [] for priority in Priority}
+    )
+    """Of the jobs that were computed and succeeded."""
     changed: threading.Condition = field(
         default_factory=lambda: threading.Condition(threading.RLock())
     )
@@ -257,13 +262,16 @@ class LedgerState:
 
     def due_origins(self) -> list[str]:
         """List the origins with a due delivery and without a lease, the longest due first."""
-        now = self.now()
-        leasable = {
+        order = sorted((at, origin) for origin, at in self.origins_due().items())
+        return [origin for at, origin in order if at <= self.now()]
+
+    def origins_due(self) -> dict[str, int]:
+        """Return when each origin with deliveries may be leased."""
+        return {
             origin: max(min(rows.values()), self.origin_leases.get(origin, 0))
             for origin, rows in self.outbox.items()
             if rows
         }
-        return [origin for at, origin in sorted((at, o) for o, at in leasable.items()) if at <= now]
 
     def dispatcher_wakeups_needed(self) -> int:
         """Count the wakeups that webhook dispatchers need."""

@@ -15,7 +15,12 @@ from typing import Any
 from redis import Redis
 
 from seewhy.ledger.redis.client.connection import translated
-from seewhy.ledger.types import DISPATCHER_QUEUE, PASS_COST, LedgerPolicy
+from seewhy.ledger.types import (
+    DISPATCHER_QUEUE,
+    DURATION_BUCKETS_MS,
+    PASS_COST,
+    LedgerPolicy,
+)
 from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
 from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
 from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
@@ -47,6 +52,7 @@ class Scripts:
             "wakeup_queue_prefix": WAKEUP_QUEUE_PREFIX,
             "dispatcher_queue": DISPATCHER_QUEUE,
             "pass_cost": PASS_COST,
+            "duration_buckets_ms": DURATION_BUCKETS_MS,
             "measured_values": MEASURED_VALUES,
             "measurements_limit": MEASUREMENTS_LIMIT,
             "worker_lost": WORKER_LOST,

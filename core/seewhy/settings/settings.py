@@ -14,13 +14,14 @@ from pydantic_settings import (
 )
 
 from seewhy.errors import SettingsError
-from seewhy.limits import Limits, Names, Networks
+from seewhy.settings.limits import Limits, Names, Networks
+from seewhy.settings.monitoring import Monitoring
 from seewhy.webhook_secrets import parse_secrets
 
 PREFIX = "SEEWHY_"
 
 
-class Settings(Limits):
+class Settings(Limits, Monitoring):
     """The settings of an operator: one `SEEWHY_…` variable for each field, frozen."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")

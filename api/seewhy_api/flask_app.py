@@ -1,0 +1,56 @@
+"""The Flask application: routes, error responses, and the checks of every request."""
+
+from flask import Flask
+
+from seewhy_api.http import auth, problems, query, request_metrics
+from seewhy_api.http.browser_checks import BrowserChecks
+from seewhy_api.http.json_body import MAX_FORM_PARTS
+from seewhy_api.http.parsing import UploadRequest, max_body_bytes
+from seewhy_api.label_studio.backend import LabelStudioBackend
+from seewhy_api.openapi.document import described_routes
+from seewhy_api.routes.agreements import create_agreements_blueprint
+from seewhy_api.routes.batch_events import create_batch_events_blueprint
+from seewhy_api.routes.batches import create_batches_blueprint
+from seewhy_api.routes.dependencies import Dependencies
+from seewhy_api.routes.documentation import create_documentation_blueprint
+from seewhy_api.routes.events import create_events_blueprint
+from seewhy_api.routes.explanations import create_explanations_blueprint
+from seewhy_api.routes.health import create_health_blueprint
+from seewhy_api.routes.images import create_images_blueprint
+from seewhy_api.routes.keys import create_keys_blueprint
+from seewhy_api.routes.label_studio import create_label_studio_blueprint
+from seewhy_api.routes.models import create_models_blueprint
+from seewhy_api.routes.results import create_results_blueprint
+
+
+def create_flask(
+    deps: Dependencies, label_studio: LabelStudioBackend, authenticator: auth.Authenticator
+) -> Flask:
+    """Build the application. Raises an error for a route without a description."""
+    flask = Flask("seewhy_api", static_folder=None)
+    flask.config["MAX_CONTENT_LENGTH"] = max_body_bytes(deps.settings.max_upload_bytes)
+    flask.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    flask.request_class = UploadRequest
+    flask.json.sort_keys = False  # type: ignore[attr-defined]
+    request_metrics.install(flask)
+    problems.install(flask)
+    BrowserChecks(deps.settings).install(flask)
+    for create_blueprint in (
+        create_explanations_blueprint,
+        create_batches_blueprint,
+        create_batch_events_blueprint,
+        create_images_blueprint,
+        create_events_blueprint,
+        create_results_blueprint,
+        create_models_blueprint,
+        create_keys_blueprint,
+        create_health_blueprint,
+    ):
+        flask.register_blueprint(create_blueprint(deps))
+    for create_backend_blueprint in (create_agreements_blueprint, create_label_studio_blueprint):
+        flask.register_blueprint(create_backend_blueprint(deps, label_studio))
+    flask.register_blueprint(create_documentation_blueprint())
+    auth.install(flask, authenticator)
+    query.install(flask)
+    described_routes(flask)
+    return flask

@@ -1,0 +1,1 @@
+"""Prometheus metrics: the server that exposes them, and the metrics of the ledger."""

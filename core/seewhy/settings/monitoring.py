@@ -1,0 +1,35 @@
+"""What an operator sees of the processes: metrics and logs."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+
+class Monitoring(BaseSettings):
+    """The settings of metrics. `seewhy.settings` reads their values."""
+
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="The address on which processes serve metrics. They need no key: use an "
+        "address that only your monitoring reaches.",
+    )
+    api_metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_520,
+        description="The port on which the API serves metrics; unset means none. Each further API "
+        "process of the machine takes the next free port.",
+    )
+    worker_metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_520,
+        description="The port on which a worker serves metrics; unset means none. Each further "
+        "worker of the machine takes the next free port.",
+    )
+    dispatcher_metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65_520,
+        description="The port on which a webhook dispatcher serves metrics; unset means none. Each "
+        "further dispatcher of the machine takes the next free port.",
+    )
