@@ -28,7 +28,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt docs lock audit licenses sbom references bench \
+.PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards references bench \
 	test-label-studio demo-label-studio faults nemesis attacks soak clean
 
 help: ## List the targets
@@ -88,6 +88,9 @@ audit: setup ## Look up known vulnerabilities of the locked packages (SKIP_UNREA
 
 licenses: setup ## List the license of each dependency
 	@PYTHONPATH=infra $(BIN)/python -m supply_chain.licenses
+
+dashboards: setup ## Write the Grafana dashboards of infra/dashboards to infra/grafana/dashboards
+	@PYTHONPATH=infra $(BIN)/python -m dashboards
 
 sbom: setup ## Write software bills of materials (CycloneDX) to build/sbom
 	@PYTHONPATH=infra $(BIN)/python -m supply_chain.sbom build/sbom

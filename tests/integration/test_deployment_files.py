@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from seewhy.settings import PREFIX, Settings, load
 from seewhy_api.webhooks.client import REQUEST_TIMEOUT_S
@@ -232,3 +233,44 @@ def test_every_build_in_compose_uses_a_stage_of_the_dockerfile(compose_binary: P
     builds = [service["build"] for service in services.values() if "build" in service]
     assert {build["target"] for build in builds} == {"api", "worker"} <= stages
     assert {ROOT / build["dockerfile"] for build in builds} == {DOCKERFILE}
+
+
+def test_prometheus_scrapes_the_ports_on_which_the_containers_serve_metrics(
+    compose_binary: Path,
+) -> None:
+    overlay = ROOT / "infra" / "compose.monitoring.yml"
+    services = resolved(compose_binary, [overlay], profile="webhooks")["services"]
+    served = {
+        f"seewhy-{name}": (
+            name,
+            services[name]["environment"][f"SEEWHY_{name.upper()}_METRICS_PORT"],
+        )
+        for name in ("api", "worker", "dispatcher")
+    }
+    folder = ROOT / "infra" / "prometheus"
+    scraped = {}
+    for job in yaml.safe_load((folder / "prometheus.yml").read_text())["scrape_configs"]:
+        if "static_configs" in job:
+            (target,) = job["static_configs"][0]["targets"]
+            scraped[job["job_name"]] = tuple(target.split(":"))
+        else:
+            (named,) = job["dns_sd_configs"]
+            scraped[job["job_name"]] = (*named["names"], str(named["port"]))
+    assert scraped == served
+
+
+def test_every_mounted_file_of_monitoring_exists(compose_binary: Path) -> None:
+    overlay = ROOT / "infra" / "compose.monitoring.yml"
+    services = resolved(compose_binary, [overlay])["services"]
+    mounts = [
+        Path(volume["source"])
+        for name in ("prometheus", "grafana")
+        for volume in services[name]["volumes"]
+        if volume["type"] == "bind"
+    ]
+    assert len(mounts) == 3
+    assert all(mount.is_dir() for mount in mounts)
+    (source,) = yaml.safe_load(
+        (ROOT / "infra/grafana/provisioning/datasources/prometheus.yml").read_text()
+    )["datasources"]
+    assert source["url"] == "http://prometheus:9090"

@@ -1,6 +1,5 @@
 """The metrics that real processes expose."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +11,10 @@ from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.monitoring.metrics_server import PORTS, MetricsServer
 from seewhy.settings import Settings, load
-from servers.process_cluster import ProcessCluster, start_cluster
+from servers.process_cluster import MODEL, ProcessCluster, monitored_settings, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
-MODEL = "efficientnet-lite0"
 LANE = f"{MODEL}:interactive"
 JOBS = 3
 
@@ -29,19 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def settings(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return load(
-        {},
-        redis_url=server.url,
-        store_url=f"file://{tmp_path_factory.mktemp('objects')}",
-        default_model=MODEL,
-        api_port=free_port(),
-        api_processes=2,
-        api_metrics_port=free_port(),
-        worker_metrics_port=free_port(),
-        webhook_secrets="whsec_" + "A" * 44,
-        webhook_allowed_networks="127.0.0.0/8",
-        dispatcher_metrics_port=free_port(),
-    )
+    return monitored_settings(server, tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +51,7 @@ def cluster(
 
 def scrape_all(cluster: ProcessCluster, process: str) -> list[dict[str, float]]:
     """Scrape each process of a kind where it says that it serves metrics."""
-    ports = re.findall(r"Serving metrics on http://127.0.0.1:(\d+)/", cluster.read_log(process))
-    return [scrape(int(port)) for port in ports]
+    return [scrape(port) for port in cluster.metrics_ports(process)]
 
 
 def scrape(port: int | None) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The service as real processes on one machine: one API, any number of workers and dispatchers."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -102,6 +103,11 @@ class ProcessCluster:
         """Return the output of all processes called `api`, `worker` or `dispatcher`."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
 
+    def metrics_ports(self, name: str) -> list[int]:
+        """Return where the processes called `name` say that they serve metrics."""
+        ports = re.findall(r"Serving metrics on http://127.0.0.1:(\d+)/", self.read_log(name))
+        return [int(port) for port in ports]
+
     def _start(self, name: str, arguments: Sequence[str]) -> Process:
         with (self.directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
@@ -141,6 +147,23 @@ def start_cluster(settings: Settings, directory: Path) -> Iterator[ProcessCluste
         yield cluster
     finally:
         cluster.stop()
+
+
+def monitored_settings(valkey: RedisServer, directory: Path) -> Settings:
+    """Return settings with which every kind of process serves metrics, of two API processes."""
+    return load(
+        {},
+        redis_url=valkey.url,
+        store_url=f"file://{directory}/objects",
+        default_model=MODEL,
+        api_port=free_port(),
+        api_processes=2,
+        api_metrics_port=free_port(),
+        worker_metrics_port=free_port(),
+        webhook_secrets="whsec_" + "A" * 44,
+        webhook_allowed_networks="127.0.0.0/8",
+        dispatcher_metrics_port=free_port(),
+    )
 
 
 def has_epoch(settings: Settings) -> bool:

@@ -1,0 +1,171 @@
+"""The dashboard of what the devices do: utilization, batches, stages, kept activations."""
+
+from dashboards.panels import Dashboard, Graph, Query, Stat
+
+MODEL = 'model=~"$model"'
+
+
+def _rate(metric: str, *labels: str) -> str:
+    return f"rate({metric}{{{','.join((MODEL, *labels))}}}[$__rate_interval])"
+
+
+IMAGES = _rate("seewhy_explanations_total")
+CACHED = _rate("seewhy_explanations_total", 'body="cached"')
+BUSY = _rate("seewhy_device_busy_seconds_total")
+BATCHES = _rate("seewhy_batch_images_count")
+
+DEVICES_AND_BATCHES = Dashboard(
+    name="devices-and-batches",
+    title="seewhy: devices and batches",
+    description="What the devices do: utilization, batches, stages, kept activations.",
+    by_model=True,
+    panels=(
+        Stat(
+            "Images per second",
+            "Explained images: a job of three methods explains its image three times.",
+            (Query(f"sum({IMAGES})"),),
+        ),
+        Stat(
+            "Mean utilization",
+            "The share of time in which a device explains. A worker has one device.",
+            (Query(f"avg(sum by (instance) ({BUSY}))"),),
+            unit="percentunit",
+        ),
+        Stat(
+            "Device time per image",
+            "Busy time divided by explained images.",
+            (Query(f"sum({BUSY}) / (sum({IMAGES}) > 0)"),),
+            unit="s",
+        ),
+        Stat(
+            "Mean images per batch",
+            "Full lanes make full batches; a single job runs at once.",
+            (Query(f"sum({_rate('seewhy_batch_images_sum')}) / (sum({BATCHES}) > 0)"),),
+        ),
+        Stat(
+            "Kept activations",
+            "The share of images whose activations were kept, so that the body did not run.",
+            (
+                Query(
+                    f"(sum({CACHED}) or vector(0)) / (sum({IMAGES}) > 0)",
+                ),
+            ),
+            unit="percentunit",
+        ),
+        Stat(
+            "Batches per second",
+            "Batches that the devices explained.",
+            (Query(f"sum({BATCHES})"),),
+        ),
+        Graph(
+            "Utilization by worker",
+            "At 100 %, more jobs wait longer: add workers.",
+            (Query(f"sum by (instance) ({BUSY})", "{{instance}}"),),
+            unit="percentunit",
+        ),
+        Graph(
+            "Utilization by model",
+            "Device time of each model, of all workers: 200 % are two busy devices.",
+            (Query(f"sum by (model) ({BUSY})", "{{model}}"),),
+            unit="percentunit",
+            stacked=True,
+        ),
+        Graph(
+            "Images per second by model",
+            "By whether the body of the network was computed or its activations were kept.",
+            (Query(f"sum by (model, body) ({IMAGES})", "{{model}} {{body}}"),),
+            unit="ops",
+            stacked=True,
+        ),
+        Graph(
+            "Images per batch",
+            "Quantiles over batches; estimated within a bucket: 1, 2, 4, 8, 16, 32.",
+            tuple(
+                Query(
+                    f"histogram_quantile({quantile}, sum by (le) "
+                    f"({_rate('seewhy_batch_images_bucket')}))",
+                    f"p{quantile * 100:.0f}",
+                )
+                for quantile in (0.5, 0.95)
+            ),
+        ),
+        Graph(
+            "Mean images per batch by model",
+            "Compare with SEEWHY_MAX_BATCH.",
+            (
+                Query(
+                    f"sum by (model) ({_rate('seewhy_batch_images_sum')})"
+                    f" / (sum by (model) ({BATCHES}) > 0)",
+                    "{{model}}",
+                ),
+            ),
+        ),
+        Graph(
+            "Device time per image by model",
+            "It falls as batches grow.",
+            (
+                Query(
+                    f"sum by (model) ({BUSY}) / (sum by (model) ({IMAGES}) > 0)",
+                    "{{model}}",
+                ),
+            ),
+            unit="s",
+        ),
+        Graph(
+            "Stages, p95",
+            "Of jobs that were claimed together: fetch and decode, explain, render and write.",
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le, stage) "
+                    f"({_rate('seewhy_batch_stage_seconds_bucket')}))",
+                    "{{stage}}",
+                ),
+            ),
+            unit="s",
+        ),
+        Graph(
+            "Batches in each stage",
+            "On average. More fetches than explanations: the store or the decoding is slow.",
+            (
+                Query(
+                    f"sum by (stage) ({_rate('seewhy_batch_stage_seconds_sum')})",
+                    "{{stage}}",
+                ),
+            ),
+            stacked=True,
+        ),
+        Graph(
+            "Failed attempts of devices",
+            "Out of memory, and explainers that failed, by second.",
+            (
+                Query(
+                    "sum by (code) (rate(seewhy_job_failures_total"
+                    '{code=~"out_of_memory|explainer_failed"}[$__rate_interval]))',
+                    "{{code}}",
+                ),
+            ),
+            unit="ops",
+        ),
+        Graph(
+            "Processor time of workers",
+            "Cores in use, by worker.",
+            (
+                Query(
+                    'rate(process_cpu_seconds_total{job="seewhy-worker"}[$__rate_interval])',
+                    "{{instance}}",
+                ),
+            ),
+        ),
+        Graph(
+            "Memory of workers",
+            "Resident memory by worker, without that of a GPU.",
+            (Query('process_resident_memory_bytes{job="seewhy-worker"}', "{{instance}}"),),
+            unit="bytes",
+        ),
+        Graph(
+            "Open files of workers",
+            "Files and connections, by worker.",
+            (Query('process_open_fds{job="seewhy-worker"}', "{{instance}}"),),
+        ),
+    ),
+)
