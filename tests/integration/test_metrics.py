@@ -147,10 +147,12 @@ def test_a_process_takes_the_next_free_port_and_works_without_one(
     try:
         for server in servers:
             server.start()
-        ports = [server.port for server in servers]
+        ports = [server.port for server in servers if server.port]
         assert ports[0] == first_port
-        assert ports[-1] is None
-        assert len(set(ports)) == len(ports)
+        assert servers[-1].port is None
+        # Other tests may use some of them.
+        assert ports == sorted(set(ports))
+        assert len(ports) > PORTS // 2
         assert "Cannot serve metrics" in caplog.text
     finally:
         for server in servers:
