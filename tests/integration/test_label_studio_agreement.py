@@ -1,5 +1,7 @@
 """What people annotate in Label Studio is explained, compared with the evidence, and ranked."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from http_api import assert_problem, submit_image
 from label_studio_annotations import (
     CHOICE,
     LOWER_RIGHT,
+    PROJECT,
     UPPER_LEFT,
     annotate,
     measure,
@@ -24,6 +27,8 @@ from seewhy.annotations.label_studio.brush_rle import encode_brush
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.schemas.job import Job
 from seewhy.settings import Settings
+from seewhy_api.app import Api
+from seewhy_api.label_studio.agreements import AgreementStore
 from servers.label_studio import FakeLabelStudio
 
 pytestmark = pytest.mark.usefixtures("label_studio_project")
@@ -178,3 +183,23 @@ def test_explanations_without_an_annotation_have_no_agreement(
     job_id = submit_image(client, cat).get_json()["id"]
     refused = client.get(f"/v1/explanations/{job_id}/agreement")
     assert "Label Studio's webhook" in assert_problem(refused, 422, "invalid_request")
+
+
+def test_one_ranking_of_a_tenant_is_made_at_a_time(
+    client: FlaskClient, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended, worst = threading.Event(), threading.Event(), AgreementStore.worst
+
+    def rank_slowly(store: AgreementStore, *args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        assert ended.wait(20)
+        return worst(store, *args, **kwargs)
+
+    monkeypatch.setattr(AgreementStore, "worst", rank_slowly)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(api.flask.test_client().get, PROJECT)
+        assert begun.wait(20)
+        assert_problem(client.get(PROJECT), 503, "too_many_listings")
+        ended.set()
+        assert running.result(20).status_code == 200
+    assert client.get(PROJECT).status_code == 200

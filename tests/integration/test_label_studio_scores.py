@@ -21,7 +21,12 @@ from label_studio_rules import recording
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import Api
-from seewhy_api.label_studio import annotation_events, annotation_jobs, deleted_annotations
+from seewhy_api.label_studio import (
+    agreements,
+    annotation_events,
+    annotation_jobs,
+    deleted_annotations,
+)
 from seewhy_api.label_studio.annotation_events import StoredEvent
 from seewhy_api.label_studio.task_scores import AGREEMENT_VERSION, TaskScores
 from seewhy_api.webhooks.app import create_dispatcher
@@ -164,3 +169,22 @@ def test_a_deletion_of_many_tasks_takes_turns_and_forgets_all(
     wait_for_empty_inbox(settings)
     assert ended == [False, False, True]
     assert (ranking(client), scores(studio)) == ([], {})
+
+
+def test_a_task_has_a_limited_number_of_agreements(
+    client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreements, "MAX_OF_TASK", 2)
+    for annotation in (7, 8, 9):
+        annotate(client, CHOICE, rectangle(LOWER_RIGHT), annotation=annotation)
+        assert measure(settings) == 1
+    assert {one["annotation"] for one in ranking(client)} == {7, 8}
+    annotate(client, CHOICE, rectangle(UPPER_LEFT), annotation=7, second=5, number=17)
+    measure(settings)
+    changed = {one["annotation"]: one["agreement"]["energy_inside"] for one in ranking(client)}
+    assert changed == {7: pytest.approx(1, abs=0.01), 8: 0}
+    annotate(client, CHOICE, annotation=9, second=5, number=17)
+    wait_for_empty_inbox(settings)
+    annotate(client, CHOICE, rectangle(UPPER_LEFT), annotation=9, task=5)
+    measure(settings)
+    assert {one["task"] for one in ranking(client)} == {4, 5}

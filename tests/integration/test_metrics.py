@@ -1,5 +1,8 @@
 """The metrics that real processes expose."""
 
+import select
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.monitoring.metrics_server import PORTS, MetricsServer
+from seewhy.monitoring import metrics_server
+from seewhy.monitoring.metrics_server import MAX_CONNECTIONS, PORTS, MetricsServer
 from seewhy.settings import Settings, load
 from servers.process_cluster import MODEL, ProcessCluster, monitored_settings, start_cluster
 from servers.valkey import RedisServer, start_valkey
@@ -161,3 +165,28 @@ def test_a_process_takes_the_next_free_port_and_works_without_one(
     again.start()
     assert again.port == first_port
     again.stop()
+
+
+def test_silent_clients_of_the_metrics_hold_few_threads_and_not_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(metrics_server._Handler, "timeout", 1.0)
+    server = MetricsServer(host="127.0.0.1", first_port=free_port())
+    server.start()
+    assert server.port
+    before = threading.active_count()
+    try:
+        silent = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(40)]
+        wait_until(
+            lambda: len(select.select(silent, [], [], 0)[0]) >= 40 - MAX_CONNECTIONS,
+            what="further connections are closed",
+        )
+        assert threading.active_count() <= before + MAX_CONNECTIONS
+        wait_until(
+            lambda: len(select.select(silent, [], [], 0)[0]) == 40, what="all of them are closed"
+        )
+        assert scrape(server.port)["process_resident_memory_bytes"] > 0
+        for sock in silent:
+            sock.close()
+    finally:
+        server.stop()

@@ -8,6 +8,7 @@ from seewhy.catalog.catalog import Catalog
 from seewhy.schemas.agreement import MAX_EXAMINED
 from seewhy.settings import load
 from seewhy_api.label_studio import annotated_shapes, event_inbox, label_config, requests
+from seewhy_api.label_studio.agreements import MAX_OF_TASK
 from seewhy_api.label_studio.class_mapping import ClassMapping
 from seewhy_api.label_studio.label_config import parse_label_config
 from seewhy_api.label_studio.options import MAX_WAIT_S, BackendOptions, parse_options
@@ -34,7 +35,8 @@ def test_the_page_states_the_limits_of_agreements() -> None:
     assert f"At most {event_inbox.MAX_WAITING:,} events of a tenant" in PAGE
     assert f"at most {event_inbox.MAX_EVENT_BYTES:,} bytes" in PAGE
     assert f"at most {annotated_shapes.MAX_SHAPES} shapes" in PAGE
-    assert f"At most {MAX_EXAMINED:,} agreements" in PAGE
+    assert f"A task has at most {MAX_OF_TASK:,} agreements" in PAGE
+    assert f"at most {MAX_EXAMINED:,} agreements of a project are ranked" in PAGE
     assert f"`--limit` is at most {MAX_LISTED}" in PAGE
     assert f"`{AGREEMENT_VERSION}`" in PAGE
 

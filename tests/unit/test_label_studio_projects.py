@@ -77,6 +77,27 @@ def test_a_tenant_with_many_projects_does_not_evict_those_of_another(
     assert process.versions(tenant="other") == ("4", "3")
 
 
+def test_the_projects_of_all_tenants_that_are_remembered_are_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projects, "MAX_REMEMBERED_TOTAL", 4)
+    process = Projects(open_store(load({}, store_url=f"file://{tmp_path}")))
+
+    def remember(tenant: str, number: int) -> None:
+        project = Project(BackendOptions(), version=str(number))
+        process.remember(str(number), project, tenant=tenant)
+
+    for number in range(4):
+        remember("many", number)
+    for tenant in "abc":
+        remember(tenant, 1)
+    found = [process.versions(tenant=tenant) for tenant in ("many", *"abc")]
+    assert found == [("3",), ("1",), ("1",), ("1",)]
+    remember("d", 1)
+    assert process.versions(tenant="many") == ()
+    assert process.versions(tenant="d") == ("1",)
+
+
 def test_a_tenant_whose_options_wait_to_be_written_does_not_delay_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -5,8 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from seewhy.errors import Overloaded, TooManyBatchDownloads, TooManyRenderings, TooManyStreams
+from seewhy.errors import (
+    Overloaded,
+    TooManyBatchDownloads,
+    TooManyListings,
+    TooManyRenderings,
+    TooManyStreams,
+)
 from seewhy.settings import Settings
+
+LISTINGS_AT_ONCE = 2
+"""Of one kind: to make a list, thousands of names of objects may have to be read."""
 
 
 class ClientSlots:
@@ -81,5 +90,16 @@ def batch_download_slots(settings: Settings) -> ClientSlots:
         refusal=lambda limit: TooManyBatchDownloads(
             f"The limit on downloads of batches at once ({limit}) is reached. Retry later.",
             retry_after_s=2,
+        ),
+    )
+
+
+def listing_slots(subject: str) -> ClientSlots:
+    """Limit the lists of `subject` that are read at once, to one for each tenant."""
+    return ClientSlots(
+        total=LISTINGS_AT_ONCE,
+        per_client=1,
+        refusal=lambda _: TooManyListings(
+            f"The list of {subject} is being read. Retry later.", retry_after_s=1
         ),
     )

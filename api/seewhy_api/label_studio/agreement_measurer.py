@@ -21,7 +21,7 @@ from seewhy_api.label_studio.agreement_inputs import (
     AnnotationReference,
     annotation_of,
 )
-from seewhy_api.label_studio.agreements import AgreementStore
+from seewhy_api.label_studio.agreements import MAX_OF_TASK, AgreementStore
 from seewhy_api.label_studio.annotated_shapes import AnnotatedShapes
 from seewhy_api.label_studio.project_view import view_project
 from seewhy_api.label_studio.push import PUSH_TIMEOUT_S, Pushed
@@ -98,13 +98,26 @@ class AgreementMeasurer:
             is_predicted=explained.index == result.top[0].index,
             agreement=agreement,
         )
+        return self._keep(measured, reference, inputs, tenant, deadline)
+
+    def _keep(
+        self,
+        measured: MeasuredAgreement,
+        reference: AnnotationReference,
+        inputs: AgreementInputs,
+        tenant: str,
+        deadline: Deadline,
+    ) -> Pushed:
+        """Store an agreement, and push it."""
         with self._turns.take(reference.task, deadline):
-            self._agreements.put(
+            is_stored = self._agreements.put(
                 measured,
                 project=reference.project_key,
                 updated_ms=inputs.annotation.updated_ms,
                 tenant=tenant,
             )
+            if not is_stored:
+                return Pushed(f"A task has at most {MAX_OF_TASK:,} agreements.", is_refused=True)
             if self._scores is None:
                 return Pushed(STORED)
             if self._write_score(self._scores, reference, tenant, deadline):

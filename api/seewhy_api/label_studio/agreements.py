@@ -16,6 +16,9 @@ from seewhy.storage.agreement_keys import (
 from seewhy.storage.port import ObjectStore
 from seewhy_api.label_studio.deleted_annotations import DeletedAnnotations
 
+MAX_OF_TASK = 1_000
+"""Annotations of one task: all of them are listed whenever one of them is measured."""
+
 
 class AgreementStore:
     """The agreements in an object store. Thread-safe.
@@ -30,8 +33,11 @@ class AgreementStore:
 
     def put(
         self, measured: MeasuredAgreement, *, project: ProjectKey, updated_ms: int, tenant: str
-    ) -> None:
-        """Store an agreement. Raises `StoreUnavailable`."""
+    ) -> bool:
+        """Store an agreement; False if the task has `MAX_OF_TASK` others.
+
+        Raises `StoreUnavailable`.
+        """
         energy = measured.agreement.energy_inside
         key = AgreementKey(
             task=measured.task,
@@ -40,21 +46,30 @@ class AgreementStore:
             energy="none" if energy is None else energy,
             job_id=measured.explanation,
         )
-        self._write(key, measured.model_dump_json().encode(), project.folder(tenant=tenant))
+        body = measured.model_dump_json().encode()
+        return self._write(key, body, project.folder(tenant=tenant))
 
     def put_empty(self, key: AgreementKey, *, project: ProjectKey, tenant: str) -> None:
-        """Store that an annotation marks nothing. Raises `StoreUnavailable`."""
+        """Store that an annotation marks nothing, unless its task has `MAX_OF_TASK` others.
+
+        Raises `StoreUnavailable`.
+        """
         self._write(key, b"{}", project.folder(tenant=tenant))
 
-    def _write(self, key: AgreementKey, body: bytes, folder: str) -> None:
+    def _write(self, key: AgreementKey, body: bytes, folder: str) -> bool:
         self._store.put(folder + key.name, body, content_type="application/json")
         written = list(self._of_task(key.task, folder))
+        annotations = [each.annotation for each in written]
+        if len(set(annotations)) > MAX_OF_TASK and annotations.count(key.annotation) == 1:
+            self._store.delete(folder + key.name)
+            return False
         newest = _newest(iter(written))
         for each in written:
             if each.annotation == key.annotation and each not in newest:
                 self._store.delete(folder + each.name)
         if not list(self._deleted.left([key.annotation], folder)):
             self._store.delete(folder + key.name)
+        return True
 
     def mark_deleted(
         self, annotations: Collection[int], *, project: ProjectKey, tenant: str

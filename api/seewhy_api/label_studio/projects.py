@@ -23,6 +23,10 @@ MAX_PROJECTS = 1_000
 """How many projects of a tenant the store keeps."""
 MAX_REMEMBERED = 250
 """How many projects of a tenant a process remembers: those that were set up last."""
+MAX_REMEMBERED_TOTAL = 1_000
+"""Of all tenants. The options of one take at most 170 kB of memory."""
+MAX_WRITING = 10_000
+"""How many projects of all tenants may wait to be written."""
 MAX_AGE_S = 10.0
 """For how long a process believes what it remembers: another one may know better."""
 
@@ -76,13 +80,23 @@ class Projects:
             entries = self._entries.setdefault(tenant, OrderedDict())
             entries.pop(name, None)
             entries[name] = _Entry(project, time.monotonic())
-            if len(entries) > MAX_REMEMBERED:
-                entries.popitem(last=False)
-            if self._queues.waiting(tenant) >= MAX_REMEMBERED or key in self._writing:
+            self._forget_some(entries)
+            may_wait = self._queues.waiting(tenant) < MAX_REMEMBERED
+            if not may_wait or key in self._writing or len(self._writing) >= MAX_WRITING:
                 return
             self._writing.add(key)
         self._queues.put(tenant, name)
         self._writer.submit(self._write_next)
+
+    def _forget_some(self, entries: OrderedDict[str, _Entry]) -> None:
+        """Forget a project of a tenant that has too many, or the most if all have too many."""
+        if len(entries) > MAX_REMEMBERED:
+            entries.popitem(last=False)
+        elif sum(map(len, self._entries.values())) > MAX_REMEMBERED_TOTAL:
+            largest = max(self._entries, key=lambda tenant: len(self._entries[tenant]))
+            self._entries[largest].popitem(last=False)
+            if not self._entries[largest]:
+                del self._entries[largest]
 
     def versions(self, *, tenant: str) -> tuple[str, ...]:
         """Return the model versions of the projects that this process remembers, latest first."""

@@ -34,5 +34,5 @@ LIST_AGREEMENTS = Operation(
             description="The worst agreements.", model=ProjectAgreements, examples=("agreements",)
         ),
     ),
-    errors=(errors.StoreUnavailable,),
+    errors=(errors.StoreUnavailable, errors.TooManyListings),
 )

@@ -7,6 +7,7 @@ from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import Job
 from seewhy_api.http.auth import request_context, requires
+from seewhy_api.http.slots import listing_slots
 from seewhy_api.label_studio.agreement_inputs import AnnotationReference, annotation_of
 from seewhy_api.label_studio.agreement_measurer import PUSHED, STORED
 from seewhy_api.label_studio.backend import LabelStudioBackend
@@ -19,6 +20,7 @@ from seewhy_api.routes.dependencies import Dependencies
 def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend) -> Blueprint:
     """Create the blueprint of the agreements."""
     blueprint = Blueprint("agreements", __name__)
+    slots = listing_slots("agreements")
 
     @blueprint.get("/v1/explanations/<job_id>/agreement")
     @requires(Scope.READ)
@@ -44,12 +46,13 @@ def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend)
     def list_agreements(project: str) -> Response:
         """List the annotations of a project that agree least with their explanations, worst first.
 
-        They are ordered by `energy_inside`. Those without positive evidence are last.
+        They are ordered by `energy_inside`. Those without positive evidence are last. One list is
+        made for a tenant at a time.
         """
         options = RankingOptions.model_validate(request.args.to_dict())
-        ranked = backend.agreements.worst(
-            project, limit=options.limit, tenant=request_context().tenant
-        )
+        tenant = request_context().tenant
+        with slots.take(tenant):
+            ranked = backend.agreements.worst(project, limit=options.limit, tenant=tenant)
         return jsonify(ranked.model_dump(mode="json"))
 
     return blueprint

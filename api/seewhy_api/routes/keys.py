@@ -10,12 +10,9 @@ from seewhy.access.records import KeyRecord, KeyStatus, Scope
 from seewhy.errors import TooManyListings, UnknownKey
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.explanation_body import ResponseModel
-from seewhy_api.http.slots import ClientSlots
+from seewhy_api.http.slots import listing_slots
 from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
-
-LISTINGS_AT_ONCE = 2
-RETRY_AFTER_S = 1
 
 
 class Key(ResponseModel):
@@ -54,13 +51,7 @@ def create_keys_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/v1/keys`."""
     blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")
     keys = KeyStore(deps.store)
-    slots = ClientSlots(
-        total=LISTINGS_AT_ONCE,
-        per_client=1,
-        refusal=lambda _: TooManyListings(
-            "The list of keys is being read. Retry later.", retry_after_s=RETRY_AFTER_S
-        ),
-    )
+    slots = listing_slots("keys")
 
     @blueprint.get("")
     @requires(Scope.ADMIN)

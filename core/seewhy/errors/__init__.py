@@ -49,7 +49,7 @@ SeewhyError
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   ├── TooManyPredictions    The limit on requests for predictions served at once is reached.
 │   ├── TooManyDownloads      The limit on images downloaded at once is reached.
-│   ├── TooManyListings       The limit on lists of keys that are read at once is reached.
+│   ├── TooManyListings       The limit on lists that are read at once is reached.
 │   ├── TooManyRedeliveries   The webhook was just sent again.
 │   └── TooManyFailures       An address sent too many invalid credentials.
 ├── ObjectNotFound            The object store has no object under this key.

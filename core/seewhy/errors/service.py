@@ -113,7 +113,7 @@ class TooManyDownloads(Overloaded):
 
 
 class TooManyListings(Overloaded):
-    """The limit on lists of keys that are read at once is reached."""
+    """The limit on lists that are read at once is reached."""
 
     code = "too_many_listings"
 

@@ -1,17 +1,25 @@
 """Serves the metrics of a process at `/metrics`, on a port of its own."""
 
 import logging
+import socket
+import sys
 import threading
 from collections.abc import Sequence
 from errno import EADDRINUSE
-from wsgiref.simple_server import WSGIServer
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
 from prometheus_client.registry import Collector
 
 PORTS = 16
 """How many ports are tried: the processes of one kind on one machine take one each."""
 STOP_TIMEOUT_S = 5
+MAX_CONNECTIONS = 8
+"""Open at once; each holds a thread of the process. Further ones are closed."""
+SILENCE_S = 5.0
+"""After which a connection that sends or reads nothing is closed."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +74,60 @@ class MetricsServer:
     ) -> tuple[WSGIServer, threading.Thread]:
         for port in range(first_port, first_port + PORTS - 1):
             try:
-                return start_http_server(port, addr=self._host, registry=registry)
+                return _serve(self._host, port, registry)
             except OSError as error:
                 if error.errno != EADDRINUSE:
                     raise
-        return start_http_server(first_port + PORTS - 1, addr=self._host, registry=registry)
+        return _serve(self._host, first_port + PORTS - 1, registry)
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = SILENCE_S
+
+    def log_message(self, *_: Any) -> None:
+        """Write no access log."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Like the server of `prometheus_client`, with a limit on what its clients hold."""
+
+    daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        _log.info("A client of the metrics got no answer: %s", sys.exception())
+
+
+class _ServerOnIPv6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _serve(
+    host: str, port: int, registry: CollectorRegistry
+) -> tuple[WSGIServer, threading.Thread]:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    server = make_server(
+        host,
+        port,
+        make_wsgi_app(registry),
+        server_class=_ServerOnIPv6 if family == socket.AF_INET6 else _Server,
+        handler_class=_Handler,
+    )
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    return server, thread

@@ -1,5 +1,8 @@
 """S3 error codes as messages for operators."""
 
+import re
+
+_ERROR_CODE = re.compile(r"<Code>(\w+)</Code>")
 _CREDENTIALS = (
     "The object store refuses the credentials ({code}). "
     "Check SEEWHY_S3_ACCESS_KEY_ID and SEEWHY_S3_SECRET_ACCESS_KEY."
@@ -25,6 +28,12 @@ _MESSAGES = {
         "Synchronize them."
     ),
 }
+
+
+def error_code(report: str) -> str | None:
+    """Return the S3 error code in a library's report; None without one."""
+    code = _ERROR_CODE.search(report)
+    return code[1] if code else None
 
 
 def error_message(code: str | None, report: str) -> str:

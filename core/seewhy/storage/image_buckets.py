@@ -1,6 +1,7 @@
 """Images in other buckets than the service's own: `s3://BUCKET/KEY`, from buckets on a list."""
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 
@@ -15,14 +16,16 @@ from obstore.store import S3Store
 
 from seewhy.errors import ImageTooLarge, ImageUnreachable, ImageUrlRefused, StoreUnavailable
 from seewhy.settings import Settings
+from seewhy.storage.error_messages import error_code
 from seewhy.storage.obstore_adapter import credentials, open_bucket
 
 SCHEME = "s3://"
 MAX_KEY_BYTES = 1_024
 
 _REFUSED = (FileNotFoundError, PermissionDeniedError, UnauthenticatedError)
-_REFUSED_CODES = ("<Code>NoSuchBucket<", "<Code>AccessDenied<", "<Code>AllAccessDisabled<")
+_REFUSED_CODES = {"NoSuchBucket", "AccessDenied", "AllAccessDisabled"}
 """obstore reports the failure of a listing as a generic error, with the answer of the server."""
+_STATUS = re.compile(r"status code: (\d{3})")
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +57,12 @@ class ImageBuckets:
                 raise ImageTooLarge(f"the image has {size} bytes; the limit is {limit}")
             return found.bytes().to_bytes()
         except _REFUSED as error:
-            _log.info("No image from the bucket %s: %s", bucket, str(error).partition("\n")[0])
+            _log.info("No image from the bucket %s: %s", bucket, _reason(error))
             raise ImageUnreachable(
                 "The bucket of image_url has no such object, or the service may not read it."
             ) from error
         except BaseError as error:
-            message = f"the bucket {bucket}: {str(error).partition(chr(10))[0]}"
-            raise StoreUnavailable(message) from error
+            raise StoreUnavailable(f"the bucket {bucket}: {_reason(error)}") from error
 
     def check_prefix(self, url: str) -> None:
         """Raise `ImageUrlRefused` when no images may be listed there."""
@@ -89,9 +91,8 @@ class ImageBuckets:
                 "`/./` or `/../`."
             ) from error
         except BaseError as error:
-            report = str(error)
-            _log.info("Cannot list the bucket %s: %s", bucket, report.partition("\n")[0])
-            if isinstance(error, _REFUSED) or any(code in report for code in _REFUSED_CODES):
+            _log.info("Cannot list the bucket %s: %s", bucket, _reason(error))
+            if isinstance(error, _REFUSED) or error_code(str(error)) in _REFUSED_CODES:
                 raise ImageUnreachable(
                     "There is no such bucket, or the service may not list it."
                 ) from error
@@ -131,3 +132,10 @@ class ImageBuckets:
                     provider=self._credentials,
                 )
             return self._stores[bucket]
+
+
+def _reason(error: Exception) -> str:
+    """Return what the server answered. obstore's report has the key, which no log may have."""
+    report = str(error)
+    status = _STATUS.search(report)
+    return error_code(report) or (status[0] if status else "no answer")

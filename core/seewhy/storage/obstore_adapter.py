@@ -16,7 +16,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from seewhy.errors import ObjectNotFound, SettingsError, StoreUnavailable
 from seewhy.settings import Settings
-from seewhy.storage.error_messages import error_message
+from seewhy.storage.error_messages import error_code, error_message
 from seewhy.storage.port import ObjectStore
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ _RETRY: "RetryConfig" = {
 }
 _MAX_EXPIRES_S = 7 * 86_400
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-_ERROR_CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
 class ObstoreAdapter:
@@ -233,7 +232,5 @@ def _translate_errors() -> Iterator[None]:
         UnauthenticatedError,
     ) as error:
         report = str(error)
-        code = _ERROR_CODE.search(report)
-        raise StoreUnavailable(
-            error_message(code[1] if code else None, report.partition("\n")[0])
-        ) from error
+        message = error_message(error_code(report), report.partition("\n")[0])
+        raise StoreUnavailable(message) from error
