@@ -224,7 +224,7 @@ def test_mistakes_are_refused_before_anything_is_written(
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "a.txt").touch()
     run = export(url, batch, tmp_path / "kept", "--format", "coco")
-    assert (run.exit_code, "is not empty" in unwrapped(run.stderr)) == (2, True)
+    assert (run.exit_code, "is not empty, it has a.txt" in unwrapped(run.stderr)) == (2, True)
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 

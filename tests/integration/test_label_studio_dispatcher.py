@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from pydantic import SecretStr
 
 from label_studio_annotations import CHOICE, LOWER_RIGHT, annotate, rectangle, wait_for_empty_inbox
 from label_studio_requests import finish, pushed_jobs, replay
@@ -15,6 +16,7 @@ from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.label_studio.agreements import AgreementStore
 from seewhy_api.webhooks import dispatcher
 from seewhy_api.webhooks.app import create_dispatcher
+from seewhy_api.webhooks.retry_policy import DELAYS_S
 from servers.label_studio import FakeLabelStudio
 from servers.valkey import RedisServer
 from servers.waiting import wait_until
@@ -103,3 +105,41 @@ def test_a_prediction_waits_for_the_api_key_and_is_not_charged(
     wait_until(lambda: deliver(settings) == 1, what="the prediction is due again")
     assert webhook(settings, valkey).attempts == 1
     assert [one["task"] for one in studio.predictions] == [5]
+
+
+def test_predictions_whose_access_token_is_refused_wait_and_are_not_charged(
+    client: FlaskClient,
+    settings: Settings,
+    studio: FakeLabelStudio,
+    valkey: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(dispatcher, "CONFIGURATION_DELAY_MS", 0)
+    monkeypatch.setattr(dispatcher, "MAX_PAUSE_MS", 1_000)
+    replay(client, 12)
+    finish(settings)
+    studio.requests.clear()
+    revoked = settings.model_copy(update={"label_studio_api_key": SecretStr("revoked.x.y")})
+    assert deliver(revoked) == 0  # it returns because it leaves Label Studio alone for a while
+    refused = ("POST", "/api/token/refresh")
+    assert studio.paths == 3 * [refused]
+    monkeypatch.setattr(dispatcher, "MAX_PAUSE_MS", 50)
+    wait_until(
+        lambda: deliver(revoked) > 0 or studio.paths.count(refused) > 3 * len(DELAYS_S),
+        what="more attempts than there are",
+    )
+    assert "refuses SEEWHY_LABEL_STUDIO_API_KEY (401): what needs it" in caplog.text
+    for record in pushed_jobs(settings, valkey):
+        assert record.webhook
+        assert (record.webhook.state, record.webhook.attempts) == ("pending", 0)
+        assert record.webhook.detail == "Label Studio refuses the access token of this server."
+    delivered = 0
+
+    def deliver_more() -> bool:
+        nonlocal delivered
+        delivered += deliver(settings)
+        return delivered == 3
+
+    wait_until(deliver_more, what="the predictions are due again")
+    assert sorted(one["task"] for one in studio.predictions) == [4, 5, 6]

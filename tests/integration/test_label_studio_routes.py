@@ -364,3 +364,20 @@ def test_a_malformed_request_is_refused_without_a_traceback(
 def test_a_body_of_too_many_values_is_refused(client: FlaskClient) -> None:
     response = replay(client, 12, params=[0] * 1_000_000)
     assert "Select fewer tasks" in assert_problem(response, 413, "request_too_large")
+
+
+class TestWithARefusedAccessToken:
+    """Somebody has revoked it in Label Studio."""
+
+    @pytest.fixture
+    def settings_overrides(self, studio: FakeLabelStudio) -> dict[str, Any]:
+        return {"label_studio_url": studio.url, "label_studio_api_key": "revoked.x.y"}
+
+    def test_the_legacy_token_of_the_setup_reads_uploads(
+        self, client: FlaskClient, studio: FakeLabelStudio
+    ) -> None:
+        set_up(client)
+        (error,) = replay(client, 25).get_json()["errors"]
+        assert error["detail"].startswith("Label Studio refuses the token (401). The operator sets")
+        studio.accepts_legacy = True
+        assert replay(client, 25).get_json()["errors"] == []

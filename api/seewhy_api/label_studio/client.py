@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_network
@@ -37,6 +37,17 @@ class LabelStudioError(SeewhyError):
         """Give the status of the answer, if there was one."""
         super().__init__(message)
         self.status = status
+
+
+class ApiKeyRefused(LabelStudioError):
+    """Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY, until the operator sets another."""
+
+    def __init__(self) -> None:
+        """Label Studio answered 401."""
+        super().__init__(
+            "Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY (401).",
+            status=HTTPStatus.UNAUTHORIZED,
+        )
 
 
 class ImageNotDelivered(ImageUnreachable):
@@ -117,21 +128,18 @@ class LabelStudioClient:
         def send(headers: Mapping[str, str]) -> Reply:
             return self._send("GET", path, headers, max_bytes=max_bytes, deadline=deadline)
 
-        reply = None
         if self._api_key:
-            reply = self._request("GET", path, max_bytes=max_bytes, deadline=deadline)
-            if reply.status != HTTPStatus.UNAUTHORIZED:
-                return reply
-        if legacy_token:
-            return send(_legacy(legacy_token))
-        return reply or send({})
+            with suppress(ApiKeyRefused):
+                return self._request("GET", path, max_bytes=max_bytes, deadline=deadline)
+        return send(_legacy(legacy_token) if legacy_token else {})
 
     def request(
         self, method: str, path: str, *, body: Any = None, deadline: Deadline | None = None
     ) -> Reply:
         """Send a request to the API, whose paths begin after `/api/`, with the API key.
 
-        With a `deadline`, all that it takes ends by then. Raises `LabelStudioError`.
+        With a `deadline`, all that it takes ends by then. Raises `LabelStudioError`, of which
+        `ApiKeyRefused` is one.
         """
         try:
             return self._request(method, f"{self._path}/api/{path}", body=body, deadline=deadline)
@@ -149,7 +157,8 @@ class LabelStudioClient:
     ) -> Reply:
         """Send a request with the API key, once more with a new access token after a 401.
 
-        Raises `LabelStudioError`, and `ImageTooLarge` for an answer of more than `max_bytes`.
+        Raises `LabelStudioError`, of which `ApiKeyRefused` is one, and `ImageTooLarge` for an
+        answer of more than `max_bytes`.
         """
 
         def send(headers: Mapping[str, str]) -> Reply:
@@ -161,6 +170,8 @@ class LabelStudioClient:
         reply = send(headers)
         if reply.status == HTTPStatus.UNAUTHORIZED and self._is_personal:
             reply = send(self._authorization(deadline, refused=headers))
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            raise ApiKeyRefused
         return reply
 
     @property
@@ -200,11 +211,9 @@ class LabelStudioClient:
     def _refresh(self, personal_token: str, deadline: Deadline | None) -> str:
         path = f"{self._path}/api/token/refresh"
         reply = self._send("POST", path, {}, body={"refresh": personal_token}, deadline=deadline)
-        if reply.status != HTTPStatus.OK:
-            raise LabelStudioError(
-                f"Label Studio refuses SEEWHY_LABEL_STUDIO_API_KEY ({reply.status}).",
-                status=reply.status,
-            )
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            raise ApiKeyRefused
+        require_answer(reply, {HTTPStatus.OK})
         access = parse_object(reply).get("access")
         if not isinstance(access, str) or not access.isascii():
             raise LabelStudioError("Label Studio returned no access token.")

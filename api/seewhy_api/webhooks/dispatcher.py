@@ -18,7 +18,7 @@ from seewhy.ledger.types import (
     JobRecord,
     OriginLease,
 )
-from seewhy_api.label_studio.client import LabelStudioError
+from seewhy_api.label_studio.client import ApiKeyRefused, LabelStudioError
 from seewhy_api.label_studio.push import SCHEME, Pushed
 from seewhy_api.label_studio.pusher import LabelStudioPusher
 from seewhy_api.webhooks import metrics
@@ -45,11 +45,12 @@ _Result = tuple[Attempt, WebhookResponse | None]
 
 
 class _NotConfigured(Exception):
-    """The dispatcher has no settings for a delivery. Clients read the message."""
+    """The dispatcher has no settings for a delivery, or wrong ones. Clients read the message."""
 
-    def __init__(self, message: str, *, setting: str) -> None:
+    def __init__(self, message: str, *, problem: str) -> None:
+        """The operator reads the problem, a sentence without its stop."""
         super().__init__(message)
-        self.setting = setting
+        self.problem = problem
 
 
 class WebhookDispatcher:
@@ -81,8 +82,8 @@ class WebhookDispatcher:
         self._delays_s = delays_s
         self._now_ms = now_ms
         self._stopping = threading.Event()
-        self._missing = set[str]()
-        """The settings that the log has asked for."""
+        self._problems = set[str]()
+        """Those of the settings that the log has."""
 
     def stop(self) -> None:
         """Lease no more origins and return the deliveries that have not been sent."""
@@ -138,6 +139,9 @@ class WebhookDispatcher:
         try:
             with metrics.timed(delivery):
                 response = send()
+        except _NotConfigured as error:
+            attempt = self._put_off(delivery, error)
+            return attempt, WebhookResponse(attempt.result, attempt.detail)
         except Exception:  # noqa: BLE001
             _log.exception("Cannot deliver the outcome of %s", subject_id)
             response = WebhookResponse(
@@ -160,7 +164,7 @@ class WebhookDispatcher:
             return self._prepare_push(record)
         if self._signer is None:
             raise _NotConfigured(
-                "Webhooks are off on this server.", setting="SEEWHY_WEBHOOK_SECRETS"
+                "Webhooks are off on this server.", problem="SEEWHY_WEBHOOK_SECRETS is not set"
             )
         body = webhook_body(record)
         message_id = f"msg_{delivery.subject_id}"
@@ -175,17 +179,17 @@ class WebhookDispatcher:
             missing = "API_KEY" if prepared else "URL"
             raise _NotConfigured(
                 "Pushes to Label Studio are off on this server.",
-                setting=f"SEEWHY_LABEL_STUDIO_{missing}",
+                problem=f"SEEWHY_LABEL_STUDIO_{missing} is not set",
             )
         return partial(_push, prepared.subject, prepared.push, record.job_id)
 
     def _put_off(self, delivery: Delivery, error: _NotConfigured) -> Attempt:
-        if error.setting not in self._missing:
-            self._missing.add(error.setting)
+        if error.problem not in self._problems:
+            self._problems.add(error.problem)
             _log.warning(
-                "%s is not set: what needs it, such as the outcome of %s, waits for a dispatcher "
-                "that has it, until the outcome expires. That costs no attempt",
-                error.setting,
+                "%s: what needs it, such as the outcome of %s, waits for a dispatcher with other "
+                "settings, until the outcome expires. That costs no attempt",
+                error.problem,
                 delivery.subject_id,
             )
         return Attempt(
@@ -224,7 +228,7 @@ class WebhookDispatcher:
 
 
 def _push(subject: str, push: Callable[[], Pushed], job_id: str) -> WebhookResponse:
-    """Push a prediction or an agreement: the `subject`.
+    """Push a prediction or an agreement: the `subject`. Raises `_NotConfigured`.
 
     A status is that of an answer, so that one task pauses no others. What cannot be made, because
     the model is gone or a document is invalid, is refused at once: no later attempt would succeed.
@@ -232,6 +236,9 @@ def _push(subject: str, push: Callable[[], Pushed], job_id: str) -> WebhookRespo
     made = "measured" if subject == "agreement" else "made"
     try:
         pushed = push()
+    except ApiKeyRefused as error:
+        message = "Label Studio refuses the access token of this server."
+        raise _NotConfigured(message, problem=str(error).rstrip(".")) from error
     except LabelStudioError as error:
         detail = f"Label Studio has not taken the {subject}. The operator's log has the reason."
         return WebhookResponse(DeliveryResult.RETRY, detail, status=error.status, reason=str(error))

@@ -18,8 +18,11 @@ from seewhy.errors import InvalidAnnotation
 def require_empty(out: Path) -> None:
     """Raise `typer.BadParameter` unless a folder is new or empty."""
     with _reported(out):
-        if out.exists() and any(out.iterdir()):
-            raise typer.BadParameter(f"{out} is not empty: name a new folder, or empty this one")
+        found = next(out.iterdir(), None) if out.exists() else None
+        if found:
+            raise typer.BadParameter(
+                f"{out} is not empty, it has {found.name}: name a new folder, or empty this one"
+            )
 
 
 @contextmanager
