@@ -24,6 +24,7 @@ COMMANDS = (
     "models",
     "bucket",
     "rebuild",
+    "plan",
     "keys",
     "dead",
     "webhooks",

@@ -14,6 +14,7 @@ from seewhy.cli.commands.export import export
 from seewhy.cli.commands.fit import fit
 from seewhy.cli.commands.keys import keys
 from seewhy.cli.commands.models import models
+from seewhy.cli.commands.plan import plan
 from seewhy.cli.commands.processes import api, dispatcher, worker
 from seewhy.cli.commands.rebuild import rebuild
 from seewhy.cli.commands.trust import trust
@@ -40,6 +41,7 @@ for command in (
     dispatcher,
     bucket,
     rebuild,
+    plan,
 ):
     app.command()(command)
 app.add_typer(models, name="models")
