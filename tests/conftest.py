@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from seewhy.embedded.tcp_ports import free_port
+from servers import helm
 from servers import s3 as s3_servers
 from servers.valkey import RedisServer, redis_binary, start_valkey
 
@@ -57,6 +58,15 @@ def s3() -> Iterator[s3_servers.S3Server]:
     """A running S3 server."""
     with s3_servers.running() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[helm.HelmChart]:
+    """The Helm chart of infra/helm."""
+    if not helm.PYTHON.exists():
+        skip_without("Helm, from `make helm`,")
+    with helm.helm_chart(tmp_path_factory.mktemp("helm") / "log") as chart:
+        yield chart
 
 
 @pytest.fixture(scope="session")

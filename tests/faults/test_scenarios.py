@@ -11,9 +11,9 @@ from faults.environment import BATCH_ITEMS
 from faults.run import run
 from faults.scenarios import SCENARIOS
 
-QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13", "F39", "F40", "F42")
-OWN_JOBS = {"F39": 15, "F40": BATCH_ITEMS, "F42": BATCH_ITEMS}
-"""How many jobs a scenario submits beside those of the load."""
+QUICK = ("F3", "F4", "F9", "F10", "F11", "F12", "F13", "F39", "F40", "F42", "F44")
+OWN_JOBS = {"F39": 15, "F40": BATCH_ITEMS, "F42": BATCH_ITEMS, "F44": 110}
+"""How many jobs a scenario submits beside the usual load."""
 
 
 @pytest.mark.parametrize("name", QUICK)
