@@ -65,6 +65,10 @@ MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)
 COVERS = Rectangle(x=100, y=0, width=300, height=300)
 
 
+LABELS = ("tiger cat", "Persian cat")
+"""The classes 282 and 283 of the model."""
+
+
 def finish_next_job(
     settings: Settings,
     *,
@@ -76,8 +80,8 @@ def finish_next_job(
 ) -> None:
     """Claim the next job and complete it with maps, as a worker would.
 
-    `map_` is that of Grad-CAM at the layer `l`, and `others` those of other methods there, or of a
-    method at a layer.
+    `map_` is that of Grad-CAM at the layer `l`, `(targets, map_height, map_width)`, for the first
+    of `LABELS`; `others` are those of other methods there, or of a method at a layer.
     """
     ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
@@ -86,16 +90,21 @@ def finish_next_job(
         name = map_object(position)
         keys[name] = result_key(claim.job_id, claim.fence, f"{name}.npy")
         store.put(keys[name], maps.encode_npy(array), content_type="application/octet-stream")
-    score = ClassScore(index=282, label="tiger cat", logit=1.0, probability=0.5)
-    target = TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1)
+    scores = [
+        ClassScore(index=282 + number, label=label, logit=1.0, probability=0.5)
+        for number, label in enumerate(LABELS[: len(map_)])
+    ]
+    targets = tuple(
+        TargetResult(score=score, verdict=Verdict.OK, minimum=-1, maximum=1) for score in scores
+    )
     result = Result(
         model=MODEL,
         model_digest="d",
         method="gradcam",
         layer="l",
         linear=True,
-        targets=(target,),
-        top=(score,),
+        targets=targets,
+        top=tuple(scores),
         map_height=map_.shape[1],
         map_width=map_.shape[2],
         covers=covers,
@@ -106,7 +115,7 @@ def finish_next_job(
                 method=name if isinstance(name, str) else name[0],
                 layer="l" if isinstance(name, str) else name[1],
                 linear=False,
-                targets=(target,),
+                targets=targets,
                 map_height=array.shape[1],
                 map_width=array.shape[2],
             )

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from http_api import MODEL, assert_problem
+from http_api import MODEL, assert_problem, finish_next_job
 from label_studio_requests import (
     ALIAS,
     SLOW_UPLOAD,
     UPLOAD,
+    WHOLE,
     finish,
     replay,
     replay_and_finish,
@@ -168,6 +169,35 @@ def test_a_drawn_region_selects_the_class_of_its_label(
     job = Job.model_validate_json(claim.job)
     assert job.targets == (207,)
     assert job.metadata == {"label_studio": {"project": "4.1795378037", "task": 4}}
+
+
+@pytest.mark.parametrize(
+    ("alias", "targets"), [("*", (-1, -2, -3, -4, -5)), (["tabby", "tiger cat"], (281,))]
+)
+def test_a_drawn_region_whose_label_names_no_class_has_five_explained(
+    client: FlaskClient, settings: Settings, alias: Any, targets: tuple[int, ...]
+) -> None:
+    set_up(client, alias={"point": alias})
+    replay(client, 9)
+    (claim,) = open_ledger(settings).claim(lanes_of(MODEL), owner="test", limit=1)
+    assert Job.model_validate_json(claim.job).targets == targets
+
+
+@pytest.mark.parametrize(("is_mirrored", "shown"), [(False, "no tumor"), (True, "tumor")])
+def test_the_place_of_a_drawn_point_selects_the_class_that_is_shown(
+    client: FlaskClient, settings: Settings, is_mirrored: bool, shown: str
+) -> None:
+    """The recorded point is at 30 % of the width and 40 % of the height."""
+    set_up(client, alias={"tumor": "tiger cat", "no tumor": "Persian cat", "point": "*"})
+    replay(client, 9)
+    signed = np.zeros((2, 8, 8), np.float32)
+    signed[0, :, 4:] = 2
+    signed[1, :, :4] = 1
+    if is_mirrored:
+        signed = signed[:, :, ::-1].copy()
+    finish_next_job(settings, map_=signed, covers=WHOLE)
+    results = results_by_control(replay(client, 9).get_json())
+    assert results["cls"]["value"] == {"choices": [shown]}
 
 
 def test_a_personal_token_is_exchanged_once_and_again_when_it_has_expired(

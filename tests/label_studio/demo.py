@@ -16,6 +16,7 @@ PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
 def main(command: str) -> None:
     """Start Label Studio and seewhy, explain the example photos, and wait for Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it in the same way
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "label-studio").mkdir()

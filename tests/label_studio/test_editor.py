@@ -25,6 +25,7 @@ MODEL = "efficientnet-lite0"
 SCREENSHOT = Path(__file__).parents[2] / "build" / "label-studio.webp"
 """The image of the documentation, which shows the page without the list of tasks."""
 LEFT_PX = 240
+SIDE_PX = 448
 COLORED = 30
 """The least change of a color of the photo below a region, of 255."""
 TICKED = """[...document.querySelectorAll("label")]
@@ -109,6 +110,57 @@ def test_a_drawn_box_is_answered_with_the_evidence_for_the_class_of_its_label(
     assert results["class"]["value"] == {"choices": ["tabby"]}
     assert results["class"]["score"] < 0.39
     assert set(results) == {"class", "box", "heatmap"}
+
+
+def one_above_the_other(photos: Path) -> bytes:
+    """Return an image of a cat above a cup of espresso."""
+    image = Image.new("RGB", (SIDE_PX, SIDE_PX))
+    for row, name in enumerate(("cat.jpg", "coffee.jpg")):
+        photo = Image.open(photos / name).convert("RGB").resize((SIDE_PX, SIDE_PX // 2))
+        image.paste(photo, (0, row * SIDE_PX // 2))
+    encoded = io.BytesIO()
+    image.save(encoded, "JPEG", quality=95)
+    return encoded.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("keypointlabels", {"x": 50, "width": 0.5}),
+        ("rectanglelabels", {"x": 30, "width": 40, "height": 20, "rotation": 0}),
+    ],
+)
+def test_a_drawn_point_or_box_shows_the_class_of_what_is_there(
+    studio: RealLabelStudio, backend_url: str, photos: Path, kind: str, value: dict[str, float]
+) -> None:
+    config = """<View><Image name="image" value="$image"/>
+        <Choices name="class" toName="image">
+          <Choice value="Egyptian cat"/><Choice value="espresso"/></Choices>
+        <RectangleLabels name="rectanglelabels" toName="image"><Label value="this"/>
+        </RectangleLabels>
+        <KeyPointLabels name="keypointlabels" toName="image"><Label value="this"/>
+        </KeyPointLabels></View>"""
+    project = studio.create_project([("both.jpg", one_above_the_other(photos))], config)
+    backend = studio.connect(project, backend_url, {"alias": {"this": "*"}})
+    for y, label in ((15, "Egyptian cat"), (65, "espresso")):
+        drawn = {
+            "id": "drawn",
+            "from_name": kind,
+            "to_name": "image",
+            "type": kind,
+            "original_width": SIDE_PX,
+            "original_height": SIDE_PX,
+            "image_rotation": 0,
+            "value": {**value, "y": y, kind: ["this"]},
+        }
+        (task,) = studio.tasks(project)
+        answer = studio.annotate_interactively(backend, task["id"], drawn=drawn)["data"]
+        results = by_control(answer["result"])
+        assert results["class"]["value"] == {"choices": [label]}
+        (box,) = decode_result(results["rectanglelabels"])
+        assert box.box is not None
+        middle = (box.box.y + box.box.height / 2) / SIDE_PX
+        assert (middle > 0.5) == (label == "espresso")
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class RealLabelStudio:
     def __init__(self, command: str, folder: Path) -> None:
         self.command = command
         self.folder = folder
+        self.files = folder / "files"
+        """What its local files are below."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = httpx2.Client(base_url=self.url, timeout=180)
@@ -48,7 +50,7 @@ class RealLabelStudio:
                 guarded([self.command, *arguments, "--username", EMAIL, "--password", PASSWORD]),
                 stdout=log,
                 stderr=log,
-                env=os.environ | _environment(self.folder),
+                env=os.environ | _environment(self.folder, self.files),
             )
         wait_until(self._is_up, what="Label Studio to start", limit_s=limit_s)
 
@@ -83,6 +85,12 @@ class RealLabelStudio:
             self.call("POST", f"projects/{project}/import", files=some)
         self.call("PATCH", f"projects/{project}", json={"label_config": label_config})
         return project
+
+    def serve_folder(self, project: int, folder: Path) -> None:
+        """Let the tasks of a project show the images in a folder of `files`."""
+        path = f"storages/localfiles?project={project}"
+        storage = {"project": project, "path": str(folder), "use_blob_urls": True}
+        self.call("POST", path, json=storage)
 
     def connect(
         self,
@@ -167,10 +175,12 @@ class RealLabelStudio:
             return False
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _environment(folder: Path, files: Path) -> dict[str, str]:
     """Keep Label Studio on this machine, and let it connect to a backend on this machine."""
     return {
         "LABEL_STUDIO_BASE_DATA_DIR": str(folder),
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(files),
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "false",
         "LATEST_VERSION_CHECK": "false",

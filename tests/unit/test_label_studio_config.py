@@ -19,7 +19,6 @@ from seewhy_api.label_studio.label_config import MAX_CHARACTERS, parse_label_con
 from seewhy_api.label_studio.model_version import model_version
 from seewhy_api.label_studio.options import BackendOptions, parse_options
 from seewhy_api.label_studio.project_view import view_project
-from seewhy_api.label_studio.requests import Context, drawn_label
 
 RECORDED = recording(3)["body"]["schema"]
 CLASSES = Labels(["tabby", "tiger cat", "crane", "crane", "Egyptian_cat"])
@@ -198,7 +197,6 @@ def test_an_ellipse_names_the_class_of_its_label_and_marks_its_own_pixels() -> N
     spec = Catalog.load(load({})).get("efficientnet-lite0")
     view = view_project(config_with(control), BackendOptions(), spec=spec, version="")
     wide = ellipse(radiusX=40, radiusY=30, rotation=0)
-    assert drawn_label(Context(result=(wide,))) == ("e", "tabby")
     index = spec.labels.index_of("tabby")
     for result in (wide, ellipse(radiusX=15, radiusY=80, rotation=90)):  # the same, turned
         shapes = AnnotatedShapes([result], view)
@@ -207,11 +205,3 @@ def test_an_ellipse_names_the_class_of_its_label_and_marks_its_own_pixels() -> N
         rows, columns = np.nonzero(marked)
         assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 15, 4, 35)
         assert marked.sum() == pytest.approx(np.pi * 16 * 6, rel=0.03)
-
-
-def test_the_region_that_was_drawn_last_names_its_label() -> None:
-    context = Context.model_validate(recording(9)["body"]["params"]["context"])
-    assert drawn_label(context) == ("kp", "point")
-    assert drawn_label(None) is None
-    bare = {"type": "rectangle", "from_name": "r", "value": {"x": 1}}
-    assert drawn_label(Context(result=(bare,))) is None

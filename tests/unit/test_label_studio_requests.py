@@ -10,8 +10,9 @@ from pydantic import BaseModel, ValidationError, field_validator
 
 from seewhy.errors import RequestTooLarge
 from seewhy_api.http.json_body import MAX_JSON_BYTES
+from seewhy_api.label_studio.drawn_region import DrawnRegion
 from seewhy_api.label_studio.request_bodies import MAX_VALUES, PARSED_AT_ONCE, parse_body
-from seewhy_api.label_studio.requests import PredictRequest, SetupRequest, drawn_label
+from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
 
 
 def parse(**fields: Any) -> PredictRequest:
@@ -32,8 +33,8 @@ def test_only_what_is_used_of_a_request_is_kept() -> None:
     (task,) = request.tasks
     assert (task.data, task.drafts, task.is_open) == ({"image": "a.png"}, None, True)
     assert request.context is not None
-    assert len(request.context.result) == 1
-    assert drawn_label(request.context) == ("b", "x")
+    assert request.context.result == ({**regions[1], "value": {"brushlabels": ["x"]}},)
+    assert request.context.drawn == DrawnRegion("b", "x", None)
 
 
 @pytest.mark.parametrize("value", [b"[]", b"1", b'{"a":1}'])

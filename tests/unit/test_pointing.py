@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from optionals import present
-from seewhy.imaging.pointing import energy_in_box, pointing_hit
+from seewhy.imaging.pointing import energy_in_box, mean_in_box, pointing_hit
 from seewhy.schemas.geometry import Box, Rectangle
 
 MAP = np.array([[4, -9, 0], [1, 2, 3]], np.float32)
@@ -118,3 +118,20 @@ def test_very_large_and_very_small_maps_are_measured() -> None:
         signed = (MAP / 9 * peak).astype(np.float32)
         energy = energy_in_box(signed, covers=COVERS, box=box(10, 20, 10, 20))
         assert energy == pytest.approx(0.4, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("place", "mean"),
+    [
+        (box(10, 20, 10, 20), 4),
+        (box(0, 0, 15, 200), (4 + 1) / 2),
+        (box(15, 20, 10, 20), (4 - 9) / 2),
+        (box(29, 59, 2, 2), (2 + 3) / 2),
+        (box(40, 20, 10, 10), None),
+    ],
+)
+def test_the_mean_in_a_box_counts_cells_by_their_covered_part(
+    place: Box, mean: float | None
+) -> None:
+    assert mean_in_box(MAP, covers=COVERS, box=place) == mean
+    assert mean_in_box(np.full_like(MAP, np.inf), covers=COVERS, box=place) is None

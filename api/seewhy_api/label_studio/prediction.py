@@ -9,9 +9,12 @@ from seewhy.annotations.label_studio.results import ResultType, encode_predictio
 from seewhy.annotations.map_annotations import map_annotations
 from seewhy.imaging import maps
 from seewhy.imaging.arrays import MapArray
+from seewhy.imaging.geometry import scaled_rectangle
 from seewhy.imaging.pixel_budget import BYTES_PER_PIXEL, PixelBudget
+from seewhy.imaging.pointing import mean_in_box
 from seewhy.imaging.regions.description import describe_regions
 from seewhy.imaging.regions.segmentation import Segmentation
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Result
 from seewhy.storage.port import ObjectStore
 from seewhy_api.label_studio.class_mapping import has_regions
@@ -31,13 +34,23 @@ class PredictionBuilder:
         self._store = store
         self._pixels = pixels
 
-    def build(self, result: Result, view: ProjectView, *, task_id: int | None) -> dict[str, Any]:
+    def build(
+        self,
+        result: Result,
+        view: ProjectView,
+        *,
+        task_id: int | None,
+        place: Rectangle | None = None,
+    ) -> dict[str, Any]:
         """Return the prediction of a task.
 
-        Each control tag with a label for the explained class shows it. Raises `ObjectNotFound`
-        past the retention, `TooManyRenderings` and `StoreUnavailable`.
+        Each control tag with a label for the explained class shows it. If several classes were
+        explained, that is the first, or the one with the most evidence at a `place`, which is in
+        shares of the sides of the image. Raises `ObjectNotFound` past the retention,
+        `TooManyRenderings` and `StoreUnavailable`.
         """
-        score = result.targets[0].score
+        shown = self._target_at(place, result, view) if place else 0
+        score = result.targets[shown].score
         labeled = [
             (control, label)
             for control in view.config.controls
@@ -46,7 +59,10 @@ class PredictionBuilder:
         regions: tuple[Annotation, ...] = ()
         if any(has_regions(control) for control, _ in labeled):
             regions = self._regions(
-                result, view.options, masks=any(each.tag.type in _MASKS for each, _ in labeled)
+                result,
+                shown,
+                view.options,
+                masks=any(each.tag.type in _MASKS for each, _ in labeled),
             )
         whole = Annotation(label=score.label, score=score.probability)
         size = ImageSize(result.image_width_px, result.image_height_px)
@@ -62,10 +78,25 @@ class PredictionBuilder:
         ]
         return encode_prediction(results, model_version=view.version, score=score.probability)
 
+    def _target_at(self, place: Rectangle, result: Result, view: ProjectView) -> int:
+        """Return the number of the target with the most evidence at a place.
+
+        Targets of the same scale, logits, are compared. Without evidence there, it is the first.
+        Classes without a label do not count.
+        """
+        box = scaled_rectangle(place, x_scale=result.image_width_px, y_scale=result.image_height_px)
+        best, most = 0, 0.0
+        signed = self._read_maps(result)
+        for number, target in enumerate(result.targets):
+            mean = mean_in_box(signed[number], covers=result.covers, box=box)
+            if mean is not None and mean > most and view.shows(target.score.index):
+                best, most = number, mean
+        return best
+
     def _regions(
-        self, result: Result, options: BackendOptions, *, masks: bool
+        self, result: Result, shown: int, options: BackendOptions, *, masks: bool
     ) -> tuple[Annotation, ...]:
-        signed = self._read_map(result)
+        signed = self._read_maps(result)[shown]
         pixels = result.image_width_px * result.image_height_px
         # Each region has a mask of one byte per pixel.
         extra = pixels * options.components // BYTES_PER_PIXEL if masks else 0
@@ -80,7 +111,7 @@ class PredictionBuilder:
             described = describe_regions(
                 segmentation,
                 result,
-                index=0,
+                index=shown,
                 rule=options.threshold,
                 polarity="positive",
                 components=options.components,
@@ -88,10 +119,9 @@ class PredictionBuilder:
             mask = segmentation.mask(options.components) > 0 if masks else None
             return map_annotations(described, mask)
 
-    def _read_map(self, result: Result) -> MapArray:
-        """Read the first map `(map_height, map_width)`."""
-        first: MapArray = maps.decode_npy(self._store.get(result.objects["map"]))[0]
-        return first
+    def _read_maps(self, result: Result) -> MapArray:
+        """Read the maps `(targets, map_height, map_width)`."""
+        return maps.decode_npy(self._store.get(result.objects["map"]))
 
 
 def _result_id(task_id: int | None, version: str, control: Control, number: int) -> str:

@@ -12,6 +12,7 @@ from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import ObjectNotFound, ResultNotReady, SeewhyError
 from seewhy.jobs.submit_service import check_names
 from seewhy.ledger.types import DeliveryState, JobRecord
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
 from seewhy.schemas.targets import RequestedTargets
@@ -24,13 +25,15 @@ from seewhy_api.label_studio.prediction import PredictionBuilder
 from seewhy_api.label_studio.project_view import ProjectView, view_project
 from seewhy_api.label_studio.projects import Projects
 from seewhy_api.label_studio.push import Pushes, PushSettings
-from seewhy_api.label_studio.requests import PredictRequest, Task, drawn_label
+from seewhy_api.label_studio.requests import PredictRequest, Task
 from seewhy_api.label_studio.task_jobs import Call, TaskJob, TaskJobs, requested_explanation
 
 BATCH_WAIT_S = 50.0
 """For a request with several tasks: Label Studio waits 100 s, and proxies in front of it 60 s."""
 DELIVERY_MARGIN_S = 10.0
 """How long after the end of a job its push may be, for what is known of the times of pushes."""
+CANDIDATES = 5
+"""Of so many classes, the most probable first, the place of what was drawn selects one."""
 SUBMISSIONS_AT_ONCE = 8
 """Of one process: most of the time of a submission is reading the image."""
 
@@ -126,12 +129,14 @@ class Predictor:
         project = self._projects.read(request.project, tenant=tenant)
         view = self._view(request.label_config, project.options)
         is_batch = len(request.tasks) > 1
+        targets, place = self._explained(request, view)
         pushed = self._push_settings(request, view)
         call = Call(
             view=view,
             caller=caller,
             token=project.token,
-            targets=_targets(request, view),
+            targets=targets,
+            place=place,
             project=request.project,
             is_batch=is_batch,
             started_ms=started_ms,
@@ -234,7 +239,7 @@ class Predictor:
             return None
         result = Result.model_validate_json(record.result)
         try:
-            return self._predictions.build(result, call.view, task_id=task.id)
+            return self._predictions.build(result, call.view, task_id=task.id, place=call.place)
         except ObjectNotFound as error:
             raise ResultNotReady("The result is past its retention.") from error
 
@@ -257,6 +262,24 @@ class Predictor:
             or record.finished_ms > call.started_ms - DELIVERY_MARGIN_S * 1_000
         )
 
+    def _explained(
+        self, request: PredictRequest, view: ProjectView
+    ) -> tuple[RequestedTargets, Rectangle | None]:
+        """Return what is explained, and the place whose class is shown; None for the first class.
+
+        The label of what was drawn names the class, or else the place of it selects one.
+        """
+        drawn = request.context.drawn if request.context else None
+        if drawn is None:
+            return "predicted", None
+        class_index = view.mapping.class_of(drawn.from_name, drawn.label)
+        if class_index is not None:
+            return [class_index], None
+        if drawn.place is None:
+            return "predicted", None
+        candidates = min(CANDIDATES, len(self._spec(view.options).labels))
+        return f"top:{candidates}", drawn.place
+
     def _push_settings(self, request: PredictRequest, view: ProjectView) -> PushSettings | None:
         """Return what predictions are pushed with. An editor asks again, so it needs no push."""
         if self._pushes is None or request.is_interactive:
@@ -267,10 +290,3 @@ class Predictor:
             model=self._spec(view.options).name,
             version=view.version,
         )
-
-
-def _targets(request: PredictRequest, view: ProjectView) -> RequestedTargets:
-    """Return the class of the label that was drawn; the most probable class without one."""
-    drawn = drawn_label(request.context)
-    class_index = view.mapping.class_of(*drawn) if drawn else None
-    return "predicted" if class_index is None else [class_index]

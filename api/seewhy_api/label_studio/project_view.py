@@ -17,6 +17,11 @@ class ProjectView:
     options: BackendOptions
     version: str
 
+    def shows(self, class_index: int) -> bool:
+        """Whether a control tag has a label for a class."""
+        controls = self.config.controls
+        return any(self.mapping.label_of(each, class_index) is not None for each in controls)
+
 
 def view_project(
     label_config: str, options: BackendOptions, *, spec: ModelSpec, version: str

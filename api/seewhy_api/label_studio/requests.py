@@ -1,11 +1,16 @@
 """The bodies of requests from Label Studio. Only what is used of them is kept."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 
 from seewhy.schemas.base_models import StoredModel
+from seewhy_api.label_studio.drawn_region import (
+    DrawnRegion,
+    Region,
+    drawn_region,
+    keep_last_region,
+)
 
 MAX_TASKS = 10_000
 MAX_TOKEN_CHARACTERS = 1_000
@@ -34,25 +39,15 @@ class SetupRequest(StoredModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
 
-_Region = dict[str, JsonValue]
-"""A result of Label Studio, as the editor sends what was drawn."""
-
-
-def _keep_last_label(regions: Sequence[_Region]) -> tuple[_Region, ...]:
-    """Keep the control tag and the first label of the region that was drawn last."""
-    for region in reversed(regions):
-        kind, value, name = region.get("type"), region.get("value"), region.get("from_name")
-        labels = value.get(kind) if isinstance(value, dict) and isinstance(kind, str) else None
-        if isinstance(name, str) and isinstance(labels, list) and labels:
-            label = labels[0] if isinstance(labels[0], str) else None
-            return ({"from_name": name, "label": label},)
-    return ()
-
-
 class Context(StoredModel):
     """What was drawn in the editor."""
 
-    result: Annotated[tuple[_Region, ...], AfterValidator(_keep_last_label)] = ()
+    result: Annotated[tuple[Region, ...], AfterValidator(keep_last_region)] = ()
+
+    @property
+    def drawn(self) -> DrawnRegion | None:
+        """The region that was drawn last; None without a label."""
+        return drawn_region(self.result[0]) if self.result else None
 
 
 class Params(StoredModel):
@@ -105,12 +100,3 @@ class PredictRequest(StoredModel):
     def is_interactive(self) -> bool:
         """Whether the editor asks for one task that it shows."""
         return self.context is not None or any(task.is_open for task in self.tasks)
-
-
-def drawn_label(context: Context | None) -> tuple[str, str] | None:
-    """Return the control tag and the label of the region that was drawn last; None without one."""
-    for region in context.result if context else ():
-        name, label = region["from_name"], region["label"]
-        if isinstance(name, str) and isinstance(label, str):
-            return name, label
-    return None

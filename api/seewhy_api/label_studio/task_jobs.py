@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from seewhy.jobs.image_sources import ImageSource
 from seewhy.jobs.submit_service import AcceptedRequest, SubmitService
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import Priority
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import RequestedTargets
@@ -29,6 +30,8 @@ class Call:
     caller: Caller
     token: str | None
     targets: RequestedTargets
+    place: Rectangle | None = None
+    """Of what was drawn, as shares of the sides of the image: selects one of the targets."""
     project: str
     started_ms: int
     """In ms since 1970."""

@@ -136,8 +136,8 @@ def _add_predict(blueprint: Blueprint, predictor: Predictor, slots: ClientSlots)
         the editor, and an empty list elsewhere, so that Label Studio stores nothing; `errors` has
         the reasons of failures.
 
-        A region that was drawn selects the class of its label; otherwise, and for a label that
-        names no class, the most probable class is explained.
+        A region that was drawn selects the class of its label. If that names no class, its place
+        selects one of the five most probable classes: the one with the most evidence there.
         """
         caller = current_caller()
         with slots.take(caller.context.tenant):

@@ -39,6 +39,20 @@ def energy_in_box(signed: AnyMapArray, *, covers: Rectangle, box: Box) -> float 
     return float(rows @ evidence @ columns / evidence.sum())
 
 
+def mean_in_box(signed: AnyMapArray, *, covers: Rectangle, box: Rectangle) -> float | None:
+    """Return the mean of the map in the box, in the unit of the map.
+
+    A cell counts in proportion to the part of it that the box covers. None when the map is not
+    finite, and when the box lies outside `covers` or has no area.
+    """
+    rows = _covered_shares(signed.shape[0], covers.y, covers.height, box.y, box.height)
+    columns = _covered_shares(signed.shape[1], covers.x, covers.width, box.x, box.width)
+    covered = float(rows.sum() * columns.sum())
+    if covered == 0 or not np.isfinite(signed).all():
+        return None
+    return float(rows @ signed.astype(np.float64) @ columns / covered)
+
+
 def has_evidence(signed: AnyMapArray) -> bool:
     """Whether a map is finite and has positive evidence."""
     return bool(np.isfinite(signed).all() and signed.max() > 0)
