@@ -4,14 +4,15 @@ import sys
 from collections.abc import Callable
 
 from seewhy.errors import SeewhyError
-from seewhy.logs import configure_logging
+from seewhy.logs.configuration import configure_logging
 from seewhy.settings import Settings, load
 
 
 def run_with_settings(name: str, run: Callable[[Settings], None]) -> None:
     """Run a process with settings from the environment; exit with 1 and a message on failure."""
-    configure_logging()
     try:
-        run(load())
+        settings = load()
+        configure_logging(settings.log_format)
+        run(settings)
     except SeewhyError as error:
         sys.exit(f"seewhy {name}: {error}")

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from seewhy_api.http import auth, problems, query, request_metrics
+from seewhy_api.http import auth, problems, query, request_ids, request_metrics
 from seewhy_api.http.browser_checks import BrowserChecks
 from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
@@ -32,6 +32,7 @@ def create_flask(
     flask.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
     flask.request_class = UploadRequest
     flask.json.sort_keys = False  # type: ignore[attr-defined]
+    request_ids.install(flask)
     request_metrics.install(flask)
     problems.install(flask)
     BrowserChecks(deps.settings).install(flask)

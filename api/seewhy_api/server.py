@@ -4,6 +4,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
+from gunicorn.glogging import Logger
 
 from seewhy.access.policy import require_protection
 from seewhy.errors import SettingsError
@@ -13,6 +14,16 @@ from seewhy_api.app import Api, create_api
 from seewhy_api.connections.limits import ServerLimits
 from seewhy_api.connections.worker import GRACEFUL_TIMEOUT_S, WaitressWorker
 from seewhy_api.http.parsing import max_body_bytes
+
+
+class _Logger(Logger):  # type: ignore[misc]
+    """Hands the messages of gunicorn to the handlers of this process."""
+
+    def setup(self, cfg: Any) -> None:
+        """Take gunicorn's levels, and none of its handlers."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -35,6 +46,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "worker_class": type("Worker", (WaitressWorker,), {"limits": limits}),
             "graceful_timeout": GRACEFUL_TIMEOUT_S,
             "control_socket_disable": True,
+            "logger_class": _Logger,
             "post_worker_init": self._start_threads,
             "worker_exit": lambda _server, _worker: self._stop_threads(),
         }

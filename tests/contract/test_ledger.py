@@ -34,7 +34,7 @@ from seewhy.ledger.types import (
     priority_of,
     wakeup_queue,
 )
-from seewhy.schemas.context import RequestContext
+from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.job import JobState, Priority
 
 CONTEXT = RequestContext()
@@ -107,6 +107,15 @@ def test_jobs_are_claimed_in_order_and_charged_an_attempt(harness: LedgerHarness
     assert (record.state, record.owner, record.started_ms) == (JobState.RUNNING, "w1", START_MS)
     assert harness.due()["a"] == START_MS + 1_000
     assert queue_position(harness.ledger, "c") == 1
+
+
+def test_a_claim_names_the_request_of_its_job(harness: LedgerHarness) -> None:
+    context = RequestContext(tenant="a", key_id="0" * 16, request_id="r-1")
+    harness.ledger.submit(Submission("a", LANE, "x", context=context))
+    submit(harness, "b")
+    claims = {each.job_id: each.context for each in claim(harness)}
+    assert claims == {"a": context, "b": DEFAULT_CONTEXT}
+    assert read(harness, "a").context == context
 
 
 def test_interactive_jobs_go_before_batch_jobs(harness: LedgerHarness) -> None:

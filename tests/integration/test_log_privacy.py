@@ -12,7 +12,7 @@ from http_api import finish_next_job, submit_image
 from label_studio_annotations import UPPER_LEFT, rectangle
 from label_studio_requests import replay
 from label_studio_rules import recording
-from seewhy.logs import SafeFormatter
+from seewhy.logs.formatters import SafeFormatter
 from seewhy.settings import Settings
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.app import Api, create_api
@@ -80,7 +80,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
     caplog.set_level(logging.INFO)
     lines: list[str] = []
     yield lines
-    formatter = SafeFormatter("%(name)s: %(message)s")
+    formatter = SafeFormatter()
     text = "\n".join(map(formatter.format, caplog.get_records("call")))
     assert PRIVATE not in text
     assert [line for line in lines if line not in text] == []

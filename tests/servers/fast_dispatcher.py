@@ -6,7 +6,7 @@ The retry delays, the request timeout and the origin lease are short; all else i
 from seewhy.ledger.redis.client.connection import connect
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import LedgerPolicy
-from seewhy.logs import configure_logging
+from seewhy.logs.configuration import configure_logging
 from seewhy.settings import load
 from seewhy_api.webhooks.app import create_dispatcher
 from seewhy_api.webhooks.client import WebhookClient
@@ -19,8 +19,8 @@ ORIGIN_LEASE_MS = 6_000
 
 def main() -> None:
     """Deliver until SIGTERM."""
-    configure_logging()
     settings = load()
+    configure_logging(settings.log_format)
     ledger = RedisLedger(
         connect(settings.redis_url), policy=LedgerPolicy(origin_lease_ms=ORIGIN_LEASE_MS)
     )

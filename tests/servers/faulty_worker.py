@@ -27,7 +27,7 @@ from seewhy.imaging import codecs
 from seewhy.imaging.maps import map_verdict
 from seewhy.imaging.process_tuning import tune_process
 from seewhy.ledger.types import Completion, FinishReceipt
-from seewhy.logs import configure_logging
+from seewhy.logs.configuration import configure_logging
 from seewhy.schemas.passes import forward_passes
 from seewhy.settings import load
 from seewhy.storage.keys import image_id_of
@@ -186,10 +186,10 @@ def patch_decoder() -> None:
 
 def main(fault: str, folder: str, batch_ms: str) -> None:
     """Run the worker until it is stopped."""
-    configure_logging()
     tune_process()
     counter = FaultCounter(Path(folder), fault)
     settings = load()
+    configure_logging(settings.log_format)
     killer = Killer(FaultCounter(Path(folder), "unlucky"))
     explainer = FaultyExplainer(fault, counter, killer, batch_s=float(batch_ms) / 1000)
     worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))

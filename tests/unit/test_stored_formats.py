@@ -48,11 +48,11 @@ def test_unknown_fields_of_a_newer_version_are_ignored(name: str) -> None:
     assert PARSERS[name](newer) == PARSERS[name](stored(name))
 
 
-def test_a_manifest_from_before_keys_is_read() -> None:
+def test_a_manifest_from_before_keys_and_request_ids_is_read() -> None:
     older = json.loads(stored("manifest"))
-    del older["submission"]["context"]["key_id"]
+    older["submission"]["context"] = {"tenant": "a"}
     context = Manifest.model_validate(older).submission.context
-    assert context == RequestContext(tenant="a", key_id=None)
+    assert context == RequestContext(tenant="a", key_id=None, request_id=None)
 
 
 def test_a_manifest_from_before_costs_is_read() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.imaging.process_tuning import tune_process
-from seewhy.logs import configure_logging
+from seewhy.logs.configuration import configure_logging
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
@@ -102,9 +102,9 @@ def main() -> None:
     parser.add_argument("--batch-ms", type=float, default=0, help="duration of each batch in ms")
     parser.add_argument("--pass-ms", type=float, default=0, help="duration of each pass in ms")
     arguments = parser.parse_args()
-    configure_logging()
     tune_process()
     settings = load()
+    configure_logging(settings.log_format)
     explainer = StubExplainer(batch_s=arguments.batch_ms / 1000, pass_s=arguments.pass_ms / 1000)
     explainers = dict.fromkeys(settings.resident_models, explainer)
     create_worker(settings, explainers=explainers).run()

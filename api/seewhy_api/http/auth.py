@@ -6,7 +6,7 @@ not, and checks each request before its route runs.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from seewhy.ledger.types import Quotas, UploadQuotas
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext, is_tenant
 from seewhy.settings import Settings
 from seewhy_api.http.failed_attempts import FailedAttempts
+from seewhy_api.http.request_ids import current_request_id
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -167,7 +168,9 @@ def install(app: Flask, authenticator: Authenticator) -> None:
         needed = required_scopes(app.view_functions[request.endpoint])
         if needed is None:
             return
-        g.caller = authenticator.identify(request)
+        caller = authenticator.identify(request)
+        context = replace(caller.context, request_id=current_request_id())
+        g.caller = replace(caller, context=context)
         if missing := needed - current_caller().scopes:
             names = " and ".join(f"`{scope}`" for scope in sorted(missing))
             raise InsufficientScope(

@@ -15,6 +15,7 @@ from seewhy.access.policy import is_loopback
 from seewhy.errors import HostNotAllowed, OriginNotAllowed
 from seewhy.quoting import quote
 from seewhy.settings import Settings
+from seewhy_api.http import request_ids
 from seewhy_api.http.security_headers import SECURITY_HEADERS
 
 ANY = "*"
@@ -26,9 +27,13 @@ RENDERED = "results"
 without credentials: labeling tools draw them, and only who knows a job's random id sees them."""
 PREFLIGHT_MAX_AGE_S = 600
 REQUEST_HEADERS = (
-    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer"
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer, "
+    f"{request_ids.HEADER}"
 )
-EXPOSED_HEADERS = "Content-Disposition, ETag, Location, RateLimit, RateLimit-Policy, Retry-After"
+EXPOSED_HEADERS = (
+    "Content-Disposition, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, "
+    f"{request_ids.HEADER}"
+)
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\s/@:,\[\]]+)(:[0-9]{1,5})?")
 

@@ -89,6 +89,12 @@ REQUEST_HEADERS: Mapping[str, Parameter] = MappingProxyType(
             schema={"type": "string"},
             example='"0f343b0931126a20f133d67c2b018a3b"',
         ),
+        "X-Request-ID": Parameter(
+            description="A name for this request in the log lines about it and its job: at most 64 "
+            "letters, digits and `._:+/=-`. Any other is replaced.",
+            schema={"type": "string"},
+            example="label-run-7",
+        ),
         "Last-Event-ID": Parameter(
             description="The id of the last event that was received: the stream continues there.",
             schema={"type": "string", "pattern": EVENT_ID_PATTERN},
@@ -115,6 +121,11 @@ RESPONSE_HEADERS: Mapping[str, Parameter] = MappingProxyType(
             description="The API key's quotas of a minute.",
             schema={"type": "string"},
             example='"submissions";q=6000;w=60, "forward-passes";q=100000;w=60;qu="forward-passes"',
+        ),
+        "X-Request-ID": Parameter(
+            description="The name of the request in log lines: the client's, or a random one.",
+            schema={"type": "string"},
+            example="label-run-7",
         ),
         "WWW-Authenticate": Parameter(
             description="What the credentials lack (RFC 6750).", schema={"type": "string"}

@@ -13,6 +13,7 @@ from flask import Flask
 from seewhy.access.records import Scope
 from seewhy_api.http.auth import required_scopes
 from seewhy_api.http.problems import Problem
+from seewhy_api.http.request_ids import HEADER
 from seewhy_api.openapi.code_samples import code_samples
 from seewhy_api.openapi.declarations import (
     PATH_PARAMETERS,
@@ -131,6 +132,8 @@ def _operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         **{str(int(each.status)): _answer(each, schemas) for each in operation.answers},
     }
     described["responses"] = dict(sorted(described["responses"].items()))
+    for response in described["responses"].values():
+        response.setdefault("headers", {})[HEADER] = {"$ref": f"#/components/headers/{HEADER}"}
     described["x-codeSamples"] = code_samples(
         operation, method=route.method, path=route.path, is_public=scopes is None
     )
@@ -144,7 +147,7 @@ def _parameters(route: Route, schemas: Schemas) -> Iterator[dict[str, Any]]:
         properties, required = schemas.properties_of(route.operation.query)
         for name, schema in properties.items():
             yield _query_parameter(name, schema, required=name in required)
-    for name in route.operation.headers:
+    for name in (*route.operation.headers, HEADER):
         yield {"name": name, "in": "header", **_parameter(REQUEST_HEADERS[name])}
 
 

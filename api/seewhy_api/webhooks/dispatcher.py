@@ -18,6 +18,7 @@ from seewhy.ledger.types import (
     JobRecord,
     OriginLease,
 )
+from seewhy.logs.context import about
 from seewhy_api.label_studio.client import ApiKeyRefused, LabelStudioError
 from seewhy_api.label_studio.push import SCHEME, Pushed
 from seewhy_api.label_studio.pusher import LabelStudioPusher
@@ -122,6 +123,12 @@ class WebhookDispatcher:
         return sum(one.result is not DeliveryResult.NOT_ATTEMPTED for one in attempts)
 
     def _attempt(self, delivery: Delivery) -> _Result:
+        subject = "job_id" if isinstance(delivery.record, JobRecord) else "batch_id"
+        ids = {subject: delivery.subject_id, "request_id": delivery.record.context.request_id}
+        with about(**ids):
+            return self._send(delivery)
+
+    def _send(self, delivery: Delivery) -> _Result:
         """Send one delivery. Never raises: the other deliveries of the lease must be reported."""
         subject_id = delivery.subject_id
         if delivery.attempt > len(self._delays_s):

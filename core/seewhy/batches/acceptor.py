@@ -25,6 +25,7 @@ from seewhy.jobs.batch_documents import (
 from seewhy.jobs.recovery import Recovery
 from seewhy.ledger.ports.batches import BatchLedger
 from seewhy.ledger.types import BatchItem, BatchProgress, BatchRecord, BatchState, Submission
+from seewhy.logs.context import about
 
 SLICE_S = 2.0
 """How long one batch is worked on before the next gets its turn."""
@@ -77,7 +78,8 @@ class BatchAcceptor:
             if batch is None:
                 return
             self._renewed_s = time.monotonic()
-            self._work_on(batch, should_stop)
+            with about(batch_id=batch.batch_id, request_id=batch.context.request_id):
+                self._work_on(batch, should_stop)
 
     def _work_on(self, batch: BatchRecord, should_stop: Callable[[], bool]) -> None:
         """Work on a leased batch for a while, and give up the lease if something is left."""

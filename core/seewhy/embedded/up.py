@@ -30,10 +30,12 @@ _SignalHandler = Callable[[int, FrameType | None], object] | signal.Handlers
 def complete_settings(settings: Settings, directory: DataDirectory) -> Settings:
     """Fill in the settings that a service on one machine needs and the user left unset.
 
-    Without a configured object store, objects are kept in `directory`. Port 0 becomes a free
-    port. Raises `ProcessError` when the port is taken.
+    Without a configured object store, objects are kept in `directory`. Logs are text. Port 0
+    becomes a free port. Raises `ProcessError` when the port is taken.
     """
     changes: dict[str, object] = {}
+    if "log_format" not in settings.model_fields_set:
+        changes["log_format"] = "text"  # people read the files in `directory`, and what is quoted
     if not settings.model_fields_set & {"store_url", "s3_endpoint"}:
         changes["store_url"] = directory.store_url
     if settings.api_port == 0:

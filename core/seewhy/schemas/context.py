@@ -1,4 +1,4 @@
-"""The request context: for whom a request runs, from the HTTP door to the ledger."""
+"""The request context: for whom, and for which request, work is done."""
 
 import re
 from dataclasses import dataclass
@@ -12,12 +12,14 @@ TENANT_PATTERN = r"[A-Za-z0-9._-]{1,64}"
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """For whom a request runs. Stored with each job as one JSON object."""
+    """For whom a request runs, and its id. Stored with each job as one JSON object."""
 
     tenant: str = DEFAULT_TENANT
     """Queue limits, fair queueing, idempotency keys and coalescing are per tenant."""
     key_id: str | None = None
     """The API key of the request, if it has one. Quotas are per key."""
+    request_id: str | None = None
+    """The id of the request, for log lines about it."""
 
 
 DEFAULT_CONTEXT = RequestContext()

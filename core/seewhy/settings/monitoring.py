@@ -1,11 +1,19 @@
 """What an operator sees of the processes: metrics and logs."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
 
 class Monitoring(BaseSettings):
-    """The settings of metrics. `seewhy.settings` reads their values."""
+    """The settings of metrics and logs. `seewhy.settings` reads their values."""
+
+    log_format: Literal["auto", "text", "json"] = Field(
+        "auto",
+        description="The form of log lines: text for people, or json for machines; auto means text "
+        "on a terminal, and json elsewhere.",
+    )
 
     metrics_host: str = Field(
         "127.0.0.1",

@@ -26,6 +26,7 @@ from seewhy_worker.pipeline.batches import divide_into_batches
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import ExposureRefused
 from seewhy_worker.pipeline.fetch import FetchedJob, ImageFetcher
+from seewhy_worker.pipeline.job_logs import about_job, about_jobs
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import ClaimedGroup, Measurements, Outcome
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter, failure_of
@@ -125,7 +126,7 @@ class BatchRunner:
                 break
             count += len(claims)
             metrics.observe_claims(claims)
-            with self._deps.leases.holding(claims):
+            with self._deps.leases.holding(claims), about_jobs(claims):
                 ok = self._run_claims(claims, more_waited=len(claims) == limit)
             if not ok:
                 return count, False
@@ -144,9 +145,7 @@ class BatchRunner:
         device = self._deps.devices[model]
         with group.handling(), metrics.observed_stage(model, "fetch"):
             fetched = _in_parallel(
-                self._io_threads,
-                lambda claim: self._deps.fetcher.fetch(claim, device.explainer),
-                claims,
+                self._io_threads, lambda claim: self._fetch(claim, device), claims
             )
         if isinstance(refused := fetched[0], ExposureRefused):  # a quarantined job is alone
             self._deps.reporter.postpone(claims, refused)
@@ -161,6 +160,10 @@ class BatchRunner:
         for batch in divide_into_batches(jobs, max_passes=self._max_passes):
             ok = self._run_batch(batch, device, group) and ok
         return ok
+
+    def _fetch(self, claim: Claim, device: Device) -> FetchedJob:
+        with about_job(claim):
+            return self._deps.fetcher.fetch(claim, device.explainer)
 
     def _run_batch(self, batch: Sequence[FetchedJob], device: Device, group: ClaimedGroup) -> bool:
         """Explain, publish and report; return False when jobs had to be postponed."""
@@ -225,9 +228,10 @@ class BatchRunner:
 
         def publish(pair: tuple[FetchedJob, list[Outcome]]) -> Completion:
             job, job_outcomes = pair
-            result = self._deps.publisher.publish(
-                job, _explanations(job_outcomes), device.explainer, timings_ms=timings_ms
-            )
+            with about_job(job.claim):
+                result = self._deps.publisher.publish(
+                    job, _explanations(job_outcomes), device.explainer, timings_ms=timings_ms
+                )
             return Completion(job.claim, result.model_dump_json())
 
         published = _in_parallel(self._io_threads, publish, by_job)

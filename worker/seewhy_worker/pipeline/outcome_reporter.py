@@ -19,6 +19,7 @@ from seewhy.ledger.ports.claims import ClaimLedger
 from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.pipeline import metrics
+from seewhy_worker.pipeline.job_logs import about_job
 
 Output = TypeVar("Output")
 
@@ -58,9 +59,10 @@ class OutcomeReporter:
             receipt = self._retry(lambda: self._ledger.complete(completions))
             self._after("succeeded", [done.claim for done in completions], receipt)
         for failure in failed:
-            _log.warning(
-                "Job %s failed: %s: %s", failure.claim.job_id, failure.code, failure.detail
-            )
+            with about_job(failure.claim):
+                _log.warning(
+                    "Job %s failed: %s: %s", failure.claim.job_id, failure.code, failure.detail
+                )
             metrics.FAILURES.labels(failure.code).inc()
         if failed:
             receipt = self._retry(lambda: self._ledger.fail(failed))
@@ -119,7 +121,8 @@ def failure_of(claim: Claim, error: BaseException) -> JobFailure:
     if isinstance(error, MemoryError):
         error = OutOfMemory("the worker ran out of memory on this image")
     if not isinstance(error, SeewhyError):
-        _log.error("Job %s failed with an unexpected error", claim.job_id, exc_info=error)
+        with about_job(claim):
+            _log.error("Job %s failed with an unexpected error", claim.job_id, exc_info=error)
         error = ExplainerFailed("an unexpected error occurred in the worker")
     return JobFailure(
         claim=claim,

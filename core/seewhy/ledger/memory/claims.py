@@ -182,6 +182,7 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
         record.attempts,
         record.lane,
         record.job,
+        record.context,
         record.quarantined,
         waited_ms=max(0, now - record.submitted_ms),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seewhy.ledger.redis.client.encoding import encode_claim
+from seewhy.ledger.redis.client.encoding import decode_context, encode_claim
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
 
@@ -33,8 +33,17 @@ class RedisClaims:
                 quarantine_lanes=[*lanes, *quarantine_lanes],
             )
         return [
-            Claim(job_id, fence, attempt, lane, job, bool(quarantined), waited_ms)
-            for job_id, fence, attempt, lane, job, quarantined, waited_ms in rows
+            Claim(
+                job_id,
+                fence,
+                attempt,
+                lane,
+                job,
+                decode_context(context),
+                bool(quarantined),
+                waited_ms,
+            )
+            for job_id, fence, attempt, lane, job, context, quarantined, waited_ms in rows
         ]
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -14,6 +16,7 @@ class Claim:
     """The number of this attempt, counted from 1."""
     lane: str
     job: str
+    context: RequestContext = DEFAULT_CONTEXT
     quarantined: bool = False
     """Whether the worker that holds it holds no other job."""
     waited_ms: int = 0

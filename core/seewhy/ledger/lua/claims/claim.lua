@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- args: owner, limit, lanes, quarantine_lanes
---       -> {1 | 0, {job id, fence, attempt, lane, job, quarantined, waited ms}, ...}
+--       -> {1 | 0, {job id, fence, attempt, lane, job, context, quarantined, waited ms}, ...}
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
 local answer, skipped = { 0 }, 0
@@ -20,13 +20,14 @@ local function take(lane, id, cost)
   redis.call('SADD', claimed_key(owner), id)
   redis.call('ZADD', DUE, now + settings.lease_ms, id)
   publish_event(id, 'running')
-  local job, quarantined, batch, submitted =
-    read_fields(id, 'job', 'quarantined', 'batch', 'submitted_ms')
+  local job, context, quarantined, batch, submitted =
+    read_fields(id, 'job', 'context', 'quarantined', 'batch', 'submitted_ms')
   redis.call('ZADD', running_key(lane), now, id)
   redis.call('HINCRBY', RUNNING_COST, lane, cost_in(cost))
   count_in_batch(batch, 'queued', 'running')
   local waited_ms = math.max(0, now - tonumber(submitted or now))
-  table.insert(answer, { id, fence, attempt, lane, job, quarantined and 1 or 0, waited_ms })
+  table.insert(answer, { id, fence, attempt, lane, job, context, quarantined and 1 or 0,
+    waited_ms })
   return true
 end
 

@@ -152,7 +152,7 @@ def pairs(flat: Sequence[Any]) -> dict[str, Any]:
 
 
 def _context_and_webhook(values: Mapping[str, str]) -> dict[str, Any]:
-    context = _decode_context(values["context"])
+    context = decode_context(values["context"])
     return {"context": context, "webhook": _part(values, _WEBHOOK) or None}
 
 
@@ -166,7 +166,8 @@ def _part(values: Mapping[str, str], prefix: str) -> dict[str, str]:
 
 
 @lru_cache
-def _decode_context(text: str) -> RequestContext:
+def decode_context(text: str) -> RequestContext:
+    """Read the context of a request."""
     return _CONTEXT.validate_json(text)
 
 
