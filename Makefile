@@ -30,7 +30,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards references bench \
-	test-label-studio demo-label-studio helm faults nemesis attacks soak clean
+	load test-label-studio demo-label-studio helm faults nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,7 +75,7 @@ docs: setup ## Build the documentation site in build/docs; warnings are errors
 
 lock: setup ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 for newer versions)
 	@$(COMPILE) requirements/tools.in -o requirements/tools.txt
-	@$(COMPILE) pyproject.toml --extra embedded --extra dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra embedded --extra load --extra dev -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra api -o requirements/api.txt
 	@$(COMPILE) pyproject.toml --extra worker -o requirements/worker.txt
 	@$(COMPILE) pyproject.toml --extra worker-gpu -o requirements/worker-gpu.txt
@@ -133,6 +133,9 @@ demo-label-studio: setup $(LABEL_STUDIO)/.installed ## Show the example photos i
 
 bench: setup $(REFERENCES)/.installed ## Compare seewhy's speed with other libraries (OPTIONS=--quick for a short run)
 	@$(REFERENCES)/bin/python benchmarks/comparison.py $(OPTIONS)
+
+load: setup ## Load a temporary service and write a report to build/load (LOAD="--stub --rate 50 --duration 60")
+	@$(BIN)/seewhy load --model $(MODEL) --out build/load --objective p95=2s $(LOAD)
 
 faults: setup ## Inject faults into real processes and check every job (FAULTS="F1 F13")
 	@cd tests && ../$(BIN)/python -m faults.run --seeds 3 --jobs 200 $(FAULTS)

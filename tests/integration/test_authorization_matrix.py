@@ -48,6 +48,7 @@ class Row:
 MATRIX: Mapping[str, Row] = {
     "POST /v1/explanations": Row((Scope.SUBMIT,), right=202, other_tenant=202),
     "POST /v1/images": Row((Scope.SUBMIT,), right=201, other_tenant=201),
+    "GET /v1/explanations": Row((Scope.READ,), other_tenant=200),
     f"GET {EXPLANATION}": Row((Scope.READ,)),
     f"GET {EXPLANATION}/events": Row((Scope.READ,)),
     f"POST {EXPLANATION}/cancel": Row((Scope.SUBMIT, Scope.READ)),
@@ -216,6 +217,8 @@ def send(
     path = re.sub("<[a-z_]+>", lambda name: resources[name[0]], rule) + query
     if route in {"POST /v1/explanations", "POST /v1/images"}:
         options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
+    if route == "GET /v1/explanations":
+        path += f"{'&' if query else '?'}ids={resources['<job_id>']}"
     if route == "POST /v1/batches":
         options |= {"data": ndjson([item(cat)]), "content_type": "application/x-ndjson"}
     if route in LABEL_STUDIO_BODIES:

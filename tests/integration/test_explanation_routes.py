@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from http_api import MODEL, assert_problem, finish_next_job, submit_image
+from seewhy.ids import new_job_id
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.schemas.methods import METHOD_INFO, METHODS
@@ -45,6 +46,33 @@ def test_an_explanation_past_its_retention_is_gone(client: FlaskClient, settings
     stamp = f"{int(created.timestamp() * 1000):012x}"
     job_id = f"{stamp[:8]}-{stamp[8:]}-7000-8000-000000000000"
     assert_problem(client.get(f"/v1/explanations/{job_id}"), 410, "explanation_gone")
+
+
+def test_explanations_are_listed_by_their_ids_in_their_order(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    finished = submit_image(client, cat).get_json()["id"]
+    finish_next_job(settings)
+    queued = submit_image(client, cat, cache=False).get_json()["id"]
+    unknown = new_job_id()
+    ids = ",".join([queued, unknown, finished, queued])
+    listed = client.get(f"/v1/explanations?ids={ids}").get_json()
+    assert [(one["id"], one["status"]) for one in listed["explanations"]] == [
+        (queued, "queued"),
+        (finished, "succeeded"),
+    ]
+    assert listed["explanations"][1] == client.get(f"/v1/explanations/{finished}").get_json()
+    assert [(one["id"], one["code"]) for one in listed["missing"]] == [
+        (unknown, "unknown_explanation")
+    ]
+
+
+@pytest.mark.parametrize(
+    "ids", ["", "nonsense", ",", ",".join(["0190b0a0-0000-7000-8000-000000000000"] * 101)]
+)
+def test_a_list_needs_1_to_100_ids(client: FlaskClient, ids: str) -> None:
+    detail = assert_problem(client.get(f"/v1/explanations?ids={ids}"), 422, "invalid_request")
+    assert "ids" in detail
 
 
 def test_the_catalog_is_listed(client: FlaskClient) -> None:

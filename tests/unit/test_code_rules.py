@@ -14,7 +14,13 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("core/seewhy", "api/seewhy_api", "worker/seewhy_worker", "models/seewhy_models")
+PACKAGES = (
+    "core/seewhy",
+    "api/seewhy_api",
+    "worker/seewhy_worker",
+    "models/seewhy_models",
+    "loadtest/seewhy_loadtest",
+)
 READS_ENVIRONMENT = {
     ROOT / "core/seewhy/settings/settings.py",
     # Child processes inherit the user's environment and override the settings in it.

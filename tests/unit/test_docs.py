@@ -8,7 +8,13 @@ import pytest
 from seewhy_api.http.problems import STATUS
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("core/seewhy", "api/seewhy_api", "worker/seewhy_worker", "models/seewhy_models")
+PACKAGES = (
+    "core/seewhy",
+    "api/seewhy_api",
+    "worker/seewhy_worker",
+    "models/seewhy_models",
+    "loadtest/seewhy_loadtest",
+)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -39,10 +45,11 @@ def test_links_between_pages_resolve(page: Path) -> None:
 def test_paths_and_modules_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text()
     for path in re.findall(
-        r"`((?:core|api|worker|models|tests|infra|benchmarks|docs|examples)/[\w/.-]+)`", text
+        r"`((?:core|api|worker|models|loadtest|tests|infra|benchmarks|docs|examples)/[\w/.-]+)`",
+        text,
     ):
         assert (ROOT / path).exists(), path
-    for dotted in re.findall(r"`(seewhy(?:_api|_worker)?(?:\.\w+)+)", text):
+    for dotted in re.findall(r"`(seewhy(?:_api|_worker|_loadtest)?(?:\.\w+)+)", text):
         parts = dotted.split(".")  # a module, a name in it, or an attribute of that name
         assert any(is_module(".".join(parts[: len(parts) - n])) for n in range(3)), dotted
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("core", "api", "worker", "models")
+PARTS = ("core", "api", "worker", "models", "loadtest")
 
 
 @pytest.fixture(scope="module")

@@ -102,3 +102,16 @@ class ExplanationEvent(ResponseModel):
 
     id: str
     status: Literal[JobState.QUEUED, JobState.RUNNING]
+
+
+class MissingExplanation(Reason):
+    """An id without an explanation, and why."""
+
+    id: str
+
+
+class ExplanationList(ResponseModel):
+    """Several explanations."""
+
+    explanations: tuple[Explanation, ...]
+    missing: tuple[MissingExplanation, ...]

@@ -13,6 +13,7 @@ from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
 from seewhy.cli.commands.fit import fit
 from seewhy.cli.commands.keys import keys
+from seewhy.cli.commands.load import load
 from seewhy.cli.commands.models import models
 from seewhy.cli.commands.plan import plan
 from seewhy.cli.commands.processes import api, dispatcher, worker
@@ -36,6 +37,7 @@ for command in (
     export,
     agreement,
     fit,
+    load,
     api,
     worker,
     dispatcher,

@@ -12,7 +12,11 @@ from typing import NoReturn
 from seewhy.embedded.errors import ProcessError
 
 # Package → the extra that installs its dependencies, and one dependency unique to that extra.
-_EXTRAS = {"seewhy_api": ("api", "gunicorn"), "seewhy_worker": ("worker", "keras")}
+_EXTRAS = {
+    "seewhy_api": ("api", "gunicorn"),
+    "seewhy_loadtest": ("load", "aiohttp"),
+    "seewhy_worker": ("worker", "keras"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

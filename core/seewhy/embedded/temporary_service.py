@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from seewhy.embedded.environment import as_environment, child_environment
@@ -27,17 +27,20 @@ _INHERITED_SETTINGS = {
 
 
 @contextmanager
-def temporary_service(settings: Settings) -> Iterator[str]:
+def temporary_service(
+    settings: Settings, *, module: Sequence[str] = ("seewhy.cli", "up")
+) -> Iterator[str]:
     """Run `seewhy up` with a free port and a temporary data directory; yield its URL.
 
-    Its messages go to stderr. Call from the main thread. Raises `StartFailed`.
+    `module` is a module, and arguments, that takes the same options. Its messages go to stderr.
+    Call from the main thread. Raises `StartFailed`.
     """
     settings = settings.model_copy(update={"api_host": "127.0.0.1", "api_port": free_port()})
     names = {PREFIX + name.upper() for name in _INHERITED_SETTINGS}
     environment = {name: value for name, value in as_environment(settings).items() if name in names}
     with tempfile.TemporaryDirectory(prefix="seewhy-") as data:
         address = ("--host", settings.api_host, "--port", str(settings.api_port))
-        command = (sys.executable, "-P", "-m", "seewhy.cli", "up", *address, "--data", data)
+        command = (sys.executable, "-P", "-m", *module, *address, "--data", data)
         process = subprocess.Popen(  # noqa: S603
             guarded(command),
             stdin=subprocess.DEVNULL,

@@ -102,7 +102,11 @@ class ExplanationResult(StoredModel):
         description="Whether the body of the network ran for this image, or its activation was "
         "kept from an earlier job.",
     )
-    timings_ms: dict[str, float]
+    timings_ms: dict[str, float] = Field(
+        description="Milliseconds in the worker: `prepare` (fetch, decode, resize), `device_wait` "
+        "(until the device is free), `explain` (the batch on the device), `render`, `store` "
+        "(maps and overlay).",
+    )
     versions: dict[str, str]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -50,6 +51,17 @@ def test_every_object_is_stored_before_the_job_completes(
     assert document["job_id"] == job
     assert document["metadata"] == {"task": 7}
     assert document["versions"] == {"seewhy": "test"}
+
+
+def test_a_result_says_how_long_each_stage_of_the_worker_took(worker: InMemoryWorker) -> None:
+    (job,) = job_ids(1)
+    worker.submit(job)
+    worker.explainer.before_batch = lambda _: time.sleep(0.02)
+    worker.run()
+    timings_ms = worker.result(job).timings_ms
+    assert set(timings_ms) == {"prepare", "device_wait", "explain", "render", "store"}
+    assert timings_ms["explain"] >= 20
+    assert all(ms >= 0 for ms in timings_ms.values())
 
 
 def test_each_method_of_a_job_has_maps_of_its_own(worker: InMemoryWorker) -> None:

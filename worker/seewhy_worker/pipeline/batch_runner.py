@@ -9,6 +9,7 @@ threads run them, one at a time, and they share the device with the batches in t
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -169,6 +170,7 @@ class BatchRunner:
         """Explain, publish and report; return False when jobs had to be postponed."""
         with self._deps.leases.following([job.claim for job in batch]):
             while batch := self._drop_ended(batch):
+                started_s = time.perf_counter()
                 try:
                     outcomes, explain_ms = device.explain(
                         [task for job in batch for task in job.tasks],
@@ -181,9 +183,11 @@ class BatchRunner:
                         return True
             else:
                 return True
+        wait_ms = (time.perf_counter() - started_s) * 1000 - explain_ms
         self._measure(batch, outcomes, explain_ms, group)
         with group.handling(), metrics.observed_stage(batch[0].job.model, "publish"):
-            return self._publish(batch, outcomes, device, {"explain": explain_ms})
+            timings_ms = {"device_wait": max(wait_ms, 0.0), "explain": explain_ms}
+            return self._publish(batch, outcomes, device, timings_ms)
 
     def _measure(
         self,

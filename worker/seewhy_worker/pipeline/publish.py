@@ -75,8 +75,8 @@ class ResultPublisher:
             )
         render_ms = (time.perf_counter() - started) * 1000
         self._exposure.end(claim)
-        for name, body in bodies.items():
-            self._put(fetched, name, body)
+        store_ms = self._put_all(fetched, bodies)
+        own_ms = {"prepare": fetched.prepare_ms, "render": render_ms, "store": store_ms}
         result = Result(
             model=job.model,
             model_digest=explainer.digest,
@@ -96,7 +96,7 @@ class ResultPublisher:
             objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
-            timings_ms={**timings_ms, "prepare": fetched.prepare_ms, "render": render_ms},
+            timings_ms={**timings_ms, **own_ms},
             versions=self._versions,
         )
         document = {
@@ -124,6 +124,13 @@ class ResultPublisher:
 
     def _key(self, fetched: FetchedJob, name: str) -> str:
         return result_key(fetched.claim.job_id, fetched.claim.fence, _file(name)[0])
+
+    def _put_all(self, fetched: FetchedJob, bodies: Mapping[str, bytes]) -> float:
+        """Store objects by name; return how many ms it took."""
+        started_s = time.perf_counter()
+        for name, body in bodies.items():
+            self._put(fetched, name, body)
+        return (time.perf_counter() - started_s) * 1000
 
     def _put(self, fetched: FetchedJob, name: str, body: bytes) -> None:
         self._store.put(self._key(fetched, name), body, content_type=_file(name)[1])

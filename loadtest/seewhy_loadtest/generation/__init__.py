@@ -1,0 +1,1 @@
+"""What is sent, and when: schedules, images, and the processes that send them."""

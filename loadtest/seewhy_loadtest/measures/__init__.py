@@ -1,0 +1,1 @@
+"""Pure functions of what a run recorded: percentiles, slopes, laws and accounts."""
