@@ -12,6 +12,7 @@ from bad_inputs.batch_groups import archives, batches
 from bad_inputs.body_groups import json_bodies, multipart
 from bad_inputs.field_groups import ids, keys, parameters, routes_and_headers, webhook_urls
 from bad_inputs.image_groups import bombs, mismatches, modes, other_formats, truncations
+from bad_inputs.label_studio_groups import label_studio
 from bad_inputs.source_groups import image_sources, image_urls, images
 
 GROUPS = {
@@ -29,6 +30,7 @@ GROUPS = {
     "images": images,
     "batches": batches,
     "archives": archives,
+    "Label Studio": label_studio,
     "ids": ids,
     "idempotency keys": keys,
     "routes and headers": routes_and_headers,

@@ -22,6 +22,7 @@ from seewhy.ids import new_job_id
 from seewhy.ledger.types import Submission, lane_of
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Priority
+from seewhy_api.routes.label_studio_operations import LABEL_CONFIG
 from servers.receivers import hang, receiving
 from servers.waiting import wait_until
 
@@ -108,17 +109,35 @@ def drawings(env: Environment, count: int = 64) -> Iterator[None]:
 def unknown_fields(env: Environment, count: int = 31) -> Iterator[None]:
     """Post 1.9 MB of unknown JSON fields from `count` clients, again and again."""
     body = json.dumps({f"field{number}": 0 for number in range(120_000)}).encode()
+    with _posting(env, "/v1/explanations", body, count, statuses={413, 422, 429, 503}):
+        yield
+
+
+@contextmanager
+def label_studio_tasks(env: Environment, count: int = 64) -> Iterator[None]:
+    """Post 10 MB of Label Studio's tasks from `count` clients, again and again."""
+    task = {"id": 1, "data": {f"field{number}": "text" for number in range(80)}}
+    body = json.dumps({"tasks": [task] * 6_500, "label_config": LABEL_CONFIG}).encode()
+    with _posting(env, "/label-studio/setup", body, count, statuses={200, 503}):
+        yield
+
+
+@contextmanager
+def _posting(
+    env: Environment, path: str, body: bytes, count: int, *, statuses: set[int]
+) -> Iterator[None]:
+    """Post JSON from `count` clients, again and again; fail for any other status."""
     stopped = threading.Event()
 
     def post(_: int) -> None:
         with httpx2.Client(timeout=60) as client:
             while not stopped.is_set():
                 response = client.post(
-                    f"{env.api.url}/v1/explanations",
+                    f"{env.api.url}{path}",
                     content=body,
                     headers={"Content-Type": "application/json"},
                 )
-                assert response.status_code in {413, 422, 429, 503}, response.text[:300]
+                assert response.status_code in statuses, response.text[:300]
                 assert len(response.content) < 20_000
 
     with _clients(count, post):

@@ -53,6 +53,9 @@ ATTACKS = {
     "bombs": Attack(title="64 bombs of 100 MB, each drawn", start=attackers.decompression_bombs),
     "drawings": Attack(title="64 clients that draw", start=attackers.drawings),
     "fields": Attack(title="31 x 1.9 MB of unknown fields", start=attackers.unknown_fields),
+    "tasks": Attack(
+        title="64 clients that post 10 MB of tasks", start=attackers.label_studio_tasks
+    ),
     "streams": Attack(
         title="256 event streams of one client",
         start=attackers.all_event_streams,

@@ -29,7 +29,7 @@ from servers.valkey import start_valkey
 
 MAX_PIXELS = 1_000_000
 HANG_LIMIT_S = 60.0
-DOCUMENTED = {200, 202, *range(400, 432), 501, 505}
+DOCUMENTED = {200, 201, 202, *range(400, 432), 501, 505}
 UNKNOWN_JOB = "0190163d-8694-739b-aea5-966c26f8ad91"
 TOKENS = (
     b"\r\n",
@@ -156,8 +156,9 @@ def send(cluster: ProcessCluster, request: bytes) -> int | None:
     address = (cluster.settings.api_host, cluster.settings.api_port)
     received = b""
     with socket.create_connection(address, timeout=HANG_LIMIT_S) as sock:
-        with suppress(ConnectionError, BrokenPipeError):
+        with suppress(ConnectionError):
             sock.sendall(request)
+        with suppress(OSError):  # the server has closed the connection
             sock.shutdown(socket.SHUT_WR)
         with suppress(ConnectionError):
             while part := sock.recv(65_536):

@@ -53,6 +53,7 @@ def test_only_temporary_errors_are_retryable() -> None:
         "tenant_records_full",
         "too_many_downloads",
         "too_many_failures",
+        "too_many_large_bodies",
         "too_many_listings",
         "too_many_predictions",
         "too_many_renderings",

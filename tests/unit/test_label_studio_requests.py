@@ -1,17 +1,15 @@
 """The bodies of requests from Label Studio: what is kept of them, and what they may cost."""
 
 import json
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import ValidationError
 
 from seewhy.errors import RequestTooLarge
 from seewhy_api.http.json_body import MAX_JSON_BYTES
 from seewhy_api.label_studio.drawn_region import DrawnRegion
-from seewhy_api.label_studio.request_bodies import MAX_VALUES, PARSED_AT_ONCE, parse_body
+from seewhy_api.label_studio.request_bodies import MAX_VALUES, parse_body
 from seewhy_api.label_studio.requests import PredictRequest, SetupRequest
 
 
@@ -53,30 +51,6 @@ def test_too_many_tasks_are_refused_without_looking_at_them_all() -> None:
     with pytest.raises(ValidationError) as error:
         parse(tasks=[{"data": {}}] * 10_001 + [{"data": "invalid"}])
     assert [each["type"] for each in error.value.errors()] == ["too_long"]
-
-
-def test_few_large_bodies_are_parsed_at_once() -> None:
-    entered, released = threading.Semaphore(0), threading.Event()
-
-    class Observed(BaseModel):
-        text: str
-
-        @field_validator("text")
-        @classmethod
-        def observe(cls, text: str) -> str:
-            entered.release()
-            assert released.wait(20)
-            return ""
-
-    body = json.dumps({"text": "x" * MAX_JSON_BYTES}).encode()
-    with ThreadPoolExecutor(PARSED_AT_ONCE + 1) as threads:
-        parsed = [threads.submit(parse_body, Observed, body) for _ in range(PARSED_AT_ONCE + 1)]
-        try:
-            assert all(entered.acquire(timeout=10) for _ in range(PARSED_AT_ONCE))
-            assert not entered.acquire(timeout=0.3)
-        finally:
-            released.set()
-        assert [each.result().text for each in parsed] == [""] * (PARSED_AT_ONCE + 1)
 
 
 @pytest.mark.parametrize("token", ["x" * 1_001, "a\nb", "a\n", "\u00e9"])

@@ -44,6 +44,7 @@ STATUS: dict[type[errors.SeewhyError], HTTPStatus] = {
     errors.TooManyListings: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRenderings: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyPredictions: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyLargeBodies: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyRedeliveries: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TenantQueueFull: HTTPStatus.TOO_MANY_REQUESTS,
     errors.QuotaExceeded: HTTPStatus.TOO_MANY_REQUESTS,

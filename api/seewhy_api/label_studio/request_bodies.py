@@ -1,6 +1,5 @@
 """Parses the bodies of requests from Label Studio, which may be large, at a bounded cost."""
 
-import threading
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -10,11 +9,8 @@ from seewhy_api.http.json_body import MAX_JSON_BYTES
 
 MAX_VALUES = 1_000_000
 """By commas and brackets; a recorded task has 50 to 440, and a request up to 10,000 tasks."""
-PARSED_AT_ONCE = 2
-"""Of bodies of more than `MAX_JSON_BYTES`: parsing takes many times their size."""
 
 _Request = TypeVar("_Request", bound=BaseModel)
-_turns = threading.BoundedSemaphore(PARSED_AT_ONCE)
 
 
 def parse_body(kind: type[_Request], body: bytes) -> _Request:
@@ -22,11 +18,8 @@ def parse_body(kind: type[_Request], body: bytes) -> _Request:
 
     Raises `RequestTooLarge` beyond `MAX_VALUES`, and pydantic's `ValidationError`.
     """
-    if len(body) <= MAX_JSON_BYTES:
-        return kind.model_validate_json(body)
-    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+    if len(body) > MAX_JSON_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise RequestTooLarge(
             f"The request has more than {MAX_VALUES:,} values. Select fewer tasks at once."
         )
-    with _turns:
-        return kind.model_validate_json(body)
+    return kind.model_validate_json(body)

@@ -1,8 +1,9 @@
 """The ML backend of Label Studio: its health, its setup, and predictions for tasks."""
 
 import re
+from functools import partial
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Request, Response, jsonify, request
 
 from seewhy.access.records import Scope
 from seewhy.errors import TooManyPredictions
@@ -13,6 +14,7 @@ from seewhy_api.http.slots import ClientSlots
 from seewhy_api.label_studio.annotation_events import StoredEvent, parse_event
 from seewhy_api.label_studio.backend import LabelStudioBackend
 from seewhy_api.label_studio.event_inbox import EventInbox
+from seewhy_api.label_studio.large_bodies import LargeBodies
 from seewhy_api.label_studio.options import parse_options
 from seewhy_api.label_studio.predictor import Predictions, Predictor
 from seewhy_api.label_studio.projects import Project, Projects
@@ -38,12 +40,19 @@ MAX_REASON_CHARACTERS = 300
 def create_label_studio_blueprint(deps: Dependencies, backend: LabelStudioBackend) -> Blueprint:
     """Create the blueprint of `/label-studio`, the URL of the backend in Label Studio."""
     blueprint = Blueprint("label_studio", __name__, url_prefix="/label-studio")
+    bodies = LargeBodies(deps.settings)
     _add_state(blueprint, backend.projects)
-    _add_webhook(blueprint, backend.inbox)
-    _add_setup(blueprint, backend.predictor, backend.projects)
-    _add_predict(blueprint, backend.predictor, _create_slots(deps.settings))
+    _add_webhook(blueprint, backend.inbox, bodies)
+    _add_setup(blueprint, backend.predictor, backend.projects, bodies)
+    _add_predict(blueprint, backend.predictor, _create_slots(deps.settings), bodies)
     blueprint.after_request(_repeat_the_detail)
     return blueprint
+
+
+def _request() -> Request:
+    """Return the request itself: another thread has no current one."""
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return current
 
 
 def _repeat_the_detail(response: Response) -> Response:
@@ -75,7 +84,7 @@ def _add_state(blueprint: Blueprint, projects: Projects) -> None:
         return jsonify(body.model_dump())
 
 
-def _add_webhook(blueprint: Blueprint, inbox: EventInbox | None) -> None:
+def _add_webhook(blueprint: Blueprint, inbox: EventInbox | None, bodies: LargeBodies) -> None:
     @blueprint.post("/webhook")
     @requires(Scope.SUBMIT)
     @describe(operations.WEBHOOK)
@@ -85,14 +94,16 @@ def _add_webhook(blueprint: Blueprint, inbox: EventInbox | None) -> None:
         What was annotated is explained after the answer, and compared with the explanation. Other
         events are ignored, and all are if the operator has named no Label Studio.
         """
-        event = parse_event(request.get_data(cache=False))
+        caller = current_caller()
+        event = bodies.parse(_request(), parse_event, tenant=caller.context.tenant)
         if event and inbox:
-            caller = current_caller()
             inbox.accept(StoredEvent(context=caller.context, quotas=caller.quotas, event=event))
         return jsonify(Received().model_dump())
 
 
-def _add_setup(blueprint: Blueprint, predictor: Predictor, projects: Projects) -> None:
+def _add_setup(
+    blueprint: Blueprint, predictor: Predictor, projects: Projects, bodies: LargeBodies
+) -> None:
     @blueprint.post("/setup")
     @requires(Scope.SUBMIT)
     @describe(operations.SETUP)
@@ -102,10 +113,11 @@ def _add_setup(blueprint: Blueprint, predictor: Predictor, projects: Projects) -
         Answers with the model version, which changes with everything that predictions depend on.
         `access_token` is used for images of the configured Label Studio only.
         """
-        sent = parse_body(SetupRequest, request.get_data(cache=False))
+        tenant = request_context().tenant
+        sent = bodies.parse(_request(), partial(parse_body, SetupRequest), tenant=tenant)
         view = predictor.set_up(sent.label_config, parse_options(sent.extra_params))
         project = Project(view.options, view.version, sent.access_token)
-        projects.remember(sent.project, project, tenant=request_context().tenant)
+        projects.remember(sent.project, project, tenant=tenant)
         body = SetUp(model_version=view.version, unmapped_labels=view.mapping.unmapped)
         return jsonify(body.model_dump())
 
@@ -122,7 +134,9 @@ def _create_slots(settings: Settings) -> ClientSlots:
     )
 
 
-def _add_predict(blueprint: Blueprint, predictor: Predictor, slots: ClientSlots) -> None:
+def _add_predict(
+    blueprint: Blueprint, predictor: Predictor, slots: ClientSlots, bodies: LargeBodies
+) -> None:
     @blueprint.post("/predict")
     @requires(Scope.SUBMIT, Scope.READ)
     @describe(operations.PREDICT)
@@ -140,8 +154,9 @@ def _add_predict(blueprint: Blueprint, predictor: Predictor, slots: ClientSlots)
         selects one of the five most probable classes: the one with the most evidence there.
         """
         caller = current_caller()
-        with slots.take(caller.context.tenant):
-            sent = parse_body(PredictRequest, request.get_data(cache=False))
+        tenant = caller.context.tenant
+        with slots.take(tenant):
+            sent = bodies.parse(_request(), partial(parse_body, PredictRequest), tenant=tenant)
             predictions = predictor.predict(sent, caller)
         return jsonify(_body(predictions).model_dump(mode="json"))
 

@@ -105,7 +105,7 @@ SETUP = Operation(
         ),
     ),
     answers=(Answer(description="The project is set up.", model=SetUp),),
-    errors=(errors.InvalidRequest,),
+    errors=(errors.InvalidRequest, errors.TooManyLargeBodies),
 )
 VERSIONS = Operation(
     id="list_label_studio_versions",
@@ -130,7 +130,12 @@ PREDICT = Operation(
         ),
     ),
     answers=(Answer(description="An entry for each task.", model=Predicted),),
-    errors=(errors.InvalidRequest, errors.Unavailable, errors.TooManyPredictions),
+    errors=(
+        errors.InvalidRequest,
+        errors.Unavailable,
+        errors.TooManyPredictions,
+        errors.TooManyLargeBodies,
+    ),
 )
 WEBHOOK = Operation(
     id="receive_label_studio_event",
@@ -143,5 +148,10 @@ WEBHOOK = Operation(
         ),
     ),
     answers=(Answer(description="The event is stored, or ignored.", model=Received),),
-    errors=(errors.InvalidRequest, errors.StoreUnavailable, errors.QueueFull),
+    errors=(
+        errors.InvalidRequest,
+        errors.StoreUnavailable,
+        errors.QueueFull,
+        errors.TooManyLargeBodies,
+    ),
 )

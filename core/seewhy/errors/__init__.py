@@ -48,6 +48,7 @@ SeewhyError
 │   ├── TooManyStreams        The limit on open event streams is reached.
 │   ├── TooManyRenderings     The limit on pixels drawn at once is reached.
 │   ├── TooManyPredictions    The limit on requests for predictions served at once is reached.
+│   ├── TooManyLargeBodies    The limit on large requests that are parsed or wait for it is reached.
 │   ├── TooManyDownloads      The limit on images downloaded at once is reached.
 │   ├── TooManyListings       The limit on lists that are read at once is reached.
 │   ├── TooManyRedeliveries   The webhook was just sent again.
@@ -117,6 +118,7 @@ from seewhy.errors.service import (
     TooManyBatchUploads,
     TooManyDownloads,
     TooManyFailures,
+    TooManyLargeBodies,
     TooManyListings,
     TooManyPredictions,
     TooManyRedeliveries,
@@ -181,6 +183,7 @@ __all__ = [
     "TooManyBatches",
     "TooManyDownloads",
     "TooManyFailures",
+    "TooManyLargeBodies",
     "TooManyListings",
     "TooManyPasses",
     "TooManyPredictions",

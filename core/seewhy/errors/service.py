@@ -106,6 +106,12 @@ class TooManyPredictions(Overloaded):
     code = "too_many_predictions"
 
 
+class TooManyLargeBodies(Overloaded):
+    """The limit on large requests that are parsed or wait for it is reached."""
+
+    code = "too_many_large_bodies"
+
+
 class TooManyDownloads(Overloaded):
     """The limit on images downloaded at once is reached."""
 
