@@ -25,6 +25,11 @@ def recording(number: int) -> dict[str, Any]:
     return request
 
 
+def recorded_numbers() -> list[int]:
+    """Return the numbers of all recorded requests. Requests that were repeated are there once."""
+    return sorted(int(path.name[:3]) for path in RECORDINGS.iterdir())
+
+
 def stored_predictions(answer: Any, tasks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what Label Studio stores after a batch. Raises where it would store nothing."""
     assert isinstance(answer, dict), "the answer must be a dict"

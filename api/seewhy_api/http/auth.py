@@ -181,7 +181,10 @@ def install(app: Flask, authenticator: Authenticator) -> None:
 def _presented_key(request: Request) -> str:
     """Return the bearer token, or the password of Basic: Label Studio sends nothing else."""
     if "Authorization" not in request.headers:
-        raise Unauthenticated("Send an API key: `Authorization: Bearer KEY`.")
+        raise Unauthenticated(
+            "Send an API key: `Authorization: Bearer KEY`, or as the password of Basic "
+            "authentication."
+        )
     credentials = request.authorization
     if credentials is not None and credentials.type == "bearer":
         return credentials.token or ""
