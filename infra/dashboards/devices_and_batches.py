@@ -14,6 +14,12 @@ CACHED = _rate("seewhy_explanations_total", 'body="cached"')
 BUSY = _rate("seewhy_device_busy_seconds_total")
 BATCHES = _rate("seewhy_batch_images_count")
 
+
+def _batches_up_to(images: int) -> str:
+    bucket = f'le="{images}.0"'
+    return f"sum({_rate('seewhy_batch_images_bucket', bucket)})"
+
+
 DEVICES_AND_BATCHES = Dashboard(
     name="devices-and-batches",
     title="seewhy: devices and batches",
@@ -78,16 +84,19 @@ DEVICES_AND_BATCHES = Dashboard(
             stacked=True,
         ),
         Graph(
-            "Images per batch",
-            "Quantiles over batches; estimated within a bucket: 1, 2, 4, 8, 16, 32.",
+            "Batches by their images",
+            "The share of batches of 1, of 2 to 4, of 5 to 8 and of more images.",
             tuple(
-                Query(
-                    f"histogram_quantile({quantile}, sum by (le) "
-                    f"({_rate('seewhy_batch_images_bucket')}))",
-                    f"p{quantile * 100:.0f}",
+                Query(f"({above} - {below}) / (sum({BATCHES}) > 0)", legend)
+                for legend, above, below in (
+                    ("1", _batches_up_to(1), "0"),
+                    ("2 to 4", _batches_up_to(4), _batches_up_to(1)),
+                    ("5 to 8", _batches_up_to(8), _batches_up_to(4)),
+                    ("more", f"sum({BATCHES})", _batches_up_to(8)),
                 )
-                for quantile in (0.5, 0.95)
             ),
+            unit="percentunit",
+            stacked=True,
         ),
         Graph(
             "Mean images per batch by model",

@@ -7,6 +7,13 @@ DRAIN_TIME = (
     " / (sum(max by (state) (rate(seewhy_jobs_ended_total[5m]))) > 0)"
 )
 
+
+def _by_lane(metric: str, legend: str) -> Query:
+    """Show the lanes that had jobs in the time shown: a catalog has four for each model."""
+    used = "max by (lane) (max_over_time(seewhy_jobs_open[$__range])) > 0"
+    return Query(f"max by (lane) ({metric}) and on (lane) {used}", legend)
+
+
 QUEUE_AND_WORKERS = Dashboard(
     name="queue-and-workers",
     title="seewhy: queue and workers",
@@ -51,23 +58,23 @@ QUEUE_AND_WORKERS = Dashboard(
             "Ready and running jobs by lane",
             "A lane is a model and a priority; lanes of long jobs end in :long.",
             (
-                Query("max by (lane) (seewhy_jobs_ready)", "ready {{lane}}"),
-                Query("max by (lane) (seewhy_jobs_running)", "running {{lane}}"),
+                _by_lane("seewhy_jobs_ready", "ready {{lane}}"),
+                _by_lane("seewhy_jobs_running", "running {{lane}}"),
             ),
             stacked=True,
         ),
         Graph(
             "Backlog by lane",
             "Forward passes that the ready and running jobs are estimated to take.",
-            (Query("max by (lane) (seewhy_backlog_passes)", "{{lane}}"),),
+            (_by_lane("seewhy_backlog_passes", "{{lane}}"),),
             stacked=True,
         ),
         Graph(
             "Ages by lane",
             "Since the submission of the oldest ready job, and since the oldest claim.",
             (
-                Query("max by (lane) (seewhy_oldest_ready_job_age_seconds)", "ready {{lane}}"),
-                Query("max by (lane) (seewhy_longest_running_job_seconds)", "running {{lane}}"),
+                _by_lane("seewhy_oldest_ready_job_age_seconds", "ready {{lane}}"),
+                _by_lane("seewhy_longest_running_job_seconds", "running {{lane}}"),
             ),
             unit="s",
         ),
@@ -94,7 +101,7 @@ QUEUE_AND_WORKERS = Dashboard(
             "Unread wakeups by lane, and jobs that the next sweep examines. Alert: "
             "SeewhyNothingStarts.",
             (
-                Query("max by (lane) (seewhy_wakeups_unread)", "unread {{lane}}"),
+                _by_lane("seewhy_wakeups_unread", "unread {{lane}}"),
                 Query("max(seewhy_jobs_overdue)", "overdue"),
             ),
         ),

@@ -5,7 +5,7 @@ from dashboards.panels import Dashboard, Graph, Query, Stat
 SUBMISSION = 'method="POST",route="/v1/explanations"'
 IN_TIME = (
     'max(rate(seewhy_job_duration_seconds_bucket{priority="interactive",le="30.0"}[1h]))'
-    ' / max(rate(seewhy_job_duration_seconds_count{priority="interactive"}[1h]))'
+    ' / (max(rate(seewhy_job_duration_seconds_count{priority="interactive"}[1h])) > 0)'
 )
 
 SERVICE = Dashboard(

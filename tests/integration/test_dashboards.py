@@ -44,7 +44,10 @@ def queries() -> list[tuple[str, str]]:
     return [
         (
             panel["title"],
-            target["expr"].replace("$__rate_interval", "1m").replace("$model", ".+"),
+            target["expr"]
+            .replace("$__rate_interval", "1m")
+            .replace("$__range", "1h")
+            .replace("$model", ".+"),
         )
         for name in documents()
         for panel in panels(name)
@@ -62,7 +65,7 @@ def cluster(
         settings = monitored_settings(server, folder)
         with start_cluster(settings, folder) as cluster:
             cluster.start_api()
-            cluster.start_stub_worker(batch_ms=5)
+            cluster.start_stub_worker(batch_ms=200)
             cluster.start_dispatcher()
             wait_until(lambda: all(map(cluster.metrics_ports, PROCESSES)), what="all serve metrics")
             yield cluster, f"http://127.0.0.1:{receiver.port}/"
