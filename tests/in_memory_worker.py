@@ -7,6 +7,7 @@ from optionals import present
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.ledger.memory.ledger import MemoryLedger
 from seewhy.ledger.types import JobRecord, LedgerPolicy, Submission, lane_of, lanes_of
+from seewhy.monitoring.tracing import NoTracing
 from seewhy.schemas.job import Job, JobState, Priority
 from seewhy.schemas.result import Result
 from seewhy.storage.keys import image_key
@@ -18,6 +19,7 @@ from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
+from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
@@ -64,6 +66,7 @@ class InMemoryWorker:
         self.io_threads = ThreadPoolExecutor(4)
         self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
         self.measurements = Measurements()
+        traces = JobTraces(NoTracing())
         self.leases = Leases(ledger=self.ledger, lease_s=30)
         exposure = Exposure(ledger=self.ledger, leases=self.leases)
         self.runner = BatchRunner(
@@ -83,7 +86,9 @@ class InMemoryWorker:
                     wakeups=WakeupPublisher(create_celery("redis://127.0.0.1:1/0", lanes=[])),
                     store=self.store,
                     timeout_s=0,
+                    traces=traces,
                 ),
+                traces=traces,
                 measurements=self.measurements,
             ),
             owner="w",

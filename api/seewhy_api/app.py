@@ -23,6 +23,8 @@ from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.monitoring.ledger_metrics import LedgerCollector
 from seewhy.monitoring.metrics_server import MetricsServer
+from seewhy.monitoring.open_tracing import open_tracing
+from seewhy.monitoring.tracing import Tracing
 from seewhy.settings import Settings
 from seewhy.storage.image_buckets import ImageBuckets
 from seewhy.storage.obstore_adapter import open_store
@@ -66,6 +68,7 @@ class Api:
     retention: RetentionTask | None
     """None when the object store expires objects itself."""
     metrics: MetricsServer
+    tracing: Tracing
 
     def start(self, *, is_running: Callable[[], bool] = lambda: True) -> None:
         """Start the threads; a server that forks must call this after the fork.
@@ -83,6 +86,7 @@ class Api:
         self.metrics.stop()
         for task in self._tasks():
             task.stop()
+        self.tracing.stop()
 
     def _tasks(
         self,
@@ -91,8 +95,9 @@ class Api:
         yield from (task for task in (self.annotations, self.retention) if task)
 
 
-def create_api(settings: Settings) -> Api:
+def create_api(settings: Settings, *, tracing: Tracing | None = None) -> Api:
     """Build an API for the servers in `settings`, without connecting to any of them."""
+    tracing = tracing or open_tracing(settings, service="api")
     catalog = Catalog.load(settings)
     catalog.get(settings.default_model)  # refuse an unknown default model at start-up
     ledger = open_ledger(settings)
@@ -128,7 +133,7 @@ def create_api(settings: Settings) -> Api:
     key_use = KeyUseRecorder(ledger.key_use)
     authenticator = auth.Authenticator(settings=settings, keys=keys, note_use=key_use.note)
     return Api(
-        flask=create_flask(deps, label_studio, authenticator),
+        flask=create_flask(deps, label_studio, authenticator, tracing),
         keys=keys,
         key_use=key_use,
         event_feed=event_feed,
@@ -137,6 +142,7 @@ def create_api(settings: Settings) -> Api:
         annotations=label_studio.inbox,
         retention=RetentionTask(retention=retention) if retention else None,
         metrics=_create_metrics_server(deps, ledger, lanes),
+        tracing=tracing,
     )
 
 

@@ -2,7 +2,8 @@
 
 from flask import Flask
 
-from seewhy_api.http import auth, problems, query, request_ids, request_metrics
+from seewhy.monitoring.tracing import Tracing
+from seewhy_api.http import auth, problems, query, request_ids, request_metrics, request_traces
 from seewhy_api.http.browser_checks import BrowserChecks
 from seewhy_api.http.json_body import MAX_FORM_PARTS
 from seewhy_api.http.parsing import UploadRequest, max_body_bytes
@@ -25,7 +26,10 @@ from seewhy_api.routes.results import create_results_blueprint
 
 
 def create_flask(
-    deps: Dependencies, label_studio: LabelStudioBackend, authenticator: auth.Authenticator
+    deps: Dependencies,
+    label_studio: LabelStudioBackend,
+    authenticator: auth.Authenticator,
+    tracing: Tracing,
 ) -> Flask:
     """Build the application. Raises an error for a route without a description."""
     flask = Flask("seewhy_api", static_folder=None)
@@ -34,6 +38,7 @@ def create_flask(
     flask.request_class = UploadRequest
     flask.json.sort_keys = False  # type: ignore[attr-defined]
     request_ids.install(flask)
+    request_traces.install(flask, tracing)
     request_metrics.install(flask)
     problems.install(flask)
     BrowserChecks(deps.settings).install(flask)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from seewhy.ledger.types import (
     lane_of,
     lanes_of,
 )
+from seewhy.monitoring.tracing import Tracing
+from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import Priority
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.webhooks.dispatcher import (
@@ -37,6 +40,7 @@ from servers.scripted_webhook_client import (
     job_id_of,
     too_many_requests,
 )
+from span_recorder import SpanRecorder, trace_of, traceparent
 
 LANE = lane_of("vgg16", Priority.INTERACTIVE)
 URL = "https://hooks.test/seewhy"
@@ -54,19 +58,22 @@ class DispatcherHarness:
         self.executor = executor
         self.dispatcher = self.create_dispatcher(Signer([SECRET]))
 
-    def create_dispatcher(self, signer: Signer | None) -> WebhookDispatcher:
+    def create_dispatcher(
+        self, signer: Signer | None, tracing: Tracing | None = None
+    ) -> WebhookDispatcher:
         return WebhookDispatcher(
             outbox=self.ledgers.outbox,
             client=self.client,  # type: ignore[arg-type]
             signer=signer,
             executor=self.executor,
             delays_s=DELAYS_S,
+            tracing=tracing,
             now_ms=lambda: self.ledgers.now_ms,
         )
 
-    def finish(self, *job_ids: str, url: str = URL, job: str = JOB) -> None:
+    def finish(self, *job_ids: str, url: str = URL, job: str = JOB, **fields: Any) -> None:
         for job_id in job_ids:
-            self.ledgers.ledger.submit(Submission(job_id, LANE, job, webhook_url=url))
+            self.ledgers.ledger.submit(Submission(job_id, LANE, job, webhook_url=url, **fields))
             (claim,) = self.ledgers.ledger.claim(lanes_of("vgg16"), owner="w", limit=1)
             self.ledgers.ledger.complete([Completion(claim, "r")])
 
@@ -88,6 +95,17 @@ class DispatcherHarness:
 def harness() -> Iterator[DispatcherHarness]:
     with ThreadPoolExecutor(REQUESTS_PER_ORIGIN) as executor:
         yield DispatcherHarness(executor)
+
+
+def test_a_delivery_is_part_of_the_trace_of_its_request(harness: DispatcherHarness) -> None:
+    recorder = SpanRecorder()
+    harness.dispatcher = harness.create_dispatcher(Signer([SECRET]), recorder.tracing)
+    context = RequestContext(traceparent=traceparent(7))
+    harness.finish("a", context=context)
+    harness.dispatcher.deliver()
+    (span,) = recorder.named("deliver")
+    assert trace_of(span) == 7
+    assert dict(span.attributes or {}) == {"seewhy.attempt": 1, "seewhy.result": "delivered"}
 
 
 def test_an_outcome_is_delivered_once_and_signed(harness: DispatcherHarness) -> None:

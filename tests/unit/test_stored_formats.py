@@ -52,7 +52,7 @@ def test_a_manifest_from_before_keys_and_request_ids_is_read() -> None:
     older = json.loads(stored("manifest"))
     older["submission"]["context"] = {"tenant": "a"}
     context = Manifest.model_validate(older).submission.context
-    assert context == RequestContext(tenant="a", key_id=None, request_id=None)
+    assert context == RequestContext(tenant="a", key_id=None, request_id=None, traceparent=None)
 
 
 def test_a_manifest_from_before_costs_is_read() -> None:

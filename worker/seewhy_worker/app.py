@@ -17,6 +17,8 @@ from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import PLAIN_METHOD, lanes_of, wakeup_queue
 from seewhy.monitoring.metrics_server import MetricsServer
+from seewhy.monitoring.open_tracing import open_tracing
+from seewhy.monitoring.tracing import Tracing
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_worker.explain.types import Explainer
@@ -25,6 +27,7 @@ from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
+from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
@@ -45,6 +48,7 @@ class Worker:
     watchdog: Watchdog
     presence: Presence
     metrics: MetricsServer
+    tracing: Tracing
     lanes: tuple[str, ...]
     in_flight: int
 
@@ -65,6 +69,7 @@ class Worker:
             self.watchdog.stop()
             self.leases.stop()
             self.metrics.stop()
+            self.tracing.stop()
 
     def _register_presence(self, **_: Any) -> None:
         self.presence.start()
@@ -73,8 +78,12 @@ class Worker:
         self.runner.stop()
 
 
-def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) -> Worker:
+def create_worker(
+    settings: Settings, *, explainers: Mapping[str, Explainer], tracing: Tracing | None = None
+) -> Worker:
     """Build a worker for loaded models, by model name. Opens no connection."""
+    tracing = tracing or open_tracing(settings, service="worker")
+    traces = JobTraces(tracing)
     ledger = open_ledger(settings)
     store = open_store(settings)
     images = JobImages(
@@ -113,7 +122,9 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
             wakeups=WakeupPublisher(celery),
             store=store,
             timeout_s=settings.lease_s,
+            traces=traces,
         ),
+        traces=traces,
         measurements=measurements,
     )
     runner = BatchRunner(
@@ -126,7 +137,7 @@ def create_worker(settings: Settings, *, explainers: Mapping[str, Explainer]) ->
     _register_task(celery, runner, lanes)
     metrics = MetricsServer(host=settings.metrics_host, first_port=settings.worker_metrics_port)
     in_flight = settings.worker_concurrency
-    return Worker(celery, runner, leases, watchdog, presence, metrics, lanes, in_flight)
+    return Worker(celery, runner, leases, watchdog, presence, metrics, tracing, lanes, in_flight)
 
 
 def _first_measurements(explainers: Mapping[str, Explainer]) -> Measurements:

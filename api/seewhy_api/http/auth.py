@@ -22,6 +22,7 @@ from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext, is_tenant
 from seewhy.settings import Settings
 from seewhy_api.http.failed_attempts import FailedAttempts
 from seewhy_api.http.request_ids import current_request_id
+from seewhy_api.http.request_traces import current_traceparent
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -169,7 +170,9 @@ def install(app: Flask, authenticator: Authenticator) -> None:
         if needed is None:
             return
         caller = authenticator.identify(request)
-        context = replace(caller.context, request_id=current_request_id())
+        context = replace(
+            caller.context, request_id=current_request_id(), traceparent=current_traceparent()
+        )
         g.caller = replace(caller, context=context)
         if missing := needed - current_caller().scopes:
             names = " and ".join(f"`{scope}`" for scope in sorted(missing))

@@ -14,6 +14,8 @@ from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import DISPATCHER_QUEUE
 from seewhy.monitoring.metrics_server import MetricsServer
+from seewhy.monitoring.open_tracing import open_tracing
+from seewhy.monitoring.tracing import Tracing
 from seewhy.settings import Settings
 from seewhy.webhook_secrets import parse_secrets
 from seewhy_api.label_studio.pusher import create_pusher
@@ -35,6 +37,7 @@ class DispatcherProcess:
     celery: Celery
     dispatcher: WebhookDispatcher
     metrics: MetricsServer
+    tracing: Tracing
 
     def run(self) -> None:
         """Deliver until SIGTERM, then finish open requests and return the other deliveries."""
@@ -44,6 +47,7 @@ class DispatcherProcess:
             run_consumer(self.celery, [DISPATCHER_QUEUE], threads=CONCURRENT_ORIGINS)
         finally:
             self.metrics.stop()
+            self.tracing.stop()
 
     def _on_shutdown(self, **_: Any) -> None:
         self.dispatcher.stop()
@@ -67,6 +71,7 @@ def create_dispatcher(
             "predictions in it."
         )
     secrets = settings.webhook_secrets
+    tracing = open_tracing(settings, service="dispatcher")
     dispatcher = WebhookDispatcher(
         outbox=outbox or open_ledger(settings).outbox,
         client=client or WebhookClient(networks=settings.webhook_allowed_networks),
@@ -76,11 +81,12 @@ def create_dispatcher(
             CONCURRENT_ORIGINS * REQUESTS_PER_ORIGIN, thread_name_prefix="webhook"
         ),
         delays_s=delays_s,
+        tracing=tracing,
     )
     celery = create_celery(settings.redis_url, lanes=[])
     _register_task(celery, dispatcher)
     metrics = MetricsServer(host=settings.metrics_host, first_port=settings.dispatcher_metrics_port)
-    return DispatcherProcess(celery, dispatcher, metrics)
+    return DispatcherProcess(celery, dispatcher, metrics, tracing)
 
 
 def _register_task(celery: Celery, dispatcher: WebhookDispatcher) -> None:

@@ -19,6 +19,7 @@ from seewhy.ledger.types import (
     OriginLease,
 )
 from seewhy.logs.context import about
+from seewhy.monitoring.tracing import NoTracing, Tracing
 from seewhy_api.label_studio.client import ApiKeyRefused, LabelStudioError
 from seewhy_api.label_studio.push import SCHEME, Pushed
 from seewhy_api.label_studio.pusher import LabelStudioPusher
@@ -66,6 +67,7 @@ class WebhookDispatcher:
         pusher: LabelStudioPusher | None = None,
         executor: ThreadPoolExecutor,
         delays_s: Sequence[float] = DELAYS_S,
+        tracing: Tracing | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         """Send requests on the threads of `executor`.
@@ -81,6 +83,7 @@ class WebhookDispatcher:
         self._pusher = pusher
         self._executor = executor
         self._delays_s = delays_s
+        self._tracing = tracing or NoTracing()
         self._now_ms = now_ms
         self._stopping = threading.Event()
         self._problems = set[str]()
@@ -125,8 +128,11 @@ class WebhookDispatcher:
     def _attempt(self, delivery: Delivery) -> _Result:
         subject = "job_id" if isinstance(delivery.record, JobRecord) else "batch_id"
         ids = {subject: delivery.subject_id, "request_id": delivery.record.context.request_id}
-        with about(**ids):
-            return self._send(delivery)
+        parent = delivery.record.context.traceparent
+        with about(**ids), self._tracing.span("deliver", kind="client", parent=parent) as span:
+            attempt, response = self._send(delivery)
+            span.set({"seewhy.attempt": delivery.attempt, "seewhy.result": attempt.result})
+            return attempt, response
 
     def _send(self, delivery: Delivery) -> _Result:
         """Send one delivery. Never raises: the other deliveries of the lease must be reported."""

@@ -20,6 +20,8 @@ class RequestContext:
     """The API key of the request, if it has one. Quotas are per key."""
     request_id: str | None = None
     """The id of the request, for log lines about it."""
+    traceparent: str | None = None
+    """The span of the request (W3C Trace Context), while traces are on."""
 
 
 DEFAULT_CONTEXT = RequestContext()

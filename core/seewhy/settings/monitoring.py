@@ -1,4 +1,4 @@
-"""What an operator sees of the processes: metrics and logs."""
+"""What an operator sees of the processes: metrics, logs and traces."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings
 
 
 class Monitoring(BaseSettings):
-    """The settings of metrics and logs. `seewhy.settings` reads their values."""
+    """The settings of metrics, logs and traces. `seewhy.settings` reads their values."""
 
     log_format: Literal["auto", "text", "json"] = Field(
         "auto",
@@ -40,4 +40,16 @@ class Monitoring(BaseSettings):
         le=65_520,
         description="The port on which a webhook dispatcher serves metrics; unset means none. Each "
         "further dispatcher of the machine takes the next free port.",
+    )
+    traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="The URL to which traces are sent (OTLP over HTTP), such as "
+        "http://127.0.0.1:4318/v1/traces; unset means no traces. Needs the extra `tracing`.",
+    )
+    traces_share: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="The share of traces that is sent, by the id of the trace.",
     )

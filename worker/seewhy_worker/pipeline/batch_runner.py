@@ -28,6 +28,7 @@ from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import ExposureRefused
 from seewhy_worker.pipeline.fetch import FetchedJob, ImageFetcher
 from seewhy_worker.pipeline.job_logs import about_job, about_jobs
+from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import ClaimedGroup, Measurements, Outcome
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter, failure_of
@@ -48,6 +49,7 @@ class PipelineDeps:
     publisher: ResultPublisher
     reporter: OutcomeReporter
     measurements: Measurements
+    traces: JobTraces
 
 
 class BatchRunner:
@@ -127,7 +129,8 @@ class BatchRunner:
                 break
             count += len(claims)
             metrics.observe_claims(claims)
-            with self._deps.leases.holding(claims), about_jobs(claims):
+            jobs = self._deps.traces.jobs(claims)
+            with self._deps.leases.holding(claims), about_jobs(claims), jobs:
                 ok = self._run_claims(claims, more_waited=len(claims) == limit)
             if not ok:
                 return count, False
@@ -163,7 +166,7 @@ class BatchRunner:
         return ok
 
     def _fetch(self, claim: Claim, device: Device) -> FetchedJob:
-        with about_job(claim):
+        with about_job(claim), self._deps.traces.step("fetch", claim):
             return self._deps.fetcher.fetch(claim, device.explainer)
 
     def _run_batch(self, batch: Sequence[FetchedJob], device: Device, group: ClaimedGroup) -> bool:
@@ -172,10 +175,11 @@ class BatchRunner:
             while batch := self._drop_ended(batch):
                 started_s = time.perf_counter()
                 try:
-                    outcomes, explain_ms = device.explain(
-                        [task for job in batch for task in job.tasks],
-                        checkpoint=partial(self._check, batch),
-                    )
+                    with self._deps.traces.batch([job.claim for job in batch]):
+                        outcomes, explain_ms = device.explain(
+                            [task for job in batch for task in job.tasks],
+                            checkpoint=partial(self._check, batch),
+                        )
                     break
                 except Interrupted:
                     if self._stopping.is_set():
@@ -232,7 +236,7 @@ class BatchRunner:
 
         def publish(pair: tuple[FetchedJob, list[Outcome]]) -> Completion:
             job, job_outcomes = pair
-            with about_job(job.claim):
+            with about_job(job.claim), self._deps.traces.step("publish", job.claim):
                 result = self._deps.publisher.publish(
                     job, _explanations(job_outcomes), device.explainer, timings_ms=timings_ms
                 )

@@ -20,6 +20,7 @@ from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.pipeline import metrics
 from seewhy_worker.pipeline.job_logs import about_job
+from seewhy_worker.pipeline.job_traces import JobTraces
 
 Output = TypeVar("Output")
 
@@ -41,12 +42,14 @@ class OutcomeReporter:
         wakeups: WakeupPublisher,
         store: ObjectStore,
         timeout_s: float,
+        traces: JobTraces,
     ) -> None:
         """While the ledger is unavailable, report again for `timeout_s`."""
         self._ledger = ledger
         self._wakeups = wakeups
         self._store = store
         self._timeout_s = timeout_s
+        self._traces = traces
 
     def report(self, completions: list[Completion], failures: list[JobFailure]) -> bool:
         """Report outcomes; return False when the object store is unavailable.
@@ -75,17 +78,17 @@ class OutcomeReporter:
         """Release jobs whose attempts failed through no fault of theirs."""
         _log.warning("Released %d jobs for %d ms: %s", len(claims), POSTPONED_MS, reason)
         applied = self._retry(lambda: self._ledger.release(claims, retry_in_ms=POSTPONED_MS))
-        metrics.observe_reports("released", claims, applied or [])
+        self._observe("released", claims, applied or [])
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Return jobs to their place in the queue, uncharged."""
         applied = self._retry(lambda: self._ledger.release(claims))
-        metrics.observe_reports("released", claims, applied or [])
+        self._observe("released", claims, applied or [])
 
     def cancel(self, claims: Sequence[Claim]) -> None:
         """Confirm the cancellation of jobs."""
         applied = self._retry(lambda: self._ledger.cancel_claimed(claims))
-        metrics.observe_reports("cancelled", claims, applied or [])
+        self._observe("cancelled", claims, applied or [])
 
     def _store_outage_failures(self, failures: list[JobFailure]) -> list[JobFailure]:
         """Return the failures caused by an outage of the whole store: they cost no attempt."""
@@ -99,9 +102,13 @@ class OutcomeReporter:
     def _after(self, outcome: str, claims: Sequence[Claim], receipt: FinishReceipt | None) -> None:
         if receipt is None:
             return
-        metrics.observe_reports(outcome, claims, receipt.applied)
+        self._observe(outcome, claims, receipt.applied)
         if receipt.dispatcher_wakeups:
             self._wakeups.notify_dispatchers(times=receipt.dispatcher_wakeups)
+
+    def _observe(self, outcome: str, claims: Sequence[Claim], applied: Sequence[bool]) -> None:
+        metrics.observe_reports(outcome, claims, applied)
+        self._traces.ended(outcome, claims, applied)
 
     def _retry(self, report: Callable[[], Output]) -> Output | None:
         """Report until the ledger accepts it: a short outage must not discard finished work."""
