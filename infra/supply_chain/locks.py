@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 DEPLOYED = ("api", "worker", "worker-gpu")
 """Locks of what an installation runs."""
-ALL = (*DEPLOYED, "dev", "label-studio", "references", "tools")
+ALL = (*DEPLOYED, "dev", "helm", "label-studio", "references", "tools")
 
 
 @dataclass(frozen=True, slots=True)
