@@ -52,3 +52,12 @@ def job_time(job_id: str) -> datetime:
         raise ValueError("Not a job id.")
     seconds, milliseconds = divmod(uuid.int >> 80, 1000)
     return datetime.fromtimestamp(seconds, UTC) + timedelta(milliseconds=milliseconds)
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a text is a lower-case UUID of version 7."""
+    try:
+        job_time(text)
+    except ValueError:
+        return False
+    return True

@@ -1,8 +1,9 @@
 """What clients send is in no log line: names of images, URLs, metadata and credentials."""
 
+import io
 import logging
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,10 +13,13 @@ from http_api import finish_next_job, submit_image
 from label_studio_annotations import UPPER_LEFT, rectangle
 from label_studio_requests import replay
 from label_studio_rules import recording
+from seewhy.errors import LedgerUnavailable
+from seewhy.ids import new_job_id
 from seewhy.logs.formatters import SafeFormatter
 from seewhy.settings import Settings
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.app import Api, create_api
+from seewhy_api.http.lookup import JobLookup
 from seewhy_api.webhooks.app import create_dispatcher
 from servers.label_studio import FakeLabelStudio
 from servers.receivers import Receiver, answer, receiving
@@ -76,14 +80,16 @@ def references(bucket: str, receiver: Receiver, unused_port: int) -> list[str]:
 
 @pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """The lines that a process would write from the level INFO on, once the test has ended."""
+    """The lines that a process must have written, from the level INFO on, once the test ends."""
     caplog.set_level(logging.INFO)
-    lines: list[str] = []
+    written, lines = io.StringIO(), list[str]()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(SafeFormatter())
+    logging.getLogger().addHandler(handler)
     yield lines
-    formatter = SafeFormatter()
-    text = "\n".join(map(formatter.format, caplog.get_records("call")))
-    assert PRIVATE not in text
-    assert [line for line in lines if line not in text] == []
+    logging.getLogger().removeHandler(handler)
+    assert PRIVATE not in written.getvalue()
+    assert [line for line in lines if line not in written.getvalue()] == []
 
 
 def test_of_images_and_their_references(
@@ -156,3 +162,17 @@ def test_of_webhooks_and_credentials(
         assert client.get(path, headers=headers).status_code == 404
     evil = {"Host": f"{PRIVATE}.test", "Origin": f"https://{PRIVATE}.test"}
     assert client.post("/v1/explanations", headers=evil).status_code == 403
+
+
+def test_of_what_is_in_the_place_of_an_id(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, logged: list[str]
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise LedgerUnavailable("Redis is down")
+
+    monkeypatch.setattr(JobLookup, "_missing", fail)
+    for kind in ("explanations", "batches"):
+        job_id = new_job_id()
+        for named in (job_id, f"{PRIVATE}.jpg"):
+            assert client.get(f"/v1/{kind}/{named}").status_code == 503
+        logged += [f"_id={job_id}]"]

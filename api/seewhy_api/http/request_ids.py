@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from flask import Flask, Response, g, request
 
+from seewhy.ids import is_job_id
 from seewhy.logs.context import about
 
 HEADER = "X-Request-ID"
@@ -33,15 +34,20 @@ def current_request_id() -> str:
 def _begin() -> None:
     given = request.headers.get(HEADER, "")
     g.request_id = given if _VALID.fullmatch(given) else secrets.token_hex(_RANDOM_BYTES)
-    in_path = request.view_args or {}
     g.request_log = ExitStack()
     g.request_log.enter_context(
         about(
             request_id=g.request_id,
-            job_id=in_path.get("job_id"),
-            batch_id=in_path.get("batch_id"),
+            job_id=_id_in_path("job_id"),
+            batch_id=_id_in_path("batch_id"),
         )
     )
+
+
+def _id_in_path(name: str) -> str | None:
+    """Return an id in the path; None without one. Any other text in its place is not logged."""
+    text: str | None = (request.view_args or {}).get(name)
+    return text if text is not None and is_job_id(text) else None
 
 
 def _add_header(response: Response) -> Response:
