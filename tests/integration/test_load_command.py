@@ -35,11 +35,12 @@ def service(
 
 
 def run_load(
-    *arguments: object, url: str, key: str = "", out: Path
+    *arguments: object, url: str | None = None, key: str = "", out: Path
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
-            *(sys.executable, "-m", "seewhy.cli", "load", "--url", url, "--out", str(out)),
+            *(sys.executable, "-m", "seewhy.cli", "load", "--out", str(out)),
+            *(("--url", url) if url else ()),
             *map(str, arguments),
         ],
         env=os.environ | {"SEEWHY_KEY": key, "COLUMNS": "200"},
@@ -94,6 +95,29 @@ def test_a_missed_objective_and_jobs_that_do_not_end_have_their_own_status(
     unfinished = run_load(*common, *unserved, url=cluster.url, key=key, out=tmp_path)
     assert unfinished.returncode == 3, unfinished.stdout + unfinished.stderr
     assert "40 accepted jobs had not ended" in unfinished.stdout
+
+
+def test_a_sweep_runs_each_rate_and_draws_a_page(
+    service: tuple[ProcessCluster, str], tmp_path: Path
+) -> None:
+    cluster, key = service
+    options = ("--sweep", "--rates", "10,20", "--duration", 1, "--schedule", "constant")
+    run = run_load(*options, "--keep-going", url=cluster.url, key=key, out=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    report = report_of(tmp_path)
+    assert [stage["offered_per_s"] for stage in report["stages"]] == [10, 20]
+    assert [stage["accounts"]["succeeded"] for stage in report["stages"]] == [10, 20]
+    assert "Knee" in report["conclusions"][0]
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") == 2 + 2 * 3
+
+
+def test_a_self_check_loads_a_service_that_does_nothing(tmp_path: Path) -> None:
+    options = ("--self-check", "--rate", 50, "--duration", 1, "--schedule", "constant")
+    run = run_load(*options, out=tmp_path)
+    assert run.returncode in {0, 6}, run.stdout + run.stderr  # a busy machine delays requests
+    (stage,) = report_of(tmp_path)["stages"]
+    assert stage["accounts"]["succeeded"] == 50
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from seewhy_loadtest.measures.occupancy import (
     littles_law,
 )
 from seewhy_loadtest.measures.percentiles import Percentile, percentile
+from seewhy_loadtest.measures.recovery import Recovery, recovery
 from seewhy_loadtest.measures.service_clock import ClockOffset, clock_offset
 from seewhy_loadtest.stages.options import Objective
 from seewhy_loadtest.stages.record import Ending, StageRecord
@@ -36,6 +37,8 @@ STAGES = (
 """
 _TIMINGS = {"prepare": "prepare", "device_wait": "device_wait", "device": "explain"}
 _TIMINGS |= {"render": "render", "store": "store"}
+WARM_UP = 0.1
+"""The first part of a stage, in which the backlog builds up; it says nothing of a trend."""
 MAX_PACING_S = 0.005
 MAX_CPU_SHARE = 0.6
 MAX_LITTLE_DEVIATION = 0.02
@@ -106,6 +109,9 @@ class StageSummary:
     """From the last intended time to the end of the last job."""
     objectives: tuple[ObjectiveResult, ...]
     self_check: SelfCheck
+    recovery: Recovery | None
+    processes: Mapping[str, float]
+    """Process of the service → processor time in seconds."""
 
     @property
     def objectives_met(self) -> bool:
@@ -168,8 +174,9 @@ def summarize(record: StageRecord, objectives: Sequence[Objective] = ()) -> Stag
     times, clock = job_times(record)
     done = [each for each in times if each.succeeded]
     duration_s = record.schedule.duration_s
+    steady_s = WARM_UP * duration_s
     latencies_s = _latencies(record, done)
-    begins_s, ends_s = _intervals(record, times)
+    begins_s, ends_s = intervals(record, times)
     limit_s = min((each.limit_s for each in objectives), default=math.inf)
     end_to_end_s = latencies_s["end_to_end"]
     sent = [each for each in record.submissions if each.sent_s is not None]
@@ -184,7 +191,7 @@ def summarize(record: StageRecord, objectives: Sequence[Objective] = ()) -> Stag
         latencies={name: _percentiles(values) for name, values in latencies_s.items()},
         mean_latency_s=sum(finite_s) / len(finite_s) if finite_s else math.inf,
         mean_batch=_mean_batch(done),
-        backlog=backlog_slope(begins_s, ends_s, start_s=0.0, end_s=duration_s),
+        backlog=backlog_slope(begins_s, ends_s, start_s=steady_s, end_s=duration_s),
         max_backlog=_max_open(begins_s, ends_s),
         drain_s=max((each.finished_s for each in times), default=0.0) - duration_s,
         objectives=tuple(
@@ -194,8 +201,10 @@ def summarize(record: StageRecord, objectives: Sequence[Objective] = ()) -> Stag
             record,
             sent,
             clock,
-            littles_law(begins_s, ends_s, start_s=0.1 * duration_s, end_s=duration_s),
+            littles_law(begins_s, ends_s, start_s=steady_s, end_s=duration_s),
         ),
+        recovery=recovery(record.schedule, begins_s, ends_s),
+        processes=record.processes,
     )
 
 
@@ -224,14 +233,15 @@ def _percentiles(ascending: Sequence[float]) -> tuple[Percentile, ...]:
     return tuple(each for each in found if each)
 
 
-def _intervals(record: StageRecord, times: Iterable[JobTimes]) -> tuple[Floats, Floats]:
+def intervals(record: StageRecord, times: Iterable[JobTimes]) -> tuple[Floats, Floats]:
     """Return when each accepted job was sent, and when it ended; infinity if it has not."""
     ends = {each.submission.job_id: each.finished_s for each in times}
     jobs = [
         (each.sent_s, ends.get(each.job_id, math.inf)) for each in record.submissions if each.job_id
     ]
     pairs = np.array(jobs, dtype=np.float64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+    # Timestamps of the service are rounded down to milliseconds.
+    return pairs[:, 0], np.maximum(pairs[:, 0], pairs[:, 1])
 
 
 def _max_open(

@@ -29,10 +29,11 @@ COLUMNS = (
 TIMINGS = ("prepare", "device_wait", "explain", "render", "store")
 
 
-def write_report(folder: Path, *, markdown: str, document: Mapping[str, Any]) -> None:
-    """Write `report.md` and `report.json`."""
+def write_report(folder: Path, *, markdown: str, html: str, document: Mapping[str, Any]) -> None:
+    """Write `report.md`, `report.html` and `report.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.md").write_text(markdown, "utf-8")
+    (folder / "report.html").write_text(html, "utf-8")
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
     (folder / "report.json").write_text(text + "\n", "utf-8")
 

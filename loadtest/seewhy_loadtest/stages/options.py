@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,31 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     return steps
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate of a sweep: requests per second, or a share of what the service can do."""
+
+    value: float
+    is_share: bool
+
+    def per_s(self, saturated_per_s: float | None) -> float:
+        """Return requests per second."""
+        return self.value * (saturated_per_s or 0.0) if self.is_share else self.value
+
+
+def parse_rates(text: str) -> tuple[Rate, ...]:
+    """Parse text such as `10%,50%,90%` or `20,40,60`. Raises `ValueError`."""
+    found = re.fullmatch(r"(?:(?:^|,)\d+(?:\.\d+)?%?)+", text)
+    rates = tuple(
+        Rate(float(part[:-1]) / 100, True) if part.endswith("%") else Rate(float(part), False)
+        for part in text.split(",")
+        if found
+    )
+    if not rates or any(rate.value <= 0 for rate in rates):
+        raise ValueError(f"rates look like 10%,50%,90% or 20,40,60, not {text}")
+    return rates
+
+
 class LoadOptions(BaseModel):
     """The options of one load test."""
 
@@ -57,6 +83,13 @@ class LoadOptions(BaseModel):
     schedule: ScheduleKind = ScheduleKind.POISSON
     steps: tuple[Step, ...] = ()
     """Replace `rate` and `duration`."""
+    sweep: bool = False
+    rates: tuple[Rate, ...] = parse_rates("10%,25%,50%,70%,80%,90%,95%,105%,120%")
+    """The rates of a sweep, ascending."""
+    keep_going: bool = False
+    """Whether a sweep continues when the service does not keep up."""
+    self_check: bool = False
+    """Whether to load a service that does nothing, to check the generator."""
     seed: int = Field(1, ge=0)
     objectives: tuple[Objective, ...] = ()
     request: dict[str, Any] = Field(default_factory=dict)
@@ -80,6 +113,11 @@ class LoadOptions(BaseModel):
     @classmethod
     def _parse_steps(cls, value: Any) -> Any:
         return parse_steps(value) if isinstance(value, str) else value or ()
+
+    @field_validator("rates", mode="before")
+    @classmethod
+    def _parse_rates(cls, value: Any) -> Any:
+        return parse_rates(value) if isinstance(value, str) else value
 
     @field_validator("request", mode="before")
     @classmethod

@@ -50,3 +50,5 @@ class StageRecord:
     """When the last job was known to have ended, or the wait for it ended."""
     completion_requests: int
     during: CommandRun | None = None
+    processes: Mapping[str, float] = field(default_factory=dict)
+    """Process of the service → the processor time that it used, in seconds."""

@@ -20,6 +20,7 @@ from seewhy_loadtest.generation.submission import Submission
 from seewhy_loadtest.stages.completions import CompletionReader
 from seewhy_loadtest.stages.during import running
 from seewhy_loadtest.stages.options import LoadOptions
+from seewhy_loadtest.stages.process_times import processor_times_s, used_between
 from seewhy_loadtest.stages.record import StageRecord
 
 _DRAIN_INTERVAL_S = 0.05
@@ -46,6 +47,7 @@ async def run_stage(
         if submission.job_id:
             reader.add(submission.job_id)
 
+    before_s = processor_times_s()
     with TemporaryDirectory(prefix="seewhy-load-") as folder:
         specs = _specs(options, schedule, url=url, images=images, folder=Path(folder))
         async with _reading(options, url) as reader, running(options.during) as during:
@@ -63,6 +65,7 @@ async def run_stage(
         drained_s=drained_s,
         completion_requests=reader.requests,
         during=during.ended(progress.started_at_s),
+        processes=used_between(before_s, processor_times_s()),
     )
 
 

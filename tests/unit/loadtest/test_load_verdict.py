@@ -1,7 +1,7 @@
 """Accounts, objectives and the exit status of a load test."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -9,14 +9,16 @@ from seewhy_loadtest.exit_status import ExitStatus, exit_status
 from seewhy_loadtest.generation.schedules import ScheduleKind, Step, make_schedule
 from seewhy_loadtest.generation.submission import GeneratorUse, Submission
 from seewhy_loadtest.measures.summary import StageSummary, summarize
+from seewhy_loadtest.report.content import Results, report
 from seewhy_loadtest.report.document import stage_document
+from seewhy_loadtest.report.html import html
 from seewhy_loadtest.report.markdown import markdown
 from seewhy_loadtest.stages.options import LoadOptions, Objective, parse_steps
 from seewhy_loadtest.stages.record import LOST, Ending, StageRecord
 
 COUNT = 100
 OBJECTIVES = (Objective.parse("p95=500ms"),)
-HEADER = {"command": "", "seewhy": "", "python": "", "machine": "", "options": "", "service": ""}
+HEADER = {"command": "seewhy load --request '<b>'", "seewhy": "1"}
 
 
 def accepted(index: int, **changes: object) -> Submission:
@@ -55,9 +57,22 @@ def summary_of(
 ) -> StageSummary:
     sent = {n: accepted(n) for n in range(COUNT)} | (submissions or {})
     known = {n: ended(n) for n in range(COUNT) if sent[n].job_id} | (endings or {})
-    return summarize(
-        record(list(sent.values()), {str(n): each for n, each in known.items() if each}), OBJECTIVES
-    )
+    return summarize(record_of(sent, known), OBJECTIVES)
+
+
+def record_of(sent: Mapping[int, Submission], known: Mapping[int, Ending | None]) -> StageRecord:
+    return record(list(sent.values()), {str(n): each for n, each in known.items() if each})
+
+
+def shown(summary: StageSummary, problems: Sequence[str] = ()) -> str:
+    """Return the Markdown of a report, and check that its HTML says the same."""
+    stage = (record([], {}), summary)
+    blocks = report(Results(header=HEADER, stages=[stage], problems=problems))
+    page = html(blocks)
+    assert all(problem in page for problem in problems)
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    return markdown(blocks)
 
 
 def test_latency_counts_from_the_intended_time_not_from_the_sending() -> None:
@@ -112,7 +127,7 @@ def test_the_exit_status_names_what_went_wrong(
     assert found is status
     assert any(problem in text for text in problems)
     assert summary.accounts.balance == 0
-    assert problem in markdown(HEADER, [summary], problems=problems)
+    assert problem in shown(summary, problems)
 
 
 def test_the_worst_status_counts() -> None:
@@ -124,7 +139,7 @@ def test_too_few_arrivals_meet_no_objective() -> None:
     few = record([accepted(n) for n in range(89)], {str(n): ended(n) for n in range(89)})
     summary = summarize(few, OBJECTIVES)
     assert not summary.objectives_met
-    assert "a bound needs 90 arrivals" in markdown(HEADER, [summary], problems=())
+    assert "a bound needs 90 arrivals" in shown(summary)
 
 
 def test_arrivals_without_success_count_as_infinitely_late() -> None:

@@ -38,6 +38,21 @@ _Steps = Annotated[
     str | None,
     typer.Option(help="Rates and durations that follow each other, such as 25x20,75x30,25x60."),
 ]
+_Sweep = Annotated[
+    bool,
+    typer.Option("--sweep", help="Saturate the service, then load it at each of the --rates."),
+]
+_Rates = Annotated[
+    str,
+    typer.Option(help="Of a sweep: shares of what the service can do, or requests per second."),
+]
+_KeepGoing = Annotated[
+    bool, typer.Option("--keep-going", help="Sweep on when the service does not keep up.")
+]
+_SelfCheck = Annotated[
+    bool,
+    typer.Option("--self-check", help="Load a service that does nothing: check the generator."),
+]
 _Seed = Annotated[int, typer.Option(min=0, help="The seed of the schedule.")]
 _Objectives = Annotated[
     list[str] | None,
@@ -73,6 +88,10 @@ def load(
     duration: _Duration = 60.0,
     schedule: _Schedule = ScheduleOption.POISSON,
     steps: _Steps = None,
+    sweep: _Sweep = False,
+    rates: _Rates = "10%,25%,50%,70%,80%,90%,95%,105%,120%",
+    keep_going: _KeepGoing = False,
+    self_check: _SelfCheck = False,
     seed: _Seed = 1,
     objectives: _Objectives = None,
     request: _Request = "{}",
@@ -87,11 +106,11 @@ def load(
     """Load a service: requests at intended times, whatever it answers, and one report.
 
     Latencies count from the intended time. Prints the report, and writes it with all figures as
-    report.md, report.json and arrivals.csv.
+    report.md, report.html, report.json and arrivals.csv.
 
     Exits with status 0 if all went well, 1 after an error, 2 if an argument is wrong, 3 if an
-    accepted job was lost or did not end, 4 if more than 0.1 % of the requests got no answer, and 5
-    if an objective was missed.
+    accepted job was lost or did not end, 4 if more than 0.1 % of the requests got no answer, 5 if
+    an objective was missed (in a sweep, at every rate), and 6 if a self-check failed.
     """
     from seewhy.embedded.commands import exec_module
 
