@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import skip_without
-from faults.autoscaler import Behavior
+from seewhy.capacity.autoscaling import Behavior
 from servers.helm import (
     CASES,
     NAME,

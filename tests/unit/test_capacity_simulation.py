@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seewhy.capacity import formulas
 from seewhy.capacity.arrivals import Arrivals, gamma_times, poisson_times, step_times
-from seewhy.capacity.autoscaling import Autoscaler, AutoscalerPolicy, desired_workers
+from seewhy.capacity.autoscaling import AutoscalerPolicy
 from seewhy.capacity.outcome import SimulationOutcome
 from seewhy.capacity.profiles import CrashProfile, DeviceProfile, HostProfile, PoolProfile
 from seewhy.capacity.simulation import simulate
@@ -155,35 +155,6 @@ def test_the_same_seed_gives_the_same_outcome() -> None:
     pool = PoolProfile(device=device, workers=2, crashes=CrashProfile(per_hour=60))
     one, other = (simulate(pool, poisson(20, 1000), seed=3) for _ in range(2))
     assert np.array_equal(one.finished_s, other.finished_s)
-
-
-def test_the_autoscaler_recommends_by_the_formula_with_tolerance() -> None:
-    policy = AutoscalerPolicy(target=100)
-    assert desired_workers(450, 4, policy) == 5
-    assert desired_workers(430, 4, policy) == 4
-    assert desired_workers(0, 4, policy) == 0
-
-
-def test_the_autoscaler_rises_in_steps_and_falls_after_its_stabilization() -> None:
-    scaler = Autoscaler(AutoscalerPolicy(target=10, min_workers=1, max_workers=20))
-    assert [scaler.decide(15.0 * n, 500, count) for n, count in enumerate((1, 5, 10))] == [
-        5,
-        10,
-        20,
-    ]
-    assert scaler.decide(45, 0, 20) == 20
-    assert scaler.decide(329, 0, 20) == 20
-    assert scaler.decide(331, 0, 20) == 1
-
-
-def test_keda_starts_the_first_worker_and_stops_the_last() -> None:
-    scaler = Autoscaler(AutoscalerPolicy(target=10, min_workers=0))
-    assert scaler.interval_s(0) == 30
-    assert scaler.decide(0, 0, 0) == 0
-    assert scaler.decide(30, 500, 0) == 1
-    assert scaler.interval_s(1) == 15
-    assert scaler.decide(300, 0, 1) == 1
-    assert scaler.decide(330, 0, 1) == 0
 
 
 def test_an_autoscaled_pool_follows_the_load_after_its_cold_start() -> None:

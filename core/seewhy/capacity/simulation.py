@@ -230,7 +230,7 @@ class _Simulation:
         self._wake(now_s)
 
     def _scale(self, now_s: float, scaler: Autoscaler) -> None:
-        wanted = scaler.decide(now_s, self._open, len(self._workers))
+        wanted = scaler.decide(now_s, backlog=self._open, workers=len(self._workers))
         self._set_workers(now_s, wanted, start_s=now_s + scaler.policy.cold_start_s)
         self._at(now_s + scaler.interval_s(wanted), self._scale, scaler)
 

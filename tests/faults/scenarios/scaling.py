@@ -2,9 +2,9 @@
 
 import time
 
-from faults.autoscaler import Autoscaler, Behavior
 from faults.environment import Environment
 from faults.scenario import scenario
+from seewhy.capacity.autoscaling import Autoscaler, AutoscalerPolicy, Behavior
 from seewhy.ledger.types import PASS_COST
 from servers.process_cluster import Process
 from servers.waiting import wait_until
@@ -26,7 +26,8 @@ PERIOD_S = 15 / SPEEDUP
 )
 def follow_backlog(env: Environment) -> None:
     """Check that scaling in charges no attempt. Times are those of the chart, sped up."""
-    scaler = Autoscaler(target=12, minimum=1, maximum=MOST, behavior=Behavior().sped_up(SPEEDUP))
+    behavior = Behavior().sped_up(SPEEDUP)
+    scaler = Autoscaler(AutoscalerPolicy(target=12, max_workers=MOST, behavior=behavior))
     running: list[Process] = list(env.workers)
     stopping: list[Process] = []
     counts = [len(running)]
@@ -37,7 +38,7 @@ def follow_backlog(env: Environment) -> None:
         if (now_s := time.monotonic()) < next_s:
             return False
         next_s = now_s + PERIOD_S
-        wanted = scaler.decide(now_s, backlog=_backlog(env), replicas=len(running))
+        wanted = scaler.decide(now_s, backlog=_backlog(env), workers=len(running))
         while len(running) < wanted:
             running.append(env.workers.launch(batch_ms=300))
         while len(running) > wanted:

@@ -1,0 +1,233 @@
+"""Validation of the simulation: predict a pool from one worker alone, then measure it.
+
+The workers are real processes with a stub in place of the model, which sleeps as a device would.
+`fit` measures one worker; `predict` simulates every point from that and the schedule of its
+arrivals, and writes the predictions down; `measure` sends the same schedules to a pool, over HTTP;
+`table` compares. Latencies count from the time when a job was meant to be sent to the time when the
+ledger has its outcome. Choose a stub so slow that the processor does not limit the pool.
+
+    export PYTHONPATH=tests
+    python benchmarks/capacity.py fit FOLDER --batch-ms 450 --image-ms 30
+    python benchmarks/capacity.py predict FOLDER
+    python benchmarks/capacity.py measure FOLDER --workers 4
+    python benchmarks/capacity.py table FOLDER
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+from capacity_pool import (
+    MAX_BATCH,
+    Stub,
+    run,
+    run_stopped_batch,
+    running,
+    stage_means_s,
+)
+from numpy.typing import NDArray
+
+from seewhy.capacity.arrivals import Arrivals, gamma_times, poisson_times, step_times
+from seewhy.capacity.profiles import DeviceProfile, HostProfile, PoolProfile
+from seewhy.capacity.simulation import simulate
+from seewhy.embedded.tcp_ports import free_port
+
+DRAINED = 2 * MAX_BATCH
+"""Open jobs of a pool whose backlog is done."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run: workers, and the times at which jobs are sent."""
+
+    name: str
+    workers: int
+    times_s: NDArray[np.float64]
+    surge_end_s: float | None = None
+    threads: int = 3
+
+
+def points(worker_rate: float) -> list[Point]:
+    """Return the same points each time: 12 loads, a surge, bursty arrivals, fewer threads."""
+    found = []
+    for workers in (1, 2, 4, 8):
+        for load_ in (0.5, 0.7, 0.9):
+            rng = np.random.default_rng([workers, int(100 * load_)])
+            times_s = poisson_times(load_ * workers * worker_rate, 60 if workers == 1 else 36, rng)
+            found.append(Point(f"{workers} x {load_}", workers, times_s))
+    rng = np.random.default_rng(7)
+    rate = 2 * worker_rate
+    surge = step_times([(0.5 * rate, 10), (1.5 * rate, 15), (0.5 * rate, 30)], rng)
+    found.append(Point("2, surge 0.5 to 1.5", 2, surge, surge_end_s=25))
+    bursts = gamma_times(0.7 * 4 * worker_rate, 36, rng, variation=2)
+    found.append(Point("4 x 0.7, twice as bursty", 4, bursts))
+    same = next(point for point in found if point.name == "4 x 0.7")
+    found.append(replace(same, name="4 x 0.7, two threads", threads=2))
+    return found
+
+
+def fit(folder: Path, stub: Stub) -> None:
+    """Measure one worker alone, and write its profile."""
+    port = free_port()
+    with running(stub, workers=1, worker_metrics_port=port) as pool:
+        singles = run(pool, [0.8 * n for n in range(25)])
+        batches = [run_stopped_batch(pool, size) for size in (1, 2, 3, 4, 6, 8) for _ in range(4)]
+        before = pool.cpu_s()
+        worker = psutil.Process(pool.pids["workers"][0])
+        worker.suspend()
+        jobs = 320
+        _, ids = pool.send([n / 60 for n in range(jobs)])
+        sent = pool.cpu_s()
+        resumed_s = time.time()
+        worker.resume()
+        pool.finish(after_s=0.95 * jobs / stub.images_per_s)
+        done = pool.cpu_s()
+        last_s = max(pool.ledger.read(one).finished_ms for one in ids) / 1000
+        stages = stage_means_s(port)
+    sizes = np.array([size for size, _, _ in batches], dtype=float)
+    device_s = np.array([one for _, one, _ in batches])
+    host_s = np.array([one for _, _, one in batches])
+    image_s, overhead_s = np.polyfit(sizes, device_s, 1)
+    submit_cpu_s = sum(sent[part] - before[part] for part in ("api", "redis", "load")) / jobs
+    work_cpu_s = sum(done[part] - sent[part] for part in ("workers", "redis")) / jobs
+    fetched = stages["fetch"] / (stages["fetch"] + stages["publish"])
+    cores = psutil.cpu_count() or 1
+    parallel = np.maximum(1, sizes / cores)
+    rest_s = max(0.0, float(np.mean(host_s - work_cpu_s * parallel)))
+    submit_s = statistics.median(singles["accepted_s"]) - submit_cpu_s
+    profile = {
+        "device": {
+            "overhead_s": overhead_s,
+            "image_s": image_s,
+            "max_batch": MAX_BATCH,
+            "jitter": (device_s / (overhead_s + image_s * sizes)).tolist(),
+        },
+        "host": {
+            "submit_cpu_s": submit_cpu_s,
+            "fetch_cpu_s": work_cpu_s * fetched,
+            "publish_cpu_s": work_cpu_s * (1 - fetched),
+            "submit_s": max(0.0, submit_s),
+            "wakeup_s": statistics.median(singles["claimed_s"]),
+            "fetch_s": rest_s * fetched,
+            "publish_s": rest_s * (1 - fetched),
+            "cores": cores,
+        },
+    }
+    cpu_ms = {
+        "submit": {part: 1000 * (sent[part] - before[part]) / jobs for part in sent},
+        "work": {part: 1000 * (done[part] - sent[part]) / jobs for part in sent},
+    }
+    host_by_size = {int(n): float(np.median(host_s[sizes == n])) for n in sorted(set(sizes))}
+    saturated = jobs / (last_s - resumed_s)
+    report = {"saturated_per_s": saturated, "cpu_ms_per_job": cpu_ms, "host_s": host_by_size}
+    _write(folder / "profile.json", profile | {"stub": asdict(stub), "measured": report})
+
+
+def predict(folder: Path) -> None:
+    """Simulate every point and write the predictions."""
+    profile = json.loads((folder / "profile.json").read_text())
+    device = DeviceProfile(**profile["device"] | {"jitter": tuple(profile["device"]["jitter"])})
+    host = HostProfile(**profile["host"])
+    predictions = {}
+    for point in points(Stub(**profile["stub"]).images_per_s):
+        pool = PoolProfile(device=device, host=host, workers=point.workers, threads=point.threads)
+        outcome = simulate(pool, Arrivals(times_s=point.times_s))
+        predictions[point.name] = _summary(point, outcome.finished_s)
+    _write(folder / "predictions.json", {"at": time.ctime(), "points": predictions})
+
+
+def measure(folder: Path, workers: int, threads: int) -> None:
+    """Run the points of a number of workers and threads, and write what was measured."""
+    stub = Stub(**json.loads((folder / "profile.json").read_text())["stub"])
+    with running(stub, workers=workers, worker_concurrency=threads) as pool:
+        for point in points(stub.images_per_s):
+            if (point.workers, point.threads) != (workers, threads):
+                continue
+            before, started_s = pool.cpu_s(), time.time()
+            steps = run(pool, point.times_s.tolist())
+            _write(folder / f"steps-{point.name}.json", steps)
+            took_s = time.time() - started_s
+            cores = {name: (now - before[name]) / took_s for name, now in pool.cpu_s().items()}
+            summary = _summary(point, np.array(steps["finished_s"])) | {"cores": cores}
+            _write(folder / f"measured-{point.name}.json", summary)
+
+
+def table(folder: Path) -> None:
+    """Print predictions and measurements side by side, as Markdown."""
+    predictions = json.loads((folder / "predictions.json").read_text())["points"]
+    columns = ("throughput", "p50_s", "p95_s", "p99_s", "drain_s")
+    bounds = dict(zip(columns, (0.03, 0.1, 0.1, 0.2, 0.15), strict=True))
+    print("| workers x load | jobs | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 2) + "|")
+    for name, predicted in predictions.items():
+        file = folder / f"measured-{name}.json"
+        if not file.exists():
+            continue
+        measured = json.loads(file.read_text())
+        cells = []
+        for column in columns:
+            if column not in predicted:
+                cells.append("")
+                continue
+            error = predicted[column] / measured[column] - 1
+            missed = " (missed)" if abs(error) > bounds[column] else ""
+            cells.append(f"{predicted[column]:.3g} / {measured[column]:.3g} {error:+.1%}{missed}")
+        print(f"| {name} | {measured['jobs']} | " + " | ".join(cells) + " |")
+
+
+def _summary(point: Point, finished_s: NDArray[np.float64]) -> dict[str, float]:
+    latencies_s = finished_s - point.times_s
+    p50_s, p95_s, p99_s = np.percentile(latencies_s, (50, 95, 99))
+    end_s = point.times_s[-1]
+    summary = {
+        "jobs": len(finished_s),
+        "throughput": float(np.sum(finished_s <= end_s) / end_s),
+        "p50_s": float(p50_s),
+        "p95_s": float(p95_s),
+        "p99_s": float(p99_s),
+    }
+    if point.surge_end_s is not None:
+        summary["drain_s"] = _drain_s(point, finished_s)
+    return summary
+
+
+def _drain_s(point: Point, finished_s: NDArray[np.float64]) -> float:
+    """Return how long after the surge the backlog was done."""
+    at_s = np.arange(point.surge_end_s, point.times_s[-1], 0.05)
+    arrived = np.searchsorted(point.times_s, at_s)
+    open_jobs = arrived - np.searchsorted(np.sort(finished_s), at_s)
+    return float(at_s[np.argmax(open_jobs <= DRAINED)] - at_s[0])
+
+
+def _write(file: Path, document: object) -> None:
+    file.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"wrote {file.name}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run a step of the validation."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("step", choices=["fit", "predict", "measure", "table"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workers", type=int, choices=[1, 2, 4, 8], default=1)
+    parser.add_argument("--batch-ms", type=float, default=450)
+    parser.add_argument("--image-ms", type=float, default=30)
+    parser.add_argument("--threads", type=int, choices=[2, 3], default=3)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.step == "fit":
+        fit(arguments.folder, Stub(arguments.batch_ms, arguments.image_ms))
+    elif arguments.step == "measure":
+        measure(arguments.folder, arguments.workers, arguments.threads)
+    else:
+        {"predict": predict, "table": table}[arguments.step](arguments.folder)
+
+
+if __name__ == "__main__":
+    main()
