@@ -232,9 +232,12 @@ class LedgerMachine(BatchRules):
     def renew(self, batch: list[Claim]) -> None:
         self.both(lambda x: x.renew(batch))
 
-    @rule(batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id))
-    def complete(self, batch: list[Claim]) -> None:
-        self.both(lambda x: x.complete([Completion(c, f"by {c.fence}") for c in batch]))
+    @rule(
+        batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id),
+        cost=st.none() | COSTS,
+    )
+    def complete(self, batch: list[Claim], cost: int | None) -> None:
+        self.both(lambda x: x.complete([Completion(c, f"by {c.fence}", cost) for c in batch]))
 
     @rule(
         batch=st.lists(claims, min_size=1, max_size=3, unique_by=lambda c: c.job_id),
@@ -337,7 +340,7 @@ class LedgerMachine(BatchRules):
     def late_finish(self, claim: Claim, owner: str) -> None:
         """A worker reports late, after another owner may have claimed the job."""
         self.claim(owner, 4)
-        self.complete([claim])
+        self.complete([claim], None)
 
     @rule(limit=st.sampled_from([1, 500]))
     def sweep(self, limit: int) -> None:

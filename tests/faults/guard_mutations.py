@@ -239,7 +239,7 @@ MUTATIONS = (
     Mutation(
         guard="fair queueing of tenants",
         file=f"{LUA}/shared/queues.lua",
-        old="redis.call('ZINCRBY', virtual_time_key(lane), 1, tenant)",
+        old="redis.call('ZADD', virtual_time_key(lane), 'XX', 'INCR', cost, tenant)",
         new="",
         fault="F34",
         seen=r"jobs overtook one",

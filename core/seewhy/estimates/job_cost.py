@@ -10,7 +10,7 @@ from seewhy.estimates.measured_times import Quantiles
 from seewhy.ledger.types import PASS_COST, PLAIN_METHOD, DeviceTimes
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy.schemas.passes import forward_passes
+from seewhy.schemas.passes import likely_passes
 
 
 def job_cost(methods: Sequence[MethodOptions], *, targets: int, times: DeviceTimes) -> int:
@@ -18,8 +18,7 @@ def job_cost(methods: Sequence[MethodOptions], *, targets: int, times: DeviceTim
 
     A method that no worker has measured for the model costs what it costs on VGG16.
     """
-    first = [options.model_copy(update={"fallback": ()}) for options in methods]
-    passes = forward_passes(*first, targets=targets, ratios=_ratios(times))
+    passes = likely_passes(*methods, targets=targets, ratios=_ratios(times))
     return max(1, round(PASS_COST * passes))
 
 

@@ -34,6 +34,14 @@ def forward_passes(
     return first + sum(map(without_body, others))
 
 
+def likely_passes(
+    *methods: MethodOptions, targets: int, ratios: Mapping[str, float] = MappingProxyType({})
+) -> float:
+    """Estimate the forward passes that one image takes, as `forward_passes` without fallbacks."""
+    first = [options.model_copy(update={"fallback": ()}) for options in methods]
+    return forward_passes(*first, targets=targets, ratios=ratios)
+
+
 def without_body(passes: float) -> float:
     """Return what a method costs whose image went through the body for another method."""
     return max(_HEAD, passes - 1)

@@ -1,5 +1,7 @@
 """What a worker learns of its device from the jobs that it ran."""
 
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from in_memory_worker import LANE, InMemoryWorker, job_ids
 from seewhy.errors import ExplainerFailed, LedgerUnavailable
-from seewhy.ledger.types import HANDLING, load_of
+from seewhy.ledger.types import HANDLING, PASS_COST, Completion, FinishReceipt, load_of
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.targets import Target
@@ -37,7 +39,7 @@ def add(
     measurements: Measurements, *tasks: ExplanationTask, ms: float, outcome: Outcome | None = None
 ) -> bool:
     outcomes = [outcome or explained()] * len(tasks)
-    return measurements.add_explained("m", tasks, outcomes, device_ms=ms)
+    return measurements.add_explained("m", tasks, outcomes, device_ms=ms).complete
 
 
 def test_the_time_of_a_batch_is_that_of_its_images() -> None:
@@ -110,6 +112,34 @@ def test_what_was_not_computed_as_requested_is_not_measured(outcome: Outcome) ->
     measurements = Measurements()
     assert not add(measurements, task("scorecam"), ms=10, outcome=outcome)
     assert values(measurements) == {}
+
+
+def test_a_batch_costs_its_device_time_in_passes() -> None:
+    measurements = Measurements()
+    measurements.add("m", "gradcam", 20.0)
+    outcomes = [explained()] * 2
+    for ms, cost in ((900.0, None), (60.0, 3_000)):
+        tasks = [task("gradcam"), task("gradcam", targets=3)]
+        measured = measurements.add_explained("m", tasks, outcomes, device_ms=ms)
+        assert measured.cost == cost, "the first batch compiled"
+    assert add(measurements, task("smoothgrad"), ms=600)
+
+
+def test_a_job_reports_what_it_cost(worker: InMemoryWorker) -> None:
+    worker.measurements.add("m", "gradcam", 1.0)
+    worker.explainer.before_chunk = lambda: time.sleep(0.02)
+    reported = list[int | None]()
+    complete = worker.ledger.complete
+
+    def record(completions: Sequence[Completion]) -> FinishReceipt:
+        reported.extend(done.cost for done in completions)
+        return complete(completions)
+
+    worker.ledger.complete = record  # type: ignore[method-assign]
+    worker.submit(*job_ids(2), method="smoothgrad")
+    worker.run(LANE)
+    assert len(reported) == 2
+    assert all(cost and cost >= 10 * PASS_COST for cost in reported)
 
 
 def test_the_load_is_busy_time_in_multiples_of_device_time() -> None:

@@ -179,6 +179,8 @@ class BatchRunner:
                         outcomes, explain_ms = device.explain(
                             [task for job in batch for task in job.tasks],
                             checkpoint=partial(self._check, batch),
+                            long=is_long(batch[0].claim.lane),
+                            tenants=batch[0].claim.tenants,
                         )
                     break
                 except Interrupted:
@@ -188,10 +190,10 @@ class BatchRunner:
             else:
                 return True
         wait_ms = (time.perf_counter() - started_s) * 1000 - explain_ms
-        self._measure(batch, outcomes, explain_ms, group)
+        costs = self._measure(batch, outcomes, explain_ms, group)
         with group.handling(), metrics.observed_stage(batch[0].job.model, "publish"):
             timings_ms = {"device_wait": max(wait_ms, 0.0), "explain": explain_ms}
-            return self._publish(batch, outcomes, device, timings_ms)
+            return self._publish(batch, outcomes, device, costs, timings_ms)
 
     def _measure(
         self,
@@ -199,14 +201,19 @@ class BatchRunner:
         outcomes: Sequence[Outcome],
         device_ms: float,
         group: ClaimedGroup,
-    ) -> None:
+    ) -> list[int | None]:
+        """Keep what a batch took; return what each of its jobs cost, if that is known."""
         tasks = [task for job in batch for task in job.tasks]
-        computed = self._deps.measurements.add_explained(
+        measured = self._deps.measurements.add_explained(
             batch[0].job.model, tasks, outcomes, device_ms=device_ms
         )
         group.device_s += device_ms / 1000
         metrics.observe_batch(batch[0].job.model, outcomes, device_s=device_ms / 1000)
-        group.complete = group.complete and computed
+        group.complete = group.complete and measured.complete
+        if measured.cost is None:
+            return [None] * len(batch)
+        passes = [job.likely_passes for job in batch]
+        return [max(1, round(measured.cost * each / sum(passes))) for each in passes]
 
     def _check(self, batch: Sequence[FetchedJob]) -> None:
         """Raise `Interrupted` when this worker stops or a job of the batch has ended."""
@@ -229,18 +236,22 @@ class BatchRunner:
         batch: Sequence[FetchedJob],
         outcomes: Sequence[Outcome],
         device: Device,
+        costs: Sequence[int | None],
         timings_ms: Mapping[str, float],
     ) -> bool:
         remaining = iter(outcomes)
-        by_job = [(job, list(islice(remaining, len(job.tasks)))) for job in batch]
+        by_job = [
+            (job, list(islice(remaining, len(job.tasks))), cost)
+            for job, cost in zip(batch, costs, strict=True)
+        ]
 
-        def publish(pair: tuple[FetchedJob, list[Outcome]]) -> Completion:
-            job, job_outcomes = pair
+        def publish(part: tuple[FetchedJob, list[Outcome], int | None]) -> Completion:
+            job, job_outcomes, cost = part
             with about_job(job.claim), self._deps.traces.step("publish", job.claim):
                 result = self._deps.publisher.publish(
                     job, _explanations(job_outcomes), device.explainer, timings_ms=timings_ms
                 )
-            return Completion(job.claim, result.model_dump_json())
+            return Completion(job.claim, result.model_dump_json(), cost)
 
         published = _in_parallel(self._io_threads, publish, by_job)
         return self._deps.reporter.report(

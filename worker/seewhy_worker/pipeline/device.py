@@ -30,17 +30,24 @@ class Device:
         self._turns = Turns()
 
     def explain(
-        self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint
+        self,
+        tasks: Sequence[ExplanationTask],
+        *,
+        checkpoint: Checkpoint,
+        long: bool = False,
+        tenants: int = 1,
     ) -> tuple[list[ImageExplanation | SeewhyError], float]:
         """Explain each task, in order; also return the device time in ms.
 
         A failed task has its error in place of an explanation. If a batch fails, its halves run
         again, down to single images. If a batch runs out of memory and its halves do not,
         `max_batch` is halved permanently.
+        Long jobs and others share the time of the device by the number of tenants that wait, so
+        `tenants` is how many the lane of the tasks has.
         `checkpoint` is called while the tasks wait for the device and between their passes; when
         it raises `Interrupted`, so does this method.
         """
-        with self._turns.take(checkpoint) as hand_over:
+        with self._turns.take(checkpoint, group=long, weight=tenants) as hand_over:
             started_s = time.perf_counter()
             elsewhere_s = 0.0
 

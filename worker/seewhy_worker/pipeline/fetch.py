@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from seewhy.imaging.arrays import ImageArray
 from seewhy.ledger.types import Claim
 from seewhy.schemas.job import Job
-from seewhy.schemas.passes import forward_passes
+from seewhy.schemas.passes import forward_passes, likely_passes
 from seewhy_worker.explain.types import Explainer, ExplanationTask
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.job_images import JobImages
@@ -29,6 +29,12 @@ class FetchedJob:
         """The forward passes that the explanation may take."""
         options = (task.options for task in self.tasks)
         return forward_passes(*options, targets=len(self.job.targets))
+
+    @property
+    def likely_passes(self) -> float:
+        """The forward passes that it takes unless a fallback runs."""
+        options = (task.options for task in self.tasks)
+        return likely_passes(*options, targets=len(self.job.targets))
 
 
 class ImageFetcher:

@@ -1,5 +1,6 @@
 """Measurements: what jobs take on this worker's device, for the estimates that clients see."""
 
+import statistics
 import threading
 import time
 from collections import deque
@@ -8,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from seewhy.errors import SeewhyError
-from seewhy.ledger.types import HANDLING, Measurement, load_of
+from seewhy.ledger.types import HANDLING, PASS_COST, PLAIN_METHOD, Measurement, load_of
 from seewhy.ledger.types.workers import MEASURED_VALUES
 from seewhy.schemas.methods import METHOD_INFO
-from seewhy.schemas.passes import forward_passes
+from seewhy.schemas.passes import likely_passes
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
 Outcome = ImageExplanation | SeewhyError
@@ -53,6 +54,16 @@ class _Load:
         return self.busy_s / self.device_s
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredBatch:
+    """What is known of a batch that ran."""
+
+    complete: bool = True
+    """Whether the device computed everything that its jobs asked for."""
+    cost: int | None = None
+    """What it took, in the unit of `Submission.cost`; None if the time is not that of its jobs."""
+
+
 @dataclass(slots=True)
 class ClaimedGroup:
     """Jobs that were claimed together, and what they took so far."""
@@ -80,6 +91,7 @@ class Measurements:
     _values: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
     _loads: dict[tuple[str, bool], _Load] = field(default_factory=dict)
     _compiled: set[Hashable] = field(default_factory=set)
+    _pass_ms: dict[str, deque[float]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, model: str, name: str, *values: float) -> None:
@@ -87,6 +99,9 @@ class Measurements:
         with self._lock:
             known = self._values.setdefault((model, name), deque(maxlen=MEASURED_VALUES))
             known.extend(round(value, DIGITS) for value in values)
+            if name == PLAIN_METHOD:
+                passes = self._pass_ms.setdefault(model, deque(maxlen=MEASURED_VALUES))
+                passes.extend(values)
 
     def take(self) -> list[Measurement]:
         """Return what was added since the last call."""
@@ -101,6 +116,13 @@ class Measurements:
             for each in (*measurements, *newer):
                 self.add(each.model, each.name, *each.values)
 
+    def cost_of(self, model: str, device_ms: float) -> int | None:
+        """Return device time as `Submission.cost` has it; None before a pass was measured."""
+        with self._lock:
+            known = self._pass_ms.get(model)
+            pass_ms = statistics.median(known) if known else 0.0
+        return max(1, round(PASS_COST * device_ms / pass_ms)) if pass_ms > 0 else None
+
     def add_explained(
         self,
         model: str,
@@ -108,30 +130,30 @@ class Measurements:
         outcomes: Sequence[Outcome],
         *,
         device_ms: float,
-    ) -> bool:
-        """Add the device time of a batch; False if not all of it was computed.
+    ) -> MeasuredBatch:
+        """Add the device time of a batch, and return what is known of the batch.
 
         An error, a fallback that ran, a kept activation and a chosen layer make the time say
         nothing about the method. Nor does a batch of several methods, unless one takes nearly all
         of its passes.
         """
         if not all(_was_computed(outcome) for outcome in outcomes):
-            return False
-        if any(task.options.layers for task in tasks):
-            return True  # how much of the network repeats is not known
+            return MeasuredBatch(complete=False)
         passes: dict[str, list[float]] = {}
         for task in tasks:
-            first = task.options.model_copy(update={"fallback": ()})
-            cost = forward_passes(first, targets=len(task.targets))
+            cost = likely_passes(task.options, targets=len(task.targets))
             passes.setdefault(task.options.method, []).append(cost)
+        if self._compiles(model, tasks, most=max(map(max, passes.values()))):
+            return MeasuredBatch()
+        in_passes = self.cost_of(model, device_ms)
         total = sum(map(sum, passes.values()))
         name = max(passes, key=lambda method: sum(passes[method]))
-        costs = passes[name]
-        if sum(costs) < MAIN_SHARE * total or self._compiles(model, name, tasks, costs):
-            return True
-        of_one_image = device_ms / total * METHOD_INFO[name].forward_passes
-        self.add(model, name, *[of_one_image] * len(costs))
-        return True
+        # With a chosen layer, how much of the network repeats is not known.
+        has_layers = any(task.options.layers for task in tasks)
+        if not has_layers and sum(passes[name]) >= MAIN_SHARE * total:
+            of_one_image = device_ms / total * METHOD_INFO[name].forward_passes
+            self.add(model, name, *[of_one_image] * len(passes[name]))
+        return MeasuredBatch(cost=in_passes)
 
     @contextmanager
     def group(self, model: str, *, long: bool, more_waited: bool) -> Iterator[ClaimedGroup]:
@@ -166,13 +188,14 @@ class Measurements:
             if value is not None:
                 self.add(model, load_of(long=long), value)
 
-    def _compiles(
-        self, model: str, name: str, tasks: Sequence[ExplanationTask], costs: Sequence[float]
-    ) -> bool:
-        """Whether the time may be that of compiling: the first batch of its shape."""
+    def _compiles(self, model: str, tasks: Sequence[ExplanationTask], *, most: float) -> bool:
+        """Whether the time may be that of compiling: the first batch of its shape.
+
+        `most` is the forward passes of the longest task.
+        """
         shape = (
             model,
-            name,
+            frozenset((task.options.method, task.options.layers) for task in tasks),
             len(tasks),
             max(len(task.targets) for task in tasks),
             any(target.rivals for task in tasks for target in task.targets),
@@ -181,7 +204,7 @@ class Measurements:
         with self._lock:
             first = shape not in self._compiled
             self._compiled.add(shape)
-        return first and max(costs) < COMPILED_PASSES
+        return first and most < COMPILED_PASSES
 
 
 def _was_computed(outcome: Outcome) -> bool:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from seewhy.ledger.memory.state.finish import cancel_or_expire, finish
-from seewhy.ledger.memory.state.queues import make_ready, quarantined, requeue, turns
+from seewhy.ledger.memory.state.queues import (
+    charge_turn,
+    correct_charge,
+    make_ready,
+    quarantined,
+    requeue,
+    tenants_with_jobs,
+    turns,
+)
 from seewhy.ledger.memory.state.state import Entry, LedgerState, StateOwner
 from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
 from seewhy.schemas.job import JobState
@@ -54,10 +62,13 @@ class MemoryClaims(StateOwner):
 
     def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
         """Make jobs `succeeded`."""
-        results = {done.claim: done.result for done in completions}
+        known = {done.claim: done for done in completions}
 
         def succeed(claim: Claim) -> None:
-            finish(self._state, claim.job_id, JobState.SUCCEEDED, result=results[claim])
+            state, done = self._state, known[claim]
+            if done.cost is not None:
+                correct_charge(state, state.entries[claim.job_id].record, done.cost)
+            finish(state, claim.job_id, JobState.SUCCEEDED, result=done.result)
 
         return self._report([done.claim for done in completions], succeed)
 
@@ -83,7 +94,9 @@ class MemoryClaims(StateOwner):
 
         def release_one(claim: Claim) -> None:
             state, job_id = self._state, claim.job_id
-            state.update(job_id, attempts=state.entries[job_id].record.attempts - 1)
+            attempts = state.entries[job_id].record.attempts
+            record = state.update(job_id, attempts=attempts - 1)
+            charge_turn(state, record, -record.cost)
             if cancel_or_expire(state, job_id):
                 return
             requeue(state, job_id)
@@ -161,11 +174,13 @@ class MemoryClaims(StateOwner):
 def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
     """Claim one ready job, unless its deadline has passed."""
     record, now = entry.record, state.now()
+    tenants = 1 if record.quarantined else tenants_with_jobs(state, record.lane)
     entry.ready = False
     if state.past_deadline(record):
         finish(state, record.job_id, JobState.EXPIRED)
         return None
     entry.claimed_ms = now
+    charge_turn(state, record, record.cost)
     record = state.update(
         record.job_id,
         state=JobState.RUNNING,
@@ -185,4 +200,5 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
         record.context,
         record.quarantined,
         waited_ms=max(0, now - record.submitted_ms),
+        tenants=tenants,
     )

@@ -19,9 +19,9 @@ class ClaimLedger(Protocol):
     ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first, and charge each an attempt.
 
-        Within a lane the tenants take turns, one job each. A quarantined job, also of the
-        `quarantine_lanes`, is claimed first and alone, and only by an owner that holds no other
-        job; until then no lane yields another job.
+        Within a lane the tenants take turns, so that the jobs of each cost the same together. A
+        quarantined job, also of the `quarantine_lanes`, is claimed first and alone, and only by an
+        owner that holds no other job; until then no lane yields another job.
 
         One step passes over a limited number of expired jobs, so fewer jobs than are ready may be
         taken, and none only when none is ready.
@@ -33,7 +33,7 @@ class ClaimLedger(Protocol):
         ...
 
     def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
-        """Make jobs `succeeded`."""
+        """Make jobs `succeeded`. What they cost beyond what was expected counts in later turns."""
         ...
 
     def fail(self, failures: Sequence[JobFailure]) -> FinishReceipt:

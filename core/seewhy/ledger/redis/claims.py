@@ -41,9 +41,9 @@ class RedisClaims:
                 job,
                 decode_context(context),
                 bool(quarantined),
-                waited_ms,
+                *numbers,
             )
-            for job_id, fence, attempt, lane, job, context, quarantined, waited_ms in rows
+            for job_id, fence, attempt, lane, job, context, quarantined, *numbers in rows
         ]
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
@@ -53,7 +53,9 @@ class RedisClaims:
 
     def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
         """Make jobs `succeeded`."""
-        claims = [encode_claim(done.claim, result=done.result) for done in completions]
+        claims = [
+            encode_claim(done.claim, result=done.result, **_measured(done)) for done in completions
+        ]
         applied, wakeups = self.scripts.call("claims/complete", claims=claims)
         return FinishReceipt([bool(one) for one in applied], wakeups)
 
@@ -80,6 +82,10 @@ class RedisClaims:
         """Record whether the worker of a quarantined job is exposed to it."""
         answer = self.scripts.call("claims/set_exposed", **encode_claim(claim, exposed=exposed))
         return bool(answer)
+
+
+def _measured(done: Completion) -> dict[str, int]:
+    return {} if done.cost is None else {"cost": done.cost}
 
 
 def _retry(failure: JobFailure) -> dict[str, int]:

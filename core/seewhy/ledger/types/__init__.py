@@ -33,6 +33,7 @@ from seewhy.ledger.types.lanes import (
     model_of,
     more_urgent_lanes,
     priority_of,
+    sibling_lane,
     wakeup_queue,
 )
 from seewhy.ledger.types.monitoring import (
@@ -157,5 +158,6 @@ __all__ = [
     "model_of",
     "more_urgent_lanes",
     "priority_of",
+    "sibling_lane",
     "wakeup_queue",
 ]

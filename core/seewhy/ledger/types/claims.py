@@ -21,6 +21,8 @@ class Claim:
     """Whether the worker that holds it holds no other job."""
     waited_ms: int = 0
     """The time from the submission to this claim, by the ledger's clock."""
+    tenants: int = 1
+    """How many tenants had ready jobs in the lane, so that they share its part of the device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Completion:
 
     claim: Claim
     result: str
+    cost: int | None = None
+    """What the job took, in the unit of `Submission.cost`; None if that was not measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ def lanes_beside(lane: str) -> tuple[str, ...]:
     return tuple(other for other in lanes_of(model_of(lane)) if is_long(other) != is_long(lane))
 
 
+def sibling_lane(lane: str) -> str:
+    """Name the lane of the same model and priority for long jobs, or for the others."""
+    return lane_of(model_of(lane), priority_of(lane), long=not is_long(lane))
+
+
 def wakeup_queue(lane: str) -> str:
     """Name the Celery queue, and so the Redis list, of the wakeups for a lane."""
     return f"{WAKEUP_QUEUE_PREFIX}{lane}"

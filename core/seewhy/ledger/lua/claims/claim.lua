@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- args: owner, limit, lanes, quarantine_lanes
---       -> {1 | 0, {job id, fence, attempt, lane, job, context, quarantined, waited ms}, ...}
+--       -> {1 | 0, {job id, fence, attempt, lane, job, context, quarantined, waited ms, tenants}, ...}
+-- tenants: how many had ready jobs in the lane just before; 1 for a job in quarantine.
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
 local answer, skipped = { 0 }, 0
@@ -8,7 +9,7 @@ local answer, skipped = { 0 }, 0
 local claimed = redis.call('SMEMBERS', claimed_key(owner))
 if #claimed == 1 and field(claimed[1], 'quarantined') then return answer end
 
-local function take(lane, id, cost)
+local function take(lane, id, tenant, cost, tenants)
   if past_deadline(id, now) then
     finish(id, 'expired', now)
     return false
@@ -24,10 +25,11 @@ local function take(lane, id, cost)
     read_fields(id, 'job', 'context', 'quarantined', 'batch', 'submitted_ms')
   redis.call('ZADD', running_key(lane), now, id)
   redis.call('HINCRBY', RUNNING_COST, lane, cost_in(cost))
+  charge_turn(lane, tenant, cost_in(cost))
   count_in_batch(batch, 'queued', 'running')
   local waited_ms = math.max(0, now - tonumber(submitted or now))
   table.insert(answer, { id, fence, attempt, lane, job, context, quarantined and 1 or 0,
-    waited_ms })
+    waited_ms, tenants })
   return true
 end
 
@@ -45,7 +47,7 @@ for _, lane in ipairs(args.quarantine_lanes) do
   while id do
     if #claimed > 0 then return answer end
     remove_ready(queue, lane, id)
-    if take(lane, id, field(id, 'cost')) or skip() then return answer end
+    if take(lane, id, tenant_of(id), field(id, 'cost'), 1) or skip() then return answer end
     id = redis.call('ZRANGE', queue, 0, 0)[1]
   end
 end
@@ -54,9 +56,12 @@ for _, lane in ipairs(args.lanes) do
   while #answer <= args.limit do
     local tenant, id = next_turn(lane)
     if not tenant then break end
-    local cost = id and field(id, 'cost')
-    if id then remove_from_queue(lane, tenant, id, cost) end
-    local took = id and take(lane, id, cost)
+    local took = false
+    if id then
+      local cost, tenants = field(id, 'cost'), tenants_with_jobs(lane)
+      remove_from_queue(lane, tenant, id, cost)
+      took = take(lane, id, tenant, cost, tenants)
+    end
     if not took and skip() then return answer end
   end
 end

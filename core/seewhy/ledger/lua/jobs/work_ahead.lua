@@ -58,22 +58,24 @@ local tenant = tenant_in(context)
 local rank = redis.call('ZRANK', ready_key(lane, tenant), id)
 if not rank then return {} end
 rank = rank + args.more
-local turn = tonumber(redis.call('ZSCORE', virtual_time_key(lane), tenant)) + rank
 
--- What `jobs` of a tenant's `all` ready jobs cost on average; how they are ordered is not known.
-local function average_cost(other, jobs, all)
-  local cost_of_all = number_in(ready_cost_key(lane), other)
-  return all > 0 and math.floor(cost_of_all * jobs / all) or 0
-end
+-- What comes before the job in its own queue costs what its tenant's jobs cost on average.
+local mine = redis.call('ZCARD', ready_key(lane, tenant))
+local before = math.floor(number_in(ready_cost_key(lane), tenant) * rank / mine)
+local turn = tonumber(redis.call('ZSCORE', virtual_time_key(lane), tenant)) + before
 
--- How many jobs of another tenant run first, and their cost; those with equal virtual time go in
--- order of name.
+-- How many jobs of another tenant run first, and their cost, if all its jobs cost the same; those
+-- with equal virtual time go in order of name.
 local function jobs_before(other, virtual_time)
-  if other == tenant then return 0, 0 end
-  local turns = turn - tonumber(virtual_time) + (other < tenant and 1 or 0)
+  local lag = turn - tonumber(virtual_time)
+  if other == tenant or lag < 0 then return 0, 0 end
   local all = redis.call('ZCARD', ready_key(lane, other))
-  local jobs = math.max(0, math.min(all, turns))
-  return jobs, average_cost(other, jobs, all)
+  local of_all = math.max(1, number_in(ready_cost_key(lane), other))
+  if all == 0 then return 0, 0 end
+  local turns = math.ceil(lag * all / of_all)
+  if other < tenant and turns * of_all == lag * all then turns = turns + 1 end
+  local jobs = math.min(all, turns)
+  return jobs, math.floor(of_all * jobs / all)
 end
 
 -- Up to MAX_TENANTS tenants are counted; of more, as many are taken at equal distances.
@@ -86,8 +88,7 @@ for n = 0, math.min(tenants, MAX_TENANTS) - 1 do
   local first, cost_of_first = jobs_before(other[1], other[2])
   jobs, ahead = jobs + first, ahead + cost_of_first
 end
-local mine = redis.call('ZCARD', ready_key(lane, tenant))
-ahead = math.floor(ahead * scale) + average_cost(tenant, rank, mine)
+ahead = math.floor(ahead * scale) + before
 local ready = tonumber(redis.call('HGET', READY, lane) or 0)
 local position = math.max(rank + 1, math.min(rank + 1 + math.floor(jobs * scale), ready))
 local urgent = urgent_lane and number_in(ready_cost_key(urgent_lane), ALL_TENANTS) or 0

@@ -1,25 +1,50 @@
--- The queues of ready jobs. The tenants of a lane take turns, one job each, by start-time fair
--- queueing (Goyal, Vin and Cheng, 1996) with jobs of equal cost: the tenant with the lowest virtual
--- time goes first. A tenant that leaves and returns keeps its virtual time while others wait.
+-- The queues of ready jobs. The tenants of a lane take turns by start-time fair queueing (Goyal, Vin
+-- and Cheng, 1996): the tenant with the lowest virtual time goes first, and what its job costs is
+-- added to it. The virtual clock of a lane is the virtual time of the last tenant whose turn it was.
+-- A tenant without jobs stays in the rotation until the clock has reached its virtual time, so that
+-- it gains nothing when it leaves and returns, and loses nothing either.
 
 local ALL_TENANTS = '*'  -- not a valid tenant name
 
-local function enter_rotation(lane, tenant)
-  local first = redis.call('ZRANGE', virtual_time_key(lane), 0, 0, 'WITHSCORES')
-  redis.call('ZADD', virtual_time_key(lane), 'NX', first[2] or 0, tenant)
+-- A ledger of an earlier version has no clock, but tenants in the rotation.
+local function virtual_clock(lane)
+  return redis.call('HGET', VIRTUAL_CLOCK, lane)
+    or redis.call('ZRANGE', virtual_time_key(lane), 0, 0, 'WITHSCORES')[2] or 0
 end
 
--- Return the tenant whose turn it is, charged for it, and its next ready job. A tenant without a
--- ready job leaves the rotation.
+local function enter_rotation(lane, tenant)
+  redis.call('ZADD', virtual_time_key(lane), 'NX', virtual_clock(lane), tenant)
+end
+
+-- The lane of the same model and priority for long jobs, or for the others. Python: `sibling_lane`.
+local function sibling_lane(lane)
+  local without, found = string.gsub(lane, ':long$', '')
+  return found > 0 and without or lane .. ':long'
+end
+
+-- Add to the virtual time of a tenant that is in the rotation. Long jobs and others count together:
+-- who has both gets no second share of the device.
+local function charge_turn(lane, tenant, cost)
+  redis.call('ZADD', virtual_time_key(lane), 'XX', 'INCR', cost, tenant)
+  redis.call('ZADD', virtual_time_key(sibling_lane(lane)), 'XX', 'INCR', cost, tenant)
+end
+
+-- Charge what a job took beyond what it was expected to take, which may be negative. A tenant that
+-- has left the rotation returns to it with what it owes.
+local function correct_charge(lane, tenant, difference)
+  if difference > 0 then enter_rotation(lane, tenant) end
+  charge_turn(lane, tenant, difference)
+end
+
+-- Return the tenant whose turn it is, and its next ready job. A tenant without a ready job leaves the
+-- rotation.
 local function next_turn(lane)
-  local tenant = redis.call('ZRANGE', virtual_time_key(lane), 0, 0)[1]
+  local first = redis.call('ZRANGE', virtual_time_key(lane), 0, 0, 'WITHSCORES')
+  local tenant = first[1]
   if not tenant then return nil end
+  redis.call('HSET', VIRTUAL_CLOCK, lane, first[2])
   local id = redis.call('ZRANGE', ready_key(lane, tenant), 0, 0)[1]
-  if id then
-    redis.call('ZINCRBY', virtual_time_key(lane), 1, tenant)
-  else
-    redis.call('ZREM', virtual_time_key(lane), tenant)
-  end
+  if not id then redis.call('ZREM', virtual_time_key(lane), tenant) end
   return tenant, id
 end
 
@@ -41,6 +66,10 @@ local function add_to_queue(lane, tenant, id, sequence, cost)
   if not add_ready(ready_key(lane, tenant), lane, id, sequence) then return end
   redis.call('HINCRBY', ready_cost_key(lane), tenant, cost_in(cost))
   redis.call('HINCRBY', ready_cost_key(lane), ALL_TENANTS, cost_in(cost))
+end
+
+local function tenants_with_jobs(lane)
+  return math.max(1, redis.call('HLEN', ready_cost_key(lane)) - 1)  -- without ALL_TENANTS
 end
 
 local function remove_from_queue(lane, tenant, id, cost)

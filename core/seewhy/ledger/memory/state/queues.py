@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 from seewhy.ledger.memory.state.state import Entry, LedgerState
-from seewhy.ledger.types import JobRecord, wakeup_queue
+from seewhy.ledger.types import JobRecord, sibling_lane, wakeup_queue
 from seewhy.schemas.job import JobState
 
 
@@ -14,13 +14,33 @@ def schedule_recheck(state: LedgerState, job_id: str, *, in_ms: int) -> None:
     state.due[job_id] = at if deadline_ms is None else min(at, deadline_ms)
 
 
+def enter_rotation(state: LedgerState, lane: str, tenant: str) -> None:
+    """Let a tenant take turns in a lane, from the virtual clock on if it is new there."""
+    virtual_time = state.virtual_time.setdefault(lane, {})
+    lowest = min(virtual_time.values(), default=0)
+    virtual_time.setdefault(tenant, state.virtual_clock.get(lane, lowest))
+
+
+def charge_turn(state: LedgerState, record: JobRecord, cost: int) -> None:
+    """Add to the virtual time of a job's tenant where it takes turns: long jobs and others."""
+    for lane in (record.lane, sibling_lane(record.lane)):
+        virtual_time = state.virtual_time.get(lane, {})
+        if record.context.tenant in virtual_time:
+            virtual_time[record.context.tenant] += cost
+
+
+def correct_charge(state: LedgerState, record: JobRecord, cost: int) -> None:
+    """Charge what a job took beyond its cost, or less; a tenant that left returns with its debt."""
+    if cost > record.cost:
+        enter_rotation(state, record.lane, record.context.tenant)
+    charge_turn(state, record, cost - record.cost)
+
+
 def make_ready(state: LedgerState, job_id: str) -> None:
     """Put a queued job where it can be claimed."""
     entry = state.entries[job_id]
     if not entry.record.quarantined:
-        virtual_time = state.virtual_time.setdefault(entry.record.lane, {})
-        lowest = min(virtual_time.values(), default=0)
-        virtual_time.setdefault(entry.record.context.tenant, lowest)
+        enter_rotation(state, entry.record.lane, entry.record.context.tenant)
     entry.ready = True
     schedule_recheck(state, job_id, in_ms=state.policy.recheck_ready_ms)
 
@@ -44,18 +64,24 @@ def tenant_queue(state: LedgerState, lane: str, tenant: str) -> list[Entry]:
     )
 
 
-def turns(state: LedgerState, lane: str) -> Iterator[Entry | None]:
-    """Give the tenants their turns, charge each, and yield its next ready job.
+def tenants_with_jobs(state: LedgerState, lane: str) -> int:
+    """Count the tenants that have ready jobs in a lane; at least one."""
+    ready = _ready(state, lambda r: r.lane == lane and not r.quarantined)
+    return max(1, len({entry.record.context.tenant for entry in ready}))
 
-    A tenant without a ready job leaves the rotation; its turn yields None.
+
+def turns(state: LedgerState, lane: str) -> Iterator[Entry | None]:
+    """Give the tenants their turns, and yield the next ready job of each.
+
+    The caller charges for the job that it takes. A tenant without a ready job leaves the rotation;
+    its turn yields None.
     """
     virtual_time = state.virtual_time.setdefault(lane, {})
     while virtual_time:
         tenant = next_tenant(virtual_time)
+        state.virtual_clock[lane] = virtual_time[tenant]
         queue = tenant_queue(state, lane, tenant)
-        if queue:
-            virtual_time[tenant] += 1
-        else:
+        if not queue:
             del virtual_time[tenant]
         yield queue[0] if queue else None
 

@@ -94,6 +94,8 @@ class LedgerState:
     due: dict[str, int] = field(default_factory=dict)
     virtual_time: dict[str, dict[str, int]] = field(default_factory=dict)
     """Lane → tenant → virtual time; the lowest goes first."""
+    virtual_clock: dict[str, int] = field(default_factory=dict)
+    """Lane → the virtual time of the last tenant whose turn it was."""
     originals: dict[str, Original] = field(default_factory=dict)
     """Fingerprint → original."""
     finished: list[FinishedJob] = field(default_factory=list)

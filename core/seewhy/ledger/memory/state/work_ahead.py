@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from seewhy.ledger.memory.state.queues import next_tenant, quarantined, tenant_queue
+from seewhy.ledger.memory.state.queues import quarantined, tenant_queue
 from seewhy.ledger.memory.state.state import Entry, LedgerState
 from seewhy.ledger.types import WorkAhead, is_long, lanes_beside, more_urgent_lanes
 from seewhy.schemas.job import JobState
@@ -46,38 +46,39 @@ def work_ahead(state: LedgerState, job_id: str, more: int) -> WorkAhead | None:
 
 def _in_queue(state: LedgerState, entry: Entry, more: int, known: WorkAhead) -> WorkAhead:
     lane, mine = entry.record.lane, entry.record.context.tenant
-    queues = {tenant: tenant_queue(state, lane, tenant) for tenant in state.virtual_time[lane]}
     before = _turns_before(state, entry, more)
-    costs = {
-        tenant: _cost(queues[tenant]) * jobs // len(queues[tenant])
-        for tenant, jobs in before.items()
-    }
     urgent = [other for name in more_urgent_lanes(lane) for other in _ready(state, name)]
     ready = [e for e in state.entries.values() if e.ready and e.record.lane == lane]
     position = max(before[mine] + 1, min(before.total() + 1, len(ready)))
     return replace(
         known,
         position=position,
-        ahead=sum(costs.values()),
+        ahead=sum(_mean_cost(state, lane, tenant, jobs) for tenant, jobs in before.items()),
         urgent=_cost(urgent),
         behind=max(0, len(ready) - position),
     )
 
 
+def _mean_cost(state: LedgerState, lane: str, tenant: str, jobs: int) -> int:
+    """Return what so many ready jobs of a tenant cost on average."""
+    queue = tenant_queue(state, lane, tenant)
+    return _cost(queue) * jobs // len(queue)
+
+
 def _turns_before(state: LedgerState, entry: Entry, more: int) -> Counter[str]:
-    """Give the tenants their turns on a copy until the job is next; count those of each tenant."""
+    """Count the jobs of each tenant that come first, if all jobs of a tenant cost the same."""
     lane, mine = entry.record.lane, entry.record.context.tenant
-    virtual_time = dict(state.virtual_time[lane])
-    left = {tenant: len(tenant_queue(state, lane, tenant)) for tenant in virtual_time}
-    left[mine] = tenant_queue(state, lane, mine).index(entry) + more + 1
-    before: Counter[str] = Counter()
-    while True:
-        tenant = next_tenant({t: time for t, time in virtual_time.items() if left[t]})
-        if tenant == mine and left[mine] == 1:
-            return before
-        virtual_time[tenant] += 1
-        left[tenant] -= 1
-        before[tenant] += 1
+    virtual_time = state.virtual_time[lane]
+    rank = tenant_queue(state, lane, mine).index(entry) + more
+    turn = virtual_time[mine] + _mean_cost(state, lane, mine, rank)
+    before = Counter({mine: rank})
+    for tenant, lowest in virtual_time.items():
+        queue, lag = tenant_queue(state, lane, tenant), turn - lowest
+        if tenant != mine and queue and lag >= 0:
+            turns, rest = divmod(lag * len(queue), _cost(queue))
+            # Those with equal virtual time go in the order of their names.
+            before[tenant] = min(len(queue), turns + (rest > 0 or tenant < mine))
+    return before
 
 
 def _cost_beside(state: LedgerState, other: str, lane: str) -> int:
