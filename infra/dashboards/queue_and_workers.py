@@ -65,8 +65,8 @@ QUEUE_AND_WORKERS = Dashboard(
         ),
         Graph(
             "Backlog by lane",
-            "Forward passes that the ready and running jobs are estimated to take.",
-            (_by_lane("seewhy_backlog_passes", "{{lane}}"),),
+            "Device time, in seconds, that the ready and running jobs are estimated to take.",
+            (_by_lane("seewhy_backlog_device_seconds", "{{lane}}"),),
             stacked=True,
         ),
         Graph(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,9 @@ from seewhy.ledger.types import (
     Claim,
     Completion,
     LedgerPolicy,
+    LimitScope,
+    Measurement,
+    QueueLimit,
     Submission,
     lane_of,
     lanes_of,
@@ -179,3 +183,64 @@ def test_a_ledger_of_an_earlier_version_goes_on_where_its_tenants_are(roomy: Led
 def test_the_lanes_that_count_together_are_those_of_a_priority() -> None:
     for lane in lanes_of("m"):
         assert sibling_lane(sibling_lane(lane)) == lane != sibling_lane(lane)
+
+
+TWO_SECONDS = replace(ROOMY, tenant_backlog_ms=2_000, lane_backlog_ms=3_000)
+A, B = RequestContext("a"), RequestContext("b")
+
+
+def measure(harness: LedgerHarness, *pass_ms: float) -> None:
+    measured = [Measurement("m", "gradcam", pass_ms)]
+    harness.workers.register("w", models=["m"], measurements=measured)
+
+
+def test_a_tenant_is_refused_by_the_device_time_that_its_jobs_take(
+    open_harness: Callable[..., LedgerHarness],
+) -> None:
+    harness = open_harness(policy=TWO_SECONDS)
+    measure(harness, 25.0)
+    submit(harness, "a", [MANY])
+    assert harness.ledger.reached_limit(LANE, context=A) is None, "60 passes take 1.5 s"
+    submit(harness, "a", [MANY], name="more")
+    refused = harness.ledger.submit(Submission("a-3", LANE, "x", context=A, cost=ONE))
+    assert refused.limit_reached == QueueLimit(LimitScope.TENANT, 60_000)
+    assert harness.ledger.reached_limit(LANE, context=B) == QueueLimit(LimitScope.LANE, 60_000)
+    assert harness.ledger.reached_limit(LONG_LANE, context=A) is None
+    claim(harness)
+    assert harness.ledger.reached_limit(LANE, context=A) is None, "running jobs do not wait"
+
+
+def test_the_device_time_of_a_model_that_was_never_measured_is_assumed(
+    open_harness: Callable[..., LedgerHarness],
+) -> None:
+    harness = open_harness(policy=TWO_SECONDS)
+    submit(harness, "a", [19 * ONE])
+    assert harness.ledger.reached_limit(LANE, context=A) is None
+    submit(harness, "a", [ONE], name="more")
+    assert harness.ledger.reached_limit(LANE, context=A) is not None, "20 passes of 0.1 s"
+
+
+def test_the_retry_time_follows_the_device_time_and_not_the_number_of_jobs(
+    open_harness: Callable[..., LedgerHarness],
+) -> None:
+    harness = open_harness(policy=replace(ROOMY, tenant_limit=20))
+    submit(harness, "a", [4 * ONE] * 10)
+    harness.ledger.complete([Completion(each, "r") for each in claim(harness, limit=10)])
+    submit(harness, "a", [ONE] * 20, name="cheap")
+    limit = harness.ledger.reached_limit(LANE, context=A)
+    assert limit == QueueLimit(LimitScope.TENANT, 3_000), "two passes, of 40 in a minute"
+
+
+def test_the_backlog_is_known_in_device_seconds(roomy: LedgerHarness) -> None:
+    measure(roomy, 20.0, 40.0, 30.0)
+    submit(roomy, "a", [MANY, ONE])
+    claim(roomy)
+    assert roomy.ledger.status().lanes[LANE].backlog_device_s == pytest.approx(61 * 0.03)
+
+
+def test_the_device_time_of_a_pass_is_averaged_over_the_reports(roomy: LedgerHarness) -> None:
+    submit(roomy, "a", [ONE])
+    for device, pass_ms in (("cpu", 100.0), ("gpu", 10.0)):
+        measured = [Measurement("m", "gradcam", (pass_ms,))]
+        roomy.workers.register(device, models=["m"], device=device, measurements=measured)
+    assert roomy.ledger.status().lanes[LANE].pass_us == 91_000

@@ -61,7 +61,7 @@ CONTEXTS = st.sampled_from(
 )
 KEYS = st.builds(IdempotencyKey, st.sampled_from("kl"), st.sampled_from(["one", "two"]))
 WEBHOOKS = st.sampled_from([None, None, "https://one.test/a?b", "https://one.test", "http://two:1"])
-FEW_RECORDS = replace(POLICY, record_limit=8)
+FEW_RECORDS = replace(POLICY, record_limit=8, tenant_backlog_ms=20_000, lane_backlog_ms=30_000)
 COSTS = st.integers(1, 100_000)
 RECENT = st.integers(0, 8)
 """How many submissions ago: most operations concern jobs that are still open."""

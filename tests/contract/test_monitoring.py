@@ -14,6 +14,7 @@ from seewhy.ledger.types import (
     lane_of,
     wakeup_queue,
 )
+from seewhy.ledger.types.workers import ASSUMED_PASS_US
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState, Priority
 
@@ -59,6 +60,7 @@ def test_a_lane_shows_what_waits_and_runs_and_for_how_long(harness: LedgerHarnes
             oldest_ready_ms=10,
             longest_running_ms=3,
             unread_wakeups=1,
+            pass_us=ASSUMED_PASS_US,
         )
     }
 

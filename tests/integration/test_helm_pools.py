@@ -106,9 +106,9 @@ def test_the_autoscaler_asks_for_the_backlog_of_the_lanes_of_the_pool(chart: Hel
         "metricType": "AverageValue",
         "metadata": {
             "serverAddress": "http://prometheus:9090",
-            "query": f"sum(max by (lane) (seewhy_backlog_passes{lanes})) + "
+            "query": f"sum(max by (lane) (seewhy_backlog_device_seconds{lanes})) + "
             f"(sum(max by (lane) (seewhy_jobs_ready{lanes})) > bool 0)",
-            "threshold": "1000",
+            "threshold": "60",
             "ignoreNullValues": "false",
         },
     }
@@ -201,7 +201,7 @@ def series(**values: str) -> list[dict[str, str]]:
         f'{{namespace="keda",exported_namespace="{NAMESPACE}",scaledObject="{NAME}-worker-main"}}'
     )
     names = {
-        "backlog": f"seewhy_backlog_passes{lane}",
+        "backlog": f"seewhy_backlog_device_seconds{lane}",
         "ready": f"seewhy_jobs_ready{lane}",
         "seen": f"keda_scaler_metrics_value{scaler}",
         "errors": f"keda_scaler_detail_errors_total{scaler}",
@@ -211,9 +211,9 @@ def series(**values: str) -> list[dict[str, str]]:
 
 
 HEALTHY = {
-    "backlog": "3990x120",
+    "backlog": "239x120",
     "ready": "9x120",
-    "seen": "3991x120",
+    "seen": "240x120",
     "errors": "0x120",
     "workers": "4x120",
 }

@@ -22,7 +22,6 @@ from seewhy.ledger.ports.monitoring import MonitoredLedger, MonitoredServer
 from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.ledger.types import (
     DURATION_BUCKETS_MS,
-    PASS_COST,
     Durations,
     LaneStatus,
     LedgerStatus,
@@ -40,6 +39,7 @@ NO_JOBS = LaneStatus(
     oldest_ready_ms=0,
     longest_running_ms=0,
     unread_wakeups=0,
+    pass_us=0,
 )
 
 
@@ -50,7 +50,12 @@ LANE_METRICS: tuple[tuple[str, str, Callable[[LaneStatus], float]], ...] = (
     (
         "seewhy_backlog_passes",
         "Forward passes that the ready and running jobs are estimated to take.",
-        lambda lane: (lane.ready_cost + lane.running_cost) / PASS_COST,
+        lambda lane: lane.backlog_passes,
+    ),
+    (
+        "seewhy_backlog_device_seconds",
+        "Device time that the ready and running jobs are estimated to take.",
+        lambda lane: lane.backlog_device_s,
     ),
     (
         "seewhy_oldest_ready_job_age_seconds",

@@ -194,6 +194,18 @@ class Limits(BaseSettings):
         description="The maximum number of unfinished jobs of one tenant, model and priority; "
         "more are refused with 429.",
     )
+    queue_limit_device_s: int = Field(
+        1_000_000,
+        ge=1,
+        description="The maximum device time, in seconds, that the waiting jobs of one model and "
+        "priority are estimated to take; more are refused with 503.",
+    )
+    tenant_queue_limit_device_s: int = Field(
+        250_000,
+        ge=1,
+        description="The maximum device time, in seconds, that the waiting jobs of one tenant, "
+        "model and priority are estimated to take; more are refused with 429.",
+    )
     key_open_jobs: int = Field(
         100_000,
         ge=1,

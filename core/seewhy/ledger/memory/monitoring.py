@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 
+from seewhy.ledger.memory.state.admission import pass_us_of
 from seewhy.ledger.memory.state.state import Entry, LedgerState, StateOwner
 from seewhy.ledger.types import (
     DURATION_BUCKETS_MS,
@@ -63,6 +64,7 @@ def _lane_status(state: LedgerState, lane: str) -> LaneStatus:
         oldest_ready_ms=_age_ms(state, [entry.record.submitted_ms for entry in _first(ready)]),
         longest_running_ms=_age_ms(state, [entry.claimed_ms for entry in running]),
         unread_wakeups=state.unread_wakeups(wakeup_queue(lane)),
+        pass_us=pass_us_of(state, lane),
     )
 
 

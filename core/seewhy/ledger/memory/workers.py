@@ -7,7 +7,12 @@ from dataclasses import replace
 
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
-from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
+from seewhy.ledger.types.workers import (
+    MEASURED_VALUES,
+    MEASUREMENTS_LIMIT,
+    PLAIN_METHOD,
+    averaged_pass_us,
+)
 
 
 class MemoryWorkerRegistry:
@@ -83,3 +88,8 @@ class MemoryWorkerRegistry:
         if measurement.name in times or sum(map(len, of_model.values())) < MEASUREMENTS_LIMIT:
             values = (*times.get(measurement.name, ()), *measurement.values)
             times[measurement.name] = values[-MEASURED_VALUES:]
+            if measurement.name == PLAIN_METHOD:
+                known = self._state.pass_us
+                known[measurement.model] = averaged_pass_us(
+                    times[measurement.name], known.get(measurement.model)
+                )

@@ -52,6 +52,8 @@ def open_ledger(settings: Settings) -> RedisLedger:
         jobs_per_wakeup=settings.max_batch,
         lane_limit=settings.queue_limit,
         tenant_limit=settings.tenant_queue_limit,
+        lane_backlog_ms=settings.queue_limit_device_s * 1000,
+        tenant_backlog_ms=settings.tenant_queue_limit_device_s * 1000,
         tenant_batch_limit=settings.tenant_batch_limit,
         record_limit=settings.tenant_record_limit,
         cache_ms=settings.effective_cache_ttl_s * 1000,

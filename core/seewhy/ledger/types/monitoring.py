@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from seewhy.ledger.types.submissions import PASS_COST
 from seewhy.ledger.types.upkeep import JobCounts
 from seewhy.schemas.job import Priority
 
@@ -47,6 +48,18 @@ class LaneStatus:
     longest_running_ms: int
     """The time since the oldest claim of a running job; 0 without one."""
     unread_wakeups: int
+    pass_us: int
+    """The device time of a forward pass of the lane's model, averaged over its workers."""
+
+    @property
+    def backlog_passes(self) -> float:
+        """The forward passes that the ready and running jobs are estimated to take."""
+        return (self.ready_cost + self.running_cost) / PASS_COST
+
+    @property
+    def backlog_device_s(self) -> float:
+        """The device time that the ready and running jobs are estimated to take."""
+        return self.backlog_passes * self.pass_us / 1e6
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class LedgerPolicy:
     """The most open jobs (queued or running) of a lane."""
     tenant_limit: int = 250_000
     """The most open jobs of one tenant in a lane."""
+    lane_backlog_ms: int = 1_000_000_000
+    """The most device time that the ready jobs of a lane take."""
+    tenant_backlog_ms: int = 250_000_000
+    """The most device time that the ready jobs of one tenant in a lane take."""
     record_limit: int = 250_000
     """The most records of one tenant's jobs that were cancelled, expired or cached."""
     tenant_batch_limit: int = 100

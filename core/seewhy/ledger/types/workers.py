@@ -1,6 +1,7 @@
 """Workers that are running now, and the times that they measured."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 MEASURED_VALUES = 32
@@ -10,6 +11,9 @@ MEASUREMENTS_LIMIT = 200
 
 PLAIN_METHOD = "gradcam"
 """The measurement that is the time of a forward pass; each worker starts with it."""
+
+ASSUMED_PASS_US = 100_000
+"""The device time of a forward pass of a model that no worker has measured yet."""
 
 HANDLING = "handling"
 """The ms that a batch takes in a worker without the device: fetch, publish and report."""
@@ -59,3 +63,12 @@ class ModelPresence:
     """How long ago that was, by the ledger's clock."""
     devices: Mapping[str, int] = field(default_factory=dict)
     """Kind of device → how many of the workers use it."""
+
+
+def averaged_pass_us(values_ms: Sequence[float], known_us: int | None) -> int:
+    """Return the device time of a pass after a report, with a tenth of the weight for it.
+
+    With several kinds of devices, this is about the mean over the workers.
+    """
+    reported_us = max(1, int(statistics.median(values_ms) * 1000))
+    return (9 * (known_us or reported_us) + reported_us) // 10

@@ -2,7 +2,7 @@
 -- args: none -> {{counter, value, ...}, {priority:bucket or priority:sum_ms, value,
 --       ...}, {non-terminal jobs, overdue jobs, dead letters, unarchived
 --       outcomes, accepting batches, origins, delay in ms, undelivered}, {lane, open, ready, running,
---       cost of the ready, cost of the running, age in ms, running ms, unread wakeups}, ...}
+--       cost of the ready, cost of the running, age in ms, running ms, unread wakeups, µs of a pass}, ...}
 -- Looking at all would take too long: tenants at each end of the rotation, and quarantined jobs.
 local SAMPLE = 50
 local now = now_ms()
@@ -58,6 +58,7 @@ for _, lane in ipairs(redis.call('HKEYS', OPEN)) do
       age_ms(oldest_ready(lane)),
       age_ms(first_score(running_key(lane))),
       redis.call('LLEN', settings.wakeup_queue_prefix .. lane),
+      pass_us_of(lane),
     })
   end
 end

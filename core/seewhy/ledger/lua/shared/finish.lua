@@ -70,7 +70,7 @@ function finish(id, state, now, ...)
   dequeue(id, lane, tenant_in(context), cost)
   if owner then unclaim(id, owner, lane, cost) end
   if original then detach(id, original) end
-  count_closed(lane, context, started, now)
+  count_closed(lane, context, started, cost, now)
   redis.call('ZREM', DUE, id)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
   expire_record(id, tenant_in(context), webhook_url, now, now)

@@ -10,6 +10,7 @@ local UNDELIVERED = 'seewhy:undelivered'
 local LEADERSHIP, EPOCH = 'seewhy:leadership', 'seewhy:epoch'
 local RUNNING_COST, LAST_FINISH = 'seewhy:running_cost', 'seewhy:last_finish'
 local BATCHES_DUE, OPEN_BATCHES = 'seewhy:batches_due', 'seewhy:open_batches'
+local PASS_US = 'seewhy:pass_us'
 local VIRTUAL_CLOCK = 'seewhy:virtual_clock'
 local WORKERS, MODELS_SEEN = 'seewhy:workers', 'seewhy:models_seen'
 local function job_key(id) return 'seewhy:job:' .. id end

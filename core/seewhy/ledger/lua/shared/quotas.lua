@@ -62,7 +62,8 @@ local function reached_quota(charge, use, lane, tenant, now)
   local open = tonumber(redis.call('HGET', OPEN_BY_KEY, charge.key_id) or 0)
   if open >= quotas.open_jobs then
     local excess = open - math.floor(quotas.open_jobs * 9 / 10)
-    return { 'open-jobs', retry_after_ms(lane, tenant, excess, now), 0 }
+    local cost = cost_of_jobs(lane, tenant, excess)
+    return { 'open-jobs', retry_after_ms(lane, tenant, cost, now), 0 }
   end
   return reached_of(costs_of(quotas, charge.passes), use, now)
 end

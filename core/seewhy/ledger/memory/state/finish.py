@@ -11,7 +11,8 @@ def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object
     """Give a job its outcome."""
     entry = state.entries[job_id]
     if entry.record.started_ms is not None:
-        finished = FinishedJob(state.now(), entry.record.lane, entry.record.context.tenant)
+        record = entry.record
+        finished = FinishedJob(state.now(), record.lane, record.context.tenant, record.cost)
         state.finished.append(finished)
     entry.ready, entry.duplicate_of = False, None
     record = state.update(

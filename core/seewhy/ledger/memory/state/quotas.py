@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from seewhy.ledger.memory.state.admission import retry_after_ms
+from seewhy.ledger.memory.state.admission import cost_of_jobs, retry_after_ms
 from seewhy.ledger.memory.state.state import LedgerState, QuotaUse
 from seewhy.ledger.types import Charge, QuotaLimit, QuotaName, Quotas, QuotaUsage, Remaining
 from seewhy.schemas.context import RequestContext
@@ -24,7 +24,8 @@ def reached_quota(
     count = sum(not record.state.terminal for record in mine)
     if count >= quotas.open_jobs:
         excess = count - quotas.open_jobs * 9 // 10
-        retry_in_ms = retry_after_ms(state, lane, context.tenant, excess)
+        cost = cost_of_jobs(state, lane, context.tenant, excess)
+        retry_in_ms = retry_after_ms(state, lane, context.tenant, cost)
         return QuotaLimit(QuotaName.OPEN_JOBS, retry_in_ms, remaining=0)
     return reached_cost(state, context.key_id, _costs_of(quotas, charge.passes))
 

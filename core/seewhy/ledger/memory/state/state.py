@@ -70,6 +70,7 @@ class FinishedJob:
     at_ms: int
     lane: str
     tenant: str
+    cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,8 @@ class LedgerState:
     """Lane → tenant → virtual time; the lowest goes first."""
     virtual_clock: dict[str, int] = field(default_factory=dict)
     """Lane → the virtual time of the last tenant whose turn it was."""
+    pass_us: dict[str, int] = field(default_factory=dict)
+    """Model → device time of a forward pass."""
     originals: dict[str, Original] = field(default_factory=dict)
     """Fingerprint → original."""
     finished: list[FinishedJob] = field(default_factory=list)

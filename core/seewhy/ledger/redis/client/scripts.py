@@ -23,7 +23,12 @@ from seewhy.ledger.types import (
 )
 from seewhy.ledger.types.lanes import WAKEUP_QUEUE_PREFIX
 from seewhy.ledger.types.policy import CRASH_LIMIT_DETAIL, WORKER_LOST, WORKER_LOST_DETAIL
-from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
+from seewhy.ledger.types.workers import (
+    ASSUMED_PASS_US,
+    MEASURED_VALUES,
+    MEASUREMENTS_LIMIT,
+    PLAIN_METHOD,
+)
 
 SHARED = (
     "keys",
@@ -52,6 +57,8 @@ class Scripts:
             "wakeup_queue_prefix": WAKEUP_QUEUE_PREFIX,
             "dispatcher_queue": DISPATCHER_QUEUE,
             "pass_cost": PASS_COST,
+            "plain_method": PLAIN_METHOD,
+            "assumed_pass_us": ASSUMED_PASS_US,
             "duration_buckets_ms": DURATION_BUCKETS_MS,
             "measured_values": MEASURED_VALUES,
             "measurements_limit": MEASUREMENTS_LIMIT,
