@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from optionals import present
 from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.ledger.memory.ledger import MemoryLedger
+from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import JobRecord, LedgerPolicy, Submission, lane_of, lanes_of
 from seewhy.monitoring.tracing import NoTracing
 from seewhy.schemas.job import Job, JobState, Priority
@@ -58,13 +59,19 @@ class HookedExplainer(StubExplainer):
 class InMemoryWorker:
     """One model `m`, batches of up to 4, and a clock that tests move."""
 
-    def __init__(self, *, budget_pixels: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        *,
+        budget_pixels: int = 1_000_000,
+        ledger: MemoryLedger | RedisLedger | None = None,
+        explainer: HookedExplainer | None = None,
+    ) -> None:
         self.now_ms = 0
-        self.explainer = HookedExplainer()
+        self.explainer = explainer or HookedExplainer()
         self.store = memory_store()
         self.images = JobImages(store=self.store, max_pixels=1_000_000, budget_pixels=budget_pixels)
         self.io_threads = ThreadPoolExecutor(4)
-        self.ledger = MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
+        self.ledger = ledger or MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
         self.measurements = Measurements()
         traces = JobTraces(NoTracing())
         self.leases = Leases(ledger=self.ledger, lease_s=30)
