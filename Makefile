@@ -29,7 +29,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards references bench \
+.PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards redis-users references bench \
 	load test-label-studio demo-label-studio helm faults nemesis attacks soak clean
 
 help: ## List the targets
@@ -93,6 +93,9 @@ licenses: setup ## List the license of each dependency
 
 dashboards: setup ## Write the Grafana dashboards of infra/dashboards to infra/grafana/dashboards
 	@PYTHONPATH=infra $(BIN)/python -m dashboards
+
+redis-users: setup ## Write the users of Redis and their rights to infra/redis_users/users.acl
+	@PYTHONPATH=infra $(BIN)/python -m redis_users
 
 sbom: setup ## Write software bills of materials (CycloneDX) to build/sbom
 	@PYTHONPATH=infra $(BIN)/python -m supply_chain.sbom build/sbom

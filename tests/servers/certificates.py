@@ -40,8 +40,16 @@ class CertificateAuthority:
         """A client's SSL context that trusts only this authority."""
         return ssl.create_default_context(cadata=_pem(self._certificate))
 
+    @property
+    def pem(self) -> str:
+        """The authority's certificate."""
+        return _pem(self._certificate)
+
     def server_context(self, host: str, folder: Path, *, valid: bool = True) -> ssl.SSLContext:
-        """Create a server's SSL context for `host`; its certificate has expired unless `valid`."""
+        """Create a server's SSL context for `host`; its certificate has expired unless `valid`.
+
+        The key and the certificate are in `server.pem` in the folder.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(host), self._name, key, valid=valid)
         names = x509.SubjectAlternativeName([x509.DNSName(host)])
