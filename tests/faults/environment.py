@@ -49,6 +49,8 @@ class Environment:
     """What a scenario may break, and connections for observation that bypass the fault proxies."""
 
     rng: random.Random
+    resources: ExitStack
+    """What a scenario starts and the end of the environment stops."""
     settings: Settings
     """Settings with direct addresses of all servers."""
     valkey: RedisServer
@@ -275,6 +277,7 @@ def start_environment(
             event_log.start()
         yield Environment(
             rng=rng,
+            resources=stack,
             settings=settings,
             valkey=valkey,
             api_redis_proxy=api_redis,

@@ -45,10 +45,10 @@ class FaultProxy:
     those closed by `cut`, and `cuts_left` those that the current `cut` will still close.
     """
 
-    def __init__(self, target_port: int) -> None:
-        """Forward to `target_port`; `start` opens the listening port."""
+    def __init__(self, target_port: int, *, port: int = 0) -> None:
+        """Forward to `target_port`; `start` opens the listening port, a free one for 0."""
         self.target_port = target_port
-        self.port = 0
+        self.port = port
         self.fault = Fault()
         self.accepted = 0
         self.cuts = 0
@@ -60,7 +60,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
 
     def start(self) -> None:
-        """Listen on a free port, the same one until `stop`."""
+        """Listen, on the same port until `stop`."""
         self._thread.start()
         self._do(self._listen())
 
@@ -287,9 +287,9 @@ class _CutMeter:
 
 
 @contextmanager
-def start_proxy(target_port: int) -> Iterator[FaultProxy]:
-    """Run a proxy to `target_port` for the length of the block."""
-    proxy = FaultProxy(target_port)
+def start_proxy(target_port: int, *, port: int = 0) -> Iterator[FaultProxy]:
+    """Run a proxy to `target_port`, on a given or a free port, for the length of the block."""
+    proxy = FaultProxy(target_port, port=port)
     proxy.start()
     try:
         yield proxy
