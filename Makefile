@@ -30,7 +30,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards redis-users references bench \
-	load test-label-studio demo-label-studio helm faults nemesis attacks soak clean
+	load load-pools test-label-studio demo-label-studio helm faults nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -139,6 +139,10 @@ bench: setup $(REFERENCES)/.installed ## Compare seewhy's speed with other libra
 
 load: setup ## Load a temporary service and write a report to build/load (LOAD="--stub --rate 50 --duration 60")
 	@$(BIN)/seewhy load --model $(MODEL) --out build/load --objective p95=2s $(LOAD)
+
+load-pools: setup ## Measure pools of workers with a simulated device, and the ledger alone (10 minutes)
+	@for name in scaling burst elasticity ledger fairness "kills --rounds 2"; do \
+		PYTHONPATH=tests:benchmarks $(BIN)/python -m pools $$name || exit 1; done
 
 faults: setup ## Inject faults into real processes and check every job (FAULTS="F1 F13")
 	@cd tests && ../$(BIN)/python -m faults.run --seeds 3 --jobs 200 $(FAULTS)

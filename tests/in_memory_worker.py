@@ -24,6 +24,7 @@ from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
+from seewhy_worker.pipeline.pace import Pace
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
 from seewhy_worker.stub import StubExplainer
@@ -72,7 +73,7 @@ class InMemoryWorker:
         self.images = JobImages(store=self.store, max_pixels=1_000_000, budget_pixels=budget_pixels)
         self.io_threads = ThreadPoolExecutor(4)
         self.ledger = ledger or MemoryLedger(policy=LedgerPolicy(), clock_ms=lambda: self.now_ms)
-        self.measurements = Measurements()
+        self.measurements, self.pace = Measurements(), Pace()
         traces = JobTraces(NoTracing())
         self.leases = Leases(ledger=self.ledger, lease_s=30)
         exposure = Exposure(ledger=self.ledger, leases=self.leases)
@@ -97,6 +98,7 @@ class InMemoryWorker:
                 ),
                 traces=traces,
                 measurements=self.measurements,
+                pace=self.pace,
             ),
             owner="w",
             io_threads=self.io_threads,

@@ -1,7 +1,9 @@
 """The contract of the worker registry, on the memory ledger and on real servers."""
 
+from dataclasses import replace
+
 from ledger_harness import POLICY, START_MS, LedgerHarness
-from seewhy.ledger.types import Measurement, ModelPresence, RegisteredWorker
+from seewhy.ledger.types import Measurement, ModelPresence, RegisteredWorker, WorkerDetails
 from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
 
 
@@ -15,6 +17,14 @@ def test_a_registered_worker_is_listed_with_its_models(harness: LedgerHarness) -
     assert harness.workers.list_workers() == [
         RegisteredWorker("w", ("vgg16", "my model"), started_ms=START_MS, seen_ms=START_MS)
     ]
+
+
+def test_a_worker_is_listed_with_what_it_said_about_itself_last(harness: LedgerHarness) -> None:
+    idle = WorkerDetails(version="1.2", engine="tensorflow 2.21.0", pinned_to="gpu:1")
+    busy = replace(idle, jobs=16, images_per_s={"my model": 123.456, "vgg16": 0.5})
+    for details in (idle, busy):
+        harness.workers.register("w", models=["vgg16"], details=details)
+        assert [worker.details for worker in harness.workers.list_workers()] == [details]
 
 
 def test_a_registration_expires_after_a_lease(harness: LedgerHarness) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,12 @@ def supervisor(report: Report) -> Iterator[Supervisor]:
     supervisor.stop()
 
 
-def python(name: str, program: str, tmp_path: Path, *, grace_s: float = 5.0) -> Child:
+def python(
+    name: str, program: str, tmp_path: Path, *, grace_s: float = 5.0, group: str = ""
+) -> Child:
     return Child(
         name=name,
+        group=group,
         command=(sys.executable, "-c", program),
         log_file=tmp_path / f"{name}.log",
         grace_s=grace_s,
@@ -109,6 +113,32 @@ def test_children_are_stopped_in_reverse_order(
 
     assert [line.split(":")[0] for line in report.lines[3:]] == ["api", "worker", "valkey"]
     assert not any(alive(pid) for pid in pids)
+
+
+def test_the_children_of_a_group_stop_at_the_same_time(
+    supervisor: Supervisor, report: Report, tmp_path: Path
+) -> None:
+    """Each waits for the other: one by one, the first would be killed."""
+    ends = "signal.signal(signal.SIGTERM, lambda *_: (tmp / sys.argv[1]).touch())"
+    waits = "while not all((tmp / name).exists() for name in '12'): time.sleep(0.01)"
+    program = (
+        f"import pathlib, signal, sys, time; tmp = pathlib.Path({str(tmp_path)!r}); {ends}\n"
+        f"print('ready', flush=True)\n{waits}"
+    )
+    supervisor.start(python("api", SLEEP, tmp_path))
+    for number in "12":
+        child = python(f"worker-{number}", program, tmp_path, grace_s=60, group="worker")
+        supervisor.start(replace(child, command=(*child.command, number)))
+        log = child.log_file
+        wait_until(lambda log=log: b"ready" in log.read_bytes(), what="the handler")  # type: ignore[misc]
+
+    supervisor.stop()
+
+    assert report.lines[3:] == [
+        "worker-2: stopped (exited with status 0)",
+        "worker-1: stopped (exited with status 0)",
+        "api: stopped (was killed by SIGTERM)",
+    ]
 
 
 def test_a_child_that_ignores_sigterm_is_killed_after_its_grace_period(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from seewhy.embedded import worker_pool
 from seewhy.embedded.commands import Commands
 from seewhy.embedded.data_directory import lock_data_directory
 from seewhy.embedded.errors import StartFailed
@@ -24,13 +25,14 @@ from servers.waiting import wait_until
 SLEEP = """
 import os, time
 print('secret', os.environ.get('SEEWHY_WEBHOOK_SECRETS'), flush=True)
+print('cores', os.environ.get('SEEWHY_WORKER_CORES'), flush=True)
 time.sleep(600)
 """
 DUMMY_API = """
 import http.server, json, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        body = json.dumps({"workers": {"count": 1, "models": {"vgg16": 1}}}).encode()
+        body = json.dumps({"workers": {"count": 3, "models": {"vgg16": 3}}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -45,7 +47,7 @@ DUMMY_COMMANDS = Commands(
 )
 
 
-def start_and_stop(tmp_path: Path, *, secrets: str | None) -> set[str]:
+def start_and_stop(tmp_path: Path, *, secrets: str | None = None, workers: int = 1) -> set[str]:
     """Run `seewhy up` until it is ready, stop it, and return the names of its processes."""
     settings = load(
         {},
@@ -58,12 +60,15 @@ def start_and_stop(tmp_path: Path, *, secrets: str | None) -> set[str]:
     def stop(_: str) -> None:
         log = tmp_path / "data" / "logs" / "dispatcher.log"
         if secrets:
-            wait_until(lambda: log.read_text() == f"secret {secrets}\n", what="the dispatcher runs")
+            wait_until(lambda: f"secret {secrets}\n" in log.read_text(), what="the dispatcher runs")
+        for number in range(1, workers + 1) if workers > 1 else ():
+            output = tmp_path / "data" / "logs" / f"worker-{number}.log"
+            wait_until(lambda output=output: "cores" in output.read_text(), what="the workers run")  # type: ignore[misc]
         assert all(map(alive, pids().values()))
         raise KeyboardInterrupt
 
     def pids() -> dict[str, int]:
-        matches = (re.fullmatch(r"(\w+): started \(process (\d+)\)", line) for line in lines)
+        matches = (re.fullmatch(r"([\w-]+): started \(process (\d+)\)", line) for line in lines)
         return {found[1]: int(found[2]) for found in matches if found}
 
     with lock_data_directory(tmp_path / "data") as directory:
@@ -72,6 +77,7 @@ def start_and_stop(tmp_path: Path, *, secrets: str | None) -> set[str]:
             directory=directory,
             report=lambda name, line: lines.append(f"{name}: {line}"),
             ready=stop,
+            workers=workers,
             commands=DUMMY_COMMANDS,
         )
     assert not any(map(alive, pids().values()))
@@ -85,6 +91,17 @@ def test_the_dispatcher_starts_with_the_secrets_and_stops_with_the_others(tmp_pa
 
 def test_without_a_secret_no_dispatcher_starts(tmp_path: Path) -> None:
     assert start_and_stop(tmp_path, secrets=None) == {"worker", "api"}
+
+
+def test_several_workers_start_with_a_share_of_the_cores_and_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_pool, "visible_gpus", tuple)
+    monkeypatch.setattr(worker_pool, "available_cores", lambda: tuple(range(5)))
+    assert start_and_stop(tmp_path, workers=3) == {"worker-1", "worker-2", "worker-3", "api"}
+    logs = [tmp_path / "data" / "logs" / f"worker-{number}.log" for number in (1, 2, 3)]
+    cores = [log.read_text().splitlines()[-1] for log in logs]
+    assert cores == ["cores 0", "cores 1,2", "cores 3,4"]
 
 
 def test_the_installed_commands_include_the_dispatcher() -> None:
@@ -126,9 +143,20 @@ def test_a_service_is_ready_when_every_resident_model_has_a_worker() -> None:
 def test_a_service_that_is_not_ready_in_time_names_the_missing_model() -> None:
     with (
         scripted(*[readyz(a=1)] * 100) as server,
-        pytest.raises(StartFailed, match=r"not ready within 0\.5 s: no worker has loaded b"),
+        pytest.raises(StartFailed, match=r"not ready within 2 s: no worker has loaded b"),
     ):
-        wait_until_ready(settings_of(server.url), poll=lambda: None, timeout_s=0.5)
+        wait_until_ready(settings_of(server.url), poll=lambda: None, timeout_s=2)
+
+
+def test_a_service_with_several_workers_waits_for_all() -> None:
+    with scripted(readyz(a=2, b=1), readyz(a=2, b=2)) as server:
+        wait_until_ready(settings_of(server.url), poll=lambda: None, workers=2)
+        assert server.responses == []
+    with (
+        scripted(*[readyz(a=2, b=1)] * 100) as server,
+        pytest.raises(StartFailed, match="fewer than 2 workers have loaded b"),
+    ):
+        wait_until_ready(settings_of(server.url), poll=lambda: None, workers=2, timeout_s=2)
 
 
 def test_a_service_whose_api_does_not_answer_is_not_ready(unused_port: int) -> None:

@@ -68,6 +68,11 @@ class ProcessCluster:
         times = ["--batch-ms", str(batch_ms), "--pass-ms", str(pass_ms)]
         return self._start("worker", ["-m", "seewhy_worker.stub", *times])
 
+    def start_simulated_worker(self, *, batch_ms: float, image_ms: float) -> Process:
+        """Start a worker with a simulated device."""
+        times = ["--batch-ms", str(batch_ms), "--image-ms", str(image_ms)]
+        return self._start("worker", ["-m", "seewhy_worker.simulated", *times])
+
     def start_faulty_worker(self, fault: str, *, batch_ms: float = 0) -> Process:
         """Start a worker of `servers.faulty_worker`."""
         arguments = [fault, str(self.counters), str(batch_ms)]

@@ -139,14 +139,6 @@ class RealLabelStudio:
         path = f"tasks/{task}/annotations/"
         return int(self.call("POST", path, json={"result": results})["id"])
 
-    def change_annotation(self, annotation: int, results: list[dict[str, Any]]) -> None:
-        """Replace what an annotation marks, as a person does who updates it."""
-        self.call("PATCH", f"annotations/{annotation}/", json={"result": results})
-
-    def delete_annotation(self, annotation: int) -> None:
-        """Delete an annotation."""
-        self.call("DELETE", f"annotations/{annotation}/")
-
     def tasks_by_score(self, project: int, model_version: str) -> list[int]:
         """Return the ids of tasks as the Data Manager sorts them, the lowest score first."""
         self.call("PATCH", f"projects/{project}", json={"model_version": model_version})

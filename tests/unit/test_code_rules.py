@@ -25,6 +25,8 @@ READS_ENVIRONMENT = {
     ROOT / "core/seewhy/settings/settings.py",
     # Child processes inherit the user's environment and override the settings in it.
     ROOT / "core/seewhy/embedded/environment.py",
+    # CUDA takes its devices from the environment, not from an argument.
+    ROOT / "core/seewhy/devices.py",
 }
 VAGUE_NAMES = {"utils", "util", "helpers", "common", "manager", "base", "misc"}
 RETIRED_WORDS = {

@@ -21,6 +21,7 @@ COMMANDS = (
     "api",
     "worker",
     "dispatcher",
+    "workers",
     "models",
     "bucket",
     "rebuild",

@@ -8,7 +8,7 @@ import pytest
 
 import hostile_models as hostile
 from seewhy.catalog.catalog import Catalog
-from seewhy.errors import UnsupportedModel, WeightsCorrupt
+from seewhy.errors import DeviceNotFound, UnsupportedModel, WeightsCorrupt
 from seewhy.settings import Settings, load
 from seewhy_worker import model_loader
 from seewhy_worker.model_check import catalog_file
@@ -30,6 +30,11 @@ def registered(path: Path, **settings: Any) -> Settings:
         'preprocessing = { kind = "scale", mean = 0.0, std = 1.0 }\nlabels_file = "labels.txt"\n'
     )
     return load({}, models_file=catalog, worker_models="mine", **settings)
+
+
+def test_a_worker_refuses_a_gpu_that_tensorflow_does_not_find() -> None:
+    with pytest.raises(DeviceNotFound, match="TensorFlow does not find gpu:0"):
+        load_models(load({}, worker_device="gpu:0"))
 
 
 def test_a_worker_refuses_a_file_that_exceeds_the_limits_of_the_child(

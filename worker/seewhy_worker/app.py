@@ -4,9 +4,10 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib import metadata
 from typing import Any
 
@@ -14,8 +15,9 @@ from celery import Celery, signals
 
 from seewhy.broker.wakeups import RUN_JOBS_TASK, WakeupPublisher, create_celery, run_consumer
 from seewhy.errors import LedgerUnavailable
+from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import PLAIN_METHOD, lanes_of, wakeup_queue
+from seewhy.ledger.types import PLAIN_METHOD, WorkerDetails, lanes_of, wakeup_queue
 from seewhy.monitoring.metrics_server import MetricsServer
 from seewhy.monitoring.open_tracing import open_tracing
 from seewhy.monitoring.tracing import Tracing
@@ -31,6 +33,7 @@ from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
+from seewhy_worker.pipeline.pace import Pace
 from seewhy_worker.pipeline.presence import Presence
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
@@ -79,7 +82,11 @@ class Worker:
 
 
 def create_worker(
-    settings: Settings, *, explainers: Mapping[str, Explainer], tracing: Tracing | None = None
+    settings: Settings,
+    *,
+    explainers: Mapping[str, Explainer],
+    pinned_to: str = "",
+    tracing: Tracing | None = None,
 ) -> Worker:
     """Build a worker for loaded models, by model name. Opens no connection."""
     tracing = tracing or open_tracing(settings, service="worker")
@@ -97,15 +104,9 @@ def create_worker(
     exposure = Exposure(ledger=ledger, leases=leases)
     watchdog = Watchdog(timeout_s=settings.device_timeout_s)
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    measurements = _first_measurements(explainers)
-    presence = Presence(
-        registry=ledger.workers,
-        worker_id=worker_id,
-        models=tuple(explainers),
-        device=next((explainer.device for explainer in explainers.values()), "cpu"),
-        measurements=measurements,
-        lease_s=settings.lease_s,
-    )
+    measurements, pace = _first_measurements(explainers), Pace()
+    details = partial(_details, explainers, pinned_to=pinned_to, leases=leases, pace=pace)
+    presence = _presence(explainers, settings, ledger.workers, worker_id, measurements, details)
     deps = PipelineDeps(
         ledger=ledger,
         leases=leases,
@@ -126,6 +127,7 @@ def create_worker(
         ),
         traces=traces,
         measurements=measurements,
+        pace=pace,
     )
     runner = BatchRunner(
         deps,
@@ -138,6 +140,37 @@ def create_worker(
     metrics = MetricsServer(host=settings.metrics_host, first_port=settings.worker_metrics_port)
     in_flight = settings.worker_concurrency
     return Worker(celery, runner, leases, watchdog, presence, metrics, tracing, lanes, in_flight)
+
+
+def _presence(
+    explainers: Mapping[str, Explainer],
+    settings: Settings,
+    registry: WorkerRegistry,
+    worker_id: str,
+    measurements: Measurements,
+    details: Callable[[], WorkerDetails],
+) -> Presence:
+    return Presence(
+        registry=registry,
+        worker_id=worker_id,
+        models=tuple(explainers),
+        device=next((explainer.device for explainer in explainers.values()), "cpu"),
+        measurements=measurements,
+        details=details,
+        lease_s=settings.lease_s,
+    )
+
+
+def _details(
+    explainers: Mapping[str, Explainer], *, pinned_to: str, leases: Leases, pace: Pace
+) -> WorkerDetails:
+    return WorkerDetails(
+        version=_versions()["seewhy"],
+        engine=next((explainer.engine for explainer in explainers.values()), ""),
+        pinned_to=pinned_to,
+        jobs=leases.count(),
+        images_per_s=pace.images_per_s(),
+    )
 
 
 def _first_measurements(explainers: Mapping[str, Explainer]) -> Measurements:
@@ -164,6 +197,7 @@ def _register_task(celery: Celery, runner: BatchRunner, lanes: tuple[str, ...]) 
             _log.exception("Out of memory in %s; its jobs run again when their leases expire", lane)
 
 
+@cache
 def _versions() -> dict[str, str]:
     names = ("seewhy", "keras", "tensorflow-cpu", "tensorflow", "numpy", "opencv-python-headless")
     versions = {}

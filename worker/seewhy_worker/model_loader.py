@@ -5,8 +5,10 @@ import time
 
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.weights import obtain_weights
+from seewhy.devices import parse_cores
 from seewhy.settings import Settings
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
+from seewhy_worker.keras_backend.devices import limit_threads, require_gpu
 from seewhy_worker.model_check.catalog_file import check_catalog_file, needs_check
 
 _log = logging.getLogger(__name__)
@@ -18,9 +20,10 @@ PROGRESS_STEP = 0.05
 def load_models(settings: Settings) -> dict[str, KerasExplainer]:
     """Load and warm up every model named in the settings.
 
-    Raises `UnknownModel`, `WeightsNotFound`, `WeightsCorrupt` or `UnsupportedModel`: a worker
-    never replaces a model that it cannot load.
+    Raises `UnknownModel`, `WeightsNotFound`, `WeightsCorrupt`, `UnsupportedModel` or
+    `DeviceNotFound`: a worker never replaces a model that it cannot load, nor its device.
     """
+    _prepare_device(settings)
     catalog = Catalog.load(settings)
     explainers = {}
     for name in settings.resident_models:
@@ -42,6 +45,13 @@ def load_models(settings: Settings) -> dict[str, KerasExplainer]:
         elapsed_s = time.perf_counter() - started
         _log.info("Loaded %s in %.1f s; target layer %s", name, elapsed_s, explainer.layer)
     return explainers
+
+
+def _prepare_device(settings: Settings) -> None:
+    if settings.worker_device.startswith("gpu:"):
+        require_gpu(settings.worker_device)
+    if settings.worker_cores is not None:
+        limit_threads(len(parse_cores(settings.worker_cores)))
 
 
 class _DownloadLog:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.devices import pin_process
 from seewhy.imaging.process_tuning import tune_process
 from seewhy.logs.configuration import configure_logging
 from seewhy.schemas.geometry import Rectangle
@@ -35,6 +36,7 @@ class StubExplainer:
 
     digest = "stub"
     device = "stub"
+    engine = "stub"
 
     def __init__(self, *, batch_s: float = 0.0, pass_s: float = 0.0) -> None:
         """Sleep, to simulate a device: `batch_s` in each batch and in each chunk of many passes.
@@ -63,7 +65,12 @@ class StubExplainer:
         for _ in range(int(passes / self._chunk)):
             checkpoint()
             self.run_chunk(self._chunk)
-        return [_explain(task) for task in tasks]
+        return [_explain(task, self.map_of(task)) for task in tasks]
+
+    def map_of(self, task: ExplanationTask) -> NDArray[np.float32]:
+        """Return the map (h, w) of every target of a task."""
+        gray: NDArray[np.float32] = task.image.pixels.mean(axis=2)
+        return gray
 
     def run_chunk(self, passes: float) -> None:
         """Do as the device does between two checkpoints."""
@@ -73,8 +80,7 @@ class StubExplainer:
         """Do nothing."""
 
 
-def _explain(task: ExplanationTask) -> ImageExplanation:
-    gray = task.image.pixels.mean(axis=2)
+def _explain(task: ExplanationTask, gray: NDArray[np.float32]) -> ImageExplanation:
     low, high = float(gray.min()), float(gray.max())
     classes = [t.index if t.index >= 0 else -t.index - 1 for t in task.targets]
     return ImageExplanation(
@@ -107,7 +113,8 @@ def main() -> None:
     configure_logging(settings.log_format)
     explainer = StubExplainer(batch_s=arguments.batch_ms / 1000, pass_s=arguments.pass_ms / 1000)
     explainers = dict.fromkeys(settings.resident_models, explainer)
-    create_worker(settings, explainers=explainers).run()
+    pinned_to = pin_process(settings.worker_device, cores=settings.worker_cores)
+    create_worker(settings, explainers=explainers, pinned_to=pinned_to).run()
 
 
 if __name__ == "__main__":

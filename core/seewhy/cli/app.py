@@ -21,6 +21,7 @@ from seewhy.cli.commands.rebuild import rebuild
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.up import up
 from seewhy.cli.commands.webhooks import webhooks
+from seewhy.cli.commands.workers import workers
 from seewhy.errors import SeewhyError
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ for command in (
     api,
     worker,
     dispatcher,
+    workers,
     bucket,
     rebuild,
     plan,

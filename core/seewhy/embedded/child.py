@@ -28,6 +28,8 @@ class Child:
     """Variables of this process with this prefix are not inherited."""
     grace_s: float = 3.0
     """Time between SIGTERM and SIGKILL."""
+    group: str = ""
+    """Children of one group that were started in a row stop at the same time."""
 
 
 class RunningChild:
@@ -60,9 +62,12 @@ class RunningChild:
         self._signal_group(signal.SIGKILL)  # processes that it forked may hold its port
         return _describe_exit(status)
 
-    def stop(self, *, grace_s: float) -> str:
-        """Terminate the command, kill its group after `grace_s`, and return how it exited."""
+    def terminate(self) -> None:
+        """Send SIGTERM to the command."""
         self._process.terminate()
+
+    def kill_after(self, grace_s: float) -> str:
+        """Kill what still runs of the command after `grace_s`, and return how it exited."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=max(grace_s, 0.0))
         self._signal_group(signal.SIGKILL)

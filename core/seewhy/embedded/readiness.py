@@ -25,8 +25,9 @@ def wait_until_ready(
     poll: Callable[[], None],
     report: Callable[[str, str], None] = lambda _name, _line: None,
     timeout_s: float = _TIMEOUT_S,
+    workers: int = 1,
 ) -> str:
-    """Return the service's URL once the API is ready and every resident model has a worker.
+    """Return the service's URL once the API is ready and `workers` have each resident model.
 
     Calls `poll` while it waits, and `report(name, line)` with the progress of the API and the
     worker. Raises `StartFailed` after `timeout_s`, and what `poll` raises.
@@ -45,7 +46,9 @@ def wait_until_ready(
                 if not api_is_ready:
                     report("api", "accepting requests")
                 api_is_ready = True
-                missing = ", ".join(m for m in settings.resident_models if m not in models)
+                missing = ", ".join(
+                    m for m in settings.resident_models if models.get(m, 0) < workers
+                )
                 if not missing:
                     report("worker", f"ready after {elapsed_s:.1f} s")
                     return url
@@ -53,16 +56,17 @@ def wait_until_ready(
                 report("worker", f"still loading {missing} ({elapsed_s:.0f} s)")
                 next_report_s += _REPORT_INTERVAL_S
             time.sleep(_PROBE_INTERVAL_S)
-    cause = f"no worker has loaded {missing}" if api_is_ready else "the API does not answer"
+    few = "no worker has" if workers == 1 else f"fewer than {workers} workers have"
+    cause = f"{few} loaded {missing}" if api_is_ready else "the API does not answer"
     raise StartFailed(f"{url} was not ready within {timeout_s:g} s: {cause}")
 
 
-def _ready_models(client: httpx2.Client, url: str) -> set[str] | None:
-    """Return the models that workers have loaded, or None while the API is not ready."""
+def _ready_models(client: httpx2.Client, url: str) -> dict[str, int] | None:
+    """Return by model how many workers have it loaded, or None while the API is not ready."""
     try:
         response = client.get(f"{url}/readyz")
     except httpx2.TransportError:
         return None  # it does not listen yet
     if response.status_code != httpx2.codes.OK:
         return None
-    return set((response.json()["workers"] or {"models": ()})["models"])
+    return dict((response.json()["workers"] or {"models": {}})["models"])

@@ -85,12 +85,19 @@ class Supervisor:
                 )
 
     def stop(self) -> None:
-        """Stop the children one by one, last started first, each within its grace period."""
+        """Stop the children group by group, last started first, each within its grace period."""
         while self._slots:
-            slot = self._slots.pop()
-            if slot.running is not None:
-                description = slot.running.stop(grace_s=slot.child.grace_s)
-                self._report(slot.child.name, f"stopped ({description})")
+            stopped = [self._slots.pop()]
+            group = stopped[0].child.group
+            while group and self._slots and self._slots[-1].child.group == group:
+                stopped.append(self._slots.pop())
+            running = [(slot.child, slot.running) for slot in stopped if slot.running is not None]
+            for _, process in running:
+                process.terminate()
+            terminated_s = self._clock()
+            for child, process in running:
+                description = process.kill_after(child.grace_s - (self._clock() - terminated_s))
+                self._report(child.name, f"stopped ({description})")
 
     def _start(self, slot: _Slot) -> None:
         slot.running = self._launch(slot.child)

@@ -23,6 +23,8 @@ _INHERITED_SETTINGS = {
     "model_dir",
     "max_batch",
     "worker_concurrency",
+    "worker_device",
+    "worker_cores",
 }
 
 

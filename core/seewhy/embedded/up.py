@@ -1,8 +1,8 @@
-"""`seewhy up`: Valkey, a worker, the API and a webhook dispatcher as children of one process."""
+"""`seewhy up`: Valkey, workers, the API and a webhook dispatcher as children of one process."""
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,6 +15,7 @@ from seewhy.embedded.errors import ProcessError
 from seewhy.embedded.readiness import wait_until_ready
 from seewhy.embedded.supervisor import Supervisor
 from seewhy.embedded.tcp_ports import free_port, is_free
+from seewhy.embedded.worker_pool import deal_devices
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import PREFIX, Settings
 
@@ -54,21 +55,30 @@ def up(
     directory: DataDirectory,
     report: Callable[[str, str], None],
     ready: Callable[[str], None],
+    workers: int = 1,
     commands: Commands | None = None,
 ) -> None:
     """Run the service until SIGINT or SIGTERM, then stop every child.
 
     `settings` come from `complete_settings`; a Redis URL in them replaces the embedded Valkey.
     `report(name, line)` receives one line per event of a child. `ready(url)` is called once, when
-    a worker has loaded every resident model.
+    all `workers` have loaded every resident model.
     Call from the main thread. Raises `ProcessError`.
     """
     commands = commands or Commands.installed()
     supervisor = Supervisor(report=report)
     with _signals_as_interrupts():
         try:
-            _start(supervisor, settings, directory=directory, commands=commands)
-            ready(wait_until_ready(settings, poll=lambda: _poll_start(supervisor), report=report))
+            pool = deal_devices(settings, workers=workers)
+            _start(supervisor, settings, pool=pool, directory=directory, commands=commands)
+            ready(
+                wait_until_ready(
+                    settings,
+                    poll=lambda: _poll_start(supervisor),
+                    report=report,
+                    workers=workers,
+                )
+            )
             while True:
                 supervisor.poll()
                 time.sleep(_POLL_INTERVAL_S)
@@ -80,8 +90,14 @@ def up(
 
 
 def _start(
-    supervisor: Supervisor, settings: Settings, *, directory: DataDirectory, commands: Commands
+    supervisor: Supervisor,
+    settings: Settings,
+    *,
+    pool: Sequence[Settings],
+    directory: DataDirectory,
+    commands: Commands,
 ) -> None:
+    changes: dict[str, str] = {}
     if "redis_url" not in settings.model_fields_set:
         embedded = valkey.prepare(directory.valkey, max_bytes=settings.embedded_redis_bytes)
         supervisor.start(
@@ -92,26 +108,32 @@ def _start(
                 grace_s=_VALKEY_GRACE_S,
             )
         )
-        settings = settings.model_copy(update={"redis_url": embedded.url})
+        changes["redis_url"] = embedded.url
         valkey.wait_until_ready(
             embedded.url, timeout_s=_VALKEY_TIMEOUT_S, poll=lambda: _poll_start(supervisor)
         )
         # Workers of an earlier run that was killed have not unregistered.
-        open_ledger(settings).workers.unregister_all()
-    processes = [("worker", commands.worker, _WORKER_GRACE_S), ("api", commands.api, _API_GRACE_S)]
-    if settings.needs_dispatcher:
-        processes.append(("dispatcher", commands.dispatcher, _DISPATCHER_GRACE_S))
-    for name, command, grace_s in processes:
+        open_ledger(settings.model_copy(update=changes)).workers.unregister_all()
+
+    def start(name: str, command: tuple[str, ...], own: Settings, grace_s: float) -> None:
         supervisor.start(
             Child(
                 name=name,
+                group=name.partition("-")[0],
                 command=command,
                 log_file=directory.logs / f"{name}.log",
-                environment=as_environment(settings),
+                environment=as_environment(own.model_copy(update=changes)),
                 dropped_prefix=PREFIX,
                 grace_s=grace_s,
             )
         )
+
+    for number, own in enumerate(pool, start=1):
+        name = f"worker-{number}" if len(pool) > 1 else "worker"
+        start(name, commands.worker, own, _WORKER_GRACE_S)
+    start("api", commands.api, settings, _API_GRACE_S)
+    if settings.needs_dispatcher:
+        start("dispatcher", commands.dispatcher, settings, _DISPATCHER_GRACE_S)
 
 
 def _poll_start(supervisor: Supervisor) -> None:

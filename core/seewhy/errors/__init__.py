@@ -64,6 +64,7 @@ SeewhyError
 │   ├── ExplainerFailed       The explainer raised an unexpected error on this image.
 │   └── WorkerLost            The workers that ran this job died.
 └── SettingsError             A setting is missing or invalid.
+    └── DeviceNotFound        This machine has no such device.
 
 `code` is stable and part of the HTTP contract: the class name in snake case. `retryable` says
 whether the same call may succeed later. The API maps errors to HTTP statuses in one table.
@@ -127,6 +128,7 @@ from seewhy.errors.service import (
     Unavailable,
 )
 from seewhy.errors.work import (
+    DeviceNotFound,
     ExecutionError,
     ExplainerFailed,
     ImageGone,
@@ -146,6 +148,7 @@ __all__ = [
     "BatchGone",
     "BatchTooLarge",
     "BrokenImage",
+    "DeviceNotFound",
     "EmptyImage",
     "ExecutionError",
     "ExplainerFailed",

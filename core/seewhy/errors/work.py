@@ -68,3 +68,9 @@ class SettingsError(SeewhyError):
     """A setting is missing or invalid."""
 
     code = "settings_error"
+
+
+class DeviceNotFound(SettingsError):
+    """This machine has no such device."""
+
+    code = "device_not_found"

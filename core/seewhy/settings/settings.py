@@ -72,6 +72,18 @@ class Settings(Limits, Monitoring):
     worker_concurrency: int = Field(
         3, ge=2, le=16, description="The number of batches that a worker processes at once."
     )
+    worker_device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|gpu:[0-9]{1,3})$",
+        description="The device of a worker: cpu, gpu:0, gpu:1 and so on, or auto for what "
+        "TensorFlow finds.",
+    )
+    worker_cores: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$",
+        description="The processor cores that a worker uses, such as 0-3 or 0,2; unset means all "
+        "that it may use.",
+    )
     device_timeout_s: float = Field(
         300.0,
         ge=1,

@@ -9,7 +9,14 @@ import pytest
 
 from in_memory_worker import LANE, InMemoryWorker, job_ids
 from seewhy.errors import ExplainerFailed, LedgerUnavailable
-from seewhy.ledger.types import HANDLING, PASS_COST, Completion, FinishReceipt, load_of
+from seewhy.ledger.types import (
+    HANDLING,
+    PASS_COST,
+    Completion,
+    FinishReceipt,
+    WorkerDetails,
+    load_of,
+)
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.targets import Target
@@ -192,6 +199,7 @@ def test_measurements_that_cannot_be_reported_are_kept(worker: InMemoryWorker) -
         return Presence(
             registry=registry,  # type: ignore[arg-type]
             worker_id="w", models=["m"], device="cpu", measurements=measurements, lease_s=30,
+            details=WorkerDetails,
         )  # fmt: skip
 
     with pytest.raises(LedgerUnavailable):

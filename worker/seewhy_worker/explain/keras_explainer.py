@@ -20,7 +20,7 @@ from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.method_runner import MethodRunner
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
-from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth
+from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth, engine_name
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
 from seewhy_worker.models.splitting.candidates import find_layer
@@ -82,6 +82,7 @@ class KerasExplainer:
         self.spec = spec
         self.digest = spec.digest
         self.device = device_name()
+        self.engine = engine_name()
         self.pass_s: float | None = None
         self.layer = model.layer
         self.map_shape = model.map_shape

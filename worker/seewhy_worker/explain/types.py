@@ -94,6 +94,11 @@ class Explainer(Protocol):
         ...
 
     @property
+    def engine(self) -> str:
+        """What computes the maps, with its version, such as `tensorflow 2.21.0`."""
+        ...
+
+    @property
     def pass_s(self) -> float | None:
         """The time of Grad-CAM of one image, as measured by `warm_up`; None if it did not run."""
         ...

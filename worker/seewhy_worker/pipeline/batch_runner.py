@@ -32,6 +32,7 @@ from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
 from seewhy_worker.pipeline.measurements import ClaimedGroup, Measurements, Outcome
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter, failure_of
+from seewhy_worker.pipeline.pace import Pace
 from seewhy_worker.pipeline.publish import ResultPublisher
 
 Item = TypeVar("Item")
@@ -50,6 +51,7 @@ class PipelineDeps:
     reporter: OutcomeReporter
     measurements: Measurements
     traces: JobTraces
+    pace: Pace
 
 
 class BatchRunner:
@@ -208,6 +210,7 @@ class BatchRunner:
             batch[0].job.model, tasks, outcomes, device_ms=device_ms
         )
         group.device_s += device_ms / 1000
+        self._deps.pace.add(batch[0].job.model, len(outcomes), device_s=device_ms / 1000)
         metrics.observe_batch(batch[0].job.model, outcomes, device_s=device_ms / 1000)
         group.complete = group.complete and measured.complete
         if measured.cost is None:

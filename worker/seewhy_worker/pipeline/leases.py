@@ -71,6 +71,11 @@ class Leases:
         with self._lock:
             return self._statuses.get(claim, LeaseStatus.LOST)
 
+    def count(self) -> int:
+        """Return how many claims are in progress."""
+        with self._lock:
+            return len(self._statuses)
+
     def holds_only(self, claim: Claim) -> bool:
         """Whether this process holds no other claim, not even a lost one that still runs."""
         with self._lock:

@@ -1,10 +1,11 @@
 """Presence: a worker that runs jobs is in the worker registry."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
+from seewhy.ledger.types import WorkerDetails
 from seewhy.periodic import PeriodicTask
 from seewhy_worker.pipeline.measurements import Measurements
 
@@ -22,17 +23,19 @@ class Presence:
         models: Sequence[str],
         device: str,
         measurements: Measurements,
+        details: Callable[[], WorkerDetails],
         lease_s: float,
     ) -> None:
         """Renew three times per lease, so that one failed call does not let it expire.
 
-        Each time, report what was added to `measurements`.
+        Each time, report `details()` and what was added to `measurements`.
         """
         self._registry = registry
         self._worker_id = worker_id
         self._models = tuple(models)
         self._device = device
         self._measurements = measurements
+        self._details = details
         self._task = PeriodicTask("presence", self.register, interval_s=lease_s / 3)
 
     def start(self) -> None:
@@ -56,6 +59,7 @@ class Presence:
                 models=self._models,
                 device=self._device,
                 measurements=measurements,
+                details=self._details(),
             )
         except LedgerUnavailable:
             self._measurements.put_back(measurements)

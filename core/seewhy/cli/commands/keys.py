@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from seewhy.cli.terminal.arguments import DataOption
+
 if TYPE_CHECKING:
     from seewhy.access.api_key import ApiKey
     from seewhy.access.key_store import KeyStore
     from seewhy.access.records import KeyRecord, Scope
-    from seewhy.settings import Settings
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="The data folder of `seewhy up`. Default: the object store in SEEWHY_STORE_URL."
-    ),
-]
 KeyIdArgument = Annotated[str, typer.Argument(help="The id of a key, as `list` shows it.")]
 
 keys = typer.Typer(help="Create, list, revoke and rotate API keys.", no_args_is_help=True)
@@ -175,36 +170,21 @@ def _format_time(time: datetime | None) -> str:
 def _last_used(data: Path | None) -> dict[str, datetime]:
     """Return when each key was used last; nothing when Redis does not answer."""
     from seewhy.cli.terminal.console import error_console
+    from seewhy.cli.terminal.operator_settings import operator_settings
     from seewhy.errors import LedgerUnavailable
     from seewhy.ledger.redis.ledger import open_ledger
 
     try:
-        used_ms = open_ledger(_settings(data)).key_use.last_used_ms()
+        used_ms = open_ledger(operator_settings(data)).key_use.last_used_ms()
     except LedgerUnavailable:
         error_console().print("Redis does not answer: the last use of the keys is not known")
         return {}
     return {key_id: datetime.fromtimestamp(ms / 1000, UTC) for key_id, ms in used_ms.items()}
 
 
-def _settings(data: Path | None) -> "Settings":
-    from seewhy.embedded import valkey
-    from seewhy.embedded.data_directory import DataDirectory
-    from seewhy.settings import load
-
-    if data is None:
-        return load()
-    if not data.is_dir():
-        raise typer.BadParameter(f"--data: {data} is not a folder")
-    directory = DataDirectory(data.resolve())
-    settings = load(store_url=directory.store_url)
-    embedded_url = valkey.find_url(directory.valkey)
-    if embedded_url is None or "redis_url" in settings.model_fields_set:
-        return settings
-    return settings.model_copy(update={"redis_url": embedded_url})
-
-
 def _open(data: Path | None) -> "KeyStore":
     from seewhy.access.key_store import KeyStore
+    from seewhy.cli.terminal.operator_settings import operator_settings
     from seewhy.storage.obstore_adapter import open_store
 
-    return KeyStore(open_store(_settings(data)))
+    return KeyStore(open_store(operator_settings(data)))

@@ -1,7 +1,8 @@
 """`seewhy up`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,8 +27,35 @@ def up(
         Path, typer.Option(help="Folder for images, results, the ledger and logs.")
     ] = Path("seewhy-data"),
     model: ModelOption = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=64,
+            help="How many workers to run. Several get one GPU each, or their share of the "
+            "processor cores.",
+        ),
+    ] = 1,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            help="The device of the workers: auto, cpu, or gpu:N for one GPU.",
+            show_default="SEEWHY_WORKER_DEVICE, or auto",
+        ),
+    ] = None,
 ) -> None:
-    """Run everything on this machine: ledger, object store, worker and API. Ctrl-C stops it."""
+    """Run everything on this machine: ledger, object store, workers and API. Ctrl-C stops it."""
+    options = {
+        "api_host": host,
+        "api_port": port,
+        "default_model": model,
+        "worker_device": device,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    _run(given, data=data, workers=workers)
+
+
+def _run(options: Mapping[str, Any], *, data: Path, workers: int) -> None:
     from seewhy.access.key_ring import KeyRing
     from seewhy.access.key_store import KeyStore
     from seewhy.access.policy import require_protection
@@ -40,8 +68,7 @@ def up(
     from seewhy.storage.obstore_adapter import open_store
 
     console = error_console()
-    options = {"api_host": host, "api_port": port, "default_model": model}
-    settings = load(None, **{name: value for name, value in options.items() if value is not None})
+    settings = load(None, **options)
     with lock_data_directory(data) as directory:
         settings = complete_settings(settings, directory)
         require_protection(
@@ -58,6 +85,7 @@ def up(
         run(
             settings,
             directory=directory,
+            workers=workers,
             report=lambda name, line: console.print(f"{name:>10} │ {line}", soft_wrap=True),
             ready=lambda url: output_console().print(f"seewhy is ready at {url}", soft_wrap=True),
         )

@@ -1,6 +1,7 @@
 """Options that several commands share, and how their values are read."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,13 @@ KeyOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None, typer.Option("--model", help="A name from `seewhy models`.", show_default="vgg16")
+]
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The data folder of `seewhy up`. Default: the servers named in the settings."
+    ),
 ]
 
 

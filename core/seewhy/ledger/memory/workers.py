@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from seewhy.ledger.memory.state.state import LedgerState
-from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
+from seewhy.ledger.types import (
+    NO_DETAILS,
+    DeviceTimes,
+    Measurement,
+    ModelPresence,
+    RegisteredWorker,
+    WorkerDetails,
+)
 from seewhy.ledger.types.workers import (
     MEASURED_VALUES,
     MEASUREMENTS_LIMIT,
@@ -32,6 +39,7 @@ class MemoryWorkerRegistry:
         models: Sequence[str],
         device: str = "cpu",
         measurements: Sequence[Measurement] = (),
+        details: WorkerDetails = NO_DETAILS,
     ) -> None:
         """Add a worker, or renew its registration, and keep what it measured."""
         with self._state.changed:
@@ -39,7 +47,7 @@ class MemoryWorkerRegistry:
             known = self._workers.get(worker_id)
             worker = known or RegisteredWorker(worker_id, (), started_ms=now, seen_ms=now)
             self._workers[worker_id] = replace(
-                worker, models=tuple(models), seen_ms=now, device=device
+                worker, models=tuple(models), seen_ms=now, device=device, details=details
             )
             self._models_seen_ms.update(dict.fromkeys(models, now))
             for each in measurements:

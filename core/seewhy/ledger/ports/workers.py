@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
+from seewhy.ledger.types import (
+    NO_DETAILS,
+    DeviceTimes,
+    Measurement,
+    ModelPresence,
+    RegisteredWorker,
+    WorkerDetails,
+)
 
 
 class WorkerRegistry(Protocol):
@@ -19,6 +26,7 @@ class WorkerRegistry(Protocol):
         models: Sequence[str],
         device: str = "cpu",
         measurements: Sequence[Measurement] = (),
+        details: WorkerDetails = NO_DETAILS,
     ) -> None:
         """Add a worker, or renew its registration, and keep what it measured on its device."""
         ...

@@ -4,9 +4,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from pydantic import TypeAdapter
+
 from seewhy.ledger.redis.client.encoding import pairs
 from seewhy.ledger.redis.client.scripts import Scripts
-from seewhy.ledger.types import DeviceTimes, Measurement, ModelPresence, RegisteredWorker
+from seewhy.ledger.types import (
+    NO_DETAILS,
+    DeviceTimes,
+    Measurement,
+    ModelPresence,
+    RegisteredWorker,
+    WorkerDetails,
+)
+
+_DETAILS = TypeAdapter(WorkerDetails)
 
 
 class RedisWorkerRegistry:
@@ -23,6 +34,7 @@ class RedisWorkerRegistry:
         models: Sequence[str],
         device: str = "cpu",
         measurements: Sequence[Measurement] = (),
+        details: WorkerDetails = NO_DETAILS,
     ) -> None:
         """Add a worker, or renew its registration, and keep what it measured."""
         self._call(
@@ -31,6 +43,7 @@ class RedisWorkerRegistry:
             models=list(models),
             device=device,
             measurements=[asdict(each) for each in measurements],
+            details=_DETAILS.dump_json(details).decode(),
         )
 
     def unregister(self, worker_id: str) -> None:
@@ -77,4 +90,5 @@ def _decode(worker_id: str, text: str) -> RegisteredWorker:
         started_ms=int(worker["started_ms"]),
         seen_ms=int(worker["seen_ms"]),
         device=worker.get("device", "cpu"),
+        details=_DETAILS.validate_json(worker.get("details", "{}")),
     )

@@ -82,11 +82,13 @@ from seewhy.ledger.types.upkeep import (
 from seewhy.ledger.types.work_ahead import WorkAhead
 from seewhy.ledger.types.workers import (
     HANDLING,
+    NO_DETAILS,
     PLAIN_METHOD,
     DeviceTimes,
     Measurement,
     ModelPresence,
     RegisteredWorker,
+    WorkerDetails,
     load_of,
 )
 
@@ -94,6 +96,7 @@ __all__ = [
     "DISPATCHER_QUEUE",
     "DURATION_BUCKETS_MS",
     "HANDLING",
+    "NO_DETAILS",
     "PASS_COST",
     "PLAIN_METHOD",
     "SWEEP_LIMIT",
@@ -150,6 +153,7 @@ __all__ = [
     "UploadUsage",
     "WebhookStatus",
     "WorkAhead",
+    "WorkerDetails",
     "is_long",
     "lane_of",
     "lanes_beside",

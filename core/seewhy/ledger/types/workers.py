@@ -40,6 +40,25 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerDetails:
+    """What a worker says about itself whenever it registers."""
+
+    version: str = ""
+    """The version of seewhy."""
+    engine: str = ""
+    """What computes the maps, with its version, such as `tensorflow 2.21.0`."""
+    pinned_to: str = ""
+    """The GPU or the processor cores that it is pinned to; empty if it is not."""
+    jobs: int = 0
+    """How many jobs it had claimed."""
+    images_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Model → images that it explained lately for each second of device time."""
+
+
+NO_DETAILS = WorkerDetails()
+
+
+@dataclass(frozen=True, slots=True)
 class RegisteredWorker:
     """A worker that runs jobs, and the models that it has loaded."""
 
@@ -50,6 +69,7 @@ class RegisteredWorker:
     """When it last renewed its registration."""
     device: str = "cpu"
     """The kind of device that its models run on."""
+    details: WorkerDetails = NO_DETAILS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
--- ARGV[1]: the ledger's settings as a JSON object. ARGV[2]: the arguments of the call as one.
-local settings, args = cjson.decode(ARGV[1]), cjson.decode(ARGV[2])
+-- ARGV[1]: the arguments of the call as a JSON object. `settings` precedes these definitions.
+local args = cjson.decode(ARGV[1])
 
 -- Return a field of a job, or false when it is unset or empty.
 local function field(id, name)

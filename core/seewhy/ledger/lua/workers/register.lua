@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
--- args: worker_id, models, device, measurements [{model, name, values}]
+-- args: worker_id, models, device, measurements [{model, name, values}], details (as JSON)
 local KEEP_MS = 30 * 24 * 3600 * 1000
 local known = redis.call('HGET', WORKERS, args.worker_id)
 local now = now_ms()
 redis.call('HSET', WORKERS, args.worker_id, cjson.encode({
   models = args.models,
   device = args.device,
+  details = args.details,
   started_ms = known and cjson.decode(known).started_ms or now,
   seen_ms = now,
 }))

@@ -1,8 +1,8 @@
 """The Lua scripts of the ledger, and how they are called.
 
-Every script receives two JSON objects: the ledger's settings and the arguments of the call. The
-first line of its file says what Redis lets it do at its memory limit: `allow-oom` for what finishes
-or keeps up accepted jobs, and no flag for what accepts more.
+Every script receives one JSON object, the arguments of the call; the ledger's settings are part of
+its text. The first line of its file says what Redis lets it do at its memory limit: `allow-oom` for
+what finishes or keeps up accepted jobs, and no flag for what accepts more.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 from redis import Redis
 
 from seewhy.ledger.redis.client.connection import translated
+from seewhy.ledger.redis.client.script_text import script_text
 from seewhy.ledger.types import (
     DISPATCHER_QUEUE,
     DURATION_BUCKETS_MS,
@@ -53,7 +54,7 @@ class Scripts:
     def __init__(self, client: Redis, *, policy: LedgerPolicy, clock: str | None = None) -> None:
         """Prepare without connecting. `clock` is Lua that defines `now_ms()`."""
         self.client: Any = client  # redis-py types a reply as the union of all possible replies
-        settings = asdict(policy) | {
+        self._settings = asdict(policy) | {
             "wakeup_queue_prefix": WAKEUP_QUEUE_PREFIX,
             "dispatcher_queue": DISPATCHER_QUEUE,
             "pass_cost": PASS_COST,
@@ -66,7 +67,6 @@ class Scripts:
             "worker_lost_detail": WORKER_LOST_DETAIL,
             "crash_limit_detail": CRASH_LIMIT_DETAIL,
         }
-        self._settings = json.dumps(settings)
         parts = [_lua(f"shared/{name}") for name in SHARED]
         self._shared = "\n".join([clock or _lua("shared/clock"), *parts])
         self._scripts: dict[str, Any] = {}
@@ -74,13 +74,13 @@ class Scripts:
     def call(self, path: str, **arguments: object) -> Any:
         """Run a script. Raises `LedgerUnavailable`. Arguments that are None are left out."""
         with translated():
-            return self.script(path)(args=[self._settings, encode_arguments(arguments)])
+            return self.script(path)(args=[encode_arguments(arguments)])
 
     def script(self, path: str) -> Any:
         """Return the registered script; Redis identifies it by its `sha`."""
         if path not in self._scripts:
-            flags, _, body = _lua(path).partition("\n")
-            self._scripts[path] = self.client.register_script(f"{flags}\n{self._shared}\n{body}")
+            text = script_text(self._shared, _lua(path), settings=self._settings)
+            self._scripts[path] = self.client.register_script(text)
         return self._scripts[path]
 
 

@@ -1,0 +1,47 @@
+"""`seewhy workers`: list the running workers."""
+
+from typing import Annotated
+
+import typer
+
+from seewhy.cli.terminal.arguments import DataOption
+
+
+def workers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line.")] = False,
+    data: DataOption = None,
+) -> None:
+    """List the running workers: models, device, pace, jobs, version and last sign of life (UTC).
+
+    A worker reports three times per lease (`SEEWHY_LEASE_S`). A killed one is listed for a lease.
+    """
+    import json
+
+    from rich.table import Table
+
+    from seewhy.cli.terminal.console import output_console
+    from seewhy.cli.terminal.operator_settings import operator_settings
+    from seewhy.ledger.redis.ledger import open_ledger
+    from seewhy.monitoring.worker_list import worker_list
+
+    listed = worker_list(open_ledger(operator_settings(data)).workers.list_workers())
+    if as_json:
+        typer.echo(json.dumps([worker.model_dump(mode="json") for worker in listed]))
+        return
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True)
+    for title in ("models", "device", "engine", "images/s", "jobs", "version", "seen"):
+        table.add_column(title, overflow="fold")
+    for worker in listed:
+        pace = (f"{model} {pace:.3g}" for model, pace in worker.images_per_s.items())
+        table.add_row(
+            worker.id,
+            ", ".join(worker.models),
+            f"{worker.device}, {worker.pinned_to}" if worker.pinned_to else worker.device,
+            worker.engine,
+            ", ".join(pace),
+            str(worker.jobs),
+            worker.version,
+            f"{worker.seen_at:%Y-%m-%d %H:%M:%S}",
+        )
+    output_console().print(table)
