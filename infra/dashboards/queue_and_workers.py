@@ -65,9 +65,11 @@ QUEUE_AND_WORKERS = Dashboard(
         ),
         Graph(
             "Backlog by lane",
-            "Device time, in seconds, that the ready and running jobs are estimated to take.",
-            (_by_lane("seewhy_backlog_device_seconds", "{{lane}}"),),
-            stacked=True,
+            "Seconds of a device, and passes, that ready and running jobs are estimated to take.",
+            (
+                _by_lane("seewhy_backlog_device_seconds", "seconds {{lane}}"),
+                _by_lane("seewhy_backlog_passes", "passes {{lane}}"),
+            ),
         ),
         Graph(
             "Ages by lane",
