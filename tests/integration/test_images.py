@@ -112,12 +112,13 @@ def test_an_image_of_another_tenant_is_as_unknown_as_one_that_nobody_sent(
 ) -> None:
     image_id = send_image(client, cat).get_json()["image_id"]
     submit_image(client, cat, headers=OWNER)
+    stranger = STRANGER | {"X-Request-ID": "1"}
     answers = [
         (response.status_code, response.data, dict(response.headers))
         for sent in (image_id, "0" * 64)
         for response in (
-            explain(client, STRANGER, image_id=sent),
-            client.post("/v1/images", json={"image_id": sent}, headers=STRANGER),
+            explain(client, stranger, image_id=sent),
+            client.post("/v1/images", json={"image_id": sent}, headers=stranger),
         )
     ]
     assert answers[:2] == answers[2:]

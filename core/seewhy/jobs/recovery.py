@@ -1,8 +1,8 @@
 """Recovery: detect that Redis has lost jobs, and rebuild the ledger.
 
 The ledger and the store each hold an epoch marker. No marker in the ledger means that all jobs are
-lost. A marker set by another server process means a restart, after which the last second of writes
-may be lost (`appendfsync everysec`).
+lost. A marker set by another server process means a restart, after which the last two seconds of
+writes may be lost (`appendfsync everysec` on a disk that is slow to flush).
 """
 
 import logging

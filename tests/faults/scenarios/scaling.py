@@ -20,7 +20,7 @@ PERIOD_S = 15 / SPEEDUP
     "an autoscaler follows the backlog from one worker to four and back to one",
     workers=1,
     batch_ms=300,
-    load_s=4.0,
+    load_s=1.0,
     min_jobs=150,
     settings={"lease_s": 10.0},
 )
