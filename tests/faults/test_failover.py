@@ -32,7 +32,7 @@ FAILOVER = Scenario(
     name="failover",
     title="the primary of Redis dies, and Sentinel promotes a replica that lacks the last writes",
     inject=promote_replica,
-    load_s=6.0,
+    load_s=15.0,
     batch_ms=100,
 )
 

@@ -128,12 +128,11 @@ def test_an_interruption_without_a_gap_neither_loses_nor_repeats_events(
 
 def test_shutdown_wakes_all_subscribers() -> None:
     ledger = ScriptedLedger()
+    ledger.add(1, "other")
     stopping = threading.Event()
-    with (
-        started_feed(ledger, is_running=lambda: not stopping.is_set()) as feed,
-        feed.subscribe("mine") as subscription,
-    ):
-        assert subscription.events.get(timeout=60) is None, "it has synchronized"
-        stopping.set()
-        assert subscription.events.get(timeout=60) is None
-        assert feed.stopped
+    with started_feed(ledger, is_running=lambda: not stopping.is_set()) as feed:
+        wait_until_read(ledger, "1-0")
+        with feed.subscribe("mine") as subscription:
+            stopping.set()
+            assert subscription.events.get(timeout=60) is None
+            assert feed.stopped
