@@ -67,6 +67,12 @@ def test_every_line_is_json_with_a_time_and_a_level(
         assert line["level"] in {"INFO", "WARNING"}
 
 
+def test_the_lines_of_the_server_below_the_api_are_among_them(
+    failed_job: tuple[ProcessCluster, str],
+) -> None:
+    assert "gunicorn.error" in {line["logger"] for line in lines(failed_job[0], "api")}
+
+
 @pytest.mark.parametrize(
     ("process", "text"), [("worker", JOB_FAILED), ("dispatcher", NOT_DELIVERED)]
 )

@@ -12,7 +12,7 @@ GETS_PER_JOB = 1
 API_CPU_S = 0.005
 """Processor time of the API for a submission. docs/capacity.md says how these were measured."""
 LEDGER_CPU_S = 0.001
-"""Time of Redis' main thread for a job, from submission to result, without polls."""
+"""Processor time of Redis for a job, from submission to result, with wakeups and events."""
 LEDGER_BYTES = 3_500
 """Memory of Redis for a job, open or finished, until its retention ends."""
 PUTS_PER_PREFIX = 3_500

@@ -56,7 +56,7 @@ def follow_backlog(env: Environment) -> None:
 
 
 def _backlog(env: Environment) -> float:
-    """Evaluate the query of the chart's ScaledObject."""
+    """Evaluate the query of the chart's ScaledObject, with the backlog in forward passes."""
     lanes = env.ledger.status().lanes.values()
     passes = sum(lane.ready_cost + lane.running_cost for lane in lanes) / PASS_COST
     return passes + (sum(lane.ready for lane in lanes) > 0)
