@@ -62,7 +62,7 @@ def finish(settings: Settings) -> None:
 def pushed_jobs(settings: Settings, valkey: RedisServer) -> list[JobRecord]:
     """Return the records of the jobs that are pushed."""
     with valkey.client() as client:
-        ids = [key.rpartition(":")[2] for key in client.keys("seewhy:job:*")]
+        ids = [key.rpartition(":")[2] for key in client.keys("{seewhy}:job:*")]
     records = [open_ledger(settings).read(job_id) for job_id in ids]
     return [record for record in records if record and record.webhook]
 

@@ -152,8 +152,8 @@ class RedisHarness:
         return {job_id: int(at_ms) for job_id, at_ms in times}
 
     def queue_costs(self, lane: str) -> tuple[dict[str, int], int]:
-        ready = cast("dict[str, str]", self.client.hgetall(f"seewhy:ready_cost:{lane}"))
-        running = cast("str | None", self.client.hget("seewhy:running_cost", lane))
+        ready = cast("dict[str, str]", self.client.hgetall(f"{{seewhy}}:ready_cost:{lane}"))
+        running = cast("str | None", self.client.hget("{seewhy}:running_cost", lane))
         return {tenant: int(cost) for tenant, cost in ready.items()}, int(running or 0)
 
 

@@ -12,9 +12,9 @@ SESSION = (
 )
 """Connecting and running scripts, but not CLIENT KILL and its like. Order matters."""
 
-WAKEUP_KEYS = {"_kombu.binding*", "seewhy:wakeups:*"}
+WAKEUP_KEYS = {"{seewhy}:_kombu.binding*", "{seewhy}:wakeups:*"}
 SEND_WAKEUPS = {"exists", "llen", "lpush", "sadd", "smembers"}
-RECEIVE_KEYS = {"unacked", "unacked_index", "unacked_mutex"}
+RECEIVE_KEYS = {"{seewhy}:unacked", "{seewhy}:unacked_index", "{seewhy}:unacked_mutex"}
 RECEIVE_WAKEUPS = SEND_WAKEUPS | {
     *("brpop", "del", "get", "hdel", "hget", "hset", "pexpire", "rpush", "set", "zadd", "zrem"),
     "zrevrangebyscore",
@@ -27,8 +27,8 @@ API_COMMANDS = {"hgetall", "hmget", "info", "set", "xread", "zrange"}
 """What the API calls beside scripts."""
 
 MONITOR_KEYS = {
-    *("seewhy:due", "seewhy:open", "seewhy:open:*", "seewhy:ready", "seewhy:running:*"),
-    "seewhy:wakeups:*",
+    *("{seewhy}:due", "{seewhy}:open", "{seewhy}:open:*", "{seewhy}:ready", "{seewhy}:running:*"),
+    "{seewhy}:wakeups:*",
 }
 MONITOR_COMMANDS = {"eval", "hget", "hgetall", "hlen", "info", "llen", "type", "zcard", "zcount"}
 """The numbers of waiting and running jobs. KEDA's scaler for Redis counts in a script."""
@@ -42,7 +42,7 @@ def document() -> str:
         "user default off",
         _user(
             "api",
-            keys={"_kombu.binding*", "seewhy:*"},
+            keys={"{seewhy}:*"},
             commands=api.commands | SEND_WAKEUPS | API_COMMANDS,
         ),
         _user(

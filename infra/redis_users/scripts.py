@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
 
-PREFIX = "seewhy:"
+from seewhy.ledger.types.lanes import KEY_PREFIX
 
 _LUA = resources.files("seewhy.ledger") / "lua"
 _COMMENT = re.compile(r"--.*")
@@ -36,7 +36,7 @@ def use_of(paths: Iterable[str]) -> Use:
     while todo:
         text = todo.pop()
         commands.update(name.lower() for name in re.findall(r"redis\.call\('(\w+)'", text))
-        used.update(f"{key}*" for key in re.findall(rf"'({PREFIX}[^']*)'", text))
+        used.update(f"{key}*" for key in re.findall(rf"'({re.escape(KEY_PREFIX)}[^']*)'", text))
         words = set(re.findall(r"\b[A-Za-z_]\w*\b", text))
         used.update(keys[word] for word in words & keys.keys())
         called = words & functions.keys() - seen
@@ -62,7 +62,7 @@ def _shared() -> tuple[dict[str, str], dict[str, str]]:
         for match in _CONSTANTS.finditer(text):
             values = re.findall(r"'([^']*)'", match[2])
             pairs = zip(match[1].split(", "), values, strict=False)
-            keys |= {name: value for name, value in pairs if value.startswith(PREFIX)}
+            keys |= {name: value for name, value in pairs if value.startswith(KEY_PREFIX)}
     return functions, keys
 
 

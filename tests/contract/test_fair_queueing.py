@@ -174,8 +174,8 @@ def test_a_ledger_of_an_earlier_version_goes_on_where_its_tenants_are(roomy: Led
     if not isinstance(roomy, RedisHarness):
         pytest.skip("memory has no earlier version")
     submit(roomy, "a", [ONE] * 3)
-    roomy.client.delete("seewhy:virtual_clock")
-    roomy.client.zadd(f"seewhy:virtual_time:{LANE}", {"a": 70})  # it counted turns
+    roomy.client.delete("{seewhy}:virtual_clock")
+    roomy.client.zadd(f"{{seewhy}}:virtual_time:{LANE}", {"a": 70})  # it counted turns
     submit(roomy, "b", [ONE] * 3)
     assert tenants(claim(roomy, limit=4)) == {"a": 2, "b": 2}
 

@@ -259,7 +259,7 @@ def test_the_key_of_an_unfinished_request_is_kept_for_a_short_time(
     harness.ledger.reserve(key, "a", context=context)
     harness.ledger.release_reservation(key, "a", context=context)
     if isinstance(harness, RedisHarness):
-        (name,) = harness.client.keys("seewhy:idempotency:*")
+        (name,) = harness.client.keys("{seewhy}:idempotency:*")
         assert 0 < harness.client.pttl(name) <= 600_000
         harness.client.delete(name)
     harness.advance(600_000)
@@ -277,7 +277,7 @@ def test_an_error_in_the_cost_of_a_queue_ends_with_the_queue(roomy: LedgerHarnes
     for job_id, tenant in (("a1", "a"), ("a2", "a"), ("b1", "b")):
         submit(roomy, job_id, tenant)
     for counted in ("a", "*"):  # as if an earlier version had made a1 ready
-        roomy.client.hincrby(f"seewhy:ready_cost:{LANE}", counted, -PASS_COST)
+        roomy.client.hincrby(f"{{seewhy}}:ready_cost:{LANE}", counted, -PASS_COST)
     roomy.ledger.cancel("a1")
     roomy.ledger.cancel("a2")
     assert roomy.queue_costs(LANE) == ({"b": PASS_COST, "*": PASS_COST}, 0)

@@ -215,7 +215,7 @@ def many_tenants(env: Environment, count: int = 30_000) -> Iterator[None]:
         env.save_events()
         for submission in submissions:
             env.ledger.cancel(submission.job_id)
-            env.redis.delete(f"seewhy:job:{submission.job_id}")
+            env.redis.delete(f"{{seewhy}}:job:{submission.job_id}")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class Anomaly(StrEnum):
     STALE_FENCE = "finished under a stale fence"
     BAD_RESULT = "result missing or corrupt"
     WRONG_IMAGE = "result of another image"
-    NOT_DUE = "I1: not in seewhy:due"
+    NOT_DUE = "I1: not in {seewhy}:due"
     DRIFT = "I5: job totals do not balance"
     MISCOUNTED = "I7: open jobs miscounted"
     QUEUE_OVER_LIMIT = "I7: queue above its limit"

@@ -36,7 +36,7 @@ from servers.waiting import wait_until
 BATCH_ITEMS = 350
 """More than three chunks, and few enough that the ledger keeps the events of all."""
 _FLUSH_WHEN_SAFE = """
-for _, list in ipairs({'seewhy:unarchived', 'seewhy:unarchived_batches'}) do
+for _, list in ipairs({'{seewhy}:unarchived', '{seewhy}:unarchived_batches'}) do
   if redis.call('ZCARD', list) > 0 then return 0 end
 end
 redis.call('FLUSHALL')
@@ -170,8 +170,8 @@ class Environment:
 
     def records(self) -> dict[str, JobRecord]:
         """Return every job in the ledger by id."""
-        keys = self.redis.scan_iter("seewhy:job:*", count=1000)
-        ids = [str(key).removeprefix("seewhy:job:") for key in keys]
+        keys = self.redis.scan_iter("{seewhy}:job:*", count=1000)
+        ids = [str(key).removeprefix("{seewhy}:job:") for key in keys]
         read = ((job_id, self.ledger.read(job_id)) for job_id in ids)
         return {job_id: record for job_id, record in read if record is not None}
 

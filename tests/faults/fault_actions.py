@@ -59,7 +59,7 @@ def suspend_redis(env: Environment) -> None:
 def flush_redis(env: Environment) -> None:
     """Empty Redis and wait for the rebuild."""
     env.flush_redis()
-    wait_until(lambda: bool(env.redis.exists("seewhy:epoch")), what="the ledger is rebuilt")
+    wait_until(lambda: bool(env.redis.exists("{seewhy}:epoch")), what="the ledger is rebuilt")
 
 
 def fill_redis_memory(env: Environment) -> None:

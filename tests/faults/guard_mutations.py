@@ -49,7 +49,7 @@ MUTATIONS = (
         old="redis.call('ZADD', DUE, now + settings.lease_ms, id)",
         new="redis.call('ZREM', DUE, id)",
         fault="F17",
-        seen=r"I1: not in seewhy:due",
+        seen=r"I1: not in {seewhy}:due",
         quick=True,
     ),
     Mutation(

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from redis import Redis
 
-from seewhy.broker.wakeups import RUN_JOBS_TASK, create_celery
+from seewhy.broker.wakeups import RUN_JOBS_TASK, celery_queue, create_celery
 from seewhy.ledger.types import lanes_of, wakeup_queue
 from seewhy.settings import Settings
 
@@ -41,8 +41,8 @@ def send_malformed_wakeups(
     arguments += [["unknown:batch"], [], [7], [None, "two"], [{"lane": lanes[0]}]]
     rng.shuffle(arguments)
     for args in arguments:
-        celery.send_task(RUN_JOBS_TASK, args=args, queue=rng.choice(queues))
-    celery.send_task("no.such.task", queue=queues[0])
+        celery.send_task(RUN_JOBS_TASK, args=args, queue=celery_queue(rng.choice(queues)))
+    celery.send_task("no.such.task", queue=celery_queue(queues[0]))
     celery.close()
     pickled = pickle.dumps([[UnpickleCanary(str(canary))], {}, {}])
     redis.lpush(queues[0], _message(pickled, "application/x-python-serialize"))
@@ -59,7 +59,7 @@ def send_future_wakeups(settings: Settings) -> None:
             args=[lane],
             kwargs={"added_later": {"jobs": 3}},
             headers={"x-added-later": "yes"},
-            queue=wakeup_queue(lane),
+            queue=celery_queue(wakeup_queue(lane)),
         )
     celery.close()
 

@@ -14,13 +14,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 _SAMPLE_SCRIPT = """
 local states, due = {}, {}
-for _, key in ipairs(redis.call('KEYS', 'seewhy:job:*')) do
-  states[string.sub(key, 12)] = redis.call('HGET', key, 'state')
+for _, key in ipairs(redis.call('KEYS', '{seewhy}:job:*')) do
+  states[string.match(key, '[^:]+$')] = redis.call('HGET', key, 'state')
 end
-for _, id in ipairs(redis.call('ZRANGE', 'seewhy:due', 0, -1)) do due[id] = 1 end
-local totals = redis.call('HGETALL', 'seewhy:counters')
-local open = redis.call('HGETALL', 'seewhy:open')
-local complete = redis.call('EXISTS', 'seewhy:epoch') == 1
+for _, id in ipairs(redis.call('ZRANGE', '{seewhy}:due', 0, -1)) do due[id] = 1 end
+local totals = redis.call('HGETALL', '{seewhy}:counters')
+local open = redis.call('HGETALL', '{seewhy}:open')
+local complete = redis.call('EXISTS', '{seewhy}:epoch') == 1
 return cjson.encode({
   states = states, due = due, totals = totals, open = open, complete = complete
 })
@@ -37,7 +37,7 @@ class Sample:
     states: Mapping[str, str]
     """Job id → state."""
     not_due: frozenset[str]
-    """Open jobs that are missing from `seewhy:due`."""
+    """Open jobs that are missing from `{seewhy}:due`."""
     drift: int
     """Accepted jobs minus ended and due ones."""
     is_complete: bool = True
@@ -45,7 +45,7 @@ class Sample:
     open_jobs: Mapping[str, int] = field(default_factory=dict)
     """Lane → open jobs, by the ledger's own counter."""
     miscounted: int = 0
-    """The sum of `open_jobs` minus the jobs in `seewhy:due`."""
+    """The sum of `open_jobs` minus the jobs in `{seewhy}:due`."""
 
 
 def make_sample(

@@ -57,10 +57,10 @@ def test_jobs_that_redis_lost_on_restart_are_restored(
         job_id = client.submit(photos / "cat.jpg", cache=False).id
         kept = client.submit(photos / "cat.jpg", cache=False).id
     with server.client() as redis:
-        redis.delete(f"seewhy:job:{job_id}")
-        redis.zrem("seewhy:due", job_id)
-        redis.zrem("seewhy:ready:efficientnet-lite0:interactive:default", job_id)
-        redis.hincrby("seewhy:counters", "accepted", -1)
+        redis.delete(f"{{seewhy}}:job:{job_id}")
+        redis.zrem("{seewhy}:due", job_id)
+        redis.zrem("{seewhy}:ready:efficientnet-lite0:interactive:default", job_id)
+        redis.hincrby("{seewhy}:counters", "accepted", -1)
     server.stop()
     server.start()
     cluster.start_stub_worker()

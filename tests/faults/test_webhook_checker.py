@@ -126,5 +126,5 @@ def test_an_unexpected_delivery_state_is_reported(job_id: str, state: DeliverySt
 
 
 def test_leftovers_in_the_outbox_are_reported() -> None:
-    history = replace(CLEAN, left_over=("seewhy:outbox:http://127.0.0.1:1",))
+    history = replace(CLEAN, left_over=("{seewhy}:outbox:http://127.0.0.1:1",))
     assert anomalies(history) == [WebhookAnomaly.LEFT_OVER]

@@ -189,7 +189,7 @@ def resources(
 def never_redelivered(valkey: RedisServer, resources: Mapping[str, str]) -> None:
     """Forget the latest redelivery of the job: it may be requested once a minute only."""
     with valkey.client() as client:
-        client.hdel(f"seewhy:job:{resources['<job_id>']}", "redelivered_ms")
+        client.hdel(f"{{seewhy}}:job:{resources['<job_id>']}", "redelivered_ms")
 
 
 def bearer(key: ApiKey) -> dict[str, str]:

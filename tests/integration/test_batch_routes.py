@@ -363,10 +363,10 @@ def test_the_stored_overlays_come_as_a_zip_archive(
         finish_next_job(settings)
         line = results_of(client, batch_id)[n]
         ledger = open_ledger(settings).scripts.client
-        result = json.loads(ledger.hget(f"seewhy:job:{line['id']}", "result"))
+        result = json.loads(ledger.hget(f"{{seewhy}}:job:{line['id']}", "result"))
         result["objects"]["overlay"] = f"results/{line['id']}/1/overlay.jpg"
         store.put(result["objects"]["overlay"], f"overlay {n}".encode(), content_type="image/jpeg")
-        ledger.hset(f"seewhy:job:{line['id']}", "result", json.dumps(result))
+        ledger.hset(f"{{seewhy}}:job:{line['id']}", "result", json.dumps(result))
     finish_next_job(settings)
     response = client.get(f"/v1/batches/{batch_id}/overlays.zip")
     assert response.status_code == 200

@@ -142,7 +142,7 @@ def test_a_late_client_receives_the_outcome_even_if_its_event_is_gone(
 ) -> None:
     fail(ledger, claim(ledger))
     with valkey.client() as client:
-        client.delete("seewhy:events")
+        client.delete("{seewhy}:events")
     retry, outcome = read_all(cluster, job_id)
     assert retry.retry_ms is not None
     assert (outcome.id, statuses([outcome])) == ("end", ["failed"])

@@ -165,12 +165,12 @@ def test_an_annotation_that_cannot_be_compared_is_explained_in_a_sentence(
     measure(settings)
     assert len(scores(studio)) == 1
     with valkey.client() as redis:
-        earlier = redis.keys("seewhy:job:*")
+        earlier = redis.keys("{seewhy}:job:*")
     annotate(client, CHOICE, shape, second=1, number=17)
     measure(settings)
     assert (ranking(client), scores(studio)) == ([], {})
     with valkey.client() as redis:
-        (key,) = set(redis.keys("seewhy:job:*")).difference(earlier)
+        (key,) = set(redis.keys("{seewhy}:job:*")).difference(earlier)
     detail = assert_problem(
         client.get(f"/v1/explanations/{key.rpartition(':')[2]}/agreement"), 409, "result_not_ready"
     )

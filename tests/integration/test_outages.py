@@ -188,7 +188,7 @@ def test_a_lost_wakeup_is_repeated_by_the_sweep(
     with valkey.client() as redis:
         job_id = submit_image(api.flask.test_client(), cat).get_json()["id"]
         redis.delete(wakeup_queue(lane))
-        redis.zadd("seewhy:due", {job_id: 0})
+        redis.zadd("{seewhy}:due", {job_id: 0})
         api.sweeper.sweep()
         assert redis.llen(wakeup_queue(lane)) == 1
     assert read_job(open_ledger(settings), job_id).state is JobState.QUEUED

@@ -1,4 +1,7 @@
-"""The users of infra/redis_users on a real Redis with TLS: each does its work, and no more."""
+"""The users of infra/redis_users: each does its work, and no more.
+
+The Redis is real, has TLS, and is in cluster mode with one shard.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from kombu.exceptions import OperationalError
-from redis.exceptions import AuthenticationError, NoPermissionError
+from redis.exceptions import AuthenticationError, NoPermissionError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from batch_requests import item, ndjson
@@ -68,8 +71,13 @@ def test_the_users_have_the_rights_that_the_scripts_of_the_ledger_need() -> None
 def test_the_rights_of_a_script_include_those_of_the_functions_that_it_calls() -> None:
     use = use_of(["claims/complete"])
     assert {"hset", "zadd", "xadd"} <= use.commands, "finish() writes the state, and an event"
-    assert {"seewhy:job:*", "seewhy:due", "seewhy:outbox", "seewhy:dead_letters"} <= use.keys
-    assert not use.keys & {"seewhy:idempotency:*", "seewhy:epoch"}
+    assert {
+        "{seewhy}:job:*",
+        "{seewhy}:due",
+        "{seewhy}:outbox",
+        "{seewhy}:dead_letters",
+    } <= use.keys
+    assert not use.keys & {"{seewhy}:idempotency:*", "{seewhy}:epoch"}
 
 
 def test_every_process_does_its_work_as_its_user(
@@ -96,34 +104,35 @@ def test_every_process_does_its_work_as_its_user(
     metrics = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
     assert "\nseewhy_ledger_up 1.0" in metrics
     assert server.denied() == []
+    assert len(server.slots()) == 1, "a script refuses keys of several slots"
 
 
 REFUSED: dict[str, tuple[tuple[Any, ...], ...]] = {
     "api": (("FLUSHALL",), ("CONFIG", "GET", "*"), ("KEYS", "*"), ("GET", "other"), ("SHUTDOWN",)),
     "worker": (
         ("FLUSHDB",),
-        ("SET", "seewhy:idempotency:x", "1"),
-        ("HSET", "seewhy:epoch", "epoch", "x"),
-        ("SET", "seewhy:leadership", "x"),
-        ("HSET", "seewhy:key_use", "x", "1"),
-        ("XRANGE", "seewhy:events", "-", "+"),
+        ("SET", "{seewhy}:idempotency:x", "1"),
+        ("HSET", "{seewhy}:epoch", "epoch", "x"),
+        ("SET", "{seewhy}:leadership", "x"),
+        ("HSET", "{seewhy}:key_use", "x", "1"),
+        ("XRANGE", "{seewhy}:events", "-", "+"),
         ("ACL", "LIST"),
     ),
     "dispatcher": (
         ("FLUSHDB",),
-        ("ZADD", "seewhy:due", 1, "x"),
-        ("ZADD", "seewhy:ready:a:interactive:t", 1, "x"),
-        ("HGET", "seewhy:counters", "accepted"),
-        ("GET", "seewhy:idempotency:x"),
-        ("HGET", "seewhy:quota:x:1", "x"),
-        ("DEL", "seewhy:events"),
+        ("ZADD", "{seewhy}:due", 1, "x"),
+        ("ZADD", "{seewhy}:ready:a:interactive:t", 1, "x"),
+        ("HGET", "{seewhy}:counters", "accepted"),
+        ("GET", "{seewhy}:idempotency:x"),
+        ("HGET", "{seewhy}:quota:x:1", "x"),
+        ("DEL", "{seewhy}:events"),
     ),
     "monitor": (
-        ("ZADD", "seewhy:due", 1, "x"),
-        ("ZRANGE", "seewhy:due", 0, -1),
-        ("HGETALL", "seewhy:job:x"),
-        ("GET", "seewhy:idempotency:x"),
-        ("EVAL", "return redis.call('DEL', KEYS[1])", 1, "seewhy:due"),
+        ("ZADD", "{seewhy}:due", 1, "x"),
+        ("ZRANGE", "{seewhy}:due", 0, -1),
+        ("HGETALL", "{seewhy}:job:x"),
+        ("GET", "{seewhy}:idempotency:x"),
+        ("EVAL", "return redis.call('DEL', KEYS[1])", 1, "{seewhy}:due"),
     ),
 }
 
@@ -142,7 +151,13 @@ def test_a_user_is_refused_what_it_need_not_do(
 def test_a_monitor_reads_the_backlog_as_keda_does(server: SecuredRedis) -> None:
     script = "return redis.call('TYPE', KEYS[1]).ok == 'zset' and redis.call('ZCARD', KEYS[1]) or 0"
     with connected(server, "monitor") as client:
-        assert client.eval(script, 1, "seewhy:due") == client.zcard("seewhy:due")
+        assert client.eval(script, 1, "{seewhy}:due") == client.zcard("{seewhy}:due")
+
+
+def test_the_server_is_in_cluster_mode(server: SecuredRedis) -> None:
+    script = "#!lua\nredis.call('GET', 'a') redis.call('GET', 'b')"
+    with server.client() as client, pytest.raises(ResponseError, match="do not hash to the same"):
+        client.eval(script, 0)
 
 
 def test_nobody_enters_without_a_password_or_tls(server: SecuredRedis) -> None:

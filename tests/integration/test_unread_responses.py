@@ -104,7 +104,7 @@ def finished_batch(cluster: ProcessCluster, photos: Path) -> str:
     for _ in range(OVERLAYS):
         finish_next_job(cluster.settings)
     for line in httpx2.get(f"{batch_url}/results").text.splitlines():
-        job_key = f"seewhy:job:{json.loads(line)['id']}"
+        job_key = f"{{seewhy}}:job:{json.loads(line)['id']}"
         result = json.loads(redis.hget(job_key, "result"))
         redis.hset(job_key, "result", json.dumps(result | {"objects": {"overlay": key}}))
     return batch_url

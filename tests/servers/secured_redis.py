@@ -1,4 +1,7 @@
-"""A Redis server with TLS and the users of infra/redis_users/users.acl."""
+"""A Redis with TLS, the users of infra/redis_users/users.acl, and cluster mode with one shard.
+
+Managed services offer this combination.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +9,10 @@ from pathlib import Path
 
 from redis import Redis
 
+from seewhy.embedded.tcp_ports import free_port
 from servers.certificates import CertificateAuthority
 from servers.valkey import RedisServer
+from servers.waiting import wait_until
 
 USERS = Path(__file__).parents[2] / "infra" / "redis_users" / "users.acl"
 HOST = "localhost"
@@ -37,6 +42,8 @@ class SecuredRedis(RedisServer):
             "tls-ca-cert-file": str(self._authority),
             "tls-auth-clients": "no",
             "aclfile": str(directory / "users.acl"),
+            "cluster-enabled": "yes",
+            "cluster-port": str(free_port()),
         }
 
     @property
@@ -48,6 +55,21 @@ class SecuredRedis(RedisServer):
         """The URL for a user of the file."""
         login = f"{user}:{user.upper()}_PASSWORD"
         return f"rediss://{login}@{HOST}:{self.port}/0?ssl_ca_certs={self._authority}"
+
+    def assign_all_slots(self) -> None:
+        """Make this server the only shard; return when it serves every slot."""
+        with self.client() as client:
+            client.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16_383)
+            wait_until(
+                lambda: client.execute_command("CLUSTER INFO")["cluster_state"] == "ok",
+                what="the cluster serves every slot",
+            )
+
+    def slots(self) -> set[int]:
+        """Return the slots of all keys."""
+        with self.client() as client:
+            keys = list(client.scan_iter("*", count=1000))
+            return {client.execute_command("CLUSTER KEYSLOT", key) for key in keys}
 
     def denied(self) -> list[str]:
         """Return what the users tried and may not do: the user, the reason, the object."""
@@ -62,6 +84,7 @@ def start_secured_redis(directory: Path, *, binary: Path) -> Iterator[SecuredRed
     server = SecuredRedis(directory, binary=binary)
     server.start()
     try:
+        server.assign_all_slots()
         yield server
     finally:
         server.kill()

@@ -58,8 +58,8 @@ class Replication:
             sentinel.kill()
             sentinel.wait()
         with self.replica.client() as client:
-            keys = client.scan_iter("seewhy:job:*", count=1000)
-            return {str(key).removeprefix("seewhy:job:") for key in keys}
+            keys = client.scan_iter("{seewhy}:job:*", count=1000)
+            return {str(key).removeprefix("{seewhy}:job:") for key in keys}
 
     def is_synchronous(self) -> bool:
         """Whether the replica has a connection to its primary."""

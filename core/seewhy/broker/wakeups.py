@@ -12,6 +12,7 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 
 from seewhy.ledger.types import DISPATCHER_QUEUE, wakeup_queue
+from seewhy.ledger.types.lanes import KEY_PREFIX
 
 RUN_JOBS_TASK = "seewhy.run_jobs"
 """The task of the workers. Sent by name, so that the API need not import the worker."""
@@ -33,6 +34,11 @@ def broker_url(redis_url: str) -> str:
     return redis_url.replace("unix://", "redis+socket://", 1)
 
 
+def celery_queue(key: str) -> str:
+    """Return Celery's name of the queue whose messages are in this Redis list."""
+    return key.removeprefix(KEY_PREFIX)
+
+
 def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
     """Create the Celery application for wakeups of these lanes and of webhook dispatchers.
 
@@ -44,7 +50,9 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
         task_serializer="json",
         task_ignore_result=True,
         result_backend=None,
-        task_queues=[Queue(name) for name in (*map(wakeup_queue, lanes), DISPATCHER_QUEUE)],
+        task_queues=[
+            Queue(celery_queue(key)) for key in (*map(wakeup_queue, lanes), DISPATCHER_QUEUE)
+        ],
         task_create_missing_queues=False,
         task_acks_late=True,
         task_reject_on_worker_lost=False,
@@ -61,6 +69,7 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
         # Workers keep running while Redis refuses writes for lack of memory or disk.
         broker_channel_error_retry=True,
         broker_transport_options={
+            "global_keyprefix": KEY_PREFIX,
             "visibility_timeout": 300,
             "unacked_restore_interval": 5,
             "unacked_restore_throttle": 1,
@@ -76,7 +85,7 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
 
 
 def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None:
-    """Run the application's tasks for messages in these queues until SIGTERM."""
+    """Run the application's tasks for messages in these Redis lists until SIGTERM."""
     for verbose in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(verbose).setLevel(logging.WARNING)
     logging.getLogger("celery.worker.consumer.consumer").addFilter(_shorten_refusal)
@@ -86,7 +95,7 @@ def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None
             "worker",
             "--pool=threads",
             f"--concurrency={threads}",
-            f"--queues={','.join(queues)}",
+            f"--queues={','.join(map(celery_queue, queues))}",
             "--loglevel=INFO",
             "--without-gossip",
             "--without-mingle",
@@ -130,7 +139,7 @@ class WakeupPublisher:
     def _send(self, task: str, arguments: list[str], *, queue: str, times: int) -> bool:
         try:
             for _ in range(times):
-                self._celery.send_task(task, args=arguments, queue=queue)
+                self._celery.send_task(task, args=arguments, queue=celery_queue(queue))
         except OperationalError as error:
             _log.warning(
                 "Cannot send a wakeup to %s; the next sweep sends another: %s", queue, error

@@ -110,4 +110,6 @@ def cancel_at_random(env: Environment) -> None:
         assert records[job_id].state is state or not state.terminal, "an outcome was revoked"
     cancelled = {job_id for job_id, r in records.items() if r.state is JobState.CANCELLED}
     assert cancelled <= set(responses), "a job was cancelled without a request"
-    wait_until(lambda: env.redis.zcard("seewhy:unarchived") == 0, what="every outcome is archived")
+    wait_until(
+        lambda: env.redis.zcard("{seewhy}:unarchived") == 0, what="every outcome is archived"
+    )

@@ -102,7 +102,7 @@ def flush_redis(env: Environment) -> None:
         before = len(env.records())
         env.flush_redis()
         env.record_fault()
-        wait_until(lambda: bool(env.redis.exists("seewhy:epoch")), what="the ledger is rebuilt")
+        wait_until(lambda: bool(env.redis.exists("{seewhy}:epoch")), what="the ledger is rebuilt")
         assert len(env.records()) >= before > 0
     assert env.api.read_log("api").count("Redis lost all") == 2
 

@@ -56,7 +56,7 @@ def break_webhook_receivers(env: Environment) -> None:
         )
         hanging = ("hanging", "dripping")
         assert not any(map(receivers.acknowledged_count, hanging))
-        assert env.redis.zcard("seewhy:outbox") > 0, "no delivery was pending"
+        assert env.redis.zcard("{seewhy}:outbox") > 0, "no delivery was pending"
         receivers.hangs_over.set()
         receivers.start_down_receiver()
         env.record_fault()
@@ -136,8 +136,8 @@ def _state(env: Environment, job_id: str) -> DeliveryState | None:
 
 
 def _left_over(env: Environment) -> list[str]:
-    return [str(key) for key in env.redis.keys("seewhy:outbox*")] + [
-        str(origin) for origin in env.redis.hkeys("seewhy:origin_leases")
+    return [str(key) for key in env.redis.keys("{seewhy}:outbox*")] + [
+        str(origin) for origin in env.redis.hkeys("{seewhy}:origin_leases")
     ]
 
 

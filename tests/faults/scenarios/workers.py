@@ -135,7 +135,7 @@ def skew_clocks(env: Environment) -> None:
 
     def both_seen() -> bool:
         """Read each worker's clock from the scores of its unacknowledged wakeups."""
-        unacknowledged = env.redis.zrange("unacked_index", 0, -1, withscores=True)
+        unacknowledged = env.redis.zrange("{seewhy}:unacked_index", 0, -1, withscores=True)
         scores = cast("list[tuple[str, float]]", unacknowledged)
         seen.update(round((at_s - time.time()) / 600) * 600 for _, at_s in scores)
         return seen >= set(CLOCK_SKEWS_S)
@@ -177,6 +177,6 @@ def scale_to_zero(env: Environment) -> None:
     env.await_accepted(len(env.submitter.keys))
     wait_until(lambda: not env.running_jobs(), what="the sweep requeued the jobs")
     waiting = len(env.submissions) - env.succeeded_count()
-    assert env.redis.zcard("seewhy:due") == waiting > 0, "no job would wake a worker"
+    assert env.redis.zcard("{seewhy}:due") == waiting > 0, "no job would wake a worker"
     env.record_fault()
     env.workers.start(batch_ms=20)

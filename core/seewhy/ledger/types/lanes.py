@@ -1,11 +1,14 @@
-"""Lanes, and the Celery queues of the wakeups for them."""
+"""Lanes, and the Redis lists of the wakeups for them."""
 
 from seewhy.schemas.job import Priority
 
-WAKEUP_QUEUE_PREFIX = "seewhy:wakeups:"
+KEY_PREFIX = "{seewhy}:"
+"""The beginning of every key. In cluster mode, its hash tag keeps all of them in one slot."""
+
+WAKEUP_QUEUE_PREFIX = f"{KEY_PREFIX}wakeups:"
 
 DISPATCHER_QUEUE = f"{WAKEUP_QUEUE_PREFIX}webhooks"
-"""The Celery queue, and so the Redis list, of the wakeups for webhook dispatchers."""
+"""The Redis list of the wakeups for webhook dispatchers."""
 
 _LONG = "long"
 
@@ -57,5 +60,5 @@ def sibling_lane(lane: str) -> str:
 
 
 def wakeup_queue(lane: str) -> str:
-    """Name the Celery queue, and so the Redis list, of the wakeups for a lane."""
+    """Name the Redis list of the wakeups for a lane."""
     return f"{WAKEUP_QUEUE_PREFIX}{lane}"
