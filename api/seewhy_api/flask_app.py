@@ -22,6 +22,7 @@ from seewhy_api.routes.images import create_images_blueprint
 from seewhy_api.routes.keys import create_keys_blueprint
 from seewhy_api.routes.label_studio import create_label_studio_blueprint
 from seewhy_api.routes.models import create_models_blueprint
+from seewhy_api.routes.queues import create_queues_blueprint
 from seewhy_api.routes.results import create_results_blueprint
 from seewhy_api.routes.workers import create_workers_blueprint
 
@@ -53,6 +54,7 @@ def create_flask(
         create_results_blueprint,
         create_models_blueprint,
         create_keys_blueprint,
+        create_queues_blueprint,
         create_workers_blueprint,
         create_health_blueprint,
     ):

@@ -69,6 +69,7 @@ MATRIX: Mapping[str, Row] = {
     f"POST {BATCH}/retry": Row((Scope.SUBMIT, Scope.READ), right=422),
     "GET /v1/models": Row((), other_tenant=200),
     "GET /v1/models/<name>": Row((), other_tenant=200),
+    "GET /v1/queues": Row((Scope.ADMIN,), other_tenant=200),
     "GET /v1/workers": Row((Scope.ADMIN,), other_tenant=200),
     "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
     "POST /v1/keys/<key_id>/revoke": Row((Scope.ADMIN,)),

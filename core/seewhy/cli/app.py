@@ -17,6 +17,7 @@ from seewhy.cli.commands.load import load
 from seewhy.cli.commands.models import models
 from seewhy.cli.commands.plan import plan
 from seewhy.cli.commands.processes import api, dispatcher, worker
+from seewhy.cli.commands.queues import queues
 from seewhy.cli.commands.rebuild import rebuild
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.up import up
@@ -42,6 +43,7 @@ for command in (
     api,
     worker,
     dispatcher,
+    queues,
     workers,
     bucket,
     rebuild,
