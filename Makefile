@@ -140,9 +140,8 @@ bench: setup $(REFERENCES)/.installed ## Compare seewhy's speed with other libra
 load: setup ## Load a temporary service and write a report to build/load (LOAD="--stub --rate 50 --duration 60")
 	@$(BIN)/seewhy load --model $(MODEL) --out build/load --objective p95=2s $(LOAD)
 
-load-pools: setup ## Measure pools of workers with a simulated device, and the ledger alone (10 minutes)
-	@for name in scaling burst elasticity ledger fairness "kills --rounds 2"; do \
-		PYTHONPATH=tests:benchmarks $(BIN)/python -m pools $$name || exit 1; done
+load-pools: setup ## Load pools of simulated workers and write one report to build/pools (35 minutes; POOLS="sweep faults")
+	@PYTHONPATH=tests:benchmarks $(BIN)/python -m pools $(POOLS)
 
 faults: setup ## Inject faults into real processes and check every job (FAULTS="F1 F13")
 	@cd tests && ../$(BIN)/python -m faults.run --seeds 3 --jobs 200 $(FAULTS)

@@ -10,15 +10,13 @@ import threading
 import time
 from collections import deque
 
-from pools.service import (
-    SERVED_CPU_MS,
-    Pool,
-    Profile,
-    percentile,
-    require_cores,
-    running,
-)
-from pools.submissions import Sender, describe, latencies_s, poisson
+from pools.section import Plan, Section, unaccounted
+from pools.sending import poisson, send
+from pools.service import SERVED_CPU_MS, Pool, require_cores, running
+from seewhy_loadtest.generation.schedules import Step
+from seewhy_loadtest.measures.summary import summarize
+from seewhy_loadtest.report.blocks import Text
+from seewhy_loadtest.report.content import stage_blocks
 
 INTERVAL_S, STABILIZATION_S = 2.0, 10.0
 TARGET_S = 2.0
@@ -27,33 +25,35 @@ TOLERANCE = 0.1
 MOST = 4
 
 
-def elasticity(profile: Profile, *, phase_s: float, seed: int) -> None:
-    """Print what became of the jobs while the pool grew to four workers and shrank to one."""
-    alone = profile.images_per_s
+def elasticity(plan: Plan) -> Section:
+    """Let the pool grow to four workers and shrink to one."""
+    alone = plan.profile.images_per_s
     low, high = 0.5 * alone, 3.0 * alone
-    schedule = [
-        *poisson(rate=low, begin_s=0, end_s=3 * phase_s, seed=seed),
-        *poisson(rate=high - low, begin_s=phase_s, end_s=2 * phase_s, seed=seed + 1),
-    ]
+    steps = (Step(low, plan.seconds), Step(high, plan.seconds), Step(low, plan.seconds))
     require_cores(jobs_per_s=high, cpu_ms=SERVED_CPU_MS)
-    with running(profile) as pool:
+    with running(plan.profile) as pool:
         pool.start_workers(1)
-        sender = Sender(pool)
         scaler = Autoscaler(pool)
         scaler.start()
-        sender.send_on_time(schedule)
-        pool.await_end()
+        record = send(pool.url, poisson(*steps, seed=plan.seed))
         deadline_s = time.perf_counter() + 4 * STABILIZATION_S
         while len(pool.alive()) > 1 and time.perf_counter() < deadline_s:
             time.sleep(0.1)
         scaler.stop()
-        accepted = pool.ledger.counts().accepted
-        tail_s = percentile(latencies_s(pool, sender.sent.job_ids["default"]), 0.99)
-        print(f"L4: {pool.accounts()}; {describe(sender.sent)}")
-        print(
-            f"L4: {low:.0f}, {high:.0f}, {low:.0f} jobs/s for {phase_s:.0f} s each: workers "
-            f"{scaler.shown()}; {accepted} jobs, 99 % within {tail_s:.1f} s"
-        )
+    stage = record, summarize(record)
+    return Section(
+        title="Workers that come and go",
+        blocks=[
+            Text(
+                f"{low:.0f}, {high:.0f} and {low:.0f} jobs/s for {plan.seconds:.0f} s each; the "
+                f"formula of Kubernetes' autoscaler chose the workers: {scaler.shown()}."
+            ),
+            *stage_blocks([stage], level=3),
+        ],
+        document={"workers": scaler.changes},
+        problems=unaccounted(stage[1], "Elasticity"),
+        stages=[stage],
+    )
 
 
 class Autoscaler:

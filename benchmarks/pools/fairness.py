@@ -1,59 +1,94 @@
 """L8: tenants beside one that sends ten times as much, on a pool that cannot take all of it."""
 
-from pools.service import (
-    SERVED_CPU_MS,
-    Pool,
-    Profile,
-    percentile,
-    require_cores,
-    running,
-)
-from pools.submissions import TENANT_HEADER, Sender, describe, latencies_s, poisson
+from collections.abc import Mapping, Sequence
+
+from pools.section import Plan, Section, unaccounted
+from pools.sending import poisson, send_together
+from pools.service import SERVED_CPU_MS, Pool, require_cores, running
+from seewhy.access.key_store import KeyStore
+from seewhy.access.records import Scope
+from seewhy.storage.obstore_adapter import open_store
+from seewhy_loadtest.generation.schedules import Schedule, Step
+from seewhy_loadtest.measures.percentiles import Percentile, percentile
+from seewhy_loadtest.measures.summary import StageSummary, job_times, summarize
+from seewhy_loadtest.report.blocks import Table, Text
+from seewhy_loadtest.report.content import stage_blocks
+from seewhy_loadtest.stages.record import StageRecord
 
 LIGHT = ("a", "b", "c")
 HEAVY = "heavy"
+SHARE = 0.12
+"""What each light tenant sends, of what the pool can do."""
+
+Records = Mapping[str, StageRecord]
+"""Tenant → its jobs."""
 
 
-def fairness(profile: Profile, *, workers: int, seconds: float, seed: int) -> None:
-    """Print the latency of the light tenants alone, and beside the heavy one."""
-    capacity = workers * profile.images_per_s
-    rate = 0.12 * capacity
+def fairness(plan: Plan) -> Section:
+    """Compare the latencies of the light tenants alone with those beside the heavy one."""
+    rate = SHARE * plan.capacity_per_s
     require_cores(jobs_per_s=13 * rate, cpu_ms=SERVED_CPU_MS)
-    with running(
-        profile, auth="gateway", tenant_header=TENANT_HEADER, trusted_proxies="127.0.0.0/8"
-    ) as pool:
-        pool.start_workers(workers)
-        schedule = [
-            each
-            for number, tenant in enumerate(LIGHT)
-            for each in poisson(
-                rate=rate, begin_s=0, end_s=seconds, seed=seed + number, tenant=tenant
-            )
-        ]
-        alone = _run(pool, schedule)
-        heavy = poisson(rate=10 * rate, begin_s=0, end_s=seconds, seed=seed + 9, tenant=HEAVY)
-        beside = _run(pool, [*schedule, *heavy])
-        print(f"L8: {pool.accounts()}")
-    for name, found in (("alone", alone), ("beside", beside)):
-        shown = ", ".join(f"{who} {p50:.2f} / {p95:.2f} s" for who, (p50, p95) in found.items())
-        print(f"L8: {name}, p50 / p95: {shown}")
-    ratio = beside["light"][1] / alone["light"][1]
-    print(
-        f"L8: N = {workers}, {len(LIGHT)} tenants with {rate:.1f} jobs/s and one with "
-        f"{10 * rate:.0f} on a pool of {capacity:.0f}: p95 of the light ones {ratio:.2f} x alone"
+    schedules = {
+        tenant: poisson(Step(rate, plan.seconds), seed=plan.seed + number)
+        for number, tenant in enumerate(LIGHT)
+    }
+    heavy = {HEAVY: poisson(Step(10 * rate, plan.seconds), seed=plan.seed + len(LIGHT))}
+    with running(plan.profile, auth="keys") as pool:
+        keys = _keys(pool)
+        pool.start_workers(plan.workers)
+        alone = _send(pool, keys, schedules)
+        beside = _send(pool, keys, schedules | heavy)
+    rows = [
+        _row("the light ones alone", alone, LIGHT),
+        _row("beside the heavy one", beside, LIGHT),
+        _row("the heavy one", beside, [HEAVY]),
+    ]
+    ratio = _percentile(beside, LIGHT, 0.95).value / _percentile(alone, LIGHT, 0.95).value
+    stages: list[tuple[StageRecord, StageSummary]] = [
+        (record, summarize(record)) for record in (*alone.values(), *beside.values())
+    ]
+    return Section(
+        title="Fairness",
+        blocks=[
+            Text(
+                f"{len(LIGHT)} tenants with {rate:.1f} jobs/s each and one with {10 * rate:.0f} "
+                f"on a pool of {plan.capacity_per_s:.0f}. The p95 of the light ones is "
+                f"**{ratio:.2f}** times that without the heavy one."
+            ),
+            Table(["tenants", "p50, s", "p95, s"], rows),
+            *stage_blocks(stages, level=3),
+        ],
+        document={"p95_ratio": ratio},
+        problems=[problem for _, each in stages for problem in unaccounted(each, "Fairness")],
+        stages=stages,
     )
 
 
-def _run(pool: Pool, schedule: list[tuple[float, str]]) -> dict[str, tuple[float, float]]:
-    sender = Sender(pool)
-    sender.send_on_time(schedule)
-    pool.await_end()
-    print(f"L8: {describe(sender.sent)}")
-    groups = {"light": LIGHT, HEAVY: (HEAVY,)}
-    found = {}
-    for who, tenants in groups.items():
-        ids = [job_id for tenant in tenants for job_id in sender.sent.job_ids.get(tenant, [])]
-        if ids:
-            times_s = latencies_s(pool, ids)
-            found[who] = percentile(times_s, 0.5), percentile(times_s, 0.95)
+def _keys(pool: Pool) -> dict[str, str]:
+    """Return an API key of each tenant."""
+    store = KeyStore(open_store(pool.cluster.settings))
+    scopes = {Scope.SUBMIT, Scope.READ}
+    return {
+        tenant: store.create(tenant=tenant, scopes=scopes)[0].text for tenant in (*LIGHT, HEAVY)
+    }
+
+
+def _send(pool: Pool, keys: Mapping[str, str], schedules: Mapping[str, Schedule]) -> Records:
+    records = send_together(pool.url, {keys[name]: each for name, each in schedules.items()})
+    return dict(zip(schedules, records, strict=True))
+
+
+def _row(name: str, records: Records, tenants: Sequence[str]) -> list[str]:
+    found = (_percentile(records, tenants, share) for share in (0.5, 0.95))
+    return [name, *(f"{each.value:.2f}" for each in found)]
+
+
+def _percentile(records: Records, tenants: Sequence[str], share: float) -> Percentile:
+    latencies_s = sorted(
+        each.finished_s - each.submission.intended_s
+        for tenant in tenants
+        for each in job_times(records[tenant])[0]
+    )
+    found = percentile(latencies_s, share)
+    assert found is not None, "no job has ended"
     return found

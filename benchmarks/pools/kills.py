@@ -7,6 +7,7 @@ compares what was accepted with the records, the events and the objects of every
 import logging
 import random
 import shutil
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,7 +20,9 @@ from faults.environment import Environment
 from faults.fault_actions import kill_redis, kill_serving_process
 from faults.run import Outcome, run
 from faults.scenario import Scenario
+from pools.section import Plan, Section
 from seewhy.schemas.job import JobState
+from seewhy_loadtest.report.blocks import Table, Text
 from servers import waiting
 from servers.waiting import wait_until
 
@@ -31,36 +34,45 @@ JOBS_BETWEEN = (100, 300)
 BATCH_MS = 50.0
 
 
-def run_rounds(*, rounds: int, jobs: int, jobs_per_s: float, first_seed: int = 1) -> bool:
-    """Run rounds of `jobs` jobs, print what was counted, and return whether all were clean."""
+def kills(plan: Plan, *, rounds: int, jobs: int, jobs_per_s: float) -> Section:
+    """Run rounds of `jobs` jobs with their own servers, and add up what was counted."""
     logging.disable(logging.WARNING)
     waiting.scale = max(1.0, jobs / 1_000)
-    kills: Counter[str] = Counter()
+    killed: Counter[str] = Counter()
     totals: Counter[str] = Counter()
-    for seed in range(first_seed, first_seed + rounds):
+    problems, rows = [], []
+    for seed in range(plan.seed, plan.seed + rounds):
         directory = Path(tempfile.mkdtemp(prefix=f"kills-{seed}-"))
         started_s = time.monotonic()
-        scenario = _scenario(kills, load_s=jobs / jobs_per_s)
+        scenario = _scenario(killed, load_s=jobs / jobs_per_s)
         outcome = run(scenario, seed=seed, jobs=jobs, directory=directory, batch_items=jobs)
         _count(totals, outcome)
-        killed = ", ".join(f"{count} {name}" for name, count in sorted(kills.items()))
-        print(
-            f"seed {seed}: {outcome.report}; {time.monotonic() - started_s:.0f} s; slowest "
-            f"recovery {outcome.recovery_s:.1f} s; kills so far: {killed}",
-            flush=True,
-        )
+        took_s = time.monotonic() - started_s
+        rows.append([f"{seed}", f"{took_s:.0f}", f"{outcome.recovery_s:.1f}"])
+        print(f"seed {seed}: {outcome.report}; {took_s:.0f} s", file=sys.stderr, flush=True)
         if outcome.report.clean:
             shutil.rmtree(directory)
-    print(", ".join(f"{count} {name}" for name, count in totals.items()))
-    return not totals["violations"]
+        else:
+            problems.append(f"Kills, seed {seed}: {outcome.report}; logs in {directory}")
+    shown = ", ".join(f"{count} times {whom}" for whom, count in sorted(killed.items()))
+    return Section(
+        title="Kills under load",
+        blocks=[
+            Text(f"{killed.total()} kills by SIGKILL: {shown}."),
+            Table([*totals], [[f"{count:,}" for count in totals.values()]]),
+            Table(["seed", "took, s", "slowest recovery, s"], rows),
+        ],
+        document={"kills": dict(killed), "jobs": dict(totals)},
+        problems=problems,
+    )
 
 
-def _scenario(kills: Counter[str], *, load_s: float) -> Scenario:
+def _scenario(killed: Counter[str], *, load_s: float) -> Scenario:
     def inject(env: Environment) -> None:
         while not env.all_ended():
             _keep(env, WORKERS)
             env.await_progress(env.rng.randint(*JOBS_BETWEEN))
-            kills[_kill(env, env.rng)] += 1
+            killed[_kill(env, env.rng)] += 1
             env.record_fault()
 
     return Scenario(

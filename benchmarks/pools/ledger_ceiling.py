@@ -11,17 +11,19 @@ import tempfile
 import threading
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
+from pools.section import Plan, Section
 from seewhy.ledger.redis.ledger import RedisLedger
 from seewhy.ledger.types import Completion, LedgerPolicy, Submission, lane_of, lanes_of
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.job import JobState, Priority
+from seewhy_loadtest.report.blocks import Table, Text
 from servers.valkey import start_valkey
 
 LANE, LANES = lane_of("vgg16", Priority.INTERACTIVE), lanes_of("vgg16")
@@ -54,6 +56,19 @@ class Ceiling:
     """What a record of an ended job keeps."""
     log_bytes: float
     """What a job adds to the append-only file."""
+
+
+def ledger_ceiling(_: Plan) -> Section:
+    """Measure once."""
+    found = asdict(measure())
+    return Section(
+        title="The ledger alone",
+        blocks=[
+            Text("Submissions, claims and completions without the API, the store and a model."),
+            Table(["measure", "value"], [[name, f"{value:.4g}"] for name, value in found.items()]),
+        ],
+        document=found,
+    )
 
 
 def measure(*, jobs: int = 40_000, processes: int = 2, claimers: int = 32) -> Ceiling:

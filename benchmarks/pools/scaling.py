@@ -1,10 +1,18 @@
 """L1: how the throughput of a full queue grows with the number of workers."""
 
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
+import numpy as np
+
+from pools.section import Plan, Section
+from pools.sending import evenly, send_backlog
 from pools.service import Pool, Profile, require_cores, running
-from pools.submissions import Sender
+from seewhy_loadtest.measures.scalability import Scalability, efficiency, fit_scalability
+from seewhy_loadtest.report.blocks import Block, Charts, Table, Text
+from seewhy_loadtest.report.charts import Chart, Line
 
 FIRST, LAST = 0.15, 0.85
 """The measured part of the jobs: the first ones fill the pipelines, the last ones drain them."""
@@ -25,13 +33,11 @@ def measure(profile: Profile, *, workers: int, seconds: float) -> Point:
     jobs = round(workers * profile.images_per_s * seconds)
     with running(profile) as pool:
         pool.start_workers(workers)
-        pool.suspended(is_suspended=True)
-        Sender(pool).send_all(jobs)
+        send_backlog(pool, evenly(jobs))
         pool.suspended(is_suspended=False)
         before, started_s, first = _reached(pool, FIRST * jobs)
         after, ended_s, last = _reached(pool, LAST * jobs)
         pool.await_end()
-        assert pool.open_jobs() == 0
     cpu_s = sum(after.values()) - sum(before.values())
     return Point(workers, (last - first) / (ended_s - started_s), 1000 * cpu_s / (last - first))
 
@@ -42,19 +48,72 @@ def _reached(pool: Pool, ended: float) -> tuple[dict[str, float], float, int]:
     return pool.cpu_s(), time.perf_counter(), now
 
 
-def scaling(profile: Profile, *, counts: list[int], seconds: float) -> None:
-    """Print the throughput and the efficiency of each number of workers."""
+def scaling(plan: Plan) -> Section:
+    """Compare the throughputs of several numbers of workers."""
     points: list[Point] = []
-    for workers in counts:
+    for workers in plan.scaling:
         if points:
-            rate = workers * profile.images_per_s
+            rate = workers * plan.profile.images_per_s
             require_cores(jobs_per_s=rate, cpu_ms=points[-1].cpu_ms)
-        points.append(measure(profile, workers=workers, seconds=seconds))
-        point, alone = points[-1], points[0]
-        efficiency = point.jobs_per_s * alone.workers / (workers * alone.jobs_per_s)
-        of_device = point.jobs_per_s / (workers * profile.images_per_s)
-        print(
-            f"N = {workers}: {point.jobs_per_s:.2f} jobs/s, efficiency {efficiency:.3f}, "
-            f"{of_device:.3f} of the devices, {point.cpu_ms:.1f} ms of processor time a job",
-            flush=True,
+        points.append(measure(plan.profile, workers=workers, seconds=plan.seconds))
+    throughputs = {point.workers: point.jobs_per_s for point in points}
+    law = fit_scalability(throughputs)
+    return Section(
+        title="Scaling",
+        blocks=_blocks(plan.profile, points, law),
+        document={
+            "device_per_s": plan.profile.images_per_s,
+            "points": [asdict(point) for point in points],
+            "efficiency": efficiency(throughputs),
+            "law": law and asdict(law) | {"best_workers": _finite(law.best_workers)},
+        },
+    )
+
+
+def _blocks(profile: Profile, points: Sequence[Point], law: Scalability | None) -> list[Block]:
+    shares = efficiency({point.workers: point.jobs_per_s for point in points})
+    rows = [
+        [
+            f"{point.workers}",
+            f"{point.jobs_per_s:.2f}",
+            f"{point.jobs_per_s / (point.workers * profile.images_per_s):.3f}",
+            f"{shares[point.workers]:.3f}",
+            f"{point.cpu_ms:.1f}",
+        ]
+        for point in points
+    ]
+    columns = ["workers", "jobs/s", "X / X_raw", "efficiency", "CPU, ms a job"]
+    blocks: list[Block] = [
+        Text(
+            f"A full queue. X_raw is what the devices explain: {profile.images_per_s:.1f} images/s "
+            "each. Efficiency is the throughput by the workers' number and by that of the fewest."
+        ),
+        Table(columns, rows),
+    ]
+    if law is not None:
+        best = law.best_workers
+        most = f"is greatest with {best:.0f} workers" if math.isfinite(best) else "has no maximum"
+        blocks.append(
+            Text(
+                f"Universal Scalability Law: contention σ = {law.contention:.4f}, coherency κ = "
+                f"{law.coherency:.6f}; the throughput {most}."
+            )
         )
+    return [*blocks, Charts([_chart(points, law)])]
+
+
+def _chart(points: Sequence[Point], law: Scalability | None) -> Chart:
+    alone = points[0].jobs_per_s / points[0].workers
+    counts = [point.workers for point in points]
+    lines = [
+        Line("measured", counts, [point.jobs_per_s for point in points], marked=True),
+        Line("linear", [0, counts[-1]], [0, counts[-1] * alone], dashed=True),
+    ]
+    if law is not None:
+        xs = np.linspace(0, counts[-1], 50).tolist()
+        lines.append(Line("law", xs, [alone * law.speedup(x) for x in xs]))
+    return Chart("Throughput by workers", "workers", "jobs/s", lines)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

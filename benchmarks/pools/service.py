@@ -1,7 +1,5 @@
 """A service with simulated workers, as processes of this machine, and its processor time."""
 
-import math
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +13,9 @@ from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.settings import load
 from servers.process_cluster import MODEL, Process, ProcessCluster, start_cluster
-from servers.valkey import start_valkey
+from servers.proxy import FaultProxy
+from servers.stores import start_store
+from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
 CORES = 1.4
@@ -48,9 +48,15 @@ class Pool:
     cluster: ProcessCluster
     ledger: RedisLedger
     api: Process
-    server_pid: int
+    server: RedisServer
+    store_proxy: FaultProxy | None
+    """The way to S3; None where the store is a folder."""
     workers: list[Process] = field(default_factory=list)
-    _ended_s: float = 0.0
+
+    @property
+    def url(self) -> str:
+        """The base URL of the API."""
+        return self.cluster.url
 
     def start_workers(self, count: int) -> None:
         """Start workers and return when they are registered."""
@@ -76,7 +82,7 @@ class Pool:
 
     def cpu_s(self) -> dict[str, float]:
         """Return the processor time of the running processes so far, by role."""
-        pids = {"API": [self.api.pid], "Valkey": [self.server_pid]}
+        pids = {"API": [self.api.pid], "Valkey": [self.server.pid]}
         pids["workers"] = [worker.pid for worker in self.alive()]
         return {role: sum(map(_cpu_s, of_role)) for role, of_role in pids.items()}
 
@@ -88,34 +94,37 @@ class Pool:
         """Return when every job has an outcome."""
         wait_until(lambda: self.open_jobs() == 0, what="every job has ended", limit_s=limit_s)
 
-    def accounts(self) -> str:
-        """Say what became of the accepted jobs."""
-        counts = self.ledger.counts()
-        ended = ", ".join(f"{count} {state}" for state, count in counts.terminal.items())
-        return f"{counts.accepted} accepted: {ended}; unaccounted {counts.drift}"
-
 
 @contextmanager
-def running(profile: Profile, **changes: Any) -> Iterator[Pool]:
-    """Run Valkey and an API over a folder, without workers; `changes` are settings."""
+def running(profile: Profile, *, on_s3: bool = False, **changes: Any) -> Iterator[Pool]:
+    """Run Valkey and an API over a folder or S3, without workers; `changes` are settings."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="pools-")))
         server = stack.enter_context(start_valkey(directory / "valkey"))
+        store, proxy = stack.enter_context(start_store(directory, on_s3=on_s3))
+        if proxy is not None:
+            changes["s3_endpoint"] = f"http://127.0.0.1:{proxy.port}"
         settings = load(
             {},
             redis_url=server.url,
-            store_url=f"file://{directory}/objects",
             default_model=MODEL,
             max_batch=profile.max_batch,
             api_port=free_port(),
             queue_limit=1_000_000,
             tenant_queue_limit=1_000_000,
-            **changes,
+            **(store | changes),
         )
         cluster = stack.enter_context(start_cluster(settings, directory))
         api = cluster.start_api()
         ledger = open_ledger(settings)
-        yield Pool(profile=profile, cluster=cluster, ledger=ledger, api=api, server_pid=server.pid)
+        yield Pool(
+            profile=profile,
+            cluster=cluster,
+            ledger=ledger,
+            api=api,
+            server=server,
+            store_proxy=proxy,
+        )
 
 
 def require_cores(*, jobs_per_s: float, cpu_ms: float) -> None:
@@ -128,19 +137,7 @@ def require_cores(*, jobs_per_s: float, cpu_ms: float) -> None:
         )
 
 
-def percentile(values: list[float], fraction: float) -> float:
-    """Return the smallest value that is not below this fraction of the values."""
-    return sorted(values)[max(0, math.ceil(fraction * len(values)) - 1)]
-
-
 def _cpu_s(pid: int) -> float:
     process = psutil.Process(pid)
     clocks = [each.cpu_times() for each in (process, *process.children(recursive=True))]
     return sum(clock.user + clock.system for clock in clocks)
-
-
-def sleep_until(at_s: float) -> float:
-    """Sleep until a time of `time.perf_counter`; return by how much it is over."""
-    while (left_s := at_s - time.perf_counter()) > 0:
-        time.sleep(left_s)
-    return -left_s

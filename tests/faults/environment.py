@@ -26,10 +26,10 @@ from seewhy.settings import Settings, load
 from seewhy.storage.keys import RESULT_DOCUMENT, manifest_key, result_key, result_prefix
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.storage.port import ObjectStore
-from servers import s3
 from servers.poison import Poison, poison_image
 from servers.process_cluster import Process, ProcessCluster, kill_tree, start_cluster
 from servers.proxy import FaultProxy, start_proxy
+from servers.stores import start_store
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
@@ -241,7 +241,7 @@ def start_environment(
         valkey = stack.enter_context(start_valkey(directory / "valkey", appendfsync=appendfsync))
         api_redis = stack.enter_context(start_proxy(valkey.port))
         worker_redis = stack.enter_context(start_proxy(valkey.port))
-        location, store_proxy = _store(stack, directory, on_s3=on_s3)
+        location, store_proxy = stack.enter_context(start_store(directory, on_s3=on_s3))
         defaults = {"lease_s": 2.0, "sweep_interval_s": 0.5, "max_batch": 4}
         settings = load(
             {},
@@ -300,16 +300,6 @@ def start_environment(
                 if poison.expected_error
             },
         )
-
-
-def _store(
-    stack: ExitStack, directory: Path, *, on_s3: bool
-) -> tuple[Mapping[str, str], FaultProxy | None]:
-    if not on_s3:
-        return {"store_url": f"file://{directory}/objects"}, None
-    server = stack.enter_context(s3.running())
-    port = int(server.endpoint.rpartition(":")[2])
-    return server.settings(server.new_bucket()), stack.enter_context(start_proxy(port))
 
 
 def _behind_proxies(settings: Settings, *, redis: FaultProxy, store: FaultProxy | None) -> Settings:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seewhy.capacity import formulas
-from seewhy.capacity.arrivals import Arrivals, gamma_times, poisson_times, step_times
+from seewhy.capacity.arrivals import Arrivals, renewal_times
 from seewhy.capacity.autoscaling import AutoscalerPolicy
 from seewhy.capacity.outcome import SimulationOutcome
 from seewhy.capacity.profiles import CrashProfile, DeviceProfile, HostProfile, PoolProfile
@@ -20,7 +20,7 @@ DEVICE = DeviceProfile(overhead_s=0.08, image_s=0.04, max_batch=8)
 
 
 def poisson(rate: float, jobs: int, *, seed: int = 1) -> Arrivals:
-    return Arrivals(times_s=poisson_times(rate, jobs / rate, np.random.default_rng(seed)))
+    return Arrivals(times_s=renewal_times(rate, jobs / rate, np.random.default_rng(seed)))
 
 
 def single_servers(count: int, *, jitter: tuple[float, ...] = (1.0,)) -> PoolProfile:
@@ -158,7 +158,11 @@ def test_the_same_seed_gives_the_same_outcome() -> None:
 
 
 def test_an_autoscaled_pool_follows_the_load_after_its_cold_start() -> None:
-    times_s = step_times([(5, 120), (60, 240), (5, 900)], np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    steps = [(5, 120, 0), (60, 240, 120), (5, 900, 360)]
+    times_s = np.concatenate(
+        [renewal_times(rate, duration, rng, start_s=start) for rate, duration, start in steps]
+    )
     policy = AutoscalerPolicy(target=400, max_workers=8, cold_start_s=45)
     pool = PoolProfile(device=DEVICE, workers=1, autoscaler=policy)
     outcome = simulate(pool, Arrivals(times_s=times_s))
@@ -171,7 +175,7 @@ def test_an_autoscaled_pool_follows_the_load_after_its_cold_start() -> None:
 
 
 def test_bursty_arrivals_have_the_rate_and_the_variation_asked_for() -> None:
-    times_s = gamma_times(50, 2000, np.random.default_rng(1), variation=2)
+    times_s = renewal_times(50, 2000, np.random.default_rng(1), variation=2)
     gaps_s = np.diff(times_s)
     assert len(times_s) == pytest.approx(100_000, rel=0.03)
     assert gaps_s.std() / gaps_s.mean() == pytest.approx(2, rel=0.05)
@@ -189,4 +193,4 @@ def test_impossible_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match="min_workers <= max_workers"):
         AutoscalerPolicy(target=1, min_workers=3, max_workers=2)
     with pytest.raises(ValueError, match="variation"):
-        gamma_times(1, 1, np.random.default_rng(1), variation=0)
+        renewal_times(1, 1, np.random.default_rng(1), variation=0)

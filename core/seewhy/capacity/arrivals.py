@@ -1,6 +1,5 @@
 """Arrivals of jobs: when each comes, from whom, and what it costs the device."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,36 +35,34 @@ class Arrivals:
         return len(self.times_s)
 
 
-def poisson_times(
-    rate_per_s: float, duration_s: float, rng: np.random.Generator, *, start_s: float = 0.0
+def renewal_times(
+    rate_per_s: float,
+    duration_s: float,
+    rng: np.random.Generator,
+    *,
+    variation: float = 1.0,
+    start_s: float = 0.0,
 ) -> FloatArray:
-    """Return the times of a Poisson process: their number is random, too."""
-    count = rng.poisson(rate_per_s * duration_s)
-    return start_s + np.sort(rng.random(count)) * duration_s
+    """Return ascending times whose gaps have the coefficient of variation `variation`.
 
-
-def gamma_times(
-    rate_per_s: float, duration_s: float, rng: np.random.Generator, *, variation: float
-) -> FloatArray:
-    """Return times with gamma-distributed gaps, whose coefficient of variation is `variation`.
-
-    1 is a Poisson process, more is bursty, less is even.
+    1, exponential gaps, is a Poisson process; other gaps are gamma-distributed: more is bursty,
+    less is even. Raises `ValueError` unless the variation is greater than 0.
     """
     if variation <= 0:
         raise ValueError("the coefficient of variation of the gaps must be greater than 0")
+    blocks: list[FloatArray] = []
+    end_s = 0.0
+    while end_s < duration_s:
+        gaps = _gaps(max(16, int(rate_per_s * duration_s)), rng, variation)
+        blocks.append(end_s + np.cumsum(gaps) / rate_per_s)
+        end_s = float(blocks[-1][-1])
+    times_s = np.concatenate(blocks)
+    return start_s + times_s[times_s < duration_s]
+
+
+def _gaps(count: int, rng: np.random.Generator, variation: float) -> FloatArray:
+    """Return gaps with the mean 1."""
+    if variation == 1:
+        return -np.log1p(-rng.random(count))
     shape = 1 / variation**2
-    expected = rate_per_s * duration_s
-    count = int(expected + 10 * (1 + variation) * np.sqrt(expected) + 10)
-    times = np.cumsum(rng.gamma(shape, 1 / (rate_per_s * shape), count))
-    return times[times < duration_s]
-
-
-def step_times(steps: Sequence[tuple[float, float]], rng: np.random.Generator) -> FloatArray:
-    """Return Poisson times whose rate changes: each step is a rate per s and a duration in s."""
-    ends_s = np.cumsum([duration_s for _, duration_s in steps])
-    return np.concatenate(
-        [
-            poisson_times(rate_per_s, duration_s, rng, start_s=end_s - duration_s)
-            for (rate_per_s, duration_s), end_s in zip(steps, ends_s, strict=True)
-        ]
-    )
+    return rng.gamma(shape, 1 / shape, count)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seewhy.capacity import formulas
-from seewhy.capacity.arrivals import Arrivals, gamma_times, poisson_times
+from seewhy.capacity.arrivals import Arrivals, renewal_times
 from seewhy.capacity.outcome import SimulationOutcome
 from seewhy.capacity.profiles import DeviceProfile, HostProfile, PoolProfile
 from seewhy.capacity.resources import (
@@ -224,10 +224,7 @@ def simulate_workers(requirement: Requirement, workers: int) -> SimulationOutcom
     """Simulate the requirement's load on this many workers; the same seed, the same load."""
     duration_s = max(JOBS / requirement.rate, 20 * requirement.least_latency_s)
     rng = np.random.default_rng(requirement.seed)
-    if requirement.variation == 1:
-        times_s = poisson_times(requirement.rate, duration_s, rng)
-    else:
-        times_s = gamma_times(requirement.rate, duration_s, rng, variation=requirement.variation)
+    times_s = renewal_times(requirement.rate, duration_s, rng, variation=requirement.variation)
     pool = PoolProfile(
         device=requirement.device,
         host=requirement.host,

@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.capacity.arrivals import renewal_times
+
 BURST_CV = 2.0
 """The coefficient of variation of the gaps between the arrivals of a burst schedule."""
 
@@ -77,20 +79,5 @@ def make_schedule(kind: ScheduleKind, steps: Sequence[Step], *, seed: int) -> Sc
 def _arrivals_s(kind: ScheduleKind, step: Step, random: np.random.Generator) -> NDArray[np.float64]:
     if kind is ScheduleKind.CONSTANT:
         return np.arange(round(step.rate_per_s * step.duration_s)) / step.rate_per_s
-    times: list[NDArray[np.float64]] = []
-    end_s = 0.0
-    while end_s < step.duration_s:
-        size = max(16, int(step.rate_per_s * step.duration_s))
-        block = end_s + np.cumsum(_gaps(kind, size, random)) / step.rate_per_s
-        times.append(block)
-        end_s = float(block[-1])
-    arrivals_s = np.concatenate(times)
-    return arrivals_s[arrivals_s < step.duration_s]
-
-
-def _gaps(kind: ScheduleKind, size: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """Return gaps with the mean 1."""
-    if kind is ScheduleKind.BURST:
-        shape = 1 / BURST_CV**2
-        return random.gamma(shape, 1 / shape, size)
-    return -np.log1p(-random.random(size))
+    variation = BURST_CV if kind is ScheduleKind.BURST else 1.0
+    return renewal_times(step.rate_per_s, step.duration_s, random, variation=variation)

@@ -31,22 +31,44 @@ class Results:
 
 def report(results: Results) -> list[Block]:
     """Return the blocks of a report."""
-    stages = results.summaries
     blocks: list[Block] = [Heading("Load test", 1), Code(results.header["command"])]
-    if results.problems:
-        blocks.append(Bullets([f"**{problem}**" for problem in results.problems]))
-    else:
-        blocks.append(Text("Nothing is wrong."))
-    blocks += [Heading("Rates"), _rates(stages), Text(_RATES)]
-    if len(stages) > 1 or results.saturated_per_s is not None:
-        blocks.append(Bullets(list(conclusions(stages, results.saturated_per_s))))
+    blocks.append(problem_block(results.problems))
+    blocks += stage_blocks(results.stages, saturated_per_s=results.saturated_per_s)
+    blocks += [Heading("Limits of these figures"), Bullets(LIMITS)]
+    return [*blocks, *setting_blocks(results.header)]
+
+
+def problem_block(problems: Sequence[str]) -> Block:
+    """Name the problems of a run."""
+    if not problems:
+        return Text("Nothing is wrong.")
+    return Bullets([f"**{problem}**" for problem in problems])
+
+
+def setting_blocks(header: Mapping[str, Any]) -> list[Block]:
+    """Show what the figures depend on."""
+    setting = {name: value for name, value in header.items() if name != "command"}
+    return [Heading("Setting"), Code(json.dumps(setting, indent=1, ensure_ascii=False))]
+
+
+def stage_blocks(
+    pairs: Sequence[tuple[StageRecord, StageSummary]],
+    *,
+    saturated_per_s: float | None = None,
+    level: int = 2,
+) -> list[Block]:
+    """Return everything about some stages, with headings of a level."""
+    stages = [summary for _, summary in pairs]
+    blocks: list[Block] = [Heading("Rates", level), _rates(stages), Text(_RATES)]
+    if len(stages) > 1 or saturated_per_s is not None:
+        blocks.append(Bullets(list(conclusions(stages, saturated_per_s))))
     if len(stages) > 1:
-        blocks.append(Charts(sweep_charts(stages, saturated_per_s=results.saturated_per_s)))
-    blocks.append(Heading("Latencies"))
-    for record, summary in results.stages:
+        blocks.append(Charts(sweep_charts(stages, saturated_per_s=saturated_per_s)))
+    blocks.append(Heading("Latencies", level))
+    for record, summary in pairs:
         blocks += _latencies(record, summary)
-    blocks += [Heading("Accounts"), _accounts(stages), Text(_identity(stages))]
-    blocks += [Heading("The generator"), _self_checks(stages)]
+    blocks += [Heading("Accounts", level), _accounts(stages), Text(_identity(stages))]
+    blocks += [Heading("The generator", level), _self_checks(stages)]
     warnings = [
         f"At {stage.offered_per_s:.1f}/s, {text}."
         for stage in stages
@@ -54,11 +76,7 @@ def report(results: Results) -> list[Block]:
     ]
     if warnings:
         blocks.append(Bullets(warnings))
-    blocks += [Heading("Processor time"), *_processor_time(stages)]
-    blocks += [Heading("Limits of these figures"), Bullets(_LIMITS)]
-    setting = {name: value for name, value in results.header.items() if name != "command"}
-    blocks += [Heading("Setting"), Code(json.dumps(setting, indent=1, ensure_ascii=False))]
-    return blocks
+    return [*blocks, Heading("Processor time", level), *_processor_time(stages)]
 
 
 def conclusions(stages: Sequence[StageSummary], saturated_per_s: float | None) -> Iterator[str]:
@@ -239,7 +257,7 @@ _RATES = (
     "99 % confidence bound. *backlog/s* is the growth of the number of open jobs, with its 95 % "
     "confidence interval."
 )
-_LIMITS = (
+LIMITS = (
     "The generator, and a service on the same machine, compete for its cores.",
     "A bound of a percentile holds for load of this kind, on this machine, at this time.",
     "*submit* counts from the intended time to the answer; *queue wait* to the claim; *prepare* is "

@@ -34,9 +34,17 @@ class _Progress:
 
 
 async def run_stage(
-    options: LoadOptions, schedule: Schedule, *, url: str, images: Sequence[bytes]
+    options: LoadOptions,
+    schedule: Schedule,
+    *,
+    url: str,
+    images: Sequence[bytes],
+    follow_jobs: bool = True,
 ) -> StageRecord:
-    """Send the schedule to the service at `url`. Raises `GeneratorFailed`."""
+    """Send the schedule to the service at `url`; wait for the jobs if `follow_jobs`.
+
+    Raises `GeneratorFailed`.
+    """
     progress = _Progress()
 
     def on_start(started_at_s: float) -> None:
@@ -44,7 +52,7 @@ async def run_stage(
 
     def on_submission(submission: Submission) -> None:
         progress.submissions.append(submission)
-        if submission.job_id:
+        if submission.job_id and follow_jobs:
             reader.add(submission.job_id)
 
     before_s = processor_times_s()
