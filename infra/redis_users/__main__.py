@@ -22,6 +22,8 @@ RECEIVE_WAKEUPS = SEND_WAKEUPS | {
 """What Celery does to send and to receive messages."""
 
 WORKER_SCRIPTS = ("claims", "outbox/wakeups_needed", "workers/register", "workers/unregister")
+WORKER_READS = {"{seewhy}:epoch"}
+"""Keys that workers read and never write."""
 DISPATCHER_SCRIPTS = ("outbox/lease_origin", "outbox/report")
 API_COMMANDS = {"hgetall", "hmget", "info", "set", "xread", "zrange"}
 """What the API calls beside scripts."""
@@ -47,7 +49,8 @@ def document() -> str:
         ),
         _user(
             "worker",
-            keys=worker.keys | receive_keys,
+            keys=(worker.keys | receive_keys) - WORKER_READS,
+            reads=WORKER_READS,
             commands=worker.commands | RECEIVE_WAKEUPS,
         ),
         _user(
@@ -61,11 +64,17 @@ def document() -> str:
 
 
 def _user(
-    name: str, *, keys: Set[str], commands: Set[str], session: Sequence[str] = SESSION
+    name: str,
+    *,
+    keys: Set[str],
+    commands: Set[str],
+    reads: Set[str] = frozenset(),
+    session: Sequence[str] = SESSION,
 ) -> str:
     rules = [
         f"user {name} on >{name.upper()}_PASSWORD resetchannels resetkeys",
         *(f"~{key}" for key in sorted(keys)),
+        *(f"%R~{key}" for key in sorted(reads)),
         "-@all",
         *(rule if rule.startswith("-") else f"+{rule}" for rule in session),
         *(f"+{command}" for command in sorted(commands)),

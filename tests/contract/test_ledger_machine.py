@@ -52,6 +52,7 @@ OUTCOMES = st.none() | st.builds(
     started_ms=st.none() | st.just(START_MS),
     result=st.none() | st.just("its result"),
     error_code=st.none() | st.just("code"),
+    fence=st.none() | st.just(2),
 )
 CONTEXTS = st.sampled_from(
     [
@@ -306,6 +307,11 @@ class LedgerMachine(BatchRules):
         )
         lost = JobRestoration(submission, self.memory.now_ms - ago_ms, outcome)
         self.both(lambda x: x.restore(lost))
+
+    @rule(back=RECENT, outcome=OUTCOMES)
+    def restore_outcome(self, back: int, outcome: JobOutcome | None) -> None:
+        if outcome:
+            self.both(lambda x: x.restore_outcome(self.recent(back), outcome))
 
     @rule(owner=OWNERS, renew=st.booleans(), set_epoch=st.booleans())
     def lead_recovery(self, owner: str, renew: bool, set_epoch: bool) -> None:

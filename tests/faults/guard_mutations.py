@@ -33,6 +33,7 @@ LUA = "core/seewhy/ledger/lua"
 BATCHES = "contract/test_batches.py"
 ACCEPTOR = "unit/test_batch_acceptor.py"
 LISTING = "unit/test_batch_listing.py"
+RUNNER = "unit/pipeline/test_batch_runner.py"
 MUTATIONS = (
     Mutation(
         guard="sweep",
@@ -415,5 +416,30 @@ MUTATIONS = (
         new="if False:",
         fault="unit/test_archive_items.py::test_files_unpack_to_a_limited_size_together",
         seen=r"DID NOT RAISE",
+    ),
+    Mutation(
+        guard="result of a lost claim",
+        file="worker/seewhy_worker/pipeline/publish.py",
+        old="if not claim.may_have_result:",
+        new="if True:",
+        fault=f"{RUNNER}::test_a_job_whose_success_was_lost_does_not_run_again",
+        seen=r"each job has run once",
+    ),
+    Mutation(
+        guard="archived outcome of an open job",
+        file="core/seewhy/jobs/rebuild.py",
+        old="if record.state.terminal or not (candidate.archived or record.attempts):",
+        new="if True:",
+        fault="unit/test_rebuild.py::test_an_open_job_with_an_archived_outcome_ends_with_it",
+        seen=r"Counter\(\) == ",
+    ),
+    Mutation(
+        guard="fence above lost claims",
+        file=f"{LUA}/claims/claim.lua",
+        old="if not is_old or fence >= now then",
+        new="if true then",
+        fault="contract/test_lost_outcomes.py::"
+        "test_a_job_from_before_a_possible_loss_may_have_a_result",
+        seen=r"\(True, 1\) == ",
     ),
 )

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from seewhy.ledger.types import (
     Completion,
     IdempotencyKey,
     JobFailure,
+    JobOutcome,
     JobRecord,
     ReservationStatus,
     Submission,
@@ -34,7 +35,14 @@ from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import Result
-from seewhy.storage.keys import EPOCH_KEY, RESULT_DOCUMENT, image_key, manifest_key, result_key
+from seewhy.storage.keys import (
+    EPOCH_KEY,
+    RESULT_DOCUMENT,
+    image_key,
+    manifest_key,
+    outcome_key,
+    result_key,
+)
 from seewhy.storage.obstore_adapter import memory_store
 
 RETENTION_S = 7 * 86_400
@@ -331,3 +339,43 @@ def test_tenant_webhook_and_idempotency_key_are_restored(installation: Installat
     installation.ledger.cancel(job_id)
     lease = present(installation.ledger.outbox.lease_origin(limit=1))
     assert lease.origin == "https://hooks.test:443"
+
+
+@pytest.mark.parametrize("stage", ["published", "released"])
+def test_an_open_job_with_a_stored_result_succeeds_without_running_again(
+    installation: Installation, stage: str
+) -> None:
+    """As after a failover to a replica that lacks the success, and perhaps the claim."""
+    job_id = installation.submit()
+    claim = installation.claim()
+    result = installation.publish(claim)
+    if stage == "released":
+        installation.ledger.release([claim])
+        installation.ledger.fail(
+            [JobFailure(installation.claim(), "out_of_memory", "", retry_in_ms=1_000)]
+        )
+    assert installation.rebuild().restored == {JobState.SUCCEEDED: 1}
+    record = installation.read(job_id)
+    assert (record.state, record.result, record.fence) == (JobState.SUCCEEDED, result, claim.fence)
+    assert installation.ledger.claim(["m:batch"], owner="w", limit=1) == []
+    assert installation.rebuild().restored == Counter()
+
+
+def test_an_open_job_with_an_archived_outcome_ends_with_it(installation: Installation) -> None:
+    job_id = installation.submit()
+    outcome = JobOutcome(JobState.FAILED, 5, attempts=3, error_code="x", error_detail="y")
+    outcome = replace(outcome, finished_ms=time.time_ns() // 1_000_000 - 1_000)
+    body = json.dumps(asdict(outcome)).encode()
+    installation.store.put(outcome_key(job_id), body, content_type="application/json")
+    assert installation.rebuild().restored == {JobState.FAILED: 1}
+    record = installation.read(job_id)
+    assert (record.state, record.error_code) == (JobState.FAILED, "x")
+    assert (record.attempts, record.finished_ms) == (3, outcome.finished_ms)
+
+
+def test_an_open_job_without_an_outcome_stays_as_it_is(installation: Installation) -> None:
+    ids = [installation.submit() for _ in range(2)]
+    installation.claim()
+    before = [installation.read(job_id) for job_id in ids]
+    assert installation.rebuild().restored == Counter()
+    assert [installation.read(job_id) for job_id in ids] == before

@@ -61,6 +61,12 @@ def test_a_manifest_from_before_costs_is_read() -> None:
     assert Manifest.model_validate(older).submission.cost == PASS_COST
 
 
+def test_an_outcome_from_before_fences_is_read() -> None:
+    older = json.loads(stored("outcome"))
+    del older["fence"]
+    assert parse_outcome(json.dumps(older).encode()) == parse_outcome(stored("outcome"))
+
+
 def test_unknown_fields_inside_a_result_are_ignored() -> None:
     newer = json.loads(stored("result"))
     (target,) = newer["targets"]

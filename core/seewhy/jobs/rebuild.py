@@ -1,12 +1,12 @@
 """Rebuild the ledger from the object store after Redis has lost jobs.
 
 Each manifest whose job is not in the ledger becomes a job again: finished if the store has its
-outcome or result, queued otherwise. A batch that had ended is restored as it was. Any other is
-accepted again: its jobs that had ended are restored, and the acceptor submits the others. Repeated
-and concurrent rebuilds change nothing.
+outcome or result, queued otherwise. A job that is open although the store has its outcome is
+finished. A batch that had ended is restored as it was. Any other is accepted again: its jobs that
+had ended are restored, and the acceptor submits the others. Repeated and concurrent rebuilds change
+nothing.
 """
 
-import json
 import logging
 import math
 from collections import Counter
@@ -18,23 +18,25 @@ from itertools import chain
 
 from seewhy.errors import ObjectNotFound
 from seewhy.ids import job_time
-from seewhy.jobs.archiver import parse_batch_outcome, parse_outcome
+from seewhy.jobs.archiver import parse_batch_outcome
 from seewhy.jobs.batch_documents import BatchDocuments, StoredItem
 from seewhy.jobs.manifest import Manifest
+from seewhy.jobs.stored_outcomes import read_archived_outcome, read_success
 from seewhy.ledger.ports.recovery import RecoveryLedger
-from seewhy.ledger.types import BatchRestoration, JobOutcome, JobRestoration, Submission
+from seewhy.ledger.types import (
+    BatchRestoration,
+    JobOutcome,
+    JobRecord,
+    JobRestoration,
+    Submission,
+)
 from seewhy.schemas.job import JobState
-from seewhy.schemas.result import Result
 from seewhy.storage.keys import (
-    RESULT_DOCUMENT,
     JobObject,
     hour_prefix,
     manifest_key,
     outcome_key,
     parse_job_key,
-    parse_result_key,
-    result_key,
-    result_prefix,
 )
 from seewhy.storage.port import ObjectStore
 
@@ -151,45 +153,50 @@ class Rebuilder:
 
     def _restore(self, candidate: _Candidate) -> JobState | bool | None:
         """Restore one job and return its state; False if not needed, None if unreadable."""
-        job_id = candidate.job_id
-        if self._ledger.read(job_id):
-            return False
-        submitted_ms = round(job_time(job_id).timestamp() * 1000)
         try:
-            submission = candidate.item or self._read_submission(job_id)
-            outcome = self._read_outcome(candidate, submitted_ms)
+            if record := self._ledger.read(candidate.job_id):
+                return self._restore_outcome(candidate, record)
+            return self._restore_job(candidate)
         except ObjectNotFound:
             return False  # withdrawn, so never accepted
         except ValueError as error:
-            _log.warning("Skipping job %s: cannot read its objects: %s", job_id, error)
+            _log.warning("Skipping job %s: cannot read its objects: %s", candidate.job_id, error)
             return None
+
+    def _restore_job(self, candidate: _Candidate) -> JobState | bool:
+        """Restore a job that the ledger does not have."""
+        job_id = candidate.job_id
+        # The submission is the earliest start of the retention.
+        submitted_ms = round(job_time(job_id).timestamp() * 1000)
+        submission = candidate.item or self._read_submission(job_id)
+        outcome = self._read_outcome(candidate, finished_ms=submitted_ms)
         if candidate.item and outcome is None:
             return False  # the acceptor submits it again
         restored = self._ledger.restore(JobRestoration(submission, submitted_ms, outcome))
         return restored and (outcome.state if outcome else JobState.QUEUED)
 
+    def _restore_outcome(self, candidate: _Candidate, record: JobRecord) -> JobState | bool:
+        """Finish a job that is open although the store has its outcome.
+
+        A job that no claim is known of costs no request: the worker that claims it looks for its
+        result, and there may be a million of them.
+        """
+        if record.state.terminal or not (candidate.archived or record.attempts):
+            return False
+        now_ms = round(datetime.now(UTC).timestamp() * 1000)
+        outcome = self._read_outcome(candidate, finished_ms=now_ms)
+        if outcome is None or not self._ledger.restore_outcome(candidate.job_id, outcome):
+            return False
+        return outcome.state
+
     def _read_submission(self, job_id: str) -> Submission:
         return Manifest.model_validate_json(self._store.get(manifest_key(job_id))).submission
 
-    def _read_outcome(self, candidate: _Candidate, submitted_ms: int) -> JobOutcome | None:
-        """Read the archived outcome or the result of the highest fence; None if neither exists."""
-        job_id = candidate.job_id
+    def _read_outcome(self, candidate: _Candidate, *, finished_ms: int) -> JobOutcome | None:
+        """Read the archived outcome or the result; None if neither exists."""
         if candidate.archived:
-            return parse_outcome(self._store.get(outcome_key(job_id)))
-        parsed = (parse_result_key(key) for key in self._store.list_keys(result_prefix(job_id)))
-        fences = [key.fence for key in parsed if key and key.name == RESULT_DOCUMENT]
-        if not fences:
-            return None
-        body = self._store.get(result_key(job_id, max(fences), RESULT_DOCUMENT))
-        document = json.loads(body)
-        result = Result.model_validate({name: document[name] for name in Result.model_fields})
-        # The store has no finish time; the submission is the earliest start of the retention.
-        return JobOutcome(
-            state=JobState.SUCCEEDED,
-            finished_ms=submitted_ms,
-            attempts=document["attempt"],
-            result=result.model_dump_json(),
-        )
+            return read_archived_outcome(self._store, candidate.job_id)
+        return read_success(self._store, candidate.job_id, finished_ms=finished_ms)
 
 
 def _hour_folders(hours: int) -> list[str]:

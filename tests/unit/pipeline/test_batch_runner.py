@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 
 import pytest
 
 from in_memory_worker import InMemoryWorker, job_ids
 from seewhy.errors import StoreUnavailable
+from seewhy.ledger.memory.ledger import MemoryLedger
 from seewhy.schemas.job import JobState
+from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy_worker.explain.types import ExplanationTask
 from servers.waiting import wait_until
 
@@ -142,3 +145,43 @@ def test_a_job_with_a_lost_lease_runs_again_and_keeps_the_second_result(
     record = worker.record(job)
     assert (record.state, record.attempts, record.crashes) == (JobState.SUCCEEDED, 2, 1)
     assert worker.result(job).objects["map"] == f"results/{job}/2/map.npy"
+
+
+def lose_success(worker: InMemoryWorker, job: str) -> str | None:
+    """Run a job, then forget everything since it was accepted, as a replica that lagged."""
+    worker.ledger.acquire_leadership("me", lease_ms=1_000)
+    worker.ledger.set_epoch("e", owner="me")
+    assert isinstance(worker.ledger, MemoryLedger)
+    state = worker.ledger._state
+    accepted = deepcopy((state.entries, state.due, state.virtual_time))
+    worker.run()
+    result = worker.record(job).result
+    state.entries, state.due, state.virtual_time = accepted
+    return result
+
+
+def test_a_job_whose_success_was_lost_does_not_run_again(worker: InMemoryWorker) -> None:
+    lost, new = job_ids(2)
+    worker.submit(lost)
+    result = lose_success(worker, lost)
+    worker.advance(1_000)
+    worker.submit(new)
+    assert worker.run() == 2
+    assert worker.explainer.batch_sizes == [1, 1], "each job has run once"
+    assert worker.outcomes([lost, new]) == [SUCCEEDED] * 2
+    record = worker.record(lost)
+    assert (record.result, record.fence, record.attempts) == (result, 1, 1)
+
+
+def test_a_lost_success_with_an_unreadable_result_runs_again(
+    worker: InMemoryWorker,
+) -> None:
+    (lost,) = job_ids(1)
+    worker.submit(lost)
+    lose_success(worker, lost)
+    worker.advance(1_000)
+    key = result_key(lost, 1, RESULT_DOCUMENT)
+    worker.store.put(key, b"{}", content_type="application/json")
+    worker.run()
+    assert worker.outcome(lost) == SUCCEEDED
+    assert result_key(lost, 1, "map.npy") not in worker.result(lost).objects.values()

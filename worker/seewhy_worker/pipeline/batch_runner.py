@@ -161,14 +161,19 @@ class BatchRunner:
             for claim, error in zip(claims, fetched, strict=True)
             if isinstance(error, BaseException)
         ]
-        ok = self._deps.reporter.report([], failures)
+        published = [each for each in fetched if isinstance(each, Completion)]
+        group.complete = group.complete and not published
+        ok = self._deps.reporter.report(published, failures)
         jobs = [job for job in fetched if isinstance(job, FetchedJob)]
         for batch in divide_into_batches(jobs, max_passes=self._max_passes):
             ok = self._run_batch(batch, device, group) and ok
         return ok
 
-    def _fetch(self, claim: Claim, device: Device) -> FetchedJob:
+    def _fetch(self, claim: Claim, device: Device) -> FetchedJob | Completion:
+        """Fetch the image of a job, or its result if there is one already."""
         with about_job(claim), self._deps.traces.step("fetch", claim):
+            if published := self._deps.publisher.find_published(claim):
+                return published
             return self._deps.fetcher.fetch(claim, device.explainer)
 
     def _run_batch(self, batch: Sequence[FetchedJob], device: Device, group: ClaimedGroup) -> bool:

@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 
+from seewhy.errors import ObjectNotFound
 from seewhy.imaging import codecs, maps
 from seewhy.imaging.arrays import ImageArray
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
+from seewhy.jobs.stored_outcomes import read_success
+from seewhy.ledger.types import Claim, Completion
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import OtherMaps, Result, map_object
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
@@ -20,6 +24,8 @@ from seewhy_worker.explain.types import Explainer, ImageExplanation
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import FetchedJob
 from seewhy_worker.pipeline.job_images import JobImages
+
+_log = logging.getLogger(__name__)
 
 FILES = {
     "overlay": ("overlay.jpg", "image/jpeg"),
@@ -107,6 +113,22 @@ class ResultPublisher:
         }
         self._put(fetched, "result", json.dumps(document).encode())
         return result
+
+    def find_published(self, claim: Claim) -> Completion | None:
+        """Return the result that an earlier claim has stored, if the ledger may have lost it.
+
+        Raises `StoreUnavailable`.
+        """
+        if not claim.may_have_result:
+            return None
+        try:
+            outcome = read_success(self._store, claim.job_id, finished_ms=0)
+        except (ObjectNotFound, ValueError) as error:
+            _log.warning("Job %s runs again: cannot read its result: %s", claim.job_id, error)
+            return None
+        if outcome is None or outcome.result is None:
+            return None
+        return Completion(claim, outcome.result, stored_fence=outcome.fence)
 
     def _measure(self, explanation: ImageExplanation, job: Job) -> ImageExplanation:
         """Add what is measured on the map alone, as far as the job asks for it."""

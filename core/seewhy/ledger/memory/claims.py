@@ -68,7 +68,8 @@ class MemoryClaims(StateOwner):
             state, done = self._state, known[claim]
             if done.cost is not None:
                 correct_charge(state, state.entries[claim.job_id].record, done.cost)
-            finish(state, claim.job_id, JobState.SUCCEEDED, result=done.result)
+            stored = {} if done.stored_fence is None else {"fence": done.stored_fence}
+            finish(state, claim.job_id, JobState.SUCCEEDED, result=done.result, **stored)
 
         return self._report([done.claim for done in completions], succeed)
 
@@ -181,11 +182,12 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
         return None
     entry.claimed_ms = now
     charge_turn(state, record, record.cost)
+    is_old = state.marked_ms is not None and record.submitted_ms <= state.marked_ms
     record = state.update(
         record.job_id,
         state=JobState.RUNNING,
         owner=owner,
-        fence=record.fence + 1,
+        fence=max(record.fence + 1, now if is_old else 0),
         attempts=record.attempts + 1,
         started_ms=now if record.started_ms is None else record.started_ms,
     )
@@ -201,4 +203,5 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
         record.quarantined,
         waited_ms=max(0, now - record.submitted_ms),
         tenants=tenants,
+        may_have_result=is_old,
     )

@@ -1,10 +1,12 @@
 """Restoring jobs of the in-memory ledger after a loss."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
+from seewhy.ledger.memory.state.finish import finish
 from seewhy.ledger.memory.state.queues import make_ready
 from seewhy.ledger.memory.state.state import Entry, StateOwner
-from seewhy.ledger.types import EpochMarker, JobRecord, JobRestoration
+from seewhy.ledger.types import EpochMarker, JobOutcome, JobRecord, JobRestoration
 from seewhy.schemas.job import JobState
 
 SEQUENCE_OFFSET = 10**13
@@ -22,7 +24,7 @@ class MemoryRecovery(StateOwner):
             now = state.now()
             submitted_ms = min(restoration.submitted_ms, now)
             record = JobRecord.accepted(submission, submitted_ms=submitted_ms)
-            record = replace(record, fence=now, **(asdict(outcome) if outcome else {}))
+            record = replace(record, **{"fence": now, **(_values(outcome) if outcome else {})})
             if job_id in state.entries or state.has_expired(record):
                 return False
             state.accepted += 1
@@ -36,6 +38,21 @@ class MemoryRecovery(StateOwner):
                 make_ready(state, job_id)
                 state.due[job_id] = now
             state.publish_event(job_id, record.state)
+            return True
+
+    def restore_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
+        """Finish an open job with the outcome that the store has of it."""
+        state = self._state
+        with state.changed:
+            entry = state.entries.get(job_id)
+            if entry is None or entry.record.state.terminal:
+                return False
+            if outcome.finished_ms + state.policy.retention_ms <= state.now():
+                return False
+            state.shareable = state.policy.max_shared
+            values = _values(outcome)
+            del values["state"]
+            finish(state, job_id, outcome.state, **values)
             return True
 
     def epoch_marker(self) -> EpochMarker:
@@ -67,6 +84,7 @@ class MemoryRecovery(StateOwner):
             if self._state.leadership is None or self._state.leadership[0] != owner:
                 return False
             self._state.epoch, self._state.leadership = epoch, None
+            self._state.marked_ms = self._state.now()
             return True
 
     def _restore_outcome(self, record: JobRecord) -> None:
@@ -76,3 +94,9 @@ class MemoryRecovery(StateOwner):
             state.dead_letters[record.job_id] = finished_ms
         if state.now() < finished_ms + state.policy.webhook_retention_ms:
             state.add_delivery(record.job_id)
+
+
+def _values(outcome: JobOutcome) -> dict[str, Any]:
+    """Return what an outcome says: None and False leave a field of the record as it is."""
+    values = asdict(outcome)
+    return {name: each for name, each in values.items() if each is not None and each is not False}

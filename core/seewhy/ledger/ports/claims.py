@@ -25,6 +25,9 @@ class ClaimLedger(Protocol):
 
         One step passes over a limited number of expired jobs, so fewer jobs than are ready may be
         taken, and none only when none is ready.
+
+        The fence of a job from before a possible loss of writes is above that of every claim that
+        may have been lost.
         """
         ...
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from seewhy.ledger.ports.batches import BatchLedger
 from seewhy.ledger.ports.jobs import JobReader
-from seewhy.ledger.types import EpochMarker, JobRestoration
+from seewhy.ledger.types import EpochMarker, JobOutcome, JobRestoration
 
 
 class RecoveryLedger(JobReader, Protocol):
@@ -21,6 +21,14 @@ class RecoveryLedger(JobReader, Protocol):
         Returns False when its id is known or its retention is over. A job without an outcome is
         overdue at once, so the next sweep notifies its lane. No claim from before the loss can
         finish it. Its times come from the id and the outcome, the only exception to I3.
+        """
+        ...
+
+    def restore_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
+        """Finish an open job with the outcome that the store has of it.
+
+        Returns False when the job is unknown or finished, or the retention of the outcome is over.
+        The job finishes as it would by a report, but at the time of the outcome.
         """
         ...
 

@@ -41,9 +41,22 @@ class RedisClaims:
                 job,
                 decode_context(context),
                 bool(quarantined),
-                *numbers,
+                waited_ms,
+                tenants,
+                bool(may_have_result),
             )
-            for job_id, fence, attempt, lane, job, context, quarantined, *numbers in rows
+            for (
+                job_id,
+                fence,
+                attempt,
+                lane,
+                job,
+                context,
+                quarantined,
+                waited_ms,
+                tenants,
+                may_have_result,
+            ) in rows
         ]
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
@@ -54,7 +67,12 @@ class RedisClaims:
     def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
         """Make jobs `succeeded`."""
         claims = [
-            encode_claim(done.claim, result=done.result, **_measured(done)) for done in completions
+            encode_claim(
+                done.claim,
+                result=done.result,
+                **_given(cost=done.cost, stored_fence=done.stored_fence),
+            )
+            for done in completions
         ]
         applied, wakeups = self.scripts.call("claims/complete", claims=claims)
         return FinishReceipt([bool(one) for one in applied], wakeups)
@@ -62,7 +80,8 @@ class RedisClaims:
     def fail(self, failures: Sequence[JobFailure]) -> FinishReceipt:
         """Make jobs `failed`, or queue them again while attempts are left."""
         claims = [
-            encode_claim(f.claim, code=f.code, detail=f.detail, **_retry(f)) for f in failures
+            encode_claim(f.claim, code=f.code, detail=f.detail, **_given(retry_in_ms=f.retry_in_ms))
+            for f in failures
         ]
         applied, wakeups = self.scripts.call("claims/fail", claims=claims)
         return FinishReceipt([bool(one) for one in applied], wakeups)
@@ -84,9 +103,5 @@ class RedisClaims:
         return bool(answer)
 
 
-def _measured(done: Completion) -> dict[str, int]:
-    return {} if done.cost is None else {"cost": done.cost}
-
-
-def _retry(failure: JobFailure) -> dict[str, int]:
-    return {} if failure.retry_in_ms is None else {"retry_in_ms": failure.retry_in_ms}
+def _given(**values: int | None) -> dict[str, int]:
+    return {name: value for name, value in values.items() if value is not None}

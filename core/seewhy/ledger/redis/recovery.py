@@ -1,10 +1,10 @@
 """Restoring jobs of the Redis ledger after a loss."""
 
 from seewhy.ledger.redis.client.connection import translated
-from seewhy.ledger.redis.client.encoding import encode_restoration
+from seewhy.ledger.redis.client.encoding import encode_fields, encode_restoration
 from seewhy.ledger.redis.client.keys import EPOCH
 from seewhy.ledger.redis.client.scripts import Scripts
-from seewhy.ledger.types import EpochMarker, JobRestoration
+from seewhy.ledger.types import EpochMarker, JobOutcome, JobRestoration
 
 
 class RedisRecovery:
@@ -15,6 +15,11 @@ class RedisRecovery:
     def restore(self, restoration: JobRestoration) -> bool:
         """Add a lost job, ahead of all jobs accepted since the loss."""
         return bool(self.scripts.call("recovery/restore", **encode_restoration(restoration)))
+
+    def restore_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
+        """Finish an open job with the outcome that the store has of it."""
+        fields = encode_fields(outcome)
+        return bool(self.scripts.call("recovery/restore_outcome", job_id=job_id, outcome=fields))
 
     def epoch_marker(self) -> EpochMarker:
         """Read which epoch the jobs belong to, and whether the server has restarted since."""

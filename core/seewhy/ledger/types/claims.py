@@ -23,6 +23,9 @@ class Claim:
     """The time from the submission to this claim, by the ledger's clock."""
     tenants: int = 1
     """How many tenants had ready jobs in the lane, so that they share its part of the device."""
+    may_have_result: bool = False
+    """Whether the store may have a result of the job that the ledger does not know: it was accepted
+    before the ledger may have lost writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Completion:
     result: str
     cost: int | None = None
     """What the job took, in the unit of `Submission.cost`; None if that was not measured."""
+    stored_fence: int | None = None
+    """The fence of the lost claim that stored the result; None if this claim did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class JobOutcome:
     result: str | None = None
     error_code: str | None = None
     error_detail: str | None = None
+    fence: int | None = None
+    """The claim that stored the result, if the outcome was read from it."""
 
 
 @dataclass(frozen=True, slots=True)

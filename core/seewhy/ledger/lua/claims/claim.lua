@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- args: owner, limit, lanes, quarantine_lanes
---       -> {1 | 0, {job id, fence, attempt, lane, job, context, quarantined, waited ms, tenants}, ...}
+--       -> {1 | 0, {job id, fence, attempt, lane, job, context, quarantined, waited ms, tenants,
+--           may have a result}, ...}
 -- tenants: how many had ready jobs in the lane just before; 1 for a job in quarantine.
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
@@ -9,12 +10,30 @@ local answer, skipped = { 0 }, 0
 local claimed = redis.call('SMEMBERS', claimed_key(owner))
 if #claimed == 1 and field(claimed[1], 'quarantined') then return answer end
 
+-- Until when claims and outcomes may have been lost: until now while a rebuild is due.
+local lost_until
+local function lost_until_ms()
+  if lost_until then return lost_until end
+  local server, marked = unpack(redis.call('HMGET', EPOCH, 'server', 'marked_ms'))
+  lost_until = server and (server == server_id() and tonumber(marked or 0) or now) or -1
+  return lost_until
+end
+
+-- Return the fence of a new claim, above that of every claim that may have been lost.
+local function next_fence(id, is_old)
+  local fence = redis.call('HINCRBY', job_key(id), 'fence', 1)
+  if not is_old or fence >= now then return fence end
+  redis.call('HSET', job_key(id), 'fence', now)
+  return now
+end
+
 local function take(lane, id, tenant, cost, tenants)
   if past_deadline(id, now) then
     finish(id, 'expired', now)
     return false
   end
-  local fence = redis.call('HINCRBY', job_key(id), 'fence', 1)
+  local is_old = tonumber(field(id, 'submitted_ms') or now) <= lost_until_ms()
+  local fence = next_fence(id, is_old)
   local attempt = redis.call('HINCRBY', job_key(id), 'attempts', 1)
   redis.call('HSET', job_key(id), 'state', 'running', 'owner', owner)
   redis.call('HSETNX', job_key(id), 'started_ms', now)
@@ -29,7 +48,7 @@ local function take(lane, id, tenant, cost, tenants)
   count_in_batch(batch, 'queued', 'running')
   local waited_ms = math.max(0, now - tonumber(submitted or now))
   table.insert(answer, { id, fence, attempt, lane, job, context, quarantined and 1 or 0,
-    waited_ms, tenants })
+    waited_ms, tenants, is_old and 1 or 0 })
   return true
 end
 

@@ -21,7 +21,7 @@ count_in_batch(fields.batch, nil, fields.state)
 
 if outcome then
   local finished = outcome.finished_ms
-  expire_record(id, tenant_in(fields.context), fields.webhook_url, finished, now)
+  expire_record(id, tenant_in(fields.context), fields.webhook_url, now)
   redis.call('HINCRBY', COUNTERS, outcome.state, 1)
   if outcome.state == 'failed' then redis.call('ZADD', DEAD_LETTERS, finished, id) end
   -- The ledger lost whether it was delivered. The message id lets a receiver ignore a repetition.

@@ -7,13 +7,13 @@ local function add_dead_letter(id, now)
 end
 
 -- Keep a record for the retention, and at least as long as its webhook may be retried.
-local function expire_record(id, tenant, has_webhook, finished, now)
+local function expire_record(id, tenant, has_webhook, now)
+  local state, cached, finished = read_fields(id, 'state', 'cached', 'finished_ms')
   local retention_ms = settings.retention_ms
   if has_webhook then
     retention_ms = math.max(retention_ms, settings.webhook_retention_ms)
   end
   redis.call('PEXPIRE', job_key(id), finished + retention_ms - now)
-  local state, cached = read_fields(id, 'state', 'cached')
   if cached or state == 'cancelled' or state == 'expired' then
     count_uncomputed(tenant, finished, retention_ms, now)
   end
@@ -73,7 +73,7 @@ function finish(id, state, now, ...)
   count_closed(lane, context, started, cost, now)
   redis.call('ZREM', DUE, id)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
-  expire_record(id, tenant_in(context), webhook_url, now, now)
+  expire_record(id, tenant_in(context), webhook_url, now)
   redis.call('HINCRBY', COUNTERS, state, 1)
   if state ~= 'succeeded' or field(id, 'cached') then
     redis.call('ZADD', UNARCHIVED, now, id)

@@ -30,6 +30,9 @@ local function tenant_of(id)
   return context and tenant_in(context)
 end
 
+-- The server process. Another one, after a restart or a failover, may lack the last writes.
+local function server_id() return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') end
+
 local function is_open(state) return state == 'queued' or state == 'running' end
 
 local function past_deadline(id, now)

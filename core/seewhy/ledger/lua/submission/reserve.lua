@@ -3,8 +3,9 @@
 -- 'incomplete': the ledger may lack jobs of the epoch, so the key may belong to one of them.
 if args.epoch then
   local marker = redis.call('HMGET', EPOCH, 'epoch', 'server')
-  local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-  if marker[1] ~= args.epoch or marker[2] ~= server then return { 'incomplete', args.job_id } end
+  if marker[1] ~= args.epoch or marker[2] ~= server_id() then
+    return { 'incomplete', args.job_id }
+  end
 end
 local key, now = idempotency_key(args.key.digest), now_ms()
 local bound = redis.call('HMGET', key, 'request_digest', 'job_id', 'accepted', 'reserved_until_ms')

@@ -15,9 +15,8 @@ def finish(state: LedgerState, job_id: str, outcome: JobState, **changes: object
         finished = FinishedJob(state.now(), record.lane, record.context.tenant, record.cost)
         state.finished.append(finished)
     entry.ready, entry.duplicate_of = False, None
-    record = state.update(
-        job_id, state=outcome, finished_ms=state.now(), owner=None, exposed=False, **changes
-    )
+    values = {"finished_ms": state.now(), "owner": None, "exposed": False, **changes}
+    record = state.update(job_id, state=outcome, **values)
     del state.due[job_id]
     state.terminal[outcome] += 1
     if outcome is not JobState.SUCCEEDED or record.cached:

@@ -125,6 +125,8 @@ class LedgerState:
     leadership: tuple[str, int] | None = None
     """The owner, and the end of its lease."""
     epoch: str | None = None
+    marked_ms: int | None = None
+    """When the epoch was set: what became of jobs before may be lost."""
     terminal: Counter[JobState] = field(default_factory=Counter)
     accepted: int = 0
     leases_expired: int = 0
