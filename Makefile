@@ -10,6 +10,8 @@ INSTALLED := $(VENV)/.installed
 REFERENCES := build/references
 LABEL_STUDIO := build/label-studio
 HELM := build/helm
+# The processes of a test run share the cores: more threads of one process would spin while they wait.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
 
 # uv ignores pip's configuration and the system's certificates by default.
 export UV_SYSTEM_CERTS := 1
@@ -56,7 +58,7 @@ demo: setup ## Start seewhy, explain the example photos into demo/, stop it (MOD
 	@sh infra/demo.sh $(BIN) $(MODEL)
 
 test: setup ## Run the tests with coverage (TESTS=tests/unit for a part, PROCESSES=1 for one process)
-	@$(BIN)/python -m pytest $(TESTS) --numprocesses $(PROCESSES) --dist loadscope \
+	@$(ONE_THREAD) $(BIN)/python -m pytest $(TESTS) --numprocesses $(PROCESSES) --dist loadscope \
 		--cov --cov-report=term:skip-covered $(if $(filter tests,$(TESTS)),--cov-fail-under=95)
 
 check: setup ## Check formatting, lint, types and import rules

@@ -19,16 +19,35 @@ hypothesis_settings.register_profile("seewhy", deadline=None)
 hypothesis_settings.load_profile("seewhy")
 
 PHOTOS = Path(__file__).parents[1] / "examples" / "photos"
+TESTS = Path(__file__).parent
 LONG_MODULES_FIRST = ("faults", "e2e", "golden", "contract", "integration")
 """Folders by the time that their longest module takes; see `pytest_collection_modifyitems`."""
+UNMEASURED = ("faults", "e2e", "golden")
+"""Folders without coverage, which costs a third: they run what other tests run, but for longer."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest modules first, so that the processes of a parallel run end together."""
     ranks = {folder: rank for rank, folder in enumerate(LONG_MODULES_FIRST)}
-    tests = Path(__file__).parent
-    items.sort(key=lambda item: ranks.get(item.path.relative_to(tests).parts[0], len(ranks)))
+    items.sort(key=lambda item: ranks.get(folder_of(item), len(ranks)))
+    for item in items:
+        if folder_of(item) in UNMEASURED:
+            item.add_marker("no_cover")
+
+
+def folder_of(item: pytest.Item) -> str:
+    """Return the folder of `tests` that holds the test."""
+    return item.path.relative_to(TESTS).parts[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unmeasured_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start the processes of `UNMEASURED` tests without coverage."""
+    with pytest.MonkeyPatch.context() as patch:
+        if folder_of(request.node) in UNMEASURED:
+            patch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
 
 
 def skip_without(server: str) -> NoReturn:

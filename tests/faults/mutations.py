@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.guard_mutations import MUTATIONS, Mutation
+from servers.processes import environment_without_coverage
 
 TESTS = Path(__file__).parents[1]
 PACKAGES = ("core", "api", "worker")
@@ -78,18 +79,13 @@ def run_fault(mutation: Mutation, copy: Path, *, jobs: int, patience_s: float) -
     run = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=TESTS,
-        env=_without_coverage() | {"PYTHONPATH": paths, "TMPDIR": str(copy)},
+        env=environment_without_coverage() | {"PYTHONPATH": paths, "TMPDIR": str(copy)},
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
     )
     return RunResult(run.returncode == 0, run.stdout + run.stderr)
-
-
-def _without_coverage() -> dict[str, str]:
-    """Return the environment without the variables that would measure coverage of the copy."""
-    return {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}
 
 
 def run_unmodified(mutation: Mutation, *, jobs: int) -> RunResult:

@@ -49,8 +49,10 @@ def first_component(values: Maps) -> Maps:
     """Project centered channels (…, h, w, C) on their first principal component, of either sign."""
     flat = values.reshape(*values.shape[:-3], -1, values.shape[-1])
     centered = flat - flat.mean(axis=-2, keepdims=True)
-    directions = np.linalg.svd(centered, full_matrices=False).Vh[..., 0, :]
-    return np.einsum("ptsc,ptc->pts", centered, directions).reshape(values.shape[:-1])
+    # The eigenvectors of this matrix are the projections, and there are fewer cells than channels.
+    squares, projections = np.linalg.eigh(centered @ np.swapaxes(centered, -1, -2))
+    first = projections[..., -1] * np.sqrt(squares[..., -1:])
+    return first.reshape(values.shape[:-1])
 
 
 def logit(scores: tf.Tensor, target: tf.Tensor) -> tf.Tensor:

@@ -24,6 +24,7 @@ from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
 from seewhy_api.openapi.examples import BATCH_ITEMS, IMAGE_FOLDER, SMALL_PNG_BASE64
 from servers.process_cluster import ProcessCluster, start_cluster
+from servers.processes import environment_without_coverage
 from servers.s3 import S3Server
 from servers.valkey import RedisServer
 
@@ -145,7 +146,7 @@ def test_every_operation_passes_every_check(
             *("--request-timeout", "40", "--no-color"),
         ],
         cwd=tmp_path,
-        env=os.environ
+        env=environment_without_coverage()
         | {
             "SCHEMATHESIS_HOOKS": "servers.schemathesis_hooks",
             "RESOURCES": json.dumps(resources),

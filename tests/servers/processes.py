@@ -1,4 +1,4 @@
-"""Process state, as reported by the kernel."""
+"""Process state, as reported by the kernel, and the environment of processes of the tests."""
 
 import os
 from contextlib import suppress
@@ -16,3 +16,8 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
         return True
     return False
+
+
+def environment_without_coverage() -> dict[str, str]:
+    """Return the environment without the variables that measure coverage in child processes."""
+    return {n: value for n, value in os.environ.items() if not n.startswith("COVERAGE_")}

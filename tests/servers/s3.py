@@ -5,7 +5,6 @@ without a valid Signature Version 4, except CORS preflights. The rules:
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 """
 
-import os
 import subprocess
 import sys
 import uuid
@@ -17,6 +16,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+
+from servers.processes import environment_without_coverage
 
 ACCESS_KEY_ID = "seewhy-tests"
 SECRET_ACCESS_KEY = "a secret known to the tests"  # noqa: S105
@@ -75,7 +76,7 @@ def running() -> Iterator[S3Server]:
         stderr=subprocess.PIPE,
         text=True,
         env={
-            **os.environ,
+            **environment_without_coverage(),
             "MOTO_DISABLE_GLOBAL_CORS": "true",
         },  # apply the CORS rules of the bucket
     ) as process:
