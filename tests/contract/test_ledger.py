@@ -313,7 +313,7 @@ def test_an_idempotency_key_returns_one_job_before_and_after_completion(
     key = IdempotencyKey("k", "digest of the request")
     assert harness.ledger.reserve(key, "a", context=CONTEXT).status is ReservationStatus.NEW
     assert harness.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.BUSY
-    harness.ledger.submit(Submission("a", LANE, "", key=key))
+    harness.ledger.submit(Submission("a", LANE, "text", key=key))
     for _ in range(2):
         answer = harness.ledger.reserve(key, "b", context=CONTEXT)
         assert (answer.status, answer.job_id) == (ReservationStatus.ACCEPTED, "a")
@@ -345,7 +345,7 @@ def test_a_released_reservation_keeps_its_job_id(harness: LedgerHarness) -> None
 def test_the_key_of_an_accepted_job_is_not_released(harness: LedgerHarness) -> None:
     key = IdempotencyKey("k", "digest")
     harness.ledger.reserve(key, "a", context=CONTEXT)
-    harness.ledger.submit(Submission("a", LANE, "", key=key))
+    harness.ledger.submit(Submission("a", LANE, "text", key=key))
     assert not harness.ledger.release_reservation(key, "a", context=CONTEXT)
     assert harness.ledger.reserve(key, "b", context=CONTEXT).status is ReservationStatus.ACCEPTED
     assert not harness.ledger.release_reservation(

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from batch_requests import accepted_batch, item, ndjson, results_of, submit_batch
 from http_api import MODEL, assert_problem, finish_next_job, submit_image
 from seewhy.ids import job_time, new_job_id
+from seewhy.ledger.redis.client.packing import unpack
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import JobFailure, lanes_of
 from seewhy.settings import Settings
@@ -363,7 +364,7 @@ def test_the_stored_overlays_come_as_a_zip_archive(
         finish_next_job(settings)
         line = results_of(client, batch_id)[n]
         ledger = open_ledger(settings).scripts.client
-        result = json.loads(ledger.hget(f"{{seewhy}}:job:{line['id']}", "result"))
+        result = json.loads(unpack(ledger.hget(f"{{seewhy}}:job:{line['id']}", "result")))
         result["objects"]["overlay"] = f"results/{line['id']}/1/overlay.jpg"
         store.put(result["objects"]["overlay"], f"overlay {n}".encode(), content_type="image/jpeg")
         ledger.hset(f"{{seewhy}}:job:{line['id']}", "result", json.dumps(result))

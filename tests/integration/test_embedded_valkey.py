@@ -52,6 +52,7 @@ def test_valkey_is_durable_and_never_evicts(tmp_path: Path) -> None:
             "appendfsync": "everysec",
             "maxmemory": "1000000000",
             "maxmemory-policy": "noeviction",
+            "hash-max-listpack-value": "4096",
         }
         assert client.config_get(*expected) == expected
 

@@ -22,6 +22,7 @@ import pytest
 
 from batch_requests import item, ndjson
 from http_api import finish_next_job
+from seewhy.ledger.redis.client.packing import unpack
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.connections import worker as worker_module
@@ -105,7 +106,7 @@ def finished_batch(cluster: ProcessCluster, photos: Path) -> str:
         finish_next_job(cluster.settings)
     for line in httpx2.get(f"{batch_url}/results").text.splitlines():
         job_key = f"{{seewhy}}:job:{json.loads(line)['id']}"
-        result = json.loads(redis.hget(job_key, "result"))
+        result = json.loads(unpack(redis.hget(job_key, "result")))
         redis.hset(job_key, "result", json.dumps(result | {"objects": {"overlay": key}}))
     return batch_url
 

@@ -64,15 +64,15 @@ def test_bursts_and_even_service_change_the_wait_of_poisson_arrivals() -> None:
 def test_redis_servers_follow_the_time_of_a_job_and_the_memory_of_the_retention() -> None:
     assert formulas.ledger_shards(1000, cpu_s=0.0005) == 1
     assert formulas.ledger_shards(1201, cpu_s=0.0005) == 2
-    needs = resources_for(100, Traffic(retention_s=3600, redis_bytes=1e9))
-    assert needs.redis_memory_bytes == 100 * 3600 * 3500
+    needs = resources_for(100, Traffic(retention_s=3600, redis_bytes=5e8))
+    assert needs.redis_memory_bytes == 100 * 3600 * 2000
     assert (needs.redis_by_cpu, needs.redis_by_memory, needs.redis_servers) == (1, 2, 2)
 
 
 def test_the_first_limit_is_the_one_of_the_lowest_rate() -> None:
     first, *others = resources_for(10, Traffic()).limits
     assert first.part == "memory of Redis"
-    assert first.rate == pytest.approx(4e9 / 3500 / (7 * 86_400))
+    assert first.rate == pytest.approx(4e9 / 2000 / (7 * 86_400))
     assert all(first.rate < limit.rate for limit in others)
 
 

@@ -13,7 +13,7 @@ API_CPU_S = 0.005
 """Processor time of the API for a submission. docs/capacity.md says how these were measured."""
 LEDGER_CPU_S = 0.001
 """Processor time of Redis for a job, from submission to result, with wakeups and events."""
-LEDGER_BYTES = 3_500
+LEDGER_BYTES = 2_000
 """Memory of Redis for a job, open or finished, until its retention ends."""
 PUTS_PER_PREFIX = 3_500
 """What S3 states to serve per second under one prefix, before it divides the prefix."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seewhy.ledger.redis.client.encoding import decode_context, encode_claim
+from seewhy.ledger.redis.client.encoding import decode_context, encode_claim, encode_completion
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.types import Claim, Completion, FinishReceipt, JobFailure, LeaseStatus
 
@@ -66,22 +66,14 @@ class RedisClaims:
 
     def complete(self, completions: Sequence[Completion]) -> FinishReceipt:
         """Make jobs `succeeded`."""
-        claims = [
-            encode_claim(
-                done.claim,
-                result=done.result,
-                **_given(cost=done.cost, stored_fence=done.stored_fence),
-            )
-            for done in completions
-        ]
+        claims = [encode_completion(done) for done in completions]
         applied, wakeups = self.scripts.call("claims/complete", claims=claims)
         return FinishReceipt([bool(one) for one in applied], wakeups)
 
     def fail(self, failures: Sequence[JobFailure]) -> FinishReceipt:
         """Make jobs `failed`, or queue them again while attempts are left."""
         claims = [
-            encode_claim(f.claim, code=f.code, detail=f.detail, **_given(retry_in_ms=f.retry_in_ms))
-            for f in failures
+            encode_claim(f.claim, code=f.code, detail=f.detail, **_retry(f)) for f in failures
         ]
         applied, wakeups = self.scripts.call("claims/fail", claims=claims)
         return FinishReceipt([bool(one) for one in applied], wakeups)
@@ -103,5 +95,5 @@ class RedisClaims:
         return bool(answer)
 
 
-def _given(**values: int | None) -> dict[str, int]:
-    return {name: value for name, value in values.items() if value is not None}
+def _retry(failure: JobFailure) -> dict[str, int]:
+    return {} if failure.retry_in_ms is None else {"retry_in_ms": failure.retry_in_ms}

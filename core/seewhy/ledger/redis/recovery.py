@@ -1,7 +1,7 @@
 """Restoring jobs of the Redis ledger after a loss."""
 
 from seewhy.ledger.redis.client.connection import translated
-from seewhy.ledger.redis.client.encoding import encode_fields, encode_restoration
+from seewhy.ledger.redis.client.encoding import encode_outcome, encode_restoration
 from seewhy.ledger.redis.client.keys import EPOCH
 from seewhy.ledger.redis.client.scripts import Scripts
 from seewhy.ledger.types import EpochMarker, JobOutcome, JobRestoration
@@ -18,7 +18,7 @@ class RedisRecovery:
 
     def restore_outcome(self, job_id: str, outcome: JobOutcome) -> bool:
         """Finish an open job with the outcome that the store has of it."""
-        fields = encode_fields(outcome)
+        fields = encode_outcome(outcome)
         return bool(self.scripts.call("recovery/restore_outcome", job_id=job_id, outcome=fields))
 
     def epoch_marker(self) -> EpochMarker:

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- args: claims [{job_id, fence, result, cost?, stored_fence?}] -> {{1 | 0, ...}, dispatcher wakeups needed}
+-- args: claims [{job_id, fence, job, result, cost?, stored_fence?}] -> {{1 | 0, ...}, dispatcher wakeups needed}
 local now = now_ms()
 local applied = change_claimed(args.claims, function(claim)
   if claim.cost then
@@ -7,6 +7,7 @@ local applied = change_claimed(args.claims, function(claim)
     correct_charge(lane, tenant_in(context), claim.cost - cost_in(cost))
   end
   local stored = claim.stored_fence and { 'fence', claim.stored_fence } or {}
-  finish(claim.job_id, 'succeeded', now, 'result', claim.result, unpack(stored))
+  finish(claim.job_id, 'succeeded', now, 'job', claim.job, 'result', claim.result,
+    unpack(stored))
 end)
 return { applied, delivery_added and dispatcher_wakeups_needed(now) or 0 }

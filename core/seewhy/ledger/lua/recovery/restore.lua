@@ -21,6 +21,7 @@ count_in_batch(fields.batch, nil, fields.state)
 
 if outcome then
   local finished = outcome.finished_ms
+  shrink_record(id)
   expire_record(id, tenant_in(fields.context), fields.webhook_url, now)
   redis.call('HINCRBY', COUNTERS, outcome.state, 1)
   if outcome.state == 'failed' then redis.call('ZADD', DEAD_LETTERS, finished, id) end

@@ -63,6 +63,11 @@ local function end_batch(id, now)
   finish_batch(id, cancelled and 'cancelled' or 'finished', now)
 end
 
+-- Delete what only an open job needs: the record of an ended one is kept for long.
+local function shrink_record(id)
+  redis.call('HDEL', job_key(id), 'sequence', 'fingerprint', 'crash_fence', 'owed_passes')
+end
+
 function finish(id, state, now, ...)
   local lane, context, owner, original, started, webhook_url, fingerprint, batch, before, cost,
     submitted = read_fields(id, 'lane', 'context', 'owner', 'duplicate_of', 'started_ms',
@@ -73,6 +78,7 @@ function finish(id, state, now, ...)
   count_closed(lane, context, started, cost, now)
   redis.call('ZREM', DUE, id)
   redis.call('HSET', job_key(id), 'state', state, 'finished_ms', now, ...)
+  shrink_record(id)
   expire_record(id, tenant_in(context), webhook_url, now)
   redis.call('HINCRBY', COUNTERS, state, 1)
   if state ~= 'succeeded' or field(id, 'cached') then

@@ -2,7 +2,8 @@
 
 Hash fields are named after the fields of the dataclasses, so that a field which the ledger only
 stores is named nowhere here. A nested request context is one JSON text; a webhook's status is
-stored as `webhook_url`, `webhook_state` and so on, because the scripts update it in parts.
+stored as `webhook_url`, `webhook_state` and so on, because the scripts update it in parts. Of an
+ended job, the texts of the job and of its result are packed.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from seewhy.ledger.redis.client.packing import pack, unpack
 from seewhy.ledger.types import (
     BatchItem,
     BatchOutcome,
@@ -20,6 +22,7 @@ from seewhy.ledger.types import (
     BatchSubmission,
     Charge,
     Claim,
+    Completion,
     IdempotencyKey,
     JobOutcome,
     JobRecord,
@@ -38,6 +41,7 @@ _RECORD = TypeAdapter(JobRecord)
 _CONTEXT = TypeAdapter(RequestContext)
 _BATCH = TypeAdapter(BatchRecord)
 _WEBHOOK = "webhook_"
+_PACKED = ("job", "result")
 _LAST_JOB = "last_job:"
 _INTERPRETED = {"job_id", "batch_id", "deadline_ms", "key"}
 """Fields of a submission that the scripts do not store as they are."""
@@ -55,11 +59,27 @@ def encode_submission(submission: Submission) -> dict[str, Any]:
 
 def encode_restoration(restoration: JobRestoration) -> dict[str, Any]:
     """Return the arguments of a restoration."""
+    outcome = restoration.outcome
     return {
         **encode_submission(restoration.submission),
         "submitted_ms": restoration.submitted_ms,
-        "outcome": restoration.outcome and encode_fields(restoration.outcome),
+        "outcome": outcome and encode_outcome(outcome, job=restoration.submission.job),
     }
+
+
+def encode_outcome(outcome: JobOutcome, *, job: str | None = None) -> dict[str, str | int]:
+    """Return the hash fields of an outcome, and of the text of its job if that is known."""
+    texts = {"job": job, "result": outcome.result}
+    packed = {name: pack(text) for name, text in texts.items() if text is not None}
+    return encode_fields(outcome) | packed
+
+
+def encode_completion(done: Completion) -> dict[str, Any]:
+    """Return a claim with its result, and what else the record of the ended job keeps."""
+    given = {"cost": done.cost, "stored_fence": done.stored_fence}
+    present = {name: value for name, value in given.items() if value is not None}
+    texts = {"job": pack(done.claim.job), "result": pack(done.result)}
+    return encode_claim(done.claim, **texts, **present)
 
 
 def encode_batch(submission: BatchSubmission) -> dict[str, Any]:
@@ -104,8 +124,9 @@ def read_record(job_id: str, values: Mapping[str, str]) -> JobRecord | None:
     """Read a record from its hash; None when the hash is empty."""
     if not values:
         return None
+    texts = {name: unpack(values[name]) for name in _PACKED if name in values}
     return _RECORD.validate_python(
-        {**values, "job_id": job_id, **_context_and_webhook(values)},
+        {**values, "job_id": job_id, **texts, **_context_and_webhook(values)},
     )
 
 
