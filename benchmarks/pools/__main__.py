@@ -20,7 +20,7 @@ from pools.section import Plan, Section
 from pools.service import Profile
 from pools.soak import soak
 from pools.sweep import sweep
-from seewhy_loadtest.stages.options import Objective
+from seewhy_loadtest.stages.options import DEFAULT_RATES, Objective, parse_rates
 
 EXPERIMENTS: dict[str, Callable[[Plan], Section]] = {
     "generator": check_generator,
@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="workers, except for scaling")
     parser.add_argument("--scaling", type=int, nargs="+", default=[1, 2, 4, 8], metavar="WORKERS")
     parser.add_argument("--seconds", type=float, default=30, help="of a rate, a burst, a fault")
+    parser.add_argument("--rates", type=parse_rates, default=DEFAULT_RATES, help="of the sweep")
     parser.add_argument("--objective", type=Objective.parse, default="p99=2s")
     parser.add_argument("--soak-minutes", type=float, default=10)
     parser.add_argument(
@@ -57,12 +58,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2, help="of kills")
     parser.add_argument("--jobs", type=int, default=4_000, help="jobs of a round of kills")
     parser.add_argument("--rate", type=float, default=200, help="submissions a second, of kills")
+    parser.add_argument("--jobs-per-kill", type=int, default=200)
     options = parser.parse_args()
     plan = Plan(
         profile=Profile(batch_ms=options.batch_ms, image_ms=options.image_ms),
         scaling=options.scaling,
         workers=options.workers,
         seconds=options.seconds,
+        rates=options.rates,
         objective=options.objective,
         seed=options.seed,
         soak_s=60 * options.soak_minutes,
@@ -70,6 +73,7 @@ def main() -> int:
         out=options.out,
     )
     size = {"rounds": options.rounds, "jobs": options.jobs, "jobs_per_s": options.rate}
+    size["jobs_per_kill"] = options.jobs_per_kill
     known = EXPERIMENTS | {"kills": partial(kills, **size)}
     names = options.names or list(known)
     if unknown := set(names) - set(known):

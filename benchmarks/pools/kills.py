@@ -29,13 +29,14 @@ from servers.waiting import wait_until
 WORKERS = 4
 KILLS = {"worker": 7, "API": 2, "Redis": 1}
 """Whom a kill hits, and how often of ten times."""
-JOBS_BETWEEN = (100, 300)
-"""How many jobs succeed between two kills: however slow the machine is, jobs go on."""
 BATCH_MS = 50.0
 
 
-def kills(plan: Plan, *, rounds: int, jobs: int, jobs_per_s: float) -> Section:
-    """Run rounds of `jobs` jobs with their own servers, and add up what was counted."""
+def kills(plan: Plan, *, rounds: int, jobs: int, jobs_per_s: float, jobs_per_kill: int) -> Section:
+    """Run rounds of `jobs` jobs with their own servers, and add up what was counted.
+
+    About `jobs_per_kill` jobs succeed between two kills: however slow the machine is, jobs go on.
+    """
     logging.disable(logging.WARNING)
     waiting.scale = max(1.0, jobs / 1_000)
     killed: Counter[str] = Counter()
@@ -44,21 +45,24 @@ def kills(plan: Plan, *, rounds: int, jobs: int, jobs_per_s: float) -> Section:
     for seed in range(plan.seed, plan.seed + rounds):
         directory = Path(tempfile.mkdtemp(prefix=f"kills-{seed}-"))
         started_s = time.monotonic()
-        scenario = _scenario(killed, load_s=jobs / jobs_per_s)
+        scenario = _scenario(killed, load_s=jobs / jobs_per_s, jobs_per_kill=jobs_per_kill)
         outcome = run(scenario, seed=seed, jobs=jobs, directory=directory, batch_items=jobs)
         _count(totals, outcome)
         took_s = time.monotonic() - started_s
         rows.append([f"{seed}", f"{took_s:.0f}", f"{outcome.recovery_s:.1f}"])
-        print(f"seed {seed}: {outcome.report}; {took_s:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"seed {seed}: {outcome.report}; {took_s:.0f} s; killed so far: {_shown(killed)}",
+            file=sys.stderr,
+            flush=True,
+        )
         if outcome.report.clean:
             shutil.rmtree(directory)
         else:
             problems.append(f"Kills, seed {seed}: {outcome.report}; logs in {directory}")
-    shown = ", ".join(f"{count} times {whom}" for whom, count in sorted(killed.items()))
     return Section(
         title="Kills under load",
         blocks=[
-            Text(f"{killed.total()} kills by SIGKILL: {shown}."),
+            Text(f"{killed.total()} kills by SIGKILL: {_shown(killed)}."),
             Table([*totals], [[f"{count:,}" for count in totals.values()]]),
             Table(["seed", "took, s", "slowest recovery, s"], rows),
         ],
@@ -67,11 +71,15 @@ def kills(plan: Plan, *, rounds: int, jobs: int, jobs_per_s: float) -> Section:
     )
 
 
-def _scenario(killed: Counter[str], *, load_s: float) -> Scenario:
+def _shown(killed: Counter[str]) -> str:
+    return ", ".join(f"{count} times {whom}" for whom, count in sorted(killed.items()))
+
+
+def _scenario(killed: Counter[str], *, load_s: float, jobs_per_kill: int) -> Scenario:
     def inject(env: Environment) -> None:
         while not env.all_ended():
             _keep(env, WORKERS)
-            env.await_progress(env.rng.randint(*JOBS_BETWEEN))
+            env.await_progress(env.rng.randint(jobs_per_kill // 2, 3 * jobs_per_kill // 2))
             killed[_kill(env, env.rng)] += 1
             env.record_fault()
 

@@ -9,7 +9,7 @@ from pools.service import Profile
 from seewhy_loadtest.measures.summary import StageSummary
 from seewhy_loadtest.report.blocks import Block
 from seewhy_loadtest.report.document import stage_document
-from seewhy_loadtest.stages.options import Objective
+from seewhy_loadtest.stages.options import Objective, Rate
 from seewhy_loadtest.stages.record import StageRecord
 
 
@@ -24,6 +24,8 @@ class Plan:
     """The workers of the other experiments."""
     seconds: float
     """The time of a rate, of a burst and of each fault."""
+    rates: Sequence[Rate]
+    """Those of the sweep, ascending."""
     objective: Objective
     seed: int
     soak_s: float

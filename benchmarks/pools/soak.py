@@ -16,6 +16,7 @@ import redis
 from pools.section import Plan, Section, unaccounted
 from pools.sending import poisson, send
 from pools.service import SERVED_CPU_MS, Pool, require_cores, running
+from seewhy.ledger.types.lanes import KEY_PREFIX
 from seewhy_loadtest.generation.schedules import Step
 from seewhy_loadtest.measures.growth import Growth, fit_growth
 from seewhy_loadtest.measures.summary import StageSummary, summarize
@@ -205,7 +206,7 @@ def _sample(pool: Pool, at_s: float) -> Sample:
             worker_bytes=worker[0],
             worker_descriptors=worker[1],
             redis_bytes=ledger.info("memory")["used_memory"],
-            unacknowledged=ledger.hlen("unacked"),
+            unacknowledged=ledger.hlen(f"{KEY_PREFIX}unacked"),
         )
 
 

@@ -12,10 +12,11 @@ from seewhy_loadtest.sweep import run_sweep
 
 
 def sweep(plan: Plan) -> Section:
-    """Saturate the pool, then send 10 to 120 % of that."""
+    """Saturate the pool, then send shares of that."""
     options = LoadOptions(
         sweep=True,
         keep_going=True,
+        rates=plan.rates,
         duration=plan.seconds,
         objectives=(plan.objective,),
         seed=plan.seed,
@@ -31,7 +32,7 @@ def sweep(plan: Plan) -> Section:
         )
     saturated_per_s = found.saturated_per_s or 0.0
     return Section(
-        title="Rates from 10 to 120 % of the saturated one",
+        title="A sweep",
         blocks=[
             Text(
                 f"Saturated, the pool does {saturated_per_s:.2f} jobs/s, "

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 WIDTH_PX, HEIGHT_PX = 440, 250
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 62, 12, 30, 58
+_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 62, 22, 30, 58
 _COLORS = ("#1b6ca8", "#e07a1f", "#3a8f4a", "#9b3d97")
 _TEXT, _GRID = "#333", "#ddd"
 _TICKS = 5

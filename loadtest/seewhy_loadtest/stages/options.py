@@ -67,6 +67,9 @@ def parse_rates(text: str) -> tuple[Rate, ...]:
     return rates
 
 
+DEFAULT_RATES = parse_rates("10%,25%,50%,70%,80%,90%,95%,105%,120%")
+
+
 class LoadOptions(BaseModel):
     """The options of one load test."""
 
@@ -84,7 +87,7 @@ class LoadOptions(BaseModel):
     steps: tuple[Step, ...] = ()
     """Replace `rate` and `duration`."""
     sweep: bool = False
-    rates: tuple[Rate, ...] = parse_rates("10%,25%,50%,70%,80%,90%,95%,105%,120%")
+    rates: tuple[Rate, ...] = DEFAULT_RATES
     """The rates of a sweep, ascending."""
     keep_going: bool = False
     """Whether a sweep continues when the service does not keep up."""

@@ -136,7 +136,7 @@ def test_a_chart_places_points_within_its_axes(log_y: bool) -> None:
     ]
     assert len(dots) == 3  # what is infinite has none
     assert dots[0][0] == 62
-    assert dots[1][0] == 428
+    assert dots[1][0] == 418
     assert dots[0][1] > dots[2][1] > dots[1][1] >= 30
 
 
