@@ -22,6 +22,7 @@ from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.loaded_models import LoadedModels
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.pace import Pace
@@ -77,12 +78,13 @@ class InMemoryWorker:
         traces = JobTraces(NoTracing())
         self.leases = Leases(ledger=self.ledger, lease_s=30)
         exposure = Exposure(ledger=self.ledger, leases=self.leases)
+        device = Device(self.explainer, max_batch=4, watchdog=Watchdog(timeout_s=60))
         self.runner = BatchRunner(
             PipelineDeps(
                 ledger=self.ledger,
                 leases=self.leases,
                 fetcher=ImageFetcher(images=self.images, exposure=exposure),
-                devices={"m": Device(self.explainer, max_batch=4, watchdog=Watchdog(timeout_s=60))},
+                devices=LoadedModels({"m": device}),
                 publisher=ResultPublisher(
                     store=self.store,
                     images=self.images,

@@ -11,6 +11,7 @@ from pathlib import Path
 from seewhy.errors import DeviceNotFound
 
 _CUDA_DEVICES, _CUDA_ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+_SYSTEM_ALLOCATOR = "TF_ONEDNN_USE_SYSTEM_ALLOCATOR"
 
 
 def available_cores() -> tuple[int, ...]:
@@ -82,3 +83,11 @@ def _cuda_name(device: str) -> str:
         return gpus[number]
     has = f"the last one is gpu:{len(gpus) - 1}" if gpus else "there is no NVIDIA GPU"
     raise DeviceNotFound(f"{device} is not there: {has}. Choose another device, or `cpu`.")
+
+
+def use_system_allocator() -> None:
+    """Let TensorFlow allocate tensors on the CPU with `malloc`. Call this before any tensor exists.
+
+    By default it keeps what it has allocated, so that a dropped model frees nothing.
+    """
+    os.environ.setdefault(_SYSTEM_ALLOCATOR, "1")

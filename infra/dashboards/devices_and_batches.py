@@ -122,8 +122,14 @@ DEVICES_AND_BATCHES = Dashboard(
         ),
         Graph(
             "Stages, p95",
-            "Of jobs that were claimed together: fetch and decode, explain, render and write.",
+            "Of jobs that were claimed together: fetch and decode, explain, render and write. "
+            "load: of models, since the workers started.",
             (
+                Query(
+                    "histogram_quantile(0.95, "
+                    f"sum by (le) (seewhy_model_load_seconds_bucket{{{MODEL}}}))",
+                    "load",
+                ),
                 Query(
                     "histogram_quantile(0.95, sum by (le, stage) "
                     f"({_rate('seewhy_batch_stage_seconds_bucket')}))",
@@ -167,8 +173,12 @@ DEVICES_AND_BATCHES = Dashboard(
         ),
         Graph(
             "Memory of workers",
-            "Resident memory by worker, without that of a GPU.",
-            (Query('process_resident_memory_bytes{job="seewhy-worker"}', "{{instance}}"),),
+            "Resident, without that of a GPU; what all models take, and may take on demand.",
+            (
+                Query('process_resident_memory_bytes{job="seewhy-worker"}', "{{instance}}"),
+                Query(f"sum by (model) (seewhy_model_bytes{{{MODEL}}})", "{{model}}"),
+                Query("sum(seewhy_model_budget_bytes)", "budget of models"),
+            ),
             unit="bytes",
         ),
         Graph(

@@ -95,8 +95,20 @@ QUEUE_AND_WORKERS = Dashboard(
         ),
         Graph(
             "Workers by model",
-            "Workers that have the model loaded.",
-            (Query("max by (model) (seewhy_workers)", "{{model}}"),),
+            "Workers that serve the model, and those of them that have it loaded; loads and drops "
+            "in an hour. Alerts: SeewhyModelLoadsFail, SeewhyModelsTakeTurns.",
+            (
+                Query(
+                    "sum by (model, outcome) (increase(seewhy_model_loads_total[1h]))",
+                    "{{outcome}} {{model}} in 1 h",
+                ),
+                Query(
+                    "sum by (model) (increase(seewhy_model_drops_total[1h])) or vector(0)",
+                    "dropped {{model}} in 1 h",
+                ),
+                Query("max by (model) (seewhy_workers)", "serving {{model}}"),
+                Query("max by (model) (seewhy_workers_loaded)", "having {{model}}"),
+            ),
         ),
         Graph(
             "Wakeups and sweeps",

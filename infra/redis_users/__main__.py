@@ -21,7 +21,10 @@ RECEIVE_WAKEUPS = SEND_WAKEUPS | {
 }
 """What Celery does to send and to receive messages."""
 
-WORKER_SCRIPTS = ("claims", "outbox/wakeups_needed", "workers/register", "workers/unregister")
+WORKER_SCRIPTS = (
+    *("claims", "outbox/wakeups_needed", "workers/begin_load", "workers/demand"),
+    *("workers/register", "workers/unregister"),
+)
 WORKER_READS = {"{seewhy}:epoch"}
 """Keys that workers read and never write."""
 DISPATCHER_SCRIPTS = ("outbox/lease_origin", "outbox/report")

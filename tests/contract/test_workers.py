@@ -3,8 +3,17 @@
 from dataclasses import replace
 
 from ledger_harness import POLICY, START_MS, LedgerHarness
-from seewhy.ledger.types import Measurement, ModelPresence, RegisteredWorker, WorkerDetails
-from seewhy.ledger.types.workers import MEASURED_VALUES, MEASUREMENTS_LIMIT
+from seewhy.ledger.types import (
+    Measurement,
+    ModelDemand,
+    ModelPresence,
+    RegisteredWorker,
+    Submission,
+    WorkerDetails,
+    lane_of,
+)
+from seewhy.ledger.types.workers import ASSUMED_PASS_US, MEASURED_VALUES, MEASUREMENTS_LIMIT
+from seewhy.schemas.job import Priority
 
 
 def ids(harness: LedgerHarness) -> list[str]:
@@ -75,8 +84,10 @@ def test_models_are_remembered_after_their_last_worker(harness: LedgerHarness) -
     harness.workers.register("w", models=["vgg16"])
     harness.advance(5)
     assert harness.workers.model_presence() == {
-        "vgg16": ModelPresence(2, START_MS + 10, unseen_ms=5, devices={"cpu": 2}),
-        "my model": ModelPresence(1, START_MS, unseen_ms=15, devices={"cpu": 1}),
+        "vgg16": ModelPresence(
+            2, START_MS + 10, unseen_ms=5, devices={"cpu": 2}, loaded={"cpu": 2}
+        ),
+        "my model": ModelPresence(1, START_MS, unseen_ms=15, devices={"cpu": 1}, loaded={"cpu": 1}),
     }
     harness.workers.unregister("w")
     harness.advance(POLICY.lease_ms)
@@ -116,3 +127,60 @@ def test_the_workers_of_a_model_are_counted_by_device(harness: LedgerHarness) ->
         harness.workers.register(worker, models=["vgg16"], device=device)
     assert harness.workers.model_presence()["vgg16"].devices == {"cpu": 1, "gpu": 2}
     assert [worker.device for worker in harness.workers.list_workers()] == ["cpu", "gpu", "gpu"]
+
+
+def test_a_model_on_demand_is_served_before_it_is_loaded(harness: LedgerHarness) -> None:
+    harness.workers.register("v", models=["vgg16"], on_demand=["my model"], device="gpu")
+    harness.workers.register("w", models=["my model"], on_demand=["my model"])
+    presence = harness.workers.model_presence()
+    assert (presence["my model"].workers, presence["my model"].last_seen_ms) == (2, START_MS)
+    assert presence["my model"].devices == {"cpu": 1, "gpu": 1}
+    assert presence["my model"].loaded == {"cpu": 1}
+    assert [worker.on_demand for worker in harness.workers.list_workers()] == [("my model",)] * 2
+
+
+def submit(harness: LedgerHarness, job_id: str, *, lane: str, cost: int) -> None:
+    harness.ledger.submit(Submission(job_id, lane, "{}", None, cost=cost))
+
+
+def test_the_demand_for_a_model_counts_its_ready_jobs_and_the_other_workers(
+    harness: LedgerHarness,
+) -> None:
+    lanes = [
+        lane_of("m", Priority.INTERACTIVE),
+        lane_of("m", Priority.BATCH),
+        lane_of("m", Priority.BATCH, long=True),
+    ]
+    for number, lane in enumerate(lanes):
+        submit(harness, f"job-{number}", lane=lane, cost=2_000)
+        harness.advance(10)
+    submit(harness, "another", lane=lane_of("n", Priority.BATCH), cost=1_000)
+    harness.workers.register("v", models=["n"], loading="m")
+    harness.workers.register("w", models=["m"], loading="m")
+    passes, pass_ms = 6, ASSUMED_PASS_US // 1000
+    assert harness.workers.demand("w", ["m", "n", "unknown"]) == {
+        "m": ModelDemand(
+            ready=3, interactive=1, waited_ms=30, device_ms=passes * pass_ms, loaded=0, loading=1
+        ),
+        "n": ModelDemand(ready=1, waited_ms=0, device_ms=pass_ms, loaded=1),
+        "unknown": ModelDemand(),
+    }
+    harness.ledger.claim(lanes, owner="w", limit=3)
+    assert harness.workers.demand("v", ["m"]) == {"m": ModelDemand(loaded=1, loading=1)}
+
+
+def test_no_more_workers_begin_to_load_a_model_than_were_agreed(harness: LedgerHarness) -> None:
+    assert not harness.workers.begin_load("u", "m", others=9), "it is not registered"
+    for worker_id in ("u", "v", "w"):
+        harness.workers.register(worker_id, models=[])
+    assert harness.workers.begin_load("u", "m", others=0)
+    assert not harness.workers.begin_load("v", "m", others=0)
+    assert harness.workers.begin_load("v", "m", others=1)
+    assert [worker.loading for worker in harness.workers.list_workers()] == ["m", "m", ""]
+    harness.workers.register("u", models=["m"])
+    harness.workers.register("v", models=[])
+    assert not harness.workers.begin_load("w", "m", others=0), "one has it loaded"
+    assert harness.workers.begin_load("w", "m", others=1)
+    harness.advance(POLICY.lease_ms)
+    harness.workers.register("v", models=[])
+    assert harness.workers.begin_load("v", "m", others=0), "the others have expired"

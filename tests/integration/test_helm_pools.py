@@ -54,6 +54,19 @@ def test_a_pool_loads_its_models_or_the_default_one(chart: HelmChart) -> None:
     assert two == "vgg16,efficientnet-lite0"
 
 
+def test_a_pool_with_models_on_demand_alone_keeps_none_loaded(chart: HelmChart) -> None:
+    pool = {"demandModels": ["vgg16", "rare"]}
+    scaled = pool | {"autoscaling": {"enabled": True}}
+    manifests = chart.render(pools(one=scaled))
+    variables = environment(worker(manifests, "one"))
+    assert variables["SEEWHY_WORKER_DEMAND_MODELS"] == "vgg16,rare"
+    assert "SEEWHY_WORKER_MODELS" not in variables
+    (trigger,) = kinds(manifests, "ScaledObject")[f"{NAME}-worker-one"]["spec"]["triggers"]
+    assert '{lane=~"(vgg16|rare):.+"}' in trigger["metadata"]["query"]
+    with pytest.raises(ChartError, match="both scale with the backlog of vgg16"):
+        chart.render(pools(one=scaled, two={"models": ["vgg16"], "autoscaling": {"enabled": True}}))
+
+
 @pytest.mark.parametrize(
     ("gpu", "device"),
     [

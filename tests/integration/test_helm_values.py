@@ -62,6 +62,8 @@ WRONG: dict[str, Any] = {
     "workerPools.main.autoscaling.backlogPerReplica": 0.5,
     "workerPools.main.autoscaling.backlogMetric": "celery_queue_length",
     "workerPools.main.settings.SEEWHY_WORKER_MODELS": "vgg16",
+    "workerPools.main.settings.SEEWHY_WORKER_DEMAND_MODELS": "vgg16",
+    "workerPools.main.demandModels": "vgg16",
     "monitoring.prometheusAddress": "prometheus:9090",
     "networkPolicy.redis": NO_PEERS,
     "networkPolicy.store": NO_PEERS,

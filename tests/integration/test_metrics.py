@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
+from metrics_samples import scrape
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.monitoring import metrics_server
@@ -58,17 +58,6 @@ def scrape_all(cluster: ProcessCluster, process: str) -> list[dict[str, float]]:
     return [scrape(port) for port in cluster.metrics_ports(process)]
 
 
-def scrape(port: int | None) -> dict[str, float]:
-    """Return the value of each sample, by its name and labels."""
-    text = httpx2.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
-    return {
-        sample.name
-        + "".join(f"|{value}" for _, value in sorted(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
 def test_every_api_process_exposes_the_ledger_and_its_own_requests(
     cluster: ProcessCluster, settings: Settings
 ) -> None:
@@ -85,6 +74,7 @@ def test_every_api_process_exposes_the_ledger_and_its_own_requests(
         assert samples["seewhy_job_duration_seconds_count|batch"] == 0
         assert samples[f"seewhy_jobs_ready|{LANE}"] == 0
         assert samples[f"seewhy_workers|{MODEL}"] == 1
+        assert samples[f"seewhy_workers_loaded|{MODEL}"] == 1
         assert samples["seewhy_redis_memory_bytes"] > 100_000
         assert samples["seewhy_redis_evicted_keys_total"] == 0
         assert samples["seewhy_http_slots_limit|streams"] == settings.api_streams
@@ -99,6 +89,8 @@ def test_a_worker_exposes_batches_stages_and_reports(
     (samples,) = scrape_all(cluster, "worker")
     assert samples[f"seewhy_job_reports_total|{MODEL}|succeeded"] == JOBS
     assert samples[f"seewhy_batch_images_sum|{MODEL}"] == JOBS
+    assert samples[f"seewhy_model_loads_total|{MODEL}|loaded"] == 1
+    assert samples[f"seewhy_model_load_seconds_count|{MODEL}"] == 1
     assert samples[f"seewhy_job_wait_seconds_count|{MODEL}|interactive"] == JOBS
     batches = samples[f"seewhy_batch_images_count|{MODEL}"]
     for stage in ("fetch", "explain", "publish"):

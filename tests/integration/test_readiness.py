@@ -16,8 +16,12 @@ from servers.process_cluster import ProcessCluster, start_cluster
 from servers.valkey import RedisServer, start_valkey
 from servers.waiting import wait_until
 
-NO_WORKERS = {"count": 0, "models": {}}
-ONE_WORKER = {"count": 1, "models": {"efficientnet-lite0": 1, "vgg16": 1}}
+NO_WORKERS = {"count": 0, "models": {}, "on_demand": {}}
+ONE_WORKER = {
+    "count": 1,
+    "models": {"efficientnet-lite0": 1, "vgg16": 1},
+    "on_demand": {},
+}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Requests for models that no worker has loaded."""
+"""Requests for models that no worker serves."""
 
 from typing import Any
 
@@ -27,8 +27,7 @@ def test_a_job_without_workers_is_accepted_and_says_so_at_every_poll(
         (warning,) = body["warnings"]
         assert warning["code"] == "model_not_served"
         assert warning["detail"] == (
-            f"No worker has the model {MODEL} loaded; the job waits for one. None has been seen "
-            "yet."
+            f"No worker serves the model {MODEL}; the job waits for one. None has been seen yet."
         )
 
 
@@ -39,6 +38,12 @@ def test_a_served_model_has_workers_and_no_warning(
     workers, warnings = submitted(client, cat)
     assert (workers["count"], warnings) == (1, [])
     assert workers["last_seen_at"].endswith("Z")
+
+
+def test_a_model_on_demand_is_served(client: FlaskClient, settings: Settings, cat: bytes) -> None:
+    open_ledger(settings).workers.register("w", models=[], on_demand=[MODEL])
+    workers, warnings = submitted(client, cat)
+    assert (workers["count"], warnings) == (1, [])
 
 
 def test_the_last_worker_is_remembered(client: FlaskClient, settings: Settings, cat: bytes) -> None:

@@ -25,7 +25,7 @@ from seewhy.storage.keys import manifest_key
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import Api, create_api
 from seewhy_worker.app import create_worker
-from seewhy_worker.stub import StubExplainer
+from seewhy_worker.stub import StubExplainer, StubModels
 from servers.valkey import RedisServer
 from span_recorder import SpanRecorder, trace_of, traceparent
 
@@ -53,7 +53,7 @@ def submit(client: FlaskClient, cat: bytes, number: int) -> str:
 
 def run_worker(settings: Settings, tracing: Tracing) -> int:
     """Run a stub worker until no job is ready; return how many jobs it claimed."""
-    worker = create_worker(settings, explainers={MODEL: StubExplainer()}, tracing=tracing)
+    worker = create_worker(settings, source=StubModels(lambda _: StubExplainer()), tracing=tracing)
     return worker.runner.run_lane(lanes_of(MODEL)[0])
 
 

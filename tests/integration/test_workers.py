@@ -28,6 +28,8 @@ DETAILS = WorkerDetails(
     pinned_to="gpu:1",
     jobs=16,
     images_per_s={"vgg16": 812.5},
+    model_bytes={"vgg16": 700_000_000},
+    failed_loads={"broken": "it is damaged"},
 )
 
 
@@ -43,7 +45,14 @@ def test_an_administrator_and_an_operator_see_the_same_workers(
     settings: Settings, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = open_ledger(settings).workers
-    registry.register("host:7:ab", models=["vgg16"], device="NVIDIA H200", details=DETAILS)
+    registry.register(
+        "host:7:ab",
+        models=["vgg16"],
+        on_demand=["rare", "new"],
+        loading="new",
+        device="NVIDIA H200",
+        details=DETAILS,
+    )
     registry.register("host:8:cd", models=["vgg16", MODEL])
     key, _ = KeyStore(open_store(settings)).create(tenant="a", scopes=[Scope.ADMIN])
     response = api.flask.test_client().get(
@@ -54,6 +63,10 @@ def test_an_administrator_and_an_operator_see_the_same_workers(
     assert busy == {
         "id": "host:7:ab",
         "models": ["vgg16"],
+        "on_demand": ["rare", "new"],
+        "loading": "new",
+        "failed_loads": {"broken": "it is damaged"},
+        "model_bytes": {"vgg16": 700_000_000},
         "device": "NVIDIA H200",
         "pinned_to": "gpu:1",
         "engine": "tensorflow 2.21.0",
@@ -62,11 +75,21 @@ def test_an_administrator_and_an_operator_see_the_same_workers(
         "images_per_s": {"vgg16": 812.5},
     }
     assert (new["device"], new["jobs"], new["images_per_s"]) == ("cpu", 0, {})
+    assert (new["on_demand"], new["loading"], new["failed_loads"]) == ([], None, {})
     assert response.headers["Cache-Control"] == "no-store"
     as_json = json.loads(listed(settings, monkeypatch, "--json"))
     assert as_json == response.get_json()["workers"]
+    on_demand = "new (loading), broken (failed: it is damaged), rare"
     row = listed(settings, monkeypatch).splitlines()[1]
-    cells = ("host:7:ab", "vgg16", "NVIDIA H200, gpu:1", "tensorflow 2.21.0", "vgg16 812", "16")
+    cells = (
+        "host:7:ab",
+        "vgg16",
+        on_demand,
+        "NVIDIA H200, gpu:1",
+        "tensorflow 2.21.0",
+        "vgg16 812",
+        "16",
+    )
     assert [cell for cell in cells if cell not in row] == []
 
 

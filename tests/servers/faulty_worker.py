@@ -36,7 +36,7 @@ from seewhy_worker.app import create_worker
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.pipeline.batch_runner import BatchRunner
-from seewhy_worker.stub import PASSES_PER_CHUNK, StubExplainer
+from seewhy_worker.stub import PASSES_PER_CHUNK, StubExplainer, StubModels
 from servers.fault_counter import FaultCounter
 from servers.poison import Poison, poison_image, poison_of
 
@@ -192,7 +192,7 @@ def main(fault: str, folder: str, batch_ms: str) -> None:
     configure_logging(settings.log_format)
     killer = Killer(FaultCounter(Path(folder), "unlucky"))
     explainer = FaultyExplainer(fault, counter, killer, batch_s=float(batch_ms) / 1000)
-    worker = create_worker(settings, explainers=dict.fromkeys(settings.resident_models, explainer))
+    worker = create_worker(settings, source=StubModels(lambda _: explainer))
     killer.watch(worker.runner._deps.reporter._store)
     patch_decoder()
     if fault == "exhaust-task-memory":

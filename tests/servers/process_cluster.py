@@ -63,10 +63,13 @@ class ProcessCluster:
         """Start a worker with real models."""
         return self._start("worker", ["-m", "seewhy_worker"])
 
-    def start_stub_worker(self, *, batch_ms: float = 0, pass_ms: float = 0) -> Process:
+    def start_stub_worker(
+        self, *, batch_ms: float = 0, pass_ms: float = 0, load_ms: float = 0, model_bytes: int = 0
+    ) -> Process:
         """Start a worker with the stub explainer."""
-        times = ["--batch-ms", str(batch_ms), "--pass-ms", str(pass_ms)]
-        return self._start("worker", ["-m", "seewhy_worker.stub", *times])
+        times = ["--batch-ms", str(batch_ms), "--pass-ms", str(pass_ms), "--load-ms", str(load_ms)]
+        size = ["--model-bytes", str(model_bytes)]
+        return self._start("worker", ["-m", "seewhy_worker.stub", *times, *size])
 
     def start_simulated_worker(self, *, batch_ms: float, image_ms: float) -> Process:
         """Start a worker with a simulated device."""

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from ledger_harness import MemoryHarness
 from optionals import present
 from seewhy.errors import LedgerUnavailable
-from seewhy.estimates.eta import Speed, estimate
+from seewhy.estimates.eta import Eta, Speed, after_load, estimate
 from seewhy.estimates.job_cost import job_cost
 from seewhy.estimates.measured_times import MAX_AGE_S, MeasuredTimes, Quantiles
 from seewhy.ledger.types import (
+    LOADING,
     Claim,
     Completion,
     LedgerPolicy,
@@ -95,6 +96,14 @@ def test_a_long_job_waits_for_a_thread_when_no_other_long_one_runs() -> None:
     speed = present(Speed.of(TIMES, {"cpu": 1}, long=True))
     work = WorkAhead(LONG, 1, False, 50_000, others=200_000)
     assert present(estimate(work, speed, max_batch=1)).p50_ms == 250 * PASS_MS
+
+
+def test_a_job_whose_model_must_be_loaded_waits_for_the_load() -> None:
+    eta, times = Eta(10.0, 20.0), {"cpu": {LOADING: (900.0, 1_000.0, 1_100.0)}}
+    assert present(after_load(eta, times, {"cpu": 1})).p50_ms == 1_010
+    assert present(after_load(eta, times, {"cpu": 1})).p90_ms == pytest.approx(1_100)
+    assert after_load(eta, times, {"gpu": 1}) is None, "no load was measured there"
+    assert after_load(None, times, {"cpu": 1}) is None
 
 
 @given(

@@ -59,6 +59,13 @@ def test_worker_models_are_split_at_commas() -> None:
     assert load({"SEEWHY_WORKER_MODELS": "a, b,"}).resident_models == ("a", "b")
 
 
+def test_a_worker_keeps_no_model_loaded_if_it_has_models_on_demand_alone() -> None:
+    alone = load({"SEEWHY_WORKER_DEMAND_MODELS": "a,b"})
+    assert (alone.resident_models, alone.demand_models) == ((), ("a", "b"))
+    both = load({"SEEWHY_WORKER_DEMAND_MODELS": "a,b", "SEEWHY_WORKER_MODELS": "b"})
+    assert (both.resident_models, both.demand_models) == (("b",), ("a",))
+
+
 def test_the_s3_secret_is_not_in_the_repr() -> None:
     settings = load({"SEEWHY_S3_ACCESS_KEY_ID": "a", "SEEWHY_S3_SECRET_ACCESS_KEY": "hush"})
     assert settings.s3_secret_access_key == SecretStr("hush")

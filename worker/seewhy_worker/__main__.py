@@ -22,10 +22,9 @@ def main() -> None:
         configure_logging(settings.log_format)
         pinned_to = pin_process(settings.worker_device, cores=settings.worker_cores)
         # TensorFlow looks for devices when it is imported.
-        from seewhy_worker.model_loader import load_models  # noqa: PLC0415
+        from seewhy_worker.model_loader import KerasModels  # noqa: PLC0415
 
-        explainers = load_models(settings)
-        worker = create_worker(settings, explainers=explainers, pinned_to=pinned_to)
+        worker = create_worker(settings, source=KerasModels(settings), pinned_to=pinned_to)
     except SeewhyError as error:
         sys.exit(f"seewhy worker: {error}")
     worker.run()

@@ -1,10 +1,11 @@
 """Composition root of a worker process."""
 
+import contextlib
 import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -13,11 +14,10 @@ from typing import Any
 
 from celery import Celery, signals
 
-from seewhy.broker.wakeups import RUN_JOBS_TASK, WakeupPublisher, create_celery, run_consumer
+from seewhy.broker.wakeups import RUN_JOBS_TASK, LaneConsumer, WakeupPublisher, create_celery
 from seewhy.errors import LedgerUnavailable
-from seewhy.ledger.ports.workers import WorkerRegistry
-from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import PLAIN_METHOD, WorkerDetails, lanes_of, wakeup_queue
+from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
+from seewhy.ledger.types import PLAIN_METHOD, WorkerDetails, lanes_of
 from seewhy.monitoring.metrics_server import MetricsServer
 from seewhy.monitoring.open_tracing import open_tracing
 from seewhy.monitoring.tracing import Tracing
@@ -31,12 +31,15 @@ from seewhy_worker.pipeline.fetch import ImageFetcher
 from seewhy_worker.pipeline.job_images import JobImages
 from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.loaded_models import LoadedModels
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.pace import Pace
-from seewhy_worker.pipeline.presence import Presence
+from seewhy_worker.pipeline.presence import Presence, ServedModels
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
+from seewhy_worker.residency.demand_loader import DemandLoader, LoaderDeps, ModelBudget
+from seewhy_worker.residency.model_source import ModelSource, load_timed
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +53,10 @@ class Worker:
     leases: Leases
     watchdog: Watchdog
     presence: Presence
+    consumer: LaneConsumer
+    loader: DemandLoader
     metrics: MetricsServer
     tracing: Tracing
-    lanes: tuple[str, ...]
     in_flight: int
 
     def run(self) -> None:
@@ -66,8 +70,9 @@ class Worker:
         signals.worker_ready.connect(self._register_presence, weak=False)
         signals.worker_shutting_down.connect(self._shut_down, weak=False)
         try:
-            run_consumer(self.celery, list(map(wakeup_queue, self.lanes)), threads=self.in_flight)
+            self.consumer.run(threads=self.in_flight)
         finally:
+            self.loader.stop()
             self.presence.stop()
             self.watchdog.stop()
             self.leases.stop()
@@ -76,6 +81,7 @@ class Worker:
 
     def _register_presence(self, **_: Any) -> None:
         self.presence.start()
+        self.loader.start()
 
     def _shut_down(self, **_: Any) -> None:
         self.runner.stop()
@@ -84,37 +90,87 @@ class Worker:
 def create_worker(
     settings: Settings,
     *,
-    explainers: Mapping[str, Explainer],
+    source: ModelSource,
     pinned_to: str = "",
     tracing: Tracing | None = None,
 ) -> Worker:
-    """Build a worker for loaded models, by model name. Opens no connection."""
+    """Load the resident models from `source` and build a worker. Opens no connection.
+
+    Raises as `ModelSource.load`.
+    """
+    explainers = {name: load_timed(source, name)[0] for name in settings.resident_models}
     tracing = tracing or open_tracing(settings, service="worker")
-    traces = JobTraces(tracing)
     ledger = open_ledger(settings)
+    lanes = _served_lanes(settings)
+    celery = create_celery(settings.redis_url, lanes=lanes)
+    consumer = LaneConsumer(celery, lanes=lanes)
+    leases = Leases(ledger=ledger, lease_s=settings.lease_s)
+    watchdog = Watchdog(timeout_s=settings.device_timeout_s)
+    worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    create_device = partial(Device, max_batch=settings.max_batch, watchdog=watchdog)
+    devices = LoadedModels({name: create_device(each) for name, each in explainers.items()})
+    deps = _pipeline(settings, ledger, celery, leases=leases, devices=devices, tracing=tracing)
+    _add_pass_times(deps.measurements, explainers)
+    presence = Presence(
+        registry=ledger.workers,
+        worker_id=worker_id,
+        models=lambda: loader.served(),  # noqa: PLW0108 - it is created below
+        device=source.device,
+        measurements=deps.measurements,
+        details=partial(_details, deps, engine=source.engine, pinned_to=pinned_to),
+        lease_s=settings.lease_s,
+    )
+    loader = DemandLoader(
+        LoaderDeps(
+            source=source,
+            devices=devices,
+            create_device=create_device,
+            registry=ledger.workers,
+            measurements=deps.measurements,
+            on_change=partial(_announce, devices, consumer, presence),
+        ),
+        worker_id=worker_id,
+        models=settings.demand_models,
+        budget=_budget(settings, explainers),
+    )
+    runner = _runner(settings, deps, worker_id)
+    _register_task(celery, runner, lanes)
+    return Worker(
+        celery=celery,
+        runner=runner,
+        leases=leases,
+        watchdog=watchdog,
+        presence=presence,
+        consumer=consumer,
+        loader=loader,
+        metrics=MetricsServer(host=settings.metrics_host, first_port=settings.worker_metrics_port),
+        tracing=tracing,
+        in_flight=settings.worker_concurrency,
+    )
+
+
+def _pipeline(
+    settings: Settings,
+    ledger: RedisLedger,
+    celery: Celery,
+    *,
+    leases: Leases,
+    devices: LoadedModels,
+    tracing: Tracing,
+) -> PipelineDeps:
     store = open_store(settings)
+    traces = JobTraces(tracing)
+    exposure = Exposure(ledger=ledger, leases=leases)
     images = JobImages(
         store=store,
         max_pixels=settings.max_pixels,
         budget_pixels=settings.worker_megapixels * 1_000_000,
     )
-    lanes = tuple(lane for name in explainers for lane in lanes_of(name))
-    celery = create_celery(settings.redis_url, lanes=lanes)
-    leases = Leases(ledger=ledger, lease_s=settings.lease_s)
-    exposure = Exposure(ledger=ledger, leases=leases)
-    watchdog = Watchdog(timeout_s=settings.device_timeout_s)
-    worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-    measurements, pace = _first_measurements(explainers), Pace()
-    details = partial(_details, explainers, pinned_to=pinned_to, leases=leases, pace=pace)
-    presence = _presence(explainers, settings, ledger.workers, worker_id, measurements, details)
-    deps = PipelineDeps(
+    return PipelineDeps(
         ledger=ledger,
         leases=leases,
         fetcher=ImageFetcher(images=images, exposure=exposure),
-        devices={
-            name: Device(explainer, max_batch=settings.max_batch, watchdog=watchdog)
-            for name, explainer in explainers.items()
-        },
+        devices=devices,
         publisher=ResultPublisher(
             store=store, images=images, exposure=exposure, versions=_versions()
         ),
@@ -126,60 +182,60 @@ def create_worker(
             traces=traces,
         ),
         traces=traces,
-        measurements=measurements,
-        pace=pace,
+        measurements=Measurements(),
+        pace=Pace(),
     )
-    runner = BatchRunner(
+
+
+def _budget(settings: Settings, pinned: Mapping[str, Explainer]) -> ModelBudget:
+    return ModelBudget(
+        bytes=settings.loaded_models_bytes,
+        pinned={name: explainer.memory_bytes for name, explainer in pinned.items()},
+        idle_s=settings.model_idle_s,
+    )
+
+
+def _served_lanes(settings: Settings) -> tuple[str, ...]:
+    models = (*settings.resident_models, *settings.demand_models)
+    return tuple(lane for name in models for lane in lanes_of(name))
+
+
+def _runner(settings: Settings, deps: PipelineDeps, worker_id: str) -> BatchRunner:
+    return BatchRunner(
         deps,
         owner=worker_id,
         io_threads=ThreadPoolExecutor(max_workers=2 * settings.max_batch, thread_name_prefix="io"),
         max_passes=settings.max_passes_per_batch,
         long_jobs=max(1, settings.worker_concurrency - 2),
     )
-    _register_task(celery, runner, lanes)
-    metrics = MetricsServer(host=settings.metrics_host, first_port=settings.worker_metrics_port)
-    in_flight = settings.worker_concurrency
-    return Worker(celery, runner, leases, watchdog, presence, metrics, tracing, lanes, in_flight)
 
 
-def _presence(
-    explainers: Mapping[str, Explainer],
-    settings: Settings,
-    registry: WorkerRegistry,
-    worker_id: str,
-    measurements: Measurements,
-    details: Callable[[], WorkerDetails],
-) -> Presence:
-    return Presence(
-        registry=registry,
-        worker_id=worker_id,
-        models=tuple(explainers),
-        device=next((explainer.device for explainer in explainers.values()), "cpu"),
-        measurements=measurements,
-        details=details,
-        lease_s=settings.lease_s,
-    )
+def _announce(devices: LoadedModels, consumer: LaneConsumer, presence: Presence) -> None:
+    """Take wakeups for the models that are loaded now, and let others know of them."""
+    consumer.select(lane for name in devices.names() for lane in lanes_of(name))
+    with contextlib.suppress(LedgerUnavailable):  # the next renewal lets them know
+        presence.register()
 
 
 def _details(
-    explainers: Mapping[str, Explainer], *, pinned_to: str, leases: Leases, pace: Pace
+    deps: PipelineDeps, models: ServedModels, *, engine: str, pinned_to: str
 ) -> WorkerDetails:
     return WorkerDetails(
         version=_versions()["seewhy"],
-        engine=next((explainer.engine for explainer in explainers.values()), ""),
+        engine=engine,
         pinned_to=pinned_to,
-        jobs=leases.count(),
-        images_per_s=pace.images_per_s(),
+        jobs=deps.leases.count(),
+        images_per_s=deps.pace.images_per_s(),
+        model_bytes=models.bytes,
+        failed_loads=models.failed_loads,
     )
 
 
-def _first_measurements(explainers: Mapping[str, Explainer]) -> Measurements:
-    """Return what loading the models has measured."""
-    measurements = Measurements()
+def _add_pass_times(measurements: Measurements, explainers: Mapping[str, Explainer]) -> None:
+    """Add what loading the models has measured."""
     for name, explainer in explainers.items():
         if explainer.pass_s is not None:
             measurements.add(name, PLAIN_METHOD, explainer.pass_s * 1000)
-    return measurements
 
 
 def _register_task(celery: Celery, runner: BatchRunner, lanes: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
 from seewhy_worker.models.preprocessing import prepare
-from seewhy_worker.stub import PASSES_PER_CHUNK, StubExplainer
+from seewhy_worker.stub import PASSES_PER_CHUNK, StubExplainer, StubModels
 
 MAP_SIDE = 14
 """That of VGG16 at its last block."""
@@ -70,6 +70,7 @@ def main() -> None:
     parser.add_argument(
         "--image-ms", type=float, default=40, help="additional duration of each image in ms"
     )
+    parser.add_argument("--load-ms", type=float, default=0, help="duration of each load in ms")
     arguments = parser.parse_args()
     times = {"batch_s": arguments.batch_ms / 1000, "pass_s": arguments.image_ms / 1000}
     tune_process()
@@ -78,14 +79,15 @@ def main() -> None:
         configure_logging(settings.log_format)
         pinned_to = pin_process("cpu", cores=settings.worker_cores)
         catalog, lock = Catalog.load(settings), threading.Lock()
-        explainers = {
-            name: SimulatedExplainer(catalog.get(name), lock=lock, **times)
-            for name in settings.resident_models
-        }
-        worker = create_worker(settings, explainers=explainers, pinned_to=pinned_to)
+        source = StubModels(
+            lambda name: SimulatedExplainer(catalog.get(name), lock=lock, **times),
+            kind=SimulatedExplainer.device,
+            load_s=arguments.load_ms / 1000,
+        )
+        worker = create_worker(settings, source=source, pinned_to=pinned_to)
     except SeewhyError as error:
         sys.exit(f"seewhy worker: {error}")
-    _log.warning("This worker simulates %s: its maps are the same for every image", [*explainers])
+    _log.warning("This worker simulates its models: their maps are the same for every image")
     worker.run()
 
 

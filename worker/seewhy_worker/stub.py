@@ -6,7 +6,7 @@ complete worker that serves every model of the settings without weights or Keras
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -37,6 +37,7 @@ class StubExplainer:
     digest = "stub"
     device = "stub"
     engine = "stub"
+    memory_bytes = 0
 
     def __init__(self, *, batch_s: float = 0.0, pass_s: float = 0.0) -> None:
         """Sleep, to simulate a device: `batch_s` in each batch and in each chunk of many passes.
@@ -80,6 +81,41 @@ class StubExplainer:
         """Do nothing."""
 
 
+class StubModels:
+    """Implements `seewhy_worker.residency.model_source.ModelSource` with models of one size."""
+
+    def __init__(
+        self,
+        create: Callable[[str], StubExplainer],
+        *,
+        kind: str = "stub",
+        load_s: float = 0.0,
+        bytes_: int = 0,
+    ) -> None:
+        """Let `create` build the explainer of a model, after `load_s`; it takes `bytes_`.
+
+        `kind` is the name of the device and of the engine.
+        """
+        self.device = self.engine = kind
+        self._create = create
+        self._load_s = load_s
+        self._bytes = bytes_
+
+    def expected_bytes(self, name: str) -> int:
+        """Return the size of every model."""
+        return self._bytes
+
+    def load(self, name: str) -> StubExplainer:
+        """Sleep, then create an explainer."""
+        time.sleep(self._load_s)
+        explainer = self._create(name)
+        explainer.memory_bytes = self._bytes
+        return explainer
+
+    def release_memory(self) -> None:
+        """Do nothing."""
+
+
 def _explain(task: ExplanationTask, gray: NDArray[np.float32]) -> ImageExplanation:
     low, high = float(gray.min()), float(gray.max())
     classes = [t.index if t.index >= 0 else -t.index - 1 for t in task.targets]
@@ -107,14 +143,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m seewhy_worker.stub", description=__doc__)
     parser.add_argument("--batch-ms", type=float, default=0, help="duration of each batch in ms")
     parser.add_argument("--pass-ms", type=float, default=0, help="duration of each pass in ms")
+    parser.add_argument("--load-ms", type=float, default=0, help="duration of each load in ms")
+    parser.add_argument("--model-bytes", type=int, default=0, help="memory of each model")
     arguments = parser.parse_args()
+    times = {"batch_s": arguments.batch_ms / 1000, "pass_s": arguments.pass_ms / 1000}
     tune_process()
     settings = load()
     configure_logging(settings.log_format)
-    explainer = StubExplainer(batch_s=arguments.batch_ms / 1000, pass_s=arguments.pass_ms / 1000)
-    explainers = dict.fromkeys(settings.resident_models, explainer)
+    source = StubModels(
+        lambda _: StubExplainer(**times),
+        load_s=arguments.load_ms / 1000,
+        bytes_=arguments.model_bytes,
+    )
     pinned_to = pin_process(settings.worker_device, cores=settings.worker_cores)
-    create_worker(settings, explainers=explainers, pinned_to=pinned_to).run()
+    create_worker(settings, source=source, pinned_to=pinned_to).run()
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class SecondsLeft(ResponseModel):
 
 
 class LiveWorkers(ResponseModel):
-    """The workers that have the model of an open job loaded."""
+    """The workers that serve the model of an open job: it is loaded, or loaded on demand."""
 
     count: int
     last_seen_at: Timestamp | None = Field(description="When one was last seen, if ever.")

@@ -92,7 +92,7 @@ def _warnings(serving: Serving | None) -> tuple[Reason, ...]:
         return ()
     seen_at = format_time(serving.last_seen_ms)
     last = f"The last one was seen at {seen_at}." if seen_at else "None has been seen yet."
-    detail = f"No worker has the model {serving.model} loaded; the job waits for one. {last}"
+    detail = f"No worker serves the model {serving.model}; the job waits for one. {last}"
     return (Reason(code=ModelNotServed.code, detail=detail),)
 
 

@@ -16,12 +16,12 @@ MAX_AGE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How many workers have a model loaded, and when one last had."""
+    """How many workers serve a model, and when one last did."""
 
     model: str
     workers: int = 0
     last_seen_ms: int | None = None
-    """None if no worker ever had."""
+    """None if no worker ever did."""
 
 
 class ServedModels:

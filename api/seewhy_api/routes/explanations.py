@@ -54,9 +54,10 @@ def _add_submit(blueprint: Blueprint, deps: Dependencies) -> None:
         30 s.
 
         Answers 202 with `Location`, or 200 when the explanation has finished. `workers` counts the
-        workers that have the model loaded. If there are none, the job waits for one, and `warnings`
-        has an entry with the code `model_not_served`. With an API key, `RateLimit-Policy` lists the
-        quotas of a minute, and `RateLimit` says what is left of them.
+        workers that serve the model: it is loaded, or they load it now. If there are none, the job
+        waits for one, and `warnings` has an entry with the code `model_not_served`. With an API
+        key, `RateLimit-Policy` lists the quotas of a minute, and `RateLimit` says what is left of
+        them.
         """
         wait_s, key = parse_wait_s(request), parse_idempotency_key(request)
         source, explanation_request = parse_submission(request)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Literal
 
 from flask import Blueprint, Response, jsonify
+from pydantic import Field
 
 from seewhy.errors import Unavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
@@ -29,10 +30,13 @@ class Checks(ResponseModel):
 
 
 class WorkerCounts(ResponseModel):
-    """How many workers are alive, and by model how many have it loaded."""
+    """How many workers are alive, and by model how many serve it."""
 
     count: int
-    models: dict[str, int]
+    models: dict[str, int] = Field(description="By model, how many have it loaded.")
+    on_demand: dict[str, int] = Field(
+        description="By model, how many would load it if its jobs waited."
+    )
 
 
 class Readiness(ResponseModel):
@@ -80,7 +84,8 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
         """Report whether the API can accept requests, and which workers are alive.
 
         Answers 200 if the ledger and the object store respond, 503 otherwise. `workers` counts the
-        live workers and, by model, those that have it loaded; it does not change the status.
+        live workers and, by model, those that have it loaded or would load it; it does not change
+        the status.
         """
         checks = Checks(ledger=_check(deps.ledger.check), store=_check(deps.store.check))
         ok = checks.ledger == checks.store == "ok"
@@ -105,7 +110,7 @@ def _check(check: Callable[[], None]) -> str:
 
 
 def _count_workers(registry: WorkerRegistry) -> WorkerCounts | None:
-    """Count the workers, and by model those that have it loaded; None if the ledger is down.
+    """Count the workers, and those of each model; None if the ledger is down.
 
     Workers do not affect readiness: jobs wait in the ledger, and an autoscaler starts workers only
     once the API has accepted jobs.
@@ -115,4 +120,9 @@ def _count_workers(registry: WorkerRegistry) -> WorkerCounts | None:
     except Unavailable:
         return None
     models = Counter(model for worker in workers for model in worker.models)
-    return WorkerCounts(count=len(workers), models=dict(sorted(models.items())))
+    on_demand = Counter(model for worker in workers for model in worker.on_demand)
+    return WorkerCounts(
+        count=len(workers),
+        models=dict(sorted(models.items())),
+        on_demand=dict(sorted(on_demand.items())),
+    )

@@ -5,9 +5,11 @@ depends on a message: the sweep sends another. docs/architecture.md explains the
 """
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 from kombu import Queue
 from kombu.exceptions import OperationalError
 
@@ -82,6 +84,67 @@ def create_celery(redis_url: str, *, lanes: Sequence[str]) -> Celery:
         },
     )
     return app
+
+
+class LaneConsumer:
+    """Takes the wakeups for some lanes of a worker, which may change while it runs. Thread-safe.
+
+    A wakeup for a lane that this worker cannot run now is left to other workers.
+    """
+
+    def __init__(self, celery: Celery, *, lanes: Sequence[str]) -> None:
+        """Take wakeups for those of these lanes that `select` chooses; first for none."""
+        self._celery = celery
+        self._keys = tuple(map(wakeup_queue, lanes))
+        self._queues = tuple(map(celery_queue, self._keys))
+        self._lock = threading.Lock()
+        self._selected: frozenset[str] = frozenset()
+        self._consumer: Any = None
+
+    def run(self, *, threads: int) -> None:
+        """Run the application's tasks for these wakeups until SIGTERM."""
+        signals.celeryd_after_setup.connect(self._begin, weak=False)
+        signals.worker_ready.connect(self._keep_consumer, weak=False)
+        run_consumer(self._celery, self._keys, threads=threads)
+
+    def select(self, lanes: Iterable[str]) -> None:
+        """Take wakeups for these lanes and no others, from now on."""
+        with self._lock:
+            self._selected = frozenset(celery_queue(wakeup_queue(lane)) for lane in lanes)
+            if self._consumer:
+                self._choose_queues()
+                self._consumer.call_soon(self._apply)  # in Celery's own thread
+
+    def _begin(self, **_: Any) -> None:
+        """Choose the queues that Celery reads from its start on."""
+        with self._lock:
+            self._choose_queues()
+
+    def _keep_consumer(self, sender: Any, **_: Any) -> None:
+        with self._lock:
+            self._consumer = sender
+            self._choose_queues()
+            self._apply()
+
+    def _choose_queues(self) -> None:
+        """Choose the queues that Celery reads whenever it connects."""
+        queues = self._celery.amqp.queues
+        queues.deselect([name for name in self._queues if name not in self._selected])
+        for name in self._selected:
+            queues.select_add(queues[name])
+
+    def _apply(self) -> None:
+        """Let the present connection read the chosen queues."""
+        chosen = self._celery.amqp.queues.consume_from
+        consumer = self._consumer.task_consumer
+        if consumer is None:
+            return  # Celery is connecting, and reads what is chosen.
+        for name in self._queues:
+            if consumer.consuming_from(name) and name not in chosen:
+                consumer.cancel_by_queue(name)
+            elif name in chosen and not consumer.consuming_from(name):
+                consumer.add_queue(chosen[name])
+                consumer.consume()
 
 
 def run_consumer(celery: Celery, queues: Sequence[str], *, threads: int) -> None:

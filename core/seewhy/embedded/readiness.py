@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
 
@@ -41,15 +42,15 @@ def wait_until_ready(
     with httpx2.Client(timeout=2.0, trust_env=False) as client:
         while (elapsed_s := time.monotonic() - started_s) < timeout_s:
             poll()
-            models = _ready_models(client, url)
-            if models is not None:
+            alive = _live_workers(client, url)
+            if alive is not None:
                 if not api_is_ready:
                     report("api", "accepting requests")
                 api_is_ready = True
                 missing = ", ".join(
-                    m for m in settings.resident_models if models.get(m, 0) < workers
+                    m for m in settings.resident_models if alive["models"].get(m, 0) < workers
                 )
-                if not missing:
+                if not missing and alive["count"] >= workers:
                     report("worker", f"ready after {elapsed_s:.1f} s")
                     return url
             if elapsed_s >= next_report_s:
@@ -61,12 +62,12 @@ def wait_until_ready(
     raise StartFailed(f"{url} was not ready within {timeout_s:g} s: {cause}")
 
 
-def _ready_models(client: httpx2.Client, url: str) -> dict[str, int] | None:
-    """Return by model how many workers have it loaded, or None while the API is not ready."""
+def _live_workers(client: httpx2.Client, url: str) -> dict[str, Any] | None:
+    """Return how many workers are alive, and have each model; None while the API is not ready."""
     try:
         response = client.get(f"{url}/readyz")
     except httpx2.TransportError:
         return None  # it does not listen yet
     if response.status_code != httpx2.codes.OK:
         return None
-    return dict((response.json()["workers"] or {"models": {}})["models"])
+    return dict(response.json()["workers"] or {"count": 0, "models": {}})

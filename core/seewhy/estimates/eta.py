@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from seewhy.estimates.measured_times import Quantiles
 from seewhy.ledger.types import (
     HANDLING,
+    LOADING,
     PASS_COST,
     PLAIN_METHOD,
     DeviceTimes,
@@ -99,6 +100,15 @@ def estimate(work: WorkAhead, speed: Speed, *, max_batch: int, threads: int = 1)
         p50_ms * (1 + DRIFT),
     )
     return Eta(p50_ms + speed.handling_ms.p50, p90_ms + speed.handling_ms.p90)
+
+
+def after_load(eta: Eta | None, times: DeviceTimes, devices: Mapping[str, int]) -> Eta | None:
+    """Add the time in which a worker of these devices loads the model; None if it is unknown."""
+    load_ms = [ms for name in devices for ms in times.get(name, {}).get(LOADING, ())]
+    if eta is None or not load_ms:
+        return None
+    load = Quantiles.of(load_ms)
+    return Eta(eta.p50_ms + load.p50, eta.p90_ms + load.p90)
 
 
 def _overtaken(work: WorkAhead, speed: Speed, max_batch: int, threads: int) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seewhy.errors import LedgerUnavailable
-from seewhy.estimates.eta import Eta, Speed, estimate
+from seewhy.estimates.eta import Eta, Speed, after_load, estimate
 from seewhy.estimates.job_cost import job_cost
 from seewhy.estimates.measured_times import MeasuredTimes
 from seewhy.ledger.ports.jobs import JobLedger
@@ -80,15 +80,17 @@ class Forecaster:
         presence = self._presence_of(model)
         if presence is None or not presence.workers:
             return None
-        speed = Speed.of(self.times.of(model), presence.devices, long=long)
+        times = self.times.of(model)
+        speed = Speed.of(times, presence.loaded or presence.devices, long=long)
         if speed is None:
             return None
-        return estimate(
+        eta = estimate(
             work,
             speed,
             max_batch=1 if long else self._max_batch,
             threads=1 if long else self._threads,
         )
+        return eta if presence.loaded else after_load(eta, times, presence.devices)
 
 
 def create_forecaster(

@@ -105,7 +105,7 @@ class LedgerCollector(Collector):
         yield _duration_metric(status.durations)
         yield from _lane_metrics(dict.fromkeys(self._lanes, NO_JOBS) | status.lanes)
         yield from _backlogs(status)
-        yield _worker_metric(presence)
+        yield from _worker_metrics(presence)
         yield from _server_metrics(server)
         yield _gauge(
             "seewhy_ledger_scrape_duration_seconds",
@@ -186,15 +186,21 @@ def _backlogs(status: LedgerStatus) -> Iterator[Metric]:
     )
 
 
-def _worker_metric(presence: dict[str, ModelPresence]) -> Metric:
-    family = GaugeMetricFamily(
+def _worker_metrics(presence: dict[str, ModelPresence]) -> Iterator[Metric]:
+    serving = GaugeMetricFamily(
         "seewhy_workers",
-        "Registered workers that have a model loaded. 0 after the last one has left.",
+        "Registered workers that serve a model: it is loaded, or they load it when its jobs wait. "
+        "0 after the last one has left.",
         labels=["model"],
     )
+    loaded = GaugeMetricFamily(
+        "seewhy_workers_loaded", "Those of them that have it loaded.", labels=["model"]
+    )
     for model, seen in sorted(presence.items()):
-        family.add_metric([model], seen.workers)
-    return family
+        serving.add_metric([model], seen.workers)
+        loaded.add_metric([model], sum(seen.loaded.values()))
+    yield serving
+    yield loaded
 
 
 def _server_metrics(server: ServerStatus) -> Iterator[Metric]:

@@ -15,6 +15,16 @@ class Worker(BaseModel):
 
     id: str = Field(description="Its host, its process id, and a random part.")
     models: tuple[str, ...] = Field(description="The models that it has loaded.")
+    on_demand: tuple[str, ...] = Field(
+        description="The models that it would load if their jobs waited."
+    )
+    loading: str | None = Field(description="The model that it is loading.")
+    failed_loads: dict[str, str] = Field(
+        description="By model, why it could not be loaded the last time."
+    )
+    model_bytes: dict[str, int] = Field(
+        description="By loaded model, the memory that it takes, in bytes."
+    )
     device: str = Field(description="The kind of device: `cpu`, or the name of a GPU.")
     pinned_to: str = Field(
         description="The GPU or the processor cores that it is pinned to; empty if it is not."
@@ -35,6 +45,10 @@ def worker_list(workers: Sequence[RegisteredWorker]) -> tuple[Worker, ...]:
         Worker(
             id=worker.worker_id,
             models=worker.models,
+            on_demand=worker.on_demand,
+            loading=worker.loading or None,
+            failed_loads=dict(worker.details.failed_loads),
+            model_bytes=dict(worker.details.model_bytes),
             device=worker.device,
             pinned_to=worker.details.pinned_to,
             engine=worker.details.engine,

@@ -16,12 +16,13 @@ from pydantic_settings import (
 from seewhy.errors import SettingsError
 from seewhy.settings.limits import Limits, Names, Networks
 from seewhy.settings.monitoring import Monitoring
+from seewhy.settings.workers import WorkerSettings
 from seewhy.webhook_secrets import parse_secrets
 
 PREFIX = "SEEWHY_"
 
 
-class Settings(Limits, Monitoring):
+class Settings(WorkerSettings, Limits, Monitoring):
     """The settings of an operator: one `SEEWHY_…` variable for each field, frozen."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
@@ -54,44 +55,12 @@ class Settings(Limits, Monitoring):
         None, description="The secret that belongs to the S3 access key id."
     )
 
-    default_model: str = Field(
-        "vgg16", description="The model for requests that do not name a model."
-    )
-    worker_models: Names = Field(
-        (),
-        description="The models that a worker loads, comma-separated; unset means the default "
-        "model.",
-    )
     models_file: Path | None = Field(
         None, description="The path of your own models.toml, added to the shipped catalog."
     )
     model_dir: Path | None = Field(
         None, description="The directory of model files; missing weights are downloaded into it."
     )
-    max_batch: int = Field(8, ge=1, le=32, description="The maximum number of images in a batch.")
-    worker_concurrency: int = Field(
-        3, ge=2, le=16, description="The number of batches that a worker processes at once."
-    )
-    worker_device: str = Field(
-        "auto",
-        pattern=r"^(auto|cpu|gpu:[0-9]{1,3})$",
-        description="The device of a worker: cpu, gpu:0, gpu:1 and so on, or auto for what "
-        "TensorFlow finds.",
-    )
-    worker_cores: str | None = Field(
-        None,
-        pattern=r"^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$",
-        description="The processor cores that a worker uses, such as 0-3 or 0,2; unset means all "
-        "that it may use.",
-    )
-    device_timeout_s: float = Field(
-        300.0,
-        ge=1,
-        le=86_400,
-        description="Seconds that about 100 forward passes may take before the worker exits as "
-        "hung.",
-    )
-
     api_host: str = Field("127.0.0.1", description="The address that the API listens on.")
     api_port: int = Field(8000, ge=0, le=65535, description="The port that the API listens on.")
     api_allowed_hosts: Names = Field(
@@ -259,11 +228,6 @@ class Settings(Limits, Monitoring):
     def needs_dispatcher(self) -> bool:
         """Whether something may be delivered: webhooks, or results for Label Studio."""
         return self.label_studio_url is not None or self.webhook_secrets is not None
-
-    @property
-    def resident_models(self) -> tuple[str, ...]:
-        """The models that a worker loads."""
-        return self.worker_models or (self.default_model,)
 
 
 def load(environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

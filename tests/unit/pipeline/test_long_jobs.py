@@ -195,4 +195,4 @@ def test_a_wakeup_while_the_last_claim_returns_is_not_lost(
 
 
 def device_queue(worker: InMemoryWorker) -> list[object]:
-    return list(worker.runner._deps.devices["m"]._turns._queue)
+    return list(worker.runner._deps.devices.snapshot()["m"].device._turns._queue)

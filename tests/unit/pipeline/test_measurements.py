@@ -22,7 +22,7 @@ from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.targets import Target
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 from seewhy_worker.pipeline.measurements import Measurements, Outcome
-from seewhy_worker.pipeline.presence import Presence
+from seewhy_worker.pipeline.presence import Presence, ServedModels
 
 IMAGE = PreparedImage(np.zeros((1, 1, 3), np.float32), Rectangle(x=0, y=0, width=1, height=1))
 
@@ -198,8 +198,8 @@ def test_measurements_that_cannot_be_reported_are_kept(worker: InMemoryWorker) -
     def presence(registry: object) -> Presence:
         return Presence(
             registry=registry,  # type: ignore[arg-type]
-            worker_id="w", models=["m"], device="cpu", measurements=measurements, lease_s=30,
-            details=WorkerDetails,
+            worker_id="w", device="cpu", measurements=measurements, lease_s=30,
+            models=lambda: ServedModels(loaded=("m",)), details=lambda _: WorkerDetails(),
         )  # fmt: skip
 
     with pytest.raises(LedgerUnavailable):

@@ -9,12 +9,14 @@ import pytest
 from seewhy.broker.wakeups import RUN_JOBS_TASK
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
+from seewhy_worker.stub import StubExplainer, StubModels
 
 
 def test_a_malformed_wakeup_is_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    worker = create_worker(load({}, store_url=f"file://{tmp_path}"), explainers={})
+    settings = load({}, store_url=f"file://{tmp_path}")
+    worker = create_worker(settings, source=StubModels(lambda _: StubExplainer()))
     run_jobs = worker.celery.tasks[RUN_JOBS_TASK]
     malformed: list[list[Any]] = [[], [7], [None, "two"], ["unknown:batch"], [{"a": "m"}]]
     for arguments in malformed:

@@ -23,6 +23,7 @@ from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, Prepa
 from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth, engine_name
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
+from seewhy_worker.models.sizes import weight_bytes
 from seewhy_worker.models.splitting.candidates import find_layer
 from seewhy_worker.models.splitting.split_model import SplitModel, split
 
@@ -59,6 +60,7 @@ def load_explainer(
         max_batch=max_batch,
         split_at=split_at,
         activation_cache_bytes=activation_cache_bytes,
+        memory_bytes=weight_bytes(keras_model),
     )
 
 
@@ -73,10 +75,12 @@ class KerasExplainer:
         max_batch: int,
         split_at: Callable[[tuple[str, ...]], SplitModel] | None = None,
         activation_cache_bytes: int = 0,
+        memory_bytes: int = 0,
     ) -> None:
         """Explain at the layer of `model`; `split_at` splits the model at other layers.
 
         The activations of images with a `cache_key` are kept, up to `activation_cache_bytes`.
+        The weights take `memory_bytes`; who loads the model may add what else it takes.
         """
         _check_against_catalog(spec, model)
         self.spec = spec
@@ -84,6 +88,7 @@ class KerasExplainer:
         self.device = device_name()
         self.engine = engine_name()
         self.pass_s: float | None = None
+        self.memory_bytes = memory_bytes
         self.layer = model.layer
         self.map_shape = model.map_shape
         self._model = model

@@ -103,6 +103,11 @@ class Explainer(Protocol):
         """The time of Grad-CAM of one image, as measured by `warm_up`; None if it did not run."""
         ...
 
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that the model takes, as measured when it was loaded, in bytes."""
+        ...
+
     def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
         """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
         ...

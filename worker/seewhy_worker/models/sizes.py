@@ -14,6 +14,11 @@ WEIGHT_COPIES = 4
 _FLOAT_BYTES = 4
 
 
+def weight_bytes(model: keras.Model) -> int:
+    """Return what the weights take in float32, which is how they are kept, in bytes."""
+    return int(_FLOAT_BYTES * sum(math.prod(variable.shape) for variable in model.variables))
+
+
 def check_sizes(
     model: keras.Model, *, size: tuple[int, int], memory_bytes: int, file_name: str
 ) -> None:
@@ -22,7 +27,7 @@ def check_sizes(
     `size` is the (height, width) of an image where the network leaves it open. Raises
     `UnsupportedModel`, also for a network with an empty tensor.
     """
-    weights = sum(math.prod(variable.shape) for variable in model.variables)
+    weights = weight_bytes(model) // _FLOAT_BYTES
     activations = _count_activations(model, size, file_name)
     needed_bytes = (WEIGHT_COPIES * weights + activations) * _FLOAT_BYTES
     if needed_bytes > memory_bytes:

@@ -30,6 +30,7 @@ from seewhy_worker.pipeline.fetch import FetchedJob, ImageFetcher
 from seewhy_worker.pipeline.job_logs import about_job, about_jobs
 from seewhy_worker.pipeline.job_traces import JobTraces
 from seewhy_worker.pipeline.leases import Leases
+from seewhy_worker.pipeline.loaded_models import LoadedModels
 from seewhy_worker.pipeline.measurements import ClaimedGroup, Measurements, Outcome
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter, failure_of
 from seewhy_worker.pipeline.pace import Pace
@@ -41,12 +42,12 @@ Output = TypeVar("Output")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineDeps:
-    """What the batch runner works with. `devices` are by model name."""
+    """What the batch runner works with."""
 
     ledger: ClaimLedger
     leases: Leases
     fetcher: ImageFetcher
-    devices: Mapping[str, Device]
+    devices: LoadedModels
     publisher: ResultPublisher
     reporter: OutcomeReporter
     measurements: Measurements
@@ -77,7 +78,6 @@ class BatchRunner:
         self._max_passes = max_passes
         self._long_jobs = threading.Semaphore(long_jobs)
         self._long_jobs_wanted = threading.Event()
-        self._lanes = [lane for model in deps.devices for lane in lanes_of(model)]
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -119,36 +119,45 @@ class BatchRunner:
         return count, ok
 
     def _run_batches(self, lanes: Sequence[str]) -> tuple[int, bool]:
-        others = [lane for lane in self._lanes if lane not in lanes]
-        device = self._deps.devices[model_of(lanes[0])]
-        count = 0
-        while not self._stopping.is_set():
-            limit = 1 if is_long(lanes[0]) else device.max_batch
-            claims = self._deps.ledger.claim(
-                lanes, owner=self._owner, limit=limit, quarantine_lanes=others
-            )
-            if not claims:
+        model, count, ok = model_of(lanes[0]), 0, True
+        while ok and not self._stopping.is_set():
+            with self._deps.devices.using(model) as device:
+                claimed, ok = self._run_next(lanes, device) if device else (0, True)
+            if not claimed:
                 break
-            count += len(claims)
-            metrics.observe_claims(claims)
-            jobs = self._deps.traces.jobs(claims)
-            with self._deps.leases.holding(claims), about_jobs(claims), jobs:
-                ok = self._run_claims(claims, more_waited=len(claims) == limit)
-            if not ok:
-                return count, False
-        return count, True
+            count += claimed
+        return count, ok
+
+    def _run_next(self, lanes: Sequence[str], device: Device) -> tuple[int, bool]:
+        """Claim and run a batch; as `_drain` else."""
+        limit = 1 if is_long(lanes[0]) else device.max_batch
+        loaded = [lane for model in self._deps.devices.names() for lane in lanes_of(model)]
+        claims = self._deps.ledger.claim(
+            lanes,
+            owner=self._owner,
+            limit=limit,
+            quarantine_lanes=[lane for lane in loaded if lane not in lanes],
+        )
+        if not claims:
+            return 0, True
+        metrics.observe_claims(claims)
+        jobs = self._deps.traces.jobs(claims)
+        with self._deps.leases.holding(claims), about_jobs(claims), jobs:
+            return len(claims), self._run_claims(claims, more_waited=len(claims) == limit)
 
     def _run_claims(self, claims: Sequence[Claim], *, more_waited: bool) -> bool:
         """Run claims of one model; return False when jobs had to be postponed."""
         lane = claims[0].lane
-        with self._deps.measurements.group(
-            model_of(lane), long=is_long(lane), more_waited=more_waited
-        ) as group:
-            return self._run_group(claims, group)
+        model = model_of(lane)
+        group = self._deps.measurements.group(model, long=is_long(lane), more_waited=more_waited)
+        with self._deps.devices.using(model) as device, group as measured:
+            if device is None:  # a quarantined job of a model that is being dropped
+                self._deps.reporter.release(claims)
+                return False
+            return self._run_group(claims, device, measured)
 
-    def _run_group(self, claims: Sequence[Claim], group: ClaimedGroup) -> bool:
+    def _run_group(self, claims: Sequence[Claim], device: Device, group: ClaimedGroup) -> bool:
         model = model_of(claims[0].lane)
-        device = self._deps.devices[model]
         with group.handling(), metrics.observed_stage(model, "fetch"):
             fetched = _in_parallel(
                 self._io_threads, lambda claim: self._fetch(claim, device), claims

@@ -1,7 +1,9 @@
 """Presence: a worker that runs jobs is in the worker registry."""
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
@@ -12,6 +14,20 @@ from seewhy_worker.pipeline.measurements import Measurements
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServedModels:
+    """Which models a worker serves, and what it knows about them."""
+
+    loaded: tuple[str, ...] = ()
+    on_demand: tuple[str, ...] = ()
+    """Those that it would load if their jobs waited."""
+    loading: str = ""
+    bytes: Mapping[str, int] = field(default_factory=dict)
+    """Loaded model → the memory that it takes."""
+    failed_loads: Mapping[str, str] = field(default_factory=dict)
+    """Model → why it could not be loaded the last time."""
+
+
 class Presence:
     """Registers a worker, and renews the registration, between `start` and `stop`."""
 
@@ -20,22 +36,23 @@ class Presence:
         *,
         registry: WorkerRegistry,
         worker_id: str,
-        models: Sequence[str],
+        models: Callable[[], ServedModels],
         device: str,
         measurements: Measurements,
-        details: Callable[[], WorkerDetails],
+        details: Callable[[ServedModels], WorkerDetails],
         lease_s: float,
     ) -> None:
         """Renew three times per lease, so that one failed call does not let it expire.
 
-        Each time, report `details()` and what was added to `measurements`.
+        Each time, report `models()`, the `details` and what was added to `measurements`.
         """
         self._registry = registry
         self._worker_id = worker_id
-        self._models = tuple(models)
+        self._models = models
         self._device = device
         self._measurements = measurements
         self._details = details
+        self._lock = threading.Lock()
         self._task = PeriodicTask("presence", self.register, interval_s=lease_s / 3)
 
     def start(self) -> None:
@@ -46,20 +63,28 @@ class Presence:
         """Stop the thread and remove the registration; it expires if Redis is unavailable."""
         self._task.stop()
         try:
-            self._registry.unregister(self._worker_id)
+            with self._lock:
+                self._registry.unregister(self._worker_id)
         except LedgerUnavailable as error:
             _log.warning("Cannot unregister the worker; its registration will expire: %s", error)
 
     def register(self) -> None:
-        """Register, or renew the registration. Raises `LedgerUnavailable`."""
-        measurements = self._measurements.take()
+        """Register, or renew the registration; not after `stop`. Raises `LedgerUnavailable`."""
+        with self._lock:  # the last call reports the latest state
+            if not self._task.stopped:
+                self._register()
+
+    def _register(self) -> None:
+        measurements, models = self._measurements.take(), self._models()
         try:
             self._registry.register(
                 self._worker_id,
-                models=self._models,
+                models=models.loaded,
+                on_demand=models.on_demand,
+                loading=models.loading,
                 device=self._device,
                 measurements=measurements,
-                details=self._details(),
+                details=self._details(models),
             )
         except LedgerUnavailable:
             self._measurements.put_back(measurements)

@@ -1,10 +1,14 @@
 """`seewhy workers`: list the running workers."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seewhy.cli.terminal.arguments import DataOption
+
+if TYPE_CHECKING:
+    from seewhy.monitoring.worker_list import Worker
 
 
 def workers(
@@ -30,13 +34,14 @@ def workers(
         return
     table = Table(box=None)
     table.add_column("id", no_wrap=True)
-    for title in ("models", "device", "engine", "images/s", "jobs", "version", "seen"):
+    for title in ("models", "on demand", "device", "engine", "images/s", "jobs", "version", "seen"):
         table.add_column(title, overflow="fold")
     for worker in listed:
         pace = (f"{model} {pace:.3g}" for model, pace in worker.images_per_s.items())
         table.add_row(
             worker.id,
             ", ".join(worker.models),
+            ", ".join(_on_demand(worker)),
             f"{worker.device}, {worker.pinned_to}" if worker.pinned_to else worker.device,
             worker.engine,
             ", ".join(pace),
@@ -45,3 +50,13 @@ def workers(
             f"{worker.seen_at:%Y-%m-%d %H:%M:%S}",
         )
     output_console().print(table)
+
+
+def _on_demand(worker: "Worker") -> Iterator[str]:
+    """Name the models that a worker loads on demand, and what keeps it from that."""
+    waiting = {*worker.on_demand, *worker.failed_loads} - {worker.loading}
+    if worker.loading:
+        yield f"{worker.loading} (loading)"
+    for model in sorted(waiting):
+        reason = worker.failed_loads.get(model)
+        yield f"{model} (failed: {reason})" if reason else model

@@ -27,7 +27,7 @@ class MemoryMonitoring(StateOwner):
             now = state.now()
             records = [entry.record for entry in state.entries.values()]
             names = {record.lane for record in records if not record.state.terminal}
-            lanes = {name: _lane_status(state, name) for name in names}
+            lanes = {name: lane_status(state, name) for name in names}
             waiting = state.origins_due()
             return LedgerStatus(
                 counts=JobCounts(
@@ -51,7 +51,8 @@ class MemoryMonitoring(StateOwner):
             )
 
 
-def _lane_status(state: LedgerState, lane: str) -> LaneStatus:
+def lane_status(state: LedgerState, lane: str) -> LaneStatus:
+    """Return the jobs of a lane."""
     entries = [entry for entry in state.entries.values() if entry.record.lane == lane]
     ready = [entry for entry in entries if entry.ready]
     running = [entry for entry in entries if entry.record.state is JobState.RUNNING]

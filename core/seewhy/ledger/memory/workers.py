@@ -2,17 +2,22 @@
 
 import copy
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from seewhy.ledger.memory.monitoring import lane_status
 from seewhy.ledger.memory.state.state import LedgerState
 from seewhy.ledger.types import (
     NO_DETAILS,
+    PASS_COST,
     DeviceTimes,
     Measurement,
+    ModelDemand,
     ModelPresence,
     RegisteredWorker,
     WorkerDetails,
+    lanes_of,
+    priority_of,
 )
 from seewhy.ledger.types.workers import (
     MEASURED_VALUES,
@@ -20,6 +25,7 @@ from seewhy.ledger.types.workers import (
     PLAIN_METHOD,
     averaged_pass_us,
 )
+from seewhy.schemas.job import Priority
 
 
 class MemoryWorkerRegistry:
@@ -40,6 +46,8 @@ class MemoryWorkerRegistry:
         device: str = "cpu",
         measurements: Sequence[Measurement] = (),
         details: WorkerDetails = NO_DETAILS,
+        on_demand: Sequence[str] = (),
+        loading: str = "",
     ) -> None:
         """Add a worker, or renew its registration, and keep what it measured."""
         with self._state.changed:
@@ -47,11 +55,51 @@ class MemoryWorkerRegistry:
             known = self._workers.get(worker_id)
             worker = known or RegisteredWorker(worker_id, (), started_ms=now, seen_ms=now)
             self._workers[worker_id] = replace(
-                worker, models=tuple(models), seen_ms=now, device=device, details=details
+                worker,
+                models=tuple(models),
+                seen_ms=now,
+                device=device,
+                details=details,
+                on_demand=tuple(on_demand),
+                loading=loading,
             )
-            self._models_seen_ms.update(dict.fromkeys(models, now))
+            self._models_seen_ms.update(dict.fromkeys((*models, *on_demand), now))
             for each in measurements:
                 self._keep(each, device)
+
+    def begin_load(self, worker_id: str, model: str, *, others: int) -> bool:
+        """List a registered worker as loading a model, unless more than `others` are there."""
+        with self._state.changed:
+            workers = {worker.worker_id: worker for worker in self.list_workers()}
+            worker = workers.pop(worker_id, None)
+            there = [w for w in workers.values() if model in w.models or model == w.loading]
+            if worker is None or len(there) > others:
+                return False
+            self._workers[worker_id] = replace(worker, loading=model)
+            return True
+
+    def demand(self, worker_id: str, models: Sequence[str]) -> dict[str, ModelDemand]:
+        """Return the ready jobs of each model, and the other workers that are there for them."""
+        with self._state.changed:
+            others = [w for w in self.list_workers() if w.worker_id != worker_id]
+            return {model: self._demand(model, others) for model in models}
+
+    def _demand(self, model: str, others: Sequence[RegisteredWorker]) -> ModelDemand:
+        found = {lane: lane_status(self._state, lane) for lane in lanes_of(model)}
+        return ModelDemand(
+            ready=sum(lane.ready for lane in found.values()),
+            interactive=sum(
+                lane.ready
+                for name, lane in found.items()
+                if priority_of(name) is Priority.INTERACTIVE
+            ),
+            waited_ms=max((lane.oldest_ready_ms for lane in found.values()), default=0),
+            device_ms=sum(
+                lane.ready_cost * lane.pass_us // (PASS_COST * 1000) for lane in found.values()
+            ),
+            loaded=sum(model in worker.models for worker in others),
+            loading=sum(model == worker.loading for worker in others),
+        )
 
     def unregister(self, worker_id: str) -> None:
         """Remove a worker."""
@@ -71,16 +119,19 @@ class MemoryWorkerRegistry:
             return sorted(self._workers.values(), key=lambda w: (w.started_ms, w.worker_id))
 
     def model_presence(self) -> dict[str, ModelPresence]:
-        """Return, by name, all models that a worker has registered, now or ever before."""
-        devices: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for worker in self.list_workers():
-            for model in worker.models:
-                devices[model][worker.device] += 1
+        """Return, by name, all models that a worker has served, now or ever before."""
+        workers = self.list_workers()
+        loaded = _count_devices((w.device, w.models) for w in workers)
+        devices = _count_devices((w.device, {*w.models, *w.on_demand}) for w in workers)
         with self._state.changed:
             now = self._state.now()
             return {
                 model: ModelPresence(
-                    devices[model].total(), seen_ms, now - seen_ms, dict(devices[model])
+                    workers=devices[model].total(),
+                    last_seen_ms=seen_ms,
+                    unseen_ms=now - seen_ms,
+                    devices=dict(devices[model]),
+                    loaded=dict(loaded[model]),
                 )
                 for model, seen_ms in self._models_seen_ms.items()
             }
@@ -101,3 +152,12 @@ class MemoryWorkerRegistry:
                 known[measurement.model] = averaged_pass_us(
                     times[measurement.name], known.get(measurement.model)
                 )
+
+
+def _count_devices(workers: Iterable[tuple[str, Iterable[str]]]) -> dict[str, Counter[str]]:
+    """Count, by model, the workers of each kind of device."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for device, models in workers:
+        for model in models:
+            counts[model][device] += 1
+    return counts

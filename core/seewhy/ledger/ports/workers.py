@@ -7,6 +7,7 @@ from seewhy.ledger.types import (
     NO_DETAILS,
     DeviceTimes,
     Measurement,
+    ModelDemand,
     ModelPresence,
     RegisteredWorker,
     WorkerDetails,
@@ -27,8 +28,25 @@ class WorkerRegistry(Protocol):
         device: str = "cpu",
         measurements: Sequence[Measurement] = (),
         details: WorkerDetails = NO_DETAILS,
+        on_demand: Sequence[str] = (),
+        loading: str = "",
     ) -> None:
-        """Add a worker, or renew its registration, and keep what it measured on its device."""
+        """Add a worker, or renew its registration, and keep what it measured on its device.
+
+        `models` are those that it has loaded, `on_demand` those that it would load.
+        """
+        ...
+
+    def begin_load(self, worker_id: str, model: str, *, others: int) -> bool:
+        """List a registered worker as loading a model.
+
+        False, and nothing changes, if more than `others` other workers have or load the model, or
+        the worker is not registered.
+        """
+        ...
+
+    def demand(self, worker_id: str, models: Sequence[str]) -> dict[str, ModelDemand]:
+        """Return the ready jobs of each model, and the other workers that are there for them."""
         ...
 
     def unregister(self, worker_id: str) -> None:
@@ -44,7 +62,7 @@ class WorkerRegistry(Protocol):
         ...
 
     def model_presence(self) -> dict[str, ModelPresence]:
-        """Return, by name, all models that a worker has registered, now or ever before."""
+        """Return, by name, all models that a worker has served, now or ever before."""
         ...
 
     def device_times(self) -> dict[str, DeviceTimes]:

@@ -82,10 +82,12 @@ from seewhy.ledger.types.upkeep import (
 from seewhy.ledger.types.work_ahead import WorkAhead
 from seewhy.ledger.types.workers import (
     HANDLING,
+    LOADING,
     NO_DETAILS,
     PLAIN_METHOD,
     DeviceTimes,
     Measurement,
+    ModelDemand,
     ModelPresence,
     RegisteredWorker,
     WorkerDetails,
@@ -96,6 +98,7 @@ __all__ = [
     "DISPATCHER_QUEUE",
     "DURATION_BUCKETS_MS",
     "HANDLING",
+    "LOADING",
     "NO_DETAILS",
     "PASS_COST",
     "PLAIN_METHOD",
@@ -133,6 +136,7 @@ __all__ = [
     "LedgerStatus",
     "LimitScope",
     "Measurement",
+    "ModelDemand",
     "ModelPresence",
     "OriginLease",
     "QueueLimit",

@@ -18,6 +18,9 @@ ASSUMED_PASS_US = 100_000
 HANDLING = "handling"
 """The ms that a batch takes in a worker without the device: fetch, publish and report."""
 
+LOADING = "loading"
+"""The measurement that is the ms until a model was loaded and could explain."""
+
 
 def load_of(*, long: bool) -> str:
     """Name how long a busy worker takes for long jobs or others, in multiples of device time."""
@@ -34,8 +37,8 @@ class Measurement:
 
     model: str
     name: str
-    """A method: the ms of device time that one image with one target takes. Or `HANDLING`, or as
-    `load_of` names it."""
+    """A method: the ms of device time that one image with one target takes. Or `HANDLING`,
+    `LOADING`, or as `load_of` names it."""
     values: tuple[float, ...]
 
 
@@ -53,6 +56,10 @@ class WorkerDetails:
     """How many jobs it had claimed."""
     images_per_s: Mapping[str, float] = field(default_factory=dict)
     """Model → images that it explained lately for each second of device time."""
+    model_bytes: Mapping[str, int] = field(default_factory=dict)
+    """Model → the memory that it takes, if it is loaded and was measured."""
+    failed_loads: Mapping[str, str] = field(default_factory=dict)
+    """Model on demand → why it could not be loaded the last time."""
 
 
 NO_DETAILS = WorkerDetails()
@@ -60,21 +67,26 @@ NO_DETAILS = WorkerDetails()
 
 @dataclass(frozen=True, slots=True)
 class RegisteredWorker:
-    """A worker that runs jobs, and the models that it has loaded."""
+    """A worker that runs jobs, and the models that it serves."""
 
     worker_id: str
     models: tuple[str, ...]
+    """Those that it has loaded."""
     started_ms: int
     seen_ms: int
     """When it last renewed its registration."""
     device: str = "cpu"
     """The kind of device that its models run on."""
     details: WorkerDetails = NO_DETAILS
+    on_demand: tuple[str, ...] = ()
+    """Those that it would load if their jobs waited."""
+    loading: str = ""
+    """The model that it is loading; empty if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPresence:
-    """The workers that have a model loaded, now or before."""
+    """The workers that serve a model, now or before: it is loaded, or they load it on demand."""
 
     workers: int
     last_seen_ms: int
@@ -83,6 +95,25 @@ class ModelPresence:
     """How long ago that was, by the ledger's clock."""
     devices: Mapping[str, int] = field(default_factory=dict)
     """Kind of device → how many of the workers use it."""
+    loaded: Mapping[str, int] = field(default_factory=dict)
+    """Kind of device → how many of them have the model loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDemand:
+    """The ready jobs of a model, and how many other workers are there for them."""
+
+    ready: int = 0
+    interactive: int = 0
+    """How many of the ready jobs have the priority `interactive`."""
+    waited_ms: int = 0
+    """The age of the oldest ready job since its submission."""
+    device_ms: int = 0
+    """The estimated device time of the ready jobs."""
+    loaded: int = 0
+    """How many other workers have the model loaded."""
+    loading: int = 0
+    """How many other workers are loading it."""
 
 
 def averaged_pass_us(values_ms: Sequence[float], known_us: int | None) -> int:

@@ -37,7 +37,7 @@
         runbook: docs/kubernetes.md#seewhyautoscalerblind
     - alert: SeewhyWorkersMissing
       expr: |-
-        min_over_time(clamp_max(ceil(({{ $backlog }}) / {{ $target }}), {{ $config.autoscaling.maxReplicas | int64 }})[10m:30s]) > min(max by (model) (seewhy_workers{model=~{{ join "|" $config.models | quote }}}) or on () vector(0))
+        min_over_time(clamp_max(ceil(({{ $backlog }}) / {{ $target }}), {{ $config.autoscaling.maxReplicas | int64 }})[10m:30s]) > min(max by (model) (seewhy_workers{model=~{{ join "|" (concat $config.models $config.demandModels) | quote }}}) or on () vector(0))
       for: 5m
       labels: {severity: page, pool: {{ $pool }}}
       annotations:

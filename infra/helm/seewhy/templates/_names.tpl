@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- if and (eq $pool.gpu.mode "mig") (not $pool.gpu.migProfile) -}}
 {{- fail (printf "%s.gpu: the mode mig needs a migProfile, such as 1g.10gb" $path) -}}
 {{- end -}}
-{{- if not $pool.models -}}
+{{- if not (concat $pool.models $pool.demandModels) -}}
 {{- $_ := set $pool "models" (list .root.Values.models.default) -}}
 {{- end -}}
 {{ toJson $pool }}
@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{/* PromQL: the backlog of a pool's lanes. Jobs in quarantine have no estimated passes, so any job
      that is ready counts as one more. Every API process exposes the same values. Takes pool. */}}
 {{- define "seewhy.backlogQuery" -}}
-{{- $lanes := printf "{lane=~\"(%s):.+\"}" (join "|" .models) -}}
+{{- $lanes := printf "{lane=~\"(%s):.+\"}" (join "|" (concat .models .demandModels)) -}}
 sum(max by (lane) ({{ .autoscaling.backlogMetric }}{{ $lanes }})) + (sum(max by (lane) (seewhy_jobs_ready{{ $lanes }})) > bool 0)
 {{- end -}}
 

@@ -95,6 +95,7 @@ securityContext:
 {{- end -}}
 {{- if eq .component "worker" -}}
 {{- $_ := set $plain "SEEWHY_WORKER_MODELS" (join "," .config.models) -}}
+{{- $_ := set $plain "SEEWHY_WORKER_DEMAND_MODELS" (join "," .config.demandModels) -}}
 {{- $_ := set $plain "SEEWHY_MODEL_DIR" "/models" -}}
 {{- $_ := set $plain "KERAS_HOME" "/tmp/keras" -}}
 {{- $_ := set $plain "CUDA_CACHE_PATH" "/tmp/cuda" -}}

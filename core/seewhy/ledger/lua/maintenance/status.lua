@@ -3,8 +3,6 @@
 --       ...}, {non-terminal jobs, overdue jobs, dead letters, unarchived
 --       outcomes, accepting batches, origins, delay in ms, undelivered}, {lane, open, ready, running,
 --       cost of the ready, cost of the running, age in ms, running ms, unread wakeups, µs of a pass}, ...}
--- Looking at all would take too long: tenants at each end of the rotation, and quarantined jobs.
-local SAMPLE = 50
 local now = now_ms()
 
 local function count(hash, name) return tonumber(redis.call('HGET', hash, name) or 0) end
@@ -12,24 +10,6 @@ local function count(hash, name) return tonumber(redis.call('HGET', hash, name) 
 local function age_ms(since) return since and math.max(0, now - tonumber(since)) or 0 end
 
 local function first_score(set) return redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2] end
-
-local function oldest_ready(lane)
-  local oldest
-  local function look(queue, jobs)
-    for _, id in ipairs(redis.call('ZRANGE', queue, 0, jobs - 1)) do
-      local submitted = tonumber(field(id, 'submitted_ms') or now)
-      if not oldest or submitted < oldest then oldest = submitted end
-    end
-  end
-  look(quarantine_key(lane), SAMPLE)  -- in the order of their crashes
-  local rotation = virtual_time_key(lane)
-  for _, range in ipairs({ { 0, SAMPLE - 1 }, { -SAMPLE, -1 } }) do
-    for _, tenant in ipairs(redis.call('ZRANGE', rotation, range[1], range[2])) do
-      look(ready_key(lane, tenant), 1)
-    end
-  end
-  return oldest
-end
 
 local answer = {
   redis.call('HGETALL', COUNTERS),

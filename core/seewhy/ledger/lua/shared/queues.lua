@@ -131,3 +131,23 @@ local function wakeups_needed(lane)
   local wanted = math.min(math.ceil(ready / settings.jobs_per_wakeup), settings.max_wakeups)
   return math.max(0, wanted - redis.call('LLEN', settings.wakeup_queue_prefix .. lane))
 end
+
+-- When the oldest ready job of a lane was submitted; nil without one. Looking at all would take too
+-- long: only tenants at each end of the rotation count, and some jobs in quarantine.
+local function oldest_ready(lane)
+  local SAMPLE, now, oldest = 50, now_ms(), nil
+  local function look(queue, jobs)
+    for _, id in ipairs(redis.call('ZRANGE', queue, 0, jobs - 1)) do
+      local submitted = tonumber(field(id, 'submitted_ms') or now)
+      if not oldest or submitted < oldest then oldest = submitted end
+    end
+  end
+  look(quarantine_key(lane), SAMPLE)  -- in the order of their crashes
+  local rotation = virtual_time_key(lane)
+  for _, range in ipairs({ { 0, SAMPLE - 1 }, { -SAMPLE, -1 } }) do
+    for _, tenant in ipairs(redis.call('ZRANGE', rotation, range[1], range[2])) do
+      look(ready_key(lane, tenant), 1)
+    end
+  end
+  return oldest
+end

@@ -1,25 +1,36 @@
 #!lua flags=no-writes
--- args: none -> {now in ms, {{model, {device, workers, ...} that have it loaded, when one was last
---       seen}, ...}}
+-- args: none -> {now in ms, {{model, {device, workers, ...} that serve it, {device, workers, ...} that
+--       have it loaded, when one was last seen}, ...}}
 local now = now_ms()
-local devices, rows = {}, {}
-for _, text in ipairs(redis.call('HVALS', WORKERS)) do
-  local worker = cjson.decode(text)
-  if worker.seen_ms > now - settings.lease_ms then
-    local device = worker.device or 'cpu'
-    for _, model in ipairs(worker.models) do
-      devices[model] = devices[model] or {}
-      devices[model][device] = (devices[model][device] or 0) + 1
-    end
+local serving, loaded, rows = {}, {}, {}
+
+local function add(counts, model, worker)
+  local device = worker.device or 'cpu'
+  counts[model] = counts[model] or {}
+  counts[model][device] = (counts[model][device] or 0) + 1
+end
+
+for _, worker in pairs(live_workers()) do
+  for _, model in ipairs(worker.models) do
+    add(serving, model, worker)
+    add(loaded, model, worker)
+  end
+  for _, model in ipairs(worker.on_demand or {}) do
+    if not contains(worker.models, model) then add(serving, model, worker) end
   end
 end
+
+local function flat(counts)
+  local list = {}
+  for device, count in pairs(counts or {}) do
+    table.insert(list, device)
+    table.insert(list, count)
+  end
+  return list
+end
+
 local seen = redis.call('HGETALL', MODELS_SEEN)
 for n = 1, #seen, 2 do
-  local flat = {}
-  for device, count in pairs(devices[seen[n]] or {}) do
-    table.insert(flat, device)
-    table.insert(flat, count)
-  end
-  table.insert(rows, { seen[n], flat, seen[n + 1] })
+  table.insert(rows, { seen[n], flat(serving[seen[n]]), flat(loaded[seen[n]]), seen[n + 1] })
 end
 return { now, rows }

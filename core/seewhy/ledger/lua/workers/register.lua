@@ -1,16 +1,21 @@
 #!lua flags=allow-oom
--- args: worker_id, models, device, measurements [{model, name, values}], details (as JSON)
+-- args: worker_id, models, on_demand, loading, device, measurements [{model, name, values}],
+--       details (as JSON)
 local KEEP_MS = 30 * 24 * 3600 * 1000
 local known = redis.call('HGET', WORKERS, args.worker_id)
 local now = now_ms()
 redis.call('HSET', WORKERS, args.worker_id, cjson.encode({
   models = args.models,
+  on_demand = args.on_demand,
+  loading = args.loading,
   device = args.device,
   details = args.details,
   started_ms = known and cjson.decode(known).started_ms or now,
   seen_ms = now,
 }))
-for _, model in ipairs(args.models) do redis.call('HSET', MODELS_SEEN, model, now) end
+for _, models in ipairs({ args.models, args.on_demand }) do
+  for _, model in ipairs(models) do redis.call('HSET', MODELS_SEEN, model, now) end
+end
 
 -- Average the device time of a pass over the reports: with several kinds of devices, this is about
 -- the mean over the workers. Python: `averaged_pass_us`.

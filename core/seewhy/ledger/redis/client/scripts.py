@@ -42,6 +42,7 @@ SHARED = (
     "coalescing",
     "finish",
     "acceptance",
+    "workers",
 )
 """The files of `lua/shared` that precede each script, after the clock and in this order."""
 

@@ -1,0 +1,71 @@
+"""The settings of workers: their models, their device, and how much they do at once."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from seewhy.settings.limits import Names
+
+
+class WorkerSettings(BaseSettings):
+    """The settings of workers. `seewhy.settings` reads their values."""
+
+    default_model: str = Field(
+        "vgg16", description="The model for requests that do not name a model."
+    )
+    worker_models: Names = Field(
+        (),
+        description="The models that a worker loads when it starts, and keeps, comma-separated; "
+        "unset means the default model, unless it has models on demand.",
+    )
+    worker_demand_models: Names = Field(
+        (),
+        description="Further models that a worker loads when their jobs wait, comma-separated, "
+        "and drops when it needs their memory for another.",
+    )
+    loaded_models_bytes: int = Field(
+        4_000_000_000,
+        ge=10_000_000,
+        description="The memory that all loaded models of a worker may take together, in bytes, "
+        "if it has models on demand; on a GPU it is memory of the device.",
+    )
+    model_idle_s: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds without jobs after which a worker drops a model on demand; unset "
+        "keeps it until its memory is needed.",
+    )
+    max_batch: int = Field(8, ge=1, le=32, description="The maximum number of images in a batch.")
+    worker_concurrency: int = Field(
+        3, ge=2, le=16, description="The number of batches that a worker processes at once."
+    )
+    worker_device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|gpu:[0-9]{1,3})$",
+        description="The device of a worker: cpu, gpu:0, gpu:1 and so on, or auto for what "
+        "TensorFlow finds.",
+    )
+    worker_cores: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$",
+        description="The processor cores that a worker uses, such as 0-3 or 0,2; unset means all "
+        "that it may use.",
+    )
+    device_timeout_s: float = Field(
+        300.0,
+        ge=1,
+        le=86_400,
+        description="Seconds that about 100 forward passes may take before the worker exits as "
+        "hung.",
+    )
+
+    @property
+    def resident_models(self) -> tuple[str, ...]:
+        """The models that a worker loads when it starts, and never drops."""
+        if self.worker_models or self.worker_demand_models:
+            return self.worker_models
+        return (self.default_model,)
+
+    @property
+    def demand_models(self) -> tuple[str, ...]:
+        """The models that a worker loads when their jobs wait."""
+        return tuple(name for name in self.worker_demand_models if name not in self.worker_models)
