@@ -4,7 +4,9 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
@@ -18,8 +20,16 @@ Change = Callable[[dict[str, Any]], object]
 
 def write_network(path: Path) -> Path:
     """Save the small network in the format of the suffix."""
-    networks.two_layer_cnn().save(path)
+    path.write_bytes(_small_network(path.suffix))
     return path
+
+
+@cache
+def _small_network(suffix: str) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{suffix}"
+        networks.two_layer_cnn().save(path)
+        return path.read_bytes()
 
 
 def write_pooled_network(path: Path, layer: keras.layers.Layer, *, side_px: int = 12) -> Path:

@@ -57,7 +57,7 @@ def test_held_out_images_are_classified_correctly(
     assert f"skipped {folder / 'cat' / 'short.jpg'}: the image is truncated" in fitted.stderr
 
 
-def test_the_printed_commands_explain_an_unseen_image(
+def test_the_printed_commands_explain_unseen_images_with_a_service_that_stops(
     fitted: subprocess.CompletedProcess[str], photos: Path, tmp_path: Path
 ) -> None:
     export, explain = fitted.stdout.splitlines()[-2:]
@@ -68,12 +68,16 @@ def test_the_printed_commands_explain_an_unseen_image(
     command = explain.removeprefix("seewhy ").split()
     at = command.index("PHOTO")
     command[at : at + 1] = [str(tmp_path / f"{name}.jpg") for name in NAMES]
-    shown = seewhy(*command, **{variable: catalog})
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    shown = seewhy(*command, **{variable: catalog, "TMPDIR": str(temporary)})
 
     assert shown.returncode == 0, shown.stderr
     rows = [line.split() for line in shown.stdout.splitlines()[1:]]
     assert [row[1] for row in rows] == list(NAMES)
     assert [row[5] for row in rows] == ["ok"] * len(NAMES)
+    assert "valkey │ stopped" in shown.stderr
+    assert not list(temporary.iterdir())
     photo, overlay = (cv2.imread(str(tmp_path / f"cat{end}")) for end in (".jpg", ".seewhy.jpg"))
     assert photo is not None
     assert overlay is not None

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,36 @@ MODEL = "efficientnet-lite0"
 PHOTO = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
 
 
+def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
+    """Write a catalog with a model whose weights cannot be downloaded; return its path."""
+    (folder / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
+    catalog = folder / "models.toml"
+    catalog.write_text(
+        f"""
+        [{name}]
+        source = "keras.applications:VGG16"
+        input = {{ height_px = 224, width_px = 224 }}
+        preprocessing = {{ kind = "vgg16" }}
+        labels_file = "labels.txt"
+        [{name}.weights]
+        file = "far-away.h5"
+        url = "http://127.0.0.1:9/far-away.h5"
+        digest = "md5:{"0" * 32}"
+        """,
+        encoding="utf-8",
+    )
+    return catalog
+
+
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One service for the tests that do not stop it."""
-    with running_up(tmp_path_factory.mktemp("up") / "data", model=MODEL) as up:
+    """One service for the tests that do not stop it; its default model cannot be downloaded."""
+    folder = tmp_path_factory.mktemp("up")
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("HOME", str(folder))
+            patch.setenv("SEEWHY_MODELS_FILE", str(unreachable_model(folder, name="vgg16")))
+            up = stack.enter_context(running_up(folder / "data"))
         yield up
 
 
@@ -50,8 +77,11 @@ def explain_the_cat(url: str) -> str:
         return explanation.id
 
 
-def test_a_photo_is_explained(up: Up) -> None:
+def test_an_unreachable_default_model_is_replaced_with_a_warning(up: Up) -> None:
     explain_the_cat(up.url)
+    assert "the model that ships with seewhy instead: efficientnet-lite0" in up.printed
+    with Client(up.url) as client:
+        assert client.models().default == MODEL
 
 
 @pytest.mark.parametrize("name", ["worker", "valkey", "api"])
@@ -106,35 +136,28 @@ def assert_stops(up: Up, number: signal.Signals) -> None:
     assert not {pid for pid in below if alive(pid)}
 
 
-def test_a_signal_stops_everything_and_the_data_survives(tmp_path: Path) -> None:
+def test_everything_stops_after_a_signal_or_a_kill_and_the_data_survives(tmp_path: Path) -> None:
     with running_up(tmp_path / "data", model=MODEL) as first:
+        assert_explains_without_delay(first, PHOTO)
+        for line in (f"loading {MODEL}", "accepting requests", "ready after"):
+            assert line in first.printed
         explained = explain_the_cat(first.url)
         assert_stops(first, signal.SIGINT)
 
-    with running_up(tmp_path / "data", model=MODEL) as second, Client(second.url) as client:
-        explanation = client.get(explained)
-        assert explanation.result is not None
-        assert client.overlay(explanation)[:2] == b"\xff\xd8"
-        assert_stops(second, signal.SIGTERM)
-
-
-def test_no_process_outlives_a_kill_and_the_next_service_is_ready_with_its_own_worker(
-    tmp_path: Path,
-) -> None:
     with running_up(tmp_path / "data", model=MODEL) as killed:
-        assert_explains_without_delay(killed, PHOTO)
-        for line in (f"loading {MODEL}", "accepting requests", "ready after"):
-            assert line in killed.printed
+        with Client(killed.url) as client:
+            explanation = client.get(explained)
+            assert explanation.result is not None
+            assert client.overlay(explanation)[:2] == b"\xff\xd8"
         below = descendants(killed.process.pid)
-
         killed.process.kill()
         killed.process.wait()
-
         wait_until(lambda: not any(alive(pid) for pid in below), what="all children to exit")
 
     # The registration of the killed worker has not expired yet.
-    with running_up(tmp_path / "data", model=MODEL) as up:
-        assert_explains_without_delay(up, PHOTO.with_name("coffee.jpg"))
+    with running_up(tmp_path / "data", model=MODEL) as last:
+        assert_explains_without_delay(last, PHOTO.with_name("coffee.jpg"))
+        assert_stops(last, signal.SIGTERM)
 
 
 def test_a_named_model_is_never_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,36 +167,3 @@ def test_a_named_model_is_never_replaced(tmp_path: Path, monkeypatch: pytest.Mon
         assert up.process.wait(timeout=60) == 1
         assert "SEEWHY_MODEL_DIR" in up.printed
         assert not up.pids
-
-
-def unreachable_model(folder: Path, *, name: str = "far-away") -> Path:
-    """Write a catalog with a model whose weights cannot be downloaded; return its path."""
-    (folder / "labels.txt").write_text("cat\ndog\n", encoding="utf-8")
-    catalog = folder / "models.toml"
-    catalog.write_text(
-        f"""
-        [{name}]
-        source = "keras.applications:VGG16"
-        input = {{ height_px = 224, width_px = 224 }}
-        preprocessing = {{ kind = "vgg16" }}
-        labels_file = "labels.txt"
-        [{name}.weights]
-        file = "far-away.h5"
-        url = "http://127.0.0.1:9/far-away.h5"
-        digest = "md5:{"0" * 32}"
-        """,
-        encoding="utf-8",
-    )
-    return catalog
-
-
-def test_an_unreachable_default_model_is_replaced_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SEEWHY_MODELS_FILE", str(unreachable_model(tmp_path, name="vgg16")))
-    with running_up(tmp_path / "data") as up:
-        explain_the_cat(up.url)
-        assert "the model that ships with seewhy instead: efficientnet-lite0" in up.printed
-        with Client(up.url) as client:
-            assert client.models().default == MODEL

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 from keras import layers
 
@@ -15,10 +14,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 def checked(model: keras.Model, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the command, which must not change the file."""
     path = folder / "model.keras"
     model.save(path)
+    saved = path.read_bytes()
     command = [sys.executable, "-m", "seewhy.cli", "models", "check", str(path), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert path.read_bytes() == saved
+    return shown
 
 
 def test_a_model_is_described_and_explained(tmp_path: Path) -> None:
@@ -60,10 +63,3 @@ def test_a_refusal_is_reported_in_one_sentence_with_status_1(tmp_path: Path) -> 
         "layers are: conv1, conv2."
     )
     assert shown.stdout == ""
-
-
-def test_the_check_does_not_change_the_file(tmp_path: Path) -> None:
-    checked(networks.two_layer_cnn(), tmp_path)
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    for found, expected in zip(loaded.weights, networks.two_layer_cnn().weights, strict=True):
-        np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))

@@ -1,4 +1,4 @@
-"""`seewhy explain` with a running service and with a temporary one."""
+"""`seewhy explain` and `seewhy trust` with a running service."""
 
 import json
 import os
@@ -13,9 +13,11 @@ import cv2
 import pytest
 
 from optionals import present
+from seewhy.client import Client, RequestRejected
 from servers.up import running_up
 
 MODEL = "efficientnet-lite0"
+BOXES = "name,x,y,width,height\ncat.jpg,120,80,235,205\ncoffee.jpg,173,18,237,192\n"
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 
 
@@ -34,19 +36,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def explain(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def seewhy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "seewhy.cli", "explain", *map(str, arguments)],
+        [sys.executable, "-m", "seewhy.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=240,
         env={**os.environ, "COLUMNS": "200"},
     )
 
 
 def test_photos_are_listed_and_their_overlays_saved_beside_them(url: str, folder: Path) -> None:
-    shown = explain(folder / "cat.jpg", folder / "coffee.jpg", "--url", url)
+    shown = seewhy("explain", folder / "cat.jpg", folder / "coffee.jpg", "--url", url)
 
     assert shown.returncode == 0, shown.stderr
     [_, cat, coffee] = shown.stdout.splitlines()
@@ -61,7 +63,9 @@ def test_photos_are_listed_and_their_overlays_saved_beside_them(url: str, folder
 
 def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path) -> None:
     out = folder / "overlays"
-    shown = explain(folder / "cat.jpg", "--url", url, "--targets", "tiger cat,281", "--out", out)
+    shown = seewhy(
+        "explain", folder / "cat.jpg", "--url", url, "--targets", "tiger cat,281", "--out", out
+    )
 
     assert shown.returncode == 0, shown.stderr
     assert [line.split("(")[1][:3] for line in shown.stdout.splitlines()[1:]] == ["282", "281"]
@@ -71,7 +75,7 @@ def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path
 def test_a_broken_photo_does_not_fail_the_others_and_sets_the_exit_status(
     url: str, folder: Path
 ) -> None:
-    shown = explain(folder / "cat.jpg", folder / "broken.jpg", "--url", url)
+    shown = seewhy("explain", folder / "cat.jpg", folder / "broken.jpg", "--url", url)
 
     assert shown.returncode == 1
     assert "tiger cat" in shown.stdout
@@ -82,7 +86,7 @@ def test_a_broken_photo_does_not_fail_the_others_and_sets_the_exit_status(
 
 
 def test_a_misspelt_name_is_refused_before_any_service_starts(folder: Path) -> None:
-    shown = explain(folder / "cat.jpg", folder / "cofee.jpg")
+    shown = seewhy("explain", folder / "cat.jpg", folder / "cofee.jpg")
 
     assert shown.returncode == 2
     assert "no such file or folder; did you mean" in shown.stderr
@@ -92,7 +96,7 @@ def test_a_misspelt_name_is_refused_before_any_service_starts(folder: Path) -> N
 
 @pytest.mark.parametrize("option", ["--json", "--ndjson"])
 def test_the_results_of_a_folder_are_printed_as_json(url: str, folder: Path, option: str) -> None:
-    shown = explain(folder, "--url", url, option)
+    shown = seewhy("explain", folder, "--url", url, option)
 
     assert shown.returncode == 1
     lines = shown.stdout.splitlines()
@@ -106,30 +110,11 @@ def test_the_results_of_a_folder_are_printed_as_json(url: str, folder: Path, opt
 
 
 def test_an_unreachable_service_prints_one_message(folder: Path) -> None:
-    shown = explain(folder / "cat.jpg", "--url", "http://127.0.0.1:9")
+    shown = seewhy("explain", folder / "cat.jpg", "--url", "http://127.0.0.1:9")
 
     assert shown.returncode == 1
     assert "http://127.0.0.1:9 does not answer" in shown.stderr
     assert "Traceback" not in shown.stderr
-
-
-def test_without_a_service_a_temporary_one_runs_and_stops(folder: Path) -> None:
-    temporary = folder / "tmp"
-    temporary.mkdir()
-    command = [sys.executable, "-m", "seewhy.cli", "explain", str(folder / "cat.jpg")]
-    shown = subprocess.run(
-        [*command, "--model", MODEL],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-        env={**os.environ, "COLUMNS": "200", "TMPDIR": str(temporary)},
-    )
-
-    assert shown.returncode == 0, shown.stderr
-    assert "tiger cat (282)" in shown.stdout
-    assert "valkey │ stopped" in shown.stderr
-    assert not list(temporary.iterdir())
 
 
 def python_blocks(page: str) -> list[str]:
@@ -175,3 +160,68 @@ def test_our_side_of_the_comparison_with_other_libraries_runs(url: str, tmp_path
     ours = [block for block in blocks if "client." in block]
     assert len(ours) == 8
     run_example("\n".join(ours), url, folder=tmp_path)
+
+
+def test_each_method_has_a_row_and_every_number_is_written(
+    url: str, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "boxes.csv").write_text(BOXES)
+    arguments: list[str | Path] = [
+        "--boxes",
+        tmp_path / "boxes.csv",
+        "--json",
+        tmp_path / "trust.json",
+    ]
+    named = [photos / f"{name}.jpg" for name in ("cat", "coffee", "tripod")]
+    shown = seewhy("trust", *named, "--methods", "gradcam,eigencam", "--url", url, *arguments)
+
+    assert shown.returncode == 0, shown.stderr
+    title, gradcam, eigencam = (line.split() for line in shown.stdout.splitlines())
+    assert title[:5] == ["method", "photos", "insertion", "deletion", "drop"]
+    assert gradcam[:2] == ["gradcam", "3"]
+    assert eigencam[:2] == ["eigencam", "3"]
+    assert float(gradcam[6]) > 1.5
+    assert gradcam[7] == "100%"
+
+    written = json.loads((tmp_path / "trust.json").read_text())["gradcam"]
+    cat, coffee, tripod = written["photos"]
+    assert (cat["class"], cat["pointing_hit"], cat["verdict"]) == ("tiger cat", True, "ok")
+    assert 0.5 < coffee["energy_in_box"] < 1
+    assert tripod["pointing_hit"] is None
+    insertions = [photo["insertion"] for photo in written["photos"]]
+    assert written["summary"]["insertion"] == pytest.approx(sum(insertions) / 3)
+
+
+def test_a_failure_is_named_with_its_method(url: str, photos: Path) -> None:
+    shown = seewhy("trust", photos / "cat.jpg", "--methods", "gradcam,magic", "--url", url)
+
+    assert shown.returncode == 1
+    assert "gradcam" in shown.stdout
+    assert "cat.jpg by magic: " in shown.stderr
+    assert "1 of 2 explanations failed" in shown.stderr
+
+
+def test_an_error_in_the_boxes_prints_one_message(url: str, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "boxes.csv").write_text("name,x\n")
+    shown = seewhy("trust", photos / "cat.jpg", "--url", url, "--boxes", tmp_path / "boxes.csv")
+
+    assert shown.returncode == 2
+    assert "has no column y, width, height" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_responses_have_trust_scores_only_on_request(url: str, photos: Path) -> None:
+    box = {"x": 120, "y": 80, "width": 235, "height": 205}
+    with Client(url) as client:
+        with_trust = client.explain(photos / "cat.jpg", outputs=["overlay", "trust"], box=box)
+        plain = client.explain(photos / "cat.jpg")
+        with pytest.raises(RequestRejected, match="box requires trust"):
+            client.submit(photos / "cat.jpg", box=box)
+
+    (target,) = present(with_trust.result).targets
+    scores = present(target.trust)
+    assert scores.times_better_than_chance > 1
+    assert scores.increase is True
+    assert scores.pointing_hit is True
+    assert 0.5 < scores.energy_in_box < 1
+    assert present(plain.result).targets[0].trust is None
