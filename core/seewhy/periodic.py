@@ -36,11 +36,12 @@ class PeriodicTask:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop after the current step; wait for it up to `STOP_TIMEOUT_S`."""
+    def stop(self) -> bool:
+        """Stop after the current step; wait for it up to `STOP_TIMEOUT_S`. True if it has ended."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join(timeout=STOP_TIMEOUT_S)
+        return not self._thread.is_alive()
 
     def wait(self, seconds: float) -> bool:
         """Wait inside a step. Return True at once when the task is stopped."""

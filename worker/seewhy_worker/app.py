@@ -72,12 +72,14 @@ class Worker:
         try:
             self.consumer.run(threads=self.in_flight)
         finally:
-            self.loader.stop()
+            has_stopped = self.loader.stop()
             self.presence.stop()
             self.watchdog.stop()
             self.leases.stop()
             self.metrics.stop()
             self.tracing.stop()
+            if not has_stopped:
+                _exit_during_load()
 
     def _register_presence(self, **_: Any) -> None:
         self.presence.start()
@@ -147,6 +149,13 @@ def create_worker(
         tracing=tracing,
         in_flight=settings.worker_concurrency,
     )
+
+
+def _exit_during_load() -> None:
+    """Exit at once: a thread inside TensorFlow would abort the end of the interpreter."""
+    _log.info("Exiting while a model is being loaded")
+    logging.shutdown()
+    os._exit(0)
 
 
 def _pipeline(

@@ -1,5 +1,6 @@
 """A worker that loads models when their jobs wait: with an in-memory ledger and stub models."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from images import encoded, gradient
 from in_memory_worker import IMAGE_KEY, HookedExplainer, InMemoryWorker, job_ids
+from seewhy import periodic
 from seewhy.errors import UnsupportedModel
 from seewhy.ledger.types import LOADING, lanes_of
 from seewhy.schemas.job import JobState
@@ -293,3 +295,24 @@ def test_a_job_whose_model_is_dropped_after_its_claim_goes_back(
     record = it.worker.record(job)
     assert (record.state, record.attempts) == (JobState.QUEUED, 0)
     assert devices.remove_unused() == ["a"]
+
+
+def test_a_worker_that_stops_does_not_wait_for_a_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(periodic, "STOP_TIMEOUT_S", 0.1)
+    it = Loading("a")
+    it.submit("a", *job_ids(1))
+    begun, may_end = threading.Event(), threading.Event()
+    load = it.source.load
+
+    def load_slowly(name: str) -> StubExplainer:
+        begun.set()
+        assert may_end.wait(60)
+        return load(name)
+
+    monkeypatch.setattr(it.source, "load", load_slowly)
+    it.loader.start()
+    assert begun.wait(60)
+    assert not it.loader.stop()
+    may_end.set()
+    monkeypatch.setattr(periodic, "STOP_TIMEOUT_S", 60)
+    assert it.loader.stop()

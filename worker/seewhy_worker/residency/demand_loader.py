@@ -122,9 +122,9 @@ class DemandLoader:
         metrics.BUDGET_BYTES.set(self._budget.bytes)
         self._task.start()
 
-    def stop(self) -> None:
-        """Stop after the load in progress; do not wait for it for long."""
-        self._task.stop()
+    def stop(self) -> bool:
+        """Load nothing more. False if a load is still in progress, which cannot be interrupted."""
+        return self._task.stop()
 
     def served(self) -> ServedModels:
         """Return which models this worker has, loads, and would load. Thread-safe."""
