@@ -15,7 +15,7 @@ from seewhy.storage.keys import image_key
 from seewhy.storage.obstore_adapter import memory_store
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
-from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
+from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
@@ -26,6 +26,7 @@ from seewhy_worker.pipeline.loaded_models import LoadedModels
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.pace import Pace
+from seewhy_worker.pipeline.pipeline_deps import PipelineDeps
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
 from seewhy_worker.stub import StubExplainer

@@ -62,6 +62,42 @@ def test_a_job_of_many_passes_counts_as_many_of_one(roomy: LedgerHarness) -> Non
     assert tenants(claim(roomy, limit=122)) == {"many": 2, "one": 120}
 
 
+def test_a_claim_ends_before_its_jobs_cost_more_together_than_they_may(
+    roomy: LedgerHarness,
+) -> None:
+    submit(roomy, "a", [30, 40, 31, 10])
+
+    def costs() -> list[int]:
+        claims = roomy.ledger.claim([LANE], owner="w", limit=8, max_cost=100)
+        return [each.cost for each in claims]
+
+    assert [costs(), costs(), costs()] == [[30, 40], [31, 10], []]
+
+
+def test_a_job_that_costs_more_than_a_claim_may_is_claimed_alone(roomy: LedgerHarness) -> None:
+    submit(roomy, "a", [MANY, ONE, ONE])
+    sizes = [len(roomy.ledger.claim([LANE], owner="w", limit=8, max_cost=ONE)) for _ in range(4)]
+    assert sizes == [1, 1, 1, 0]
+
+
+def test_jobs_of_a_claim_cost_about_the_same_so_that_none_waits_for_a_long_one(
+    roomy: LedgerHarness,
+) -> None:
+    submit(roomy, "a", [1, 1, 8, 9, 2, 1, 70])
+    found = [roomy.ledger.claim([LANE], owner="w", limit=8, max_cost=MANY) for _ in range(4)]
+    assert [[each.cost for each in claims] for claims in found] == [[1, 1, 8], [9, 2], [1], [70]]
+
+
+def test_a_job_that_did_not_fit_into_a_claim_is_the_first_of_the_next(
+    roomy: LedgerHarness,
+) -> None:
+    """Its tenant was not charged, and keeps its turn."""
+    submit(roomy, "a", [ONE] * 3)
+    submit(roomy, "b", [MANY])
+    found = [roomy.ledger.claim([LANE], owner="w", limit=8, max_cost=MANY) for _ in range(3)]
+    assert [tenants(claims) for claims in found] == [{"a": 1}, {"b": 1}, {"a": 2}]
+
+
 @given(a=COSTS, b=COSTS)
 def test_two_tenants_with_waiting_jobs_never_differ_by_more_than_a_job_of_each(
     a: list[int], b: list[int]

@@ -220,13 +220,15 @@ class LedgerMachine(BatchRules):
         job = self.new_job()
         self.both(lambda x: x.reserve(key, job, context=context))
 
-    @rule(target=claims, owner=OWNERS, limit=st.integers(1, 4))
-    def claim(self, owner: str, limit: int) -> Any:
+    @rule(target=claims, owner=OWNERS, limit=st.integers(1, 4), max_cost=st.none() | COSTS)
+    def claim(self, owner: str, limit: int, max_cost: int | None = None) -> Any:
         lanes = lanes_of("m")
         for lane in lanes:
             self.memory.read_wakeups(wakeup_queue(lane))
             self.redis.read_wakeups(wakeup_queue(lane))
-        taken: list[Claim] = self.both(lambda x: x.claim(lanes, owner=owner, limit=limit))
+        taken: list[Claim] = self.both(
+            lambda x: x.claim(lanes, owner=owner, limit=limit, max_cost=max_cost)
+        )
         return multiple(*taken)
 
     @rule(batch=st.lists(claims, min_size=1, max_size=4, unique_by=lambda c: c.job_id))

@@ -148,7 +148,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="end of a job at a checkpoint",
-        file="worker/seewhy_worker/pipeline/batch_runner.py",
+        file="worker/seewhy_worker/pipeline/device_stage.py",
         old="raise Interrupted",
         new="pass",
         fault="F39",
@@ -164,7 +164,7 @@ MUTATIONS = (
     ),
     Mutation(
         guard="release of claims at SIGTERM",
-        file="worker/seewhy_worker/pipeline/batch_runner.py",
+        file="worker/seewhy_worker/pipeline/device_stage.py",
         old="self._deps.reporter.release([job.claim for job in batch])",
         new="pass",
         fault="F3",

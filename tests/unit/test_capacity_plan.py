@@ -31,10 +31,10 @@ def test_a_generous_latency_needs_only_the_workers_of_the_utilization() -> None:
 
 
 def test_a_strict_latency_needs_more_workers_and_not_one_too_many() -> None:
-    strict = replace(REQUIREMENT, p95_s=0.6)
+    strict = replace(REQUIREMENT, p95_s=0.45)
     made = plan(strict)
     assert made.workers > made.by_utilization
-    assert made.p95_s <= 0.6
+    assert made.p95_s <= 0.45
     fewer = planning.simulate_workers(strict, made.workers - 1)
     assert not planning.is_fast(strict, fewer)
 

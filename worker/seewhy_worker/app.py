@@ -24,7 +24,7 @@ from seewhy.monitoring.tracing import Tracing
 from seewhy.settings import Settings
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_worker.explain.types import Explainer
-from seewhy_worker.pipeline.batch_runner import BatchRunner, PipelineDeps
+from seewhy_worker.pipeline.batch_runner import BatchRunner
 from seewhy_worker.pipeline.device import Device
 from seewhy_worker.pipeline.exposure import Exposure
 from seewhy_worker.pipeline.fetch import ImageFetcher
@@ -35,6 +35,7 @@ from seewhy_worker.pipeline.loaded_models import LoadedModels
 from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.pace import Pace
+from seewhy_worker.pipeline.pipeline_deps import PipelineDeps
 from seewhy_worker.pipeline.presence import Presence, ServedModels
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog

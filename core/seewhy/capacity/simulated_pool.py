@@ -1,5 +1,6 @@
 """The parts of a simulated pool: workers, batches, the cores of the host, times with jitter."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from itertools import cycle
 import numpy as np
 
 from seewhy.capacity.profiles import DeviceProfile
+from seewhy.pacing import PacedBatch, Pacing
 
 
 @dataclass(slots=True, eq=False)
@@ -17,6 +19,8 @@ class Batch:
     jobs: list[int]
     cost: float
     worker: "SimulatedWorker"
+    paced: PacedBatch
+    device_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +36,11 @@ class SimulatedWorker:
     device_free_s: float = 0.0
     batches: dict[Batch, None] = field(default_factory=dict)
     """In the order of their claims."""
+    pacing: Pacing = field(default_factory=Pacing)
+    waiting: int = 0
+    """How many threads wait until it is time to claim."""
+    alarm_s: float = math.inf
+    """When they look again."""
     runs_alone: bool = False
     """Whether its only batch is a job that was running when another worker died."""
     retired: bool = False

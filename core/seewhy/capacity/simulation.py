@@ -1,9 +1,9 @@
 """A discrete-event simulation of a pool of workers, from arrivals to finished jobs.
 
 It follows `seewhy_worker.pipeline.batch_runner`: a wakeup takes an idle thread of a worker, which
-claims up to `max_batch` ready jobs, fetches their images, waits for the device, explains, publishes
-and claims again until no job is ready. So a worker holds several batches, of which one is on its
-device. Lanes go by priority, the tenants of a lane in turns.
+claims up to `max_batch` ready jobs when the device will soon be free (`seewhy.pacing`), fetches
+their images, waits for the device, explains, publishes and claims again until no job is ready.
+Lanes go by priority, the tenants of a lane in turns.
 """
 
 import math
@@ -145,7 +145,26 @@ class _Simulation:
     # Batches
 
     def _claim(self, now_s: float, worker: SimulatedWorker) -> None:
-        batch = None if worker.retired else self._take_batch(worker)
+        """Let another thread of a worker claim when it is time."""
+        worker.waiting += 1
+        self._claim_paced(now_s, worker)
+
+    def _claim_paced(self, now_s: float, worker: SimulatedWorker) -> None:
+        """Let the waiting threads claim for which it is time."""
+        while worker.waiting and (wait_s := worker.pacing.wait_s(now_s)) <= 0:
+            worker.waiting -= 1
+            self._claim_now(now_s, worker)
+        if worker.waiting and now_s + wait_s < worker.alarm_s:
+            worker.alarm_s = now_s + wait_s
+            self._at(worker.alarm_s, self._alarm, worker)
+
+    def _alarm(self, now_s: float, worker: SimulatedWorker) -> None:
+        if now_s >= worker.alarm_s:
+            worker.alarm_s = math.inf
+            self._claim_paced(now_s, worker)
+
+    def _claim_now(self, now_s: float, worker: SimulatedWorker) -> None:
+        batch = None if worker.retired else self._take_batch(now_s, worker)
         if batch is None:
             self._idle.add(worker)
             if worker.retired and self._ready:
@@ -160,11 +179,11 @@ class _Simulation:
         fetched_s = worker.cores.finish_s(now_s, host.fetch_cpu_s, jobs=len(batch.jobs))
         self._at(fetched_s + host.fetch_s, self._fetched, batch)
 
-    def _take_batch(self, worker: SimulatedWorker) -> Batch | None:
+    def _take_batch(self, now_s: float, worker: SimulatedWorker) -> Batch | None:
         if self._alone and not worker.batches:
             job = self._alone.popleft()
             worker.runs_alone = True
-            return Batch([job], self._costs[job], worker)
+            return self._new_batch(now_s, [job], self._costs[job], worker)
         if worker.runs_alone:
             return None
         jobs: list[int] = []
@@ -173,22 +192,32 @@ class _Simulation:
             while len(jobs) < limit and (entry := queue.pop()):
                 jobs.append(entry[0])
                 cost += entry[1]
-        return Batch(jobs, cost, worker) if jobs else None
+        return self._new_batch(now_s, jobs, cost, worker) if jobs else None
+
+    def _new_batch(
+        self, now_s: float, jobs: list[int], cost: float, worker: SimulatedWorker
+    ) -> Batch:
+        return Batch(jobs, cost, worker, paced=worker.pacing.claim(now_s, cost))
 
     def _fetched(self, now_s: float, batch: Batch) -> None:
         if batch.worker.dead:
             return
-        duration_s = self._pool.device.batch_s(batch.cost) * next(self._jitter)
-        self._device_s += duration_s
-        batch.worker.device_free_s = max(now_s, batch.worker.device_free_s) + duration_s
-        self._at(batch.worker.device_free_s, self._explained, batch)
+        worker = batch.worker
+        batch.device_s = self._pool.device.batch_s(batch.cost) * next(self._jitter)
+        self._device_s += batch.device_s
+        worker.device_free_s = max(now_s, worker.device_free_s) + batch.device_s
+        self._at(worker.device_free_s, self._explained, batch)
+        worker.pacing.prepare(batch.paced, now_s, batch.cost)
+        self._claim_paced(now_s, worker)
 
     def _explained(self, now_s: float, batch: Batch) -> None:
         if batch.worker.dead:
             return
-        host, cores = self._host, batch.worker.cores
+        worker, host, cores = batch.worker, self._host, batch.worker.cores
+        worker.pacing.end(batch.paced, now_s, batch.device_s)
         published_s = cores.finish_s(now_s, host.publish_cpu_s, jobs=len(batch.jobs))
         self._at(published_s + host.publish_s, self._published, batch)
+        self._claim_paced(now_s, worker)
 
     def _published(self, now_s: float, batch: Batch) -> None:
         if batch.worker.dead:

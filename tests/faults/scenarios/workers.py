@@ -7,6 +7,7 @@ from typing import cast
 
 from faults.environment import Environment
 from faults.scenario import scenario
+from seewhy.pacing import UNKNOWN_BATCHES
 from seewhy.storage.keys import result_key
 from servers.faulty_worker import DEATHS, UNLUCKY_DEATHS
 from servers.poison import Poison
@@ -57,10 +58,10 @@ def kill_stopping_worker(env: Environment) -> None:
 def _stopping_with_batch_on_device(env: Environment) -> Process:
     """Return a worker that got SIGTERM and has released all but the batch on the device."""
     on_device = env.settings.max_batch
-    claimed = on_device * env.settings.worker_concurrency
+    claimed = on_device * UNKNOWN_BATCHES  # the worker has not measured a batch
     env.await_accepted(2 * claimed)
     worker = env.workers.start(fault="hold")
-    wait_until(lambda: len(env.running_jobs()) == claimed, what="every batch is in flight")
+    wait_until(lambda: len(env.running_jobs()) == claimed, what="a batch waits for the device")
     held = env.workers.fault_counter("hold")
     wait_until(lambda: held.count() == 1, what="one batch is on the device")
     worker.send_signal(signal.SIGTERM)

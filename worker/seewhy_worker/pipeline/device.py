@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from seewhy.errors import ExplainerFailed, OutOfMemory, SeewhyError
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, Interrupted
 from seewhy_worker.explain.types import Explainer, ExplanationTask, ImageExplanation
+from seewhy_worker.pipeline.claim_gate import ClaimGate
 from seewhy_worker.pipeline.turns import Turns
 from seewhy_worker.pipeline.watchdog import Watchdog
 
@@ -28,6 +29,8 @@ class Device:
         self.max_batch = max_batch
         self._watchdog = watchdog
         self._turns = Turns()
+        self.gates = {long: ClaimGate() for long in (False, True)}
+        """When long jobs, and others, are claimed for this device."""
 
     def explain(
         self,

@@ -62,6 +62,8 @@ class MeasuredBatch:
     """Whether the device computed everything that its jobs asked for."""
     cost: int | None = None
     """What it took, in the unit of `Submission.cost`; None if the time is not that of its jobs."""
+    compiled: bool = False
+    """Whether its time may be that of compiling."""
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class ClaimedGroup:
     handling_s: float = 0.0
     complete: bool = True
     """Whether the device computed everything that they asked for."""
+    typical: bool = True
+    """Whether `device_s` is what such jobs take, without compiling."""
 
     @contextmanager
     def handling(self) -> Iterator[None]:
@@ -144,7 +148,7 @@ class Measurements:
             cost = likely_passes(task.options, targets=len(task.targets))
             passes.setdefault(task.options.method, []).append(cost)
         if self._compiles(model, tasks, most=max(map(max, passes.values()))):
-            return MeasuredBatch()
+            return MeasuredBatch(compiled=True)
         in_passes = self.cost_of(model, device_ms)
         total = sum(map(sum, passes.values()))
         name = max(passes, key=lambda method: sum(passes[method]))

@@ -27,33 +27,47 @@ class MemoryClaims(StateOwner):
         *,
         owner: str,
         limit: int,
+        max_cost: int | None = None,
         quarantine_lanes: Sequence[str] = (),
     ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first."""
-        state = self._state
-        with state.changed:
-            held = [e for e in state.entries.values() if e.record.owner == owner]
-            if any(entry.record.quarantined for entry in held):
-                return []
-            skipped = 0
-            for lane in (*lanes, *quarantine_lanes):
-                while waiting := quarantined(state, lane):
-                    if held:
-                        return []
-                    if claim := _take(state, waiting[0], owner):
-                        return [claim]
-                    skipped += 1
+        with self._state.changed:
+            alone, skipped = self._claim_quarantined((*lanes, *quarantine_lanes), owner)
+            if alone is not None:
+                return alone
             taken: list[Claim] = []
-            for entry in chain.from_iterable(turns(state, lane) for lane in lanes):
-                if entry and (claim := _take(state, entry, owner)):
+            for entry in chain.from_iterable(turns(self._state, lane) for lane in lanes):
+                if entry and not _fits(self._state, taken, entry, max_cost):
+                    break
+                if entry and (claim := _take(self._state, entry, owner)):
                     taken.append(claim)
                 else:
                     skipped += 1
-                    if taken and skipped % state.policy.max_skipped == 0:
+                    if taken and skipped % self._state.policy.max_skipped == 0:
                         break
                 if len(taken) == limit:
                     break
             return taken
+
+    def _claim_quarantined(
+        self, lanes: Sequence[str], owner: str
+    ) -> tuple[list[Claim] | None, int]:
+        """Claim a job that must run alone; also return how many expired ones it passed over.
+
+        None: no such job stands before the others.
+        """
+        state, skipped = self._state, 0
+        held = [e for e in state.entries.values() if e.record.owner == owner]
+        if any(entry.record.quarantined for entry in held):
+            return [], 0
+        for lane in lanes:
+            while waiting := quarantined(state, lane):
+                if held:
+                    return [], skipped
+                if claim := _take(state, waiting[0], owner):
+                    return [claim], skipped
+                skipped += 1
+        return None, skipped
 
     def renew(self, claims: Sequence[Claim]) -> list[LeaseStatus]:
         """Renew leases and return their states, in the order given."""
@@ -172,6 +186,15 @@ class MemoryClaims(StateOwner):
         return entry.record.state is JobState.RUNNING and entry.record.fence == claim.fence
 
 
+def _fits(state: LedgerState, taken: Sequence[Claim], entry: Entry, max_cost: int | None) -> bool:
+    """Whether a claim may have another job, too."""
+    if not taken or max_cost is None:
+        return True
+    lower, higher = sorted((taken[0].cost, entry.record.cost))
+    total = sum(claim.cost for claim in taken) + entry.record.cost
+    return total <= max_cost and higher <= state.policy.max_cost_ratio * lower
+
+
 def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
     """Claim one ready job, unless its deadline has passed."""
     record, now = entry.record, state.now()
@@ -204,4 +227,5 @@ def _take(state: LedgerState, entry: Entry, owner: str) -> Claim | None:
         waited_ms=max(0, now - record.submitted_ms),
         tenants=tenants,
         may_have_result=is_old,
+        cost=record.cost,
     )

@@ -15,9 +15,14 @@ class ClaimLedger(Protocol):
         *,
         owner: str,
         limit: int,
+        max_cost: int | None = None,
         quarantine_lanes: Sequence[str] = (),
     ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first, and charge each an attempt.
+
+        Several jobs cost at most `max_cost` together, in the unit of `Submission.cost`, and each
+        about as much as the first (`LedgerPolicy.max_cost_ratio`): the claim ends before a job that
+        does not fit.
 
         Within a lane the tenants take turns, so that the jobs of each cost the same together. A
         quarantined job, also of the `quarantine_lanes`, is claimed first and alone, and only by an

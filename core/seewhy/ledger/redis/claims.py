@@ -19,9 +19,11 @@ class RedisClaims:
         *,
         owner: str,
         limit: int,
+        max_cost: int | None = None,
         quarantine_lanes: Sequence[str] = (),
     ) -> list[Claim]:
         """Take up to `limit` ready jobs, earlier lanes first."""
+        bound = {} if max_cost is None else {"max_cost": max_cost}
         more: int = 1
         rows: list[list[Any]] = []
         while more and not rows:
@@ -30,6 +32,7 @@ class RedisClaims:
                 lanes=list(lanes),
                 owner=owner,
                 limit=limit,
+                **bound,
                 quarantine_lanes=[*lanes, *quarantine_lanes],
             )
         return [
@@ -44,6 +47,7 @@ class RedisClaims:
                 waited_ms,
                 tenants,
                 bool(may_have_result),
+                cost,
             )
             for (
                 job_id,
@@ -56,6 +60,7 @@ class RedisClaims:
                 waited_ms,
                 tenants,
                 may_have_result,
+                cost,
             ) in rows
         ]
 

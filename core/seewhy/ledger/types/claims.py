@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from seewhy.ledger.types.submissions import PASS_COST
 from seewhy.schemas.context import DEFAULT_CONTEXT, RequestContext
 
 
@@ -26,6 +27,8 @@ class Claim:
     may_have_result: bool = False
     """Whether the store may have a result of the job that the ledger does not know: it was accepted
     before the ledger may have lost writes."""
+    cost: int = PASS_COST
+    """What it is expected to take, as `Submission.cost` has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,9 @@ class LedgerPolicy:
     max_events: int = 10_000
     max_skipped: int = 100
     """How many expired jobs, and tenants without jobs, one step of a claim passes over."""
+    max_cost_ratio: int = 8
+    """How many times as much as the first job of a bounded claim another may cost, or as little: a
+    cheap job does not wait for an expensive one of its batch."""
     max_shared: int = 100
     """How many duplicates finish in one step; the sweep continues."""
     lane_limit: int = 1_000_000

@@ -1,11 +1,14 @@
 #!lua flags=allow-oom
--- args: owner, limit, lanes, quarantine_lanes
+-- args: owner, limit, [max_cost], lanes, quarantine_lanes
 --       -> {1 | 0, {job id, fence, attempt, lane, job, context, quarantined, waited ms, tenants,
---           may have a result}, ...}
+--           may have a result, cost}, ...}
+-- max_cost: what the jobs cost together at most, unless there is only one. They cost about the same
+-- then (`max_cost_ratio`).
 -- tenants: how many had ready jobs in the lane just before; 1 for a job in quarantine.
 -- 1: the call passed over `max_skipped` expired jobs and tenants without jobs; there may be more.
 local owner, now = args.owner, now_ms()
 local answer, skipped = { 0 }, 0
+local first_cost, total_cost = nil, 0
 
 local claimed = redis.call('SMEMBERS', claimed_key(owner))
 if #claimed == 1 and field(claimed[1], 'quarantined') then return answer end
@@ -48,8 +51,16 @@ local function take(lane, id, tenant, cost, tenants)
   count_in_batch(batch, 'queued', 'running')
   local waited_ms = math.max(0, now - tonumber(submitted or now))
   table.insert(answer, { id, fence, attempt, lane, job, context, quarantined and 1 or 0,
-    waited_ms, tenants, is_old and 1 or 0 })
+    waited_ms, tenants, is_old and 1 or 0, cost_in(cost) })
+  first_cost = first_cost or cost_in(cost)
+  total_cost = total_cost + cost_in(cost)
   return true
+end
+
+local function fits(cost)
+  if not args.max_cost or not first_cost then return true end
+  local lower, higher = math.min(cost, first_cost), math.max(cost, first_cost)
+  return total_cost + cost <= args.max_cost and higher <= settings.max_cost_ratio * lower
 end
 
 -- Return whether the call must stop.
@@ -78,6 +89,7 @@ for _, lane in ipairs(args.lanes) do
     local took = false
     if id then
       local cost, tenants = field(id, 'cost'), tenants_with_jobs(lane)
+      if not fits(cost_in(cost)) then return answer end
       remove_from_queue(lane, tenant, id, cost)
       took = take(lane, id, tenant, cost, tenants)
     end
