@@ -38,7 +38,7 @@ def kills(plan: Plan, *, rounds: int, jobs: int, jobs_per_s: float, jobs_per_kil
     About `jobs_per_kill` jobs succeed between two kills: however slow the machine is, jobs go on.
     """
     logging.disable(logging.WARNING)
-    waiting.scale = max(1.0, jobs / 1_000)
+    waiting.scale = max(5.0, jobs / 300)
     killed: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     problems, rows = [], []

@@ -80,7 +80,8 @@ def soak(plan: Plan) -> Section:
     else:
         csv_path = plan.soak_csv
     samples = read(csv_path)
-    first_s = min(WARM_UP_S, WARM_UP_SHARE * samples[-1].at_s)
+    last_s = samples[-1].at_s
+    first_s = WARM_UP_S if last_s > 2 * WARM_UP_S else WARM_UP_SHARE * last_s
     settled = [sample for sample in samples if sample.at_s >= first_s]
     grown = {measure: _growth(settled, measure) for measure in MEASURES}
     problems = [problem for _, each in stages for problem in unaccounted(each, "Soak")]
