@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import httpx2
+
 from pools.section import Plan, Section, unaccounted
 from pools.sending import poisson, send_together
 from pools.service import SERVED_CPU_MS, Pool, require_cores, running
@@ -14,6 +16,7 @@ from seewhy_loadtest.measures.summary import StageSummary, job_times, summarize
 from seewhy_loadtest.report.blocks import Table, Text
 from seewhy_loadtest.report.content import stage_blocks
 from seewhy_loadtest.stages.record import StageRecord
+from servers.waiting import wait_until
 
 LIGHT = ("a", "b", "c")
 HEAVY = "heavy"
@@ -65,12 +68,20 @@ def fairness(plan: Plan) -> Section:
 
 
 def _keys(pool: Pool) -> dict[str, str]:
-    """Return an API key of each tenant."""
+    """Return an API key of each tenant, once the API has read all of them."""
     store = KeyStore(open_store(pool.cluster.settings))
     scopes = {Scope.SUBMIT, Scope.READ}
-    return {
+    keys = {
         tenant: store.create(tenant=tenant, scopes=scopes)[0].text for tenant in (*LIGHT, HEAVY)
     }
+    for key in keys.values():
+        wait_until(lambda key=key: _is_accepted(pool, key), what="the API has read the keys")
+    return keys
+
+
+def _is_accepted(pool: Pool, key: str) -> bool:
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.get(f"{pool.url}/v1/models", headers=headers).status_code == httpx2.codes.OK
 
 
 def _send(pool: Pool, keys: Mapping[str, str], schedules: Mapping[str, Schedule]) -> Records:

@@ -76,4 +76,4 @@ def test_a_task_that_waits_first_runs_nothing_when_stopped_early() -> None:
 
 
 def test_a_task_that_was_never_started_can_be_stopped() -> None:
-    PeriodicTask("task", interval_s=1).stop()
+    assert PeriodicTask("task", interval_s=1).stop()

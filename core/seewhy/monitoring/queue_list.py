@@ -47,8 +47,8 @@ class Queues(BaseModel):
 
     queues: tuple[Queue, ...]
     drain_s: dict[str, float | None] = Field(
-        description="By model, the seconds until its workers will have done its backlog if nothing "
-        "arrives; null without a worker."
+        description="By model, the seconds until the workers that have it loaded will have done "
+        "its backlog if nothing arrives; null if there are none."
     )
     dead_letters: int = Field(description="Failed jobs that nobody has retried or dismissed.")
     undelivered: int = Field(

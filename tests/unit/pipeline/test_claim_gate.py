@@ -10,6 +10,7 @@ import pytest
 from in_memory_worker import LANE, LONG_LANE, InMemoryWorker, job_ids
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.types import Claim
+from seewhy.pacing import PacedBatch, Pacing
 from seewhy.schemas.job import JobState
 from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.pipeline import batch_runner
@@ -42,7 +43,8 @@ def test_a_third_batch_waits_until_one_of_two_is_off_the_device() -> None:
         runs = [threads.submit(case.hold) for _ in range(2)]
         assert all(case.held.acquire(timeout=60) for _ in range(2))
         runs.append(threads.submit(case.wait))
-        assert case.found == []
+        with pytest.raises(TimeoutError):
+            runs[-1].result(0.3)
         case.leave.set()
         for run in runs:
             run.result(60)
@@ -97,3 +99,30 @@ def test_a_long_job_starts_while_the_lane_of_the_others_never_empties(
             run.result(timeout=60)
     assert worker.record(long).state is JobState.SUCCEEDED
     assert next(more, None) is not None
+
+
+def test_a_job_in_quarantine_says_nothing_about_the_next_batches_of_the_gate(
+    worker: InMemoryWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be of another model than the batches of the gate."""
+    learned: list[float | None] = []
+    end = Pacing.end
+
+    def record(
+        pacing: Pacing, batch: PacedBatch, now_s: float, device_s: float | None = None
+    ) -> None:
+        if batch in pacing._batches:
+            learned.append(device_s)
+        end(pacing, batch, now_s, device_s)
+
+    monkeypatch.setattr(Pacing, "end", record)
+    first, second, quarantined = job_ids(3)
+    for job in (first, second):  # the first one compiles
+        worker.submit(job)
+        worker.run()
+    worker.submit(quarantined)
+    assert worker.ledger.claim([LANE], owner="dead", limit=8)
+    worker.advance(31_000)
+    worker.run()
+    assert worker.record(quarantined).state is JobState.SUCCEEDED
+    assert [seconds is None for seconds in learned] == [True, False, True]

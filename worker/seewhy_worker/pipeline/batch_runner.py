@@ -187,7 +187,9 @@ class BatchRunner:
         for left, batch in enumerate(batches, start=1 - len(batches)):
             explained = self._device_stage.explain(batch, device, group)
             if left == 0:
-                gated.ended(group.device_s if group.typical else None)
+                # A job in quarantine may be of another model than those of this gate.
+                typical = group.typical and not claims[0].quarantined
+                gated.ended(group.device_s if typical else None)
             if explained:
                 ok = self._publish(explained, device, group) and ok
         return ok

@@ -62,9 +62,10 @@ def _workers(requirement: Requirement, made: Plan) -> Iterator[tuple[str, str]]:
 
 def _rest(needs: Resources) -> Iterator[tuple[str, str]]:
     yield "API", f"{_number(needs.api_cores)} cores"
+    servers = "server" if needs.redis_servers == 1 else "servers"
     yield (
         "Redis",
-        f"{needs.redis_servers:,} servers: {needs.redis_by_cpu:,} by processor, "
+        f"{needs.redis_servers:,} {servers}: {needs.redis_by_cpu:,} by processor, "
         f"{needs.redis_by_memory:,} by memory ({_bytes(needs.redis_memory_bytes)})",
     )
     yield (
