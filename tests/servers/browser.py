@@ -1,108 +1,101 @@
-"""A headless Chromium, driven with the DevTools protocol over pipes."""
+"""A headless Chromium, driven by Playwright, and a record of what its pages should not do."""
 
-import base64
-import json
-import os
-import select
-import subprocess
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from servers.waiting import wait_until
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
-ANSWER_LIMIT_S = 60.0
-_WITH_PIPES = 'exec "$@" 3<"$0/commands" 4>"$0/answers"'
-"""The browser reads commands from file descriptor 3 and writes answers to 4."""
-
-
-class Page:
-    """One page; every answer of the browser is awaited."""
-
-    def __init__(self, commands: int, answers: int) -> None:
-        """Write to the file descriptor `commands`, and read from `answers`."""
-        self._commands, self._answers = commands, answers
-        self._received = b""
-        self._calls = 0
-        self._session: dict[str, str] = {}
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = {"sessionId": attached["sessionId"]}
-
-    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Call a method of the protocol and return its result."""
-        self._calls += 1
-        call = {"id": self._calls, "method": method, "params": parameters, **self._session}
-        os.write(self._commands, json.dumps(call).encode() + b"\0")
-        deadline = time.monotonic() + ANSWER_LIMIT_S
-        while True:
-            message = self._read_message(deadline)
-            if message.get("id") == self._calls:
-                assert "error" not in message, message
-                result: dict[str, Any] = message["result"]
-                return result
-
-    def open(self, url: str, *, cookies: Mapping[str, str], width_px: int, height_px: int) -> None:
-        """Open a page with cookies for its host in a window of a size."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width_px,
-            height=height_px,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-        for name, value in cookies.items():
-            self.call("Network.setCookie", name=name, value=value, url=url)
-        self.call("Page.navigate", url=url)
-
-    def evaluate(self, script: str) -> Any:
-        """Return the value of a JavaScript expression; None while the page has no document."""
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)["result"]
-        return result.get("value")
-
-    def wait_for(self, condition: str, *, limit_s: float = 120.0) -> None:
-        """Return when a JavaScript expression is true."""
-        wait_until(lambda: bool(self.evaluate(condition)), what=condition, limit_s=limit_s)
-
-    def screenshot(self) -> bytes:
-        """Return what the page shows, as PNG."""
-        return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
-
-    def _read_message(self, deadline: float) -> dict[str, Any]:
-        while b"\0" not in self._received:
-            left_s = deadline - time.monotonic()
-            assert left_s > 0, f"the browser does not answer within {ANSWER_LIMIT_S:g} s"
-            if select.select([self._answers], [], [], left_s)[0]:
-                chunk = os.read(self._answers, 1 << 20)
-                assert chunk, "the browser has exited"
-                self._received += chunk
-        raw, _, self._received = self._received.partition(b"\0")
-        message: dict[str, Any] = json.loads(raw)
-        return message
+LIMIT_MS = 30_000
+"""How long a page may take to reach a state that a test waits for."""
+VIEWPORT = {"width": 1280, "height": 800}
+_LOAD_FAILURE = "Failed to load resource"
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+)
+_REPORT_VIOLATIONS = """document.addEventListener("securitypolicyviolation", (event) =>
+    reportViolation(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));"""
 
 
 @contextmanager
-def running_browser(command: str, folder: Path) -> Iterator[Page]:
-    """Run a browser until the block ends."""
-    pipes = [folder / "commands", folder / "answers"]
-    for pipe in pipes:
-        os.mkfifo(pipe)
-    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    arguments += ["--remote-debugging-pipe", f"--user-data-dir={folder}/profile"]
-    with (folder / "browser.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _WITH_PIPES, folder, command, *arguments],
-            env=os.environ | {"HOME": str(folder)},
-            stdout=log,
-            stderr=log,
-        )
-    commands, answers = os.open(pipes[0], os.O_WRONLY), os.open(pipes[1], os.O_RDONLY)
+def running_browser(command: str) -> Iterator[Browser]:
+    """Run a browser that reaches no other machine until the block ends.
+
+    Until then, `asyncio.run` fails in this thread, which has an event loop.
+    """
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=command, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@dataclass
+class Watch:
+    """What the pages of a context do that a user would not want."""
+
+    errors: list[str] = field(default_factory=list)
+    """Exceptions, and errors and warnings of the console."""
+    violations: list[str] = field(default_factory=list)
+    """Violations of the content security policy."""
+    failed_loads: list[str] = field(default_factory=list)
+    """Answers of status 400 and above, and requests without an answer."""
+    requests: list[str] = field(default_factory=list)
+    """The URL of every request over the network."""
+    foreign: list[str] = field(default_factory=list)
+    """The URLs among them of other origins than that of the page."""
+    failures_expected: bool = False
+    """Whether `check` allows `failed_loads`."""
+
+    def check(self) -> None:
+        """Raise `AssertionError` with what was recorded, if anything was."""
+        assert self.errors == []
+        assert self.violations == []
+        assert self.foreign == []
+        assert self.failures_expected or self.failed_loads == []
+
+    def start(self, page: Page) -> None:
+        """Record a page, which has opened nothing yet."""
+        page.expose_binding("reportViolation", lambda _, text: self.violations.append(text))
+        page.add_init_script(_REPORT_VIOLATIONS)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._on_request)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type not in {"error", "warning"}:
+            return
+        text = f"{message.text} ({message.location.get('url', '')})"
+        (self.failed_loads if _LOAD_FAILURE in text else self.errors).append(text)
+
+    def _on_request(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme not in {"http", "https", "ws", "wss"}:
+            return
+        self.requests.append(request.url)
+        page = url if request.is_navigation_request() else urlsplit(request.frame.url)
+        if page.netloc and url.netloc != page.netloc:
+            self.foreign.append(request.url)
+
+
+@contextmanager
+def opened_page(browser: Browser, watch: Watch, **options: Any) -> Iterator[Page]:
+    """Provide a page of a new profile; `options` are those of Playwright's `new_context`."""
+    context = browser.new_context(**{"viewport": VIEWPORT, "service_workers": "block"} | options)
+    context.set_default_timeout(LIMIT_MS)
     try:
-        yield Page(commands, answers)
+        page = context.new_page()
+        watch.start(page)
+        yield page
     finally:
-        os.close(commands)  # it exits
-        os.close(answers)
-        process.kill()
-        process.wait()
+        context.close()
