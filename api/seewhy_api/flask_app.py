@@ -19,6 +19,7 @@ from seewhy_api.routes.explanation_list import create_explanation_list_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint
 from seewhy_api.routes.images import create_images_blueprint
+from seewhy_api.routes.inspector import create_inspector_blueprint
 from seewhy_api.routes.keys import create_keys_blueprint
 from seewhy_api.routes.label_studio import create_label_studio_blueprint
 from seewhy_api.routes.models import create_models_blueprint
@@ -62,6 +63,7 @@ def create_flask(
     for create_backend_blueprint in (create_agreements_blueprint, create_label_studio_blueprint):
         flask.register_blueprint(create_backend_blueprint(deps, label_studio))
     flask.register_blueprint(create_documentation_blueprint())
+    flask.register_blueprint(create_inspector_blueprint())
     auth.install(flask, authenticator)
     query.install(flask)
     described_routes(flask)

@@ -84,6 +84,8 @@ MATRIX: Mapping[str, Row] = {
     "GET /openapi.json": Row(None, other_tenant=200),
     "GET /docs": Row(None, other_tenant=200),
     "GET /docs/<asset>": Row(None, other_tenant=200),
+    "GET /": Row(None, other_tenant=200),
+    "GET /inspector/<version_of_page>/<file>": Row(None, other_tenant=200),
 }
 """Method and URL rule → what the route answers."""
 
@@ -183,6 +185,8 @@ def resources(
         "<name>": "vgg16",
         "<project>": "4",
         "<asset>": "start.js",
+        "<version_of_page>": "latest",
+        "<file>": "app.js",
     }
 
 

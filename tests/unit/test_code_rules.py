@@ -146,8 +146,11 @@ def leaks(text: str) -> list[str]:
 
 
 def retired_words(text: str) -> set[str]:
-    """Return the retired words in prose and in identifiers of any case style."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", text)
+    """Return the retired words in prose and in identifiers of any case style.
+
+    `Promise` is a class of JavaScript.
+    """
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", re.sub(r"\bPromise\b", "", text))
     return {word.lower() for word in words} & RETIRED_WORDS
 
 

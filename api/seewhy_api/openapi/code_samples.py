@@ -139,5 +139,11 @@ def _text(body: Body) -> str:
 
 def _file_name(path: str) -> str:
     name = re.sub(r"{(\w+)}", lambda name: _example(name[1]), path).rpartition("/")[2]
-    suffixes = {"overlay": ".jpg", "contours": ".jpg", "heatmap": ".png", "docs": ".html"}
+    suffixes = {
+        "": "index.html",
+        "overlay": ".jpg",
+        "contours": ".jpg",
+        "heatmap": ".png",
+        "docs": ".html",
+    }
     return name + suffixes.get(name, "")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from seewhy.errors import ExplanationGone, LedgerUnavailable, SeewhyError, UnknownExplanation
+from seewhy_api.inspector.assets import NAMES
 from seewhy_api.openapi.examples import EXAMPLE_ID
 from seewhy_api.openapi.viewer_assets import MEDIA_TYPES
 from seewhy_api.streaming.event_stream import EVENT_ID_PATTERN
@@ -57,6 +58,16 @@ PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             description="The name of a file of the viewer.",
             schema={"type": "string", "enum": list(MEDIA_TYPES)},
             example="start.js",
+        ),
+        "version_of_page": Parameter(
+            description="The version in the addresses of the inspector's page.",
+            schema={"type": "string"},
+            example="latest",
+        ),
+        "file": Parameter(
+            description="The name of a file of the inspector.",
+            schema={"type": "string", "enum": list(NAMES)},
+            example="app.js",
         ),
         "project": Parameter(
             description="The id of a project in Label Studio.",

@@ -1,0 +1,8 @@
+import { fill } from "./elements.js";
+import { panel } from "./states.js";
+
+/** Show the screen. */
+export async function mount(root) {
+  fill(root, panel("empty", "Explain a photo"));
+  return { update() {}, unmount() {} };
+}

@@ -1,0 +1,74 @@
+"""The routes of the inspector: its page, and the files that the page loads."""
+
+from flask import Blueprint, Response
+
+from seewhy.errors import NotFound
+from seewhy_api.http.auth import public
+from seewhy_api.inspector.assets import (
+    CONTENT_SECURITY_POLICY,
+    NAMES,
+    Asset,
+    read_asset,
+    read_page,
+    version,
+)
+from seewhy_api.openapi.declarations import Answer, Operation, describe
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+REVALIDATED = "no-cache"
+
+PAGE = Operation(
+    id="get_inspector",
+    tag="service",
+    answers=(Answer(description="The page.", media_types=("text/html",)),),
+)
+FILE = Operation(
+    id="get_inspector_file",
+    tag="service",
+    answers=(
+        Answer(
+            description="The file.",
+            media_types=("text/javascript", "text/css", "image/svg+xml"),
+        ),
+    ),
+    errors_of_path=(NotFound,),
+)
+
+
+def create_inspector_blueprint() -> Blueprint:
+    """Create the blueprint of `/` and of the files of the page."""
+    blueprint = Blueprint("inspector", __name__)
+
+    @blueprint.get("/")
+    @public
+    @describe(PAGE)
+    def get_inspector() -> Response:
+        """Get the inspector, the page that shows explanations."""
+        return respond_with_page(read_page())
+
+    @blueprint.get("/inspector/<version_of_page>/<file>")
+    @public
+    @describe(FILE)
+    def get_inspector_file(version_of_page: str, file: str) -> Response:
+        """Get a script, style sheet or icon of the inspector.
+
+        Under its own version a file never changes. Under any other version, such as that of a page
+        which another release has sent, the answer is the current file, and is not kept.
+        """
+        if file not in NAMES:
+            raise NotFound("The inspector has no such file.")
+        asset = read_asset(file)
+        response = Response(asset.body, mimetype=asset.media_type)
+        is_current = version_of_page == version()
+        response.headers["Cache-Control"] = IMMUTABLE if is_current else REVALIDATED
+        return response
+
+    return blueprint
+
+
+def respond_with_page(page: Asset) -> Response:
+    """Return a page under the policy of the inspector's pages."""
+    response = Response(page.body, mimetype=page.media_type)
+    response.headers["Cache-Control"] = REVALIDATED
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    return response
