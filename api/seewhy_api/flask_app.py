@@ -25,6 +25,7 @@ from seewhy_api.routes.label_studio import create_label_studio_blueprint
 from seewhy_api.routes.models import create_models_blueprint
 from seewhy_api.routes.queues import create_queues_blueprint
 from seewhy_api.routes.results import create_results_blueprint
+from seewhy_api.routes.summaries import create_summaries_blueprint
 from seewhy_api.routes.workers import create_workers_blueprint
 
 
@@ -48,6 +49,7 @@ def create_flask(
     for create_blueprint in (
         create_explanations_blueprint,
         create_explanation_list_blueprint,
+        create_summaries_blueprint,
         create_batches_blueprint,
         create_batch_events_blueprint,
         create_images_blueprint,

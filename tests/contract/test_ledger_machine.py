@@ -368,6 +368,8 @@ class LedgerMachine(BatchRules):
         assert sum(counts.open.values()) == counts.non_terminal, "I7"
         assert self.memory.outbox.list_undelivered() == self.redis.outbox.list_undelivered()
         assert self.memory.outbox.wakeups_needed() == self.redis.outbox.wakeups_needed()
+        for tenant in ("default", "a"):
+            self.both(lambda x, tenant=tenant: x.latest(tenant, limit=5))
         for job in self.jobs:
             record = self.both(lambda x, job=job: x.read(job))
             if record is None:

@@ -110,6 +110,9 @@ SUCCEEDED: dict[str, Any] = {
                 "against": False,
                 "trust": None,
                 "regions": None,
+                "border_share": 0.31,
+                "spread": 0.88,
+                "overlap": None,
             }
         ],
         "top": [_SCORE],
@@ -249,6 +252,29 @@ AGREEMENT: dict[str, Any] = {
     },
 }
 AGREEMENTS: dict[str, Any] = {"agreements": [AGREEMENT], "found": 120, "is_complete": True}
+SUMMARIES: dict[str, Any] = {
+    "summaries": [
+        {
+            "id": EXAMPLE_ID,
+            "key": None,
+            "status": "succeeded",
+            "model": "vgg16",
+            "method": "gradcam",
+            "submitted_at": "2026-09-21T14:13:20.000Z",
+            "error": None,
+            "target": _SCORE,
+            "answer": _SCORE,
+            "margin": 0.31,
+            "verdict": "ok",
+            "trust": None,
+            "suspicion": {
+                "score": 0.41,
+                "parts": [{"reason": "border", "score": 0.41, "value": 0.7}],
+            },
+        }
+    ],
+    "next": EXAMPLE_ID,
+}
 
 RESPONSES: Mapping[str, Any] = MappingProxyType(
     {
@@ -258,6 +284,7 @@ RESPONSES: Mapping[str, Any] = MappingProxyType(
         "accepting": ACCEPTING,
         "agreement": AGREEMENT,
         "agreements": AGREEMENTS,
+        "summaries": SUMMARIES,
     }
 )
 """Name → the body of a response."""

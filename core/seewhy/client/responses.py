@@ -55,6 +55,9 @@ class Target(Response):
     against: bool = False
     trust: TrustScores | None = None
     regions: tuple[Region, ...] | None = None
+    border_share: float | None = None
+    spread: float | None = None
+    overlap: float | None = None
 
 
 class Covers(Response):

@@ -63,6 +63,20 @@ class TargetResult(StoredModel):
     regions: tuple[Region, ...] | None = Field(
         None, description="The largest region of the map, if requested; empty without evidence."
     )
+    border_share: float | None = Field(
+        None,
+        description="The share of the positive evidence in the border of the map: the outermost "
+        "ring of cells, or a fourteenth of each side. Null without evidence.",
+    )
+    spread: float | None = Field(
+        None,
+        description="How evenly the positive evidence is spread: 0 in one cell, 1 in all alike.",
+    )
+    overlap: float | None = Field(
+        None,
+        description="The share of the positive evidence that lies in the same cells as that of "
+        "the first map of the explanation. Null for the first map.",
+    )
 
 
 class OtherMaps(StoredModel):

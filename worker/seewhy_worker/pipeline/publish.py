@@ -18,6 +18,7 @@ from seewhy.schemas.job import Job
 from seewhy.schemas.result import OtherMaps, Result, map_object
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
 from seewhy.storage.port import ObjectStore
+from seewhy_worker.explain.concentration import with_concentration
 from seewhy_worker.explain.regions import with_regions
 from seewhy_worker.explain.trust_scores import with_localization
 from seewhy_worker.explain.types import Explainer, ImageExplanation
@@ -69,7 +70,7 @@ class ResultPublisher:
         """
         started = time.perf_counter()
         job, claim = fetched.job, fetched.claim
-        explanations = [self._measure(one, job) for one in explanations]
+        explanations = [self._measure(one, job) for one in with_concentration(explanations)]
         explanation, *others = explanations
         bodies = {
             map_object(position): maps.encode_npy(one.maps)

@@ -27,6 +27,16 @@ class MemoryJobs(StateOwner):
         with self._state.changed:
             return work_ahead(self._state, job_id, more)
 
+    def latest(self, tenant: str, *, before: str | None = None, limit: int) -> list[JobRecord]:
+        """List the latest jobs of a tenant, the newest first: those older than the id `before`."""
+        state = self._state
+        with state.changed:
+            records = (entry.record for entry in state.entries.values())
+            mine = [record for record in records if record.context.tenant == tenant]
+            newest = sorted(mine, key=lambda record: record.job_id, reverse=True)
+            listed = [r for r in newest[: state.policy.max_latest] if not state.has_expired(r)]
+            return [r for r in listed if before is None or r.job_id < before][:limit]
+
     def events(self, *, after: str, wait_ms: int) -> list[JobEvent]:
         """Read the events after a position, waiting up to `wait_ms` for the first."""
         with self._state.changed:

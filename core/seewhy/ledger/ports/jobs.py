@@ -14,7 +14,10 @@ class JobReader(Protocol):
 
 
 class JobLedger(JobReader, Protocol):
-    """Reads and cancels jobs. Every method is one atomic step and raises `LedgerUnavailable`."""
+    """Reads and cancels jobs. All methods raise `LedgerUnavailable`.
+
+    Every method but `latest` is one atomic step.
+    """
 
     def cancel(self, job_id: str) -> JobRecord | None:
         """Cancel a queued job or request the cancellation of a running one.
@@ -29,6 +32,14 @@ class JobLedger(JobReader, Protocol):
         For a duplicate, before its original has. `more` jobs of the tenant are added before it.
         An estimate when more than 100 tenants have a turn before the job's: counting all of them
         would take too long.
+        """
+        ...
+
+    def latest(self, tenant: str, *, before: str | None = None, limit: int) -> list[JobRecord]:
+        """List the latest jobs of a tenant, the newest first: those older than the id `before`.
+
+        Fewer than `limit` means that there are no others. Not one atomic step. Of a tenant with
+        more jobs, the `LedgerPolicy.max_latest` newest are listed.
         """
         ...
 

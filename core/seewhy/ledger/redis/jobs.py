@@ -1,9 +1,10 @@
 """Reading and cancelling jobs of the Redis ledger."""
 
 from seewhy.ledger.redis.client.connection import translated
-from seewhy.ledger.redis.client.encoding import decode_record, read_record
+from seewhy.ledger.redis.client.encoding import decode_record, decode_records, read_record
 from seewhy.ledger.redis.client.keys import EVENTS, job_key
 from seewhy.ledger.redis.client.scripts import Scripts
+from seewhy.ledger.redis.record_lists import PAGE
 from seewhy.ledger.types import JobEvent, JobRecord, WorkAhead
 from seewhy.schemas.job import JobState
 
@@ -31,6 +32,19 @@ class RedisJobs:
             return None
         lane, position, quarantined, *amounts = answer
         return WorkAhead(lane, position or None, bool(quarantined), *amounts)
+
+    def latest(self, tenant: str, *, before: str | None = None, limit: int) -> list[JobRecord]:
+        """List the latest jobs of a tenant, the newest first: those older than the id `before`."""
+        records: list[JobRecord] = []
+        while len(records) < limit:
+            page = min(PAGE, limit - len(records))
+            before, *rows = self.scripts.call(
+                "jobs/latest", tenant=tenant, before=before, limit=page
+            )
+            records += decode_records(rows)
+            if not before:
+                break
+        return records
 
     def events(self, *, after: str, wait_ms: int) -> list[JobEvent]:
         """Read the events after a position, waiting up to `wait_ms` for the first."""

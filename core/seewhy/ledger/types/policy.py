@@ -61,6 +61,8 @@ class LedgerPolicy:
     """The most device time that the ready jobs of one tenant in a lane take."""
     record_limit: int = 250_000
     """The most records of one tenant's jobs that were cancelled, expired or cached."""
+    max_latest: int = 2_000
+    """How many of a tenant's jobs are listed as the latest."""
     tenant_batch_limit: int = 100
     """The most unfinished batches of one tenant."""
     cache_ms: int = DAY_MS

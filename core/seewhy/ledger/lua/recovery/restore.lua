@@ -18,6 +18,7 @@ set_hash(job_key(id), fields)
 redis.call('HINCRBY', COUNTERS, 'accepted', 1)
 restore_key(args.key, id, submitted, now)
 count_in_batch(fields.batch, nil, fields.state)
+list_latest(id, tenant_in(fields.context))
 
 if outcome then
   local finished = outcome.finished_ms

@@ -37,4 +37,5 @@ local function quota_key(key_id, step) return '{seewhy}:quota:' .. key_id .. ':'
 local function coalesced_key(fingerprint) return '{seewhy}:coalesced:' .. fingerprint end
 local function duplicates_key(id) return '{seewhy}:duplicates:' .. id end
 local function idempotency_key(digest) return '{seewhy}:idempotency:' .. digest end
+local function latest_key(tenant) return '{seewhy}:latest:' .. tenant end
 local function origin_key(origin) return '{seewhy}:outbox:' .. origin end
