@@ -9,7 +9,8 @@ from seewhy.imaging.maps import Polarity, evidence
 from seewhy.schemas.methods import METHOD_INFO, Normalization
 from seewhy.schemas.result import TargetResult
 
-_PIXEL_LEVEL_QUANTILE = 0.99
+PIXEL_LEVEL_QUANTILE = 0.99
+"""1 % of the pixels of a pixel-level map exceed its color scale."""
 
 
 def color_scale(
@@ -35,7 +36,7 @@ def color_scale(
     comparable = [n for n, target in enumerate(targets) if _is_plain(target) == plain]
     strengths = np.abs(evidence(maps[comparable], polarity=polarity))
     if METHOD_INFO[method].pixel_level:
-        return float(np.quantile(strengths, _PIXEL_LEVEL_QUANTILE))
+        return float(np.quantile(strengths, PIXEL_LEVEL_QUANTILE))
     return float(strengths.max(initial=0.0))
 
 

@@ -1,0 +1,145 @@
+/** Everything that a view shows of a map, computed once for each combination of settings. */
+import { DEFAULT_THRESHOLD } from "./constants.js";
+import { colorize, colormapFor, hatch } from "./color.js";
+import { contrast, enlarge, enlargeCells, geometry, statistics, strongest } from "./map.js";
+import { findRegions, isolines, sharesOf, thresholdShare } from "./regions.js";
+import { colorScale } from "./scale.js";
+import { describeMap, flagWords, verdictWords } from "./words.js";
+
+const MAX_BOXES = 50;
+
+/** Keep the last value of a computation for as long as its keys are the same. */
+function remember(compute) {
+  let [keys, value] = [[], null];
+  return (...next) => {
+    if (next.length !== keys.length || next.some((key, n) => key !== keys[n])) {
+      [keys, value] = [next, compute(...next)];
+    }
+    return value;
+  };
+}
+
+/** Compute what a view shows of the maps of one image. */
+export class Layers {
+  /** @param {object} data see `SeewhyMap.data` */
+  constructor(data) {
+    this.data = data;
+    this.place = geometry(data);
+    this.size = { height: data.mapHeight, width: data.mapWidth };
+    const { width, height } = this.place.covered;
+    this.sizePx = { heightPx: height, widthPx: width };
+    this.values = remember((a, b) =>
+      b === null
+        ? data.maps[a]
+        : contrast(data.maps[a], data.maps[b], { normalized: !data.linear }));
+    this.statistics = remember(statistics);
+    this.shares = remember(sharesOf);
+    this.smooth = remember((shares) => enlarge(shares, this.size, this.sizePx));
+    this.cells = remember((shares) => enlargeCells(shares, this.size, this.sizePx));
+    this.share = remember((shares, kind, value, maximum) =>
+      kind === "value" ? value / maximum : thresholdShare(shares, { kind, value }));
+    this.found = remember((shares, share) =>
+      findRegions(this.smooth(shares), this.sizePx, share, MAX_BOXES, {
+        shares, mapHeight: data.mapHeight, mapWidth: data.mapWidth,
+      }));
+    this.outline = remember((shares, share) => isolines(this.smooth(shares), this.sizePx, share));
+  }
+
+  /** Return the numbers of a view: see the getters of the element. */
+  read(view) {
+    const { data } = this;
+    const [a, b] = view.chosen.contrast ?? [view.chosen, null];
+    const values = this.values(a, b);
+    const { shares, maximum } = this.shares(values, view.polarity);
+    const rule = view.threshold;
+    const share = rule && maximum ? this.share(shares, rule.kind, rule.value, maximum) : 0;
+    // Without a threshold, the regions are those of the default rule.
+    const regionShare = maximum ? (rule ? share : DEFAULT_THRESHOLD) : 0;
+    const found = this.found(shares, regionShare);
+    return {
+      values,
+      shares,
+      maximum,
+      share,
+      regionShare,
+      scale: this.scale(view, values, b === null ? a : null),
+      thresholdValue: rule ? share * maximum : null,
+      found: found.found,
+      regions: found.regions.map((region) => this.onImage(region)),
+      areaShare: found.areaPx / (this.place.widthPx * this.place.heightPx),
+      massShare: found.massShare,
+      flag: this.flag(view, a, b),
+    };
+  }
+
+  scale(view, values, chosen) {
+    const { data } = this;
+    const options = { method: data.method, polarity: view.polarity, normalize: view.scale };
+    if (chosen !== null) {
+      return colorScale(data.maps, chosen, { ...options, targets: data.targets });
+    }
+    // A difference has much smaller values than the maps and is compared with none.
+    return colorScale([values], 0, { ...options, targets: [{}] });
+  }
+
+  /** Say why the map of a view is not to be trusted; a difference is as good as its worse map. */
+  flag({ polarity }, a, b) {
+    if (b === null) return flagWords(this.data.targets[a], polarity);
+    return [a, b].map((n) => flagWords(this.data.targets[n], "signed")).find(Boolean) ?? "";
+  }
+
+  onImage(region) {
+    const { x, y } = this.place.toImage({ ...region.peak, width: 0, height: 0 });
+    const box = this.place.toImage(region.box);
+    const perPixel = (box.width * box.height) / (region.box.width * region.box.height);
+    return { ...region, box, areaPx: Math.round(region.areaPx * perPixel), peak: { x, y } };
+  }
+
+  /** Describe the map of a view in a sentence. */
+  sentence(view, numbers) {
+    const highest = numbers.regions.reduce(
+      (best, region) => (best && best.score >= region.score ? best : region), null);
+    const described = describeMap({
+      ...this.data,
+      ...numbers,
+      box: highest?.box ?? null,
+      polarity: view.polarity,
+      negativeShare: this.statistics(numbers.values).negativeShare,
+    });
+    return numbers.flag ? `${numbers.flag} ${described}` : described;
+  }
+
+  /**
+   * Color the covered part of the canvas.
+   * @param {ImageData} target as large as `place.covered`
+   */
+  paint(view, numbers, target) {
+    const gray = numbers.flag && !view.showFlagged;
+    const { shares, maximum, share } = numbers;
+    const raw = view.cells && view.mode === "heat";
+    colorize(
+      raw ? this.cells(shares) : this.smooth(shares),
+      {
+        scale: numbers.scale / (maximum || 1),
+        polarity: view.polarity,
+        colormap: gray ? "gray" : colormapFor(view.colormap, view.polarity),
+        threshold: share,
+        mode: view.mode,
+      },
+      target,
+    );
+    if (gray) hatch(target, { x: 0, y: 0, width: target.width, height: target.height }, false);
+    this.hatchCells(numbers.values, target);
+  }
+
+  hatchCells(values, target) {
+    const width = target.width / this.size.width;
+    const height = target.height / this.size.height;
+    values.forEach((value, cell) => {
+      if (Number.isFinite(value)) return;
+      const row = Math.floor(cell / this.size.width);
+      const x = (cell % this.size.width) * width;
+      hatch(target, { x, y: row * height, width, height });
+    });
+  }
+}

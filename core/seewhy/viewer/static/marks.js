@@ -1,0 +1,85 @@
+/** The lines over a map: outline, boxes, cells and receptive field. */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Create an element with a class. */
+export function element(tag, className) {
+  const created = document.createElement(tag);
+  created.className = className;
+  return created;
+}
+
+function drawing(tag, attributes) {
+  const created = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  return created;
+}
+
+function rectanglePath({ x, y, width, height }) {
+  return `M${x} ${y}h${width}v${height}h${-width}z`;
+}
+
+/** An SVG drawing in pixels of the image. Each mark is a dark line under a light one. */
+export class Marks {
+  #lines = {};
+  #drawn = {};
+
+  constructor() {
+    this.svg = drawing("svg", { class: "marks", "aria-hidden": "true" });
+    for (const name of ["outline", "boxes", "pinned", "field", "cell"]) {
+      this.#lines[name] = ["casing", "line"].map((kind) =>
+        drawing("path", { class: `${name} ${kind}` }));
+      this.svg.append(...this.#lines[name]);
+    }
+  }
+
+  resize(widthPx, heightPx) {
+    this.svg.setAttribute("viewBox", `0 0 ${widthPx} ${heightPx}`);
+  }
+
+  /** Draw the marks of a view; `hovered` is a cell or null. */
+  draw(layers, view, numbers, hovered) {
+    const { place, data } = layers;
+    const shown = view.hidden ? [] : numbers.regions;
+    const boxes = { none: [], largest: shown.slice(0, 1), all: shown }[view.boxes] ?? [];
+    const around = (cell, cells) => (cell ? rectanglePath(place.boxAround(cell, cells)) : "");
+    const field = data.receptiveFieldPx && data.stridePx
+      ? around(hovered ?? view.cell, data.receptiveFieldPx / data.stridePx)
+      : "";
+    this.#set("outline", view.hidden ? "" : this.#outline(layers, view, numbers));
+    this.#set("boxes", boxes.map(({ box }) => rectanglePath(box)).join(""));
+    this.#set("pinned", around(view.cell));
+    this.#set("field", field);
+    this.#set("cell", around(hovered));
+  }
+
+  #outline(layers, view, { shares, maximum, regionShare }) {
+    if (view.mode === "heat" || !maximum) return "";
+    const segments = layers.outline(shares, regionShare);
+    if (this.#drawn.segments !== segments) {
+      this.#drawn.segments = segments;
+      this.#drawn.path = segmentsPath(segments, layers.place);
+    }
+    return this.#drawn.path;
+  }
+
+  #set(name, path) {
+    if (this.#drawn[name] === path) return;
+    this.#drawn[name] = path;
+    for (const line of this.#lines[name]) line.setAttribute("d", path);
+  }
+}
+
+/** Write segments of the covered canvas pixels as a path in pixels of the image. */
+function segmentsPath(segments, place) {
+  const origin = place.toImage({ x: 0, y: 0, width: 1, height: 1 });
+  const across = (x) => (origin.x + x * origin.width).toFixed(2);
+  const down = (y) => (origin.y + y * origin.height).toFixed(2);
+  const parts = [];
+  for (let n = 0; n < segments.length; n += 4) {
+    parts.push(
+      `M${across(segments[n])} ${down(segments[n + 1])}`,
+      `L${across(segments[n + 2])} ${down(segments[n + 3])}`);
+  }
+  return parts.join("");
+}
