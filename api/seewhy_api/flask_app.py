@@ -16,6 +16,7 @@ from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.documentation import create_documentation_blueprint
 from seewhy_api.routes.events import create_events_blueprint
 from seewhy_api.routes.explanation_list import create_explanation_list_blueprint
+from seewhy_api.routes.explanation_pages import create_explanation_pages_blueprint
 from seewhy_api.routes.explanations import create_explanations_blueprint
 from seewhy_api.routes.health import create_health_blueprint
 from seewhy_api.routes.images import create_images_blueprint
@@ -50,6 +51,7 @@ def create_flask(
         create_explanations_blueprint,
         create_explanation_list_blueprint,
         create_summaries_blueprint,
+        create_explanation_pages_blueprint,
         create_batches_blueprint,
         create_batch_events_blueprint,
         create_images_blueprint,

@@ -86,6 +86,8 @@ MATRIX: Mapping[str, Row] = {
     "GET /openapi.json": Row(None, other_tenant=200),
     "GET /docs": Row(None, other_tenant=200),
     "GET /docs/<asset>": Row(None, other_tenant=200),
+    "POST /explanation": Row((Scope.SUBMIT,), right=303, other_tenant=303),
+    "GET /explanation/<job_id>": Row((Scope.READ,)),
     "GET /": Row(None, other_tenant=200),
     "GET /inspector/<version_of_page>/<file>": Row(None, other_tenant=200),
 }
@@ -223,7 +225,7 @@ def send(
 ) -> TestResponse:
     method, _, rule = route.partition(" ")
     path = re.sub("<[a-z_]+>", lambda name: resources[name[0]], rule) + query
-    if route in {"POST /v1/explanations", "POST /v1/images"}:
+    if route in {"POST /explanation", "POST /v1/explanations", "POST /v1/images"}:
         options["data"] = {"image": (io.BytesIO(cat), "cat.jpg")}
     if route == "GET /v1/explanations":
         path += f"{'&' if query else '?'}ids={resources['<job_id>']}"

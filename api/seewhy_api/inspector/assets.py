@@ -24,6 +24,7 @@ NAMES = (
     "icon.svg",
     "inspect.js",
     "location.js",
+    "pages.css",
     "service.js",
     "states.js",
     "submission.js",

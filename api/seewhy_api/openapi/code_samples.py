@@ -145,5 +145,6 @@ def _file_name(path: str) -> str:
         "contours": ".jpg",
         "heatmap": ".png",
         "docs": ".html",
+        "explanation": ".html",
     }
     return name + suffixes.get(name, "")

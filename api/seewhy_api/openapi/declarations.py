@@ -227,6 +227,8 @@ class Operation:
     """The query in the code samples."""
     errors_of_path: tuple[type[SeewhyError], ...] = ()
     """What the path can name wrongly: a 404, whatever the status elsewhere."""
+    errors_as_pages: bool = False
+    """Whether browsers get errors as pages."""
 
 
 def describe(operation: Operation) -> Callable[[View], View]:

@@ -117,7 +117,8 @@ def _response(operation: Operation, status: HTTPStatus, codes: Mapping[str, str]
                     for code, text in codes.items()
                 },
             }
-        },
+        }
+        | ({"text/html": {"schema": {"type": "string"}}} if operation.errors_as_pages else {}),
     }
 
 

@@ -71,4 +71,6 @@ def respond_with_page(page: Asset) -> Response:
     response = Response(page.body, mimetype=page.media_type)
     response.headers["Cache-Control"] = REVALIDATED
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    # With "no-referrer", browsers would send the form with the origin "null", which is refused.
+    response.headers["Referrer-Policy"] = "same-origin"
     return response
