@@ -1,0 +1,53 @@
+"""The pages for browsers without scripts, in a browser without scripts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from inspector_pages import THEMES, check_access, save_screenshot
+from servers.browser import Watch, opened_page
+from servers.explaining import UNSERVED_MODEL, ExplainingService
+
+
+@pytest.fixture
+def plain_page(browser: Browser, watch: Watch) -> Iterator[Page]:
+    """A page of a browser that runs no scripts."""
+    with opened_page(browser, watch, java_script_enabled=False) as page:
+        yield page
+        watch.check()
+
+
+def test_a_photo_is_explained_without_scripts(
+    service: ExplainingService, plain_page: Page, photos: Path
+) -> None:
+    page = plain_page
+    page.goto(service.url)
+    save_screenshot(page, "no-script-form")
+    page.get_by_label("A JPEG, PNG or WebP photo").set_input_files(photos / "cat.jpg")
+    page.get_by_role("button", name="Explain this photo").click()
+    heading = page.get_by_role("heading", level=1)
+    while not heading.filter(has_text="Where the model sees").count():
+        page.get_by_role("link", name="Wait for the result").click()
+    expect(heading).to_have_text("Where the model sees evidence for tiger cat")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("tiger cat")
+    assert page.locator("figure img").evaluate("image => image.naturalWidth") == 451
+    save_screenshot(page, "no-script")
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_pages_without_scripts_are_accessible(
+    service: ExplainingService, page: Page, watch: Watch, photos: Path, theme: str
+) -> None:
+    finished = service.explain(photos / "cat.jpg")
+    waiting = service.submit(photos / "cat.jpg", model=UNSERVED_MODEL)
+    watch.failures_expected = True  # the page of an unknown explanation is a 404
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    for name, path in {
+        "no-script": f"/explanation/{finished}",
+        "no-script-queued": f"/explanation/{waiting}",
+        "no-script-unknown": "/explanation/nonsense",
+    }.items():
+        page.goto(service.url + path)
+        check_access(page, f"{name}-{theme}")
