@@ -44,7 +44,8 @@ def test_a_summary_says_what_was_explained_and_why_to_look(
     assert summary["target"] == summary["answer"]
     assert (summary["answer"]["label"], summary["margin"]) == (LABELS[0], 0)
     assert (summary["verdict"], summary["trust"], summary["error"]) == ("ok", None, None)
-    part = {"reason": "margin", "score": 0.5, "value": 0}
+    words = "Two classes are equally probable"
+    part = {"reason": "margin", "score": 0.5, "value": 0, "words": words}
     assert summary["suspicion"] == {"score": 0.5, "parts": [part]}
 
 

@@ -99,6 +99,22 @@ def test_every_number_of_any_map_is_a_share(signed: np.ndarray) -> None:
         assert value is None or -1e-9 <= value <= 1 + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("explained", "words"),
+    [
+        (target(verdict=Verdict.CONSTANT), "All cells of the map are equal"),
+        (target(border_share=0.804), "80 % of the evidence is at the border"),
+        (target(1, probability=0.034), "The map is of 1, which has only 3.4 %"),
+        (
+            target(trust=TrustScores(times_better_than_chance=1.2)),
+            "Hardly better than a random map",
+        ),
+    ],
+)
+def test_the_strongest_reason_is_said_in_words(explained: TargetResult, words: str) -> None:
+    assert suspicion(result(explained)).parts[0].words == words
+
+
 def test_a_plain_explanation_is_not_suspicious() -> None:
     assert parts(result()) == {}
 

@@ -269,7 +269,14 @@ SUMMARIES: dict[str, Any] = {
             "trust": None,
             "suspicion": {
                 "score": 0.41,
-                "parts": [{"reason": "border", "score": 0.41, "value": 0.7}],
+                "parts": [
+                    {
+                        "reason": "border",
+                        "score": 0.41,
+                        "value": 0.7,
+                        "words": "70 % of the evidence is at the border",
+                    }
+                ],
             },
         }
     ],

@@ -12,13 +12,19 @@ EVEN_SPREAD = 0.95
 SMALL_MARGIN = 0.2
 """A smaller difference of the two highest probabilities is suspicious."""
 SMALL_OVERLAP = 0.5
-"""Two methods whose evidence overlaps less disagree."""
+"""Two maps whose evidence overlaps less disagree."""
 GOOD_TRUST = 1.5
 """A map that is this many times better than a random one is not suspicious."""
 WEAK = 0.5
 """The weight of what is often harmless."""
 _SMALLEST_SCORE = 0.005
 _DECIMALS = 4
+_VERDICTS = {
+    Verdict.ALL_NEGATIVE: "All evidence is negative",
+    Verdict.ZERO_GRADIENT: "The gradient is zero",
+    Verdict.CONSTANT: "All cells of the map are equal",
+    Verdict.NOT_FINITE: "The map has values that are not finite",
+}
 
 
 def suspicion(result: ExplanationResult, *, agreement: Agreement | None = None) -> Suspicion:
@@ -31,36 +37,43 @@ def suspicion(result: ExplanationResult, *, agreement: Agreement | None = None) 
             reason=reason,
             score=round(min(score, 1.0), _DECIMALS),
             value=None if value is None else round(value, _DECIMALS),
+            words=words,
         )
-        for reason, score, value in _parts(result, agreement)
+        for reason, score, value, words in _parts(result, agreement)
         if score >= _SMALLEST_SCORE
     ]
     parts.sort(key=lambda part: -part.score)
     return Suspicion(score=round(sum(part.score for part in parts), _DECIMALS), parts=tuple(parts))
 
 
-_Part = tuple[SuspicionReason, float, float | None]
+_Part = tuple[SuspicionReason, float, float | None, str]
 
 
 def _parts(result: ExplanationResult, agreement: Agreement | None) -> Iterator[_Part]:
-    """Yield each reason with its score, which may be below 0, and its value."""
+    """Yield each reason with its score, which may be below 0, its value and its words."""
     target = result.targets[0]
     if target.verdict is not Verdict.OK:
-        yield SuspicionReason.VERDICT, 1.0, None
+        yield SuspicionReason.VERDICT, 1.0, None, _VERDICTS[target.verdict]
     if target.trust and (trust := target.trust.times_better_than_chance) is not None:
-        yield SuspicionReason.TRUST, (GOOD_TRUST - trust) / (GOOD_TRUST - 1), trust
+        score = (GOOD_TRUST - trust) / (GOOD_TRUST - 1)
+        words = "No better" if trust <= 1 else "Hardly better"
+        yield SuspicionReason.TRUST, score, trust, f"{words} than a random map"
     if (border := target.border_share) is not None:
         even = border_area_share(result.map_height, result.map_width)
-        yield SuspicionReason.BORDER, (border - even) / (1 - even), border
+        words = f"{_percent(border)} of the evidence is at the border"
+        yield SuspicionReason.BORDER, (border - even) / (1 - even), border, words
     if (spread := target.spread) is not None:
-        yield SuspicionReason.SPREAD, WEAK * (spread - EVEN_SPREAD) / (1 - EVEN_SPREAD), spread
+        score = WEAK * (spread - EVEN_SPREAD) / (1 - EVEN_SPREAD)
+        yield SuspicionReason.SPREAD, score, spread, "The evidence is spread evenly"
     yield from _classes(result, target)
     overlaps = [maps.targets[0].overlap for maps in result.other_maps]
     if known := [overlap for overlap in overlaps if overlap is not None]:
         least = min(known)
-        yield SuspicionReason.METHODS, (SMALL_OVERLAP - least) / SMALL_OVERLAP, least
+        words = f"Two maps share only {_percent(least)} of the evidence"
+        yield SuspicionReason.METHODS, (SMALL_OVERLAP - least) / SMALL_OVERLAP, least, words
     if agreement and (inside := agreement.energy_inside) is not None:
-        yield SuspicionReason.ANNOTATION, 1 - inside, inside
+        words = f"Only {_percent(inside)} of the evidence is inside the annotation"
+        yield SuspicionReason.ANNOTATION, 1 - inside, inside, words
 
 
 def _classes(result: ExplanationResult, target: TargetResult) -> Iterator[_Part]:
@@ -70,10 +83,19 @@ def _classes(result: ExplanationResult, target: TargetResult) -> Iterator[_Part]
     explained = target.score.probability
     is_answer = target.score.index == result.top[0].index
     if not is_answer and not target.against and not target.rivals and explained is not None:
-        yield SuspicionReason.CLASS, WEAK + WEAK * (best - explained), best - explained
+        words = f"The map is of {target.score.label}, which has only {_percent(explained)}"
+        yield SuspicionReason.CLASS, WEAK + WEAK * (best - explained), best - explained, words
     if len(result.top) > 1 and (second := result.top[1].probability) is not None:
         rival = result.top[1].index
         shared = [t.overlap for t in result.targets[1:] if t.score.index == rival]
         alike = shared[0] if is_answer and shared and shared[0] is not None else 1.0
         margin = best - second
-        yield SuspicionReason.MARGIN, WEAK * alike * (1 - margin / SMALL_MARGIN), margin
+        words = f"{result.top[1].label} is only {_percent(margin)} less probable"
+        if margin < 0.0005:
+            words = "Two classes are equally probable"
+        yield SuspicionReason.MARGIN, WEAK * alike * (1 - margin / SMALL_MARGIN), margin, words
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return f"{percent:.1f} %" if 0.05 <= percent < 9.95 else f"{percent:.0f} %"

@@ -34,6 +34,7 @@ class SuspicionPart(StoredModel):
     reason: SuspicionReason
     score: float = Field(description="What it adds, above 0 and at most 1.")
     value: float | None = Field(description="What was measured; its meaning depends on the reason.")
+    words: str = Field(description="The reason with its value, for people.")
 
 
 class Suspicion(StoredModel):
