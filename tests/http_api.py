@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from seewhy.imaging import maps
 from seewhy.imaging.arrays import MapArray
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import Completion, lanes_of
+from seewhy.ledger.types import Completion, JobFailure, lanes_of
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import (
     ClassScore,
@@ -57,6 +57,14 @@ def stored_keys(settings: Settings) -> list[str]:
     return sorted(
         key for prefix in ("images/", "jobs/", "results/") for key in store.list_keys(prefix)
     )
+
+
+def fail_next_job(settings: Settings, *, model: str = MODEL) -> str:
+    """Claim the next job and fail it for good, as a worker would; return its id."""
+    ledger = open_ledger(settings)
+    (claim,) = ledger.claim(lanes_of(model), owner="test", limit=1)
+    assert ledger.fail([JobFailure(claim, "explainer_failed", "It was a test.")]).applied == [True]
+    return claim.job_id
 
 
 MAP = np.linspace(-1, 1, 49, dtype=np.float32).reshape(1, 7, 7)

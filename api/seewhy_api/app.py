@@ -13,6 +13,7 @@ from seewhy.broker.wakeups import WakeupPublisher, create_celery
 from seewhy.catalog.catalog import Catalog
 from seewhy.estimates.forecaster import Forecaster, create_forecaster
 from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.jobs.dead_letters import DeadLetters
 from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import ImageResolver
 from seewhy.jobs.recovery import Recovery
@@ -179,12 +180,13 @@ def _create_dependencies(
         registry=ledger.workers, refuse_after_s=settings.refuse_unserved_after_s
     )
     forecaster = create_forecaster(settings, ledger, presence_of=served_models.presence)
+    submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
     submit_service = _create_submit_service(
         settings,
         catalog=catalog,
         ledger=ledger,
         images=images,
-        submitter=JobSubmitter(ledger=ledger, store=store, wakeups=wakeups),
+        submitter=submitter,
         recovery=recovery,
         require_served=served_models.require,
         forecaster=forecaster,
@@ -204,16 +206,16 @@ def _create_dependencies(
         catalog=catalog,
         ledger=ledger,
         outbox=ledger.outbox,
+        server=ledger,
         workers=ledger.workers,
         store=store,
         uploads=ImageUploads(images=images, ledger=ledger.uploads),
         submit_service=submit_service,
+        dead_letters=DeadLetters(ledger=ledger, store=store, submitter=submitter),
         batches=batches,
         wakeups=wakeups,
         event_feed=event_feed,
-        long_poll=LongPoll(
-            ledger=ledger, event_feed=event_feed, max_waiting=settings.api_threads // 2
-        ),
+        long_poll=_create_long_poll(settings, ledger, event_feed),
         recovery=recovery,
         lookup=_create_lookup(settings, ledger, recovery),
         pixels=_create_pixel_budget(settings),
@@ -258,6 +260,10 @@ def _create_submit_service(
         require_served=require_served,
         cost_of=forecaster.cost_of,
     )
+
+
+def _create_long_poll(settings: Settings, ledger: RedisLedger, feed: EventFeed) -> LongPoll:
+    return LongPoll(ledger=ledger, event_feed=feed, max_waiting=settings.api_threads // 2)
 
 
 def _create_pixel_budget(settings: Settings) -> PixelBudget:

@@ -12,6 +12,7 @@ from seewhy_api.openapi.document import described_routes
 from seewhy_api.routes.agreements import create_agreements_blueprint
 from seewhy_api.routes.batch_events import create_batch_events_blueprint
 from seewhy_api.routes.batches import create_batches_blueprint
+from seewhy_api.routes.dead_letters import create_dead_letters_blueprint
 from seewhy_api.routes.dependencies import Dependencies
 from seewhy_api.routes.documentation import create_documentation_blueprint
 from seewhy_api.routes.events import create_events_blueprint
@@ -26,6 +27,7 @@ from seewhy_api.routes.label_studio import create_label_studio_blueprint
 from seewhy_api.routes.models import create_models_blueprint
 from seewhy_api.routes.queues import create_queues_blueprint
 from seewhy_api.routes.results import create_results_blueprint
+from seewhy_api.routes.status import create_status_blueprint
 from seewhy_api.routes.summaries import create_summaries_blueprint
 from seewhy_api.routes.workers import create_workers_blueprint
 
@@ -61,6 +63,8 @@ def create_flask(
         create_keys_blueprint,
         create_queues_blueprint,
         create_workers_blueprint,
+        create_status_blueprint,
+        create_dead_letters_blueprint,
         create_health_blueprint,
     ):
         flask.register_blueprint(create_blueprint(deps))

@@ -16,11 +16,12 @@ from werkzeug.test import TestResponse
 
 from batch_requests import item, ndjson, submit_batch
 from documented_client import DocumentedClient
-from http_api import MODEL, finish_next_job, submit_image
+from http_api import MODEL, fail_next_job, finish_next_job, submit_image
 from seewhy.access.api_key import ApiKey
 from seewhy.access.key_store import KeyStore
 from seewhy.access.records import Scope
 from seewhy.ids import new_job_id
+from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy.webhook_secrets import generate_secret
@@ -73,6 +74,10 @@ MATRIX: Mapping[str, Row] = {
     "GET /v1/models/<name>": Row((), other_tenant=200),
     "GET /v1/queues": Row((Scope.ADMIN,), other_tenant=200),
     "GET /v1/workers": Row((Scope.ADMIN,), other_tenant=200),
+    "GET /v1/status": Row((Scope.READ,), other_tenant=200),
+    "GET /v1/dead-letters": Row((Scope.READ,), other_tenant=200),
+    "POST /v1/dead-letters/<failed_id>/retry": Row((Scope.ADMIN,), right=422),
+    "POST /v1/dead-letters/<failed_id>/dismiss": Row((Scope.ADMIN,)),
     "GET /v1/keys": Row((Scope.ADMIN,), other_tenant=200),
     "POST /v1/keys/<key_id>/revoke": Row((Scope.ADMIN,)),
     "GET /label-studio/health": Row(None, other_tenant=200),
@@ -174,11 +179,17 @@ def cat(photos: Path) -> bytes:
 def resources(
     api: Api, client: FlaskClient, settings: Settings, keys: Keys, cat: bytes
 ) -> Mapping[str, str]:
-    """What the rules name: a finished job of tenant `a` with a webhook, a batch and a key of it."""
+    """What the rules name: a finished job of tenant `a` with a webhook, a batch and a key of it.
+
+    The failed job is none of its dead letters any more, so a retry is refused however often.
+    """
     response = submit_image(client, cat, headers=bearer(keys.owner), webhook="https://hooks.test/x")
     assert response.status_code == 202, response.get_data(as_text=True)
     finish_next_job(settings)
     job_id = str(response.get_json()["id"])
+    submit_image(client, cat, headers=bearer(keys.owner))
+    failed_id = fail_next_job(settings)
+    open_ledger(settings).dismiss([failed_id])
     batch = submit_batch(client, ["bad"], headers=bearer(keys.owner))
     api.acceptor.accept_batches()  # so that it has ended, and its event stream ends
     batch_id = str(batch.get_json()["id"])
@@ -186,6 +197,7 @@ def resources(
         "<job_id>": job_id,
         "<batch_id>": batch_id,
         "<key_id>": keys.leaked.key_id,
+        "<failed_id>": failed_id,
         "<name>": "vgg16",
         "<project>": "4",
         "<asset>": "start.js",
@@ -305,7 +317,12 @@ def test_a_route_answers_each_kind_of_credentials_as_the_matrix_says(
 def test_what_belongs_to_another_tenant_is_answered_like_something_unknown(
     client: FlaskClient, keys: Keys, resources: Mapping[str, str], cat: bytes, route: str
 ) -> None:
-    nothing = {"<job_id>": new_job_id(), "<batch_id>": new_job_id(), "<key_id>": "0" * 16}
+    nothing = {
+        "<job_id>": new_job_id(),
+        "<batch_id>": new_job_id(),
+        "<failed_id>": new_job_id(),
+        "<key_id>": "0" * 16,
+    }
     foreign, unknown = (
         send(client, route, named, cat, headers=bearer(keys.stranger))
         for named in (resources, nothing)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from http_api import fail_next_job
 from seewhy.access.key_store import KeyStore
 from seewhy.access.records import Scope
 from seewhy.embedded.tcp_ports import free_port
@@ -40,7 +41,12 @@ ANNOTATION = AnnotationReference(
     annotation=AGREEMENT["annotation"],
     inputs="",
 )
-NAMES = "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId } = process.env;\n"
+NAMES = (
+    "const { URL: url, KEY: key, ID: id, KEY_ID: keyId, BATCH_ID: batchId, FAILED_ID: failedId } ="
+    " process.env;\n"
+)
+UNSERVED_MODEL = "vgg16"
+"""No worker takes its jobs, so a test can fail them."""
 
 
 def sample_names() -> list[str]:
@@ -91,6 +97,7 @@ def service(
             "KEY": key.text,
             "KEY_ID": leaked.key_id,
             "STORE_URL": settings.store_url,
+            "REDIS_URL": settings.redis_url,
         }
 
 
@@ -129,8 +136,28 @@ def batch_id(service: Mapping[str, str]) -> str:
 
 
 @pytest.fixture
+def failed_id(service: Mapping[str, str]) -> str:
+    """The id of a failed job that nobody has retried or dismissed."""
+    submitted = httpx2.post(
+        f"{service['URL']}/v1/explanations",
+        headers={"Authorization": f"Bearer {service['KEY']}"},
+        json={"image_base64": SMALL_PNG_BASE64, "model": UNSERVED_MODEL, "cache": False},
+        timeout=60,
+    )
+    assert submitted.status_code == 202, submitted.text
+    settings = load({}, redis_url=service["REDIS_URL"])
+    assert fail_next_job(settings, model=UNSERVED_MODEL) == submitted.json()["id"]
+    return str(submitted.json()["id"])
+
+
+@pytest.fixture
 def variables(
-    service: Mapping[str, str], tmp_path: Path, photos: Path, cat: bytes, batch_id: str
+    service: Mapping[str, str],
+    tmp_path: Path,
+    photos: Path,
+    cat: bytes,
+    batch_id: str,
+    failed_id: str,
 ) -> Mapping[str, str]:
     """The environment of a sample: what it names, with a finished job, and its files."""
     shutil.copy(photos / "cat.jpg", tmp_path / "photo.jpg")
@@ -153,7 +180,7 @@ def variables(
         timeout=40,
     )
     assert response.status_code == 200, response.text
-    named = {"ID": response.json()["id"], "BATCH_ID": batch_id}
+    named = {"ID": response.json()["id"], "BATCH_ID": batch_id, "FAILED_ID": failed_id}
     measured = MeasuredAgreement.model_validate(AGREEMENT | {"explanation": named["ID"]})
     store = open_store(load({}, store_url=service["STORE_URL"]))
     AgreementStore(store).put(measured, project=ANNOTATION.project_key, updated_ms=0, tenant="a")

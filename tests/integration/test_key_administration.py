@@ -17,10 +17,11 @@ from seewhy.access.records import Scope
 from seewhy.cli.app import app
 from seewhy.embedded import valkey as embedded_valkey
 from seewhy.embedded.data_directory import lock_data_directory
+from seewhy.embedded.environment import as_environment
 from seewhy.errors import LedgerUnavailable
 from seewhy.ledger.redis.key_use import RedisKeyUse
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.settings import Settings
+from seewhy.settings import Settings, load
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.app import Api, create_api
 
@@ -97,8 +98,24 @@ def test_an_administrator_revokes_a_key_of_the_tenant_only(
     assert revoked == {leaked.key_id}
 
 
-def test_without_a_key_nobody_administers_keys(api: Api) -> None:
+def test_on_a_loopback_address_without_keys_there_are_none_to_administer(api: Api) -> None:
     response = api.flask.test_client().get("/v1/keys")
+    assert (response.status_code, response.get_json()) == (200, {"keys": []})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"auth": "none"},
+        {"auth": "none", "api_host": "0.0.0.0"},  # noqa: S104
+        {"tenant_header": "X-Tenant", "trusted_proxies": "127.0.0.1/32"},
+    ],
+)
+def test_without_a_key_nobody_else_administers_keys(
+    settings: Settings, changes: dict[str, str]
+) -> None:
+    client = create_api(load(as_environment(settings), **changes)).flask.test_client()
+    response = client.get("/v1/keys", headers={"X-Tenant": "a"})
     assert (response.status_code, response.get_json()["code"]) == (403, "insufficient_scope")
 
 

@@ -54,6 +54,11 @@ include-operation-id = "receive_label_studio_event"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
 
 [[operations]]
+include-operation-id = "retry_dead_letter"
+# So does a failed job that was retried already.
+checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
+
+[[operations]]
 include-operation-id = "retry_batch"
 # So does a batch of which no item failed.
 checks.positive_data_acceptance.expected-statuses = ["2xx", "404", "409", "422", "429"]
@@ -121,6 +126,7 @@ def resources(cluster: ProcessCluster, keys: list[ApiKey]) -> Mapping[str, Any]:
         "job_id": response.json()["id"],
         "image_id": response.json()["image_id"],
         "key_id": leaked.key_id,
+        "failed_id": response.json()["id"],
         "own_key_id": key.key_id,
         "key": key.text,
     }

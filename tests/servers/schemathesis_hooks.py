@@ -22,6 +22,7 @@ RESOURCES = json.loads(os.environ["RESOURCES"])
 FORMS = {
     "batch_id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "job_id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "failed_id": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "key_id": re.compile(r"[0-9a-f]{16}"),
 }
 """Names of path parameters → what their schema admits. Anything else must get 404."""

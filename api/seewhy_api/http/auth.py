@@ -36,7 +36,7 @@ class Caller:
 
     context: RequestContext = DEFAULT_CONTEXT
     scopes: frozenset[Scope] = frozenset({Scope.SUBMIT, Scope.READ})
-    """Without a key: everything but the administration of keys."""
+    """Without a key: everything but administration."""
     quotas: Quotas | None = None
     """Those of its API key, if it has one."""
     upload_quotas: UploadQuotas | None = None
@@ -104,7 +104,7 @@ class Authenticator:
             return self._from_gateway(request, address)
         if self._requires_key():
             return self._from_key(request, address)
-        return Caller()
+        return Caller(scopes=frozenset(Scope))  # who uses this machine operates the service
 
     def _is_gateway(self, address: str) -> bool:
         if not self._settings.tenant_header or not address:

@@ -20,11 +20,21 @@ SAMPLE_FILES: Mapping[str, str] = MappingProxyType(
 )
 """The start of a part's media types → the name of a file to send."""
 SHELL_VARIABLES: Mapping[str, str] = MappingProxyType(
-    {"job_id": "$ID", "batch_id": "$BATCH_ID", "key_id": "$KEY_ID"}
+    {
+        "job_id": "$ID",
+        "batch_id": "$BATCH_ID",
+        "key_id": "$KEY_ID",
+        "failed_id": "$FAILED_ID",
+    }
 )
 """Name of a path parameter → its value. Those of other parameters are their examples."""
 JAVASCRIPT_VARIABLES: Mapping[str, str] = MappingProxyType(
-    {"job_id": "${id}", "batch_id": "${batchId}", "key_id": "${keyId}"}
+    {
+        "job_id": "${id}",
+        "batch_id": "${batchId}",
+        "key_id": "${keyId}",
+        "failed_id": "${failedId}",
+    }
 )
 MAX_LINE_CHARACTERS = 90
 

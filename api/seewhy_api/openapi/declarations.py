@@ -74,6 +74,11 @@ PATH_PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             schema={"type": "string"},
             example="4",
         ),
+        "failed_id": Parameter(
+            description="The id of a failed job.",
+            schema={"type": "string", "format": "uuid"},
+            example=EXAMPLE_ID,
+        ),
         "key_id": Parameter(
             description="The public id of an API key.",
             schema={"type": "string", "pattern": "^[0-9a-f]{16}$"},

@@ -7,10 +7,12 @@ from seewhy.broker.wakeups import WakeupPublisher
 from seewhy.catalog.catalog import Catalog
 from seewhy.estimates.forecaster import Forecaster
 from seewhy.imaging.pixel_budget import PixelBudget
+from seewhy.jobs.dead_letters import DeadLetters
 from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.jobs.uploads import ImageUploads
 from seewhy.ledger.ports.ledger import Ledger
+from seewhy.ledger.ports.monitoring import MonitoredServer
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.settings import Settings
@@ -31,6 +33,7 @@ class Dependencies:
     ledger: Ledger
     batches: Batches
     outbox: Outbox
+    server: MonitoredServer
     workers: WorkerRegistry
     store: ObjectStore
     uploads: ImageUploads
@@ -38,6 +41,7 @@ class Dependencies:
     event_feed: EventFeed
     long_poll: LongPoll
     submit_service: SubmitService
+    dead_letters: DeadLetters
     recovery: Recovery
     lookup: JobLookup
     pixels: PixelBudget

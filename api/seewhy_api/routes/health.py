@@ -1,7 +1,6 @@
 """Liveness and readiness of the API, and the workers behind it."""
 
 from collections import Counter
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Literal
 
@@ -10,23 +9,18 @@ from pydantic import Field
 
 from seewhy.errors import Unavailable
 from seewhy.ledger.ports.workers import WorkerRegistry
+from seewhy.monitoring.service_status import DependencyChecks
 from seewhy_api.http.auth import public
 from seewhy_api.http.explanation_body import ResponseModel
 from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
+from seewhy_api.routes.dependency_checks import check_dependencies
 
 
 class Liveness(ResponseModel):
     """That the process serves requests."""
 
     status: Literal["ok"] = "ok"
-
-
-class Checks(ResponseModel):
-    """`ok`, or the code of an error."""
-
-    ledger: str
-    store: str
 
 
 class WorkerCounts(ResponseModel):
@@ -43,7 +37,7 @@ class Readiness(ResponseModel):
     """Whether the API can accept requests."""
 
     status: Literal["ok", "unavailable"]
-    checks: Checks
+    checks: DependencyChecks
     workers: WorkerCounts | None
 
 
@@ -87,7 +81,7 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
         live workers and, by model, those that have it loaded or would load it; it does not change
         the status.
         """
-        checks = Checks(ledger=_check(deps.ledger.check), store=_check(deps.store.check))
+        checks = check_dependencies(deps)
         ok = checks.ledger == checks.store == "ok"
         body = Readiness(
             status="ok" if ok else "unavailable",
@@ -99,14 +93,6 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
         return response
 
     return blueprint
-
-
-def _check(check: Callable[[], None]) -> str:
-    try:
-        check()
-    except Unavailable as error:
-        return error.code
-    return "ok"
 
 
 def _count_workers(registry: WorkerRegistry) -> WorkerCounts | None:

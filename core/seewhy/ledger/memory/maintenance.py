@@ -63,10 +63,18 @@ class MemoryMaintenance(StateOwner):
             for job_id in job_ids:
                 self._state.unarchived.pop(job_id, None)
 
-    def list_dead_letters(self, *, limit: int = 1000) -> list[JobRecord]:
+    def list_dead_letters(self, *, limit: int = 1000, tenant: str | None = None) -> list[JobRecord]:
         """List the oldest failed jobs that were not dismissed."""
         with self._state.changed:
-            return self._state.list_records(self._state.dead_letters, limit)
+            letters = self._state.dead_letters
+            records = self._state.list_records(letters, len(letters))
+            own = [record for record in records if tenant in {None, record.context.tenant}]
+            return own[:limit]
+
+    def is_dead_letter(self, job_id: str) -> bool:
+        """Whether a job has failed and was not dismissed."""
+        with self._state.changed:
+            return job_id in self._state.dead_letters
 
     def dismiss(self, job_ids: Sequence[str]) -> int:
         """Remove jobs from the dead letters; return how many were removed."""

@@ -43,9 +43,14 @@ class RedisMaintenance:
         """Remove outcomes that are now archived from the list."""
         self.scripts.call("maintenance/remove", list=UNARCHIVED, ids=list(job_ids))
 
-    def list_dead_letters(self, *, limit: int = 1000) -> list[JobRecord]:
+    def list_dead_letters(self, *, limit: int = 1000, tenant: str | None = None) -> list[JobRecord]:
         """List the oldest failed jobs that were not dismissed."""
-        return list_records(self.scripts, DEAD_LETTERS, limit=limit)
+        return list_records(self.scripts, DEAD_LETTERS, limit=limit, tenant=tenant)
+
+    def is_dead_letter(self, job_id: str) -> bool:
+        """Whether a job has failed and was not dismissed."""
+        with translated():
+            return self.scripts.client.zscore(DEAD_LETTERS, job_id) is not None
 
     def dismiss(self, job_ids: Sequence[str]) -> int:
         """Remove jobs from the dead letters; return how many were removed."""

@@ -8,16 +8,19 @@ PAGE = 100
 """How many records one script reads: reading must not block Redis for long."""
 
 
-def list_records(scripts: Scripts, key: str, *, limit: int) -> list[JobRecord]:
-    """Read up to `limit` records, the oldest first; expired ones are removed from the list."""
+def list_records(
+    scripts: Scripts, key: str, *, limit: int, tenant: str | None = None
+) -> list[JobRecord]:
+    """Read up to `limit` records, the oldest first; expired ones are removed from the list.
+
+    With `tenant`, only its own.
+    """
     records: list[JobRecord] = []
-    examined = PAGE
+    examined, offset = PAGE, 0
     while examined == PAGE and len(records) < limit:
-        examined, *rows = scripts.call(
-            "maintenance/list_records",
-            list=key,
-            offset=len(records),
-            limit=min(PAGE, limit - len(records)),
+        examined, kept, *rows = scripts.call(
+            "maintenance/list_records", list=key, offset=offset, limit=PAGE, tenant=tenant
         )
+        offset += kept
         records += decode_records(rows)
-    return records
+    return records[:limit]

@@ -1,0 +1,115 @@
+"""The state of the service over HTTP: what operators and readers see of it."""
+
+import shutil
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from http_api import MODEL, fail_next_job, submit_image
+from seewhy.access.key_store import KeyStore
+from seewhy.access.records import Scope
+from seewhy.embedded.environment import as_environment
+from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.redis.ledger import open_ledger
+from seewhy.ledger.types import WorkerDetails
+from seewhy.settings import Settings, load
+from seewhy.storage.obstore_adapter import open_store
+from seewhy_api.app import create_api
+
+DETAILS = WorkerDetails(jobs=2, failed_loads={"broken": "/models/broken.keras is damaged"})
+
+
+def status(client: FlaskClient, **headers: str) -> Any:
+    response = client.get("/v1/status", headers=headers)
+    assert response.status_code == 200, response.get_json()
+    assert response.headers["Cache-Control"] == "no-store"
+    return response.get_json()
+
+
+def alert_names(shown: Any) -> list[str]:
+    return [alert["name"] for alert in shown["alerts"]]
+
+
+def test_on_a_loopback_address_without_keys_the_caller_is_an_administrator(
+    client: FlaskClient,
+) -> None:
+    shown = status(client)
+    assert shown["scopes"] == ["admin", "read", "submit"]
+    assert shown["checks"] == {"ledger": "ok", "store": "ok"}
+    assert (shown["workers"], shown["queues"]["queues"]) == ([], [])
+    assert [alert["message"] for alert in shown["alerts"]] == [
+        "No worker runs. Jobs will wait until one starts."
+    ]
+
+
+def test_jobs_that_nobody_runs_are_named_with_the_model_that_is_missing(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    for _ in range(2):
+        submit_image(client, cat, cache=False)
+    open_ledger(settings).workers.register("host:7:ab", models=["vgg16"])
+    (alert,) = status(client)["alerts"]
+    assert (alert["name"], alert["severity"]) == ("SeewhyNoWorkers", "page")
+    assert alert["message"].startswith(f"No worker serves {MODEL}: 2 jobs wait, the oldest for ")
+    assert MODEL in alert["remedy"]
+    assert alert["runbook"] == "docs/monitoring.md#seewhynoworkers"
+
+
+def test_the_status_counts_jobs_and_dead_letters(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    open_ledger(settings).workers.register("host:7:ab", models=[MODEL])
+    for _ in range(3):
+        submit_image(client, cat, cache=False)
+    fail_next_job(settings)
+    shown = status(client)
+    assert shown["jobs"] == {
+        "accepted": 3,
+        "open": 2,
+        "ended": {"failed": 1},
+        "leases_expired": 0,
+    }
+    assert shown["queues"]["dead_letters"] == 1
+    assert [queue["waiting"] for queue in shown["queues"]["queues"]] == [2]
+    assert alert_names(shown) == ["SeewhyDeadLetters"]
+    assert shown["redis"]["memory_bytes"] > 0
+
+
+def test_only_an_administrator_sees_hosts_and_why_a_model_was_not_loaded(
+    client: FlaskClient, settings: Settings
+) -> None:
+    open_ledger(settings).workers.register(
+        "secret-host:7:ab", models=[MODEL], on_demand=["broken"], details=DETAILS
+    )
+    store = KeyStore(open_store(settings))
+    scopes = {"reader": [Scope.READ], "admin": [Scope.READ, Scope.ADMIN]}
+    keys = {name: store.create(tenant="a", scopes=given)[0] for name, given in scopes.items()}
+    shown = {name: status(client, Authorization=f"Bearer {key.text}") for name, key in keys.items()}
+    assert shown["reader"]["scopes"] == ["read"]
+    assert [worker["id"] for worker in shown["reader"]["workers"]] == ["ab"]
+    assert [worker["id"] for worker in shown["admin"]["workers"]] == ["secret-host:7:ab"]
+    assert 0 <= shown["admin"]["workers"][0]["unseen_s"] < 30
+    assert alert_names(shown["reader"]) == alert_names(shown["admin"]) == ["SeewhyModelLoadsFail"]
+    for secret in ("secret-host", "/models"):
+        assert secret not in str(shown["reader"])
+        assert secret in str(shown["admin"])
+
+
+def test_while_redis_does_not_answer_the_status_says_so(settings: Settings) -> None:
+    changed = load(as_environment(settings), redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    shown = status(create_api(changed).flask.test_client())
+    assert shown["checks"] == {"ledger": "ledger_unavailable", "store": "ok"}
+    assert [shown[name] for name in ("queues", "workers", "jobs", "redis")] == [None] * 4
+    assert alert_names(shown) == ["SeewhyLedgerDown"]
+
+
+def test_while_the_object_store_does_not_answer_the_status_says_so(settings: Settings) -> None:
+    open_ledger(settings).workers.register("host:7:ab", models=[MODEL])
+    client = create_api(load(as_environment(settings), auth="none")).flask.test_client()
+    shown = status(client)
+    assert (shown["scopes"], alert_names(shown)) == (["read", "submit"], [])
+    shutil.rmtree(settings.store_url.removeprefix("file://"))
+    shown = status(client)
+    assert shown["checks"] == {"ledger": "ok", "store": "store_unavailable"}
+    assert alert_names(shown) == ["SeewhyStoreDown"]
+    assert len(shown["workers"]) == 1
