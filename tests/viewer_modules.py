@@ -30,8 +30,8 @@ def open_viewer(page: Page, files: dict[str, bytes] | None = None) -> None:
 
     def respond(route: Route) -> None:
         name = route.request.url.removeprefix(URL)
-        if name == "favicon.ico":
-            route.fulfill(status=204)
+        if name not in bodies:
+            route.fulfill(status=204 if name == "favicon.ico" else 404)
             return
         media_type = types.get(name, "application/octet-stream")
         headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Content-Type": media_type}

@@ -2,28 +2,72 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-_BLOCK_COMMENT = re.compile(r"^[ \t]*/\*.*?\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
-_LINE_COMMENT = re.compile(r"^[ \t]*//.*\n", re.MULTILINE)
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
-_BLANK_LINES = re.compile(r"\n{2,}")
+_TOKEN = re.compile(
+    r"""(?P<space>(?:\s|//[^\n]*|/\*(?:(?!\*/).)*\*/)+)
+    |(?P<text>"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')
+    |(?P<word>[\w$#]+)
+    |(?P<mark>.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
+_BEFORE_PATTERN = re.compile(r"(?:^|[({\[,;:?=&|!+*<>~^%-]|\b(?:return|typeof|case|in|of))$")
+_NO_BREAK_AFTER = "{;,([:?=&|<>*%~^!"
+_NO_BREAK_BEFORE = "})].,;:?=&|<>*%^"
 _IMPORT = re.compile(r"^import (?:\{[^}]*\} from )?\"\./[^\"]+\";\n", re.MULTILINE)
-_DECLARATION = re.compile(r"^(export )?(?:function|class|const|let) (\w+)", re.MULTILINE)
+_DECLARATION = re.compile(r"^(export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
+_STYLE_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_STYLE_MARK = re.compile(r"\s*([{};,])\s*|(?<=:)\s+")
 
 
 def shorten_script(source: str) -> str:
-    """Remove the comments that fill whole lines, indents and blank lines from JavaScript.
+    """Remove comments, and spaces and line breaks that mean nothing, from JavaScript.
 
-    Comments after code stay, because strings can contain their marks. A template literal must not
-    span lines.
+    A line break stays wherever it could end a statement.
     """
-    return _shorten(_LINE_COMMENT.sub("", _BLOCK_COMMENT.sub("", source)))
+    shortened = ""
+    space = ""
+    for token in script_tokens(source):
+        if is_space(token):
+            space += token
+            continue
+        shortened += _needed_space(shortened, space, token) + token
+        space = ""
+    return shortened + "\n"
+
+
+def script_tokens(source: str) -> Iterator[str]:
+    """Divide JavaScript into words, texts, patterns, marks, and the spaces and comments between.
+
+    Raises `ValueError` when a template does not end.
+    """
+    at, before = 0, ""
+    while at < len(source):
+        if source[at] == "`":
+            token = source[at : _template_end(source, at)]
+        elif source.startswith("/", at) and not source.startswith(("//", "/*"), at):
+            found = _PATTERN.match(source, at) if _BEFORE_PATTERN.search(before) else None
+            token = found[0] if found else "/"
+        else:
+            found = _TOKEN.match(source, at)
+            token = found[0] if found else source[at]
+        yield token
+        at += len(token)
+        if not is_space(token):
+            before = token
+
+
+def is_space(token: str) -> bool:
+    """Whether a token of JavaScript means nothing: spaces and comments."""
+    start = token.lstrip()
+    return not start or start.startswith(("//", "/*"))
 
 
 def shorten_style(source: str) -> str:
-    """Remove the comments that fill whole lines, indents and blank lines from CSS."""
-    return _shorten(_BLOCK_COMMENT.sub("", source))
+    """Remove comments, and spaces that mean nothing, from CSS without texts that hold marks."""
+    bare = _STYLE_COMMENT.sub("", source).strip()
+    return _STYLE_MARK.sub(lambda found: found[1] or "", bare).replace(";}", "}") + "\n"
 
 
 def join_modules(sources: Iterable[str]) -> str:
@@ -42,5 +86,39 @@ def join_modules(sources: Iterable[str]) -> str:
     return f"{body}export {{ {exported} }};\n"
 
 
-def _shorten(source: str) -> str:
-    return _BLANK_LINES.sub("\n", _INDENT.sub("", source)).lstrip("\n")
+def _needed_space(before: str, space: str, after: str) -> str:
+    """Return what must stay of the space between two tokens."""
+    if not space or not before:
+        return ""
+    last, first = before[-1], after[0]
+    if "\n" in space:
+        ends = last in _NO_BREAK_AFTER or first in _NO_BREAK_BEFORE
+        sign = last in "+-" and before[-2:] not in {"++", "--"} and first not in "+-"
+        return "" if ends or sign else "\n"
+    both_words = re.fullmatch(r"[\w$#]{2}", last + first)
+    joined_marks = last == first and last in "+-/"
+    return " " if both_words or joined_marks or (last.isdigit() and first == ".") else ""
+
+
+def _template_end(source: str, start: int) -> int:
+    """Return the position after the template that starts at a position."""
+    at = start + 1
+    while source[at : at + 1] != "`":
+        if at >= len(source):
+            raise ValueError("a template does not end")
+        if source.startswith("${", at):
+            at = _expression_end(source, at + 2)
+        else:
+            at += 2 if source[at] == "\\" else 1
+    return at + 1
+
+
+def _expression_end(source: str, start: int) -> int:
+    """Return the position after the brace that ends an expression in a template."""
+    depth, at = 1, start
+    for token in script_tokens(source[start:]):
+        at += len(token)
+        depth += {"{": 1, "}": -1}.get(token, 0)
+        if depth == 0:
+            return at
+    raise ValueError("a template does not end")

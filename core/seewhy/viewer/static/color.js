@@ -91,14 +91,14 @@ export function colorize(pixels, options, target) {
  */
 export function hatch(target, box, fill = true) {
   const colors = new Uint32Array(target.data.buffer);
-  const [right, bottom] = [box.x + box.width, box.y + box.height];
+  const [dark, light, gray] = [20, 235, 128].map((level) => packed(level, level, level));
+  const right = Math.min(target.width, box.x + box.width);
+  const bottom = Math.min(target.height, box.y + box.height);
   for (let y = Math.floor(box.y); y < bottom; y++) {
-    for (let x = Math.floor(box.x); x < right; x++) {
+    for (let x = Math.floor(box.x), at = y * target.width + x; x < right; x++, at++) {
       const place = (x + y) % 10;
-      const at = y * target.width + x;
-      if (place < 2) colors[at] = packed(20, 20, 20);
-      else if (place < 4) colors[at] = packed(235, 235, 235);
-      else if (fill) colors[at] = packed(128, 128, 128);
+      if (place < 4) colors[at] = place < 2 ? dark : light;
+      else if (fill) colors[at] = gray;
     }
   }
 }

@@ -8,11 +8,11 @@ import { describeMap, flagWords, verdictWords } from "./words.js";
 
 const MAX_BOXES = 50;
 
-/** Keep the last value of a computation for as long as its keys are the same. */
+/** Keep the last value of a computation for as long as its arguments are the same. */
 function remember(compute) {
-  let [keys, value] = [[], null];
+  let [keys, value] = [null, null];
   return (...next) => {
-    if (next.length !== keys.length || next.some((key, n) => key !== keys[n])) {
+    if (!keys || next.some((key, n) => key !== keys[n])) {
       [keys, value] = [next, compute(...next)];
     }
     return value;
@@ -42,6 +42,9 @@ export class Layers {
       findRegions(this.smooth(shares), this.sizePx, share, MAX_BOXES, {
         shares, mapHeight: data.mapHeight, mapWidth: data.mapWidth,
       }));
+    this.scales = new Map();
+    this.image = new ImageData(width, height);
+    this.painted = null;
     this.outline = remember((shares, share) => isolines(this.smooth(shares), this.sizePx, share));
   }
 
@@ -75,11 +78,15 @@ export class Layers {
   scale(view, values, chosen) {
     const { data } = this;
     const options = { method: data.method, polarity: view.polarity, normalize: view.scale };
-    if (chosen !== null) {
-      return colorScale(data.maps, chosen, { ...options, targets: data.targets });
+    if (chosen === null) {
+      // A difference has much smaller values than the maps and is compared with none.
+      return colorScale([values], 0, { ...options, targets: [{}] });
     }
-    // A difference has much smaller values than the maps and is compared with none.
-    return colorScale([values], 0, { ...options, targets: [{}] });
+    const key = `${chosen} ${view.polarity} ${view.scale}`;
+    if (!this.scales.has(key)) {
+      this.scales.set(key, colorScale(data.maps, chosen, { ...options, targets: data.targets }));
+    }
+    return this.scales.get(key);
   }
 
   /** Say why the map of a view is not to be trusted; a difference is as good as its worse map. */
@@ -109,27 +116,31 @@ export class Layers {
     return numbers.flag ? `${numbers.flag} ${described}` : described;
   }
 
-  /**
-   * Color the covered part of the canvas.
-   * @param {ImageData} target as large as `place.covered`
-   */
-  paint(view, numbers, target) {
-    const gray = numbers.flag && !view.showFlagged;
-    const { shares, maximum, share } = numbers;
-    const raw = view.cells && view.mode === "heat";
+  /** Return the covered part of the canvas in color, or null when nothing in it has changed. */
+  paint(view, numbers) {
+    const { chosen, polarity, colormap, threshold, mode, cells, scale, showFlagged } = view;
+    const painted = JSON.stringify(
+      [chosen, polarity, colormap, threshold, mode, cells, scale, showFlagged]);
+    if (painted === this.painted) return null;
+    this.painted = painted;
+    const target = this.image;
+    const gray = numbers.flag && !showFlagged;
+    const { shares, maximum, share, regionShare } = numbers;
+    const heat = mode === "heat";
     colorize(
-      raw ? this.cells(shares) : this.smooth(shares),
+      heat && cells ? this.cells(shares) : this.smooth(shares),
       {
         scale: numbers.scale / (maximum || 1),
-        polarity: view.polarity,
-        colormap: gray ? "gray" : colormapFor(view.colormap, view.polarity),
-        threshold: share,
-        mode: view.mode,
+        polarity,
+        colormap: gray ? "gray" : colormapFor(colormap, polarity),
+        threshold: heat ? share : regionShare,
+        mode,
       },
       target,
     );
     if (gray) hatch(target, { x: 0, y: 0, width: target.width, height: target.height }, false);
     this.hatchCells(numbers.values, target);
+    return target;
   }
 
   hatchCells(values, target) {

@@ -83,7 +83,7 @@ export function resolveThreshold(values, rule, polarity = "positive") {
   return maximum ? thresholdShare(shares, rule) * maximum : 0;
 }
 
-/** The runs of pixels in rows that reach a threshold, joined to components. */
+/** Find the runs of pixels in rows that reach a threshold, joined to components, and sums. */
 function findRuns(pixels, { heightPx, widthPx }, threshold) {
   const smallest = Math.max(Math.fround(threshold), SMALLEST_MAXIMUM);
   const runs = [];
@@ -92,13 +92,23 @@ function findRuns(pixels, { heightPx, widthPx }, threshold) {
     while (parents[n] !== n) n = parents[n] = parents[parents[n]];
     return n;
   };
-  let previous = 0;
-  for (let y = 0; y < heightPx; y++) {
+  let [total, mass, areaPx, previous] = [0, 0, 0, 0];
+  for (let y = 0, at = 0; y < heightPx; y++) {
     const start = runs.length;
-    for (let x = 0, at = y * widthPx; x < widthPx; x++, at++) {
-      if (!(Math.abs(pixels[at]) >= smallest)) continue;
+    for (let x = 0; x < widthPx; x++, at++) {
+      let value = Math.abs(pixels[at]);
+      total += value;
+      if (value < smallest) continue;
       const first = x;
-      while (x < widthPx && Math.abs(pixels[at]) >= smallest) x++, at++;
+      while (value >= smallest) {
+        mass += value;
+        x++;
+        at++;
+        if (x === widthPx) break;
+        value = Math.abs(pixels[at]);
+        total += value;
+      }
+      areaPx += x - first;
       const number = runs.length;
       runs.push({ y, first, end: x, label: number });
       parents.push(number);
@@ -108,11 +118,12 @@ function findRuns(pixels, { heightPx, widthPx }, threshold) {
         const [a, b] = [root(n), root(number)];
         parents[Math.max(a, b)] = Math.min(a, b);
       }
+      if (x === widthPx) break;
     }
     previous = start;
   }
   runs.forEach((run, n) => (run.label = root(n)));
-  return runs;
+  return { runs, areaPx, mass, total };
 }
 
 /** Group runs by component, largest first; of the same size, in OpenCV's reading order. */
@@ -140,20 +151,25 @@ function rank(runs, widthPx) {
   return [...found.values()].sort((a, b) => b.areaPx - a.areaPx || a.block - b.block);
 }
 
+/** Count, for each pixel of an axis and its end, the cells whose centers lie before it. */
+function cellsBefore(cells, pixels) {
+  const before = new Int32Array(pixels + 1);
+  for (let cell = 0; cell < cells; cell++) before[Math.floor(((cell + 0.5) * pixels) / cells) + 1]++;
+  for (let n = 0; n < pixels; n++) before[n + 1] += before[n];
+  return before;
+}
+
 /** Return the strongest cell whose center is in a component, or null. */
-function strongestCell(component, { shares, mapHeight, mapWidth }, { heightPx, widthPx }) {
+function strongestCell(runs, { shares, mapWidth }, rows, columns) {
   let best = null;
-  const centers = Int32Array.from({ length: mapWidth }, (_, column) =>
-    Math.floor(((column + 0.5) * widthPx) / mapWidth));
-  for (let row = 0; row < mapHeight; row++) {
-    const y = Math.floor(((row + 0.5) * heightPx) / mapHeight);
-    if (y < component.top || y >= component.bottom) continue;
-    const inRow = component.runs.filter((run) => run.y === y);
-    for (let column = 0; column < mapWidth; column++) {
-      const value = Math.abs(shares[row * mapWidth + column]);
-      if (best && value <= best.score) continue;
-      const x = centers[column];
-      if (inRow.some((run) => run.first <= x && x < run.end)) best = { score: value, row, column };
+  for (const { y, first, end } of runs) {
+    for (let row = rows[y]; row < rows[y + 1]; row++) {
+      for (let column = columns[first]; column < columns[end]; column++) {
+        const index = row * mapWidth + column;
+        const score = Math.abs(shares[index]);
+        if (best && (score < best.score || (score === best.score && index > best.index))) continue;
+        best = { score, index, row, column };
+      }
     }
   }
   return best;
@@ -170,7 +186,7 @@ function describe(component, pixels, sizePx, cells, total) {
     }
   }
   let peak = { x: x + 0.5, y: y + 0.5 };
-  const cell = cells && strongestCell(component, cells, sizePx);
+  const cell = cells && strongestCell(component.runs, cells, cells.rows, cells.columns);
   if (cell) {
     score = cell.score;
     peak = {
@@ -195,23 +211,20 @@ function describe(component, pixels, sizePx, cells, total) {
  *   `massShare` count every pixel that reaches the threshold
  */
 export function findRegions(pixels, sizePx, threshold, count, cells = null) {
-  const runs = findRuns(pixels, sizePx, threshold);
-  let [total, mass, areaPx] = [0, 0, 0];
-  for (let n = 0; n < pixels.length; n++) total += Math.abs(pixels[n]);
-  for (const { y, first, end } of runs) {
-    areaPx += end - first;
-    for (let at = y * sizePx.widthPx + first, n = first; n < end; n++, at++) {
-      mass += Math.abs(pixels[at]);
-    }
-  }
+  const { runs, areaPx, mass, total } = findRuns(pixels, sizePx, threshold);
   const ranked = rank(runs, sizePx.widthPx);
+  const centers = cells && {
+    ...cells,
+    rows: cellsBefore(cells.mapHeight, sizePx.heightPx),
+    columns: cellsBefore(cells.mapWidth, sizePx.widthPx),
+  };
   return {
     found: ranked.length,
     areaPx,
     massShare: total ? Math.min(mass / total, 1) : 0,
     regions: ranked
       .slice(0, count)
-      .map((component) => describe(component, pixels, sizePx, cells, total)),
+      .map((component) => describe(component, pixels, sizePx, centers, total)),
   };
 }
 
@@ -224,28 +237,34 @@ export function findRegions(pixels, sizePx, threshold, count, cells = null) {
  */
 export function isolines(pixels, { heightPx, widthPx }, threshold) {
   const smallest = Math.max(Math.fround(threshold), SMALLEST_MAXIMUM);
+  // A border of pixels that do not reach the threshold.
+  const stride = widthPx + 2;
+  const inside = new Uint8Array(stride * (heightPx + 2));
+  for (let y = 0, at = 0; y < heightPx; y++) {
+    for (let x = 0, n = (y + 1) * stride + 1; x < widthPx; x++, n++, at++) {
+      if (Math.abs(pixels[at]) >= smallest) inside[n] = 1;
+    }
+  }
   const at = (x, y) =>
     x < 0 || y < 0 || x >= widthPx || y >= heightPx ? -1 : Math.abs(pixels[y * widthPx + x]);
   // Outside the array there is no value: the line then lies on the edge.
   const part = (from, to) => (from < 0 || to < 0 ? 0.5 : (smallest - from) / (to - from));
   const segments = [];
-  for (let y = -1; y < heightPx; y++) {
-    let [upLeft, downLeft] = [-1, -1];
-    for (let x = -1; x < widthPx; x++) {
-      const [upRight, downRight] = [at(x + 1, y), at(x + 1, y + 1)];
-      const corners = (upLeft >= smallest) | ((upRight >= smallest) << 1)
-        | ((downRight >= smallest) << 2) | ((downLeft >= smallest) << 3);
-      if (corners && corners !== 15) {
-        const [left, top] = [x + 0.5, y + 0.5];
-        const edges = [
-          [left + part(upLeft, upRight), top],
-          [left + 1, top + part(upRight, downRight)],
-          [left + part(downLeft, downRight), top + 1],
-          [left, top + part(upLeft, downLeft)],
-        ];
-        for (const [a, b] of CROSSED[corners]) segments.push(...edges[a], ...edges[b]);
-      }
-      [upLeft, downLeft] = [upRight, downRight];
+  for (let y = -1, n = 0; y < heightPx; y++, n++) {
+    for (let x = -1; x < widthPx; x++, n++) {
+      const corners = inside[n] | (inside[n + 1] << 1)
+        | (inside[n + stride + 1] << 2) | (inside[n + stride] << 3);
+      if (!corners || corners === 15) continue;
+      const [left, top] = [x + 0.5, y + 0.5];
+      const [upLeft, upRight] = [at(x, y), at(x + 1, y)];
+      const [downLeft, downRight] = [at(x, y + 1), at(x + 1, y + 1)];
+      const edges = [
+        [left + part(upLeft, upRight), top],
+        [left + 1, top + part(upRight, downRight)],
+        [left + part(downLeft, downRight), top + 1],
+        [left, top + part(upLeft, downLeft)],
+      ];
+      for (const [a, b] of CROSSED[corners]) segments.push(...edges[a], ...edges[b]);
     }
   }
   return segments;

@@ -223,10 +223,8 @@ export class SeewhyMap extends HTMLElement {
     const { canvas, photo } = this.#parts;
     const { covered } = this.#layers.place;
     const numbers = this.#read();
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(covered.width, covered.height);
-    this.#layers.paint(this.#view, numbers, image);
-    context.putImageData(image, covered.x, covered.y);
+    const image = this.#layers.paint(this.#view, numbers);
+    if (image) canvas.getContext("2d").putImageData(image, covered.x, covered.y);
     canvas.style.opacity = this.#view.hidden ? 0 : this.#view.opacity;
     canvas.setAttribute("aria-label", this.sentence);
     photo.classList.toggle("gray", this.#view.gray && !this.#view.hidden);
