@@ -9,7 +9,7 @@ from http_api import assert_problem
 from seewhy_api.inspector.assets import NAMES, version
 
 PAGE_REFERENCE = re.compile(r'(?:href|src)="(inspector/[^"]+)"')
-IMPORT = re.compile(r"""(?:from|import\()\s*["']([^"']+)["']""")
+IMPORT = re.compile(r"""(?:from|import)\s*\(?["']([^"']+)["']""")
 
 
 def test_the_page_names_files_under_the_version_of_all_files(client: FlaskClient) -> None:

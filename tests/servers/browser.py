@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 LIMIT_MS = 30_000
 """How long a page may take to reach a state that a test waits for."""
@@ -32,6 +32,7 @@ def running_browser(command: str) -> Iterator[Browser]:
 
     Until then, `asyncio.run` fails in this thread, which has an event loop.
     """
+    expect.set_options(timeout=LIMIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=command, args=_ARGUMENTS)
         try:

@@ -6,6 +6,7 @@ from seewhy.errors import NotFound
 from seewhy_api.http.auth import public
 from seewhy_api.inspector.assets import (
     CONTENT_SECURITY_POLICY,
+    MEDIA_TYPES,
     NAMES,
     Asset,
     read_asset,
@@ -28,7 +29,7 @@ FILE = Operation(
     answers=(
         Answer(
             description="The file.",
-            media_types=("text/javascript", "text/css", "image/svg+xml"),
+            media_types=tuple(type_ for type_ in MEDIA_TYPES.values() if type_ != "text/html"),
         ),
     ),
     errors_of_path=(NotFound,),

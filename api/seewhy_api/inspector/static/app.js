@@ -1,54 +1,95 @@
+import { mountCompare } from "./compare.js";
 import { el, fill } from "./elements.js";
+import { mountGallery } from "./gallery.js";
+import { mountInspect } from "./inspect.js";
+import { showHelp, startKeys } from "./keys.js";
 import { Location } from "./location.js";
 import { Service } from "./service.js";
-import { panel } from "./states.js";
+import { failure, panel } from "./states.js";
+import { mountSubmission } from "./submission.js";
 
-const MODULES = {
-  gallery: "./gallery.js",
-  new: "./submission.js",
-  inspect: "./inspect.js",
-  compare: "./compare.js",
-};
+const SCREENS = { gallery: mountGallery, new: mountSubmission, inspect: mountInspect, compare: mountCompare };
 const main = document.getElementById("main");
 const live = document.getElementById("live");
-const service = new Service();
-const address = new Location();
+const shared = {
+  service: new Service(),
+  location: new Location(),
+  /** Addresses of the photos that this page has sent, by the ids of their explanations. */
+  photos: new Map(),
+  /** The ids of the explanations that the gallery lists, in its order. */
+  sequence: [],
+  /** Tell people who do not see the page what has changed. */
+  announce: (text) => (live.textContent = text),
+  /** Return the files that were dropped or pasted, once. */
+  takeDropped: () => dropped.splice(0),
+};
+const dropped = [];
 let shown = null;
-
-/** Tell people who do not see the page what has changed. */
-function announce(text) {
-  live.textContent = text;
-}
 
 /** Show the screen that the address names, or give it the new parameters. */
 async function route() {
-  if (!address.read()) return;
-  const { screen, ids } = address.current;
+  const { location, service } = shared;
+  if (!location.read()) return;
+  const { screen, ids } = location.current;
   const name = `${screen} ${ids}`;
   if (shown?.name === name) {
-    shown.mounted?.update?.(address.current.params);
+    shown.mounted?.update?.(location.current.params);
     return;
   }
+  const isFirst = shown === null;
   shown?.controller.abort();
   shown?.mounted?.unmount?.();
   const controller = new AbortController();
   const current = { name, controller, mounted: null };
   shown = current;
   fill(main);
-  const context = { service, location: address, announce, signal: controller.signal };
-  if (!Object.hasOwn(MODULES, screen)) {
+  document.title = "seewhy";
+  markLink(screen);
+  const context = Object.create(shared, { signal: { value: controller.signal } });
+  if (!Object.hasOwn(SCREENS, screen)) {
     fill(main, panel("not-found", "There is no such page", "The address names no part of seewhy.",
       el("p", {}, el("a", { href: "#/" }, "Show the explanations"))));
     return;
   }
-  const { mount } = await import(MODULES[screen]);
-  if (shown !== current) return;
-  const mounted = await mount(main, context);
-  if (shown === current) current.mounted = mounted;
-  else mounted?.unmount?.();
+  try {
+    const mounted = await SCREENS[screen](main, context);
+    if (shown === current) current.mounted = mounted;
+    else mounted?.unmount?.();
+    if (!isFirst) main.focus();
+  } catch (error) {
+    const retry = () => window.location.reload();
+    if (shown === current) fill(main, failure(error, { service, retry, signal: controller.signal }));
+  }
+}
+
+function markLink(screen) {
+  for (const link of document.querySelectorAll("nav a")) {
+    const isShown = link.dataset.screen === screen;
+    if (isShown) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** Give files to the screen that submits them. */
+function takeFiles(files) {
+  const images = [...files].filter(({ type }) => type.startsWith("image/") || type === "");
+  if (!images.length) return;
+  if (shown?.mounted?.take) shown.mounted.take(images);
+  else {
+    dropped.push(...images);
+    shared.location.go("#/new");
+  }
 }
 
 addEventListener("hashchange", route);
 addEventListener("popstate", route);
-addEventListener("pagehide", () => address.flush());
+addEventListener("pagehide", () => shared.location.flush());
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  takeFiles(event.dataTransfer.files);
+});
+addEventListener("paste", (event) => takeFiles(event.clipboardData.files));
+startKeys();
+document.getElementById("tools").append(el("button", { onclick: showHelp, "aria-label": "Keys and settings", title: "Keys and settings" }, "?"));
 route();

@@ -2,7 +2,7 @@ import { fill } from "./elements.js";
 import { panel } from "./states.js";
 
 /** Show the screen. */
-export async function mount(root) {
+export async function mountCompare(root) {
   fill(root, panel("empty", "Compare"));
   return { update() {}, unmount() {} };
 }

@@ -2,7 +2,7 @@ import { fill } from "./elements.js";
 import { panel } from "./states.js";
 
 /** Show the screen. */
-export async function mount(root) {
+export async function mountGallery(root) {
   fill(root, panel("empty", "Explanations"));
   return { update() {}, unmount() {} };
 }

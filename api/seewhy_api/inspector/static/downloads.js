@@ -1,0 +1,96 @@
+import { el } from "./elements.js";
+import { requested, setQuery } from "./explanation.js";
+import { ROOT } from "./service.js";
+import { evidence, strongest } from "./viewer.js";
+
+/**
+ * The files of an explanation, and texts to copy.
+ *
+ * @param {Object} record
+ * @param {{service: import("./service.js").Service, announce: function(string): void,
+ *   signal: AbortSignal}} context
+ */
+export function downloads(record, { service, announce, signal }) {
+  const path = `v1/explanations/${record.id}`;
+  let map = null;
+  const save = async (name, address, options) => {
+    try {
+      const url = await service.blobUrl(address, { ...options, signal });
+      el("a", { href: url, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } catch (error) {
+      announce(error.message);
+    }
+  };
+  const image = () => save(`${record.id}.png`, `${path}/overlay?${drawingQuery(map)}`, { headers: { Accept: "image/png" } });
+  const numbers = () => save(`${record.id}.npy`, `${path}/map.npy?${setQuery(map.data)}`);
+  const regions = () => save(`${record.id}.regions.json`, `${path}/regions?${drawingQuery(map, true)}`);
+  const json = () => save(`${record.id}.json`, path);
+  const copy = (text) => copyText(text, announce);
+  const drawn = el("button", { onclick: image }, "Image (PNG)");
+  const found = el("button", { onclick: regions }, "Regions (JSON)");
+  return {
+    element: el("details", {}, el("summary", {}, "Download and share"),
+      el("div", { class: "buttons" }, drawn, el("button", { onclick: numbers }, "Map (npy)"), found,
+        el("button", { onclick: json }, "Record (JSON)"),
+        el("button", { onclick: () => copy(location.href) }, "Copy link"),
+        el("button", { onclick: () => copy(samples(record, map.data).curl) }, "Copy curl"),
+        el("button", { onclick: () => copy(samples(record, map.data).python) }, "Copy Python"))),
+    image,
+    show(values, shown) {
+      map = shown;
+      drawn.disabled = drawingQuery(map) === null;
+      found.disabled = drawn.disabled || map.view.polarity === "signed";
+    },
+  };
+}
+
+/** Copy a text; without access to the clipboard, show it to be copied. */
+export async function copyText(text, announce) {
+  try {
+    await navigator.clipboard.writeText(text);
+    announce("Copied.");
+  } catch {
+    const area = el("textarea", { readonly: true, rows: 6, "aria-label": "Text to copy", value: text });
+    const dialog = el("dialog", { onclose: () => dialog.remove() }, el("p", {}, "Copy this text:"), area,
+      el("form", { method: "dialog" }, el("button", {}, "Close")));
+    document.body.append(dialog);
+    dialog.showModal();
+    area.select();
+  }
+}
+
+/** Return the query of a drawing that the service makes like the shown map; null for a difference. */
+export function drawingQuery({ view, data, thresholdValue, scale, values }, forRegions = false) {
+  if (view.chosen.contrast) return null;
+  const query = setQuery(data);
+  query.set("map", view.chosen);
+  if (!forRegions || view.polarity !== "signed") query.set("polarity", view.polarity);
+  if (thresholdValue) {
+    const share = thresholdValue / strongest(evidence(values, view.polarity));
+    if (share > 0 && share < 1) query.set("threshold", Number(share.toPrecision(6)));
+  }
+  if (forRegions) return query;
+  query.set("alpha", view.opacity);
+  if (view.polarity !== "signed") query.set("colormap", view.colormap);
+  if (scale > 0) query.set("normalize", Number(scale.toPrecision(6)));
+  return query;
+}
+
+/** Return the request of a record as JSON, without its photo. */
+function requestOf(record, { targets, method, layer }) {
+  const body = { model: record.model, method, targets: targets.map((target) => requested(target, method)) };
+  return layer ? { ...body, layer } : body;
+}
+
+/** Return commands that ask for the same explanation. */
+export function samples(record, data) {
+  const request = requestOf(record, data);
+  const json = JSON.stringify(request);
+  const python = Object.entries(request).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(", ");
+  return {
+    curl: `curl ${ROOT}v1/explanations -F image=@photo.jpg -F 'request=${json.replaceAll("'", "'\\''")}'`,
+    python: `from pathlib import Path\n\nfrom seewhy.client import Client\n\nwith Client("${ROOT.href.replace(/\/$/, "")}") as client:\n`
+      + `    explanation = client.explain(Path("photo.jpg"), ${python})\n`,
+  };
+}

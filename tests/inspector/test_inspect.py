@@ -1,0 +1,294 @@
+"""The screen of an explanation, as a person uses it on a running service."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page, expect
+
+from servers.browser import Watch, opened_page
+from servers.explaining import ExplainingService
+
+MAP = "seewhy-map"
+TABBY, TIGER_CAT = 281, 282
+RESULT_MS = 120_000
+"""How long an explanation may take while the worker starts."""
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def explanation(service: ExplainingService, photos: Path) -> str:
+    """The id of an explanation of the five most probable classes by two methods."""
+    methods = ["gradcam", "layercam"]
+    return service.explain(photos / "cat.jpg", targets="top:5", methods=methods)
+
+
+def open_explanation(page: Page, service: ExplainingService, job_id: str, query: str = "") -> None:
+    page.goto(f"{service.url}/#/e/{job_id}{query}")
+    expect(page.locator(".controls")).to_be_visible()
+
+
+def maps_of(service: ExplainingService, job_id: str, query: str = "") -> NDArray[np.float32]:
+    """Return the maps of an explanation: (targets, map height, map width)."""
+    maps: NDArray[np.float32] = np.load(
+        io.BytesIO(service.get(f"/v1/explanations/{job_id}/map.npy{query}").content)
+    )
+    return maps
+
+
+def shown_values(page: Page) -> NDArray[np.float64]:
+    values: list[float] = page.evaluate("[...document.querySelector('seewhy-map').values]")
+    return np.array(values)
+
+
+def canvas_bytes(page: Page) -> str:
+    """Return the pixels of the map on the canvas, as a data URL."""
+    text: str = page.evaluate("document.querySelector('seewhy-map canvas').toDataURL()")
+    return text
+
+
+def test_a_photo_that_a_person_chooses_is_explained_and_shown(
+    page: Page, service: ExplainingService, photos: Path
+) -> None:
+    page.goto(f"{service.url}/#/new")
+    page.get_by_label("Drop photos here").set_input_files(photos / "coffee.jpg")
+    expect(page.locator(".controls")).to_be_visible(timeout=RESULT_MS)
+    expect(page.get_by_role("heading", level=1)).to_have_text("espresso")
+    job_id = page.url.partition("#/e/")[2]
+    assert np.array_equal(
+        shown_values(page).reshape(maps_of(service, job_id)[0].shape),
+        maps_of(service, job_id)[0].astype(float),
+    )
+    expect(page.locator(".class")).to_have_count(5)
+
+
+def test_a_sample_is_explained_with_one_click(page: Page, service: ExplainingService) -> None:
+    page.goto(f"{service.url}/#/new")
+    page.get_by_role("button", name="A cat").click()
+    expect(page.locator(".controls")).to_be_visible(timeout=RESULT_MS)
+    assert "/#/e/" in page.url
+
+
+def test_fifty_changes_of_the_controls_send_no_request(
+    page: Page, watch: Watch, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    page.wait_for_load_state("networkidle")
+    before = len(watch.requests)
+    paints = page.evaluate_handle(
+        "{ const seen = []; addEventListener('paint', ({ detail }) => seen.push(detail.ms)); seen }"
+    )
+    keys = ["2", "3", "ArrowDown", "m", "m", "m", "g", "c", "p", "p", "p", "v", "v", "[", "]"]
+    for key in [*keys, "-", "=", "h", "h", "+", "0", "1"] * 3:
+        page.keyboard.press(key)
+    page.get_by_label("Maps").select_option("layercam")
+    page.get_by_label("Boxes").select_option("all")
+    page.get_by_label("Color scale").select_option("class")
+    page.get_by_label("Gray photo").uncheck()
+    page.get_by_label("Rule of the threshold").select_option("otsu")
+    page.get_by_label("Opacity").fill("0.25")
+    assert int(paints.evaluate("seen => seen.length")) >= 50
+    # Chromium takes the icon from its cache at each change of the address.
+    assert [url for url in watch.requests[before:] if not url.endswith("/icon.svg")] == []
+
+
+def test_pointing_at_a_cell_reads_the_values_of_the_array(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    maps = maps_of(service, explanation)
+    record = service.get(f"/v1/explanations/{explanation}").json()["result"]
+    covers, (_, rows, columns) = record["covers"], maps.shape
+    detail = page.evaluate_handle(
+        "{ const last = {}; addEventListener('cellhover', ({ detail }) => "
+        "Object.assign(last, detail)); last }"
+    )
+    box = page.locator(MAP).bounding_box()
+    assert box is not None
+    for row, column in [(0, 0), (3, 5), (rows - 1, columns - 1)]:
+        x = covers["x"] + (column + 0.5) * covers["width"] / columns
+        y = covers["y"] + (row + 0.5) * covers["height"] / rows
+        page.mouse.move(
+            box["x"] + x * box["width"] / record["image_width_px"],
+            box["y"] + y * box["height"] / record["image_height_px"],
+        )
+        hovered: dict[str, Any] = detail.json_value()
+        assert (hovered["row"], hovered["column"]) == (row, column)
+        assert hovered["value"] == maps[0, row, column]
+        assert hovered["values"] == maps[:, row, column].tolist()
+        assert hovered["percentile"] == pytest.approx(
+            100 * np.mean(maps[0] <= maps[0, row, column])
+        )
+        expect(page.locator(".readout")).to_contain_text(f"Row {row + 1}, column {column + 1}:")
+
+
+def test_a_contrast_in_the_browser_is_that_of_the_service(
+    page: Page, service: ExplainingService, photos: Path, explanation: str
+) -> None:
+    open_explanation(page, service, explanation, f"?c={TABBY}&vs={TIGER_CAT}&p=signed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("tabby, not tiger cat")
+    expect(page.get_by_text("Computed here: gradcam is linear")).to_be_visible()
+    contrast = service.explain(
+        photos / "cat.jpg", targets=[{"why": TABBY, "not": [TIGER_CAT]}], method="gradcam"
+    )
+    expected = maps_of(service, contrast)[0].astype(float).ravel()
+    error = np.abs(shown_values(page) - expected).max() / np.abs(expected).max()
+    assert error <= 1e-5
+
+
+def test_a_method_that_is_not_linear_leaves_the_contrast_to_the_service(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation, f"?set=1&c={TABBY}&vs={TIGER_CAT}")
+    expect(page.get_by_text("difference of normalized maps")).to_be_visible()
+    page.get_by_role("button", name="Ask the service").click()
+    expect(page).not_to_have_url(re.compile(explanation), timeout=RESULT_MS)
+    expect(page.locator(".controls")).to_be_visible(timeout=RESULT_MS)
+    expect(page.get_by_role("heading", level=1)).to_have_text("tabby, not tiger cat")
+    expect(page.get_by_text("difference of normalized maps")).to_have_count(0)
+    job_id = page.url.partition("#/e/")[2]
+    result = service.get(f"/v1/explanations/{job_id}").json()["result"]
+    assert result["method"] == "layercam"
+    assert [rival["index"] for rival in result["targets"][0]["rivals"]] == [TIGER_CAT]
+
+
+def test_a_link_shows_the_same_view_in_another_profile(
+    page: Page, browser: Browser, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    for key in ["3", "g", "c", "[", "=", "="]:
+        page.keyboard.press(key)
+    page.get_by_label("Boxes").select_option("largest")
+    expect(page).to_have_url(re.compile("b=largest"))
+    with opened_page(browser, Watch()) as other:
+        other.goto(page.url)
+        expect(other.locator(".controls")).to_be_visible()
+        assert canvas_bytes(other) == canvas_bytes(page)
+        for part in (MAP, ".legend", ".head"):
+            assert other.locator(part).screenshot() == page.locator(part).screenshot()
+
+
+def test_back_undoes_the_choice_of_a_class_but_not_each_step_of_a_slider(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    heading = page.get_by_role("heading", level=1)
+    first = heading.inner_text()
+    page.keyboard.press("2")
+    second = heading.inner_text()
+    page.keyboard.press("]")
+    page.keyboard.press("]")
+    expect(page).to_have_url(re.compile("o="))
+    page.keyboard.press("3")
+    page.go_back()
+    expect(heading).to_have_text(second)
+    page.go_back()
+    expect(heading).to_have_text(first)
+
+
+def test_a_bad_part_of_the_address_is_named_and_the_rest_is_followed(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    query = "?c=99&t=p900&m=mask&cell=99,99&z=x&unknown=kept"
+    open_explanation(page, service, explanation, query)
+    expect(page.get_by_text("t=p900, z=x, c=99")).to_be_visible()
+    assert page.evaluate("document.querySelector('seewhy-map').view.mode") == "mask"
+    page.keyboard.press("m")
+    expect(page).not_to_have_url(re.compile("m=mask"))
+    assert page.url.endswith("unknown=kept")
+
+
+def test_labels_are_shown_as_text(page: Page, service: ExplainingService, explanation: str) -> None:
+    record = service.get(f"/v1/explanations/{explanation}").json()
+    text = json.dumps(record).replace("tiger cat", HOSTILE)
+    page.route(f"**/v1/explanations/{explanation}", lambda route: route.fulfill(body=text))
+    open_explanation(page, service, explanation)
+    expect(page.locator(".class").filter(has_text=HOSTILE)).to_have_count(1)
+    page.get_by_label("Why this class and not").select_option(label=HOSTILE)
+    expect(page.get_by_role("heading", level=1)).to_contain_text(HOSTILE)
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_person_with_a_keyboard_only_sees_why(
+    page: Page, service: ExplainingService, photos: Path
+) -> None:
+    page.goto(f"{service.url}/#/new")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    until(page, lambda: focused(page).startswith("A cat"), "Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".controls")).to_be_visible(timeout=RESULT_MS)
+    page.keyboard.press("2")
+    expect(page.locator(".class").nth(1)).to_have_attribute("aria-pressed", "true")
+    until(page, lambda: focused(page) == "CANVAS", "Tab")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator(".readout")).to_contain_text("Row")
+    expect(page).to_have_url(re.compile("cell="))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Heat, outline or cut-out")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_shortcuts_are_inert_in_fields_and_can_be_switched_off(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    page.get_by_text("Explain this photo again").click()
+    page.get_by_label("Another class").fill("")
+    page.get_by_label("Another class").press("m")
+    assert page.evaluate("document.querySelector('seewhy-map').view.mode") == "heat"
+    page.get_by_role("button", name="Keys and settings").click()
+    page.get_by_label("Shortcuts of a single key").uncheck()
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("m")
+    page.reload()
+    expect(page.locator(".controls")).to_be_visible()
+    page.keyboard.press("m")
+    assert page.evaluate("document.querySelector('seewhy-map').view.mode") == "heat"
+
+
+def test_the_table_has_the_values_of_the_map(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    page.get_by_text("Map as a table").click()
+    cells = page.locator("tbody td").all_inner_texts()
+    shown = [float(text.replace("\N{MINUS SIGN}", "-")) for text in cells]
+    expected = maps_of(service, explanation)[0].ravel()
+    assert shown == pytest.approx(expected.tolist(), rel=5e-3)
+
+
+def test_a_click_downloads_the_image_that_is_shown(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation, "?cm=viridis")
+    page.get_by_text("Download and share").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Image (PNG)").click()
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert re.fullmatch(r"[0-9a-f-]{36}\.png", download.value.suggested_filename)
+
+
+def focused(page: Page) -> str:
+    """Return the text of the focused element, or its tag when it has none."""
+    text: str = page.evaluate(
+        "document.activeElement.textContent.trim() || document.activeElement.tagName"
+    )
+    return text
+
+
+def until(page: Page, condition: Callable[[], bool], key: str) -> None:
+    """Press a key until a condition holds."""
+    for _ in range(60):
+        if condition():
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"60 times {key} did not get there")
