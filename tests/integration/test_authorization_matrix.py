@@ -93,6 +93,7 @@ MATRIX: Mapping[str, Row] = {
     "GET /docs/<asset>": Row(None, other_tenant=200),
     "POST /explanation": Row((Scope.SUBMIT,), right=303, other_tenant=303),
     "GET /explanation/<job_id>": Row((Scope.READ,)),
+    "GET /status": Row(None, other_tenant=200),
     "GET /": Row(None, other_tenant=200),
     "GET /inspector/<version_of_page>/<file>": Row(None, other_tenant=200),
 }

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from seewhy_api.inspector import assets
-from seewhy_api.inspector.assets import NAMES, SAMPLES, SCRIPTS, read_asset, read_page
+from seewhy_api.inspector.assets import NAMES, SAMPLES, SCRIPTS, STATUS, read_asset, read_page
 
 BUDGET_BYTES = 44_000
-OTHER_PAGES = ("pages.css",)
+STATUS_BUDGET_BYTES = 6_000
+OTHER_PAGES = ("pages.css", "status.css", "status.js")
 """Files that the inspector does not load."""
 STATIC = Path(assets.__file__).parent / "static"
 MODULES = sorted(STATIC.glob("*.js"))
@@ -20,6 +21,12 @@ def test_the_page_and_its_files_are_small() -> None:
     served["index.html"] = read_page().body
     sizes = {name: len(gzip.compress(body, 9, mtime=0)) for name, body in served.items()}
     assert sum(sizes.values()) <= BUDGET_BYTES, sizes
+
+
+def test_the_page_of_the_status_adds_at_most_6_kilobytes() -> None:
+    added = [read_page(STATUS), read_asset("status.css"), read_asset("status.js")]
+    sizes = [len(gzip.compress(each.body, 9, mtime=0)) for each in added]
+    assert sum(sizes) <= STATUS_BUDGET_BYTES, sizes
 
 
 def test_every_module_is_joined_to_one_script() -> None:

@@ -17,6 +17,7 @@ CONTENT_SECURITY_POLICY = (
 )
 """Photos are fetched with the API key and shown as blobs."""
 INDEX = "index.html"
+STATUS = "status.html"
 SHARED = "shared.js"
 """What every page needs."""
 SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -42,13 +43,14 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "compare.js",
             "app.js",
         ),
+        "status.js": ("status-view.js", "status.js"),
     }
 )
 """Script → the modules that are joined to it, each after those that it imports. One request for
 all takes two thirds of the bytes."""
 SAMPLES = ("cat.jpg", "coffee.jpg", "rocket.jpg")
 """Photos to try the page with: those of `examples/photos`, at most 512 pixels wide."""
-NAMES = ("app.css", "pages.css", "icon.svg", *SCRIPTS, *SAMPLES, *viewer.ASSETS)
+NAMES = ("app.css", "pages.css", "status.css", "icon.svg", *SCRIPTS, *SAMPLES, *viewer.ASSETS)
 """The files beside the pages. All are served from one folder, so that scripts import each other,
 and that of the viewer, by relative paths."""
 

@@ -8,6 +8,7 @@ from seewhy_api.inspector.assets import (
     CONTENT_SECURITY_POLICY,
     MEDIA_TYPES,
     NAMES,
+    STATUS,
     Asset,
     read_asset,
     read_page,
@@ -20,6 +21,11 @@ REVALIDATED = "no-cache"
 
 PAGE = Operation(
     id="get_inspector",
+    tag="service",
+    answers=(Answer(description="The page.", media_types=("text/html",)),),
+)
+STATUS_PAGE = Operation(
+    id="get_status_page",
     tag="service",
     answers=(Answer(description="The page.", media_types=("text/html",)),),
 )
@@ -46,6 +52,13 @@ def create_inspector_blueprint() -> Blueprint:
     def get_inspector() -> Response:
         """Get the inspector, the page that shows explanations."""
         return respond_with_page(read_page())
+
+    @blueprint.get("/status")
+    @public
+    @describe(STATUS_PAGE)
+    def get_status_page() -> Response:
+        """Get the page that shows the state of the service to its operators."""
+        return respond_with_page(read_page(STATUS))
 
     @blueprint.get("/inspector/<version_of_page>/<file>")
     @public

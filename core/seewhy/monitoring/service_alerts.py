@@ -124,7 +124,7 @@ def _no_work(readings: LedgerReadings) -> Iterator[Alert]:
             yield _page(
                 "SeewhyNoWorkers",
                 f"No worker serves {model}: {_jobs_wait(waiting, lanes, oldest_ms)}.{last}",
-                f"Start a worker with {model} among its SEEWHY_WORKER_MODELS.",
+                f"Start a worker with {model} among its `SEEWHY_WORKER_MODELS`.",
             )
         elif oldest_ms > NOTHING_STARTS_AFTER_MS and not any(lane.running for lane in lanes):
             yield _page(
@@ -191,7 +191,7 @@ def _redis(server: ServerStatus) -> Iterator[Alert]:
         yield _page(
             "SeewhyRedisAlmostFull",
             f"Redis uses {share:.0%} of its memory. At the limit, submissions get 503.",
-            "Add workers if jobs wait. Otherwise shorten SEEWHY_RETENTION_S, or add memory.",
+            "Add workers if jobs wait. Otherwise shorten `SEEWHY_RETENTION_S`, or add memory.",
         )
     if not server.is_persistent:
         yield _page(
@@ -226,7 +226,7 @@ def _backlogs(status: LedgerStatus) -> Iterator[Alert]:
             "SeewhyDeadLetters",
             f"{count(status.dead_letters, 'failed job')} "
             f"{'waits' if status.dead_letters == 1 else 'wait'} for a decision.",
-            "Retry or dismiss each: on the page /status, or with `seewhy dead`.",
+            "Look at why, then retry or dismiss each: here or with `seewhy dead`.",
         )
     if deliveries.undelivered:
         yield _ticket(
