@@ -64,12 +64,15 @@ def test_photos_are_listed_and_their_overlays_saved_beside_them(url: str, folder
 def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path) -> None:
     out = folder / "overlays"
     shown = seewhy(
-        "explain", folder / "cat.jpg", "--url", url, "--targets", "tiger cat,281", "--out", out
-    )
+        "explain", folder / "cat.jpg", "--url", url, "--targets", "tiger cat,281", "--out", out,
+        "--html",
+    )  # fmt: skip
 
     assert shown.returncode == 0, shown.stderr
     assert [line.split("(")[1][:3] for line in shown.stdout.splitlines()[1:]] == ["282", "281"]
-    assert {path.name for path in out.iterdir()} == {"cat.seewhy.jpg", "cat.seewhy.2.jpg"}
+    saved = {"cat.seewhy.jpg", "cat.seewhy.2.jpg", "cat.seewhy.html"}
+    assert {path.name for path in out.iterdir()} == saved
+    assert "<title>tiger cat: " in (out / "cat.seewhy.html").read_text("utf-8")
 
 
 def test_a_broken_photo_does_not_fail_the_others_and_sets_the_exit_status(

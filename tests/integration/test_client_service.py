@@ -1,7 +1,10 @@
 """Both clients against a real API with a stub worker."""
 
+import base64
 import copy
+import json
 import pickle
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -17,15 +20,21 @@ from images import encoded, gradient
 from optionals import present
 from seewhy.client import Client, Explanation, ImageId, Item, NotConnected, RequestRejected
 from seewhy.schemas.job import JobState
-from servers.process_cluster import running_api
+from seewhy.storage.obstore_adapter import open_store
+from servers.process_cluster import ProcessCluster, running_api
 from servers.valkey import RedisServer
 
 
 @pytest.fixture(scope="module")
-def url(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def api(valkey: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessCluster]:
     with running_api(valkey, tmp_path_factory.mktemp("service")) as cluster:
         cluster.start_stub_worker()
-        yield cluster.url
+        yield cluster
+
+
+@pytest.fixture
+def url(api: ProcessCluster) -> str:
+    return api.url
 
 
 @pytest.fixture
@@ -182,6 +191,63 @@ def test_drawings_and_maps_are_saved_by_the_ending_of_the_name(
 
 
 @both_clients
+def test_a_saved_page_holds_all_maps_the_photo_and_what_to_show_first(
+    client: Client, photo: Path, tmp_path: Path
+) -> None:
+    methods = ["gradcam", "layercam"]
+    explanation = client.explain(photo, targets=[1, 2], methods=methods, metadata={"a": "private"})
+    path = client.save(
+        explanation, tmp_path / "why.html", target=1, method="layercam", alpha=0.4, threshold="p90",
+        polarity="signed", normalize="none", size=40,
+    )  # fmt: skip
+    text = path.read_text("utf-8")
+    assert text == client.html(
+        explanation.id, target=1, method="layercam", alpha=0.4, threshold="p90",
+        polarity="signed", normalize="none", size=40,
+    )  # fmt: skip
+    assert "private" not in text
+    data = json.loads(re.findall(r'id="explanation">(.*?)</script>', text)[0])
+    for method, stored in zip(methods, data["maps"], strict=True):
+        maps = np.load(BytesIO(base64.b64decode(stored)))
+        np.testing.assert_array_equal(maps, client.map(explanation, method=method))
+    assert data["view"] == {
+        "set": 1, "target": 1, "opacity": 0.4, "polarity": "signed", "scale": 1,
+        "threshold": {"kind": "percentile", "value": 90},
+    }  # fmt: skip
+    [jpeg] = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', text)
+    assert image_of(base64.b64decode(jpeg)).size == (40, 30)
+
+
+@both_clients
+def test_a_page_is_refused_as_a_drawing_is(client: Client, photo: Path, tmp_path: Path) -> None:
+    explanation = client.explain(photo)
+    with pytest.raises(IndexError, match="has 1 targets"):
+        client.save(explanation, tmp_path / "why.html", target=1)
+    with pytest.raises(RequestRejected, match="colormap"):
+        client.save(explanation, tmp_path / "why.htm", colormap="rainbow")
+    expired = client.submit(photo, deadline_s=0.001, cache=False)
+    client.wait(expired)
+    with pytest.raises(RequestRejected) as rejected:
+        client.html(expired)
+    assert rejected.value.problem == "result_not_ready"
+    assert {path.name for path in tmp_path.iterdir()} == {"photo.png"}
+
+
+@both_clients
+def test_a_page_of_an_image_past_its_retention_has_no_photo(
+    client: Client, api: ProcessCluster
+) -> None:
+    store = open_store(api.settings)
+    kept = set(store.list_keys("images/"))
+    explanation = client.explain(encoded(gradient(33, 21), "PNG"), cache=False)
+    for key in set(store.list_keys("images/")) - kept:
+        store.delete(key)
+    text = client.html(explanation)
+    assert "data:image/" not in text
+    assert '"maps":["' in text
+
+
+@both_clients
 def test_an_explanation_shows_and_saves_itself_if_its_client_blocks(
     client: Client, photo: Path, tmp_path: Path
 ) -> None:
@@ -192,11 +258,17 @@ def test_an_explanation_shows_and_saves_itself_if_its_client_blocks(
             with pytest.raises(NotConnected, match="Await the client's"):
                 one.overlay()
         assert "<img" not in explanation._repr_html_()
+        assert set(explanation._repr_mimebundle_()) == {"text/plain", "text/html"}
     else:
         assert present(event.explanation).overlay() == client.overlay(explanation)
         explanation.save(tmp_path / "shown.jpg", alpha=0.2)
         assert image_of((tmp_path / "shown.jpg").read_bytes()).size == (80, 60)
-        assert 'src="data:image/jpeg;base64,/9j/' in explanation._repr_html_()
+        assert explanation.html() == client.html(explanation)
+        shown = explanation._repr_mimebundle_()
+        assert base64.b64decode(shown["image/jpeg"]) == explanation.overlay(size=480)
+        assert 'src="data:image/jpeg;base64,/9j/' in shown["text/html"]
+        assert "<iframe" in shown["text/html"]
+        assert shown["text/plain"].startswith("efficientnet-lite0, gradcam: succeeded\n")
     assert explanation.status is JobState.SUCCEEDED
 
 

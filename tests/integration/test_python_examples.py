@@ -71,7 +71,8 @@ def test_the_examples_of_the_page_run_in_order(url: str, folder: Path) -> None:
     assert sum(line.endswith(".jpg True") for line in lines) == 5
     saved = {path.name for path in folder.iterdir() if path.is_file() and not path.is_symlink()}
     assert saved == {
-        "cat.seewhy.jpg", "second.webp", "first.seewhy.jpg", "overlays.zip", "run.ndjson",
+        "cat.seewhy.jpg", "cat.seewhy.html", "second.webp", "first.seewhy.jpg", "overlays.zip",
+        "run.ndjson",
     }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """`seewhy explain` without a service: targets, options and overlay paths."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seewhy.cli.commands.explain import ExplainOptions, explain_photos, overlay_paths
+from html_explanations import TARGETS, explanation
+from optionals import present
+from seewhy.cli.commands.explain import ExplainOptions, Output, explain_photos, overlay_paths
 from seewhy.cli.commands.trust import TrustOptions, measure_trust
 from seewhy.cli.terminal.arguments import parse_targets
+from seewhy.cli.terminal.explained_photos import ExplainedPhoto, save_files, table_of
 from seewhy.client import Explanation
 
+SUCCEEDED = Explanation.model_validate(explanation(TARGETS[:1]) | {"priority": "batch"})
 stems = st.sampled_from(["cat", "dog", "cat.jpg", "cat.seewhy", "cat.jpg-2"])
 photo_lists = st.lists(
     st.builds(
@@ -24,9 +30,15 @@ photo_lists = st.lists(
 )
 
 
-def parse(photos: list[Path], *, layers: str | None = None) -> ExplainOptions:
+def parse(photos: list[Path], *, layers: str | None = None, html: bool = False) -> ExplainOptions:
     return ExplainOptions.parse(
-        photos, model=None, targets="predicted", method="hirescam", layers=layers, out=None
+        photos,
+        model=None,
+        targets="predicted",
+        method="hirescam",
+        layers=layers,
+        out=None,
+        html=html,
     )
 
 
@@ -68,6 +80,52 @@ def test_overlay_paths_are_unique_and_never_overwrite_a_photo(
     assert set(paths) == set(photos)
     assert len(set(paths.values())) == len(paths)
     assert not set(paths.values()) & set(photos)
+
+
+class SavingClient:
+    """A client whose files hold the name of what they would hold."""
+
+    def submit(self, _: Path, **__: Any) -> Explanation:
+        return SUCCEEDED
+
+    def save(self, _: Explanation, path: Path, *, target: int = 0) -> Path:
+        path.write_text(f"target {target}")
+        return path
+
+
+def test_a_page_is_saved_beside_the_overlay_and_named_in_the_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client: Any = SavingClient()
+    photos = [tmp_path / "a.jpg"]
+    for output in (Output.JSON, Output.NDJSON):
+        assert explain_photos(client, parse(photos, html=True), output=output)
+        shown = json.loads(capsys.readouterr().out)
+        [one] = shown if output is Output.JSON else [shown]
+        assert one["html"] == str(tmp_path / "a.seewhy.html")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.seewhy.jpg", "a.seewhy.html"}
+    assert explain_photos(client, parse(photos), output=Output.JSON)
+    assert "html" not in json.loads(capsys.readouterr().out)[0]
+
+
+def test_the_table_has_a_column_for_pages_only_if_there_are_some() -> None:
+    explained = ExplainedPhoto(explanation=SUCCEEDED, overlays=(Path("a.seewhy.jpg"),))
+    with_page = replace(explained, page=Path("a.seewhy.html"))
+    for one, columns in ((explained, ["overlay"]), (with_page, ["overlay", "page"])):
+        table = table_of({Path("a.jpg"): one})
+        assert [column.header for column in table.columns][5:] == columns
+    assert list(table.columns[-1].cells) == ["a.seewhy.html"]
+
+
+def test_a_page_of_an_earlier_run_is_kept(tmp_path: Path) -> None:
+    client: Any = SavingClient()
+    overlay = tmp_path / "a.seewhy.jpg"
+    (tmp_path / "a.seewhy.html").write_text("earlier")
+    explained = save_files(client, SUCCEEDED, overlay, html=True, keep=True)
+    assert present(explained.page).read_text() == "earlier"
+    assert overlay.read_text() == "target 0"
+    save_files(client, SUCCEEDED, overlay, html=True)
+    assert present(explained.page).read_text() == "target 0"
 
 
 class UnservedModel:

@@ -6,14 +6,13 @@ import httpx2
 
 from seewhy.client.batches import BatchOperations
 from seewhy.client.connection import ASYNC_CLIENT, Connection
-from seewhy.client.drawings import DrawingOperations
-from seewhy.client.explanations import ExplanationOperations
 from seewhy.client.many import ManyOperations
 from seewhy.client.network import AsyncNetwork, http_options
+from seewhy.client.saving import SavingOperations
 from seewhy.client.transport import Transport
 
 
-class ServiceOperations(ExplanationOperations, DrawingOperations, ManyOperations):
+class ServiceOperations(SavingOperations, ManyOperations):
     """All operations of a service."""
 
     def __init__(self, transport: Transport, connection: Connection) -> None:

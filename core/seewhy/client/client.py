@@ -86,6 +86,7 @@ class Client:
     overlay = blocking(ServiceOperations.overlay)
     heatmap = blocking(ServiceOperations.heatmap)
     contours = blocking(ServiceOperations.contours)
+    html = blocking(ServiceOperations.html)
     save = blocking(ServiceOperations.save)
     map = blocking(ServiceOperations.map)
     regions = blocking(ServiceOperations.regions)

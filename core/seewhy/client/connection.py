@@ -24,10 +24,13 @@ class Fetcher(Protocol):
     def overlay(self, explanation: Any, *, target: int, **options: Unpack[DrawingOptions]) -> bytes:
         """Return the image with one map on it."""
 
+    def html(self, explanation: Any, *, target: int, **options: Unpack[DrawingOptions]) -> str:
+        """Return the explanation as one HTML file."""
+
     def save(
         self, explanation: Any, path: Path, *, target: int, **options: Unpack[DrawingOptions]
     ) -> Path:
-        """Save a drawing or the maps."""
+        """Save a drawing, a page or the maps."""
 
 
 NO_CLIENT = (

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Unpack
 
 import httpx2
@@ -14,19 +13,15 @@ from seewhy.client.drawing_options import (
     MEDIA_TYPES,
     ContourOptions,
     DrawingOptions,
-    Format,
     RegionOptions,
     as_query,
 )
 from seewhy.client.explanation import Explanation
 from seewhy.client.explanations import path_of
-from seewhy.client.new_file import new_file
 from seewhy.client.operations import Operations
 from seewhy.client.responses import Links
 from seewhy.client.transport import unexpected
 from seewhy.schemas.map_regions import MapRegions
-
-_FORMATS: Mapping[str, Format] = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".webp": "webp"}
 
 
 class DrawingOperations(Operations):
@@ -129,38 +124,6 @@ class DrawingOperations(Operations):
                 return np.asarray(image, dtype=np.bool_)
         except (OSError, SyntaxError, ValueError) as error:  # as Pillow raises
             raise unexpected(response, "the mask is not a PNG") from error
-
-    async def save(
-        self,
-        explanation: Explanation | str,
-        path: Path | str,
-        *,
-        target: int = 0,
-        **options: Unpack[DrawingOptions],
-    ) -> Path:
-        """Save the overlay of one target, or all maps, by the ending of the name; return the path.
-
-        `.jpg`, `.jpeg`, `.png` and `.webp` are overlays; `.npy` are the maps, as `map` returns
-        them. The file appears when it is complete. Raises `ValueError` for another ending and
-        `OSError` when the file cannot be written.
-        """
-        path = Path(path)
-        ending = path.suffix.lower()
-        if ending == ".npy":
-            maps = await self.map(
-                explanation, method=options.get("method"), layer=options.get("layer")
-            )
-            async with new_file(self.network, path) as file:
-                await self.network.call(np.save, file, maps)
-        elif ending in _FORMATS:
-            options = {**options, "format": _FORMATS[ending]}
-            content = await self.overlay(explanation, target=target, **options)
-            async with new_file(self.network, path) as file:
-                await self.network.call(file.write, content)
-        else:
-            endings = ", ".join((*_FORMATS, ".npy"))
-            raise ValueError(f"cannot save as {path.name!r}: its ending must be one of {endings}")
-        return path
 
     async def _draw(
         self,

@@ -1,7 +1,5 @@
 """An explanation as the service returns it: it shows and saves itself."""
 
-import base64
-import html
 import json
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +9,7 @@ from pydantic import Field, JsonValue, PrivateAttr
 
 from seewhy.client.connection import Connection, NotConnected
 from seewhy.client.drawing_options import DrawingOptions
+from seewhy.client.notebook import Display
 from seewhy.client.responses import (
     ExplanationResult,
     Links,
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
 class Explanation(Response):
     """One explanation, in the state in which the service returned it.
 
-    `overlay` and `save` fetch from the service, with the `Client` that returned the explanation.
-    Without one they raise `NotConnected`: for an explanation that was parsed, deep-copied or
-    unpickled, and for one of an `AsyncClient`, whose methods are awaited instead.
+    `overlay`, `html` and `save` fetch from the service, with the `Client` that returned the
+    explanation. Without one they raise `NotConnected`: for an explanation that was parsed,
+    deep-copied or unpickled, and for one of an `AsyncClient`, whose methods are awaited instead.
     """
 
     id: str
@@ -65,8 +64,12 @@ class Explanation(Response):
         return self._connection.require().overlay(self, target=target, **options)
 
     def save(self, path: Path | str, *, target: int = 0, **options: Unpack[DrawingOptions]) -> Path:
-        """Save a drawing or the maps, by the ending of the name, as `Client.save` does."""
+        """Save a drawing, a page or the maps, by the ending of the name, as `Client.save` does."""
         return self._connection.require().save(self, Path(path), target=target, **options)
+
+    def html(self, *, target: int = 0, **options: Unpack[DrawingOptions]) -> str:
+        """Return one HTML file that opens without the service, as `Client.html` does."""
+        return self._connection.require().html(self, target=target, **options)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values; numbers that are not finite are None.
@@ -102,21 +105,27 @@ class Explanation(Response):
         self._connection = connection
         return self
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        """Show itself in a notebook: as a page in a frame, as an image or as text."""
+        return self._display().mimebundle()
+
     def _repr_html_(self) -> str:
-        """Show the overlay and the classes in a notebook."""
-        image = ""
-        if self.status is JobState.SUCCEEDED:
-            try:
-                jpeg = base64.b64encode(self.overlay(size=480)).decode()
-                image = f'<img alt="overlay" src="data:image/jpeg;base64,{jpeg}">'
-            except NotConnected:
-                pass
-            except SeewhyError as error:
-                image = f"<p>{html.escape(str(error))}</p>"
-        title = html.escape(f"{self.model}, {self.method}: {self.status}")
-        reason = html.escape(f": {self.error.detail}") if self.error else ""
-        rows = "".join(map(_html_row, self.result.targets if self.result else ()))
-        return f"<div><p>{title}{reason}</p>{image}<table>{rows}</table></div>"
+        html: str = self._display().mimebundle()["text/html"]
+        return html
+
+    def _display(self) -> Display:
+        reason = f": {self.error.detail}" if self.error else ""
+        title = f"{self.model}, {self.method}: {self.status}{reason}"
+        rows = tuple(map(_shown, self.result.targets if self.result else ()))
+        if self.status is not JobState.SUCCEEDED:
+            return Display(title=title, rows=rows)
+        try:
+            overlay, page = self.overlay(size=480), self.html(size=640)
+        except NotConnected:
+            return Display(title=title, rows=rows)
+        except SeewhyError as error:
+            return Display(title=title, rows=rows, note=str(error))
+        return Display(title=title, rows=rows, overlay=overlay, page=page)
 
 
 class Event(Response):
@@ -141,9 +150,7 @@ def _numbers(target: Target) -> dict[str, Any]:
     } | (target.trust.model_dump() if target.trust else {})
 
 
-def _html_row(target: Target) -> str:
-    label = html.escape(f"{target.score.label} ({target.score.index})")
-    return (
-        f"<tr><td>{label}</td><td>{target.score.probability:.1%}</td>"
-        f"<td>{html.escape(target.verdict)}</td></tr>"
-    )
+def _shown(target: Target) -> tuple[str, str, str]:
+    """Return the class, its probability and the verdict as text."""
+    score = target.score
+    return f"{score.label} ({score.index})", f"{score.probability:.1%}", target.verdict.value

@@ -22,7 +22,7 @@ from seewhy.cli.terminal.photos import Photo, find_photos_and_urls, path_of_phot
 if TYPE_CHECKING:
     from seewhy.cli.terminal.explained_photos import ExplainedPhoto
     from seewhy.cli.terminal.explainer import Explainer
-    from seewhy.client import Client, Explanation, ImageResult, RequestOptions
+    from seewhy.client import Client, ImageResult, RequestOptions
 
 MAX_SINGLE_REQUESTS = 32
 """More photos than this are sent in batches.
@@ -53,8 +53,20 @@ _Out = Annotated[
         help="Folder for the overlays. Default: beside each photo; the current one for URLs."
     ),
 ]
+_Html = Annotated[
+    bool,
+    typer.Option(
+        "--html",
+        help="Save a page as NAME.seewhy.html, too. It opens without the service, and shows other "
+        "classes, thresholds and colors by itself.",
+    ),
+]
 _Regions = Annotated[
     bool, typer.Option("--regions", help="Show the box of the largest region of each map.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON array instead of a table.")]
+_Ndjson = Annotated[
+    bool, typer.Option("--ndjson", help="Print a line of JSON for each photo when it is done.")
 ]
 _Resume = Annotated[
     Path | None,
@@ -78,14 +90,11 @@ def explain(
         typer.Option(help="The layer to explain. The maps of comma-separated layers are fused."),
     ] = None,
     out: _Out = None,
+    html: _Html = False,
     regions: _Regions = False,
     resume: _Resume = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON array instead of a table.")
-    ] = False,
-    as_ndjson: Annotated[
-        bool, typer.Option("--ndjson", help="Print a line of JSON for each photo when it is done.")
-    ] = False,
+    as_json: _Json = False,
+    as_ndjson: _Ndjson = False,
 ) -> None:
     """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg.
 
@@ -114,6 +123,7 @@ def explain(
             method=method,
             layers=layer,
             out=out,
+            html=html,
             regions=regions,
             resume=resume,
         )
@@ -143,6 +153,8 @@ class ExplainOptions:
     overlays: dict[Photo, Path]
     """Photo → overlay of its first target."""
     request: "RequestOptions"
+    html: bool = False
+    """Whether to save a page of each photo, too."""
     resume: Path | None = None
     """The journal of `explain_many`."""
 
@@ -156,6 +168,7 @@ class ExplainOptions:
         method: str,
         layers: str | None = None,
         out: Path | None,
+        html: bool = False,
         regions: bool = False,
         resume: Path | None = None,
     ) -> Self:
@@ -170,7 +183,8 @@ class ExplainOptions:
             request["layer"] = split_names(layers)
         if regions:
             request["outputs"] = ["overlay", "regions"]
-        return cls(overlays=overlay_paths(photos, out=out), request=request, resume=resume)
+        overlays = overlay_paths(photos, out=out)
+        return cls(overlays=overlays, request=request, html=html, resume=resume)
 
 
 _Tasks = Iterator[tuple[Photo, Callable[[], "ExplainedPhoto"]]]
@@ -242,7 +256,9 @@ def _batch_tasks(client: "Client", options: ExplainOptions) -> _Tasks:
     photos = list(options.overlays)
     if options.resume is None:
         first = ExplainOptions(
-            overlays={photos[0]: options.overlays[photos[0]]}, request=options.request
+            overlays={photos[0]: options.overlays[photos[0]]},
+            request=options.request,
+            html=options.html,
         )
         yield from _single_tasks(client, first)
         photos = photos[1:]
@@ -251,7 +267,7 @@ def _batch_tasks(client: "Client", options: ExplainOptions) -> _Tasks:
         for result in client.explain_many(photos, resume=options.resume, **options.request):
             photo = cast("Photo", result.image)
             del left[photo]
-            yield photo, partial(_save_result, client, result, options.overlays[photo])
+            yield photo, partial(_save_result, client, result, photo, options)
     except JournalUnusable:
         raise
     except (ClientError, OSError) as error:  # a service that does not answer, or a full disk
@@ -262,29 +278,20 @@ def _batch_tasks(client: "Client", options: ExplainOptions) -> _Tasks:
 def _explain_photo(
     explainer: "Explainer", client: "Client", photo: Photo, options: ExplainOptions
 ) -> "ExplainedPhoto":
+    from seewhy.cli.terminal.explained_photos import save_files
+
     explanation = explainer.explain(photo, **options.request)
-    return _save_overlays(client, explanation, options.overlays[photo])
+    return save_files(client, explanation, options.overlays[photo], html=options.html)
 
 
-def _save_result(client: "Client", result: "ImageResult", overlay: Path) -> "ExplainedPhoto":
-    return _save_overlays(client, result.require_explanation(), overlay, keep=result.resumed)
+def _save_result(
+    client: "Client", result: "ImageResult", photo: Photo, options: ExplainOptions
+) -> "ExplainedPhoto":
+    from seewhy.cli.terminal.explained_photos import save_files
+
+    explanation, overlay = result.require_explanation(), options.overlays[photo]
+    return save_files(client, explanation, overlay, html=options.html, keep=result.resumed)
 
 
 def _fail(error: Exception) -> NoReturn:
     raise error
-
-
-def _save_overlays(
-    client: "Client", explanation: "Explanation", overlay: Path, *, keep: bool = False
-) -> "ExplainedPhoto":
-    """Save one overlay for each target; with `keep`, only those that are missing."""
-    from seewhy.cli.terminal.explained_photos import ExplainedPhoto
-
-    count_ = len(explanation.result.targets) if explanation.result else 0
-    paths = tuple(
-        overlay.with_suffix(f".{n}.jpg") if n > 1 else overlay for n in range(1, count_ + 1)
-    )
-    for target, path in enumerate(paths):
-        if not (keep and path.exists()):
-            client.save(explanation, path, target=target)
-    return ExplainedPhoto(explanation=explanation, overlays=paths)

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from seewhy.cli.terminal.photos import Photo, path_of_photo
-from seewhy.client import Explanation
+from seewhy.client import Client, Explanation
 from seewhy.client.responses import Target
 
 
@@ -18,6 +18,33 @@ class ExplainedPhoto:
     explanation: Explanation
     overlays: tuple[Path, ...]
     """One per target."""
+    page: Path | None = None
+    """The HTML file, if there is one."""
+
+
+def save_files(
+    client: Client,
+    explanation: Explanation,
+    overlay: Path,
+    *,
+    html: bool = False,
+    keep: bool = False,
+) -> ExplainedPhoto:
+    """Save one overlay for each target, and with `html` a page beside the first.
+
+    With `keep`, only those that are missing are saved.
+    """
+    count = len(explanation.result.targets) if explanation.result else 0
+    paths = tuple(
+        overlay.with_suffix(f".{n}.jpg") if n > 1 else overlay for n in range(1, count + 1)
+    )
+    for target, path in enumerate(paths):
+        if not (keep and path.exists()):
+            client.save(explanation, path, target=target)
+    page = overlay.with_suffix(".html") if html else None
+    if page and not (keep and page.exists()):
+        client.save(explanation, page)
+    return ExplainedPhoto(explanation=explanation, overlays=paths, page=page)
 
 
 def json_line(photo: Photo, explained: ExplainedPhoto | None, failure: str | None) -> str:
@@ -27,23 +54,26 @@ def json_line(photo: Photo, explained: ExplainedPhoto | None, failure: str | Non
     fields = {
         "photo": str(photo),
         "overlays": [str(path) for path in explained.overlays],
+        **({"html": str(explained.page)} if explained.page else {}),
         "explanation": explained.explanation.to_dict(),
     }
     return json.dumps(fields)
 
 
 def table_of(explained: dict[Photo, ExplainedPhoto]) -> Table:
-    """Return a table with a row for each map."""
+    """Return a table with a row for each map. A page is in the folder of its overlay."""
     rows = [
-        (photo, target, overlay)
+        (photo, target, overlay, one.page)
         for photo, one in explained.items()
         for target, overlay in zip(_targets(one.explanation), one.overlays, strict=True)
     ]
-    has_regions = any(target.regions is not None for _, target, _ in rows)
+    has_regions = any(target.regions is not None for _, target, _, _ in rows)
+    has_pages = any(one.page for one in explained.values())
     titles = ("photo", "class", "probability", "logit", "map")
     table = Table(*titles, *(("region",) if has_regions else ()), box=None)
-    table.add_column("overlay", overflow="fold")
-    for photo, target, overlay in rows:
+    for title in ("overlay", *(("page",) if has_pages else ())):
+        table.add_column(title, overflow="fold")
+    for photo, target, overlay, page in rows:
         table.add_row(
             path_of_photo(photo).name,
             f"{target.score.label} ({target.score.index})",
@@ -52,6 +82,7 @@ def table_of(explained: dict[Photo, ExplainedPhoto]) -> Table:
             target.verdict.value,
             *((_region(target),) if has_regions else ()),
             str(overlay),
+            *((page.name if page else "-",) if has_pages else ()),
         )
     return table
 
