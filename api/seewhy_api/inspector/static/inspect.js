@@ -82,7 +82,7 @@ class Screen {
     this.#photoUrl = await photo;
     signal.throwIfAborted();
     if (!maps) {
-      fill(this.#root, this.#withoutMap(result));
+      fill(this.#root, this.#withoutMap(record));
       return;
     }
     const dataOf = (set, ofSet) => mapData(result, set, ofSet, this.#photoUrl);
@@ -99,12 +99,12 @@ class Screen {
     service.json("v1/models", { signal }).then(({ models }) => this.#inspector.offer(models)).catch(() => {});
   }
 
-  #withoutMap(result) {
-    const scores = result.top.map(({ label, probability }) => el("li", {}, `${label}: ${Math.round(100 * probability)} %`));
+  #withoutMap(record) {
+    const scores = record.result.top.map(({ label, probability }) => el("li", {}, `${label}: ${Math.round(100 * probability)} %`));
     return panel("no-map", "The map is not available",
       this.#photoUrl && el("img", { class: "preview", src: this.#photoUrl, alt: "The photo" }),
-      "The store has no map for this explanation. Explain the photo again to get one.",
-      el("ol", {}, scores), el("button", { onclick: () => this.start() }, "Try again"));
+      "The service has no map for this explanation.",
+      el("ol", {}, scores), el("button", { class: "primary", onclick: () => this.#submit(record, { cache: false }) }, "Explain again"));
   }
 
   /** Submit the photo again, and show that explanation. */

@@ -84,8 +84,8 @@ export function showHelp() {
     write(THEME, theme.value);
   } }, [["", "as the system"], ["light", "light"], ["dark", "dark"]].map(([value, text]) => el("option", { value }, text)));
   theme.value = read(THEME) ?? "";
-  const rows = [...bindings, { keys: ["?"], label: "This help" }].map(({ keys, label }) => [
-    el("dt", {}, keys.map((key) => el("kbd", {}, NAMES[key] ?? key.toUpperCase()))), el("dd", {}, label)]);
+  const rows = [...bindings, { keys: ["?"], label: "This help" }].map(({ keys, label }) =>
+    el("div", {}, el("dt", {}, el("kbd", {}, keys.length > 2 ? `${keys[0]}–${keys.at(-1)}` : keys.map((key) => NAMES[key] ?? key.toUpperCase()))), el("dd", {}, label)));
   const dialog = el("dialog", { "aria-label": "Keys and settings", onclose: () => dialog.remove() },
     el("h2", {}, "Keys"), el("dl", { class: "keys" }, rows),
     el("h2", {}, "Settings"),

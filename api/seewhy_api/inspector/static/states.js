@@ -50,7 +50,7 @@ function retryLine(seconds, retry, signal) {
   };
   const count = async () => {
     for (let rest = Math.ceil(seconds); rest > 0; rest--) {
-      left.textContent = `in ${rest} s by itself`;
+      left.textContent = `The page tries again in ${rest} s.`;
       await pause(1, AbortSignal.any([signal, stop.signal]));
     }
     again();

@@ -43,6 +43,9 @@ def up(
             show_default="SEEWHY_WORKER_DEVICE, or auto",
         ),
     ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the page in a browser when it is ready.")
+    ] = False,
 ) -> None:
     """Run everything on this machine: ledger, object store, workers and API. Ctrl-C stops it."""
     options = {
@@ -52,10 +55,12 @@ def up(
         "worker_device": device,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    _run(given, data=data, workers=workers)
+    _run(given, data=data, workers=workers, open_page=open_page)
 
 
-def _run(options: Mapping[str, Any], *, data: Path, workers: int) -> None:
+def _run(options: Mapping[str, Any], *, data: Path, workers: int, open_page: bool) -> None:
+    import webbrowser
+
     from seewhy.access.key_ring import KeyRing
     from seewhy.access.key_store import KeyStore
     from seewhy.access.policy import require_protection
@@ -66,6 +71,11 @@ def _run(options: Mapping[str, Any], *, data: Path, workers: int) -> None:
     from seewhy.embedded.up import up as run
     from seewhy.settings import load
     from seewhy.storage.obstore_adapter import open_store
+
+    def announce(url: str) -> None:
+        output_console().print(f"seewhy is ready at {url}", soft_wrap=True)
+        if open_page:
+            webbrowser.open(url)
 
     console = error_console()
     settings = load(None, **options)
@@ -87,5 +97,5 @@ def _run(options: Mapping[str, Any], *, data: Path, workers: int) -> None:
             directory=directory,
             workers=workers,
             report=lambda name, line: console.print(f"{name:>10} │ {line}", soft_wrap=True),
-            ready=lambda url: output_console().print(f"seewhy is ready at {url}", soft_wrap=True),
+            ready=announce,
         )
