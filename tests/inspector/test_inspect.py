@@ -75,6 +75,31 @@ def test_a_sample_is_explained_with_one_click(page: Page, service: ExplainingSer
     assert "/#/e/" in page.url
 
 
+def test_trust_is_measured_when_a_person_asks_for_it(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    page.get_by_role("button", name="Measure it").click()
+    expect(page.get_by_text("Better than a random map")).to_be_visible(timeout=RESULT_MS)
+    result = service.get(f"/v1/explanations/{page.url.partition('#/e/')[2]}").json()["result"]
+    insertion = f"{result['targets'][0]['trust']['insertion']:.3g}"
+    expect(page.locator("dd").filter(has_text=insertion)).to_have_count(1)
+
+
+def test_several_photos_are_listed_each_with_its_class_or_its_refusal(
+    page: Page, watch: Watch, service: ExplainingService, photos: Path
+) -> None:
+    watch.failures_expected = True
+    page.goto(f"{service.url}/#/new")
+    files = [photos / "cat.jpg", photos / "coffee.jpg", Path(__file__)]
+    page.get_by_label("Drop photos here").set_input_files(files)
+    rows = page.locator(".rows li")
+    expect(rows.nth(0)).to_contain_text("tiger cat", timeout=RESULT_MS)
+    expect(rows.nth(1)).to_contain_text("espresso", timeout=RESULT_MS)
+    expect(rows.nth(2)).to_contain_text("the image is not JPEG, PNG or WebP")
+    assert page.url.endswith("#/new")
+
+
 def test_fifty_changes_of_the_controls_send_no_request(
     page: Page, watch: Watch, service: ExplainingService, explanation: str
 ) -> None:

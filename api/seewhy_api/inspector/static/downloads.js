@@ -10,7 +10,7 @@ import { evidence, strongest } from "./viewer.js";
  * @param {{service: import("./service.js").Service, announce: function(string): void,
  *   signal: AbortSignal}} context
  */
-export function downloads(record, { service, announce, signal }) {
+export function downloads(record, { service, location, announce, signal }) {
   const path = `v1/explanations/${record.id}`;
   let map = null;
   const save = async (name, address, options) => {

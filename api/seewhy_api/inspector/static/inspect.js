@@ -2,9 +2,12 @@ import { ended, progress } from "./progress.js";
 import { el, fill } from "./elements.js";
 import { loadMaps, loadPhoto, mapData, mapSets } from "./explanation.js";
 import { Inspector } from "./inspector.js";
-import { failure, loading, panel } from "./states.js";
+import { failure, loading, needsKey, panel } from "./states.js";
 import { readView } from "./location.js";
 import { FIELDS } from "./view.js";
+
+/** What the page asks for. */
+export const TARGETS = "top:5";
 
 /** Show one explanation, whatever its state. */
 export async function mountInspect(root, context) {
@@ -56,13 +59,13 @@ class Screen {
     let shown = null;
     let status = null;
     const cancel = () => service.json(`${path}/cancel`, { method: "POST", signal }).catch((error) => announce(error.message));
-    return service.follow(this.#id, (record) => {
+    return service.follow(this.#id, (record, error) => {
       if (record.finished_at !== null) return;
       if (!shown) {
         shown = progress(photos.get(this.#id) ?? null, cancel);
         fill(this.#root, shown.element);
       }
-      shown.show(record);
+      shown.show(record, error);
       if (status !== record.status) announce(record.status === "running" ? "The explanation runs." : "The explanation waits in the queue.");
       status = record.status;
     }, signal);
@@ -76,7 +79,7 @@ class Screen {
     const first = wanted < sets.length ? wanted : 0;
     const photo = loadPhoto(service, this.#id, signal).catch(() => null);
     const maps = await loadMaps(service, this.#id, sets[first], signal).catch((error) => {
-      if (error.status === 401 || error.status === 403 || signal.aborted) throw error;
+      if (needsKey(error) || error.status === 0 || error.status === 429 || signal.aborted) throw error;
       return null;
     });
     this.#photoUrl = await photo;
@@ -110,7 +113,7 @@ class Screen {
   /** Submit the photo again, and show that explanation. */
   async #submit(record, changes) {
     const { service, signal, location, photos } = this.#context;
-    const body = JSON.stringify({ image_id: record.image_id, model: record.model, ...changes });
+    const body = JSON.stringify({ image_id: record.image_id, model: record.model, method: record.method, targets: TARGETS, ...changes });
     const headers = { "Content-Type": "application/json" };
     const { id } = await service.json("v1/explanations", { method: "POST", body, headers, signal });
     photos.set(id, photos.get(record.id) ?? null);

@@ -21,6 +21,7 @@ export class Inspector {
   #classes;
   #parts;
   #again;
+  #hovered = null;
   #head = el("header", { class: "head" });
   #notice = el("p", { class: "notice", role: "status" });
   #flag = el("div", { class: "notice" });
@@ -145,12 +146,13 @@ export class Inspector {
     this.map.view = elementView(this.#values, data);
     for (const part of [this.#classes, ...this.#parts]) part.show(this.#values, this.map);
     this.#describe();
-    this.#point(null);
+    this.#point(this.#hovered && describeCell(this.map, [this.#hovered.row, this.#hovered.column]));
   }
 
   /** Show another set of maps. */
   #open(data) {
     this.map.data = data;
+    this.#hovered = null;
     this.#classes = classes({ ...data, top: this.#record.result.top }, {
       choose: (position) => this.choose(position),
       compare: (vs) => this.compare(vs),
@@ -188,6 +190,7 @@ export class Inspector {
 
   /** Say what lies under the pointer, else in the pinned cell. */
   #point(hovered) {
+    this.#hovered = hovered;
     const { view, data, scale } = this.map;
     const pinned = view.cell && describeCell(this.map, view.cell);
     const cell = hovered ?? pinned;

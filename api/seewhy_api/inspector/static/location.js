@@ -102,6 +102,12 @@ export class Location {
     location.hash = hash;
   }
 
+  /** The whole address, with what `replace` has kept back. */
+  get href() {
+    this.flush();
+    return window.location.href;
+  }
+
   /** Write what `replace` has kept back. */
   flush() {
     if (this.#timer === null) return;

@@ -25,7 +25,7 @@ export function progressWords({ status, queue_position: position, eta_s: left })
  *
  * @param {string|null} photoUrl The photo, when this page has sent it.
  * @param {function(): void} cancel
- * @returns {{element: HTMLElement, show: function(Object): void}}
+ * @returns {{element: HTMLElement, show: function(Object, Error=): void}}
  */
 export function progress(photoUrl, cancel) {
   const words = el("p", {});
@@ -39,12 +39,13 @@ export function progress(photoUrl, cancel) {
     title, words, el("progress", { "aria-label": "Progress" }), warnings, button);
   return {
     element,
-    show(record) {
+    show(record, error) {
       const isRunning = record.status === "running";
       element.dataset.state = record.status;
       title.textContent = isRunning ? "Explaining" : "Waiting for a worker";
       words.textContent = progressWords(record);
-      fill(warnings, record.warnings.map(({ detail }) => el("p", {}, detail)));
+      const details = error ? [`The service does not answer: ${error.message} The page tries again.`] : record.warnings.map(({ detail }) => detail);
+      fill(warnings, details.map((detail) => el("p", {}, detail)));
       if (record.cancel_requested) button.disabled = true;
     },
   };

@@ -4,6 +4,8 @@ import { pause } from "./elements.js";
 export const ROOT = new URL("../../", import.meta.url);
 const KEY = "seewhy-api-key";
 const POLL_S = 1;
+/** The wait before the next try, in seconds, when the service names none. */
+export const RETRY_S = 5;
 
 /** An answer that is an error, or no answer: then the status is 0. */
 export class ServiceError extends Error {
@@ -72,7 +74,8 @@ export class Service {
    * when there are no events.
    *
    * @param {string} id
-   * @param {function(Object): void} onRecord Called with each record that was read.
+   * @param {function(Object, Error=): void} onRecord Called with each record that was read; with the
+   *   last one and an error while the service does not answer.
    * @param {AbortSignal} signal
    * @returns {Promise<Object>} The record of the outcome.
    */
@@ -81,8 +84,15 @@ export class Service {
     const both = AbortSignal.any([signal, events.signal]);
     let changed = this.#nextEvent(id, both);
     try {
-      for (;;) {
-        const record = await this.json(`v1/explanations/${encodeURIComponent(id)}`, { signal });
+      for (let record = null; ; ) {
+        try {
+          record = await this.json(`v1/explanations/${encodeURIComponent(id)}`, { signal });
+        } catch (error) {
+          if (!record || (error.status > 0 && error.status < 429)) throw error;
+          onRecord(record, error);
+          await pause(error.retryAfterS ?? RETRY_S, both);
+          continue;
+        }
         onRecord(record);
         if (record.finished_at !== null) return record;
         await Promise.race([changed.next, pause(POLL_S, both)]);

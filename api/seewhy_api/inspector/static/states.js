@@ -1,4 +1,5 @@
 import { el, pause } from "./elements.js";
+import { RETRY_S } from "./service.js";
 
 /**
  * Create a panel that says what is going on: a title, sentences, and what one can do.
@@ -17,7 +18,17 @@ export function loading(text) {
   return el("p", { class: "loading muted", dataset: { state: "loading" } }, text);
 }
 
-const RETRY_S = 5;
+
+/** Whether an error means that another key is needed. */
+export function needsKey({ status, code }) {
+  return status === 401 || code === "insufficient_scope";
+}
+
+/** Whether an error means that the same request can succeed later. */
+export function passes({ status }) {
+  return status === 0 || status === 429 || status >= 500;
+}
+
 const TITLES = { 404: ["not-found", "There is no such explanation"], 410: ["expired", "This explanation is no longer kept"] };
 
 /**
@@ -29,8 +40,8 @@ const TITLES = { 404: ["not-found", "There is no such explanation"], 410: ["expi
  */
 export function failure(error, { service, retry, signal }) {
   const { status = null, code, message } = error;
-  if (status === 401 || status === 403) return keyPanel(error, service, retry);
-  if (status === 0 || status === 429 || status >= 500) {
+  if (needsKey(error)) return keyPanel(error, service, retry);
+  if (passes(error)) {
     const isOffline = status !== 429;
     return panel(isOffline ? "offline" : "busy", isOffline ? "The service does not answer" : "The service is busy",
       status ? message : "Check the network, and whether the service runs.", retryLine(error.retryAfterS ?? RETRY_S, retry, signal));

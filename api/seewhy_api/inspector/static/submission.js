@@ -1,10 +1,9 @@
-import { select } from "./controls.js";
 import { el, fill } from "./elements.js";
+import { TARGETS } from "./inspect.js";
 import { progressWords } from "./progress.js";
-import { failure } from "./states.js";
+import { failure, needsKey } from "./states.js";
 
 const SAMPLES = [["cat.jpg", "A cat"], ["coffee.jpg", "A cup of coffee"], ["rocket.jpg", "A rocket"]];
-const TARGETS = "top:5";
 const MAX_FILES = 100;
 
 /** Show where a photo is chosen. */
@@ -68,19 +67,10 @@ class Submission {
   async take(files) {
     const chosen = [...files].slice(0, MAX_FILES);
     this.#error.textContent = files.length > MAX_FILES ? `Only the first ${MAX_FILES} files are explained.` : "";
-    if (chosen.length === 1) {
-      const id = await this.#submit(chosen[0]).catch((error) => this.#refuse(error));
-      if (id) this.#context.location.go(`#/e/${id}`);
-      return;
+    for (const file of chosen) {
+      const id = await this.#addRow(file);
+      if (id && chosen.length === 1) this.#context.location.go(`#/e/${id}`);
     }
-    for (const file of chosen) await this.#addRow(file);
-  }
-
-  #refuse(error) {
-    const { signal, service } = this.#context;
-    if (signal.aborted) return;
-    if (error.status === 401 || error.status === 403) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
-    else this.#error.textContent = error.message;
   }
 
   async #submit(file) {
@@ -92,7 +82,7 @@ class Submission {
     return id;
   }
 
-  /** Submit one of several files, and follow it in a row of its own. */
+  /** Submit a file, and follow it in a row of its own. Returns its id, unless it is refused. */
   async #addRow(file) {
     const { service, signal } = this.#context;
     const words = el("span", { class: "muted" }, "Sending …");
@@ -102,8 +92,12 @@ class Submission {
       const id = await this.#submit(file);
       fill(name, el("a", { href: `#/e/${id}` }, file.name));
       service.follow(id, (record) => (words.textContent = rowWords(record)), signal).catch(() => {});
+      return id;
     } catch (error) {
+      if (needsKey(error)) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
       words.textContent = error.message;
+      words.className = "bad";
+      return null;
     }
   }
 }
