@@ -25,6 +25,7 @@ from seewhy.ledger.types import lanes_of
 from seewhy.monitoring.ledger_metrics import LedgerCollector
 from seewhy.monitoring.metrics_server import MetricsServer
 from seewhy.monitoring.open_tracing import open_tracing
+from seewhy.monitoring.status_reader import StatusReader
 from seewhy.monitoring.tracing import Tracing
 from seewhy.settings import Settings
 from seewhy.storage.image_buckets import ImageBuckets
@@ -206,11 +207,11 @@ def _create_dependencies(
         catalog=catalog,
         ledger=ledger,
         outbox=ledger.outbox,
-        server=ledger,
         workers=ledger.workers,
         store=store,
         uploads=ImageUploads(images=images, ledger=ledger.uploads),
         submit_service=submit_service,
+        status_reader=StatusReader(ledger=ledger, store=store, lease_s=settings.lease_s),
         dead_letters=DeadLetters(ledger=ledger, store=store, submitter=submitter),
         batches=batches,
         wakeups=wakeups,

@@ -1,13 +1,17 @@
 """The state of the service over HTTP: what operators and readers see of it."""
 
+import json
 import shutil
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
+from typer.testing import CliRunner
 
 from http_api import MODEL, fail_next_job, submit_image
 from seewhy.access.key_store import KeyStore
 from seewhy.access.records import Scope
+from seewhy.cli.app import app
 from seewhy.embedded.environment import as_environment
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import open_ledger
@@ -93,6 +97,42 @@ def test_only_an_administrator_sees_hosts_and_why_a_model_was_not_loaded(
     for secret in ("secret-host", "/models"):
         assert secret not in str(shown["reader"])
         assert secret in str(shown["admin"])
+
+
+def printed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, *options: str, exit_code: int = 0
+) -> str:
+    monkeypatch.setenv("SEEWHY_REDIS_URL", settings.redis_url)
+    monkeypatch.setenv("SEEWHY_STORE_URL", settings.store_url)
+    shown = CliRunner().invoke(app, ["status", *options])
+    assert shown.exit_code == exit_code, shown.output
+    return shown.stdout
+
+
+def test_an_operator_sees_what_the_api_shows(
+    client: FlaskClient, settings: Settings, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = open_ledger(settings).workers
+    workers.register("host:7:ab", models=[MODEL])
+    assert printed(settings, monkeypatch) == "Nothing is wrong.\n"
+    submit_image(client, cat, cache=False)
+    fail_next_job(settings)
+    shown = status(client)
+    as_json = json.loads(printed(settings, monkeypatch, "--json"))
+    assert shown.pop("scopes")
+    assert as_json["alerts"] == shown["alerts"]
+    assert as_json.keys() == shown.keys()
+    lines = printed(settings, monkeypatch).splitlines()
+    assert lines[0] == "in working hours: 1 failed job waits for a decision."
+    assert lines[1].endswith("(docs/monitoring.md#status)")
+
+
+def test_the_command_fails_while_something_needs_a_person_now(
+    client: FlaskClient, settings: Settings, cat: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit_image(client, cat, cache=False)
+    lines = printed(settings, monkeypatch, exit_code=1).splitlines()
+    assert lines[0].startswith(f"now: No worker serves {MODEL}: 1 job waits, the oldest for ")
 
 
 def test_while_redis_does_not_answer_the_status_says_so(settings: Settings) -> None:

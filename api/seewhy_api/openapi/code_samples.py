@@ -156,5 +156,6 @@ def _file_name(path: str) -> str:
         "heatmap": ".png",
         "docs": ".html",
         "explanation": ".html",
+        "status": ".html",
     }
     return name + suffixes.get(name, "")

@@ -12,9 +12,9 @@ from seewhy.jobs.recovery import Recovery
 from seewhy.jobs.submit_service import SubmitService
 from seewhy.jobs.uploads import ImageUploads
 from seewhy.ledger.ports.ledger import Ledger
-from seewhy.ledger.ports.monitoring import MonitoredServer
 from seewhy.ledger.ports.outbox import Outbox
 from seewhy.ledger.ports.workers import WorkerRegistry
+from seewhy.monitoring.status_reader import StatusReader
 from seewhy.settings import Settings
 from seewhy.storage.port import ObjectStore
 from seewhy_api.http.lookup import JobLookup
@@ -33,7 +33,6 @@ class Dependencies:
     ledger: Ledger
     batches: Batches
     outbox: Outbox
-    server: MonitoredServer
     workers: WorkerRegistry
     store: ObjectStore
     uploads: ImageUploads
@@ -42,6 +41,7 @@ class Dependencies:
     long_poll: LongPoll
     submit_service: SubmitService
     dead_letters: DeadLetters
+    status_reader: StatusReader
     recovery: Recovery
     lookup: JobLookup
     pixels: PixelBudget

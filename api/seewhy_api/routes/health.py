@@ -14,7 +14,6 @@ from seewhy_api.http.auth import public
 from seewhy_api.http.explanation_body import ResponseModel
 from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
-from seewhy_api.routes.dependency_checks import check_dependencies
 
 
 class Liveness(ResponseModel):
@@ -81,7 +80,7 @@ def create_health_blueprint(deps: Dependencies) -> Blueprint:
         live workers and, by model, those that have it loaded or would load it; it does not change
         the status.
         """
-        checks = check_dependencies(deps)
+        checks = deps.status_reader.check()
         ok = checks.ledger == checks.store == "ok"
         body = Readiness(
             status="ok" if ok else "unavailable",

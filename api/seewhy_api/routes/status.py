@@ -4,13 +4,10 @@ from flask import Blueprint, Response, jsonify
 from pydantic import Field
 
 from seewhy.access.records import Scope
-from seewhy.errors import Unavailable
-from seewhy.monitoring.service_alerts import LedgerReadings
 from seewhy.monitoring.service_status import ServiceStatus
 from seewhy_api.http.auth import current_caller, requires
 from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.routes.dependencies import Dependencies
-from seewhy_api.routes.dependency_checks import check_dependencies
 
 
 class CallerStatus(ServiceStatus):
@@ -41,28 +38,10 @@ def create_status_blueprint(deps: Dependencies) -> Blueprint:
         could not be loaded is left out. While Redis does not answer, what is read from it is null.
         """
         scopes = current_caller().scopes
-        checks = check_dependencies(deps)
-        readings = _read(deps) if checks.ledger == "ok" else None
-        status = ServiceStatus.of(
-            checks=checks, readings=readings, shows_hosts=Scope.ADMIN in scopes
-        )
+        status = deps.status_reader.read(shows_hosts=Scope.ADMIN in scopes)
         body = CallerStatus(**dict(status), scopes=tuple(sorted(scopes)))
         response = jsonify(body.model_dump(mode="json"))
         response.headers["Cache-Control"] = "no-store"
         return response
 
     return blueprint
-
-
-def _read(deps: Dependencies) -> LedgerReadings | None:
-    """Read the ledger; None if it has just stopped to answer."""
-    try:
-        return LedgerReadings(
-            status=deps.ledger.status(),
-            server=deps.server.server_status(),
-            workers=deps.workers.list_workers(),
-            presence=deps.workers.model_presence(),
-            lease_ms=round(deps.settings.lease_s * 1000),
-        )
-    except Unavailable:
-        return None

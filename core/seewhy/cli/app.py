@@ -19,6 +19,7 @@ from seewhy.cli.commands.plan import plan
 from seewhy.cli.commands.processes import api, dispatcher, worker
 from seewhy.cli.commands.queues import queues
 from seewhy.cli.commands.rebuild import rebuild
+from seewhy.cli.commands.status import status
 from seewhy.cli.commands.trust import trust
 from seewhy.cli.commands.up import up
 from seewhy.cli.commands.webhooks import webhooks
@@ -43,6 +44,7 @@ for command in (
     api,
     worker,
     dispatcher,
+    status,
     queues,
     workers,
     bucket,
