@@ -1,12 +1,28 @@
 """Screenshots of pages, and what every page owes to everybody who uses it."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from servers.browser import VIEWPORT
+
+Theme = Literal["dark", "light"]
+
 SCREENSHOTS = Path(__file__).parents[1] / "build" / "inspector"
-THEMES = ("dark", "light")
+THEMES: tuple[Theme, ...] = ("dark", "light")
+NARROW = {"width": 320, "height": 640}
+ZOOMED = {"width": VIEWPORT["width"] // 2, "height": VIEWPORT["height"] // 2}
+"""What a window of the usual size shows at 200 %."""
+RAW = re.compile(r"Traceback|Exception|\w+Error\b|\bundefined\b|\bNaN\b|\[object|</?\w+>")
+"""What programs say to each other."""
+
+ANIMATIONS_END = """Promise.all(document.getAnimations()
+    .filter((animation) => animation.effect.getTiming().iterations < Infinity)
+    .map((animation) => animation.finished)).then(() => null)"""
 
 
 def save_screenshot(page: Page, name: str) -> None:
@@ -17,14 +33,34 @@ def save_screenshot(page: Page, name: str) -> None:
 
 def find_barriers(page: Page) -> list[str]:
     """Return what axe finds: the rule, and the elements that break it."""
-    violations = Axe().run(page).response["violations"]
     return [
         f"{found['id']}: {', '.join(str(node['html']) for node in found['nodes'])}"
-        for found in violations
+        for found in Axe().run(page).response["violations"]
     ]
 
 
 def check_access(page: Page, name: str) -> None:
     """Take a screenshot, and assert that axe finds no barrier."""
+    page.evaluate(ANIMATIONS_END)
     save_screenshot(page, name)
     assert find_barriers(page) == []
+
+
+def overflow_px(page: Page, size: Mapping[str, int]) -> int:
+    """Return how far the page is wider than a window of a size, in pixels."""
+    page.set_viewport_size({"width": size["width"], "height": size["height"]})
+    width: int = page.evaluate("document.documentElement.scrollWidth")
+    return width - size["width"]
+
+
+def check_page(page: Page, name: str) -> None:
+    """Check a page in both themes, on a narrow screen and at 200 %, with screenshots."""
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        check_access(page, f"{name}-{theme}")
+    assert overflow_px(page, ZOOMED) <= 0
+    overflow = overflow_px(page, NARROW)
+    save_screenshot(page, f"{name}-narrow")
+    assert overflow <= 0
+    assert overflow_px(page, VIEWPORT) <= 0
+    assert RAW.findall(page.locator("body").inner_text()) == []

@@ -10,6 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PAGE_SCRIPT = """
+from seewhy.settings import load
+from seewhy_api.app import create_api
+from seewhy_api.inspector.assets import NAMES, version
+
+settings = load({}, store_url="file:///tmp", redis_url="redis://127.0.0.1:1/0")
+client = create_api(settings).flask.test_client()
+for path in ("/", *(f"/inspector/{version()}/{name}" for name in NAMES)):
+    answer = client.get(path)
+    print(answer.status_code, len(answer.data) > 0, path)
+page = client.get("/explanation/x", headers={"Accept": "text/html"})
+print(page.status_code, "<h1>The service cannot do this now</h1>" in page.text)
+"""
+"""Reads each file of the pages, and one page that is written from a template."""
 
 
 def run(*command: str | Path, cwd: Path, timeout_s: int = 300) -> str:
@@ -87,6 +101,14 @@ def test_the_command_lists_the_shipped_models(installed: Path, outside: Path) ->
     listed = run(installed / "seewhy", "models", cwd=outside)
     assert "vgg16" in listed
     assert "efficientnet-lite0" in listed
+
+
+def test_the_wheel_has_each_file_of_the_pages(installed: Path, outside: Path) -> None:
+    printed = run(installed / "python", "-c", PAGE_SCRIPT, cwd=outside).splitlines()
+    *files, template = printed
+    assert len(files) > 5
+    assert [line for line in files if not line.startswith("200 True /")] == []
+    assert template == "503 True"
 
 
 def test_a_photo_is_explained_end_to_end_from_the_wheel(installed: Path, outside: Path) -> None:

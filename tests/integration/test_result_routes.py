@@ -42,6 +42,23 @@ def test_deleted_objects_are_gone_even_if_the_ledger_has_the_job(
         assert detail == "The result is past its retention and was deleted."
 
 
+def test_the_image_alone_is_shown_when_its_map_was_deleted(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    path = f"/v1/explanations/{submit_image(client, cat).get_json()['id']}"
+    finish_next_job(settings)
+    url = f"{path}/overlay?alpha=0&size=200"
+    shown = client.get(url, headers={"Accept": "image/png"})
+    photo = Image.open(io.BytesIO(cat)).convert("RGB").resize((200, 133), Image.Resampling.BOX)
+    pixels = np.asarray(Image.open(io.BytesIO(shown.data)).convert("RGB"), int)
+    assert np.abs(pixels - np.asarray(photo, int)).mean() < 2
+    store = open_store(settings)
+    for key in list(store.list_keys("results/")):
+        store.delete(key)
+    assert client.get(url, headers={"Accept": "image/png"}).data == shown.data
+    assert_problem(client.get(f"{path}/overlay?alpha=0.1"), 410, "explanation_gone")
+
+
 def test_results_are_rendered_on_demand_for_any_origin(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 
 LIMIT_MS = 30_000
 """How long a page may take to reach a state that a test waits for."""
+expect.set_options(timeout=LIMIT_MS)
 VIEWPORT = {"width": 1280, "height": 800}
 _LOAD_FAILURE = "Failed to load resource"
 _ARGUMENTS = (

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from seewhy.imaging import codecs
@@ -85,19 +86,29 @@ def draw_heatmap(stored: StoredResult, options: RenderOptions, media_type: str) 
 
 
 def draw_overlay(stored: StoredResult, options: RenderOptions, media_type: str) -> bytes:
-    """Draw one map on the image."""
-    index, maps = stored.find_map(options), stored.read_maps()
+    """Draw one map on the image. An opacity of 0 shows the image alone, also without a map."""
+    index = stored.find_map(options)
     canvas = Canvas.of(stored, options.size)
-    scale = _scale(stored, maps, index, options)
-
-    def draw(image: ImageArray) -> ImageArray:
-        if stored.job.preset and options.model_fields_set <= _CLASSIC_OPTIONS:
-            return classic_overlay(image, maps[index], rectangle=canvas.covers)
-        return _laid_over(image, maps[index], canvas, scale, options)
+    draw = _overlay_on(stored, options, index, canvas) if options.alpha else _unchanged
 
     with _image_reserved(stored, canvas.encoding_cost(media_type)) as body:
         # Without names, the images are freed before their pixels are.
         return _ENCODERS[media_type](draw(_decoded(stored, body, canvas)))
+
+
+def _overlay_on(
+    stored: StoredResult, options: RenderOptions, index: int, canvas: Canvas
+) -> Callable[[ImageArray], ImageArray]:
+    """Read the maps, and return what draws one of them on the image."""
+    maps = stored.read_maps()
+    if stored.job.preset and options.model_fields_set <= _CLASSIC_OPTIONS:
+        return partial(classic_overlay, signed=maps[index], rectangle=canvas.covers)
+    scale = _scale(stored, maps, index, options)
+    return lambda image: _laid_over(image, maps[index], canvas, scale, options)
+
+
+def _unchanged(image: ImageArray) -> ImageArray:
+    return image
 
 
 def draw_mask(stored: StoredResult, options: MaskOptions) -> bytes:

@@ -15,7 +15,7 @@ export function panel(kind, title, ...parts) {
 
 /** A panel for what is being loaded; it becomes visible after 0.3 s. */
 export function loading(text) {
-  return el("p", { class: "loading muted", dataset: { state: "loading" } }, text);
+  return el("h1", { class: "loading muted", dataset: { state: "loading" } }, text);
 }
 
 
@@ -79,7 +79,7 @@ function keyPanel({ status, message }, service, retry) {
     retry();
   };
   const title = status === 401 ? "This service asks for a key" : "This key may not do this";
-  return panel("unauthorized", title, message,
+  return panel("unauthorized", title, service.key ? message : "Explanations are shown to people with a key.",
     el("form", { class: "line", onsubmit: keep }, el("label", { for: "api-key" }, "API key"), input,
       el("button", { class: "primary" }, "Use the key")),
     el("p", { class: "muted" }, "The key is kept until this tab is closed. An administrator makes keys with seewhy keys create."));
