@@ -118,6 +118,8 @@ SUCCEEDED: dict[str, Any] = {
         "top": [_SCORE],
         "map_height": 14,
         "map_width": 14,
+        "stride_px": 16,
+        "receptive_field_px": 196,
         "covers": {"x": 0, "y": 0, "width": 451, "height": 300},
         "image_width_px": 451,
         "image_height_px": 300,

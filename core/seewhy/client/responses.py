@@ -78,6 +78,8 @@ class OtherMaps(Response):
     targets: tuple[Target, ...]
     map_height: int
     map_width: int
+    stride_px: int | None = None
+    receptive_field_px: int | None = None
 
 
 class ExplanationResult(Response):
@@ -92,6 +94,8 @@ class ExplanationResult(Response):
     linear: bool
     map_height: int
     map_width: int
+    stride_px: int | None = None
+    receptive_field_px: int | None = None
     covers: Covers
     image_width_px: int
     image_height_px: int

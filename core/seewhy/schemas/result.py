@@ -22,6 +22,21 @@ FiniteOrNone = Annotated[float | None, AfterValidator(_finite_or_none)]
 """JSON has no NaN: a number that is not finite becomes None, and the verdict gives the reason."""
 
 
+StridePx = Annotated[
+    int | None,
+    Field(
+        description="The distance of two cells in pixels of the network's input; null when it is "
+        "not known, for fused layers and for maps of the pixels."
+    ),
+]
+ReceptiveFieldPx = Annotated[
+    int | None,
+    Field(
+        description="The side of the square of pixels of the network's input that a cell depends "
+        "on; null like `stride_px`. It can exceed the input."
+    ),
+]
+
 BodyKind = Literal["computed", "cached"]
 
 
@@ -88,6 +103,8 @@ class OtherMaps(StoredModel):
     targets: tuple[TargetResult, ...]
     map_height: int
     map_width: int
+    stride_px: StridePx = None
+    receptive_field_px: ReceptiveFieldPx = None
 
 
 class ExplanationResult(StoredModel):
@@ -103,6 +120,8 @@ class ExplanationResult(StoredModel):
     top: tuple[ClassScore, ...]
     map_height: int
     map_width: int
+    stride_px: StridePx = None
+    receptive_field_px: ReceptiveFieldPx = None
     covers: Rectangle
     image_width_px: int
     image_height_px: int

@@ -78,6 +78,10 @@ class ImageExplanation:
     """Whether the difference of two maps explains the difference of their scores."""
     body: BodyKind = "computed"
     """Whether the body ran for this image, or its activation was kept from an earlier job."""
+    stride_px: int | None = None
+    """The distance of two cells in pixels of the network's input; None when it is not known."""
+    receptive_field_px: int | None = None
+    """The side of the square of these pixels that a cell depends on; None when it is not known."""
 
 
 class Explainer(Protocol):

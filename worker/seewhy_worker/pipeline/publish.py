@@ -96,6 +96,8 @@ class ResultPublisher:
             top=explanation.top,
             map_height=explanation.maps.shape[1],
             map_width=explanation.maps.shape[2],
+            stride_px=explanation.stride_px,
+            receptive_field_px=explanation.receptive_field_px,
             covers=explanation.covers,
             image_width_px=job.image_width_px,
             image_height_px=job.image_height_px,
@@ -172,6 +174,8 @@ def _other_maps(explanation: ImageExplanation) -> OtherMaps:
         targets=explanation.targets,
         map_height=explanation.maps.shape[1],
         map_width=explanation.maps.shape[2],
+        stride_px=explanation.stride_px,
+        receptive_field_px=explanation.receptive_field_px,
     )
 
 

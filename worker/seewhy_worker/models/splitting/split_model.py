@@ -22,6 +22,7 @@ from seewhy_worker.models.splitting.output_activation import (
     remove_output_activation,
     two_class_scores,
 )
+from seewhy_worker.models.splitting.receptive_field import ReceptiveField, find_receptive_field
 from seewhy_worker.models.splitting.target_layer import choose_target_layer
 
 TensorFunction = Callable[[Any], Any]
@@ -53,6 +54,8 @@ class SplitModel:
     """The output activation that the split removed; `linear` if there was none."""
     candidates: tuple[Candidate, ...]
     """Every layer that a map can be drawn for, in execution order."""
+    receptive_field: ReceptiveField | None
+    """That of a cell of the target layer; None for several layers, and when it is not known."""
 
     @property
     def layer(self) -> str:
@@ -97,6 +100,7 @@ def split(
     else:
         choice = choose_target_layer(graph, candidates, scores)
         targets, reason = (choice.candidate,), choice.reason
+    field = _find_field(graph, targets)
     graph = with_portable_convolutions(graph)
     *segments, last_segment = _split_head(graph, targets, scores)
     width = scores.shape[-1]
@@ -113,7 +117,14 @@ def split(
         probability_function=choose_probability_function(removed_activation, width),
         removed_activation=removed_activation,
         candidates=candidates,
+        receptive_field=field,
     )
+
+
+def _find_field(graph: Graph, targets: tuple[Candidate, ...]) -> ReceptiveField | None:
+    target = targets[0].tensor
+    calls = graph.calls_between(graph.input, target)
+    return find_receptive_field(calls, graph.input, target) if len(targets) == 1 else None
 
 
 def _split_head(
