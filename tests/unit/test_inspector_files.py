@@ -1,17 +1,27 @@
 """The files of the inspector: their size, their lines and how modules are joined."""
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
 
 from seewhy_api.inspector import assets
-from seewhy_api.inspector.assets import NAMES, SAMPLES, SCRIPTS, STATUS, read_asset, read_page
+from seewhy_api.inspector.assets import (
+    INDEX,
+    NAMES,
+    SAMPLES,
+    SCRIPTS,
+    STATUS,
+    read_asset,
+    read_page,
+)
 
 BUDGET_BYTES = 44_000
 STATUS_BUDGET_BYTES = 6_000
 OTHER_PAGES = ("pages.css", "status.css", "status.js")
 """Files that the inspector does not load."""
+SET_BY_SCRIPTS = {"--share"}
 STATIC = Path(assets.__file__).parent / "static"
 MODULES = sorted(STATIC.glob("*.js"))
 
@@ -27,6 +37,16 @@ def test_the_page_of_the_status_adds_at_most_6_kilobytes() -> None:
     added = [read_page(STATUS), read_asset("status.css"), read_asset("status.js")]
     sizes = [len(gzip.compress(each.body, 9, mtime=0)) for each in added]
     assert sum(sizes) <= STATUS_BUDGET_BYTES, sizes
+
+
+@pytest.mark.parametrize("page", [INDEX, STATUS])
+def test_a_page_loads_the_style_sheets_that_define_its_colors(page: str) -> None:
+    names = re.findall(r'rel="stylesheet" href="[^"]*/([^"/]+)"', read_page(page).body.decode())
+    styles = "".join(read_asset(name).body.decode() for name in names)
+    used = set(re.findall(r"var\((--[\w-]+)\)", styles))
+    defined = set(re.findall(r"(--[\w-]+):", styles))
+    assert "--accent" in used
+    assert used - defined - SET_BY_SCRIPTS == set()
 
 
 def test_every_module_is_joined_to_one_script() -> None:
