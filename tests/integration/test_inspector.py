@@ -1,5 +1,6 @@
 """The files of the inspector: how they are served, and what they may do."""
 
+import gzip
 import re
 
 import pytest
@@ -64,3 +65,21 @@ def test_modules_import_files_of_the_page_by_relative_paths(client: FlaskClient,
     imported = IMPORT.findall(source)
     assert all(path.removeprefix("./") in NAMES for path in imported), imported
     assert not re.search(r"\b(?:innerHTML|outerHTML|insertAdjacentHTML|console\.)", source)
+
+
+@pytest.mark.parametrize("path", ["/", f"/inspector/{version()}/app.js"])
+def test_clients_that_take_gzip_get_gzip(client: FlaskClient, path: str) -> None:
+    plain = client.get(path)
+    compressed = client.get(path, headers={"Accept-Encoding": "gzip, deflate"})
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(compressed.data) == plain.data
+    assert plain.headers["Vary"] == compressed.headers["Vary"] == "Accept-Encoding"
+    refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0"})
+    assert refused.data == plain.data
+
+
+def test_a_photo_is_not_compressed_again(client: FlaskClient) -> None:
+    photo = client.get(f"/inspector/{version()}/cat.jpg", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in photo.headers
+    assert photo.data.startswith(b"\xff\xd8")

@@ -1,5 +1,6 @@
 """The files of the inspector's page, their media types, and one version of all of them."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,18 +75,20 @@ class Asset:
 
     body: bytes
     media_type: str
+    compressed: bytes | None = None
+    """The body as gzip, unless that saves nothing."""
 
 
 @cache
 def read_asset(name: str) -> Asset:
     """Read a file whose name is in `NAMES`, without its comments."""
-    return Asset(_read(name), _media_type(name))
+    return _asset(_read(name), name)
 
 
 @cache
 def read_page(name: str = INDEX) -> Asset:
     """Read a page, with the version in the addresses of its files."""
-    return Asset(_read(name).replace(_VERSION, version().encode()), _media_type(name))
+    return _asset(_read(name).replace(_VERSION, version().encode()), name)
 
 
 @cache
@@ -97,8 +100,10 @@ def version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _media_type(name: str) -> str:
-    return MEDIA_TYPES[name.rpartition(".")[2]]
+def _asset(body: bytes, name: str) -> Asset:
+    media_type = MEDIA_TYPES[name.rpartition(".")[2]]
+    compressed = None if media_type == "image/jpeg" else gzip.compress(body, 9, mtime=0)
+    return Asset(body, media_type, compressed)
 
 
 def _read(name: str) -> bytes:
