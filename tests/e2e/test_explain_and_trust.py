@@ -36,14 +36,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def seewhy(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def seewhy(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "seewhy.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         timeout=240,
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, "COLUMNS": "200", **environment},
     )
 
 
@@ -73,6 +73,20 @@ def test_each_of_several_targets_has_a_row_and_an_overlay(url: str, folder: Path
     saved = {"cat.seewhy.jpg", "cat.seewhy.2.jpg", "cat.seewhy.html"}
     assert {path.name for path in out.iterdir()} == saved
     assert "<title>tiger cat: " in (out / "cat.seewhy.html").read_text("utf-8")
+
+
+def test_the_page_of_the_first_photo_is_opened(url: str, folder: Path) -> None:
+    browser, visited = folder / "browser.sh", folder / "visited"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {visited}\n')
+    browser.chmod(0o755)
+    photos = (folder / "coffee.jpg", folder / "cat.jpg")
+    shown = seewhy("explain", *photos, "--url", url, "--open", BROWSER=f"{browser} %s")
+
+    assert shown.returncode == 0, shown.stderr
+    assert visited.read_text() == (folder / "coffee.seewhy.html").as_uri()
+    assert (folder / "cat.seewhy.html").exists()
+    without = seewhy("explain", photos[0], "--url", url, "--open", BROWSER="/bin/false %s")
+    assert f"There is no browser to open {folder / 'coffee.seewhy.html'}" in without.stderr
 
 
 def test_a_broken_photo_does_not_fail_the_others_and_sets_the_exit_status(

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from html_explanations import TARGETS, explanation
 from optionals import present
-from seewhy.cli.commands.explain import ExplainOptions, Output, explain_photos, overlay_paths
+from seewhy.cli.commands.explain import ExplainOptions, Output, explain_photos
 from seewhy.cli.commands.trust import TrustOptions, measure_trust
 from seewhy.cli.terminal.arguments import parse_targets
 from seewhy.cli.terminal.explained_photos import ExplainedPhoto, save_files, table_of
+from seewhy.cli.terminal.photos import overlay_paths
 from seewhy.client import Explanation
 
 SUCCEEDED = Explanation.model_validate(explanation(TARGETS[:1]) | {"priority": "batch"})

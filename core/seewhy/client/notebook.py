@@ -59,7 +59,7 @@ def _frame(page: str) -> str:
     source = page.replace("&", "&amp;").replace("'", "&#39;")
     return (
         f'<iframe title="Why the model said that" width="100%" height="{FRAME_HEIGHT_PX}" '
-        f'frameborder="0" sandbox="allow-scripts allow-downloads" srcdoc=\'{source}\'></iframe>'
+        f'frameborder="0" sandbox="allow-scripts" srcdoc=\'{source}\'></iframe>'
     )
 
 

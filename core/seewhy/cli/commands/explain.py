@@ -1,10 +1,9 @@
 """`seewhy explain`: explain photos, save overlays and print a table."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, Self, cast
 
@@ -17,7 +16,7 @@ from seewhy.cli.terminal.arguments import (
     parse_targets,
     split_names,
 )
-from seewhy.cli.terminal.photos import Photo, find_photos_and_urls, path_of_photo
+from seewhy.cli.terminal.photos import Photo, find_photos_and_urls, overlay_paths
 
 if TYPE_CHECKING:
     from seewhy.cli.terminal.explained_photos import ExplainedPhoto
@@ -57,9 +56,12 @@ _Html = Annotated[
     bool,
     typer.Option(
         "--html",
-        help="Save a page as NAME.seewhy.html, too. It opens without the service, and shows other "
-        "classes, thresholds and colors by itself.",
+        help="Save a page as NAME.seewhy.html, too, which opens without the service.",
     ),
+]
+_Open = Annotated[
+    bool,
+    typer.Option("--open", help="Open the page of the first photo in a browser; implies --html."),
 ]
 _Regions = Annotated[
     bool, typer.Option("--regions", help="Show the box of the largest region of each map.")
@@ -91,6 +93,7 @@ def explain(
     ] = None,
     out: _Out = None,
     html: _Html = False,
+    open_page: _Open = False,
     regions: _Regions = False,
     resume: _Resume = None,
     as_json: _Json = False,
@@ -108,9 +111,7 @@ def explain(
     from seewhy.cli.terminal.service import connect_or_start
     from seewhy.client import JournalUnusable
 
-    if as_json and as_ndjson:
-        raise typer.BadParameter("--json and --ndjson exclude each other")
-    output = Output.JSON if as_json else Output.NDJSON if as_ndjson else Output.TABLE
+    output = Output.chosen(as_json=as_json, as_ndjson=as_ndjson)
     try:
         found = find_photos_and_urls(photos)
     except ValueError as error:
@@ -124,6 +125,7 @@ def explain(
             layers=layer,
             out=out,
             html=html,
+            open_page=open_page,
             regions=regions,
             resume=resume,
         )
@@ -145,6 +147,13 @@ class Output(Enum):
     JSON = auto()
     NDJSON = auto()
 
+    @classmethod
+    def chosen(cls, *, as_json: bool, as_ndjson: bool) -> "Output":
+        """Return what the options choose. Raises `BadParameter` when they exclude each other."""
+        if as_json and as_ndjson:
+            raise typer.BadParameter("--json and --ndjson exclude each other")
+        return cls.JSON if as_json else cls.NDJSON if as_ndjson else cls.TABLE
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainOptions:
@@ -155,6 +164,8 @@ class ExplainOptions:
     request: "RequestOptions"
     html: bool = False
     """Whether to save a page of each photo, too."""
+    open_page: bool = False
+    """Whether to open the page of the first photo, at the end."""
     resume: Path | None = None
     """The journal of `explain_many`."""
 
@@ -169,6 +180,7 @@ class ExplainOptions:
         layers: str | None = None,
         out: Path | None,
         html: bool = False,
+        open_page: bool = False,
         regions: bool = False,
         resume: Path | None = None,
     ) -> Self:
@@ -183,28 +195,17 @@ class ExplainOptions:
             request["layer"] = split_names(layers)
         if regions:
             request["outputs"] = ["overlay", "regions"]
-        overlays = overlay_paths(photos, out=out)
-        return cls(overlays=overlays, request=request, html=html, resume=resume)
+        return cls(
+            overlays=overlay_paths(photos, out=out),
+            request=request,
+            html=html or open_page,
+            open_page=open_page,
+            resume=resume,
+        )
 
 
 _Tasks = Iterator[tuple[Photo, Callable[[], "ExplainedPhoto"]]]
 """Each photo, and what explains it or saves its result."""
-
-
-def overlay_paths(photos: Iterable[Photo], *, out: Path | None) -> dict[Photo, Path]:
-    """Return the overlay path of each photo. Paths are unique and never overwrite a photo."""
-    photos = dict.fromkeys(photos)
-    paths: dict[Photo, Path] = {}
-    taken = {path_of_photo(photo).absolute() for photo in photos}
-    for photo in photos:
-        path = path_of_photo(photo)
-        folder = (out or path.parent).absolute()
-        stems = chain((path.stem, path.name), (f"{path.name}-{n}" for n in count(2)))
-        free = (stem for stem in stems if folder / f"{stem}.seewhy.jpg" not in taken)
-        name = f"{next(free)}.seewhy.jpg"
-        paths[photo] = (out or path.parent) / name
-        taken.add(folder / name)
-    return paths
 
 
 def explain_photos(
@@ -213,7 +214,7 @@ def explain_photos(
     """Explain the photos, save overlays and print the results; return whether all succeeded."""
     from seewhy.cli.terminal.concurrency import print_failures, run_concurrently
     from seewhy.cli.terminal.console import output_console
-    from seewhy.cli.terminal.explained_photos import json_line, table_of
+    from seewhy.cli.terminal.explained_photos import json_line, open_first_page, table_of
 
     for folder in {path.parent for path in options.overlays.values()}:
         folder.mkdir(parents=True, exist_ok=True)
@@ -231,6 +232,8 @@ def explain_photos(
         typer.echo("[" + ",\n ".join(ends) + "]")
     elif explained and output is Output.TABLE:
         output_console().print(table_of(explained))
+    if options.open_page:
+        open_first_page(explained.values())
     reasons = {str(photo): reason for photo, reason in failures.items()}
     print_failures(reasons, total=len(options.overlays), noun="photos")
     return not failures

@@ -1,11 +1,14 @@
 """How explained photos are printed: as lines of JSON and as a table."""
 
 import json
+import webbrowser
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
+from seewhy.cli.terminal.console import error_console
 from seewhy.cli.terminal.photos import Photo, path_of_photo
 from seewhy.client import Client, Explanation
 from seewhy.client.responses import Target
@@ -45,6 +48,13 @@ def save_files(
     if page and not (keep and page.exists()):
         client.save(explanation, page)
     return ExplainedPhoto(explanation=explanation, overlays=paths, page=page)
+
+
+def open_first_page(explained: Iterable[ExplainedPhoto]) -> None:
+    """Open the first page in a browser, or say where it is."""
+    page = next((one.page for one in explained if one.page), None)
+    if page and not webbrowser.open(page.absolute().as_uri()):
+        error_console().print(f"There is no browser to open {page}", soft_wrap=True)
 
 
 def json_line(photo: Photo, explained: ExplainedPhoto | None, failure: str | None) -> str:

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +30,22 @@ def path_of_photo(photo: Photo) -> Path:
     if isinstance(photo, Path):
         return photo
     return Path(PurePosixPath(unquote(urlsplit(photo).path)).name or "image")
+
+
+def overlay_paths(photos: Iterable[Photo], *, out: Path | None) -> dict[Photo, Path]:
+    """Return the overlay path of each photo. Paths are unique and never overwrite a photo."""
+    photos = dict.fromkeys(photos)
+    paths: dict[Photo, Path] = {}
+    taken = {path_of_photo(photo).absolute() for photo in photos}
+    for photo in photos:
+        path = path_of_photo(photo)
+        folder = (out or path.parent).absolute()
+        stems = chain((path.stem, path.name), (f"{path.name}-{n}" for n in count(2)))
+        free = (stem for stem in stems if folder / f"{stem}.seewhy.jpg" not in taken)
+        name = f"{next(free)}.seewhy.jpg"
+        paths[photo] = (out or path.parent) / name
+        taken.add(folder / name)
+    return paths
 
 
 def find_photos(paths: Iterable[Path]) -> list[Path]:
