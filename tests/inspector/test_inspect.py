@@ -1,5 +1,6 @@
 """The screen of an explanation, as a person uses it on a running service."""
 
+import base64
 import io
 import json
 import re
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from servers.browser import Watch, opened_page
@@ -227,6 +229,18 @@ def test_a_bad_part_of_the_address_is_named_and_the_rest_is_followed(
     page.keyboard.press("m")
     expect(page).not_to_have_url(re.compile("m=mask"))
     assert page.url.endswith("unknown=kept")
+
+
+def test_a_cut_out_dims_the_photo_outside_of_the_map_too(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation)
+    opacities = []
+    for _ in range(4):
+        canvas = Image.open(io.BytesIO(base64.b64decode(canvas_bytes(page).partition(",")[2])))
+        opacities.append(canvas.convert("RGBA").getchannel("A").getpixel((0, 0)))
+        page.keyboard.press("m")
+    assert opacities == [0, 0, 255, 0]
 
 
 def test_labels_are_shown_as_text(page: Page, service: ExplainingService, explanation: str) -> None:

@@ -224,7 +224,13 @@ export class SeewhyMap extends HTMLElement {
     const { covered } = this.#layers.place;
     const numbers = this.#read();
     const image = this.#layers.paint(this.#view, numbers);
-    if (image) canvas.getContext("2d").putImageData(image, covered.x, covered.y);
+    if (image) {
+      const context = canvas.getContext("2d");
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      // Nothing outside of the map reaches the threshold.
+      if (this.#view.mode === "mask") context.fillRect(0, 0, canvas.width, canvas.height);
+      context.putImageData(image, covered.x, covered.y);
+    }
     canvas.style.opacity = this.#view.hidden ? 0 : this.#view.opacity;
     canvas.setAttribute("aria-label", this.sentence);
     photo.classList.toggle("gray", this.#view.gray && !this.#view.hidden);
