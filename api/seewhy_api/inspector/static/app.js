@@ -18,13 +18,19 @@ const shared = {
   photos: new Map(),
   /** The ids of the explanations that the gallery lists, in its order. */
   sequence: [],
-  /** Tell people who do not see the page what has changed. */
-  announce: (text) => (live.textContent = text),
+  announce,
   /** Return the files that were dropped or pasted, once. */
   takeDropped: () => dropped.splice(0),
 };
 const dropped = [];
 let shown = null;
+
+/** Tell people who do not see the page what has changed; `isSeen` shows it for a while, too. */
+function announce(text, isSeen = false) {
+  live.textContent = text;
+  live.className = isSeen ? "toast" : "hidden-text";
+  if (isSeen) live.animate({ opacity: [1, 1, 1, 1, 0] }, 4000);
+}
 
 /** Show the screen that the address names, or give it the new parameters. */
 async function route() {

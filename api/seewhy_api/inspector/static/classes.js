@@ -28,6 +28,8 @@ export function classes(data, actions) {
     ? at.values[other.position] - at.values[one.position]
     : (other.target.score.probability ?? 0) - (one.target.score.probability ?? 0) || one.position - other.position));
   let sorted = order(null);
+  const number = () => sorted.forEach(({ element }, n) => (element.firstChild.title = n < 9 ? `Key ${n + 1}` : ""));
+  number();
   list.append(...sorted.map(({ element }) => element), ...others);
 
   return {
@@ -54,6 +56,7 @@ export function classes(data, actions) {
       if (next.some((each, n) => each !== sorted[n])) {
         sorted = next;
         list.prepend(...sorted.map(({ element }) => element));
+        number();
       }
     },
   };

@@ -9,15 +9,16 @@ let count = 0;
  * @param {Array<[*, string]>} options Value and text.
  * @param {function(Object): *} read
  * @param {function(*): void} act Called with the chosen value.
+ * @param {string|null} [key] Its shortcut.
  */
-export function choice(label, options, read, act) {
+export function choice(label, options, read, act, key = null) {
   const name = `choice-${++count}`;
   const inputs = options.map(([value, text]) => {
     const input = el("input", { type: "radio", name, onchange: () => act(value) });
     return { value, input, element: el("label", {}, input, el("span", {}, text)) };
   });
   return {
-    element: el("fieldset", { class: "choice" }, el("legend", {}, label), el("div", {}, inputs.map(({ element }) => element))),
+    element: el("fieldset", { class: "choice", title: key && `Key ${key}` }, el("legend", {}, label), el("div", {}, inputs.map(({ element }) => element))),
     show: (values) => inputs.forEach(({ value, input }) => (input.checked = value === read(values))),
   };
 }

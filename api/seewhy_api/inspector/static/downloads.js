@@ -7,7 +7,7 @@ import { evidence, strongest } from "./viewer.js";
  * The files of an explanation, and texts to copy.
  *
  * @param {Object} record
- * @param {{service: import("./service.js").Service, announce: function(string): void,
+ * @param {{service: import("./service.js").Service, announce: function(string, boolean=): void,
  *   signal: AbortSignal}} context
  */
 export function downloads(record, { service, location, announce, signal }) {
@@ -19,7 +19,7 @@ export function downloads(record, { service, location, announce, signal }) {
       el("a", { href: url, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     } catch (error) {
-      announce(error.message);
+      announce(error.message, true);
     }
   };
   const image = () => save(`${record.id}.png`, `${path}/overlay?${drawingQuery(map)}`, { headers: { Accept: "image/png" } });
@@ -49,7 +49,7 @@ export function downloads(record, { service, location, announce, signal }) {
 export async function copyText(text, announce) {
   try {
     await navigator.clipboard.writeText(text);
-    announce("Copied.");
+    announce("Copied.", true);
   } catch {
     const area = el("textarea", { readonly: true, rows: 6, "aria-label": "Text to copy", value: text });
     const dialog = el("dialog", { onclose: () => dialog.remove() }, el("p", {}, "Copy this text:"), area,

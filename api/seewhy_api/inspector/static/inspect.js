@@ -58,7 +58,7 @@ class Screen {
     const path = `v1/explanations/${encodeURIComponent(this.#id)}`;
     let shown = null;
     let status = null;
-    const cancel = () => service.json(`${path}/cancel`, { method: "POST", signal }).catch((error) => announce(error.message));
+    const cancel = () => service.json(`${path}/cancel`, { method: "POST", signal }).catch((error) => announce(error.message, true));
     return service.follow(this.#id, (record, error) => {
       if (record.finished_at !== null) return;
       if (!shown) {

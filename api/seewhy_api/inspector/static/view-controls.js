@@ -18,13 +18,13 @@ export function viewControls(set, sets) {
   let scale = 0;
   const main = [
     ...(sets.length > 1 ? [select("Maps", names, (values) => String(values.set), (n) => set({ set: Number(n) }, true))] : []),
-    choice("View", [["heat", "Heat"], ["contour", "Outline"], ["mask", "Cut-out"]], ...field("mode", true)),
-    choice("Evidence", [["positive", "for"], ["negative", "against"], ["signed", "both"]], ...field("polarity", true)),
+    choice("View", [["heat", "Heat"], ["contour", "Outline"], ["mask", "Cut-out"]], ...field("mode", true), "M"),
+    choice("Evidence", [["positive", "for"], ["negative", "against"], ["signed", "both"]], ...field("polarity", true), "P"),
     threshold(set),
     slider("Opacity", { min: 0, max: 1, step: 0.05 }, ...field("opacity"), ({ opacity }) => formatPercent(opacity)),
   ];
   const more = [
-    choice("Detail", [[false, "smooth"], [true, "cells"]], ...field("cells")),
+    choice("Detail", [[false, "smooth"], [true, "cells"]], ...field("cells"), "G"),
     select("Colors", COLORMAPS.map((name) => [name, name === "turbo" ? "turbo (familiar)" : name]), ...field("colormap")),
     select("Color scale", SCALES, (values) => (typeof values.scale === "number" ? "fixed" : values.scale),
       (kind) => set({ scale: kind === "fixed" ? Number(scale.toPrecision(6)) || "image" : kind })),
