@@ -20,6 +20,8 @@ ZOOMED = {"width": VIEWPORT["width"] // 2, "height": VIEWPORT["height"] // 2}
 RAW = re.compile(r"Traceback|Exception|\w+Error\b|\bundefined\b|\bNaN\b|\[object|</?\w+>")
 """What programs say to each other."""
 
+AXE_OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+"""All rules that are on by default, and targets of at least 24 pixels."""
 ANIMATIONS_END = """Promise.all(document.getAnimations()
     .filter((animation) => animation.effect.getTiming().iterations < Infinity)
     .map((animation) => animation.finished)).then(() => null)"""
@@ -35,7 +37,7 @@ def find_barriers(page: Page) -> list[str]:
     """Return what axe finds: the rule, and the elements that break it."""
     return [
         f"{found['id']}: {', '.join(str(node['html']) for node in found['nodes'])}"
-        for found in Axe().run(page).response["violations"]
+        for found in Axe().run(page, options=AXE_OPTIONS).response["violations"]
     ]
 
 

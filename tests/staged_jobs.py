@@ -1,6 +1,6 @@
 """Jobs of a model without a worker, ended by a test."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -52,10 +52,11 @@ def a_target(
     )
 
 
-def claim_job(settings: Settings, model: str) -> Claim:
-    """Claim the next job of a model, which runs from then on, as a worker of its own."""
-    (claim,) = open_ledger(settings).claim(lanes_of(model), owner=new_job_id(), limit=1)
-    return claim
+def claim_jobs(settings: Settings, model: str) -> Iterator[Claim]:
+    """Claim the waiting jobs of a model one after the other, each as a worker of its own."""
+    ledger = open_ledger(settings)
+    while claims := ledger.claim(lanes_of(model), owner=new_job_id(), limit=1):
+        yield from claims
 
 
 def fail_job(settings: Settings, claim: Claim, *, code: str, detail: str) -> None:

@@ -7,8 +7,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from inspector_pages import check_page, save_screenshot
+from seewhy.schemas.result import Verdict
 from servers.browser import LIMIT_MS, Watch, opened_page
 from servers.explaining import UNSERVED_MODEL, ExplainingService
+from staged_jobs import HOT, a_target, claim_jobs, complete_job, fail_job
+
+HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
@@ -40,11 +44,23 @@ def test_the_pages_without_scripts_are_accessible(
     service: ExplainingService, page: Page, watch: Watch, photos: Path
 ) -> None:
     finished = service.explain(photos / "cat.jpg")
-    waiting = service.submit(photos / "cat.jpg", model=UNSERVED_MODEL)
+    ids = [service.submit(photos / "cat.jpg", model=UNSERVED_MODEL, cache=False) for _ in range(3)]
+    claims = {claim.job_id: claim for claim in claim_jobs(service.settings, UNSERVED_MODEL)}
+    failed, flagged, waiting = ids
+    fail_job(service.settings, claims[failed], code="explainer_failed", detail="It had no memory.")
+    complete_job(
+        service.settings,
+        claims[flagged],
+        model=UNSERVED_MODEL,
+        targets=[a_target(HOSTILE, HOT - 2, verdict=Verdict.ALL_NEGATIVE)],
+        arrays=[HOT - 2],
+    )
     watch.failures_expected = True  # the page of an unknown explanation is a 404
     for name, path in {
         "no-script": f"/explanation/{finished}",
-        "no-script-queued": f"/explanation/{waiting}",
+        "no-script-open": f"/explanation/{waiting}",
+        "no-script-failed": f"/explanation/{failed}",
+        "no-script-flagged": f"/explanation/{flagged}",
         "no-script-unknown": "/explanation/nonsense",
     }.items():
         page.goto(service.url + path)

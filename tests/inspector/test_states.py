@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from inspector_pages import check_page, save_screenshot
 from seewhy.ids import new_job_id
@@ -26,9 +27,9 @@ from seewhy.schemas.result import Verdict
 from seewhy.schemas.trust_scores import TrustScores
 from seewhy.storage.obstore_adapter import open_store
 from seewhy_api.http.problems import PROBLEM_JSON, problem_members
-from servers.browser import Watch
+from servers.browser import Watch, opened_page
 from servers.explaining import UNSERVED_MODEL, ExplainingService, GuardedApi
-from staged_jobs import HOT, a_target, claim_job, complete_job, fail_job
+from staged_jobs import HOT, a_target, claim_jobs, complete_job, fail_job
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -56,10 +57,8 @@ class Stage:
     def claim(self) -> tuple[str, Claim]:
         """Submit the photo and take its job, as a worker does."""
         job_id = self.submit()
-        claim = claim_job(self.service.settings, UNSERVED_MODEL)
-        while claim.job_id != job_id:  # of a test that left a job behind
-            claim = claim_job(self.service.settings, UNSERVED_MODEL)
-        return job_id, claim
+        claims = claim_jobs(self.service.settings, UNSERVED_MODEL)
+        return job_id, next(claim for claim in claims if claim.job_id == job_id)
 
     def complete(self, *, map_: MapArray = HOT, label: str = "tiger cat", **target: Any) -> str:
         """Explain the photo with a map, and with a weak map of a second class."""
@@ -310,3 +309,25 @@ def test_an_explanation_is_readable_in_forced_colors(stage: Stage) -> None:
     explained(stage)
     expect(stage.page.locator(".controls")).to_be_visible()
     save_screenshot(stage.page, "explained-forced-colors")
+
+
+def test_a_string_never_becomes_html(service: ExplainingService, browser: Browser) -> None:
+    watch = Watch()
+    with opened_page(browser, watch) as page:
+        page.goto(service.url)
+        with pytest.raises(PlaywrightError, match="TrustedHTML"):
+            page.evaluate("document.body.innerHTML = '<p>text'")
+        assert page.locator("main").count() == 1
+    assert watch.violations[0].startswith("require-trusted-types-for")
+
+
+def test_nothing_moves_for_who_does_not_want_that(stage: Stage) -> None:
+    stage.page.emulate_media(reduced_motion="reduce")
+    running(stage)
+    expect(stage.page.get_by_role("heading", level=1)).to_have_text("Explaining")
+    assert (
+        stage.page.evaluate(
+            "document.getAnimations().filter(({ playState }) => playState === 'running').length"
+        )
+        == 0
+    )

@@ -152,13 +152,16 @@ def test_a_failed_explanation_says_why(client: FlaskClient, settings: Settings, 
 
 
 @pytest.mark.parametrize("verdict", [verdict for verdict in Verdict if verdict is not Verdict.OK])
-def test_a_flagged_map_is_shown_with_the_reason(
+def test_a_flagged_map_is_kept_back_with_the_reason(
     client: FlaskClient, settings: Settings, cat: bytes, verdict: Verdict
 ) -> None:
     address = send_photo(client, cat).headers["Location"]
     finish(settings, targets=[target("tabby", verdict=verdict)])
     page = shown(client.get(f"/{address}", headers=BROWSER))
     assert sentences.VERDICTS[verdict] in page.text
+    assert [str(source).endswith("&alpha=0") for source in page.values("img", "src")] == [True]
+    links = " ".join(str(link) for link in page.values("a", "href"))
+    assert ("polarity=negative" in links) == (verdict is Verdict.ALL_NEGATIVE)
 
 
 def test_a_map_that_is_worse_than_chance_is_flagged(

@@ -10,16 +10,14 @@ from seewhy.schemas.result import ExplanationResult, TargetResult, Verdict
 
 VERDICTS: Mapping[Verdict, str] = MappingProxyType(
     {
-        Verdict.ALL_NEGATIVE: "No place speaks for this class: every value is negative. "
-        "Show the evidence against it instead.",
+        Verdict.ALL_NEGATIVE: "No place speaks for this class: every value is negative.",
         Verdict.ZERO_GRADIENT: "The gradient of this class is zero at the layer, so the map says "
         "nothing.",
         Verdict.CONSTANT: "Every cell has the same value, so the map points to no place.",
-        Verdict.NOT_FINITE: "Some values are not finite. Their cells are hatched, and the rest is "
-        "unreliable.",
+        Verdict.NOT_FINITE: "Some values are not finite, so the map is unreliable.",
     }
 )
-"""What is wrong with a map that is not `ok`, in the words of `seewhy/viewer/static/words.js`."""
+"""What is wrong with a map that is not `ok`."""
 WORSE_THAN_CHANCE = "A random map predicts the probability of this class better than this map."
 HEADINGS: Mapping[JobState, str] = MappingProxyType(
     {
@@ -59,6 +57,10 @@ def heading_of(state: JobState, result: ExplanationResult | None) -> str:
     if result is None:
         return HEADINGS[state]
     first = result.targets[0]
+    if first.verdict is Verdict.ALL_NEGATIVE:
+        return f"The model sees no evidence for {name_of(first)}"
+    if flag_of(first):
+        return f"The map of {name_of(first)} is unreliable"
     direction = "against" if first.against else "for"
     return f"Where the model sees evidence {direction} {name_of(first)}"
 

@@ -8,7 +8,7 @@ from seewhy.access.records import Scope
 from seewhy.errors import InvalidRequest
 from seewhy.ledger.types import JobRecord, model_of
 from seewhy.schemas.request import ExplanationRequest
-from seewhy.schemas.result import ExplanationResult
+from seewhy.schemas.result import ExplanationResult, Verdict
 from seewhy_api.http.auth import current_caller, request_context, requires
 from seewhy_api.http.explanation_body import Explanation
 from seewhy_api.http.parsing import parse_image, parse_wait_s
@@ -85,13 +85,14 @@ def _describe(deps: Dependencies, record: JobRecord) -> str:
         serialize_explanation(record, forecast=forecast, store=deps.store, serving=serving)
     )
     result = body.result
+    flag = sentences.flag_of(result.targets[0]) if result else None
     said = [
         None
         if record.state.terminal
         else sentences.queue_sentence(body.queue_position, body.eta_s.p50 if body.eta_s else None),
         *(warning.detail for warning in body.warnings),
         body.error and body.error.detail,
-        result and sentences.flag_of(result.targets[0]),
+        flag,
     ]
     return _render(
         "explanation.html",
@@ -101,14 +102,17 @@ def _describe(deps: Dependencies, record: JobRecord) -> str:
         sentences=[sentence for sentence in said if sentence],
         is_open=not record.state.terminal,
         result=result,
+        flag=flag,
         **_describe_maps(result, model=body.model) if result else {},
     )
 
 
 def _describe_maps(result: ExplanationResult, *, model: str) -> dict[str, object]:
-    name = sentences.name_of(result.targets[0])
+    first = result.targets[0]
+    drawn = f", on which the map of {sentences.name_of(first)} is drawn as a heatmap"
     return {
-        "alt": f"The photo, on which the map of {name} is drawn as a heatmap.",
+        "alt": f"The photo{'' if sentences.flag_of(first) else drawn}.",
+        "is_all_negative": first.verdict is Verdict.ALL_NEGATIVE,
         "caption": sentences.caption_of(result, model=model),
         "others": [
             {"position": position, "label": sentences.name_of(target)}
