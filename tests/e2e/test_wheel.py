@@ -114,8 +114,9 @@ def test_the_wheel_has_each_file_of_the_pages(installed: Path, outside: Path) ->
 def test_a_photo_is_explained_end_to_end_from_the_wheel(installed: Path, outside: Path) -> None:
     photo = ROOT / "examples" / "photos" / "cat.jpg"
     command = (installed / "seewhy", "explain", photo, "--model", "efficientnet-lite0")
-    printed = run(*command, "--out", outside / "overlays", cwd=outside)
+    printed = run(*command, "--html", "--out", outside / "overlays", cwd=outside)
     assert "tiger cat" in printed
-    (overlay,) = (outside / "overlays").iterdir()
+    page, overlay = sorted((outside / "overlays").iterdir())
+    assert 'customElements.define("seewhy-map"' in page.read_text("utf-8")
     assert overlay.read_bytes()[:3] == b"\xff\xd8\xff"
     assert overlay.read_bytes() != photo.read_bytes()

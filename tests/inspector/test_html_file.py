@@ -112,11 +112,12 @@ def test_class_polarity_colors_and_threshold_change_without_a_request(
     choose(opened, "Evidence", "Both")
     assert_same_colors(canvas_of(opened), drawn_by_the_service(1, polarity="signed"))
     expect(opened.locator(".legend")).to_contain_text("\N{MINUS SIGN}22")
+    expect(opened.get_by_role("combobox", name="Colors")).to_be_disabled()
 
     choose(opened, "Evidence", "For the class")
     choose(opened, "Threshold", "Share of the strongest")
     opened.get_by_role("slider", name="At").fill("80")
-    expect(opened.locator("output")).to_contain_text("From 1.2 on:")
+    expect(opened.locator("output")).to_contain_text("From 1.2 (80\N{NO-BREAK SPACE}%) on:")
     weak = canvas_of(opened)[:, :, 3] == 0
     assert weak[:, :15].all()  # outside the map
     assert 0.5 < weak[:, 15:105].mean() < 0.9
@@ -132,6 +133,7 @@ def test_two_classes_of_a_linear_method_are_compared(opened: Page, tmp_path: Pat
     choose(opened, "Why not", "lynx")
     expect(opened.locator("h1")).to_contain_text("tiger cat, not lynx")
     expect(opened.locator(".legend")).to_contain_text("the scale of this difference")
+    expect(opened.get_by_role("combobox", name="Scale")).to_be_disabled()
     opened.get_by_text("The map as a table").click()
     cells = opened.locator("td").all_text_contents()[1:]
     assert [float(cell.replace("\N{MINUS SIGN}", "-")) for cell in cells] == pytest.approx(
@@ -202,6 +204,22 @@ def test_text_of_the_explanation_is_shown_as_text(opened: Page, tmp_path: Path) 
     expect(opened.locator("dd").first).to_have_text(HOSTILE)
     assert opened.locator("img").count() == 1
     assert "taken" not in opened.title().removeprefix(HOSTILE)
+
+
+def test_the_facts_have_times_versions_and_trust_scores(opened: Page, tmp_path: Path) -> None:
+    trust = {"insertion": 0.5, "deletion": None, "pointing_hit": False}
+    show(opened, tmp_path, page(explanation([target(0, "cat", trust=trust)]), maps=(MAPS[:1],)))
+    opened.get_by_text("Facts", exact=True).click()
+    facts = zip(
+        opened.locator("dt").all_text_contents(),
+        opened.locator("dd").all_text_contents(),
+        strict=True,
+    )
+    assert dict(facts) == {
+        "Model": "vgg16", "Image": "120 \N{MULTIPLICATION SIGN} 90 px",
+        "Explained": "2026-11-29 12:00:01 UTC", "Explanation": "e1", "Weights": "0123456789abcdef",
+        "seewhy": "0.1.0", "insertion, cat": "0.5", "pointing hit, cat": "no",
+    }  # fmt: skip
 
 
 def test_without_a_photo_the_map_lies_on_a_checkerboard(opened: Page, tmp_path: Path) -> None:

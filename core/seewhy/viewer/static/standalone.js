@@ -38,6 +38,8 @@ const rivals = make("div");
 const thresholdText = make("output");
 const table = make("details", { toggle: () => fillTable() });
 
+const lists = {};
+
 const shownSet = () => sets[state.set];
 const shownTarget = () => shownSet().targets[state.target];
 
@@ -47,7 +49,9 @@ function classText({ score, rivals: others, against }) {
 }
 
 function choice(text, name, options) {
-  return select(text, options, view[name], (value) => show({ [name]: value }));
+  const made = select(text, options, view[name], (value) => show({ [name]: value }));
+  lists[name] = made.querySelector("select");
+  return made;
 }
 
 function checkbox(text, name, inverted = false) {
@@ -139,6 +143,12 @@ function thresholdControls() {
   return [select("Threshold", rules, kind, change), range, thresholdText];
 }
 
+function ruleText() {
+  const { kind, value } = view.threshold;
+  if (kind === "otsu") return "";
+  return kind === "percentile" ? ` (percentile ${value})` : ` (${formatPercent(value)})`;
+}
+
 function controls() {
   const names = sets.map(({ method, layer }, n) => [n, `${method} at ${layer || "the pixels"}`]);
   const scales = [["image", "All classes of the image"], ["class", "This class"]];
@@ -174,9 +184,11 @@ function refresh() {
   flag.hidden = !map.flag;
   flag.replaceChildren(`${map.flag} `, checkbox("Show anyway", "showFlagged"));
   const value = map.thresholdValue;
-  thresholdText.textContent = value === null ? "" : `From ${formatNumber(value)} on: `
+  thresholdText.textContent = value === null ? "" : `From ${formatNumber(value)}${ruleText()} on: `
     + `${formatPercent(map.massShare)} of the evidence in ${formatPercent(map.areaShare)} `
     + "of the image.";
+  lists.colormap.disabled = view.polarity === "signed";
+  lists.scale.disabled = state.rival >= 0;
   fillLegend();
   fillCaption();
   fillTable();
@@ -235,11 +247,11 @@ function fillTable() {
 }
 
 function facts() {
-  const times = (text) => (text ? new Date(text).toLocaleString("en", { timeZoneName: "short" }) : "");
+  const time = (text) => text && `${text.slice(0, 19).replace("T", " ")} UTC`;
   const rows = [
     ["Model", stored.model],
     ["Image", `${result.image_width_px} × ${result.image_height_px} px`],
-    ["Explained", times(stored.finished_at ?? stored.submitted_at)],
+    ["Explained", time(stored.finished_at ?? stored.submitted_at)],
     ["Explanation", stored.id],
     ["Weights", result.model_digest.slice(0, 16)],
     ...Object.entries(result.versions ?? {}),
@@ -264,13 +276,14 @@ function readCell({ detail }) {
 function start() {
   map.addEventListener("cellhover", readCell);
   readCell({ detail: null });
+  const aside = make("aside", { "aria-label": "Classes and controls" }, classes, controls());
   showSet(state.set);
   document.querySelector("main").replaceChildren(
     make("header", {}, heading, subtitle),
     make("div", { class: "page" },
       make("figure", {}, map, legend, flag, sentence, readout, spoken,
         make("figcaption", {}, caption)),
-      make("aside", { "aria-label": "Classes and controls" }, classes, controls())),
+      aside),
     table,
     facts());
 }
