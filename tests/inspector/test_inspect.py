@@ -305,15 +305,31 @@ def test_the_table_has_the_values_of_the_map(
     assert shown == pytest.approx(expected.tolist(), rel=5e-3)
 
 
+@pytest.mark.parametrize(
+    ("view", "alike"),
+    [
+        ("?cm=viridis&t=off", "overlay?colormap=viridis"),
+        ("?m=contour&t=.5&b=all", "contours?threshold=0.5&boxes=true"),
+        ("?m=mask&o=1&t=.5&gray=0", None),
+        (f"?vs={TABBY}&p=signed", None),
+    ],
+)
 def test_a_click_downloads_the_image_that_is_shown(
-    page: Page, service: ExplainingService, explanation: str
+    page: Page, service: ExplainingService, explanation: str, view: str, alike: str | None
 ) -> None:
-    open_explanation(page, service, explanation, "?cm=viridis")
+    open_explanation(page, service, explanation, view)
     page.get_by_text("Download and share").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Image (PNG)").click()
-    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
     assert re.fullmatch(r"[0-9a-f-]{36}\.png", download.value.suggested_filename)
+    saved = np.asarray(Image.open(download.value.path()).convert("RGB"), int)
+    assert saved.shape == (300, 451, 3)
+    if alike:
+        drawn = service.get(f"/v1/explanations/{explanation}/{alike}").content
+        expected = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB"), int)
+        assert np.abs(saved - expected).mean() < 4  # the service sends a JPEG here
+    elif "mask" in view:
+        assert saved[0, 0].tolist() == [0, 0, 0]
 
 
 def focused(page: Page) -> str:

@@ -3,6 +3,9 @@ import { requested, setQuery } from "./explanation.js";
 import { ROOT } from "./service.js";
 import { evidence, strongest } from "./viewer.js";
 
+/** The most regions that the service draws. */
+const MAX_REGIONS = 50;
+
 /**
  * The files of an explanation, and texts to copy.
  *
@@ -15,23 +18,26 @@ export function downloads(record, { service, location, announce, signal }) {
   let map = null;
   const save = async (name, address, options) => {
     try {
-      const url = await service.blobUrl(address, { ...options, signal });
+      const url = typeof address === "string" ? await service.blobUrl(address, { ...options, signal })
+        : URL.createObjectURL(await address);
       el("a", { href: url, download: name }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     } catch (error) {
       announce(error.message, true);
     }
   };
-  const image = () => save(`${record.id}.png`, `${path}/overlay?${drawingQuery(map)}`, { headers: { Accept: "image/png" } });
+  const image = () => {
+    const drawing = drawingOf(map);
+    save(`${record.id}.png`, drawing ? `${path}/${drawing}` : composed(map), { headers: { Accept: "image/png" } });
+  };
   const numbers = () => save(`${record.id}.npy`, `${path}/map.npy?${setQuery(map.data)}`);
-  const regions = () => save(`${record.id}.regions.json`, `${path}/regions?${drawingQuery(map, true)}`);
+  const regions = () => save(`${record.id}.regions.json`, `${path}/regions?${drawingQuery(map)}`);
   const json = () => save(`${record.id}.json`, path);
   const copy = (text) => copyText(text, announce);
-  const drawn = el("button", { onclick: image }, "Image (PNG)");
   const found = el("button", { onclick: regions }, "Regions (JSON)");
   return {
     element: el("details", {}, el("summary", {}, "Download and share"),
-      el("div", { class: "buttons" }, drawn, el("button", { onclick: numbers }, "Map (npy)"), found,
+      el("div", { class: "buttons" }, el("button", { onclick: image }, "Image (PNG)"), el("button", { onclick: numbers }, "Map (npy)"), found,
         el("button", { onclick: json }, "Record (JSON)"),
         el("button", { onclick: () => copy(location.href) }, "Copy link"),
         el("button", { onclick: () => copy(samples(record, map.data).curl) }, "Copy curl"),
@@ -39,8 +45,7 @@ export function downloads(record, { service, location, announce, signal }) {
     image,
     show(values, shown) {
       map = shown;
-      drawn.disabled = drawingQuery(map) === null;
-      found.disabled = drawn.disabled || map.view.polarity === "signed";
+      found.disabled = Boolean(map.view.chosen.contrast) || map.view.polarity === "signed";
     },
   };
 }
@@ -60,21 +65,43 @@ export async function copyText(text, announce) {
   }
 }
 
-/** Return the query of a drawing that the service makes like the shown map; null for a difference. */
-export function drawingQuery({ view, data, thresholdValue, scale, values }, forRegions = false) {
-  if (view.chosen.contrast) return null;
+/** Return the query of the regions of the shown map. */
+function drawingQuery({ view, data, thresholdValue, values }) {
   const query = setQuery(data);
   query.set("map", view.chosen);
-  if (!forRegions || view.polarity !== "signed") query.set("polarity", view.polarity);
-  if (thresholdValue) {
-    const share = thresholdValue / strongest(evidence(values, view.polarity));
-    if (share > 0 && share < 1) query.set("threshold", Number(share.toPrecision(6)));
-  }
-  if (forRegions) return query;
-  query.set("alpha", view.opacity);
-  if (view.polarity !== "signed") query.set("colormap", view.colormap);
-  if (scale > 0) query.set("normalize", Number(scale.toPrecision(6)));
+  query.set("polarity", view.polarity);
+  const share = thresholdValue / strongest(evidence(values, view.polarity));
+  if (share > 0 && share < 1) query.set("threshold", Number(share.toPrecision(6)));
   return query;
+}
+
+/** Return the path and query of the service's drawing of the shown map; null where it has none. */
+function drawingOf(map) {
+  const { view, scale, found } = map;
+  const isSigned = view.polarity === "signed";
+  if (view.chosen.contrast || view.mode === "mask" || (isSigned && view.mode === "contour")) return null;
+  const query = drawingQuery(map);
+  if (view.mode === "contour") {
+    query.set("components", Math.min(Math.max(found, 1), MAX_REGIONS));
+    query.set("boxes", view.boxes !== "none");
+    return `contours?${query}`;
+  }
+  query.set("alpha", view.opacity);
+  if (!isSigned) query.set("colormap", view.colormap);
+  if (scale > 0) query.set("normalize", Number(scale.toPrecision(6)));
+  return `overlay?${query}`;
+}
+
+/** Draw the photo and the map as they are shown, at the size of the photo. */
+function composed(map) {
+  const { data: { imageWidthPx: width, imageHeightPx: height, photoUrl }, view } = map;
+  const canvas = el("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  if (view.gray) context.filter = "grayscale(1)";
+  if (photoUrl) context.drawImage(map.querySelector("img"), 0, 0, width, height);
+  Object.assign(context, { filter: "none", globalAlpha: view.opacity, imageSmoothingEnabled: false });
+  context.drawImage(map.querySelector("canvas"), 0, 0, width, height);
+  return new Promise((done) => canvas.toBlob(done));
 }
 
 /** Return the request of a record as JSON, without its photo. */
