@@ -120,6 +120,13 @@ def test_ids_or_all_must_be_given_but_not_both(settings: Settings, arguments: li
     assert dead(*arguments).exit_code == 2
 
 
+@pytest.mark.parametrize("arguments", [["list"], ["show", "x"], ["retry", "x"], ["purge", "--all"]])
+def test_a_data_folder_that_does_not_exist_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    shown = dead(*arguments, "--data", str(tmp_path / "none"))
+    assert shown.exit_code == 2
+    assert "is not a folder" in " ".join(shown.output.split())
+
+
 def test_an_unknown_job_is_an_error(settings: Settings) -> None:
     assert isinstance(dead("show", new_job_id()).exception, UnknownExplanation)
     assert dead("retry", new_job_id()).exit_code == 1

@@ -47,7 +47,7 @@ export function figures({ queues: { queues }, jobs, workers, redis, checks }, ra
     ["Backlog", duration(sum("backlog_device_s")), "of one device"],
     ["Succeeded", rates ? `${digits.format(rates.succeeded)} / min` : "–", rates ? `last ${duration(rates.seconds)}` : "measuring"],
     ["Failed", rates ? `${digits.format(rates.failed)} / min` : "–", `${count(jobs.ended.failed ?? 0)} in all`],
-    ["Workers", count(workers.length), `claims lost in all: ${count(jobs.leases_expired)}`],
+    ["Workers", count(workers.length), `lost claims: ${count(jobs.leases_expired)}`],
     ["Redis", bytes(redis.memory_bytes), redis.memory_limit_bytes ? `of ${bytes(redis.memory_limit_bytes)}` : "no limit"],
     ["Object store", checks.store === "ok" ? "answers" : "silent", ""],
   ].map(([term, value, note]) => el("div", {}, el("dt", {}, term), el("dd", {}, el("b", {}, value), el("span", { class: "muted" }, note)))))];
