@@ -45,8 +45,8 @@ def test_a_summary_says_what_was_explained_and_why_to_look(
     assert (summary["answer"]["label"], summary["margin"]) == (LABELS[0], 0)
     assert (summary["verdict"], summary["trust"], summary["error"]) == ("ok", None, None)
     words = "Two classes are equally probable"
-    part = {"reason": "margin", "score": 0.5, "value": 0, "words": words}
-    assert summary["suspicion"] == {"score": 0.5, "parts": [part]}
+    part = {"reason": "margin", "score": 0.3, "value": 0, "words": words}
+    assert summary["suspicion"] == {"score": 0.3, "parts": [part]}
 
 
 def test_an_open_explanation_has_no_result_yet(client: FlaskClient, cat: bytes) -> None:

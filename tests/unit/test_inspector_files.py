@@ -21,7 +21,7 @@ BUDGET_BYTES = 44_000
 STATUS_BUDGET_BYTES = 6_000
 OTHER_PAGES = ("pages.css", "status.css", "status.js")
 """Files that the inspector does not load."""
-SET_BY_SCRIPTS = {"--share"}
+SET_BY_SCRIPTS = {"--score", "--share"}
 STATIC = Path(assets.__file__).parent / "static"
 MODULES = sorted(STATIC.glob("*.js"))
 

@@ -104,7 +104,7 @@ def test_every_number_of_any_map_is_a_share(signed: np.ndarray) -> None:
     [
         (target(verdict=Verdict.CONSTANT), "All cells of the map are equal"),
         (target(border_share=0.804), "80 % of the evidence is at the border"),
-        (target(1, probability=0.034), "The map is of 1, which has only 3.4 %"),
+        (target(1, probability=0.034), "The map is of 1, which has 3.4 %"),
         (
             target(trust=TrustScores(times_better_than_chance=1.2)),
             "Hardly better than a random map",
@@ -137,8 +137,8 @@ def test_evidence_at_the_border_counts_beyond_the_area_of_the_border() -> None:
     assert parts(result(target(border_share=24 / 49))) == {}
 
 
-def test_even_evidence_counts_half() -> None:
-    assert parts(result(target(spread=1.0))) == {Reason.SPREAD: (0.5, 1.0)}
+def test_even_evidence_counts_fully() -> None:
+    assert parts(result(target(spread=1.0))) == {Reason.SPREAD: (1.0, 1.0)}
 
 
 def test_another_class_than_the_answer_counts_with_what_it_lacks() -> None:
@@ -150,9 +150,9 @@ def test_another_class_than_the_answer_counts_with_what_it_lacks() -> None:
 
 def test_a_small_margin_counts_as_far_as_the_two_maps_overlap() -> None:
     close = (0.5, 0.4)
-    assert parts(result(top=close)) == {Reason.MARGIN: (0.25, 0.1)}
+    assert parts(result(top=close)) == {Reason.MARGIN: (0.15, 0.1)}
     explained = result(target(), target(1, overlap=0.4), top=close)
-    assert parts(explained) == {Reason.MARGIN: (0.1, 0.1)}
+    assert parts(explained) == {Reason.MARGIN: (0.06, 0.1)}
     assert parts(result(target(), target(1, overlap=0.0), top=close)) == {}
 
 

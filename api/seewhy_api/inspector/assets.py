@@ -40,6 +40,8 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "inspector.js",
             "inspect.js",
             "submission.js",
+            "summaries.js",
+            "window-grid.js",
             "gallery.js",
             "compare.js",
             "app.js",
@@ -51,7 +53,16 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 all takes two thirds of the bytes."""
 SAMPLES = ("cat.jpg", "coffee.jpg", "rocket.jpg")
 """Photos to try the page with: those of `examples/photos`, at most 512 pixels wide."""
-NAMES = ("app.css", "pages.css", "status.css", "icon.svg", *SCRIPTS, *SAMPLES, *viewer.ASSETS)
+NAMES = (
+    "app.css",
+    "lists.css",
+    "pages.css",
+    "status.css",
+    "icon.svg",
+    *SCRIPTS,
+    *SAMPLES,
+    *viewer.ASSETS,
+)
 """The files beside the pages. All are served from one folder, so that scripts import each other,
 and that of the viewer, by relative paths."""
 

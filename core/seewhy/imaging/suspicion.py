@@ -7,7 +7,7 @@ from seewhy.schemas.agreement import Agreement
 from seewhy.schemas.result import ExplanationResult, TargetResult, Verdict
 from seewhy.schemas.suspicion import Suspicion, SuspicionPart, SuspicionReason
 
-EVEN_SPREAD = 0.95
+EVEN_SPREAD = 0.98
 """Evidence that is spread more evenly than this is suspicious."""
 SMALL_MARGIN = 0.2
 """A smaller difference of the two highest probabilities is suspicious."""
@@ -15,8 +15,10 @@ SMALL_OVERLAP = 0.5
 """Two maps whose evidence overlaps less disagree."""
 GOOD_TRUST = 1.5
 """A map that is this many times better than a random one is not suspicious."""
-WEAK = 0.5
-"""The weight of what is often harmless."""
+OTHER_CLASS = 0.5
+"""The score of an explained class that is hardly less probable than the answer."""
+MARGIN_WEIGHT = 0.3
+"""A small margin is often harmless: the two classes may be much alike."""
 _SMALLEST_SCORE = 0.005
 _DECIMALS = 4
 _VERDICTS = {
@@ -63,7 +65,7 @@ def _parts(result: ExplanationResult, agreement: Agreement | None) -> Iterator[_
         words = f"{_percent(border)} of the evidence is at the border"
         yield SuspicionReason.BORDER, (border - even) / (1 - even), border, words
     if (spread := target.spread) is not None:
-        score = WEAK * (spread - EVEN_SPREAD) / (1 - EVEN_SPREAD)
+        score = (spread - EVEN_SPREAD) / (1 - EVEN_SPREAD)
         yield SuspicionReason.SPREAD, score, spread, "The evidence is spread evenly"
     yield from _classes(result, target)
     overlaps = [maps.targets[0].overlap for maps in result.other_maps]
@@ -83,8 +85,9 @@ def _classes(result: ExplanationResult, target: TargetResult) -> Iterator[_Part]
     explained = target.score.probability
     is_answer = target.score.index == result.top[0].index
     if not is_answer and not target.against and not target.rivals and explained is not None:
-        words = f"The map is of {target.score.label}, which has only {_percent(explained)}"
-        yield SuspicionReason.CLASS, WEAK + WEAK * (best - explained), best - explained, words
+        words = f"The map is of {target.score.label}, which has {_percent(explained)}"
+        score = OTHER_CLASS + (1 - OTHER_CLASS) * (best - explained)
+        yield SuspicionReason.CLASS, score, best - explained, words
     if len(result.top) > 1 and (second := result.top[1].probability) is not None:
         rival = result.top[1].index
         shared = [t.overlap for t in result.targets[1:] if t.score.index == rival]
@@ -93,9 +96,12 @@ def _classes(result: ExplanationResult, target: TargetResult) -> Iterator[_Part]
         words = f"{result.top[1].label} is only {_percent(margin)} less probable"
         if margin < 0.0005:
             words = "Two classes are equally probable"
-        yield SuspicionReason.MARGIN, WEAK * alike * (1 - margin / SMALL_MARGIN), margin, words
+        score = MARGIN_WEIGHT * alike * (1 - margin / SMALL_MARGIN)
+        yield SuspicionReason.MARGIN, score, margin, words
 
 
 def _percent(share: float) -> str:
     percent = 100 * share
+    if 0 < percent < 0.05:
+        return "less than 0.1 %"
     return f"{percent:.1f} %" if 0.05 <= percent < 9.95 else f"{percent:.0f} %"

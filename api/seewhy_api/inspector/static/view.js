@@ -7,7 +7,7 @@ const within = (low, high) => (text) => {
   return value >= low && value <= high ? value : undefined;
 };
 const oneOf = (...names) => (text) => (names.includes(text) ? text : undefined);
-const flag = { parse: (text) => ({ 0: false, 1: true })[text], format: (value) => (value ? "1" : "0") };
+export const flag = { parse: (text) => ({ 0: false, 1: true })[text], format: (value) => (value ? "1" : "0") };
 const list = (count, minimum) => (text) => {
   const values = text.split(",").map(numberOf);
   return values.length === count && values.every((value) => value >= minimum) ? values : undefined;

@@ -1,0 +1,94 @@
+import { pause } from "./elements.js";
+
+const FIRST_PAGE = 100;
+const LATER_PAGE = 500;
+const MAX_SUMMARIES = 10_000;
+const REFRESH_S = 5;
+const PICTURES_AT_ONCE = 4;
+
+/** The summaries of the latest explanations, or of the items of a batch. */
+export class Summaries {
+  #pages = [];
+
+  /** @param {string} batch The id of a batch, or empty. */
+  constructor(service, batch) {
+    Object.assign(this, { service, batch, key: service.key, complete: false });
+  }
+
+  /** The summaries in the order of the service: the newest first, or that of the items. */
+  get all() {
+    const all = [...new Map(this.#pages.flatMap(({ summaries }) => summaries).map((one) => [one.id, one])).values()];
+    return this.batch ? all : all.sort((a, b) => (a.id < b.id ? 1 : -1));
+  }
+
+  /** Load all pages, then read again what changes; `onChange` is called after each page. */
+  async follow(onChange, onError, signal) {
+    while (!this.complete) {
+      const last = this.#pages.at(-1);
+      const page = await this.#read({ from: last?.next, limit: last ? LATER_PAGE : FIRST_PAGE, summaries: [] }, signal);
+      this.#pages.push(page);
+      this.complete = page.next === null || this.#pages.length * LATER_PAGE > MAX_SUMMARIES;
+      onChange();
+    }
+    for (;;) {
+      await pause(REFRESH_S, signal);
+      const isOpen = ({ from, summaries }) => (!from && !this.batch) || summaries.some(({ status }) => /queued|running/.test(status));
+      try {
+        if (!document.hidden) await Promise.all(this.#pages.filter(isOpen).map((page) => this.#read(page, signal)));
+        onError(null);
+      } catch (error) {
+        signal.throwIfAborted();
+        onError(error);
+      }
+      onChange();
+    }
+  }
+
+  /** Read a page, and keep what it had before. */
+  async #read(page, signal) {
+    const path = this.batch ? `v1/batches/${encodeURIComponent(this.batch)}/summaries` : "v1/summaries";
+    const from = page.from ? `&${this.batch ? "first" : "before"}=${page.from}` : "";
+    const { summaries, next } = await this.service.json(`${path}?limit=${page.limit}${from}`, { signal });
+    page.summaries = [...page.summaries, ...summaries];
+    page.next ??= next;
+    return page;
+  }
+}
+
+/** Loads the pictures of tiles, a few at once. */
+export class Pictures {
+  #waiting = [];
+  #active = 0;
+
+  constructor(service) {
+    this.service = service;
+  }
+
+  /**
+   * Show the picture of an explanation once it is loaded.
+   *
+   * @param {function(string|null): void} show Called with an address, or null without a picture.
+   * @returns {function(): void} Ends the loading, and releases the picture.
+   */
+  load({ id, verdict }, show) {
+    const path = `v1/explanations/${id}/overlay?size=240${verdict === "ok" ? "" : "&alpha=0"}`;
+    const wanted = { path, show, stop: new AbortController() };
+    this.#waiting.push(wanted);
+    this.#next();
+    return () => {
+      wanted.stop.abort();
+      if (wanted.url) URL.revokeObjectURL(wanted.url);
+    };
+  }
+
+  async #next() {
+    this.#waiting = this.#waiting.filter(({ stop }) => !stop.signal.aborted);
+    if (this.#active === PICTURES_AT_ONCE || !this.#waiting.length) return;
+    const wanted = this.#waiting.shift();
+    this.#active++;
+    wanted.url = await this.service.blobUrl(wanted.path, wanted.stop).catch(() => null);
+    this.#active--;
+    wanted.show(wanted.url);
+    this.#next();
+  }
+}
