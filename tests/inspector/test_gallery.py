@@ -152,6 +152,19 @@ def test_the_first_visit_says_how_to_begin(page: Page, service: ExplainingServic
     expect(page.get_by_text("seewhy explain photo.jpg")).to_be_visible()
 
 
+def test_tiles_do_not_overlap_on_a_phone(page: Page, service: ExplainingService) -> None:
+    wide = Path(__file__).parents[2] / "examples" / "photos" / "astronaut.jpg"
+    answer_summaries(page, [summary(1, label="a class with a very long name"), summary(2)])
+    page.route("**/overlay?*", lambda route: route.fulfill(path=wide))
+    page.set_viewport_size({"width": 360, "height": 780})
+    open_gallery(page, service)
+    expect(page.locator(".thumb img").first).to_have_js_property("complete", value=True)
+    left, right = (tile.bounding_box() for tile in page.locator(".thumb").all())
+    assert left
+    assert right
+    assert left["x"] + left["width"] <= right["x"]
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_the_gallery_has_no_barriers(
     browser: Browser, watch: Watch, service: ExplainingService, theme: str

@@ -49,6 +49,7 @@ async function route() {
   const current = { name, controller, mounted: null };
   shown = current;
   fill(main);
+  window.scrollTo(0, 0);
   document.title = "seewhy";
   markLink(screen);
   const context = Object.create(shared, { signal: { value: controller.signal } });
@@ -61,7 +62,7 @@ async function route() {
     const mounted = await SCREENS[screen](main, context);
     if (shown === current) current.mounted = mounted;
     else mounted?.unmount?.();
-    if (!isFirst) main.focus();
+    if (!isFirst) main.focus({ preventScroll: true });
   } catch (error) {
     const retry = () => window.location.reload();
     if (shown === current) fill(main, failure(error, { service, retry, signal: controller.signal }));
