@@ -68,6 +68,20 @@ def test_an_explanation_is_followed_without_events(
     assert len(refused) == 1
 
 
+def test_many_photos_wait_without_holding_the_connections_of_the_browser(
+    page: Page, service: ExplainingService, photos: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{number}.jpg" for number in range(9)]
+    for number, file in enumerate(files):  # bytes after the end of a JPEG do not change its pixels
+        file.write_bytes((photos / "coffee.jpg").read_bytes() + bytes([number + 1]))
+    page.goto(f"{service.url}/#/new")
+    rows = page.locator(".rows li")
+    with service.paused_worker():
+        page.get_by_label("Drop photos here").set_input_files(files)
+        expect(rows.filter(has_text="in the queue")).to_have_count(len(files), timeout=RESULT_MS)
+    expect(rows.filter(has_text="espresso")).to_have_count(len(files), timeout=RESULT_MS)
+
+
 def test_an_explanation_can_be_explained_again_with_another_method_and_class(
     page: Page, watch: Watch, service: ExplainingService, photos: Path
 ) -> None:

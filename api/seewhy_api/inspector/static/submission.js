@@ -1,10 +1,11 @@
-import { el, fill } from "./elements.js";
+import { el, fill, pause } from "./elements.js";
 import { TARGETS } from "./inspect.js";
 import { progressWords } from "./progress.js";
 import { failure, needsKey } from "./states.js";
 
 const SAMPLES = [["cat.jpg", "A cat"], ["coffee.jpg", "A cup of coffee"], ["rocket.jpg", "A rocket"]];
 const MAX_FILES = 100;
+const POLL_S = 1;
 
 /** Show where a photo is chosen. */
 export async function mountSubmission(root, context) {
@@ -19,6 +20,8 @@ class Submission {
   #model = el("select", { id: "model" });
   #method = el("select", { id: "method" });
   #models = [];
+  /** The ids of explanations that have not ended, and where their words are. */
+  #open = new Map();
   #rows = el("ul", { class: "rows" });
   #error = el("p", { class: "bad", role: "alert" });
 
@@ -91,13 +94,28 @@ class Submission {
     try {
       const id = await this.#submit(file);
       fill(name, el("a", { href: `#/e/${id}` }, file.name));
-      service.follow(id, (record) => (words.textContent = rowWords(record)), signal).catch(() => {});
+      this.#open.set(id, words);
+      if (this.#open.size === 1) this.#follow().catch(() => {});
       return id;
     } catch (error) {
       if (needsKey(error)) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
       words.textContent = error.message;
       words.className = "bad";
       return null;
+    }
+  }
+
+  /** Follow all files with one request at a time: a browser allows few connections. */
+  async #follow() {
+    const { service, signal } = this.#context;
+    while (this.#open.size) {
+      await pause(POLL_S, signal);
+      const ids = [...this.#open.keys()].slice(0, MAX_FILES);
+      const { explanations } = await service.json(`v1/explanations?ids=${ids}`, { signal }).catch(() => ({ explanations: [] }));
+      for (const record of explanations) {
+        this.#open.get(record.id).textContent = rowWords(record);
+        if (record.finished_at !== null) this.#open.delete(record.id);
+      }
     }
   }
 }
