@@ -83,6 +83,7 @@ MATRIX: Mapping[str, Row] = {
     "GET /label-studio/health": Row(None, other_tenant=200),
     "POST /label-studio/webhook": Row((Scope.SUBMIT,), other_tenant=200),
     "GET /label-studio/projects/<project>/agreements": Row((Scope.READ,), other_tenant=200),
+    "GET /label-studio/projects/<project>/summaries": Row((Scope.READ,), other_tenant=200),
     "GET /label-studio/versions": Row((), other_tenant=200),
     "POST /label-studio/setup": Row((Scope.SUBMIT,), other_tenant=200),
     "POST /label-studio/predict": Row((Scope.SUBMIT, Scope.READ), other_tenant=200),

@@ -59,6 +59,10 @@ def test_the_right_class_for_the_wrong_reason_comes_first(
         task: pytest.approx(energy, abs=0.01) for task, energy in ((4, 1), (5, 0), (6, 0.5))
     }
     assert ranking(client, "?limit=1") == [worst]
+    listed = client.get(PROJECT.replace("agreements", "summaries")).get_json()["summaries"]
+    assert [one["key"] for one in listed] == ["task 5", "task 6", "task 4"]
+    (part,) = [p for p in listed[0]["suspicion"]["parts"] if p["reason"] == "annotation"]
+    assert part["words"] == "Only 0 % of the evidence is inside the annotation"
     of_worst = client.get(f"/v1/explanations/{worst['explanation']}/agreement")
     assert of_worst.get_json() == worst
 

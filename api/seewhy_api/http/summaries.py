@@ -1,12 +1,14 @@
 """Summaries of explanations: what a list shows and sorts by, without maps and timings."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field
 
 from seewhy.imaging.suspicion import suspicion
 from seewhy.ledger.types import JobRecord
+from seewhy.schemas.agreement import Agreement
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import ClassScore, Result, Verdict
 from seewhy.schemas.suspicion import Suspicion
@@ -18,7 +20,9 @@ class Summary(ResponseModel):
     """What a list shows of an explanation; from `target` on, null until it has succeeded."""
 
     id: str
-    key: str | None = Field(description="The key of the item of a batch.")
+    key: str | None = Field(
+        description="The key of the item of a batch, or the annotated task of a project."
+    )
     status: JobState
     model: str
     method: str
@@ -44,14 +48,20 @@ class Summaries(ResponseModel):
 
 
 def serialize_summaries(
-    rows: Iterable[tuple[JobRecord, str | None]], *, following: str | None
+    rows: Iterable[tuple[JobRecord, str | None]],
+    *,
+    following: str | None,
+    agreements: Mapping[str, Agreement] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return the view of jobs, each with the key of its item; `following` names the next page."""
-    summaries = tuple(_summary(record, key) for record, key in rows)
+    """Return the view of jobs, each with the key of its item; `following` names the next page.
+
+    `agreements` with annotations, by the ids of the jobs, count in the suspicion.
+    """
+    summaries = tuple(_summary(record, key, agreements.get(record.job_id)) for record, key in rows)
     return Summaries(summaries=summaries, next=following).model_dump(mode="json")
 
 
-def _summary(record: JobRecord, key: str | None) -> Summary:
+def _summary(record: JobRecord, key: str | None, agreement: Agreement | None) -> Summary:
     described = serialize_summary(record)
     result = Result.model_validate_json(record.result) if record.result else None
     first = result.targets[0] if result else None
@@ -68,7 +78,7 @@ def _summary(record: JobRecord, key: str | None) -> Summary:
         margin=_margin(result.top) if result else None,
         verdict=first and first.verdict,
         trust=first and first.trust and first.trust.times_better_than_chance,
-        suspicion=result and suspicion(result),
+        suspicion=result and suspicion(result, agreement=agreement),
     )
 
 

@@ -5,6 +5,7 @@ from pydantic import Field
 from seewhy import errors
 from seewhy.schemas.agreement import MeasuredAgreement, ProjectAgreements
 from seewhy.schemas.base_models import StrictModel
+from seewhy_api.http.summaries import Summaries
 from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation
 
 MAX_LISTED = 200
@@ -35,4 +36,14 @@ LIST_AGREEMENTS = Operation(
         ),
     ),
     errors=(errors.StoreUnavailable, errors.TooManyListings),
+)
+LIST_PROJECT_SUMMARIES = Operation(
+    id="list_project_summaries",
+    tag="label-studio",
+    query=RankingOptions,
+    sample_query="limit=20",
+    answers=(
+        Answer(description="Summaries of explanations.", model=Summaries, examples=("summaries",)),
+    ),
+    errors=(errors.LedgerUnavailable, errors.StoreUnavailable, errors.TooManyListings),
 )

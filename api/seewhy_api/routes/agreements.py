@@ -8,6 +8,7 @@ from seewhy.ledger.types import JobRecord
 from seewhy.schemas.job import Job
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.slots import listing_slots
+from seewhy_api.http.summaries import serialize_summaries
 from seewhy_api.label_studio.agreement_inputs import AnnotationReference, annotation_of
 from seewhy_api.label_studio.agreement_measurer import PUSHED, STORED
 from seewhy_api.label_studio.backend import LabelStudioBackend
@@ -54,6 +55,31 @@ def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend)
         with slots.take(tenant):
             ranked = backend.agreements.worst(project, limit=options.limit, tenant=tenant)
         return jsonify(ranked.model_dump(mode="json"))
+
+    @blueprint.get("/label-studio/projects/<project>/summaries")
+    @requires(Scope.READ)
+    @describe(operations.LIST_PROJECT_SUMMARIES)
+    def list_project_summaries(project: str) -> Response:
+        """List the explanations of the annotations that agree least with them, worst first.
+
+        Their `suspicion` counts how much of the evidence is outside the annotation. There is one
+        page; explanations past their retention are left out. One list is made for a tenant at a
+        time.
+        """
+        options = RankingOptions.model_validate(request.args.to_dict())
+        tenant = request_context().tenant
+        with slots.take(tenant):
+            ranked = backend.agreements.worst(project, limit=options.limit, tenant=tenant)
+        measured = {each.explanation: each for each in ranked.agreements}
+        rows = [
+            (record, f"task {measured[record.job_id].task}")
+            for record in deps.batches.ledger.read_jobs(list(measured))
+            if record and record.context.tenant == tenant
+        ]
+        agreements = {job_id: each.agreement for job_id, each in measured.items()}
+        response = jsonify(serialize_summaries(rows, following=None, agreements=agreements))
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     return blueprint
 

@@ -17,7 +17,7 @@ const ORDERS = {
   ...Object.fromEntries(REASONS.map((reason) => [`by-${reason}`, [`Reason: ${reason}`, scoreOf(reason)]])),
 };
 const FILTERS = { status: "State", model: "Model", verdict: "Verdict" };
-const LIST_FIELDS = ["batch", "sort", "q", ...Object.keys(FILTERS)].map((name) => ({
+const LIST_FIELDS = ["batch", "project", "sort", "q", ...Object.keys(FILTERS)].map((name) => ({
   key: name, name, initial: name === "sort" ? "suspicion" : "",
   parse: (text) => (name !== "sort" || Object.hasOwn(ORDERS, text) ? text : undefined),
 }));
@@ -70,7 +70,7 @@ class Gallery {
   /** Follow the address. */
   update() {
     const { values } = readView(this.#context.location.current.params, LIST_FIELDS);
-    const isOther = values.batch !== this.#values.batch;
+    const isOther = ["batch", "project"].some((name) => values[name] !== this.#values[name]);
     this.#values = values;
     if (isOther) this.#open();
     else this.#show();
@@ -84,9 +84,9 @@ class Gallery {
   /** Load what the address names, or show what was loaded before. */
   async #open() {
     const { service, signal, announce } = this.#context;
-    const { batch } = this.#values;
-    const isKept = kept?.summaries.complete && kept.summaries.batch === batch && kept.summaries.key === service.key;
-    const mine = isKept ? kept.summaries : new Summaries(service, batch);
+    const wanted = new Summaries(service, this.#values);
+    const isKept = kept?.summaries.complete && ["path", "key"].every((name) => kept.summaries[name] === wanted[name]);
+    const mine = isKept ? kept.summaries : wanted;
     this.#summaries = mine;
     fill(this.#root, loading("Loading the explanations …"));
     if (isKept) this.#show();
@@ -111,10 +111,10 @@ class Gallery {
   }
 
   #show() {
-    const { batch, sort, q, ...filters } = this.#values;
+    const { batch, project, sort, q, ...filters } = this.#values;
     const { all } = this.#summaries;
     if (!all.length) {
-      fill(this.#root, batch ? panel("empty", "This batch has no explanations yet", "Its items wait or were refused.") : firstRun());
+      fill(this.#root, batch || project ? panel("empty", "There are no explanations yet", "Those of a batch or of annotations appear here.") : firstRun());
       return;
     }
     if (!this.#frame.isConnected) fill(this.#root, this.#frame);
@@ -127,7 +127,7 @@ class Gallery {
       const said = `${one.answer?.label} ${one.target?.label} ${one.key} ${one.id}`.toLowerCase();
       return words.every((word) => said.includes(word)) && Object.entries(filters).every(([name, wanted]) => !wanted || one[name] === wanted);
     }).sort((a, b) => value(a) - value(b));
-    this.#title.textContent = batch ? "Batch" : "Explanations";
+    this.#title.textContent = batch ? "Batch" : project ? `Project ${project}` : "Explanations";
     document.title = `${this.#title.textContent} · seewhy`;
     this.#count.textContent = shown.length === all.length ? all.length : `${shown.length} of ${all.length}`;
     fill(this.#nothing, !shown.length && panel("no-match", "No explanation matches",

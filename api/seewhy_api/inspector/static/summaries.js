@@ -3,36 +3,38 @@ import { pause } from "./elements.js";
 const FIRST_PAGE = 100;
 const LATER_PAGE = 500;
 const MAX_SUMMARIES = 10_000;
+const PROJECT_PAGE = 200;
 const REFRESH_S = 5;
 const PICTURES_AT_ONCE = 4;
 
-/** The summaries of the latest explanations, or of the items of a batch. */
+/** The summaries of the latest explanations, of the items of a batch, or of a project's annotations. */
 export class Summaries {
   #pages = [];
 
-  /** @param {string} batch The id of a batch, or empty. */
-  constructor(service, batch) {
-    Object.assign(this, { service, batch, key: service.key, complete: false });
+  /** @param {{batch: string, project: string}} source Ids, or empty. */
+  constructor(service, { batch, project }) {
+    const path = batch ? `v1/batches/${encodeURIComponent(batch)}` : project ? `label-studio/projects/${encodeURIComponent(project)}` : "v1";
+    Object.assign(this, { service, path, key: service.key, complete: false });
   }
 
   /** The summaries in the order of the service: the newest first, or that of the items. */
   get all() {
     const all = [...new Map(this.#pages.flatMap(({ summaries }) => summaries).map((one) => [one.id, one])).values()];
-    return this.batch ? all : all.sort((a, b) => (a.id < b.id ? 1 : -1));
+    return this.path !== "v1" ? all : all.sort((a, b) => (a.id < b.id ? 1 : -1));
   }
 
   /** Load all pages, then read again what changes; `onChange` is called after each page. */
   async follow(onChange, onError, signal) {
     while (!this.complete) {
       const last = this.#pages.at(-1);
-      const page = await this.#read({ from: last?.next, limit: last ? LATER_PAGE : FIRST_PAGE, summaries: [] }, signal);
+      const page = await this.#read({ from: last?.next, limit: this.path.startsWith("l") ? PROJECT_PAGE : last ? LATER_PAGE : FIRST_PAGE, summaries: [] }, signal);
       this.#pages.push(page);
       this.complete = page.next === null || this.#pages.length * LATER_PAGE > MAX_SUMMARIES;
       onChange();
     }
     for (;;) {
       await pause(REFRESH_S, signal);
-      const isOpen = ({ from, summaries }) => (!from && !this.batch) || summaries.some(({ status }) => /queued|running/.test(status));
+      const isOpen = ({ from, summaries }) => (!from && this.path === "v1") || summaries.some(({ status }) => /queued|running/.test(status));
       try {
         if (!document.hidden) await Promise.all(this.#pages.filter(isOpen).map((page) => this.#read(page, signal)));
         onError(null);
@@ -46,9 +48,8 @@ export class Summaries {
 
   /** Read a page, and keep what it had before. */
   async #read(page, signal) {
-    const path = this.batch ? `v1/batches/${encodeURIComponent(this.batch)}/summaries` : "v1/summaries";
-    const from = page.from ? `&${this.batch ? "first" : "before"}=${page.from}` : "";
-    const { summaries, next } = await this.service.json(`${path}?limit=${page.limit}${from}`, { signal });
+    const from = page.from ? `&${this.path === "v1" ? "before" : "first"}=${page.from}` : "";
+    const { summaries, next } = await this.service.json(`${this.path}/summaries?limit=${page.limit}${from}`, { signal });
     page.summaries = [...page.summaries, ...summaries];
     page.next ??= next;
     return page;
