@@ -47,6 +47,16 @@ def summary(number: int, *, verdict: Verdict = Verdict.OK, label: str | None = N
     )
 
 
+def answer_list(page: Page, path: str, summaries: Sequence[Summary]) -> None:
+    """Answer a list of one page, and its pictures."""
+    body = Summaries(summaries=tuple(summaries), next=None).model_dump_json()
+    page.route(
+        f"**/{path}/summaries?*",
+        lambda route: route.fulfill(body=body, content_type="application/json"),
+    )
+    _answer_pictures(page)
+
+
 def answer_summaries(page: Page, summaries: Sequence[Summary]) -> None:
     """Answer the lists of a service with these summaries, given from the oldest to the newest."""
     newest = sorted(summaries, key=lambda one: one.id, reverse=True)
@@ -62,6 +72,10 @@ def answer_summaries(page: Page, summaries: Sequence[Summary]) -> None:
         route.fulfill(body=body, content_type="application/json")
 
     page.route("**/v1/summaries?*", answer)
+    _answer_pictures(page)
+
+
+def _answer_pictures(page: Page) -> None:
     page.route(
         "**/overlay?*",
         lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from gallery_pages import answer_summaries, shown_ids, summary
+from gallery_pages import answer_list, answer_summaries, shown_ids, summary
 from inspector_pages import THEMES, check_access
 from seewhy.schemas.result import Verdict
 from servers.browser import Watch, opened_page
@@ -131,6 +131,23 @@ def test_up_to_four_explanations_are_chosen_for_a_comparison(
     expect(page.get_by_text("4 of 4 chosen")).to_be_visible()
     link = page.get_by_role("link", name="Compare").get_attribute("href")
     assert link == f"#/c/{','.join(one.id for one in several[:4])}"
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "title"),
+    [
+        ("?batch=b1", "v1/batches/b1", "Batch"),
+        ("?project=4", "label-studio/projects/4", "Project 4"),
+    ],
+)
+def test_a_batch_and_a_project_have_lists_in_their_own_order(
+    page: Page, service: ExplainingService, query: str, path: str, title: str
+) -> None:
+    several = [summary(number) for number in (3, 1, 2)]
+    answer_list(page, path, several)
+    open_gallery(page, service, f"{query}&sort=newest")
+    expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+    assert shown_ids(page) == [one.id for one in several]
 
 
 def test_an_outage_keeps_what_is_shown(
