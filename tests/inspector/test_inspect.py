@@ -102,6 +102,16 @@ def test_several_photos_are_listed_each_with_its_class_or_its_refusal(
     assert page.url.endswith("#/new")
 
 
+def test_an_explanation_is_on_the_page_after_twelve_requests(
+    page: Page, watch: Watch, service: ExplainingService, photos: Path
+) -> None:
+    job_id = service.explain(photos / "cat.jpg")
+    open_explanation(page, service, job_id)
+    photo = next(n for n, url in enumerate(watch.requests) if "/overlay" in url)
+    assert photo < 12, watch.requests
+    assert not [url for url in watch.requests if url.endswith("/events")]
+
+
 def test_fifty_changes_of_the_controls_send_no_request(
     page: Page, watch: Watch, service: ExplainingService, explanation: str
 ) -> None:

@@ -82,7 +82,7 @@ export class Service {
   async follow(id, onRecord, signal) {
     const events = new AbortController();
     const both = AbortSignal.any([signal, events.signal]);
-    let changed = this.#nextEvent(id, both);
+    let changed = null;
     try {
       for (let record = null; ; ) {
         try {
@@ -95,6 +95,7 @@ export class Service {
         }
         onRecord(record);
         if (record.finished_at !== null) return record;
+        changed ??= this.#nextEvent(id, both);
         await Promise.race([changed.next, pause(POLL_S, both)]);
         if (changed.arrived) changed = changed.continued();
       }
