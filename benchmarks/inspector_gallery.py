@@ -1,8 +1,8 @@
 """How long the gallery takes to show a thousand explanations in Chromium, and its memory.
 
 The explanations are those of a service whose worker explains brightness (`seewhy_worker.stub`): the
-API, the ledger and the pictures are real. One time runs from the navigation until all are listed
-and sorted, the other until the pictures on the screen are loaded, too. The memory is that of the
+API, the ledger and the images are real. One time runs from the navigation until all are listed
+and sorted, the other until the images on the screen are loaded, too. The memory is that of the
 page's renderer process (Pss), and its JavaScript heap, before and after the whole list was scrolled
 through. Prints Markdown.
 
@@ -30,7 +30,7 @@ from servers.waiting import wait_until
 
 TIME_BUDGET_MS, MEMORY_BUDGET_MB = 1_500, 150
 LISTED = "(count) => document.querySelector('.gallery .head')?.textContent.includes(count)"
-PICTURED = """() => [...document.querySelectorAll(".tiles > li")].every((tile) => {
+SHOWN = """() => [...document.querySelectorAll(".tiles > li")].every((tile) => {
     const { top, bottom } = tile.getBoundingClientRect();
     const { complete, naturalWidth } = tile.querySelector("img");
     return bottom < 0 || top > innerHeight || (complete && naturalWidth > 0);
@@ -80,7 +80,7 @@ def main() -> None:
     arguments = parser.parse_args()
     command = shutil.which("chromium") or shutil.which("google-chrome")
     assert command, "Chromium is not installed"
-    listed_ms, pictured_ms = [], []
+    listed_ms, images_ms = [], []
     with (
         tempfile.TemporaryDirectory() as name,
         start_valkey(Path(name) / "valkey") as valkey,
@@ -95,20 +95,20 @@ def main() -> None:
                     page.goto(cluster.url)
                     page.wait_for_function(LISTED, arg=str(arguments.count))
                     listed_ms.append((time.perf_counter() - started) * 1000)
-                    page.wait_for_function(PICTURED)
-                    pictured_ms.append((time.perf_counter() - started) * 1000)
+                    page.wait_for_function(SHOWN)
+                    images_ms.append((time.perf_counter() - started) * 1000)
                     if number < arguments.rounds - 1:
                         continue
                     before = memory_mb(browser, page)
                     while page.evaluate(SCROLL):
                         page.wait_for_timeout(100)
-                    page.wait_for_function(PICTURED)
+                    page.wait_for_function(SHOWN)
                     expect(page.locator(f"[aria-posinset='{arguments.count}']")).to_be_visible()
                     tiles = page.locator(".tiles > li").count()
                     after = memory_mb(browser, page)
     print(f"{arguments.count} explanations, {arguments.rounds} new profiles\n")
     print("| | median | worst |\n| --- | ---: | ---: |")
-    for label, times in (("listed and sorted", listed_ms), ("pictures shown", pictured_ms)):
+    for label, times in (("listed and sorted", listed_ms), ("images shown", images_ms)):
         print(f"| {label}, ms | {statistics.median(times):.0f} | {max(times):.0f} |")
     print(f"\nRenderer {before[0]:.0f} MB, heap {before[1]:.1f} MB; after scrolling through all:")
     print(f"renderer {after[0]:.0f} MB, heap {after[1]:.1f} MB, {tiles} tiles.")

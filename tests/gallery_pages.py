@@ -13,7 +13,7 @@ from seewhy_api.http.summaries import Summaries, Summary
 
 LABELS = ("tabby", "espresso", "rocket")
 START_MS = 1_800_000_000_000
-PICTURE = (
+IMAGE = (
     b'<svg xmlns="http://www.w3.org/2000/svg" width="120" height="90"><rect width="120" '
     b'height="90" fill="#86216b"/></svg>'
 )
@@ -48,13 +48,13 @@ def summary(number: int, *, verdict: Verdict = Verdict.OK, label: str | None = N
 
 
 def answer_list(page: Page, path: str, summaries: Sequence[Summary]) -> None:
-    """Answer a list of one page, and its pictures."""
+    """Answer a list of one page, and its images."""
     body = Summaries(summaries=tuple(summaries), next=None).model_dump_json()
     page.route(
         f"**/{path}/summaries?*",
         lambda route: route.fulfill(body=body, content_type="application/json"),
     )
-    _answer_pictures(page)
+    _answer_images(page)
 
 
 def answer_summaries(page: Page, summaries: Sequence[Summary]) -> None:
@@ -72,13 +72,13 @@ def answer_summaries(page: Page, summaries: Sequence[Summary]) -> None:
         route.fulfill(body=body, content_type="application/json")
 
     page.route("**/v1/summaries?*", answer)
-    _answer_pictures(page)
+    _answer_images(page)
 
 
-def _answer_pictures(page: Page) -> None:
+def _answer_images(page: Page) -> None:
     page.route(
         "**/overlay?*",
-        lambda route: route.fulfill(body=PICTURE, content_type="image/svg+xml"),
+        lambda route: route.fulfill(body=IMAGE, content_type="image/svg+xml"),
     )
 
 

@@ -86,7 +86,7 @@ def test_arrows_move_the_focus_and_enter_opens(page: Page, service: ExplainingSe
     assert page.locator(TILES).count() <= MAX_TILES
 
 
-def test_pictures_are_loaded_for_the_tiles_on_the_screen_only(
+def test_images_are_loaded_for_the_tiles_on_the_screen_only(
     page: Page, watch: Watch, service: ExplainingService
 ) -> None:
     answer_summaries(page, THOUSAND)

@@ -94,7 +94,7 @@ class Compare {
   }
 
   unmount() {
-    for (const { data: [{ pictureUrl }] } of this.#loaded) URL.revokeObjectURL(pictureUrl);
+    for (const { data: [{ photoUrl }] } of this.#loaded) URL.revokeObjectURL(photoUrl);
   }
 
   /** Change the view, and the address with it. */

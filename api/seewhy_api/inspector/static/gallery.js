@@ -2,7 +2,7 @@ import { el, fill } from "./elements.js";
 import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
 import { failure, loading, panel } from "./states.js";
-import { Pictures, Summaries } from "./summaries.js";
+import { Images, Summaries } from "./summaries.js";
 import { WindowGrid } from "./window-grid.js";
 import { formatPercent } from "./viewer.js";
 
@@ -50,12 +50,12 @@ class Gallery {
   #bar = el("div", { class: "chosen", hidden: true });
   #frame;
   #grid;
-  #pictures;
+  #images;
 
   constructor(root, context) {
     this.#root = root;
     this.#context = context;
-    this.#pictures = new Pictures(context.service);
+    this.#images = new Images(context.service);
     this.#grid = new WindowGrid(el("ul", { class: "tiles", "aria-label": "Explanations" }),
       (summary) => this.#tile(summary), (tile) => this.#ends.get(tile)?.(), context.signal);
     this.#lists.sort.append(...Object.entries(ORDERS).map(([value, [name]]) => el("option", { value }, name)));
@@ -153,8 +153,8 @@ class Gallery {
     const { id, key, method, status, error, answer, verdict, suspicion } = summary;
     const isDone = status === "succeeded";
     const parts = suspicion?.parts ?? [];
-    const picture = el("img", { alt: "", hidden: true });
-    const thumb = el("span", { class: "thumb", dataset: { state: isDone ? verdict : status } }, picture);
+    const image = el("img", { alt: "", hidden: true });
+    const thumb = el("span", { class: "thumb", dataset: { state: isDone ? verdict : status } }, image);
     const name = answer?.label ?? key ?? method;
     const why = isDone ? (parts[0]?.words ?? "Nothing suspicious") : error?.detail ?? plain(status);
     const link = el("a", { href: `#/e/${id}`, title: parts.map(({ score, words }) => `+${score.toFixed(2)} ${words}`).join("\n") || null },
@@ -163,10 +163,10 @@ class Gallery {
     link.style.setProperty("--score", Math.min((suspicion?.score ?? 0) / 2, 1));
     const box = el("input", { type: "checkbox", checked: this.#chosen.has(id), "aria-label": `Compare ${name}`, onchange: () => this.#choose(id, box) });
     const tile = el("li", {}, link, isDone && el("label", { class: "pick" }, box));
-    if (isDone) this.#ends.set(tile, this.#pictures.load(summary, (url) => {
-      picture.hidden = !url;
-      if (url) picture.src = url;
-      else thumb.dataset.state = "no picture";
+    if (isDone) this.#ends.set(tile, this.#images.load(summary, (url) => {
+      image.hidden = !url;
+      if (url) image.src = url;
+      else thumb.dataset.state = "no image";
     }));
     return tile;
   }

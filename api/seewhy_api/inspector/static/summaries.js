@@ -5,7 +5,7 @@ const LATER_PAGE = 500;
 const MAX_SUMMARIES = 10_000;
 const PROJECT_PAGE = 200;
 const REFRESH_S = 5;
-const PICTURES_AT_ONCE = 4;
+const IMAGES_AT_ONCE = 4;
 
 /** The summaries of the latest explanations, of the items of a batch, or of a project's annotations. */
 export class Summaries {
@@ -56,8 +56,8 @@ export class Summaries {
   }
 }
 
-/** Loads the pictures of tiles, a few at once. */
-export class Pictures {
+/** Loads the images of tiles, a few at once. */
+export class Images {
   #waiting = [];
   #active = 0;
 
@@ -66,10 +66,10 @@ export class Pictures {
   }
 
   /**
-   * Show the picture of an explanation once it is loaded.
+   * Show the image of an explanation once it is loaded.
    *
-   * @param {function(string|null): void} show Called with an address, or null without a picture.
-   * @returns {function(): void} Ends the loading, and releases the picture.
+   * @param {function(string|null): void} show Called with an address, or null without a image.
+   * @returns {function(): void} Ends the loading, and releases the image.
    */
   load({ id, verdict }, show) {
     const path = `v1/explanations/${id}/overlay?size=240${verdict === "ok" ? "" : "&alpha=0"}`;
@@ -84,7 +84,7 @@ export class Pictures {
 
   async #next() {
     this.#waiting = this.#waiting.filter(({ stop }) => !stop.signal.aborted);
-    if (this.#active === PICTURES_AT_ONCE || !this.#waiting.length) return;
+    if (this.#active === IMAGES_AT_ONCE || !this.#waiting.length) return;
     const wanted = this.#waiting.shift();
     this.#active++;
     wanted.url = await this.service.blobUrl(wanted.path, wanted.stop).catch(() => null);
