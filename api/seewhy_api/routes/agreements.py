@@ -1,10 +1,13 @@
 """The routes of agreements: that of an explanation, and the worst of a project."""
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify, request
 
 from seewhy.access.records import Scope
 from seewhy.errors import InvalidRequest, ResultNotReady
 from seewhy.ledger.types import JobRecord
+from seewhy.schemas.agreement import ProjectAgreements
 from seewhy.schemas.job import Job
 from seewhy_api.http.auth import request_context, requires
 from seewhy_api.http.slots import listing_slots
@@ -70,18 +73,23 @@ def create_agreements_blueprint(deps: Dependencies, backend: LabelStudioBackend)
         tenant = request_context().tenant
         with slots.take(tenant):
             ranked = backend.agreements.worst(project, limit=options.limit, tenant=tenant)
-        measured = {each.explanation: each for each in ranked.agreements}
-        rows = [
-            (record, f"task {measured[record.job_id].task}")
-            for record in deps.batches.ledger.read_jobs(list(measured))
-            if record and record.context.tenant == tenant
-        ]
-        agreements = {job_id: each.agreement for job_id, each in measured.items()}
-        response = jsonify(serialize_summaries(rows, following=None, agreements=agreements))
+        response = jsonify(_summaries(deps, ranked, tenant=tenant))
         response.headers["Cache-Control"] = "no-store"
         return response
 
     return blueprint
+
+
+def _summaries(deps: Dependencies, ranked: ProjectAgreements, *, tenant: str) -> dict[str, Any]:
+    """Return the summaries of the explanations in a ranking, in its order."""
+    measured = {each.explanation: each for each in ranked.agreements}
+    rows = [
+        (record, f"task {measured[record.job_id].task}")
+        for record in deps.batches.ledger.read_jobs(list(measured))
+        if record and record.context.tenant == tenant
+    ]
+    agreements = {job_id: each.agreement for job_id, each in measured.items()}
+    return serialize_summaries(rows, following=None, agreements=agreements)
 
 
 def _annotation_of(record: JobRecord) -> AnnotationReference:
