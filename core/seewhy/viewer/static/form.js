@@ -1,4 +1,6 @@
 /** Elements and controls of a page that is made by a script. */
+import { DIVERGING } from "./constants.js";
+import { colorTable } from "./color.js";
 
 /** Create an element; functions become listeners, and booleans properties. */
 export function make(tag, attributes = {}, ...children) {
@@ -35,4 +37,20 @@ export function slider(text, value, input) {
   });
   write();
   return field(text, range);
+}
+
+/** Paint the colors of a legend, from no evidence to the strongest, on a canvas of 256 × 1. */
+export function paintRamp(ramp, name, polarity) {
+  if (ramp.dataset.shown === name + polarity) return;
+  ramp.dataset.shown = name + polarity;
+  const colors = colorTable(name);
+  const [from, to] = { signed: [1, 255], positive: [128, 255], negative: [128, 1] }[polarity];
+  const context = ramp.getContext("2d");
+  const image = context.createImageData(256, 1);
+  for (let n = 0; n < 256; n++) {
+    const step = name === DIVERGING ? Math.round(from + ((to - from) * n) / 255) : n;
+    for (let part = 0; part < 3; part++) image.data[4 * n + part] = colors[3 * step + part];
+    image.data[4 * n + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
 }

@@ -1,7 +1,7 @@
 /** The page of one explanation in a file: everything that it shows is in the file. */
-import { COLOR_STEPS, DIVERGING } from "./constants.js";
-import { colorTable, colormapFor } from "./color.js";
-import { make, select, slider } from "./form.js";
+import { COLOR_STEPS } from "./constants.js";
+import { colormapFor } from "./color.js";
+import { make, paintRamp, select, slider } from "./form.js";
 import { decodeNpy, evidence, strongest } from "./map.js";
 import { formatNumber, formatPercent } from "./words.js";
 import "./seewhy-map.js";
@@ -30,13 +30,18 @@ const subtitle = make("p", { class: "muted" });
 const flag = make("p", { class: "flag", hidden: true });
 const readout = make("p", { class: "readout muted" });
 const spoken = make("p", { class: "unseen", role: "status" });
-const legend = make("div", { class: "legend" });
+const ramp = make("canvas", { width: 256, height: 1, "aria-hidden": "true" });
+const [lowest, highest] = [make("span"), make("span")];
+const scaleNote = make("span", { class: "muted" });
+const legend = make("div", { class: "legend" }, lowest, ramp, highest, scaleNote);
 const sentence = make("p");
 const caption = make("p", { class: "muted" });
 const classes = make("fieldset");
 const rivals = make("div");
 const thresholdText = make("output");
-const table = make("details", { toggle: () => fillTable() });
+const table = make(
+  "details", { toggle: () => fillTable() }, make("summary", {}, "The map as a table"));
+let tabulated = null;
 
 const lists = {};
 
@@ -196,25 +201,16 @@ function refresh() {
 
 function fillLegend() {
   const { polarity } = view;
-  const name = colormapFor(view.colormap, polarity);
-  const colors = colorTable(map.flag && !view.showFlagged ? "gray" : name);
-  const ramp = make("canvas", { width: 256, height: 1, "aria-hidden": "true" });
-  const context = ramp.getContext("2d");
-  const image = context.createImageData(256, 1);
-  const [from, to] = { signed: [1, 255], positive: [128, 255], negative: [128, 1] }[polarity];
-  for (let n = 0; n < 256; n++) {
-    const step = colors === colorTable(DIVERGING) ? Math.round(from + ((to - from) * n) / 255) : n;
-    image.data.set([...colors.subarray(3 * step, 3 * step + 3), 255], 4 * n);
-  }
-  context.putImageData(image, 0, 0);
+  const gray = map.flag && !view.showFlagged;
+  paintRamp(ramp, gray ? "gray" : colormapFor(view.colormap, polarity), polarity);
   const top = map.scale;
   const [low, high] = { signed: [-top, top], positive: [0, top], negative: [0, -top] }[polarity];
   const clipped = strongest(evidence(map.values, polarity)) > top;
   const notes = { image: "one scale for all classes", class: "the scale of this class" };
   const note = state.rival < 0 ? notes[view.scale] ?? "a fixed scale" : "the scale of this difference";
-  legend.replaceChildren(
-    make("span", {}, formatNumber(low)), ramp, make("span", {}, formatNumber(high)),
-    make("span", { class: "muted" }, clipped ? `${note}; stronger values exist` : note));
+  lowest.textContent = formatNumber(low);
+  highest.textContent = formatNumber(high);
+  scaleNote.textContent = clipped ? `${note}; stronger values exist` : note;
 }
 
 function fillCaption() {
@@ -227,9 +223,9 @@ function fillCaption() {
 
 function fillTable() {
   const { map_height: rows, map_width: columns } = shownSet();
-  const summary = table.firstChild ?? make("summary", {}, "The map as a table");
-  table.replaceChildren(summary);
-  if (!table.open) return;
+  if (!table.open || tabulated === map.values) return;
+  tabulated = map.values;
+  table.replaceChildren(table.firstChild);
   if (rows * columns > MAX_TABLE_CELLS) {
     table.append(make("p", {}, `The map has ${rows} × ${columns} values, too many for a table.`));
     return;
