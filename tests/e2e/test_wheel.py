@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
+from seewhy.viewer.assets import ASSETS, read_asset
 
 ROOT = Path(__file__).parents[2]
 PAGE_SCRIPT = """
@@ -91,6 +94,15 @@ def test_the_offline_model_ships_in_the_wheel(installed: Path, outside: Path) ->
     found = Path(run(installed / "python", "-c", script, cwd=outside).strip())
     assert found.is_relative_to(installed.parent)
     assert found.read_bytes() == (ROOT / "models/seewhy_models" / found.name).read_bytes()
+
+
+def test_every_file_of_the_viewer_ships_in_the_wheel(installed: Path, outside: Path) -> None:
+    script = (
+        "from hashlib import sha256; from seewhy.viewer.assets import ASSETS, read_asset\n"
+        "for name in ASSETS: print(name, sha256(read_asset(name)).hexdigest())"
+    )
+    found = run(installed / "python", "-c", script, cwd=outside).splitlines()
+    assert found == [f"{name} {sha256(read_asset(name)).hexdigest()}" for name in ASSETS]
 
 
 def test_the_command_shows_its_version(installed: Path, outside: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_outline_the_boxes_and_the_service_agree(page: Page) -> None:
     )
     assert page.evaluate(EDGES, "boxes") == drawn
     line = page.evaluate(EDGES, "outline").replace("L", "M").split("M")[1:]
-    points = np.array([[float(number) for number in point.split()] for point in line])
+    points = np.array([[float(number) / 8 for number in point.split()] for point in line])
     for low, high, side in ((0, 0, 0), (1, 1, 1)):
         edges = [(box.x, box.x + box.width) if side == 0 else (box.y, box.y + box.height)
                  for box in boxes]  # fmt: skip

@@ -87,7 +87,7 @@ export function colorize(pixels, options, target) {
  * Hatch a rectangle of an image with dark and light diagonals: its values are not to be read.
  * @param {ImageData} target
  * @param {{x: number, y: number, width: number, height: number}} box in its pixels
- * @param {boolean} fill whether the space between the lines becomes gray
+ * @param {boolean} fill whether the space between the lines becomes gray; lines are then closer
  */
 export function hatch(target, box, fill = true) {
   const colors = new Uint32Array(target.data.buffer);
@@ -96,8 +96,8 @@ export function hatch(target, box, fill = true) {
   const bottom = Math.min(target.height, box.y + box.height);
   for (let y = Math.floor(box.y); y < bottom; y++) {
     for (let x = Math.floor(box.x), at = y * target.width + x; x < right; x++, at++) {
-      const place = (x + y) % 10;
-      if (place < 4) colors[at] = place < 2 ? dark : light;
+      const place = (x + y) % (fill ? 8 : 16);
+      if (place < 2) colors[at] = place ? light : dark;
       else if (fill) colors[at] = gray;
     }
   }

@@ -7,6 +7,7 @@ import { colorScale } from "./scale.js";
 import { describeMap, flagWords, verdictWords } from "./words.js";
 
 const MAX_BOXES = 50;
+const HALF = 0.5;
 
 /** Keep the last value of a computation for as long as its arguments are the same. */
 function remember(compute) {
@@ -38,10 +39,12 @@ export class Layers {
     this.cells = remember((shares) => enlargeCells(shares, this.size, this.sizePx));
     this.share = remember((shares, kind, value, maximum) =>
       kind === "value" ? value / maximum : thresholdShare(shares, { kind, value }));
-    this.found = remember((shares, share) =>
+    const find = (shares, share) =>
       findRegions(this.smooth(shares), this.sizePx, share, MAX_BOXES, {
         shares, mapHeight: data.mapHeight, mapWidth: data.mapWidth,
-      }));
+      });
+    this.found = remember(find);
+    this.strong = remember(find);
     this.scales = new Map();
     this.image = new ImageData(width, height);
     this.painted = null;
@@ -69,7 +72,7 @@ export class Layers {
       thresholdValue: rule ? share * maximum : null,
       found: found.found,
       regions: found.regions.map((region) => this.onImage(region)),
-      areaShare: found.areaPx / (this.place.widthPx * this.place.heightPx),
+      areaShare: this.areaShare(found),
       massShare: found.massShare,
       flag: this.flag(view, a, b),
     };
@@ -95,6 +98,10 @@ export class Layers {
     return [a, b].map((n) => flagWords(this.data.targets[n], "signed")).find(Boolean) ?? "";
   }
 
+  areaShare({ areaPx }) {
+    return areaPx / (this.place.widthPx * this.place.heightPx);
+  }
+
   onImage(region) {
     const { x, y } = this.place.toImage({ ...region.peak, width: 0, height: 0 });
     const box = this.place.toImage(region.box);
@@ -102,14 +109,18 @@ export class Layers {
     return { ...region, box, areaPx: Math.round(region.areaPx * perPixel), peak: { x, y } };
   }
 
-  /** Describe the map of a view in a sentence. */
+  /** Describe the strong evidence in a sentence: from half of the strongest on, or from a higher
+   * threshold. */
   sentence(view, numbers) {
-    const highest = numbers.regions.reduce(
+    const { shares, maximum, regionShare } = numbers;
+    const strong = this.strong(shares, maximum && Math.max(HALF, regionShare));
+    const highest = strong.regions.reduce(
       (best, region) => (best && best.score >= region.score ? best : region), null);
     const described = describeMap({
       ...this.data,
-      ...numbers,
-      box: highest?.box ?? null,
+      box: highest && this.place.toImage(highest.box),
+      areaShare: this.areaShare(strong),
+      massShare: strong.massShare,
       polarity: view.polarity,
       negativeShare: this.statistics(numbers.values).negativeShare,
     });

@@ -197,7 +197,7 @@ export class SeewhyMap extends HTMLElement {
     const { widthPx, heightPx } = this.#layers.place;
     canvas.width = widthPx;
     canvas.height = heightPx;
-    marks.resize(imageWidthPx, imageHeightPx);
+    marks.resize(this.#layers.place, imageWidthPx, imageHeightPx);
   }
 
   /** Paint now, or with the next frame when this one is painted already. */
