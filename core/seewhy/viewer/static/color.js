@@ -26,11 +26,6 @@ export function colorTable(name) {
   return tables.get(name);
 }
 
-/** Return the step that means no evidence. */
-export function zeroStep(name) {
-  return name === DIVERGING ? 128 : 0;
-}
-
 /** Return the colormap that shows a polarity: both signs need the diverging one. */
 export function colormapFor(name, polarity) {
   return polarity === "signed" ? DIVERGING : name;
@@ -39,8 +34,6 @@ export function colormapFor(name, polarity) {
 // Bytes of a pixel are red, green, blue, opacity; the lowest byte of a number comes first.
 const packed = (red, green, blue, opacity = 255) =>
   ((opacity << 24) | (blue << 16) | (green << 8) | red) >>> 0;
-
-const DIMMED = packed(0, 0, 0);
 
 /**
  * Color an enlarged map.
@@ -57,19 +50,16 @@ const DIMMED = packed(0, 0, 0);
 export function colorize(pixels, options, target) {
   const { scale, polarity = "positive", threshold = 0, mode = "heat" } = options;
   const colors = new Uint32Array(target.data.buffer);
-  if (mode === "contour") {
-    colors.fill(0);
-    return;
-  }
-  if (mode === "mask") {
+  if (mode !== "heat") {
+    const below = mode === "mask" ? packed(0, 0, 0) : 0;
     for (let n = 0; n < colors.length; n++) {
       const size = Math.abs(pixels[n]);
-      colors[n] = size > 0 && size >= threshold ? 0 : DIMMED;
+      colors[n] = size > 0 && size >= threshold ? 0 : below;
     }
     return;
   }
   const colormap = options.colormap ?? colormapFor("inferno", polarity);
-  const zero = zeroStep(colormap);
+  const zero = colormap === DIVERGING ? 128 : 0;
   const table = colorTable(colormap);
   const palette = Uint32Array.from({ length: 256 }, (_, step) =>
     packed(table[3 * step], table[3 * step + 1], table[3 * step + 2]));

@@ -24,9 +24,10 @@ function remember(compute) {
 export class Layers {
   /** @param {object} data see `SeewhyMap.data` */
   constructor(data) {
+    const { mapHeight, mapWidth } = data;
     this.data = data;
     this.place = geometry(data);
-    this.size = { height: data.mapHeight, width: data.mapWidth };
+    this.size = { height: mapHeight, width: mapWidth };
     const { width, height } = this.place.covered;
     this.sizePx = { heightPx: height, widthPx: width };
     this.values = remember((a, b) =>
@@ -39,10 +40,8 @@ export class Layers {
     this.cells = remember((shares) => enlargeCells(shares, this.size, this.sizePx));
     this.share = remember((shares, kind, value, maximum) =>
       kind === "value" ? value / maximum : thresholdShare(shares, { kind, value }));
-    const find = (shares, share) =>
-      findRegions(this.smooth(shares), this.sizePx, share, MAX_BOXES, {
-        shares, mapHeight: data.mapHeight, mapWidth: data.mapWidth,
-      });
+    const find = (shares, share) => findRegions(
+      this.smooth(shares), this.sizePx, share, MAX_BOXES, { shares, mapHeight, mapWidth });
     this.found = remember(find);
     this.strong = remember(find);
     this.scales = new Map();

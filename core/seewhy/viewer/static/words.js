@@ -28,7 +28,7 @@ const VERDICTS = {
 
 /** Say what is wrong with a map; empty for `ok`. */
 export function verdictWords(verdict) {
-  return VERDICTS[verdict] ?? "This version of the page does not know the verdict of this map.";
+  return VERDICTS[verdict] ?? "The verdict of this map is unknown.";
 }
 
 /**
