@@ -117,7 +117,7 @@ def keys() -> Iterable[Case]:
 
 def routes_and_headers() -> Iterable[Case]:
     for method, path, status in (
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v1/nothing", 404),
         ("GET", "/v1/models/", 404),
         ("GET", f"{URL}/", 404),

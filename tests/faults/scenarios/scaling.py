@@ -1,5 +1,6 @@
 """An autoscaler starts and stops workers."""
 
+import signal
 import time
 
 from faults.environment import Environment
@@ -50,7 +51,9 @@ def follow_backlog(env: Environment) -> None:
     wait_until(step, what="all jobs have ended, and one worker is left", limit_s=120)
     env.record_fault()
     assert max(counts) == MOST, f"the numbers of workers: {counts}"
-    assert {env.workers.wait_for_exit(worker) for worker in stopping} == {0}
+    # A worker that is stopped while Python still starts has no handler of the signal yet.
+    statuses = {env.workers.wait_for_exit(worker) for worker in stopping}
+    assert statuses <= {0, -signal.SIGTERM}, f"exit statuses of stopped workers: {statuses}"
     charged = {(record.attempts, record.crashes) for record in env.records().values()}
     assert charged == {(1, 0)}, "a stopped worker charged an attempt"
 
