@@ -236,6 +236,29 @@ def map_unavailable(stage: Stage) -> str:
     return "The map is not available"
 
 
+def gallery(stage: Stage) -> str:
+    stage.complete(label=HOSTILE)
+    stage.page.goto(f"{stage.service.url}/#/?sort=newest")
+    return HOSTILE
+
+
+def no_match(stage: Stage) -> str:
+    stage.complete()
+    stage.page.goto(f"{stage.service.url}/#/?q=zebra")
+    return "No explanation matches"
+
+
+def comparison(stage: Stage) -> str:
+    ids = [stage.complete(label=HOSTILE), stage.complete(label="lynx")]
+    stage.page.goto(f"{stage.service.url}/#/c/{','.join(ids)}")
+    return HOSTILE
+
+
+def comparison_with_a_missing_side(stage: Stage) -> str:
+    stage.page.goto(f"{stage.service.url}/#/c/{stage.complete()},{new_job_id()}")
+    return "There is no explanation with this id"
+
+
 def submission(stage: Stage) -> str:
     stage.page.goto(f"{stage.service.url}/#/new")
     expect(stage.page.get_by_label("Model")).to_have_value("efficientnet-lite0")
@@ -264,6 +287,10 @@ def submission(stage: Stage) -> str:
         out_of_order,
         image_unavailable,
         map_unavailable,
+        gallery,
+        no_match,
+        comparison,
+        comparison_with_a_missing_side,
         submission,
     ],
     ids=lambda bring: bring.__name__.replace("_", " "),
@@ -281,18 +308,20 @@ def test_a_page_without_a_key_asks_for_one_and_goes_on_with_it(
     guarded: GuardedApi, page: Page, watch: Watch
 ) -> None:
     watch.failures_expected = True
-    page.goto(f"{guarded.url}/#/e/{new_job_id()}")
-    expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key")
+    page.goto(guarded.url)
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("This service asks for a key")
     check_page(page, "unauthorized")
     page.get_by_label("API key").fill("seewhy_wrong")
     page.get_by_role("button", name="Use the key").click()
     expect(page.get_by_label("API key")).to_have_value("")
     page.get_by_label("API key").fill(guarded.key)
     page.get_by_role("button", name="Use the key").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is no such explanation")
+    expect(heading).to_have_text("No explanations yet")
+    check_page(page, "empty-gallery")
     assert guarded.key not in page.url
     page.reload()
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is no such explanation")
+    expect(heading).to_have_text("No explanations yet")
 
 
 def test_the_page_goes_on_by_itself_when_the_service_answers_again(stage: Stage) -> None:
