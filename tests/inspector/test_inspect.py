@@ -179,6 +179,15 @@ def test_a_contrast_in_the_browser_is_that_of_the_service(
     assert error <= 1e-5
 
 
+def test_a_class_is_not_contrasted_with_itself(
+    page: Page, service: ExplainingService, explanation: str
+) -> None:
+    open_explanation(page, service, explanation, f"?c={TABBY}")
+    rivals = page.get_by_label("Why this class and not")
+    expect(rivals.locator(f"option[value='{TABBY}']")).to_be_disabled()
+    expect(rivals.locator(f"option[value='{TIGER_CAT}']")).to_be_enabled()
+
+
 def test_a_method_that_is_not_linear_leaves_the_contrast_to_the_service(
     page: Page, service: ExplainingService, explanation: str
 ) -> None:

@@ -44,6 +44,8 @@ export function classes(data, actions) {
       const { chosen, polarity } = map.view;
       const shown = chosen.contrast?.[0] ?? chosen;
       rows.forEach((each) => each.element.firstChild.setAttribute("aria-pressed", each.position === shown));
+      const { index } = data.targets[shown].score;
+      rivals.forEach((option) => (option.disabled = Number(option.value) === index));
       rival.value = chosen.contrast ? values.vs : "";
       const key = `${polarity} ${values.colormap} ${values.scale} ${Boolean(chosen.contrast)}`;
       rows.forEach((each) => each.paint(key, data, map));
