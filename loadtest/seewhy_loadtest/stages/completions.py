@@ -63,10 +63,21 @@ class CompletionReader:
             await asyncio.sleep(INTERVAL_S)
             while self._due and self._due[0][0] <= time.monotonic():
                 try:
-                    await self._ask()
+                    await self._ask_alone()
                 except (aiohttp.ClientError, OSError, ValueError):
                     self.failed_requests += 1
                     await asyncio.sleep(_ERROR_PAUSE_S)
+
+    async def _ask_alone(self) -> None:
+        """Ask in a task of its own: a timeout that cancels it late must not end this one."""
+        asking = asyncio.create_task(self._ask())
+        try:
+            await asyncio.wait({asking})
+        finally:
+            asking.cancel()
+        if asking.cancelled():
+            raise TimeoutError
+        asking.result()
 
     async def _ask(self) -> None:
         now_s = time.monotonic()
