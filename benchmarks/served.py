@@ -2,19 +2,22 @@
 
 The jobs are submitted before the worker starts, so the API and the load take no processor time
 while it serves. VGG16 with random weights, Grad-CAM of one class, batches of eight. The explainer
-alone gets prepared images in the same process, before and after. Prints Markdown.
+alone gets prepared images in a process of its own, before and after. Prints Markdown.
 
     PYTHONPATH=tests python benchmarks/served.py --jobs 160
 """
 
 import argparse
 import statistics
-import subprocess
-import sys
 import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from images import encoded, gradient
+from random_vgg16 import MODEL, write_catalog
+from seewhy.catalog.catalog import Catalog
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.settings import Settings, load
@@ -22,42 +25,29 @@ from servers.process_cluster import start_cluster
 from servers.valkey import start_valkey
 
 BATCH = 8
-CATALOG = """
-[vgg16-random]
-source = "keras.applications:VGG16"
-weights = { random_seed = 7 }
-input = { height_px = 224, width_px = 224 }
-preprocessing = { kind = "vgg16" }
-labels_file = "labels.txt"
-layer = "block5_conv3"
-"""
-ALONE = """
-import sys, time
-import numpy as np
-from pathlib import Path
-from seewhy.catalog.catalog import Catalog
-from seewhy.settings import load
-from seewhy_worker.explain.keras_explainer import load_explainer
-from seewhy_worker.explain.types import ExplanationTask
-spec = Catalog.load(load({}, models_file=Path(sys.argv[1]))).get("vgg16-random")
-explainer = load_explainer(spec, weights_path=None, max_batch=8)
-rng = np.random.default_rng(1)
-images = [explainer.prepare(rng.integers(0, 255, (427, 640, 3), np.uint8)) for _ in range(8)]
-tasks = [ExplanationTask.create(each, [-1]) for each in images]
-for _ in range(3):
-    explainer.explain(tasks)
-started = time.perf_counter()
-for _ in range(int(sys.argv[2])):
-    explainer.explain(tasks)
-print(8 * int(sys.argv[2]) / (time.perf_counter() - started))
-"""
-"""Prints the images per second of the explainer."""
+
+
+def explain_alone(models_file: Path, batches: int) -> float:
+    """Return the images per second of the explainer in this process."""
+    # TensorFlow is imported only in the process that explains.
+    from seewhy_worker.explain.keras_explainer import load_explainer  # noqa: PLC0415
+    from seewhy_worker.explain.types import ExplanationTask  # noqa: PLC0415
+
+    spec = Catalog.load(load({}, models_file=models_file)).get(MODEL)
+    explainer = load_explainer(spec, weights_path=None, max_batch=BATCH)
+    photos = [gradient(640, 427 + number) for number in range(BATCH)]
+    tasks = [ExplanationTask.create(explainer.prepare(photo), [-1]) for photo in photos]
+    explainer.warm_up()
+    started_s = time.perf_counter()
+    for _ in range(batches):
+        explainer.explain(tasks)
+    return BATCH * batches / (time.perf_counter() - started_s)
 
 
 def alone_per_s(models_file: Path, batches: int) -> float:
     """Return the images per second of the explainer in a process of its own."""
-    command = [sys.executable, "-c", ALONE, str(models_file), str(batches)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(explain_alone, models_file, batches).result()
 
 
 def served_per_s(settings: Settings, folder: Path, jobs: int) -> float:
@@ -87,9 +77,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            models_file = folder / "models.toml"
-            models_file.write_text(CATALOG)
-            (folder / "labels.txt").write_text("\n".join(f"class {n}" for n in range(1000)))
+            models_file = write_catalog(folder)
             before = alone_per_s(models_file, arguments.jobs // BATCH)
             with start_valkey(folder / "valkey") as server:
                 settings = load(
@@ -97,7 +85,7 @@ def main() -> None:
                     redis_url=server.url,
                     store_url=f"file://{folder}/objects",
                     models_file=models_file,
-                    default_model="vgg16-random",
+                    default_model=MODEL,
                     max_batch=BATCH,
                     api_port=free_port(),
                 )

@@ -27,6 +27,18 @@ ANIMATIONS_END = """Promise.all(document.getAnimations()
     .map((animation) => animation.finished)).then(() => null)"""
 
 
+PAINTED = """async () => {
+  await new Promise(requestAnimationFrame);  // what is not painted yet is painted with this frame
+  return document.querySelector("seewhy-map canvas").toDataURL();
+}"""
+
+
+def painted_map(page: Page) -> str:
+    """Return the pixels of the map on the canvas as a data URL of a PNG, once they are painted."""
+    url: str = page.evaluate(PAINTED)
+    return url
+
+
 def save_screenshot(page: Page, name: str) -> None:
     """Write the page, from its top to its end, to `build/inspector`."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from random_vgg16 import MODEL, write_catalog
 from seewhy.client import Client
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.imaging.codecs import read_header
@@ -12,27 +13,15 @@ from servers.process_cluster import start_cluster
 from servers.valkey import start_valkey
 from servers.waiting import wait_until
 
-CATALOG = """
-[vgg16-random]
-source = "keras.applications:VGG16"
-weights = { random_seed = 7 }
-input = { height_px = 224, width_px = 224 }
-preprocessing = { kind = "vgg16" }
-labels_file = "labels.txt"
-layer = "block5_conv3"
-"""
-
 
 def test_vgg16_is_explained_by_the_whole_service(tmp_path: Path, photos: Path) -> None:
-    (tmp_path / "models.toml").write_text(CATALOG)
-    (tmp_path / "labels.txt").write_text("\n".join(f"class {n}" for n in range(1000)))
     with start_valkey(tmp_path / "valkey") as server:
         settings = load(
             {},
             redis_url=server.url,
             store_url=f"file://{tmp_path}/objects",
-            models_file=tmp_path / "models.toml",
-            default_model="vgg16-random",
+            models_file=write_catalog(tmp_path),
+            default_model=MODEL,
             max_batch=2,
             api_port=free_port(),
         )

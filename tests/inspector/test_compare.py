@@ -73,6 +73,13 @@ def test_different_photos_have_no_difference(
     expect(page.get_by_role("heading", name="espresso")).to_be_visible()
 
 
+def test_a_comparison_of_nothing_says_so(page: Page, service: ExplainingService) -> None:
+    page.goto(f"{service.url}/#/c/")
+    expect(page.get_by_role("heading", name="There is nothing to compare")).to_be_visible()
+    page.get_by_role("link", name="Show the explanations").click()
+    expect(page).to_have_url(f"{service.url}/#/")
+
+
 def test_zoom_cells_and_threshold_move_together_until_they_are_unlinked(
     page: Page, service: ExplainingService, cat: str, coffee: str
 ) -> None:

@@ -24,6 +24,7 @@ from html_explanations import (
     photo,
     target,
 )
+from inspector_pages import painted_map
 from seewhy.client.notebook import Display
 from seewhy.imaging.arrays import ImageArray
 from seewhy.imaging.rendering.overlay import heatmap
@@ -31,7 +32,6 @@ from seewhy.schemas.geometry import Rectangle
 from servers.browser import Watch, opened_page
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"></script><script>throw 1</script>"
-PIXELS = 'document.querySelector("seewhy-map canvas").toDataURL()'
 TWO_METHODS = explanation(others=[other_maps("layercam", linear=False)])
 
 
@@ -60,7 +60,7 @@ def show(opened: Page, folder: Path, text: str) -> None:
 
 def canvas_of(opened: Page) -> ImageArray:
     """Return the pixels of the map, RGBA."""
-    body = base64.b64decode(opened.evaluate(PIXELS).partition(",")[2])
+    body = base64.b64decode(painted_map(opened).partition(",")[2])
     return np.asarray(Image.open(io.BytesIO(body)).convert("RGBA"))
 
 

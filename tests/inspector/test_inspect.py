@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from inspector_pages import painted_map
 from servers.browser import Watch, opened_page
 from servers.explaining import ExplainingService
 
@@ -47,12 +48,6 @@ def maps_of(service: ExplainingService, job_id: str, query: str = "") -> NDArray
 def shown_values(page: Page) -> NDArray[np.float64]:
     values: list[float] = page.evaluate("[...document.querySelector('seewhy-map').values]")
     return np.array(values)
-
-
-def canvas_bytes(page: Page) -> str:
-    """Return the pixels of the map on the canvas, as a data URL."""
-    text: str = page.evaluate("document.querySelector('seewhy-map canvas').toDataURL()")
-    return text
 
 
 def test_a_photo_that_a_person_chooses_is_explained_and_shown(
@@ -215,7 +210,7 @@ def test_a_link_shows_the_same_view_in_another_profile(
     with opened_page(browser, Watch()) as other:
         other.goto(page.url)
         expect(other.locator(".controls")).to_be_visible()
-        assert canvas_bytes(other) == canvas_bytes(page)
+        assert painted_map(other) == painted_map(page)
         for part in (MAP, ".legend", ".head"):
             assert other.locator(part).screenshot() == page.locator(part).screenshot()
 
@@ -256,7 +251,7 @@ def test_a_cut_out_dims_the_photo_outside_of_the_map_too(
     open_explanation(page, service, explanation)
     opacities = []
     for _ in range(4):
-        canvas = Image.open(io.BytesIO(base64.b64decode(canvas_bytes(page).partition(",")[2])))
+        canvas = Image.open(io.BytesIO(base64.b64decode(painted_map(page).partition(",")[2])))
         opacities.append(canvas.convert("RGBA").getchannel("A").getpixel((0, 0)))
         page.keyboard.press("m")
     assert opacities == [0, 0, 255, 0]

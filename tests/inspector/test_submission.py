@@ -82,6 +82,29 @@ def test_many_photos_wait_without_holding_the_connections_of_the_browser(
     expect(rows.filter(has_text="espresso")).to_have_count(len(files), timeout=RESULT_MS)
 
 
+def test_a_photo_waits_while_the_service_takes_no_more(
+    page: Page, watch: Watch, service: ExplainingService, photos: Path
+) -> None:
+    watch.failures_expected = True
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if route.request.method != "POST" or refused:
+            route.fallback()
+            return
+        refused.append(route.request.url)
+        problem = {"status": 429, "code": "rate_limited", "title": "Too many", "detail": "Wait."}
+        route.fulfill(status=429, json=problem, headers={"Retry-After": "1"})
+
+    page.route("**/v1/explanations", refuse_once)
+    page.goto(f"{service.url}/#/new")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.set_input_files("input[type=file]", photos / "coffee.jpg")
+    expect(page.locator(".rows")).to_contain_text("the next try is in 1 s")
+    expect(page.locator(".controls")).to_be_visible(timeout=RESULT_MS)
+    assert len(refused) == 1
+
+
 def test_an_explanation_can_be_explained_again_with_another_method_and_class(
     page: Page, watch: Watch, service: ExplainingService, photos: Path
 ) -> None:

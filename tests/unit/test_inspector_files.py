@@ -13,6 +13,7 @@ from seewhy_api.inspector.assets import (
     SAMPLES,
     SCRIPTS,
     STATUS,
+    STYLES,
     read_asset,
     read_page,
 )
@@ -54,8 +55,15 @@ def test_every_module_is_joined_to_one_script() -> None:
     assert sorted(joined) == sorted({path.name for path in MODULES})
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_no_module_exceeds_300_lines(path: Path) -> None:
+def test_every_style_sheet_is_served() -> None:
+    served = {part for name in NAMES for part in STYLES.get(name, (name,)) if name != "viewer.css"}
+    assert {path.name for path in STATIC.glob("*.css")} <= served
+
+
+@pytest.mark.parametrize(
+    "path", [*MODULES, *sorted(STATIC.glob("*.css"))], ids=lambda path: path.name
+)
+def test_no_file_exceeds_300_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
 
 

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, overload
 
 from seewhy.errors import ModelNotServed
 from seewhy.estimates.eta import Eta
@@ -122,6 +122,10 @@ def _reason(record: JobRecord) -> Reason | None:
     return Reason(code=record.error_code, detail=record.error_detail or "")
 
 
+@overload
+def format_time(at_ms: int) -> str: ...
+@overload
+def format_time(at_ms: None) -> None: ...
 def format_time(at_ms: int | None) -> str | None:
     """Format ms since 1970 as ISO 8601 in UTC."""
     if at_ms is None:

@@ -25,7 +25,7 @@ HEADINGS: Mapping[JobState, str] = MappingProxyType(
         JobState.RUNNING: "The photo is being explained",
         JobState.FAILED: "The photo could not be explained",
         JobState.CANCELLED: "The explanation was cancelled",
-        JobState.EXPIRED: "The explanation did not start in time",
+        JobState.EXPIRED: "The explanation was not done in time",
     }
 )
 PROBLEMS: Mapping[HTTPStatus, str] = MappingProxyType(

@@ -1,10 +1,9 @@
 """The routes of dead letters: failed jobs that wait for somebody to retry or dismiss them."""
 
-from datetime import UTC, datetime
 from http import HTTPStatus
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from seewhy.access.records import Scope
 from seewhy.errors import (
@@ -19,7 +18,8 @@ from seewhy.errors import (
 from seewhy.ledger.types import JobRecord, model_of, priority_of
 from seewhy.schemas.job import Priority
 from seewhy_api.http.auth import request_context, requires
-from seewhy_api.http.explanation_body import ResponseModel
+from seewhy_api.http.explanation_body import ResponseModel, Timestamp
+from seewhy_api.http.serializers import format_time
 from seewhy_api.http.slots import listing_slots
 from seewhy_api.openapi.declarations import JOB_ERRORS, Answer, Operation, describe, job_links
 from seewhy_api.routes.dependencies import Dependencies
@@ -41,8 +41,8 @@ class DeadLetter(ResponseModel):
     model: str
     priority: Priority
     attempts: int
-    submitted_at: AwareDatetime
-    failed_at: AwareDatetime
+    submitted_at: Timestamp
+    failed_at: Timestamp
     code: str = Field(description="The code of the error.")
     detail: str = Field(description="What went wrong, in a sentence.")
 
@@ -173,12 +173,8 @@ def _dead_letter(record: JobRecord) -> DeadLetter:
         model=model_of(record.lane),
         priority=priority_of(record.lane),
         attempts=record.attempts,
-        submitted_at=_time(record.submitted_ms),
-        failed_at=_time(record.finished_ms or 0),
+        submitted_at=format_time(record.submitted_ms),
+        failed_at=format_time(record.finished_ms or 0),
         code=record.error_code or "",
         detail=record.error_detail or "",
     )
-
-
-def _time(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)

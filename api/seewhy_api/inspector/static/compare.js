@@ -3,6 +3,7 @@ import { describeCell, loadMaps, loadPhoto, mapData, mapSets, requested } from "
 import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
 import { viewKeys } from "./shortcuts.js";
+import { panel } from "./states.js";
 import { FIELDS, flag, elementView, isPlain, labelOf, nameOf } from "./view.js";
 import { viewControls } from "./view-controls.js";
 import { enlarge, formatNumber, formatPercent } from "./viewer.js";
@@ -18,7 +19,13 @@ const PANE_FIELDS = [
 export async function mountCompare(root, context) {
   const { location, service, signal } = context;
   const ids = location.current.ids.slice(0, MAX_PANES);
-  const screen = new Compare(context, await Promise.all(ids.map((id) => loadPane(service, id, signal))));
+  const loaded = await Promise.all(ids.map((id) => loadPane(service, id, signal)));
+  if (!loaded.some(({ data }) => data.length)) {
+    fill(root, panel("empty", "There is nothing to compare", "None of these explanations has a map.",
+      el("a", { class: "button primary", href: "#/" }, "Show the explanations")));
+    return null;
+  }
+  const screen = new Compare(context, loaded);
   fill(root, screen.element);
   screen.update(location.current.params);
   return screen;

@@ -5,6 +5,7 @@ import { Inspector } from "./inspector.js";
 import { failure, loading, needsKey, panel } from "./states.js";
 import { readView } from "./location.js";
 import { FIELDS } from "./view.js";
+import { formatPercent } from "./viewer.js";
 
 /** What the page asks for. */
 export const TARGETS = "top:5";
@@ -36,7 +37,7 @@ class Screen {
     try {
       const record = await this.#follow();
       if (record.status === "succeeded") await this.#inspect(record);
-      else fill(this.#root, ended(record, () => this.#submit(record, {})));
+      else fill(this.#root, ended(record, () => this.#submit(record, {}), this.#context.announce));
     } catch (error) {
       if (signal.aborted) return;
       const retry = () => this.start();
@@ -103,7 +104,7 @@ class Screen {
   }
 
   #withoutMap(record) {
-    const scores = record.result.top.map(({ label, probability }) => el("li", {}, `${label}: ${Math.round(100 * probability)} %`));
+    const scores = record.result.top.map(({ label, probability }) => el("li", {}, `${label}: ${formatPercent(probability)}`));
     return panel("no-map", "The map is not available",
       this.#photoUrl && el("img", { class: "preview", src: this.#photoUrl, alt: "The photo" }),
       "The service has no map for this explanation.",

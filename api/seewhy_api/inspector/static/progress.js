@@ -1,3 +1,4 @@
+import { copyText } from "./downloads.js";
 import { el, fill } from "./elements.js";
 import { panel } from "./states.js";
 
@@ -52,8 +53,8 @@ export function progress(photoUrl, cancel) {
 }
 
 /** Show an explanation that has ended without a result; `again` submits it again. */
-export function ended({ id, status, error }, again) {
-  const copy = el("button", { onclick: () => navigator.clipboard?.writeText(id) }, "Copy the id");
+export function ended({ id, status, error }, again, announce) {
+  const copy = el("button", { onclick: () => copyText(id, announce) }, "Copy the id");
   return panel(status, TITLES[status] ?? status, error?.detail ?? "",
     error && el("p", { class: "muted" }, `Code: ${error.code}. Id: ${id}`),
     el("p", { class: "line" }, el("button", { class: "primary", onclick: again }, "Explain again"), copy));

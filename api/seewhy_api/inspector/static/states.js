@@ -18,7 +18,6 @@ export function loading(text) {
   return el("h1", { class: "loading muted", dataset: { state: "loading" } }, text);
 }
 
-
 /** Whether an error means that another key is needed. */
 export function needsKey({ status, code }) {
   return status === 401 || code === "insufficient_scope";

@@ -1,6 +1,7 @@
 import { el, fill, pause } from "./elements.js";
 import { TARGETS } from "./inspect.js";
 import { progressWords } from "./progress.js";
+import { RETRY_S } from "./service.js";
 import { failure, needsKey } from "./states.js";
 
 const SAMPLES = [["cat.jpg", "A cat"], ["coffee.jpg", "A cup of coffee"], ["rocket.jpg", "A rocket"]];
@@ -85,6 +86,20 @@ class Submission {
     return id;
   }
 
+  /** Submit a file; while the service takes no more, wait for as long as it says. */
+  async #submitInTurn(file, words) {
+    for (;;) {
+      try {
+        return await this.#submit(file);
+      } catch (error) {
+        if (error.status !== 429) throw error;
+        const seconds = error.retryAfterS ?? RETRY_S;
+        words.textContent = `The service takes no more now; the next try is in ${Math.ceil(seconds)} s.`;
+        await pause(seconds, this.#context.signal);
+      }
+    }
+  }
+
   /** Submit a file, and follow it in a row of its own. Returns its id, unless it is refused. */
   async #addRow(file) {
     const { service, signal } = this.#context;
@@ -92,7 +107,7 @@ class Submission {
     const name = el("span", {}, file.name);
     this.#rows.append(el("li", {}, name, words));
     try {
-      const id = await this.#submit(file);
+      const id = await this.#submitInTurn(file, words);
       fill(name, el("a", { href: `#/e/${id}` }, file.name));
       this.#open.set(id, words);
       if (this.#open.size === 1) this.#follow().catch(() => {});

@@ -68,7 +68,7 @@ export class Images {
   /**
    * Show the image of an explanation once it is loaded.
    *
-   * @param {function(string|null): void} show Called with an address, or null without a image.
+   * @param {function(string|null): void} show Called with an address, or null without an image.
    * @returns {function(): void} Ends the loading, and releases the image.
    */
   load({ id, verdict }, show) {

@@ -1,4 +1,4 @@
-"""How explained photos are printed: as lines of JSON and as a table."""
+"""Explained photos: save their files, and print them as lines of JSON and as a table."""
 
 import json
 import webbrowser

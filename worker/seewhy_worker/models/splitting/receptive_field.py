@@ -56,8 +56,10 @@ def find_receptive_field(calls: Iterable[Call], source: Any, target: Any) -> Rec
         axes = _behind(call, [known.get(id(tensor)) for tensor in call.inputs])
         if axes:
             known |= {id(output): axes for output in call.outputs}
-    rows, columns = known.get(id(target), (_Axis(), _Axis(0, 0)))
-    return ReceptiveField(rows.stride_px, rows.field_px) if rows == columns else None
+    found = known.get(id(target))
+    if found is None or found[0] != found[1]:
+        return None
+    return ReceptiveField(found[0].stride_px, found[0].field_px)
 
 
 def _behind(call: Call, inputs: list[_Axes | None]) -> _Axes | None:
