@@ -111,7 +111,8 @@ def test_refused_requests_are_counted_by_their_code_and_unknown_routes_together(
 def test_a_dispatcher_counts_its_attempts(cluster: ProcessCluster) -> None:
     attempts = "seewhy_delivery_attempts_total|webhook|retry"
     wait_until(
-        lambda: scrape_all(cluster, "dispatcher")[0].get(attempts, 0) >= JOBS,
+        # A dispatcher that is still starting has no port yet.
+        lambda: sum(found.get(attempts, 0) for found in scrape_all(cluster, "dispatcher")) >= JOBS,
         what="the deliveries were tried",
     )
 
