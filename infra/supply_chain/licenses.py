@@ -51,6 +51,7 @@ _SPDX_BY_PACKAGE = {
     "itsdangerous": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
     "namex": "Apache-2.0",
+    "openvino-telemetry": "Apache-2.0",
     "prompt-toolkit": "BSD-3-Clause",
     "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
     "scipy": "BSD-3-Clause",
