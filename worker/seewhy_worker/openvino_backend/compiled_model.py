@@ -1,0 +1,54 @@
+"""A model of OpenVINO, compiled for the processor. Imports no TensorFlow."""
+
+from typing import Any, Literal
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from seewhy.errors import OutOfMemory
+
+Precision = Literal["float32", "bfloat16"]
+
+_TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class CompiledModel:
+    """A model for one call at a time. Its dimensions may be open."""
+
+    def __init__(
+        self, model: openvino.Model, *, precision: Precision = "float32", threads: int = 0
+    ) -> None:
+        """Compile for `threads` threads, 0 for one per core. Raises `OutOfMemory`."""
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": _TYPES[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Workers of one machine would pin their threads to the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
+        compiled = _translate_oom(openvino.Core().compile_model, model, "CPU", settings)
+        self._request = compiled.create_infer_request()
+        self._outputs = range(len(compiled.outputs))
+
+    def __call__(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run on one array per input; return one array per output. Raises `OutOfMemory`."""
+        inputs = [np.ascontiguousarray(array) for array in arrays]
+        found = _translate_oom(self._request.infer, inputs, True)
+        return [found[index] for index in self._outputs]
+
+
+def supports_bfloat16() -> bool:
+    """Return whether the processor computes in bfloat16."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _translate_oom(call: Any, *args: Any) -> Any:
+    try:
+        return call(*args)
+    except MemoryError as error:
+        raise OutOfMemory("the processor ran out of memory: use a smaller batch") from error
+    except RuntimeError as error:
+        if "alloc" not in str(error):
+            raise
+        raise OutOfMemory("the processor ran out of memory: use a smaller batch") from error

@@ -1,0 +1,76 @@
+"""Convert functions of TensorFlow to OpenVINO."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import openvino
+import tensorflow as tf
+from openvino import opset8
+from openvino.frontend import FrontEndManager, OpConversionFailure
+from openvino.frontend.tensorflow.graph_iterator import GraphIteratorTFGraph
+
+
+class ConversionFailed(Exception):
+    """OpenVINO cannot convert a function. The message is one line that says why."""
+
+
+def to_openvino(function: Callable[..., Sequence[Any]], *specs: tf.TensorSpec) -> openvino.Model:
+    """Trace a function that returns a sequence of tensors, and convert it to OpenVINO.
+
+    The model has one input for each of `specs`, whose dimensions may be None, and one output for
+    each tensor, both in the same order; an input that the function ignores is kept. Constants
+    share the memory of the function's variables. Raises `ConversionFailed`, also when the function
+    has operations that OpenVINO lacks.
+    """
+    traced = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
+    concrete = traced.get_concrete_function(*specs)
+    front_end = FrontEndManager().load_by_framework("tf")
+    graph = GraphIteratorTFGraph(concrete.graph, share_weights=True)
+    try:
+        converted = front_end.convert(front_end.load(graph))
+    except (OpConversionFailure, RuntimeError) as error:
+        raise ConversionFailed(_reason(error)) from error
+    return _in_order(converted, concrete.inputs[: len(specs)], concrete.structured_outputs)
+
+
+def _in_order(
+    converted: openvino.Model, inputs: Sequence[Any], outputs: Sequence[Any]
+) -> openvino.Model:
+    """Return the model with these inputs and outputs of TensorFlow; the front end drops some."""
+    input_ports = {name: port for port in converted.inputs for name in port.get_names()}
+    output_ports = {name: port for port in converted.outputs for name in port.get_names()}
+    parameters = {
+        tensor.name: input_ports[tensor.name].get_node()
+        if tensor.name in input_ports
+        else opset8.parameter(
+            [-1 if size is None else size for size in tensor.shape], tensor.dtype.as_numpy_dtype
+        )
+        for tensor in inputs
+    }
+    results = []
+    for tensor in outputs:
+        source = _source(tensor)
+        if source.name in parameters:
+            results.append(opset8.result(parameters[source.name]))
+        elif source.op.type == "Const":
+            value = tf.make_ndarray(source.op.get_attr("value"))
+            results.append(opset8.result(opset8.constant(value)))
+        elif tensor.name in output_ports:
+            results.append(output_ports[tensor.name].get_node())
+        else:
+            raise ConversionFailed(f"the output {tensor.name} is missing after the conversion")
+    return openvino.Model(results, list(parameters.values()))
+
+
+def _source(tensor: Any) -> Any:
+    """Return the tensor that this one is equal to."""
+    while tensor.op.type == "Identity":
+        tensor = tensor.op.inputs[0]
+    return tensor
+
+
+def _reason(error: Exception) -> str:
+    """Return what OpenVINO found wrong, without the places in its sources."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    found = [line for line in lines if line and not line.startswith(("Check ", "Exception from "))]
+    return " ".join(found)[:500] or type(error).__name__
