@@ -121,6 +121,16 @@ def test_all_mistakes_of_a_file_are_reported_together(tmp_path: Path) -> None:
             "flowers.methods: unknown: grad; avail",
         ),
         ("[flowers]", "flowers = 3\n[other]", "flowers: not a table; write the fields"),
+        (
+            "[flowers]",
+            "[flowers]\nmodules = ['../leaf.py']",
+            "flowers.modules.0: not the name of a Python module; give a name as in `import",
+        ),
+        (
+            'kind = "scale", mean = [1.0, 2.0, 3.0], std = 2.0',
+            'kind = "module", function = "leaf"',
+            "flowers.preprocessing.function: not a function of a module; give MODULE:FUNCTION",
+        ),
     ],
 )
 def test_a_mistake_is_reported_with_table_field_and_remedy(

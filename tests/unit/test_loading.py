@@ -129,7 +129,10 @@ class Own(layers.Layer):
     [
         (with_lambda, r"Python code \(the Lambda 'trick'\).*replace it by a Keras layer"),
         (with_lambda_in_a_nested_model, r"Python code \(the Lambda 'trick'\)"),
-        (Own(name="mine"), r"'mine' of the class (tests>)?Own, which Keras does not have: rebuild"),
+        (
+            Own(name="mine"),
+            r"'mine' of the class (tests>)?Own, which Keras does not have and no module",
+        ),
     ],
 )
 def test_code_and_custom_layers_are_refused_before_anything_is_built(

@@ -24,7 +24,7 @@ _RESERVED = {
     "name": "not a field; the title of the table is the name, so remove this line",
     "folder": "not a field; paths start at the folder of the catalog file, so remove this line",
 }
-_UNION_TAGS = {"published", "random", "scale", "vgg16"}
+_UNION_TAGS = {"published", "random", "module", "scale", "vgg16"}
 """Parts of Pydantic's error locations that are not fields."""
 _NAME_RULE = (
     "not a valid model name; use at most 64 lower-case letters, digits, dots, underscores and "

@@ -1,12 +1,13 @@
 """The fields of one model in the catalog."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Interpolation, ResizeRule
@@ -16,6 +17,23 @@ from seewhy.schemas.methods import METHODS
 APPLICATIONS = "keras.applications:"
 
 PerChannel = float | tuple[float, float, float]
+
+_MODULE = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*"
+
+
+def _check_module(name: str) -> str:
+    if not re.fullmatch(_MODULE, name, re.ASCII):
+        raise ValueError("not the name of a Python module; give a name as in `import my_layers`")
+    return name
+
+
+def _check_function(reference: str) -> str:
+    if not re.fullmatch(rf"{_MODULE}:[A-Za-z_]\w*", reference, re.ASCII):
+        raise ValueError("not a function of a module; give MODULE:FUNCTION")
+    return reference
+
+
+ModuleName = Annotated[str, AfterValidator(_check_module)]
 
 
 class InputSize(StrictModel):
@@ -45,7 +63,16 @@ class ScalePreprocessing(StrictModel):
         return self
 
 
-Preprocessing = Annotated[VggPreprocessing | ScalePreprocessing, Field(discriminator="kind")]
+class ModulePreprocessing(StrictModel):
+    """A function of a module of the operator: RGB (H, W, 3), 0 to 255 → float (H, W, 3)."""
+
+    kind: Literal["module"]
+    function: Annotated[str, AfterValidator(_check_function)]
+
+
+Preprocessing = Annotated[
+    VggPreprocessing | ScalePreprocessing | ModulePreprocessing, Field(discriminator="kind")
+]
 
 
 class Geometry(StrictModel):
@@ -103,6 +130,17 @@ class ModelSpec(StrictModel):
     )
     weights: Weights | None = Field(
         None, description="The weights for a keras.applications source."
+    )
+    modules: tuple[ModuleName, ...] = Field(
+        (),
+        description="Python modules that workers import before they load the model: the classes "
+        "that they define and register with Keras may occur in the model file.",
+    )
+    code_version: str = Field(
+        "",
+        max_length=64,
+        description="Any text. Change it with the code of the modules, so that results of the old "
+        "code are not reused.",
     )
     input: InputSize
     preprocessing: Preprocessing

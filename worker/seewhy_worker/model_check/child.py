@@ -2,14 +2,15 @@
 
 The last line of the output is the answer, as JSON. The child limits itself before it opens the
 file: no core dumps, processor time, and memory. TensorFlow reserves much more address space than
-it uses, so the limit is on data (`RLIMIT_DATA`), counted from what the imports take. macOS does
-not enforce it.
+it uses, so the limit is on data (`RLIMIT_DATA`), counted from what the imports take, those of the
+operator's modules included. macOS does not enforce it.
 """
 
 import json
 import os
 import resource
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from seewhy.errors import OutOfMemory, SeewhyError
@@ -28,8 +29,9 @@ def main() -> None:
     lines: list[str] = []
     error = None
     try:
+        registered = _import_modules(request)
         limit_data(request.memory_bytes)
-        read_definition(request.path, memory_bytes=request.memory_bytes)
+        read_definition(request.path, memory_bytes=request.memory_bytes, registered=registered)
         _limit(resource.RLIMIT_DATA, resource.RLIM_INFINITY)  # for the import of TensorFlow
         lines = _check(request)
     except (MemoryError, OutOfMemory):
@@ -42,8 +44,18 @@ def main() -> None:
     sys.stdout.write("\n" + json.dumps({"lines": lines, "error": error}) + "\n")
 
 
-def _check(request: CheckRequest) -> list[str]:
+def _import_modules(request: CheckRequest) -> Collection[str]:
+    """Return the names of the classes that the modules register with Keras."""
+    if not request.modules:
+        return ()
     # Imported late: it takes seconds, and most bad files are refused without TensorFlow.
+    from seewhy_worker.models.registered_classes import import_modules  # noqa: PLC0415
+
+    return import_modules(request.modules)
+
+
+def _check(request: CheckRequest) -> list[str]:
+    # Imported late, as above.
     from seewhy_worker.keras_backend.devices import hide_gpus  # noqa: PLC0415
     from seewhy_worker.model_check.report import check  # noqa: PLC0415
 
@@ -53,6 +65,7 @@ def _check(request: CheckRequest) -> list[str]:
         request.path,
         layer=request.layer,
         output=request.output,
+        modules=request.modules,
         size=request.size,
         memory_bytes=request.memory_bytes,
         shuffle=request.shuffle,

@@ -1,5 +1,6 @@
 """Explain noise with a model file, and report how it can be explained."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def check(
     *,
     layer: str | None = None,
     output: str | None = None,
+    modules: Sequence[str] = (),
     size: tuple[int, int] = DEFAULT_SIZE_PX,
     memory_bytes: int = MODEL_MEMORY_BYTES,
     shuffle: bool = True,
@@ -36,7 +38,7 @@ def check(
     network has learned (Adebayo et al. 2018, arXiv 1810.03292); without `shuffle` this part is
     omitted. Raises `UnsupportedModel` when the model cannot be explained, and `OutOfMemory`.
     """
-    model = load_file(path, memory_bytes=memory_bytes, size=size)
+    model = load_file(path, memory_bytes=memory_bytes, size=size, modules=modules)
     split_model = split(model, layer, output=output, size=size)
     noise = np.random.default_rng(0).standard_normal((1, *split_model.input_shape), np.float32)
     result = _explain(split_model, noise, target=-1)

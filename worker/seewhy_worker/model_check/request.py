@@ -15,6 +15,8 @@ class CheckRequest:
     path: Path
     layer: str | None = None
     output: str | None = None
+    modules: tuple[str, ...] = ()
+    """Modules of the operator to import before the file is loaded."""
     size: tuple[int, int] = _DEFAULT_SIZE_PX
     """(height, width) for a network that leaves its input size open."""
     shuffle: bool = True
@@ -29,4 +31,5 @@ class CheckRequest:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote."""
         fields = json.loads(text)
-        return cls(**{**fields, "path": Path(fields["path"]), "size": tuple(fields["size"])})
+        tuples = {name: tuple(fields[name]) for name in ("modules", "size")}
+        return cls(**{**fields, "path": Path(fields["path"]), **tuples})

@@ -1,5 +1,6 @@
 """Load Keras models from the catalog and from files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.models.inspection.model_file import read_definition
 from seewhy_worker.models.inspection.wording import quote
 from seewhy_worker.models.random_weights import initialize_weights
+from seewhy_worker.models.registered_classes import import_modules, only_registered
 from seewhy_worker.models.sizes import check_sizes
+from seewhy_worker.models.tracing import with_static_graph
 
 DEFAULT_SIZE_PX = (224, 224)
 """(height, width) for networks that leave their input size open."""
@@ -50,6 +53,7 @@ def _load(spec: ModelSpec, weights_path: Path | None, memory_bytes: int) -> kera
         weights_path,
         memory_bytes=memory_bytes,
         size=(spec.input.height_px, spec.input.width_px),
+        modules=spec.modules,
     )
 
 
@@ -58,21 +62,25 @@ def load_file(
     *,
     memory_bytes: int = MODEL_MEMORY_BYTES,
     size: tuple[int, int] = DEFAULT_SIZE_PX,
+    modules: Sequence[str] = (),
 ) -> keras.Model:
     """Load a `.keras` or `.h5` file for inference, in the safe mode of Keras.
 
     The file is inspected before Keras builds anything, and the network is measured before its
     variables exist: `size` is the (height, width) of an image where the network leaves it open.
-    Raises `UnsupportedModel` with the reason.
+    `modules` are imported first; the classes that they define and register may occur in the file.
+    A subclassed model becomes a functional one. Raises `UnsupportedModel` with the reason.
     """
-    definition = read_definition(path, memory_bytes=memory_bytes)
+    registered = import_modules(modules)
+    definition = read_definition(path, memory_bytes=memory_bytes, registered=registered)
     try:
         # Variables that are created in this scope have a shape but no memory yet.
-        with keras.StatelessScope(initialize_variables=False):
-            model = _build(definition, is_archive=path.suffix == ".keras")
+        with only_registered(registered), keras.StatelessScope(initialize_variables=False):
+            loaded = _build(definition, is_archive=path.suffix == ".keras")
+            model = with_static_graph(loaded, _built_shape(definition, size), path.name)
             check_sizes(model, size=size, memory_bytes=memory_bytes, file_name=path.name)
         initialize_all_variables()
-        model.load_weights(path)
+        loaded.load_weights(path)
     except UnsupportedModel:
         raise
     except Exception as error:  # a hostile file makes Keras raise almost anything
@@ -94,6 +102,12 @@ def _build(definition: dict[str, Any], *, is_archive: bool) -> keras.Model:
         name = "Sequential" if definition["class_name"] == "Sequential" else "Model"
         definition = {"module": "keras", "class_name": name, "config": definition["config"]}
     return keras.saving.deserialize_keras_object(definition, safe_mode=True)
+
+
+def _built_shape(definition: dict[str, Any], size: tuple[int, int]) -> tuple[int | None, ...]:
+    """Return the shape that a subclassed model was built for, without the batch axis."""
+    shape = (definition.get("build_config") or {}).get("input_shape")
+    return tuple(shape[1:]) if isinstance(shape, list) else (*size, 3)
 
 
 def _finalize_normalization(model: keras.Model) -> None:

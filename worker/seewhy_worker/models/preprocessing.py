@@ -3,9 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.catalog.model_spec import ModelSpec, Preprocessing, VggPreprocessing
+from seewhy.catalog.model_spec import (
+    ModelSpec,
+    ModulePreprocessing,
+    Preprocessing,
+    VggPreprocessing,
+)
 from seewhy.imaging import geometry
 from seewhy.schemas.geometry import Rectangle
+from seewhy_worker.models.operator_code import call_preprocessing
 
 _IMAGENET_MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 
@@ -30,7 +36,12 @@ def prepare(image: NDArray[np.uint8], spec: ModelSpec) -> tuple[NDArray[np.float
 
 
 def preprocess(image: NDArray[np.uint8], rule: Preprocessing) -> NDArray[np.float32]:
-    """Convert an RGB image (H, W, 3), 0 to 255, to a new float32 array of the same shape."""
+    """Convert an RGB image (H, W, 3), 0 to 255, to a new float32 array of the same shape.
+
+    Raises `UnsupportedModel` when the operator's function cannot do so.
+    """
+    if isinstance(rule, ModulePreprocessing):
+        return call_preprocessing(rule.function, image)
     pixels = image.astype(np.float32)
     if isinstance(rule, VggPreprocessing):
         return pixels[..., ::-1] - _IMAGENET_MEAN_BGR

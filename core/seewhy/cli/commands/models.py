@@ -25,12 +25,20 @@ def check(
     output: Annotated[
         str, typer.Option(help="The output that holds the class scores, if the model has several.")
     ] = "",
+    module: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A Python module that defines layers of the model and registers them with Keras. "
+            "Repeat the option for several."
+        ),
+    ] = None,
 ) -> None:
     """Check whether a model file can be explained, by explaining a random image."""
     from seewhy.embedded.commands import exec_module
 
     options = [f"--layer={layer}"] if layer else []
     options += [f"--output={output}"] if output else []
+    options += [f"--module={name}" for name in module or ()]
     exec_module("seewhy_worker.model_check", *options, "--", str(file))
 
 

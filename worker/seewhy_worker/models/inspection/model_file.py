@@ -6,7 +6,7 @@ neither time nor memory that depends on what a file declares.
 
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,15 @@ MAX_NAME_CHARACTERS = 255
 Definition = dict[str, Any]
 
 
-def read_definition(path: Path, *, memory_bytes: int) -> Definition:
+def read_definition(
+    path: Path, *, memory_bytes: int, registered: Collection[str] = ()
+) -> Definition:
     """Return the definition of a network that Keras 3 may build; that of Keras 2 is converted.
 
-    Raises `UnsupportedModel` for a file that is not a network, that names code, other files or
-    classes that Keras does not have, or whose arrays exceed `memory_bytes`.
+    The file may name classes of Keras and those that the operator's modules have `registered`,
+    by the names of Keras' registry (`package>Class`). Raises `UnsupportedModel` for a file that is
+    not a network, that names code, other files or other classes, or whose arrays exceed
+    `memory_bytes`.
     """
     stored, version = _read(path, memory_bytes)
     name = path.name
@@ -52,8 +56,8 @@ def read_definition(path: Path, *, memory_bytes: int) -> Definition:
     if is_keras2_version(version):
         config = _convert(config, path)
     for definition in _definitions(config):
-        _check_definition(definition, name)
-    if config.get("class_name") not in MODELS:
+        _check_definition(definition, name, registered)
+    if config.get("class_name") not in MODELS and _registered_name(config) not in registered:
         raise UnsupportedModel(
             f"{name} is not a functional or Sequential model: it defines one "
             f"{quote(config.get('class_name', 'object without a class'))}."
@@ -171,7 +175,8 @@ def _check_class_name(definition: Definition, file_name: str) -> None:
         kind = "Lambda" if class_name == "__lambda__" else class_name
         raise UnsupportedModel(
             f"{file_name} contains Python code (the {kind} {_name_of(definition)!r}), and seewhy "
-            "never runs code from a file: replace it by a Keras layer and save the model again."
+            "never runs code from a file: replace it by a Keras layer, or by a layer "
+            "that a module of `modules` in the catalog registers, and save the model again."
         )
     if class_name in VOCABULARIES:
         raise UnsupportedModel(
@@ -196,13 +201,15 @@ def _check_shape(definition: Definition, file_name: str) -> None:
             )
 
 
-def _check_definition(definition: Definition, file_name: str) -> None:
+def _check_definition(definition: Definition, file_name: str, registered: Collection[str]) -> None:
     class_name, module = definition["class_name"], definition.get("module")
-    if class_name not in VALUES and not is_allowed(class_name, module):
+    is_known = class_name in VALUES or is_allowed(class_name, module)
+    if not is_known and _registered_name(definition) not in registered:
         raise UnsupportedModel(
             f"{file_name} contains {_name_of(definition)!r} of the class {quote(class_name)}, "
-            "which Keras does not have: rebuild the model as a functional or Sequential model of "
-            "Keras layers and save it again."
+            "which Keras does not have and no module of `modules` in the catalog registers: name "
+            "the module that defines it and registers it with "
+            "`@keras.saving.register_keras_serializable()`, or rebuild the model of Keras layers."
         )
     config = definition.get("config")
     names = [definition.get("name"), config.get("name") if isinstance(config, dict) else None]
@@ -212,6 +219,14 @@ def _check_definition(definition: Definition, file_name: str) -> None:
                 f"{file_name} has a layer named {quote(name)!r}: a name is a text of at most "
                 f"{MAX_NAME_CHARACTERS} characters without '/', '\\' and '..'."
             )
+
+
+def _registered_name(definition: Definition) -> str:
+    """Return the name by which Keras looks a class or function up in its registry."""
+    class_name = definition.get("class_name")
+    if class_name == "function":
+        return str(definition.get("config"))
+    return str(definition.get("registered_name", class_name))  # `.h5` files have class names only
 
 
 def _is_name(name: Any) -> bool:
