@@ -4,7 +4,7 @@ The explanations are those of a service whose worker explains brightness (`seewh
 API, the ledger and the images are real. One time runs from the navigation until all are listed
 and sorted, the other until the images on the screen are loaded, too. The memory is that of the
 page's renderer process (Pss), and its JavaScript heap, before and after the whole list was scrolled
-through. Prints Markdown.
+through, with all images. Prints Markdown.
 
     PYTHONPATH=tests python benchmarks/inspector_gallery.py
 """
@@ -32,8 +32,7 @@ TIME_BUDGET_MS, MEMORY_BUDGET_MB = 1_500, 150
 LISTED = "(count) => document.querySelector('.gallery .head')?.textContent.includes(count)"
 SHOWN = """() => [...document.querySelectorAll(".tiles > li")].every((tile) => {
     const { top, bottom } = tile.getBoundingClientRect();
-    const { complete, naturalWidth } = tile.querySelector("img");
-    return bottom < 0 || top > innerHeight || (complete && naturalWidth > 0);
+    return bottom < 0 || top > innerHeight || !tile.querySelector("canvas").hidden;
 })"""
 SCROLL = "innerHeight + scrollY < document.body.scrollHeight && (scrollBy(0, innerHeight), true)"
 
@@ -101,8 +100,8 @@ def main() -> None:
                         continue
                     before = memory_mb(browser, page)
                     while page.evaluate(SCROLL):
-                        page.wait_for_timeout(100)
-                    page.wait_for_function(SHOWN)
+                        page.wait_for_timeout(50)
+                        page.wait_for_function(SHOWN)
                     expect(page.locator(f"[aria-posinset='{arguments.count}']")).to_be_visible()
                     tiles = page.locator(".tiles > li").count()
                     after = memory_mb(browser, page)

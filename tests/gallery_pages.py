@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, Route
 
+from images import encoded, gradient
 from seewhy.ids import new_job_id
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import ClassScore, Verdict
@@ -13,10 +14,7 @@ from seewhy_api.http.summaries import Summaries, Summary
 
 LABELS = ("tabby", "espresso", "rocket")
 START_MS = 1_800_000_000_000
-IMAGE = (
-    b'<svg xmlns="http://www.w3.org/2000/svg" width="120" height="90"><rect width="120" '
-    b'height="90" fill="#86216b"/></svg>'
-)
+IMAGE = encoded(gradient(120, 90), "PNG")
 
 
 def summary(number: int, *, verdict: Verdict = Verdict.OK, label: str | None = None) -> Summary:
@@ -78,7 +76,7 @@ def answer_summaries(page: Page, summaries: Sequence[Summary]) -> None:
 def _answer_images(page: Page) -> None:
     page.route(
         "**/overlay?*",
-        lambda route: route.fulfill(body=IMAGE, content_type="image/svg+xml"),
+        lambda route: route.fulfill(body=IMAGE, content_type="image/png"),
     )
 
 

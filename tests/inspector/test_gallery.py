@@ -91,7 +91,7 @@ def test_images_are_loaded_for_the_tiles_on_the_screen_only(
 ) -> None:
     answer_summaries(page, THOUSAND)
     open_gallery(page, service)
-    expect(page.locator(f"{TILES} img[src^='blob:']").last).to_be_attached()
+    expect(page.locator(f"{TILES} canvas:not([hidden])").last).to_be_attached()
     expect(page.locator("header", has_text="1000")).to_be_visible()
     asked = [url for url in watch.requests if "/overlay" in url]
     assert 0 < len(asked) <= 2 * MAX_TILES
@@ -107,7 +107,7 @@ def test_real_explanations_are_shown_opened_and_returned_to(
     newest = page.locator(TILES).first
     expect(newest).to_contain_text("espresso")
     expect(newest).to_contain_text("The map is of goldfish")
-    expect(newest.locator("img[src^='blob:']")).to_be_visible()
+    expect(newest.locator("canvas")).to_be_visible()
     newest.get_by_role("link").click()
     expect(page.locator(".controls")).to_be_visible()
     page.keyboard.press("ArrowRight")
@@ -175,7 +175,7 @@ def test_tiles_do_not_overlap_on_a_phone(page: Page, service: ExplainingService)
     page.route("**/overlay?*", lambda route: route.fulfill(path=wide))
     page.set_viewport_size({"width": 360, "height": 780})
     open_gallery(page, service)
-    expect(page.locator(".thumb img").first).to_have_js_property("complete", value=True)
+    expect(page.locator(".thumb canvas").first).to_be_visible()
     left, right = (tile.bounding_box() for tile in page.locator(".thumb").all())
     assert left
     assert right

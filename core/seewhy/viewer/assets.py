@@ -28,11 +28,20 @@ ASSETS = (SCRIPT, STYLE)
 def read_asset(name: str) -> bytes:
     """Return one of the `ASSETS` in UTF-8, without its comments. Raises `KeyError` otherwise."""
     if name == SCRIPT:
-        modules = (_read(module) for module in MODULES)
-        return shorten_script(join_modules((constants_script(), *modules))).encode()
+        return shorten_script(join_modules(read_modules())).encode()
     if name == STYLE:
-        return shorten_style(_read(STYLE)).encode()
+        return shorten_style(read_style()).encode()
     raise KeyError(name)
+
+
+def read_modules() -> tuple[str, ...]:
+    """Return the sources of the modules, for scripts that hold them."""
+    return (constants_script(), *map(_read, MODULES))
+
+
+def read_style() -> str:
+    """Return the source of the style sheet, for style sheets that hold it."""
+    return _read(STYLE)
 
 
 def _read(name: str) -> str:

@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s|//[^\n]*|/\*(?:(?!\*/).)*\*/)+)
@@ -16,7 +15,7 @@ _PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
 _BEFORE_PATTERN = re.compile(r"(?:^|[({\[,;:?=&|!+*<>~^%-]|\b(?:return|typeof|case|in|of))$")
 _NO_BREAK_AFTER = "{;,([:?=&|<>*%~^!"
 _NO_BREAK_BEFORE = "})].,;:?=&|<>*%^"
-_IMPORT = re.compile(r"^import (?:\{([^}]*)\} from )?\"\./([^\"]+)\";\n", re.MULTILINE)
+_IMPORT = re.compile(r"^import (?:\{[^}]*\} from )?\"\./[^\"]+\";\n", re.MULTILINE)
 _DECLARATION = re.compile(r"^(export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 _STYLE_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STYLE_MARK = re.compile(r"\s*([{};,])\s*|(?<=:)\s+")
@@ -71,40 +70,21 @@ def shorten_style(source: str) -> str:
     return _STYLE_MARK.sub(lambda found: found[1] or "", bare).replace(";}", "}") + "\n"
 
 
-def join_modules(
-    sources: Iterable[str],
-    elsewhere: Mapping[str, str] = MappingProxyType({}),
-    *,
-    has_exports: bool = True,
-) -> str:
+def join_modules(sources: Iterable[str], *, has_exports: bool = True) -> str:
     """Join modules, each after those that it imports, to one that exports what they export.
 
-    `elsewhere` maps modules that are not joined to the files that export what they export.
     Imports must name what they import, relatively, and exports must be declarations. Raises
     `ValueError` when two modules declare the same name.
     """
-    imported: dict[str, dict[str, None]] = {}
-
-    def note(found: re.Match[str]) -> str:
-        if found[2] in elsewhere:
-            names = (name.strip() for name in (found[1] or "").split(","))
-            imported.setdefault(elsewhere[found[2]], {}).update(dict.fromkeys(filter(None, names)))
-        return ""
-
-    joined = "".join(_IMPORT.sub(note, source) for source in sources)
+    joined = "".join(_IMPORT.sub("", source) for source in sources)
     declared = [(bool(export), name) for export, name in _DECLARATION.findall(joined)]
     counted = Counter(name for _, name in declared)
-    counted.update(name for names in imported.values() for name in names)
     twice = [name for name, count in counted.items() if count > 1]
     if twice:
         raise ValueError(f"two modules declare {', '.join(twice)}; rename one")
-    imports = "".join(
-        f'import {{ {", ".join(names)} }} from "./{file}";\n' for file, names in imported.items()
-    )
     exported = ", ".join(name for is_exported, name in declared if is_exported)
     body = _DECLARATION.sub(lambda found: found[0].removeprefix("export "), joined)
-    exports = f"export {{ {exported} }};\n" if has_exports else ""
-    return f"{imports}{body}{exports}"
+    return f"{body}export {{ {exported} }};\n" if has_exports else body
 
 
 def _needed_space(before: str, space: str, after: str) -> str:

@@ -8,7 +8,7 @@ import { Service } from "./service.js";
 import { failure, panel } from "./states.js";
 import { mountSubmission } from "./submission.js";
 
-const SCREENS = { gallery: mountGallery, new: mountSubmission, inspect: mountInspect, compare: mountCompare };
+const MOUNTS = { gallery: mountGallery, new: mountSubmission, inspect: mountInspect, compare: mountCompare };
 const main = document.getElementById("main");
 const live = document.getElementById("live");
 const shared = {
@@ -53,13 +53,13 @@ async function route() {
   document.title = "seewhy";
   markLink(screen);
   const context = Object.create(shared, { signal: { value: controller.signal } });
-  if (!Object.hasOwn(SCREENS, screen)) {
+  if (!Object.hasOwn(MOUNTS, screen)) {
     fill(main, panel("not-found", "There is no such page", "The address names no part of seewhy.",
       el("p", {}, el("a", { href: "#/" }, "Show the explanations"))));
     return;
   }
   try {
-    const mounted = await SCREENS[screen](main, context);
+    const mounted = await MOUNTS[screen](main, context);
     if (shown === current) current.mounted = mounted;
     else mounted?.unmount?.();
     if (!isFirst) main.focus({ preventScroll: true });

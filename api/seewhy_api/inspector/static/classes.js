@@ -1,6 +1,6 @@
 import { el } from "./elements.js";
-import { isPlain, labelOf } from "./view.js";
-import { colorize, enlarge, evidence, formatNumber, formatPercent } from "./viewer.js";
+import { labelOf } from "./view.js";
+import { colorize, enlarge, evidence, formatNumber, formatPercent, isPlain } from "./viewer.js";
 
 const SIDE_PX = 36;
 

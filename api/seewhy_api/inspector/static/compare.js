@@ -4,9 +4,9 @@ import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
 import { viewKeys } from "./shortcuts.js";
 import { panel } from "./states.js";
-import { FIELDS, flag, elementView, isPlain, labelOf, nameOf } from "./view.js";
+import { FIELDS, flag, elementView, labelOf, nameOf } from "./view.js";
 import { viewControls } from "./view-controls.js";
-import { enlarge, formatNumber, formatPercent } from "./viewer.js";
+import { enlarge, formatNumber, formatPercent, isPlain } from "./viewer.js";
 
 const MAX_PANES = 4;
 const PANE_FIELDS = [

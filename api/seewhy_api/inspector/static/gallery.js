@@ -153,7 +153,7 @@ class Gallery {
     const { id, key, method, status, error, answer, verdict, suspicion } = summary;
     const isDone = status === "succeeded";
     const parts = suspicion?.parts ?? [];
-    const image = el("img", { alt: "", hidden: true });
+    const image = el("canvas", { hidden: true });
     const thumb = el("span", { class: "thumb", dataset: { state: isDone ? verdict : status } }, image);
     const name = answer?.label ?? key ?? method;
     const why = isDone ? (parts[0]?.words ?? "Nothing suspicious") : error?.detail ?? plain(status);
@@ -163,10 +163,9 @@ class Gallery {
     link.style.setProperty("--score", Math.min((suspicion?.score ?? 0) / 2, 1));
     const box = el("input", { type: "checkbox", checked: this.#chosen.has(id), "aria-label": `Compare ${name}`, onchange: () => this.#choose(id, box) });
     const tile = el("li", {}, link, isDone && el("label", { class: "pick" }, box));
-    if (isDone) this.#ends.set(tile, this.#images.load(summary, (url) => {
-      image.hidden = !url;
-      if (url) image.src = url;
-      else thumb.dataset.state = "no image";
+    if (isDone) this.#ends.set(tile, this.#images.draw(summary, image, (hasImage) => {
+      image.hidden = !hasImage;
+      if (!hasImage) thumb.dataset.state = "no image";
     }));
     return tile;
   }

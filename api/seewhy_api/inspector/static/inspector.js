@@ -1,4 +1,4 @@
-import { formatNumber, formatPercent } from "./viewer.js";
+import { formatNumber, formatPercent, isPlain } from "./viewer.js";
 import { again, targetsOf } from "./again.js";
 import { classes } from "./classes.js";
 import { viewControls } from "./view-controls.js";
@@ -10,7 +10,7 @@ import { bindKeys } from "./keys.js";
 import { legend } from "./legend.js";
 import { readView, writeView } from "./location.js";
 import { receipt, table, trust } from "./receipt.js";
-import { FIELDS, elementView, isPlain, labelOf, nameOf, positionOf } from "./view.js";
+import { FIELDS, elementView, labelOf, nameOf, positionOf } from "./view.js";
 
 /** The screen of an explanation that succeeded. */
 export class Inspector {

@@ -2,7 +2,7 @@ import { copyText } from "./downloads.js";
 import { el, fill } from "./elements.js";
 import { panel } from "./states.js";
 
-const TITLES = {
+const ENDED_TITLES = {
   failed: "The explanation failed",
   cancelled: "The explanation was cancelled",
   expired: "The explanation was not done in time",
@@ -55,7 +55,7 @@ export function progress(photoUrl, cancel) {
 /** Show an explanation that has ended without a result; `again` submits it again. */
 export function ended({ id, status, error }, again, announce) {
   const copy = el("button", { onclick: () => copyText(id, announce) }, "Copy the id");
-  return panel(status, TITLES[status] ?? status, error?.detail ?? "",
+  return panel(status, ENDED_TITLES[status] ?? status, error?.detail ?? "",
     error && el("p", { class: "muted" }, `Code: ${error.code}. Id: ${id}`),
     el("p", { class: "line" }, el("button", { class: "primary", onclick: again }, "Explain again"), copy));
 }

@@ -3,7 +3,7 @@ import { pause } from "./elements.js";
 /** The address of the service: the page's files lie two folders below it. */
 export const ROOT = new URL("../../", import.meta.url);
 const KEY = "seewhy-api-key";
-const POLL_S = 1;
+export const POLL_S = 1;
 /** The wait before the next try, in seconds, when the service names none. */
 export const RETRY_S = 5;
 

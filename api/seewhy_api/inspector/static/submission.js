@@ -1,12 +1,11 @@
 import { el, fill, pause } from "./elements.js";
 import { TARGETS } from "./inspect.js";
 import { progressWords } from "./progress.js";
-import { RETRY_S } from "./service.js";
+import { POLL_S, RETRY_S } from "./service.js";
 import { failure, needsKey } from "./states.js";
 
 const SAMPLES = [["cat.jpg", "A cat"], ["coffee.jpg", "A cup of coffee"], ["rocket.jpg", "A rocket"]];
 const MAX_FILES = 100;
-const POLL_S = 1;
 
 /** Show where a photo is chosen. */
 export async function mountSubmission(root, context) {

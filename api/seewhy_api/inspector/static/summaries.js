@@ -56,7 +56,7 @@ export class Summaries {
   }
 }
 
-/** Loads the images of tiles, a few at once. */
+/** Draws the images of tiles, a few at once. A browser keeps decoded images, but no canvas that is gone. */
 export class Images {
   #waiting = [];
   #active = 0;
@@ -66,30 +66,37 @@ export class Images {
   }
 
   /**
-   * Show the image of an explanation once it is loaded.
+   * Draw the image of an explanation on a canvas once it is loaded.
    *
-   * @param {function(string|null): void} show Called with an address, or null without an image.
+   * @param {function(boolean): void} done Called with whether there is an image.
    * @returns {function(): void} Ends the loading, and releases the image.
    */
-  load({ id, verdict }, show) {
+  draw({ id, verdict }, canvas, done) {
     const path = `v1/explanations/${id}/overlay?size=240${verdict === "ok" ? "" : "&alpha=0"}`;
-    const wanted = { path, show, stop: new AbortController() };
-    this.#waiting.push(wanted);
+    const stop = new AbortController();
+    this.#waiting.push({ path, canvas, done, signal: stop.signal });
     this.#next();
     return () => {
-      wanted.stop.abort();
-      if (wanted.url) URL.revokeObjectURL(wanted.url);
+      stop.abort();
+      canvas.width = 0;
     };
   }
 
   async #next() {
-    this.#waiting = this.#waiting.filter(({ stop }) => !stop.signal.aborted);
+    this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
     if (this.#active === IMAGES_AT_ONCE || !this.#waiting.length) return;
-    const wanted = this.#waiting.shift();
+    const { path, canvas, done, signal } = this.#waiting.shift();
     this.#active++;
-    wanted.url = await this.service.blobUrl(wanted.path, wanted.stop).catch(() => null);
+    try {
+      const response = await this.service.request(path, { signal });
+      const image = await createImageBitmap(await response.blob());
+      Object.assign(canvas, { width: image.width, height: image.height });
+      canvas.getContext("bitmaprenderer").transferFromImageBitmap(image);
+      done(true);
+    } catch {
+      done(false);
+    }
     this.#active--;
-    wanted.show(wanted.url);
     this.#next();
   }
 }

@@ -1,4 +1,4 @@
-import { COLOR_STEPS, DEFAULT_THRESHOLD, DIVERGING } from "./viewer.js";
+import { COLOR_STEPS, DEFAULT_THRESHOLD, DIVERGING, isPlain } from "./viewer.js";
 
 const short = (value) => String(Number(value.toPrecision(6))).replace(/^(-?)0\./, "$1.");
 const numberOf = (text) => (/^-?(\d+\.?\d*|\.\d+)(e-?\d+)?$/.test(text) ? Number(text) : undefined);
@@ -82,11 +82,6 @@ export function nameOf(targets, position) {
   if (position === 0) return null;
   const { score } = targets[position];
   return positionOf(targets, String(score.index)) === position ? String(score.index) : `t${position}`;
-}
-
-/** Whether a target is a class: neither a contrast nor the evidence against a class. */
-export function isPlain(target) {
-  return !target.rivals?.length && !target.against;
 }
 
 /** Name a target for people. */

@@ -3,7 +3,10 @@ import { PIXEL_LEVEL_METHODS, PIXEL_LEVEL_QUANTILE } from "./constants.js";
 import { evidence } from "./map.js";
 import { quantile } from "./regions.js";
 
-const isPlain = (target) => !(target.rivals?.length || target.against);
+/** Whether a target is a class: neither a contrast nor the evidence against a class. */
+export function isPlain({ rivals, against }) {
+  return !rivals?.length && !against;
+}
 
 /**
  * Return the evidence drawn with the strongest color on a map; 0 without evidence.
