@@ -77,7 +77,7 @@ docs: setup ## Build the documentation site in build/docs; warnings are errors
 
 lock: setup ## Regenerate requirements/*.txt from pyproject.toml (UPGRADE=1 for newer versions)
 	@$(COMPILE) requirements/tools.in -o requirements/tools.txt
-	@$(COMPILE) pyproject.toml --extra embedded --extra load --extra tracing --extra dev -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra embedded --extra load --extra onnx --extra tracing --extra dev -o requirements/dev.txt
 	@$(COMPILE) pyproject.toml --extra api -o requirements/api.txt
 	@$(COMPILE) pyproject.toml --extra worker -o requirements/worker.txt
 	@$(COMPILE) pyproject.toml --extra worker-gpu -o requirements/worker-gpu.txt

@@ -1,4 +1,4 @@
-"""`seewhy models` and `seewhy models check`."""
+"""`seewhy models`, `seewhy models check` and `seewhy models convert`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +40,31 @@ def check(
     options += [f"--output={output}"] if output else []
     options += [f"--module={name}" for name in module or ()]
     exec_module("seewhy_worker.model_check", *options, "--", str(file))
+
+
+@models.command()
+def convert(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An .onnx file.")],
+    out: Annotated[Path, typer.Option(help="The .keras file to write.")],
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            metavar="HEIGHT WIDTH",
+            min=1,
+            help="The size of the input in pixels, if the file leaves it open.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
+) -> None:
+    """Convert an ONNX file, compare both, and print an entry for the catalog."""
+    from seewhy.embedded.commands import exec_module
+
+    options = [f"--out={out}"]
+    options += ["--size", *map(str, size)] if size else []
+    options += ["--overwrite"] if overwrite else []
+    exec_module("seewhy_worker.conversion", *options, "--", str(file))
 
 
 def _print_catalog() -> None:

@@ -29,6 +29,12 @@ from seewhy_worker.models.keras2.config import convert_config, is_keras2_version
 MAX_CALLS = 10_000
 """The maximum number of layer calls, with those of nested models at each of their calls."""
 MAX_NAME_CHARACTERS = 255
+_TO_ONNX = "export the network to ONNX (`torch.onnx.export`), and then use `seewhy models convert`."
+_REMEDIES = {
+    ".onnx": "is an ONNX file: convert it with `seewhy models convert`.",
+    **dict.fromkeys((".pt", ".pt2", ".pth"), f"is a file of PyTorch: {_TO_ONNX}"),
+}
+"""What to do with files of other libraries."""
 
 Definition = dict[str, Any]
 
@@ -69,6 +75,8 @@ def read_definition(
 
 def _read(path: Path, memory_bytes: int) -> tuple[Any, str | None]:
     """Read the definition and, if the file states it, the Keras version."""
+    if remedy := _REMEDIES.get(path.suffix):
+        raise UnsupportedModel(f"{path.name} {remedy}")
     read = _read_archive if path.suffix == ".keras" else _read_hdf5
     try:
         _check_file(path, memory_bytes)

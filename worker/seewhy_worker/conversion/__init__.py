@@ -1,0 +1,1 @@
+"""Convert ONNX files to Keras models, which seewhy explains like any other."""

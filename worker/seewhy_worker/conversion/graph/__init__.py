@@ -1,0 +1,1 @@
+"""What an ONNX file contains, and the values that its nodes compute."""
