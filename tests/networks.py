@@ -69,7 +69,6 @@ def make_explainer(
         spec=make_spec(folder, classes=split_model.classes),
         model=split_model,
         max_batch=max_batch,
-        split_at=lambda layers: split(model, layers, output=output),
         activation_cache_bytes=activation_cache_bytes,
     )
 

@@ -110,7 +110,5 @@ def _reference_model(
 ) -> ReferenceModel:
     split_model = split(model, spec.layer)
     pixels = np.stack([preprocess(image, spec.preprocessing) for image in images])
-    explainer = KerasExplainer(
-        spec=spec, model=split_model, max_batch=4, split_at=lambda layers: split(model, layers)
-    )
+    explainer = KerasExplainer(spec=spec, model=split_model, max_batch=4)
     return ReferenceModel(explainer, split_model, pixels)

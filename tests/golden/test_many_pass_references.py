@@ -53,14 +53,12 @@ def test_the_gradient_at_the_image_is_that_of_tf_keras_vis(
     reference_model = reference_model_by_name[model]
     method = Method("one color", of_color, needs="pixels")
     body = Body(reference_model.split_model, batch=1)
-    head = compile_head(
-        reference_model.split_model, method, activation=body.activation, targets=1, rivals=0
-    )
+    head = compile_head(reference_model.split_model, method, cut=body.cut, targets=1, rivals=0)
     target = REFERENCES[f"{model}/targets"][:1, :1].astype(np.int32)
     targets_ = TargetTensors(target, np.zeros((1, 1, 0), np.int32), np.ones((1, 1), np.float32))
     pixels = reference_model.pixels[:1]
-    (activation,) = body(pixels).values()
-    found = head(activation, pixels, targets_).maps[0, 0]
+    (cut,) = body(pixels).values()
+    found = head(cut, pixels, targets_).maps[0, 0]
     expected = stored(f"{model}/tf-keras-vis/input-gradient")[..., color]
     distances = np.abs(found - expected) / np.abs(expected).max()
     # Where two inputs of a max-pool are equal but for rounding, another processor takes the other.
@@ -117,7 +115,7 @@ def test_the_formula_of_tf_keras_vis_of_the_faster_scorecam_gives_its_maps(
     reference_model_by_name: dict[str, ReferenceModel], model: str
 ) -> None:
     reference_model = reference_model_by_name[model]
-    activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1]))[0]
+    activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1])[0])[0]
     varied = np.argsort(-activation.std(axis=(0, 1)), kind="stable")[:10]
     chosen = activation[..., varied]
     logits = masked_logits(reference_model, chosen)
@@ -135,7 +133,7 @@ def assert_weighted_as(library: str, activation: Maps, logits: Maps, name: str) 
 @cache
 def all_channels(reference_model: ReferenceModel) -> tuple[Maps, Maps]:
     """Return the first image's activation (h, w, C), and the logits seen through each channel."""
-    activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1]))[0]
+    activation = np.asarray(reference_model.split_model.body(reference_model.pixels[:1])[0])[0]
     return activation, masked_logits(reference_model, activation)
 
 

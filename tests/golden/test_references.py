@@ -146,13 +146,13 @@ def arrays(
     score: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tuple[Maps, Maps]:
     """Take each target's gradient: both (images, targets, h, w, C), float64."""
-    activation = tf.convert_to_tensor(reference_model.split_model.body(reference_model.pixels))
+    (activation,) = reference_model.split_model.body(reference_model.pixels)
     gradients = []
     for column in targets.T:
         with tf.GradientTape() as tape:
             tape.watch(activation)
             total = tf.reduce_sum(
-                score(reference_model.split_model.head(activation), tf.constant(column))
+                score(reference_model.split_model.head((activation,)), tf.constant(column))
             )
         gradients.append(tape.gradient(total, activation).numpy())
     gradient = np.stack(gradients, axis=1).astype(np.float64)

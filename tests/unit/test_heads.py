@@ -86,10 +86,10 @@ def test_the_saved_model_explains_the_same_activation(
     build: Callable[[], keras.Model], tmp_path: Path
 ) -> None:
     split_model = split(build())
-    expected = np.asarray(split_model.body(PIXELS))
+    expected = np.asarray(split_model.body(PIXELS)[0])
     model = fitted(build(), tmp_path / "model.keras")
     found = split(model)
-    np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), expected)
+    np.testing.assert_array_equal(np.asarray(found.body(PIXELS)[0]), expected)
     assert (found.map_shape, found.classes) == (split_model.map_shape, 3)
     assert (found.removed_activation, found.probability_function) == ("softmax", "softmax")
     head = head_for(expected.shape[-1])
@@ -105,8 +105,8 @@ def test_the_body_ends_at_the_named_layer_which_is_renamed_if_its_name_is_taken(
     found = split(fitted(nested(), tmp_path / "model.keras", "backbone/conv1"))
     # The scaling outside the backbone has the name already.
     assert found.layer == "conv1_2"
-    expected = split(nested(), "backbone/conv1").body(PIXELS)
-    np.testing.assert_array_equal(np.asarray(found.body(PIXELS)), np.asarray(expected))
+    expected = split(nested(), "backbone/conv1").body(PIXELS)[0]
+    np.testing.assert_array_equal(np.asarray(found.body(PIXELS)[0]), np.asarray(expected))
 
 
 def test_a_fitted_model_can_be_the_base_of_another(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_a_fitted_model_can_be_the_base_of_another(tmp_path: Path) -> None:
         model = fitted(model, tmp_path / f"{name}.keras")
     third = split(model)
     assert third.layer == "conv2"
-    expected = split(networks.two_layer_cnn()).body(PIXELS)
-    np.testing.assert_array_equal(np.asarray(third.body(PIXELS)), np.asarray(expected))
+    expected = split(networks.two_layer_cnn()).body(PIXELS)[0]
+    np.testing.assert_array_equal(np.asarray(third.body(PIXELS)[0]), np.asarray(expected))
 
 
 def test_grad_cam_is_the_cam_of_zhou_et_al(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_grad_cam_is_the_cam_of_zhou_et_al(tmp_path: Path) -> None:
     split_model, kernel = split(model), head_for(4).kernel
     explainer = networks.make_explainer(model, tmp_path)
     images = [explainer.prepare(image) for image in networks.random_images(3, seed=4)]
-    activation = np.asarray(split_model.body(np.stack([image.pixels for image in images])))
+    activation = np.asarray(split_model.body(np.stack([image.pixels for image in images]))[0])
     expected = np.moveaxis(activation @ kernel, -1, 1) / activation[0, :, :, 0].size
     found = networks.explain_images(model, tmp_path, targets=(0, 1, 2))
     np.testing.assert_allclose([one.maps for one in found], expected, atol=1e-6)

@@ -86,16 +86,6 @@ def test_a_skip_connection_inside_the_body_is_allowed() -> None:
     assert split(keras.Model(image, scores)).layer == "sum"
 
 
-def test_a_layer_that_a_skip_connection_bypasses_is_refused() -> None:
-    image = networks.image_input()
-    entry = keras.layers.Conv2D(4, 3, padding="same", name="entry")(image)
-    inside = keras.layers.Conv2D(4, 3, padding="same", name="inside")(entry)
-    joined = keras.layers.Add()([entry, inside])
-    scores = keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(joined))
-    with pytest.raises(UnsupportedModel, match=r"'inside'.*bypasses it.*Choose a layer"):
-        split(keras.Model(image, scores), "inside")
-
-
 def test_a_model_without_a_spatial_layer_is_refused() -> None:
     image = networks.image_input()
     model = keras.Model(image, keras.layers.Dense(2)(keras.layers.Flatten()(image)))

@@ -201,19 +201,6 @@ def test_each_call_of_a_shared_layer_is_a_candidate(tmp_path: Path) -> None:
     networks.assert_same_maps(first, networks.explain_images(flat, tmp_path, layer="twice"))
 
 
-def test_a_siamese_backbone_is_refused() -> None:
-    image = networks.image_input()
-    both = networks.backbone()
-    joined = layers.Concatenate()(
-        [
-            layers.GlobalAveragePooling2D()(both(image)),
-            layers.GlobalAveragePooling2D()(both(layers.RandomFlip()(image))),
-        ]
-    )
-    with pytest.raises(UnsupportedModel, match="bypasses it"):
-        split(keras.Model(image, networks.dense(2, "scores", 1)(joined)))
-
-
 def residual_and_depthwise(image: keras.KerasTensor) -> keras.KerasTensor:
     entry = layers.Conv2D(
         6, 3, padding="same", name="entry", kernel_initializer=networks.seeded_initializer(1)
@@ -239,11 +226,11 @@ def test_a_nested_residual_network_has_the_maps_of_the_flat_one(tmp_path: Path) 
     inner = keras.Model(inner_input, residual_and_depthwise(inner_input), name="backbone")
     model = keras.Model(image, networks.add_classifier(inner(image)))
     assert split(model).layer == "backbone/sum"
-    networks.assert_same_maps(
-        networks.explain_images(model, tmp_path), networks.explain_images(flat, tmp_path)
-    )
-    with pytest.raises(UnsupportedModel, match="bypasses it"):
-        split(model, "deep")
+    for layer in (None, "deep"):
+        networks.assert_same_maps(
+            networks.explain_images(model, tmp_path, layer=layer),
+            networks.explain_images(flat, tmp_path, layer=layer),
+        )
 
 
 def test_the_last_layer_that_every_path_passes_through_is_chosen() -> None:

@@ -143,6 +143,52 @@ def test_a_bottleneck_before_parallel_branches_is_chosen_for_being_one() -> None
     assert (found.layer, found.layer_reason) == ("entry", BOTTLENECK_REASON)
 
 
+def backbone(name: str, filters: int, *, stride: int = 1) -> keras.Model:
+    image = networks.image_input()
+    features = layers.Conv2D(filters, 3, stride, padding="same", name="conv")(image)
+    hidden = layers.ReLU(name="relu")(layers.BatchNormalization(name="norm")(features))
+    return keras.Model(image, layers.MaxPooling2D(name="pool")(hidden), name=name)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "chosen", "other", "cells", "channels"),
+    [
+        ((4, 2), (6, 1), "right/relu", "left/relu", "12 x 12", 6),
+        ((6, 1), (4, 1), "left/relu", "right/relu", "12 x 12", 6),
+    ],
+)
+def test_of_parallel_backbones_the_last_layer_of_the_finest_is_chosen(
+    left: tuple[int, int],
+    right: tuple[int, int],
+    chosen: str,
+    other: str,
+    cells: str,
+    channels: int,
+) -> None:
+    image = networks.image_input()
+    means = [
+        layers.GlobalAveragePooling2D()(backbone(name, filters, stride=stride)(image))
+        for name, (filters, stride) in (("left", left), ("right", right))
+    ]
+    found = split(keras.Model(image, layers.Dense(2)(layers.Concatenate()(means))))
+    assert found.layer == chosen
+    assert found.layer_reason == (
+        f"no layer is on every path from the input to the scores, and it has {cells} cells of "
+        f"{channels} channels, the most of the layers that end a branch (the others: {other}; "
+        "several layers can be named)"
+    )
+
+
+def test_branches_that_end_in_token_sequences_are_explained_before_them() -> None:
+    image = networks.image_input()
+    tokens = [layers.Reshape((-1, 4))(conv(name)(image)) for name in ("left", "right")]
+    mixed = layers.Dense(4)(layers.Concatenate(axis=1)(tokens))
+    scores = layers.Dense(2)(layers.GlobalAveragePooling1D()(mixed))
+    found = split(keras.Model(image, scores))
+    assert found.layer in {"left", "right"}
+    assert "the most of the layers that end a branch" in found.layer_reason
+
+
 def test_parallel_pooling_branches_share_the_layer_before_them() -> None:
     image = networks.image_input()
     hidden = conv("conv")(image)
@@ -162,7 +208,7 @@ def test_a_head_trained_over_a_vgg_like_base_is_explained_at_the_last_convolutio
 ) -> None:
     base = sequential(vgg_like_backbone(), *dense_head())
     pixels = np.random.default_rng(0).standard_normal((2, 12, 12, 3)).astype(np.float32)
-    expected = np.asarray(split(base).body(pixels))
+    expected = np.asarray(split(base).body(pixels)[0])
     extractor = heads.build_feature_extractor(base, split(base))
     kernel = np.ones((4, 3), np.float32)
     heads.save_model(
@@ -170,4 +216,4 @@ def test_a_head_trained_over_a_vgg_like_base_is_explained_at_the_last_convolutio
     )
     found = split(load_file(tmp_path / "model.keras"))
     assert (found.layer, found.map_shape) == ("block2_conv2", (6, 6))
-    np.testing.assert_array_equal(np.asarray(found.body(pixels)), expected)
+    np.testing.assert_array_equal(np.asarray(found.body(pixels)[0]), expected)

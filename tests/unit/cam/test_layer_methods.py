@@ -13,7 +13,6 @@ from seewhy.errors import UnsupportedModel
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask
-from seewhy_worker.models.splitting.split_model import split
 
 IMAGES = networks.random_images(2)
 BOTH = ("conv1", "conv2")
@@ -108,14 +107,3 @@ def test_an_unknown_layer_is_refused_with_the_known_layers(
     image = explainer.prepare(IMAGES[0])
     with pytest.raises(UnsupportedModel, match=r"no layer 'conv3'.*conv1, conv2"):
         explainer.explain([task(image, [0], MethodOptions(layers=("conv3",)))])
-
-
-def test_a_layer_that_a_branch_bypasses_cannot_be_fused() -> None:
-    pixels = networks.image_input()
-    stem = networks.conv(4, "stem", 1)(pixels)
-    branch = keras.layers.Conv2D(4, 3, padding="same", name="branch")(stem)
-    joined = keras.layers.Add(name="joined")([stem, branch])
-    model = keras.Model(pixels, networks.add_classifier(joined))
-    assert split(model, ("stem", "joined")).layers == ("stem", "joined")
-    with pytest.raises(UnsupportedModel, match="'branch' cannot be explained"):
-        split(model, ("stem", "branch"))

@@ -114,11 +114,11 @@ def test_each_layer_has_activations_of_its_own(keeping: KerasExplainer) -> None:
 
 def test_an_activation_kept_from_a_batch_does_not_keep_the_batch(plain: KerasExplainer) -> None:
     pixels = np.stack([plain.prepare(image).pixels for image in IMAGES[:2]])
-    (tensor,) = plain._graphs.body([()], 2)(pixels).values()
-    kept = Activation(tensor, 1).alone()
-    assert kept.tensor.shape[0] == 1
+    ((tensor,),) = plain._graphs.body([()], 2)(pixels).values()
+    kept = Activation((tensor,), 1).alone()
+    assert kept.tensors[0].shape[0] == 1
     assert kept.bytes == ACTIVATION_BYTES
-    np.testing.assert_array_equal(kept.tensor[kept.row], tensor[1])
+    np.testing.assert_array_equal(kept.tensors[0][kept.row], tensor[1])
 
 
 def test_kept_activations_are_freed_before_a_batch_runs_out_of_memory(

@@ -224,18 +224,18 @@ def test_the_gradient_does_not_depend_on_how_a_matrix_product_is_written(
     explainer: KerasExplainer, product: str
 ) -> None:
     plain = split(networks.two_layer_cnn())
-    model = replace(plain, last_head=lambda a: PRODUCTS[product](tf.reshape(a, (-1, 8 * 8 * 4))))
-    body = Body(model, batch=2)
-    head = compile_head(
-        model, find_method("gradcam"), activation=body.activation, targets=5, rivals=0
+    model = replace(
+        plain, last_head=lambda cut: PRODUCTS[product](tf.reshape(cut[0], (-1, 8 * 8 * 4)))
     )
+    body = Body(model, batch=2)
+    head = compile_head(model, find_method("gradcam"), cut=body.cut, targets=5, rivals=0)
     pixels = np.stack([explainer.prepare(image).pixels for image in IMAGES[:2]])
     classes = np.tile(np.arange(5, dtype=np.int32), (2, 1))
     targets = TargetTensors(classes, np.zeros((2, 5, 0), np.int32), np.ones((2, 5), np.float32))
-    (activation,) = body(pixels).values()
-    output = head(activation, pixels, targets)
+    (cut,) = body(pixels).values()
+    output = head(cut, pixels, targets)
     gradient = WEIGHTS.T.reshape(5, 8, 8, 4)
-    expected = np.einsum("kc,nhwc->nkhw", gradient.mean(axis=(1, 2)), plain.body(pixels))
+    expected = np.einsum("kc,nhwc->nkhw", gradient.mean(axis=(1, 2)), plain.body(pixels)[0])
     np.testing.assert_allclose(output.maps, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(output.gradient_peak, [np.abs(gradient).max(axis=(1, 2, 3))] * 2)
 

@@ -13,7 +13,7 @@ from seewhy_worker.explain.types import PreparedImage
 from seewhy_worker.keras_backend.bodies import Activation
 
 ActivationKey = tuple[str, Hashable]
-"""A layer and the key of an image."""
+"""The name of a cut and the key of an image."""
 KnownActivation = tuple[Activation, BodyKind]
 """An activation, and whether it was kept from an earlier job."""
 Layers = tuple[str, ...]
@@ -39,15 +39,15 @@ class Activations:
     ) -> list[dict[Layers, KnownActivation]]:
         """Return each image's activation for each split, and where it came from.
 
-        A split is at some layers, and its activation is that of the first. One pass computes the
+        A split is at some layers, and its activation is the cut at the first. One pass computes the
         activations of all splits, unless all were kept. At most one batch of different images;
         equal ones are computed once. Raises `OutOfMemory` and `UnsupportedModel`.
         """
-        layers = {split: self._graphs.first_layer(split) for split in splits}
+        names = {split: self._graphs.cut_name(split) for split in splits}
         found: dict[ActivationKey, Activation] = {}
         missing: dict[Hashable, PreparedImage] = {}
         for image in images:
-            keys = [(layer, image.key) for layer in layers.values()]
+            keys = [(name, image.key) for name in names.values()]
             kept = {key: self._kept.get(key) for key in keys}
             if None in kept.values():
                 missing.setdefault(image.key, image)
@@ -57,8 +57,8 @@ class Activations:
             found |= self._compute(list(missing.values()), splits)
         return [
             {
-                split: (found[layer, image.key], "computed" if image.key in missing else "cached")
-                for split, layer in layers.items()
+                split: (found[name, image.key], "computed" if image.key in missing else "cached")
+                for split, name in names.items()
             }
             for image in images
         ]
@@ -76,17 +76,17 @@ class Activations:
         pixels = np.zeros((batch, *images[0].pixels.shape), np.float32)
         pixels[: len(images)] = [image.pixels for image in images]
         try:
-            tensors = self._graphs.body(splits, batch)(pixels)
+            cuts = self._graphs.body(splits, batch)(pixels)
         except OutOfMemory:
             if not self.clear():
                 raise
-            tensors = self._graphs.body(splits, batch)(pixels)
+            cuts = self._graphs.body(splits, batch)(pixels)
         computed = {}
-        for layer, tensor in tensors.items():
+        for name, tensors in cuts.items():
             for row, image in enumerate(images):
-                computed[layer, image.key] = activation = Activation(tensor, row)
+                computed[name, image.key] = activation = Activation(tensors, row)
                 if image.cache_key:
-                    self._keep((layer, image.key), activation)
+                    self._keep((name, image.key), activation)
         return computed
 
     def _keep(self, key: ActivationKey, activation: Activation) -> None:

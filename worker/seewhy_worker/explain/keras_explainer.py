@@ -1,7 +1,7 @@
 """The explainer of a Keras model, compiled for fixed batch sizes."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,18 +47,13 @@ def load_explainer(
     enable_memory_growth()
     keras_model = load_model(spec, weights_path=weights_path, memory_bytes=memory_bytes)
     size = (spec.input.height_px, spec.input.width_px)
-
-    def split_at(layers: tuple[str, ...] | str | None) -> SplitModel:
-        return split(keras_model, layers, output=spec.output, size=size)
-
-    model = split_at(spec.layer)
+    model = split(keras_model, spec.layer, output=spec.output, size=size)
     for layer in spec.layers:
         find_layer(model.candidates, layer)
     return KerasExplainer(
         spec=spec,
         model=model,
         max_batch=max_batch,
-        split_at=split_at,
         activation_cache_bytes=activation_cache_bytes,
         memory_bytes=weight_bytes(keras_model),
     )
@@ -73,11 +68,10 @@ class KerasExplainer:
         spec: ModelSpec,
         model: SplitModel,
         max_batch: int,
-        split_at: Callable[[tuple[str, ...]], SplitModel] | None = None,
         activation_cache_bytes: int = 0,
         memory_bytes: int = 0,
     ) -> None:
-        """Explain at the layer of `model`; `split_at` splits the model at other layers.
+        """Explain at the layer of `model`, or at the layers that a task names.
 
         The activations of images with a `cache_key` are kept, up to `activation_cache_bytes`.
         The weights take `memory_bytes`; who loads the model may add what else it takes.
@@ -94,9 +88,7 @@ class KerasExplainer:
         self._model = model
         self._batch_sizes = BatchSizes.up_to(min(max_batch, spec.max_batch))
         black = np.zeros((spec.input.height_px, spec.input.width_px, 3), np.uint8)
-        self._graphs = GraphCache(
-            model=model, split_at=split_at, black=preprocess(black, spec.preprocessing)
-        )
+        self._graphs = GraphCache(model=model, black=preprocess(black, spec.preprocessing))
         self._runner = MethodRunner(
             spec=spec,
             graphs=self._graphs,

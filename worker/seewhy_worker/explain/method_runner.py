@@ -67,8 +67,8 @@ class MethodRunner:
         pixels = np.zeros((batch, *shape), np.float32)
         head = self._graphs.head(HeadSpec("gradcam", "logit", (), batch, 1, 0, 1))
         targets = TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0)
-        (activation,) = self._graphs.body([()], batch)(pixels).values()
-        head(activation, pixels, targets)
+        (cut,) = self._graphs.body([()], batch)(pixels).values()
+        head(cut, pixels, targets)
 
     def run(
         self, tasks: Sequence[ExplanationTask], checkpoint: Checkpoint

@@ -1,4 +1,4 @@
-"""Compile bodies: functions from pixels to the activation that all heads of an image share.
+"""Compile bodies: functions from pixels to the cuts that all heads of an image share.
 
 A forward pass goes through the head too and returns logits.
 """
@@ -12,81 +12,80 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy, translate_oom
-from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel, shared_body
+
+CutSpec = tuple[tf.TensorSpec, ...]
+"""The shapes and types of a cut: the activation of a layer, then what bypasses it."""
 
 
 class Body:
-    """The pass from pixels to the activation of the first target layer, for one batch size.
+    """The pass from pixels to the first cuts of splits of one network, for one batch size."""
 
-    Or to those of all target layers, in one pass.
-    """
-
-    def __init__(self, model: SplitModel, *, batch: int, all_layers: bool = False) -> None:
+    def __init__(self, *models: SplitModel, batch: int) -> None:
         """Compile for pixels (batch, H, W, 3). Raises `OutOfMemory`."""
-
-        def run(pixels: Any) -> list[Any]:
-            first = model.body(pixels)
-            return model.activations(first) if all_layers else [first]
-
-        self._graph = CompiledGraph(run, tf.TensorSpec((batch, *model.input_shape), tf.float32))
-        self._layers = model.layers if all_layers else model.layers[:1]
-        self.activations = dict(zip(self._layers, self._graph.outputs, strict=True))
-        """The shape (batch, h, w, C) and type of each activation, by the path of its layer."""
+        self._graph = CompiledGraph(
+            shared_body(models), tf.TensorSpec((batch, *models[0].input_shape), tf.float32)
+        )
+        self._names = [model.cut_name for model in models]
+        self.cuts: dict[str, CutSpec] = dict(zip(self._names, self._graph.outputs, strict=True))
+        """The shapes and types of the tensors of each cut, by its name."""
 
     @property
-    def activation(self) -> tf.TensorSpec:
-        """The shape and type of the activation of the first target layer."""
-        return self.activations[self._layers[0]]
+    def cut(self) -> CutSpec:
+        """The shapes and types of the tensors of the first cut."""
+        return self.cuts[self._names[0]]
 
-    def __call__(self, pixels: NDArray[np.float32]) -> dict[str, Any]:
-        """Return activations (batch, h, w, C), which stay on the device, by path of the layer.
+    def __call__(self, pixels: NDArray[np.float32]) -> dict[str, CutTensors]:
+        """Return the tensors of each cut, which stay on the device, by the name of the cut.
 
         Raises `OutOfMemory`.
         """
-        return dict(zip(self._layers, translate_oom(self._graph, pixels), strict=True))
+        return dict(zip(self._names, translate_oom(self._graph, pixels), strict=True))
 
 
-def for_batch(activation: tf.TensorSpec, batch: int) -> tf.TensorSpec:
-    """Return the shape and type of an activation of another batch size."""
-    return tf.TensorSpec((batch, *activation.shape[1:]), activation.dtype)
+def for_batch(cut: CutSpec, batch: int) -> CutSpec:
+    """Return the shapes and types of a cut of another batch size."""
+    return tuple(tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype) for spec in cut)
 
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """The activation of one image: a row of a tensor on the device."""
+    """What heads need of one image: a row of all tensors of a cut, on the device."""
 
-    tensor: Any
-    """(N, h, w, C)."""
+    tensors: CutTensors
+    """(N, h, w, C), then what bypasses the layer."""
     row: int
 
     @property
     def bytes(self) -> int:
         """The size of the row."""
-        return int(np.prod(self.tensor.shape[1:])) * int(self.tensor.dtype.size)
+        return sum(
+            int(np.prod(tensor.shape[1:])) * int(tensor.dtype.size) for tensor in self.tensors
+        )
 
     def alone(self) -> "Activation":
         """Return a copy that keeps no other row in memory."""
-        if self.tensor.shape[0] == 1:
+        if self.tensors[0].shape[0] == 1:
             return self
-        return Activation(self.tensor[self.row : self.row + 1], 0)
+        return Activation(tuple(one[self.row : self.row + 1] for one in self.tensors), 0)
 
 
-def stack_activations(activations: Sequence[Activation], batch: int) -> Any:
-    """Return the rows as one tensor (batch, h, w, C), filled up with zeros.
+def stack_activations(activations: Sequence[Activation], batch: int) -> CutTensors:
+    """Return the rows as one cut of `batch` images, filled up with zeros.
 
     Rows that a body returned together in this order are not copied. Raises `OutOfMemory`.
     """
-    tensor = activations[0].tensor
-    if tensor.shape[0] == batch and all(
-        one.tensor is tensor and one.row == row for row, one in enumerate(activations)
+    tensors = activations[0].tensors
+    if tensors[0].shape[0] == batch and all(
+        one.tensors[0] is tensors[0] and one.row == row for row, one in enumerate(activations)
     ):
-        return tensor
+        return tensors
 
-    def stack() -> Any:
-        rows = [one.tensor[one.row] for one in activations]
+    def stack(position: int) -> Any:
+        rows = [one.tensors[position][one.row] for one in activations]
         return tf.stack(rows + [tf.zeros_like(rows[0])] * (batch - len(rows)))
 
-    return translate_oom(stack)
+    return tuple(translate_oom(stack, position) for position in range(len(tensors)))
 
 
 def compile_forward(

@@ -27,9 +27,11 @@ class ChunkLoop:
         self,
         function: Callable[..., Any],
         chunks: Sequence[NDArray[Any]],
-        *constants: tf.TensorSpec,
+        *constants: Any,
     ) -> None:
         """Compile `function(*chunk, *constants)`, which returns a float32 tensor.
+
+        `constants` are tensors, or tuples of them, as `tf.TensorSpec`.
 
         Each array in `chunks` has one row per chunk.
         """

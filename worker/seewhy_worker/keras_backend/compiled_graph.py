@@ -12,21 +12,27 @@ T = TypeVar("T")
 
 
 class CompiledGraph:
-    """A function of tensors, compiled for fixed shapes."""
+    """A function of tensors, or tuples of them, compiled for fixed shapes."""
 
-    def __init__(self, function: Callable[..., Sequence[Any]], *inputs: tf.TensorSpec) -> None:
-        """Compile a function that returns a sequence of tensors. Raises `OutOfMemory`."""
+    def __init__(self, function: Callable[..., Sequence[Any]], *inputs: Any) -> None:
+        """Compile a function that returns a sequence of tensors, or of tuples of them.
+
+        `inputs` are its arguments as `tf.TensorSpec`. Raises `OutOfMemory`.
+        """
         graph = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
         self._graph = translate_oom(graph.get_concrete_function, *inputs)
 
     @property
-    def outputs(self) -> list[tf.TensorSpec]:
+    def outputs(self) -> list[Any]:
         """The shapes and types of what the function returns."""
-        return [tf.TensorSpec(t.shape, t.dtype) for t in self._graph.structured_outputs]
+        outputs: list[Any] = tf.nest.map_structure(
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), self._graph.structured_outputs
+        )
+        return outputs
 
     def __call__(self, *arrays: Any) -> list[Any]:
         """Run on arrays or tensors; the returned tensors stay on the device."""
-        outputs: list[Any] = self._graph(*map(tf.convert_to_tensor, arrays))
+        outputs: list[Any] = self._graph(*tf.nest.map_structure(tf.convert_to_tensor, arrays))
         return outputs
 
 

@@ -34,8 +34,8 @@ class HeadContext:
 class HeadInputs(NamedTuple):
     """The arrays that a head takes for N images with K targets each, or their shapes and types."""
 
-    activation: Any
-    """(N, h, w, C), the output of the body."""
+    cut: Any
+    """The tensors that the body computes: (N, h, w, C), then what bypasses the layer."""
     pixels: Any
     """(N, H, W, 3)."""
     classes: Any

@@ -1,4 +1,4 @@
-"""Compile heads: functions from activations and targets to maps, for fixed numbers of both."""
+"""Compile heads: functions from cuts and targets to maps, for fixed numbers of both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
+from seewhy_worker.keras_backend.bodies import CutSpec
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, translate_oom
 from seewhy_worker.keras_backend.head_context import HeadContext, HeadInputs, MethodOutput
 from seewhy_worker.keras_backend.layer_methods import explain_layers
 from seewhy_worker.keras_backend.perturbation_methods import PerturbationHead
 from seewhy_worker.keras_backend.pixel_methods import PixelHead
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel
 
 Pixels = NDArray[np.float32]
 MethodHead = Callable[[HeadInputs, Checkpoint], MethodOutput]
@@ -28,12 +29,12 @@ class Head(Protocol):
 
     def __call__(
         self,
-        activation: Any,
+        cut: CutTensors,
         pixels: Pixels,
         targets: TargetTensors,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> "HeadOutput":
-        """Explain pixels (N, H, W, 3) whose activation (N, h, w, C) the body computed.
+        """Explain pixels (N, H, W, 3) from the cut that the body computed.
 
         Methods of many passes call `checkpoint` between them.
         """
@@ -60,7 +61,7 @@ def compile_head(
     model: SplitModel,
     method: Method,
     *,
-    activation: tf.TensorSpec,
+    cut: CutSpec,
     targets: int,
     rivals: int,
     score: ScoreKind = "logit",
@@ -69,16 +70,16 @@ def compile_head(
 ) -> Head:
     """Compile the explanation of a batch of images with `targets` targets each.
 
-    `activation` is that of the body, (batch, h, w, C). The head takes it, the pixels
-    (batch, H, W, 3) and `TargetTensors` with `rivals` rivals per target. `black` is a black image
-    (H, W, 3) after preprocessing, by default zeros. A method with several passes requires a batch
-    of one; it sends `chunk_size` images through the network together, and each chunk is a graph of
-    its own. The head raises `OutOfMemory` when the device runs out of memory. Compiling raises
-    `UnsupportedModel` when the method does not apply to the network.
+    `cut` is that of the body, for the batch. The head takes it, the pixels (batch, H, W, 3) and
+    `TargetTensors` with `rivals` rivals per target. `black` is a black image (H, W, 3) after
+    preprocessing, by default zeros. A method with several passes requires a batch of one; it sends
+    `chunk_size` images through the network together, and each chunk is a graph of its own. The head
+    raises `OutOfMemory` when the device runs out of memory. Compiling raises `UnsupportedModel`
+    when the method does not apply to the network.
     """
-    batch = activation.shape[0]
+    batch = cut[0].shape[0]
     inputs = HeadInputs(
-        activation,
+        cut,
         tf.TensorSpec((batch, *model.input_shape), tf.float32),
         tf.TensorSpec((batch, targets), tf.int32),
         tf.TensorSpec((batch, targets, rivals), tf.int32),
@@ -90,27 +91,27 @@ def compile_head(
     explain = _COMPILE_BY_NEED.get(method.needs, _compile_single_pass)(context, inputs)
 
     def head(
-        activation: Any,
+        cut: CutTensors,
         pixels: Pixels,
         targets: TargetTensors,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> HeadOutput:
-        arrays = HeadInputs(activation, pixels, targets.classes, targets.rivals, targets.signs)
+        arrays = HeadInputs(cut, pixels, targets.classes, targets.rivals, targets.signs)
         return translate_oom(lambda: _to_output(explain(arrays, checkpoint)))
 
     return head
 
 
 def _compile_single_pass(context: HeadContext, inputs: HeadInputs) -> MethodHead:
-    def explain(activation: Any, *targets: Any) -> tuple[Any, ...]:
-        output = explain_layers(context, activation, TargetTensors(*targets))
+    def explain(cut: CutTensors, *targets: Any) -> tuple[Any, ...]:
+        output = explain_layers(context, cut, TargetTensors(*targets))
         found = output.targets
         return output.maps, output.gradient_peak, found.classes, found.rivals, output.logits
 
-    graph = CompiledGraph(explain, inputs.activation, *inputs.targets)
+    graph = CompiledGraph(explain, inputs.cut, *inputs.targets)
 
     def head(arrays: HeadInputs, _: Checkpoint) -> MethodOutput:
-        maps, peaks, classes, rivals, logits = graph(arrays.activation, *arrays.targets)
+        maps, peaks, classes, rivals, logits = graph(arrays.cut, *arrays.targets)
         return MethodOutput(maps, peaks, TargetTensors(classes, rivals, arrays.signs), logits)
 
     return head

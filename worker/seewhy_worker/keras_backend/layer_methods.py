@@ -1,5 +1,6 @@
 """Methods with one pass: the head forward and backward for all targets."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,19 +13,20 @@ from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.gradient_overrides import override_gradients
 from seewhy_worker.keras_backend.head_context import HeadContext, MethodOutput
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.models.splitting.split_model import CutTensors
 
 
-def explain_layers(context: HeadContext, activation: Any, targets: TargetTensors) -> MethodOutput:
-    """Explain the activation (N, h, w, C) of the first target layer.
+def explain_layers(context: HeadContext, cut: CutTensors, targets: TargetTensors) -> MethodOutput:
+    """Explain the cut at the first target layer.
 
     The maps of several target layers are fused.
     """
     batch, count, _ = targets.rivals.shape
     model, method = context.model, context.method
-    # Repeat each image's activation once per target: one pass through the head, forward and
+    # Repeat each image's tensors once per target: one pass through the head, forward and
     # backward, then serves all targets of all images and reads the head's weights once.
     copies = 1 if method.needs == "activation" else count
-    repeated = tf.repeat(activation, copies, axis=0)
+    repeated = tuple(tf.repeat(tensor, copies, axis=0) for tensor in cut)
     with override_gradients():
         *activations, repeated_logits = model.head_with_activations(repeated)
     repeated_logits = tf.cast(repeated_logits, tf.float32)
@@ -68,5 +70,5 @@ def _derivatives(total: Any, activations: Sequence[Any], method: Method) -> list
 def _fuse(maps: Sequence[Any]) -> Any:
     if len(maps) == 1:
         return maps[0]
-    size = maps[0].shape[1:]
+    size = max((map_.shape[1:] for map_ in maps), key=math.prod)
     return fuse(maps, lambda map_: resize_maps(map_, size), xp=keras.ops)

@@ -18,6 +18,7 @@ from seewhy_worker.keras_backend.head_context import (
     index_chunks,
 )
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.models.splitting.split_model import CutTensors
 
 _ACTIVATIONS_PER_IMAGE = 4
 """The head needs less memory than the body, so more activations than images fit in a chunk."""
@@ -30,11 +31,11 @@ class PerturbationHead:
         """Compile the pass through the head, and the scores of a chunk of channels."""
         self._context = context
         self._masked = context.method.needs == "masked"
-        self._start = CompiledGraph(partial(_start, context), inputs.activation, *inputs.targets)
+        self._start = CompiledGraph(partial(_start, context), inputs.cut, *inputs.targets)
         selected, _, classes, rivals, _ = self._start.outputs
         chunk_size = context.chunk_size * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
         self._channels = selected.shape[3]
-        sources = (inputs.pixels, selected) if self._masked else (inputs.activation,)
+        sources = (inputs.pixels, selected) if self._masked else (inputs.cut,)
         self._scores = ChunkLoop(
             partial(_score_masked if self._masked else _score_ablated, context),
             [index_chunks(self._channels, chunk_size)],
@@ -44,10 +45,8 @@ class PerturbationHead:
 
     def __call__(self, inputs: HeadInputs, checkpoint: Checkpoint) -> MethodOutput:
         """Explain one image, with checkpoints between the chunks."""
-        selected, full_scores, classes, rivals, logits = self._start(
-            inputs.activation, *inputs.targets
-        )
-        sources = (inputs.pixels, selected) if self._masked else (inputs.activation,)
+        selected, full_scores, classes, rivals, logits = self._start(inputs.cut, *inputs.targets)
+        sources = (inputs.pixels, selected) if self._masked else (inputs.cut,)
         chunks = self._scores(classes, rivals, inputs.signs, *sources, checkpoint=checkpoint)
         scores = np.concatenate(chunks)[: self._channels].T  # (K, C)
         if self._masked:
@@ -60,11 +59,11 @@ class PerturbationHead:
         return MethodOutput(maps, peaks, TargetTensors(classes, rivals, inputs.signs), logits)
 
 
-def _start(context: HeadContext, activation: Any, *targets: Any) -> tuple[Any, ...]:
+def _start(context: HeadContext, cut: CutTensors, *targets: Any) -> tuple[Any, ...]:
     """Return the selected activation, the scores (K,), resolved targets and logits."""
-    logits = tf.cast(context.model.head(activation), tf.float32)
+    logits = tf.cast(context.model.head(cut), tf.float32)
     resolved = TargetTensors(*targets).resolve_ranks(logits)
-    selected = _select_channels(tf.cast(activation, tf.float32), context.method.max_channels)
+    selected = _select_channels(tf.cast(cut[0], tf.float32), context.method.max_channels)
     scores = _scores_of_all_targets(context, logits, resolved)[0]
     return selected, scores, resolved.classes, resolved.rivals, logits
 
@@ -93,12 +92,14 @@ def _score_masked(
 
 
 def _score_ablated(
-    context: HeadContext, channels: Any, classes: Any, rivals: Any, signs: Any, activation: Any
+    context: HeadContext, channels: Any, classes: Any, rivals: Any, signs: Any, cut: CutTensors
 ) -> Any:
     """Score the activation (1, h, w, C) with each channel (n,) set to 0: (n, K)."""
+    activation, *bypass = cut
     kept = 1 - tf.one_hot(channels, activation.shape[3], dtype=activation.dtype)
     ablated = tf.where(kept[:, tf.newaxis, tf.newaxis] > 0, activation, 0)
-    logits = context.model.head(ablated)
+    repeated = (tf.repeat(tensor, channels.shape[0], axis=0) for tensor in bypass)
+    logits = context.model.head((ablated, *repeated))
     return _scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))
 
 

@@ -22,6 +22,7 @@ from seewhy_worker.keras_backend.head_context import (
 )
 from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
 from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.models.splitting.split_model import CutTensors
 
 _GRADCAM = Method("gradcam", gradcam)
 
@@ -76,12 +77,12 @@ def _chunk_size(images: int) -> int:
     return images if tf.config.list_logical_devices("GPU") else max(1, images // 2)
 
 
-def _start(context: HeadContext, activation: Any, pixels: Any, *targets: Any) -> tuple[Any, ...]:
+def _start(context: HeadContext, cut: CutTensors, pixels: Any, *targets: Any) -> tuple[Any, ...]:
     """Return the points, the second array of the formula, resolved targets and logits."""
     cam_context = HeadContext(
         context.model, _GRADCAM, context.score, context.black, context.chunk_size
     )
-    cam = explain_layers(cam_context, activation, TargetTensors(*targets))
+    cam = explain_layers(cam_context, cut, TargetTensors(*targets))
     points = context.method.gradient_points.images(pixels[0], context.black, xp=keras.ops)
     if context.method.needs == "guided":
         factor = resize_maps(cam.maps, pixels.shape[1:3])

@@ -76,16 +76,14 @@ def _describe_result(result: HeadOutput) -> str:
 
 def _explain(split_model: SplitModel, pixels: NDArray[np.float32], *, target: int) -> HeadOutput:
     body = Body(split_model, batch=1)
-    head = compile_head(
-        split_model, find_method("gradcam"), activation=body.activation, targets=1, rivals=0
-    )
+    head = compile_head(split_model, find_method("gradcam"), cut=body.cut, targets=1, rivals=0)
     targets = TargetTensors(
         classes=np.array([[target]], np.int32),
         rivals=np.zeros((1, 1, 0), np.int32),
         signs=np.ones((1, 1), np.float32),
     )
-    (activation,) = body(pixels).values()
-    return head(activation, pixels, targets)
+    (cut,) = body(pixels).values()
+    return head(cut, pixels, targets)
 
 
 def _compare(map_: NDArray[np.float32], shuffled: NDArray[np.float32]) -> str:

@@ -15,7 +15,7 @@ _INPUT_NAME, _POOLING_NAME, _SCORES_NAME = "image", "pooled", "scores"
 
 
 def build_feature_extractor(model: keras.Model, split_model: SplitModel) -> keras.Model:
-    """Build a flat network of `split_model.body` and a mean over space: (N, H, W, 3) → (N, C).
+    """Build a flat network up to the target layer and a mean over space: (N, H, W, 3) → (N, C).
 
     The output is float32. `split_model` must come from `model`, whose weights the new network
     shares. Layers of `model` whose names occur twice are renamed, because a flat network needs
@@ -26,7 +26,8 @@ def build_feature_extractor(model: keras.Model, split_model: SplitModel) -> kera
     pooling = keras.layers.GlobalAveragePooling2D(
         data_format="channels_last", dtype="float32", name=_POOLING_NAME
     )
-    return keras.Model(pixels, pooling(split_model.body(pixels)), name="features")
+    activation, *_ = split_model.body(pixels)
+    return keras.Model(pixels, pooling(activation), name="features")
 
 
 def predict_features(extractor: keras.Model, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -43,12 +43,8 @@ def find_candidates(graph: Graph, scores: Any) -> tuple[Candidate, ...]:
     channels_first = find_channels_first(graph)
     feature_ids: set[int] = set()
     candidates = []
-    for call in graph.calls_between(graph.input, scores):
-        weights = getattr(call.operation, "weights", [])
-        if not (
-            any(len(weight.shape) > 1 for weight in weights)
-            or any(id(tensor) in feature_ids for tensor in call.inputs)
-        ):
+    for call in graph.calls_between([graph.input], [scores]):
+        if not (call.has_kernel or any(id(tensor) in feature_ids for tensor in call.inputs)):
             continue
         feature_ids |= {id(tensor) for tensor in call.outputs}
         is_channels_first = id(call.outputs[0]) in channels_first

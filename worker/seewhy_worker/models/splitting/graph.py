@@ -1,6 +1,6 @@
 """Represent a network, nested models included, as one flat list of layer calls."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,9 +31,14 @@ class Call:
         """The operation's class name in lower case."""
         return type(self.operation).__name__.lower()
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether the operation has a weight of two or more axes."""
+        return any(len(weight.shape) > 1 for weight in getattr(self.operation, "weights", []))
+
 
 class BypassError(Exception):
-    """The target also depends on the input along a path that bypasses the source."""
+    """The targets also depend on the input along a path that bypasses the sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +52,18 @@ class Graph:
     outputs: Mapping[str, Any]
     """Symbolic outputs by name."""
 
-    def calls_between(self, source: Any, target: Any) -> tuple[Call, ...]:
-        """Return the calls that compute `target` from `source` alone, in execution order.
+    def calls_between(self, sources: Iterable[Any], targets: Iterable[Any]) -> tuple[Call, ...]:
+        """Return the calls that compute `targets` from `sources` alone, in execution order.
 
-        Raises `BypassError` when the source does not suffice.
+        Raises `BypassError` when the sources do not suffice.
         """
-        missing = {id(target)} - {id(source)}
+        given = set(map(id, sources))
+        missing = set(map(id, targets)) - given
         needed = []
         for call in reversed(self.calls):
             if any(id(output) in missing for output in call.outputs):
                 missing -= {id(output) for output in call.outputs}
-                missing |= {id(tensor) for tensor in call.inputs} - {id(source)}
+                missing |= {id(tensor) for tensor in call.inputs} - given
                 needed.append(call)
         if missing:
             raise BypassError
@@ -78,18 +84,29 @@ def is_symbolic(value: Any) -> bool:
     return isinstance(value, keras.KerasTensor)
 
 
-def run(calls: Collection[Call], source: Any, value: Any, target: Any) -> Any:
-    """Execute the calls with `value` for the tensor `source`; return the value of `target`."""
-    values = {id(source): value}
+def find_descendants(calls: Iterable[Call], source: Any) -> set[int]:
+    """Return the `id` of the tensor, and of every tensor that the calls compute from it."""
+    found = {id(source)}
+    for call in calls:
+        if any(id(tensor) in found for tensor in call.inputs):
+            found |= {id(output) for output in call.outputs}
+    return found
+
+
+def run(
+    calls: Iterable[Call], sources: Iterable[Any], values: Iterable[Any], targets: Sequence[Any]
+) -> tuple[Any, ...]:
+    """Execute the calls with `values` for the tensors `sources`; return the values of `targets`."""
+    known = dict(zip(map(id, sources), values, strict=True))
 
     def lookup(leaf: Any) -> Any:
-        return values[id(leaf)] if is_symbolic(leaf) else leaf
+        return known[id(leaf)] if is_symbolic(leaf) else leaf
 
     for call in calls:
         args, kwargs = keras.tree.map_structure(lookup, (call.args, call.kwargs))
         results = keras.tree.flatten(call.operation(*args, **kwargs))
-        values.update(zip(map(id, call.outputs), results, strict=True))
-    return values[id(target)]
+        known.update(zip(map(id, call.outputs), results, strict=True))
+    return tuple(known[id(target)] for target in targets)
 
 
 def flatten(model: keras.Model, input_shape: tuple[int, ...]) -> Graph:

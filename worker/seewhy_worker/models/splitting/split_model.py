@@ -1,49 +1,50 @@
 """Split a network at the target layer, so that gradients run through the head only."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import keras
 
-from seewhy.errors import UnsupportedModel
-from seewhy_worker.models.splitting.candidates import Candidate, find_candidates, find_layer
+from seewhy_worker.models.splitting.candidates import Candidate, find_layer
 from seewhy_worker.models.splitting.channel_layout import (
     TO_CHANNELS_FIRST,
     TO_CHANNELS_LAST,
     is_channels_first_image,
-    with_portable_convolutions,
 )
-from seewhy_worker.models.splitting.graph import BypassError, Call, Graph, flatten, has_graph, run
+from seewhy_worker.models.splitting.cuts import Cut, find_cuts
+from seewhy_worker.models.splitting.graph import run
+from seewhy_worker.models.splitting.network import Network, make_network
 from seewhy_worker.models.splitting.output_activation import (
     ProbabilityFunction,
     choose_probability_function,
-    remove_output_activation,
     two_class_scores,
 )
 from seewhy_worker.models.splitting.receptive_field import ReceptiveField, find_receptive_field
 from seewhy_worker.models.splitting.target_layer import choose_target_layer
 
-TensorFunction = Callable[[Any], Any]
+CutTensors = tuple[Any, ...]
+"""The values at a cut: the activation (N, h, w, C) of its target layer, then what bypasses it, of
+any rank with the batch axis first."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitModel:
     """A classifier as a body and a head, which share the weights of the original model."""
 
-    body: TensorFunction
-    """Pixels (N, H, W, 3) → activation (N, h, w, C) of the first target layer."""
-    activations: Callable[[Any], list[Any]]
-    """That activation → the activations of all target layers, in execution order."""
-    last_head: TensorFunction
-    """The activation of the last target layer → logits (N, classes)."""
+    body: Callable[[Any], CutTensors]
+    """Pixels (N, H, W, 3) → the cut at the first target layer."""
+    cuts: Callable[[CutTensors], list[CutTensors]]
+    """That cut → the cuts at all target layers, in execution order."""
+    last_head: Callable[[CutTensors], Any]
+    """The cut at the last target layer → logits (N, classes)."""
     layers: tuple[str, ...]
     """Paths of the target layers in execution order, for example `backbone/block5_conv3`."""
     layer_reason: str
     """Why these layers: a clause that completes "chosen because …"."""
     map_shape: tuple[int, int]
-    """(h, w) of the first target layer, which has the highest resolution."""
+    """(h, w) of the first target layer."""
     input_shape: tuple[int, int, int]
     """(H, W, 3)."""
     classes: int
@@ -56,20 +57,40 @@ class SplitModel:
     """Every layer that a map can be drawn for, in execution order."""
     receptive_field: ReceptiveField | None
     """That of a cell of the target layer; None for several layers, and when it is not known."""
+    network: Network = field(repr=False)
+    """What was split."""
+    first_cut: Cut = field(repr=False)
+    """The cut at the first target layer, as symbolic tensors."""
 
     @property
     def layer(self) -> str:
         """The target layers for display, joined by " + "."""
         return " + ".join(self.layers)
 
-    def head(self, activation: Any) -> Any:
-        """Map the activation (N, h, w, C) of the first target layer to logits (N, classes)."""
-        return self.head_with_activations(activation)[-1]
+    @property
+    def cut_name(self) -> str:
+        """Names what the body computes; the path of the first target layer if nothing bypasses it.
 
-    def head_with_activations(self, activation: Any) -> list[Any]:
+        Splits of one network with equal names share their bodies.
+        """
+        return self.first_cut.name
+
+    def activations(self, cut: CutTensors) -> list[Any]:
+        """Return the activations of all target layers, from the cut at the first."""
+        return [activation for activation, *_ in self.cuts(cut)]
+
+    def head(self, cut: CutTensors) -> Any:
+        """Map the cut at the first target layer to logits (N, classes)."""
+        return self.head_with_activations(cut)[-1]
+
+    def head_with_activations(self, cut: CutTensors) -> list[Any]:
         """Return the activations of all target layers, then the logits (N, classes)."""
-        activations = self.activations(activation)
-        return [*activations, self.last_head(activations[-1])]
+        cuts = self.cuts(cut)
+        return [*(activation for activation, *_ in cuts), self.last_head(cuts[-1])]
+
+    def at(self, layers: str | Sequence[str]) -> "SplitModel":
+        """Split the same network at other layers. Raises `UnsupportedModel`."""
+        return _split(self.network, layers)
 
 
 def split(
@@ -88,156 +109,109 @@ def split(
     removed. A network with a single logit z becomes a classifier of two classes with the logits
     -z and z. Raises `UnsupportedModel` with a remedy.
     """
-    graph = flatten(model, _input_shape(model, size))
-    scores = _select_output(graph, output)
-    graph, removed_activation = remove_output_activation(graph, scores)
-    candidates = find_candidates(graph, scores)
+    return _split(make_network(model, output=output, size=size), layer)
+
+
+def shared_body(models: Sequence[SplitModel]) -> Callable[[Any], list[CutTensors]]:
+    """Return a function from pixels (N, H, W, 3) to the first cuts of splits of one network.
+
+    It runs the network once.
+    """
+    if len(models) == 1:
+        return lambda pixels: [models[0].body(pixels)]
+    return _make_body(models[0].network, [model.first_cut for model in models])
+
+
+def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
     names = (layer,) if isinstance(layer, str) else tuple(layer or ())
     if names:
-        chosen_ids = {id(find_layer(candidates, name)) for name in names}
-        targets = tuple(one for one in candidates if id(one) in chosen_ids)
+        chosen_ids = {id(find_layer(network.candidates, name)) for name in names}
+        targets = tuple(one for one in network.candidates if id(one) in chosen_ids)
         reason = "it is named explicitly" if len(targets) == 1 else "they are named explicitly"
     else:
-        choice = choose_target_layer(graph, candidates, scores)
+        choice = choose_target_layer(network.graph, network.candidates, network.scores)
         targets, reason = (choice.candidate,), choice.reason
-    field = _find_field(graph, targets)
-    graph = with_portable_convolutions(graph)
-    *segments, last_segment = _split_head(graph, targets, scores)
-    width = scores.shape[-1]
-    height_px, width_px = _spatial_size(graph.input.shape)
+    cuts = find_cuts(network.graph, targets, network.scores)
+    body = _make_body(network, cuts[:1])
+    width = network.scores.shape[-1]
     return SplitModel(
-        body=_make_body(graph, targets[0]),
-        activations=_make_activations(segments, targets),
-        last_head=_make_last_head(last_segment, targets[-1], scores),
+        body=lambda pixels: body(pixels)[0],
+        cuts=_make_cuts(network, cuts),
+        last_head=_make_last_head(network, cuts[-1]),
         layers=tuple(target.path for target in targets),
         layer_reason=reason,
         map_shape=targets[0].shape[:2],
-        input_shape=(height_px, width_px, 3),
+        input_shape=network.input_shape,
         classes=max(2, width),
-        probability_function=choose_probability_function(removed_activation, width),
-        removed_activation=removed_activation,
-        candidates=candidates,
-        receptive_field=field,
+        probability_function=choose_probability_function(network.removed_activation, width),
+        removed_activation=network.removed_activation,
+        candidates=network.candidates,
+        receptive_field=_find_field(network, targets),
+        network=network,
+        first_cut=cuts[0],
     )
 
 
-def _find_field(graph: Graph, targets: tuple[Candidate, ...]) -> ReceptiveField | None:
-    target = targets[0].tensor
-    calls = graph.calls_between(graph.input, target)
+def _find_field(network: Network, targets: tuple[Candidate, ...]) -> ReceptiveField | None:
+    graph, target = network.graph, targets[0].tensor
+    calls = graph.calls_between([graph.input], [target])
     return find_receptive_field(calls, graph.input, target) if len(targets) == 1 else None
 
 
-def _split_head(
-    graph: Graph, targets: tuple[Candidate, ...], scores: Any
-) -> list[tuple[Call, ...]]:
-    """Return the calls from each target layer to the next one, and from the last to the scores."""
-    tensors = [*(target.tensor for target in targets), scores]
-    segments = []
-    for target, (start, end) in zip(targets, pairwise(tensors), strict=True):
-        try:
-            segments.append(graph.calls_between(start, end))
-        except BypassError:
-            raise UnsupportedModel(
-                f"the layer {target.path!r} cannot be explained because another path (for example "
-                "a skip connection) bypasses it. Choose a layer that every path from the input to "
-                "the output passes through."
-            ) from None
-    return segments
-
-
-def _make_body(graph: Graph, target: Candidate) -> TensorFunction:
-    calls = graph.calls_between(graph.input, target.tensor)
+def _make_body(network: Network, cuts: Sequence[Cut]) -> Callable[[Any], list[CutTensors]]:
+    graph = network.portable_graph
+    tensors = [tensor for cut in cuts for tensor in cut.tensors]
+    calls = graph.calls_between([graph.input], tensors)
     input_is_first = is_channels_first_image(graph.input.shape)
 
-    def body(pixels: Any) -> Any:
+    def body(pixels: Any) -> list[CutTensors]:
         value = keras.ops.cast(pixels, graph.input.dtype)
         value = keras.ops.transpose(value, TO_CHANNELS_FIRST) if input_is_first else value
-        return _to_channels_last(run(calls, graph.input, value, target.tensor), target)
+        values = iter(run(calls, [graph.input], [value], tensors))
+        return [
+            _to_channels_last(tuple(next(values) for _ in cut.tensors), cut.target) for cut in cuts
+        ]
 
     return body
 
 
-def _make_activations(
-    segments: list[tuple[Call, ...]], targets: tuple[Candidate, ...]
-) -> Callable[[Any], list[Any]]:
-    def activations(first: Any) -> list[Any]:
+def _make_cuts(network: Network, cuts: Sequence[Cut]) -> Callable[[CutTensors], list[CutTensors]]:
+    segments = [
+        (cut, next_cut, network.portable_graph.calls_between(cut.tensors, next_cut.tensors))
+        for cut, next_cut in pairwise(cuts)
+    ]
+
+    def all_cuts(first: CutTensors) -> list[CutTensors]:
         results = [first]
-        for calls, (target, next_target) in zip(segments, pairwise(targets), strict=True):
-            value = _from_channels_last(results[-1], target)
-            value = run(calls, target.tensor, value, next_target.tensor)
-            results.append(_to_channels_last(value, next_target))
+        for cut, next_cut, calls in segments:
+            values = _from_channels_last(results[-1], cut.target)
+            found = run(calls, cut.tensors, values, next_cut.tensors)
+            results.append(_to_channels_last(found, next_cut.target))
         return results
 
-    return activations
+    return all_cuts
 
 
-def _make_last_head(calls: tuple[Call, ...], target: Candidate, scores: Any) -> TensorFunction:
-    def head(activation: Any) -> Any:
-        logits = run(calls, target.tensor, _from_channels_last(activation, target), scores)
+def _make_last_head(network: Network, cut: Cut) -> Callable[[CutTensors], Any]:
+    scores = network.scores
+    calls = network.portable_graph.calls_between(cut.tensors, [scores])
+
+    def head(values: CutTensors) -> Any:
+        (logits,) = run(calls, cut.tensors, _from_channels_last(values, cut.target), [scores])
         return two_class_scores(logits) if scores.shape[-1] == 1 else logits
 
     return head
 
 
-def _from_channels_last(activation: Any, target: Candidate) -> Any:
+def _from_channels_last(values: CutTensors, target: Candidate) -> CutTensors:
+    activation, *bypass = values
     if target.is_channels_first:
-        return keras.ops.transpose(activation, TO_CHANNELS_FIRST)
-    return activation
+        activation = keras.ops.transpose(activation, TO_CHANNELS_FIRST)
+    return activation, *bypass
 
 
-def _to_channels_last(activation: Any, target: Candidate) -> Any:
+def _to_channels_last(values: CutTensors, target: Candidate) -> CutTensors:
+    activation, *bypass = values
     if target.is_channels_first:
-        return keras.ops.transpose(activation, TO_CHANNELS_LAST)
-    return activation
-
-
-def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int, int]:
-    if not has_graph(model):
-        raise UnsupportedModel(
-            f"the model {model.name!r} has no static graph to split: build it as a functional or "
-            "Sequential model with a fixed input shape."
-        )
-    if len(model.inputs) != 1:
-        raise UnsupportedModel(
-            f"the model {model.name!r} has {len(model.inputs)} inputs: wrap it in a model that "
-            "takes one image."
-        )
-    shape = model.inputs[0].shape
-    if len(shape) == 4 and 3 in {shape[1], shape[-1]}:
-        default_size = size or (None, None)
-        match [
-            fixed or default
-            for fixed, default in zip(_spatial_size(shape), default_size, strict=True)
-        ]:
-            case [int(height_px), int(width_px)]:
-                if is_channels_first_image(shape):
-                    return 3, height_px, width_px
-                return height_px, width_px, 3
-    raise UnsupportedModel(
-        f"the model {model.name!r} has the input shape {shape}: build it for RGB images of a fixed "
-        "size, (None, height, width, 3) or (None, 3, height, width)."
-    )
-
-
-def _spatial_size(shape: tuple[int | None, ...]) -> Any:
-    """Return (height, width) of an image shape in either channel layout."""
-    return shape[2:] if is_channels_first_image(shape) else shape[1:3]
-
-
-def _select_output(graph: Graph, output: str | None) -> Any:
-    names = ", ".join(graph.outputs)
-    if output is None and len(graph.outputs) > 1:
-        raise UnsupportedModel(
-            f"the model has {len(graph.outputs)} outputs, {names}: choose one with `output` in "
-            "the catalog or `--output` on the command line."
-        )
-    name = output or names
-    if name not in graph.outputs:
-        raise UnsupportedModel(f"the model has no output {name!r}; its outputs are: {names}.")
-    scores = graph.outputs[name]
-    if len(scores.shape) != 2 or scores.shape[-1] is None:
-        raise UnsupportedModel(
-            f"the output {name!r} has the shape {scores.shape}: only classifiers, which output "
-            "one row of class scores per image, can be explained."
-        )
-    return scores
+        activation = keras.ops.transpose(activation, TO_CHANNELS_LAST)
+    return activation, *bypass

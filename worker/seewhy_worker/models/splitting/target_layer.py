@@ -1,10 +1,11 @@
 """Choose the target layer of a network when nobody names one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from seewhy_worker.models.splitting.candidates import Candidate
-from seewhy_worker.models.splitting.graph import BypassError, Call, Graph
+from seewhy_worker.models.splitting.graph import BypassError, Call, Graph, find_descendants
 
 _ACTIVATIONS = {
     "activation",
@@ -49,7 +50,9 @@ def choose_target_layer(
        everything else that outputs no map) follow. Choose the one with the highest resolution;
        among equals, the last.
     2. Without such a layer, choose the last layer that every path passes through.
-    3. Without that, choose the last candidate, which the split then refuses with a remedy.
+    3. Without that, the network has parallel branches, such as two backbones. Consider the last
+       layers of the branches, after which only operations as in rule 1 follow. Choose the one with
+       the highest resolution; among equals, the one with the most channels; among equals, the last.
 
     Rule 1 exists for networks such as VGG16, which pool once more between their last convolution
     (14 x 14) and their dense layers. Grad-CAM (Selvaraju et al. 2017, arXiv 1610.02391) explains
@@ -62,16 +65,14 @@ def choose_target_layer(
     bottlenecks = []
     for candidate in candidates:
         try:
-            bottlenecks.append((candidate, graph.calls_between(candidate.tensor, scores)))
+            bottlenecks.append((candidate, graph.calls_between([candidate.tensor], [scores])))
         except BypassError:
             continue
-    if not bottlenecks:
-        return TargetLayer(candidates[-1], "it is the last layer with a spatial output")
     spatial_ids = {id(candidate.call) for candidate in candidates}
+    if not bottlenecks:
+        return _choose_branch(graph, candidates, scores, spatial_ids)
     before_head = [
-        candidate
-        for candidate, rest in bottlenecks
-        if all(_adds_no_features(call, is_spatial=_is_map(call, spatial_ids)) for call in rest)
+        candidate for candidate, rest in bottlenecks if _add_no_features(rest, spatial_ids)
     ]
     if before_head:
         # max returns the first of equals, so search from the end.
@@ -88,16 +89,54 @@ def choose_target_layer(
     )
 
 
+def _choose_branch(
+    graph: Graph, candidates: tuple[Candidate, ...], scores: Any, spatial_ids: set[int]
+) -> TargetLayer:
+    calls = graph.calls_between([graph.input], [scores])
+    behind = {id(one): find_descendants(calls, one.tensor) for one in candidates}
+
+    def calls_behind(candidate: Candidate) -> list[Call]:
+        return [
+            call
+            for call in calls
+            if call is not candidate.call
+            and any(id(output) in behind[id(candidate)] for output in call.outputs)
+        ]
+
+    def is_before(one: Candidate, other: Candidate) -> bool:
+        return one is not other and id(other.tensor) in behind[id(one)]
+
+    ends = [one for one in candidates if _add_no_features(calls_behind(one), spatial_ids)]
+    ends = ends or [one for one in candidates if not any(is_before(one, o) for o in candidates)]
+    # Of the layers that follow each other, keep the finest; among equals, the last.
+    ends = [
+        one
+        for one in ends
+        if not any(is_before(one, other) and one.cell_count <= other.cell_count for other in ends)
+        and not any(is_before(other, one) and one.cell_count < other.cell_count for other in ends)
+    ]
+    chosen = max(reversed(ends), key=lambda end: (end.cell_count, end.shape[2]))
+    height, width, channels = chosen.shape
+    others = ", ".join(end.path for end in ends if end is not chosen)
+    return TargetLayer(
+        chosen,
+        f"no layer is on every path from the input to the scores, and it has {height} x {width} "
+        f"cells of {channels} channels, the most of the layers that end a branch (the others: "
+        f"{others}; several layers can be named)",
+    )
+
+
 def _is_map(call: Call, spatial_ids: set[int]) -> bool:
     """Return whether the call outputs maps, or token sequences made of maps, not vectors."""
     return id(call) in spatial_ids or any(len(output.shape) == 3 for output in call.outputs)
 
 
-def _adds_no_features(call: Call, *, is_spatial: bool) -> bool:
-    return (
-        not is_spatial
+def _add_no_features(calls: Iterable[Call], spatial_ids: set[int]) -> bool:
+    return all(
+        not _is_map(call, spatial_ids)
         or call.kind in _ACTIVATIONS
         or call.kind in _RESHAPING
         or "pool" in call.kind
         or "dropout" in call.kind
+        for call in calls
     )

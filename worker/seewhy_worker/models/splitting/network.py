@@ -1,0 +1,105 @@
+"""Prepare a model for splitting: flat, with logits as scores, and with the layers to split at."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.splitting.candidates import Candidate, find_candidates
+from seewhy_worker.models.splitting.channel_layout import (
+    is_channels_first_image,
+    with_portable_convolutions,
+)
+from seewhy_worker.models.splitting.graph import Graph, flatten, has_graph
+from seewhy_worker.models.splitting.output_activation import remove_output_activation
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A flat classifier that outputs logits. It shares the weights of its model."""
+
+    graph: Graph
+    """The layers of the model."""
+    portable_graph: Graph
+    """The same tensors, computed by operations that run on any device."""
+    scores: Any
+    """The logits, as a symbolic tensor (N, classes)."""
+    removed_activation: str
+    """The output activation of the model; `linear` if there was none."""
+    candidates: tuple[Candidate, ...]
+    """Every layer that a map can be drawn for, in execution order."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(H, W, 3), even when the network is channels-first."""
+        height_px, width_px = _spatial_size(self.graph.input.shape)
+        return height_px, width_px, 3
+
+
+def make_network(
+    model: keras.Model, *, output: str | None = None, size: tuple[int, int] | None = None
+) -> Network:
+    """Flatten the model, select one of its outputs and remove the activation of that output.
+
+    `size`, (height, width) in pixels, applies to models that leave their input size open. The model
+    is not changed. Raises `UnsupportedModel` with a remedy.
+    """
+    graph = flatten(model, _input_shape(model, size))
+    scores = _select_output(graph, output)
+    graph, removed_activation = remove_output_activation(graph, scores)
+    candidates = find_candidates(graph, scores)
+    portable_graph = with_portable_convolutions(graph)
+    return Network(graph, portable_graph, scores, removed_activation, candidates)
+
+
+def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int, int]:
+    if not has_graph(model):
+        raise UnsupportedModel(
+            f"the model {model.name!r} has no static graph to split: build it as a functional or "
+            "Sequential model with a fixed input shape."
+        )
+    if len(model.inputs) != 1:
+        raise UnsupportedModel(
+            f"the model {model.name!r} has {len(model.inputs)} inputs: wrap it in a model that "
+            "takes one image."
+        )
+    shape = model.inputs[0].shape
+    if len(shape) == 4 and 3 in {shape[1], shape[-1]}:
+        default_size = size or (None, None)
+        match [
+            fixed or default
+            for fixed, default in zip(_spatial_size(shape), default_size, strict=True)
+        ]:
+            case [int(height_px), int(width_px)]:
+                if is_channels_first_image(shape):
+                    return 3, height_px, width_px
+                return height_px, width_px, 3
+    raise UnsupportedModel(
+        f"the model {model.name!r} has the input shape {shape}: build it for RGB images of a fixed "
+        "size, (None, height, width, 3) or (None, 3, height, width)."
+    )
+
+
+def _spatial_size(shape: tuple[int | None, ...]) -> Any:
+    """Return (height, width) of an image shape in either channel layout."""
+    return shape[2:] if is_channels_first_image(shape) else shape[1:3]
+
+
+def _select_output(graph: Graph, output: str | None) -> Any:
+    names = ", ".join(graph.outputs)
+    if output is None and len(graph.outputs) > 1:
+        raise UnsupportedModel(
+            f"the model has {len(graph.outputs)} outputs, {names}: choose one with `output` in "
+            "the catalog or `--output` on the command line."
+        )
+    name = output or names
+    if name not in graph.outputs:
+        raise UnsupportedModel(f"the model has no output {name!r}; its outputs are: {names}.")
+    scores = graph.outputs[name]
+    if len(scores.shape) != 2 or scores.shape[-1] is None:
+        raise UnsupportedModel(
+            f"the output {name!r} has the shape {scores.shape}: only classifiers, which output "
+            "one row of class scores per image, can be explained."
+        )
+    return scores
