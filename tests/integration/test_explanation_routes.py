@@ -2,16 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from example_package import METHOD, install_example, packages_of
 from http_api import MODEL, assert_problem, finish_next_job, submit_image
 from seewhy.ids import new_job_id
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import lanes_of
 from seewhy.schemas.methods import METHOD_INFO, METHODS
 from seewhy.settings import Settings
+from seewhy_api.app import create_api
 
 
 def test_a_long_poll_returns_with_the_outcome(
@@ -104,3 +107,22 @@ def test_the_catalog_is_listed(client: FlaskClient) -> None:
 def test_health_checks_report_ok(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
     assert client.get("/readyz").get_json()["checks"] == {"ledger": "ok", "store": "ok"}
+
+
+def test_a_method_of_an_installed_package_is_listed_and_accepted(
+    settings: Settings, cat: bytes, tmp_path: Path
+) -> None:
+    install_example(tmp_path / "site")
+    with packages_of(tmp_path / "site"):
+        client = create_api(settings).flask.test_client()
+        (method,) = (
+            method
+            for method in client.get(f"/v1/models/{MODEL}").get_json()["methods"]
+            if method["name"] == METHOD
+        )
+        assert (method["forward_passes"], method["fuses"]) == (1.0, True)
+        assert method["paper"] == "https://github.com/jacobgil/pytorch-grad-cam"
+        assert submit_image(client, cat, methods=["gradcam", METHOD]).status_code == 202
+        document = client.get("/openapi.json").get_json()
+    schema = document["components"]["schemas"]["ExplanationRequest"]
+    assert METHOD in schema["properties"]["method"]["enum"]

@@ -10,8 +10,8 @@ from seewhy.catalog.model_spec import Geometry, InputSize, ModelSpec
 from seewhy.errors import UnknownModel
 from seewhy.estimates.measured_times import Quantiles
 from seewhy.ledger.types import DeviceTimes
+from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.methods import METHOD_INFO
 from seewhy.schemas.passes import forward_passes, without_body
 from seewhy_api.http.auth import requires
 from seewhy_api.http.explanation_body import ResponseModel
@@ -48,7 +48,9 @@ class Method(ResponseModel):
     linear: bool = Field(description="Whether a difference of maps explains that of the scores.")
     has_layer: bool = Field(description="Whether a request may choose the layer.")
     fuses: bool = Field(description="Whether it can fuse the maps of several layers.")
-    paper: str = Field(description="An arXiv id or a DOI.")
+    paper: str = Field(
+        description="An arXiv id or a DOI; also a URL, for a method of another package."
+    )
 
 
 class Model(ResponseModel):
@@ -147,7 +149,7 @@ def _model(deps: Dependencies, spec: ModelSpec) -> Model:
 
 
 def _method(name: str, times: DeviceTimes) -> Method:
-    info = METHOD_INFO[name]
+    info = known_methods()[name]
     elsewhere = MethodOptions(method=name, layers=("any",))
     measured = ((device, values) for device, each in times.items() if (values := each.get(name)))
     return Method(
@@ -164,7 +166,7 @@ def _method(name: str, times: DeviceTimes) -> Method:
 
 
 def _measured_time(name: str, device: str, values_ms: Sequence[float]) -> MeasuredTime:
-    found, passes = Quantiles.of(values_ms), METHOD_INFO[name].forward_passes
+    found, passes = Quantiles.of(values_ms), known_methods()[name].forward_passes
     return MeasuredTime(
         device=device,
         images=len(values_ms),

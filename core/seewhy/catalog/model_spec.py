@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator,
 
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Interpolation, ResizeRule
+from seewhy.schemas.installed_methods import method_names
 from seewhy.schemas.labels import Labels
-from seewhy.schemas.methods import METHODS
 
 APPLICATIONS = "keras.applications:"
 
@@ -160,15 +160,18 @@ class ModelSpec(StrictModel):
     )
     max_batch: int = Field(32, ge=1, le=32, description="The maximum number of images in a batch.")
     methods: tuple[str, ...] = Field(
-        METHODS, min_length=1, description="The methods that a request may name."
+        default_factory=method_names,
+        min_length=1,
+        description="The methods that a request may name.",
     )
 
     @field_validator("methods")
     @classmethod
     def _check_methods(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [method for method in methods if method not in METHODS]
+        available = method_names()
+        unknown = [method for method in methods if method not in available]
         if unknown:
-            raise ValueError(f"unknown: {', '.join(unknown)}; available: {', '.join(METHODS)}")
+            raise ValueError(f"unknown: {', '.join(unknown)}; available: {', '.join(available)}")
         return methods
 
     @model_validator(mode="after")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from seewhy.estimates.measured_times import Quantiles
 from seewhy.ledger.types import PASS_COST, PLAIN_METHOD, DeviceTimes
+from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.methods import METHOD_INFO
 from seewhy.schemas.passes import likely_passes
 
 
@@ -31,8 +31,9 @@ def _ratios(times: DeviceTimes) -> dict[str, float]:
     pass_ms = Quantiles.of(best[PLAIN_METHOD]).p50
     if pass_ms <= 0:
         return {}
+    known = known_methods()
     return {
-        name: Quantiles.of(values).p50 / (pass_ms * METHOD_INFO[name].forward_passes)
+        name: Quantiles.of(values).p50 / (pass_ms * known[name].forward_passes)
         for name, values in best.items()
-        if name in METHOD_INFO
+        if name in known
     }

@@ -1,6 +1,7 @@
 """Build the job of a valid request."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -9,6 +10,7 @@ from seewhy.catalog.model_spec import ModelSpec
 from seewhy.jobs.image_sources import ResolvedImage
 from seewhy.ledger.types import Charge, IdempotencyKey, Submission
 from seewhy.schemas.context import RequestContext
+from seewhy.schemas.installed_methods import package_versions
 from seewhy.schemas.job import Job, MethodOptions
 from seewhy.schemas.methods import ScoreKind
 from seewhy.schemas.request import ExplanationRequest
@@ -108,7 +110,14 @@ def _fingerprint(job: Job, validated: ValidatedRequest) -> str:
     The tenant is part of it: a fast answer must not reveal what another tenant requested.
     """
     options = job.model_dump_json(exclude={"metadata"})
-    parts = (validated.context.tenant, _version(), validated.spec.fingerprint, options)
+    methods = [name for each in job.method_options for name in (each.method, *each.fallback)]
+    versions = {"seewhy": _version(), **package_versions(methods)}
+    parts = (
+        validated.context.tenant,
+        json.dumps(versions, sort_keys=True),
+        validated.spec.fingerprint,
+        options,
+    )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.methods import METHOD_INFO, MethodInfo
+from seewhy.schemas.methods import MethodInfo
 
 FAITHFULNESS_STEPS = 8
 """The steps in which trust scores uncover an image, and cover it."""
@@ -55,7 +56,7 @@ def faithfulness_passes(maps: int) -> int:
 def _passes(options: MethodOptions, targets: int, ratios: Mapping[str, float]) -> float:
     total = 0.0
     for name in (options.method, *options.fallback):
-        info = METHOD_INFO.get(name)
+        info = known_methods().get(name)
         passes = _method_passes(info, targets, bool(options.layers)) if info else 1
         total += passes * ratios.get(name, 1.0)
     return total + (faithfulness_passes(targets) if options.trust else 0)

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.http_url import validate_http_url
+from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.job import Priority
-from seewhy.schemas.methods import METHOD_INFO, METHODS, Normalization, ScoreKind
+from seewhy.schemas.methods import MethodInfo, Normalization, ScoreKind
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
 
@@ -20,7 +21,12 @@ MAX_MAP_SETS = 8
 """The pairs of a method and a layer: the result of each is a part of the job's record in Redis."""
 METADATA_LIMIT_BYTES = 4_096
 
-MethodName = Annotated[str, Field(json_schema_extra={"enum": list(METHODS)})]
+
+def _list_methods(schema: dict[str, JsonValue]) -> None:
+    schema["enum"] = list(method_names())
+
+
+MethodName = Annotated[str, Field(json_schema_extra=_list_methods)]
 """Looked up in the model's catalog entry, which may offer fewer, with an error code of its own."""
 
 
@@ -166,7 +172,7 @@ def _check_layers(preset: str | None, methods: tuple[str, ...], layers: tuple[st
         raise ValueError(f"preset {preset} fixes the layer; remove layer")
     if len(set(layers)) < len(layers) or len(layers) > MAX_LAYERS:
         raise ValueError(f"layer takes at most {MAX_LAYERS} layers, each once")
-    for name, info in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
+    for name, info in _known(methods):
         if layers and not info.uses_layer:
             raise ValueError(f"{name} explains pixels, not a layer; remove layer")
         if len(layers) > 1 and not info.fusable:
@@ -176,10 +182,15 @@ def _check_layers(preset: str | None, methods: tuple[str, ...], layers: tuple[st
 def _check_targets(preset: str | None, methods: tuple[str, ...], targets: RequestedTargets) -> None:
     if preset:
         raise ValueError(f"preset {preset} cannot explain contrasts; name plain classes")
-    for name, info in ((name, METHOD_INFO[name]) for name in methods if name in METHOD_INFO):
+    for name, info in _known(methods):
         if info.chooses_rivals and has_contrast(targets):
             raise ValueError(f"{name} chooses the rivals itself; name plain classes")
         if not info.class_specific:
             raise ValueError(
                 f"{name} is not class-specific and cannot show a contrast; choose another method"
             )
+
+
+def _known(methods: tuple[str, ...]) -> list[tuple[str, MethodInfo]]:
+    known = known_methods()
+    return [(name, known[name]) for name in methods if name in known]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from seewhy.errors import UnknownMethod
-from seewhy.schemas.methods import METHOD_INFO
+from seewhy.schemas.installed_methods import installed_methods, known_methods
+from seewhy_worker.cam.installed_formula import checked_formula
 from seewhy_worker.cam.layer.classic import classic
 from seewhy_worker.cam.layer.eigencam import eigencam
 from seewhy_worker.cam.layer.eigengradcam import eigengradcam
@@ -63,12 +64,12 @@ class Method:
     @property
     def linear(self) -> bool:
         """Whether the map is linear in the score, so that maps can be subtracted."""
-        return METHOD_INFO[self.name].linear
+        return known_methods()[self.name].linear
 
     @property
     def has_layer(self) -> bool:
         """Whether the method explains a layer that the client can choose."""
-        return METHOD_INFO[self.name].uses_layer
+        return known_methods()[self.name].uses_layer
 
     @property
     def single_pass(self) -> bool:
@@ -115,9 +116,13 @@ _METHODS = {
 
 
 def find_method(name: str) -> Method:
-    """Return the method with this name. Raises `UnknownMethod`, which lists all names."""
-    try:
-        return _METHODS[name]
-    except KeyError:
-        known = ", ".join(_METHODS)
-        raise UnknownMethod(f"unknown method {name!r}; choose one of: {known}") from None
+    """Return the method with this name, also one of an installed package.
+
+    Raises `UnknownMethod`, which lists all names, and `SettingsError`.
+    """
+    if method := _METHODS.get(name):
+        return method
+    if installed := installed_methods().get(name):
+        return Method(name, checked_formula(name, installed.formula), needs=installed.needs)
+    known = ", ".join((*_METHODS, *installed_methods()))
+    raise UnknownMethod(f"unknown method {name!r}; choose one of: {known}")

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.imaging.maps import map_verdict
-from seewhy.schemas.methods import METHOD_INFO
+from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
@@ -55,7 +55,7 @@ def build_explanation(
         for column, map_ in enumerate(maps)
     )
     best = np.argsort(-logits, kind="stable")[:TOP_CLASSES]
-    field = None if METHOD_INFO[method.name].pixel_level else model.receptive_field
+    field = None if known_methods()[method.name].pixel_level else model.receptive_field
     return ImageExplanation(
         maps=maps,
         targets=results,

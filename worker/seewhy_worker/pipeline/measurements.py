@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from seewhy.errors import SeewhyError
 from seewhy.ledger.types import HANDLING, PASS_COST, PLAIN_METHOD, Measurement, load_of
 from seewhy.ledger.types.workers import MEASURED_VALUES
-from seewhy.schemas.methods import METHOD_INFO
+from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.passes import likely_passes
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 
@@ -155,7 +155,7 @@ class Measurements:
         # With a chosen layer, how much of the network repeats is not known.
         has_layers = any(task.options.layers for task in tasks)
         if not has_layers and sum(passes[name]) >= MAIN_SHARE * total:
-            of_one_image = device_ms / total * METHOD_INFO[name].forward_passes
+            of_one_image = device_ms / total * known_methods()[name].forward_passes
             self.add(model, name, *[of_one_image] * len(passes[name]))
         return MeasuredBatch(cost=in_passes)
 

@@ -14,6 +14,7 @@ from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
 from seewhy.jobs.stored_outcomes import read_success
 from seewhy.ledger.types import Claim, Completion
+from seewhy.schemas.installed_methods import package_versions
 from seewhy.schemas.job import Job
 from seewhy.schemas.result import OtherMaps, Result, map_object
 from seewhy.storage.keys import RESULT_DOCUMENT, result_key
@@ -106,7 +107,7 @@ class ResultPublisher:
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
             timings_ms={**timings_ms, **own_ms},
-            versions=self._versions,
+            versions={**self._versions, **package_versions(one.method for one in explanations)},
         )
         document = {
             "job_id": claim.job_id,

@@ -35,7 +35,9 @@ def color_scale(
     plain = _is_plain(targets[chosen])
     comparable = [n for n, target in enumerate(targets) if _is_plain(target) == plain]
     strengths = np.abs(evidence(maps[comparable], polarity=polarity))
-    if METHOD_INFO[method].pixel_level:
+    # Clients draw the maps of methods that are installed in the service only, all of layers.
+    info = METHOD_INFO.get(method)
+    if info and info.pixel_level:
         return float(np.quantile(strengths, PIXEL_LEVEL_QUANTILE))
     return float(strengths.max(initial=0.0))
 
