@@ -85,11 +85,13 @@ def finish_next_job(
     covers: Rectangle = COVERS,
     width_px: int = 451,
     height_px: int = 300,
+    probability: float = 0.5,
 ) -> None:
     """Claim the next job and complete it with maps, as a worker would.
 
     `map_` is that of Grad-CAM at the layer `l`, `(targets, map_height, map_width)`, for the first
-    of `LABELS`; `others` are those of other methods there, or of a method at a layer.
+    of `LABELS`, which all have `probability`; `others` are those of other methods there, or of a
+    method at a layer.
     """
     ledger, store = open_ledger(settings), open_store(settings)
     (claim,) = ledger.claim(lanes_of(MODEL), owner="test", limit=1)
@@ -99,7 +101,7 @@ def finish_next_job(
         keys[name] = result_key(claim.job_id, claim.fence, f"{name}.npy")
         store.put(keys[name], maps.encode_npy(array), content_type="application/octet-stream")
     scores = [
-        ClassScore(index=282 + number, label=label, logit=1.0, probability=0.5)
+        ClassScore(index=282 + number, label=label, logit=1.0, probability=probability)
         for number, label in enumerate(LABELS[: len(map_)])
     ]
     targets = tuple(

@@ -33,7 +33,7 @@ def test_a_summary_says_what_was_explained_and_why_to_look(
     client: FlaskClient, settings: Settings, cat: bytes
 ) -> None:
     job_id = submit(client, cat)
-    finish_next_job(settings, map_=np.concatenate([MAP, MAP]))
+    finish_next_job(settings, map_=np.concatenate([MAP, MAP]), probability=0.125)
     (summary,) = client.get("/v1/summaries").get_json()["summaries"]
     assert summary["id"] == job_id
     assert (summary["status"], summary["model"], summary["method"]) == (
@@ -44,9 +44,9 @@ def test_a_summary_says_what_was_explained_and_why_to_look(
     assert summary["target"] == summary["answer"]
     assert (summary["answer"]["label"], summary["margin"]) == (LABELS[0], 0)
     assert (summary["verdict"], summary["trust"], summary["error"]) == ("ok", None, None)
-    words = "Two classes are equally probable"
-    part = {"reason": "margin", "score": 0.3, "value": 0, "words": words}
-    assert summary["suspicion"] == {"score": 0.3, "parts": [part]}
+    words = "The most probable class has only 12 %"
+    part = {"reason": "answer", "score": 3, "value": 0.125, "words": words}
+    assert summary["suspicion"] == {"score": 3, "parts": [part]}
 
 
 def test_an_open_explanation_has_no_result_yet(client: FlaskClient, cat: bytes) -> None:

@@ -111,7 +111,6 @@ SUCCEEDED: dict[str, Any] = {
                 "trust": None,
                 "regions": None,
                 "border_share": 0.31,
-                "spread": 0.88,
                 "overlap": None,
             }
         ],
@@ -123,6 +122,7 @@ SUCCEEDED: dict[str, Any] = {
         "covers": {"x": 0, "y": 0, "width": 451, "height": 300},
         "image_width_px": 451,
         "image_height_px": 300,
+        "structure": 0.71,
         "timings_ms": {"explain": 203.1},
         "versions": {"seewhy": "0.1.0"},
     },
@@ -270,11 +270,11 @@ SUMMARIES: dict[str, Any] = {
             "verdict": "ok",
             "trust": None,
             "suspicion": {
-                "score": 0.41,
+                "score": 2.9,
                 "parts": [
                     {
                         "reason": "border",
-                        "score": 0.41,
+                        "score": 2.9,
                         "value": 0.7,
                         "words": "70 % of the evidence is at the border",
                     }

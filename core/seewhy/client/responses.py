@@ -56,7 +56,6 @@ class Target(Response):
     trust: TrustScores | None = None
     regions: tuple[Region, ...] | None = None
     border_share: float | None = None
-    spread: float | None = None
     overlap: float | None = None
 
 
@@ -99,6 +98,7 @@ class ExplanationResult(Response):
     covers: Covers
     image_width_px: int
     image_height_px: int
+    structure: float | None = None
     other_maps: tuple[OtherMaps, ...] = ()
     body: str = "computed"
     timings_ms: dict[str, float] = Field(default_factory=dict)

@@ -34,18 +34,6 @@ def border_area_share(map_height: int, map_width: int) -> float:
     return 1 - inside / (map_height * map_width)
 
 
-def spread(signed: AnyMapArray) -> float | None:
-    """Return how evenly the positive evidence is spread: 0 in one cell, 1 in all cells alike.
-
-    The entropy of the shares of the cells, divided by the logarithm of the number of cells.
-    """
-    shares = _shares(signed)
-    if shares is None or shares.size == 1:
-        return None
-    present = shares[shares > 0]
-    return float(-(present * np.log(present)).sum() / np.log(shares.size))
-
-
 def overlap(signed: AnyMapArray, other: AnyMapArray) -> float | None:
     """Return the share of the positive evidence that two maps have in the same cells, 0 to 1.
 

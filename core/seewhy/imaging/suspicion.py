@@ -1,5 +1,6 @@
 """Measure the suspicion of an explanation, from the numbers that its result has."""
 
+import math
 from collections.abc import Iterator
 
 from seewhy.imaging.concentration import border_area_share
@@ -7,19 +8,10 @@ from seewhy.schemas.agreement import Agreement
 from seewhy.schemas.result import ExplanationResult, TargetResult, Verdict
 from seewhy.schemas.suspicion import Suspicion, SuspicionPart, SuspicionReason
 
-EVEN_SPREAD = 0.98
-"""Evidence that is spread more evenly than this is suspicious."""
-SMALL_MARGIN = 0.2
-"""A smaller difference of the two highest probabilities is suspicious."""
-SMALL_OVERLAP = 0.5
-"""Two maps whose evidence overlaps less disagree."""
-GOOD_TRUST = 1.5
-"""A map that is this many times better than a random one is not suspicious."""
-OTHER_CLASS = 0.5
-"""The score of an explained class that is hardly less probable than the answer."""
-MARGIN_WEIGHT = 0.3
-"""A small margin is often harmless: the two classes may be much alike."""
-_SMALLEST_SCORE = 0.005
+CHANCE = 0.5
+"""Only what is less plausible than chance is a reason."""
+_SMALLEST_PLAUSIBILITY = 1e-4
+"""Results have four decimals."""
 _DECIMALS = 4
 _VERDICTS = {
     Verdict.ALL_NEGATIVE: "All evidence is negative",
@@ -32,17 +24,19 @@ _VERDICTS = {
 def suspicion(result: ExplanationResult, *, agreement: Agreement | None = None) -> Suspicion:
     """Return why a person should look at an explanation, judged by its first map.
 
-    Results of versions that did not measure a number have no part of it.
+    Each reason has a plausibility, a share that is small when something is wrong, and a score: its
+    surprisal in bits (Shannon 1948, doi:10.1002/j.1538-7305.1948.tb01338.x). The surprisals of
+    independent events add up. Results of versions that did not measure a number have no part of it.
     """
     parts = [
         SuspicionPart(
             reason=reason,
-            score=round(min(score, 1.0), _DECIMALS),
+            score=round(-math.log2(max(plausibility, _SMALLEST_PLAUSIBILITY)), _DECIMALS),
             value=None if value is None else round(value, _DECIMALS),
             words=words,
         )
-        for reason, score, value, words in _parts(result, agreement)
-        if score >= _SMALLEST_SCORE
+        for reason, plausibility, value, words in _parts(result, agreement)
+        if plausibility < CHANCE
     ]
     parts.sort(key=lambda part: -part.score)
     return Suspicion(score=round(sum(part.score for part in parts), _DECIMALS), parts=tuple(parts))
@@ -52,52 +46,51 @@ _Part = tuple[SuspicionReason, float, float | None, str]
 
 
 def _parts(result: ExplanationResult, agreement: Agreement | None) -> Iterator[_Part]:
-    """Yield each reason with its score, which may be below 0, its value and its words."""
+    """Yield each reason with its plausibility, its value and its words."""
     target = result.targets[0]
     if target.verdict is not Verdict.OK:
-        yield SuspicionReason.VERDICT, 1.0, None, _VERDICTS[target.verdict]
+        yield SuspicionReason.VERDICT, 0.0, None, _VERDICTS[target.verdict]
     if target.trust and (trust := target.trust.times_better_than_chance) is not None:
-        score = (GOOD_TRUST - trust) / (GOOD_TRUST - 1)
-        words = "No better" if trust <= 1 else "Hardly better"
-        yield SuspicionReason.TRUST, score, trust, f"{words} than a random map"
+        insertion = trust**2 / (1 + trust**2)
+        yield SuspicionReason.TRUST, insertion, trust, "Worse than a random map"
     if (border := target.border_share) is not None:
-        even = border_area_share(result.map_height, result.map_width)
+        area = border_area_share(result.map_height, result.map_width)
         words = f"{_percent(border)} of the evidence is at the border"
-        yield SuspicionReason.BORDER, (border - even) / (1 - even), border, words
-    if (spread := target.spread) is not None:
-        score = (spread - EVEN_SPREAD) / (1 - EVEN_SPREAD)
-        yield SuspicionReason.SPREAD, score, spread, "The evidence is spread evenly"
+        yield SuspicionReason.BORDER, _inside(1 - border, 1 - area), border, words
+    if (structure := result.structure) is not None:
+        words = f"{_percent(structure)} of the image is structure, the rest noise or fine detail"
+        if structure == 0:
+            words = "The image has no structure"
+        yield SuspicionReason.IMAGE, structure, structure, words
     yield from _classes(result, target)
     overlaps = [maps.targets[0].overlap for maps in result.other_maps]
     if known := [overlap for overlap in overlaps if overlap is not None]:
         least = min(known)
         words = f"Two maps share only {_percent(least)} of the evidence"
-        yield SuspicionReason.METHODS, (SMALL_OVERLAP - least) / SMALL_OVERLAP, least, words
+        yield SuspicionReason.METHODS, least, least, words
     if agreement and (inside := agreement.energy_inside) is not None:
         words = f"Only {_percent(inside)} of the evidence is inside the annotation"
-        yield SuspicionReason.ANNOTATION, 1 - inside, inside, words
+        yield SuspicionReason.ANNOTATION, _inside(inside, agreement.coverage), inside, words
 
 
 def _classes(result: ExplanationResult, target: TargetResult) -> Iterator[_Part]:
-    """Yield what the probabilities say of the explained class and of its rival."""
-    if not result.top or (best := result.top[0].probability) is None:
+    """Yield how probable the most probable class is, and how much less the explained one."""
+    if len(result.top) < 2 or not (best := result.top[0].probability):
         return
+    words = f"The most probable class has only {_percent(best)}"
+    yield SuspicionReason.ANSWER, best, best, words
     explained = target.score.probability
-    is_answer = target.score.index == result.top[0].index
-    if not is_answer and not target.against and not target.rivals and explained is not None:
+    if explained is not None and not target.against and not target.rivals:
         words = f"The map is of {target.score.label}, which has {_percent(explained)}"
-        score = OTHER_CLASS + (1 - OTHER_CLASS) * (best - explained)
-        yield SuspicionReason.CLASS, score, best - explained, words
-    if len(result.top) > 1 and (second := result.top[1].probability) is not None:
-        rival = result.top[1].index
-        shared = [t.overlap for t in result.targets[1:] if t.score.index == rival]
-        alike = shared[0] if is_answer and shared and shared[0] is not None else 1.0
-        margin = best - second
-        words = f"{result.top[1].label} is only {_percent(margin)} less probable"
-        if margin < 0.0005:
-            words = "Two classes are equally probable"
-        score = MARGIN_WEIGHT * alike * (1 - margin / SMALL_MARGIN)
-        yield SuspicionReason.MARGIN, score, margin, words
+        yield SuspicionReason.CLASS, explained / best, explained, words
+
+
+def _inside(share: float, area: float) -> float:
+    """Return the share of the evidence that the inside would have if it were half of the area."""
+    if not 0 < area < 1:
+        return 1.0
+    inside, outside = share / area, (1 - share) / (1 - area)
+    return inside / (inside + outside)
 
 
 def _percent(share: float) -> str:

@@ -83,10 +83,6 @@ class TargetResult(StoredModel):
         description="The share of the positive evidence in the border of the map: the outermost "
         "ring of cells, or a fourteenth of each side. Null without evidence.",
     )
-    spread: float | None = Field(
-        None,
-        description="How evenly the positive evidence is spread: 0 in one cell, 1 in all alike.",
-    )
     overlap: float | None = Field(
         None,
         description="The share of the positive evidence that lies in the same cells as that of "
@@ -125,6 +121,11 @@ class ExplanationResult(StoredModel):
     covers: Rectangle
     image_width_px: int
     image_height_px: int
+    structure: float | None = Field(
+        None,
+        description="The share of the image's variance that is coarser than a sixteenth of its "
+        "sides: 0 for a flat color, near 0 for noise, above a half for most photos.",
+    )
     other_maps: tuple[OtherMaps, ...] = Field(
         (),
         description="The maps of the other requested methods and layers, in order: each method at "

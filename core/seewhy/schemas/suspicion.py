@@ -1,4 +1,4 @@
-"""Suspicion: how much an explanation deserves a look, as a sum of named reasons."""
+"""Suspicion: how much an explanation deserves a look, as a sum of named reasons in bits."""
 
 from enum import StrEnum
 
@@ -13,15 +13,15 @@ class SuspicionReason(StrEnum):
     VERDICT = "verdict"
     """The map is not healthy; `value` is None."""
     TRUST = "trust"
-    """`value`: how many times better than a random map it is."""
+    """The map is worse than a random one; `value`: how many times better it is."""
     BORDER = "border"
     """`value`: the share of the evidence in the border of the map."""
-    SPREAD = "spread"
-    """`value`: how evenly the evidence is spread."""
+    IMAGE = "image"
+    """The image is flat, noise or fine texture; `value`: the share of it that is structure."""
+    ANSWER = "answer"
+    """The answer is more probably wrong than right; `value`: its probability."""
     CLASS = "class"
-    """The explained class is not the answer; `value`: how much more probable the answer is."""
-    MARGIN = "margin"
-    """`value`: by how much the answer is more probable than the next class."""
+    """The explained class is far less probable than the answer; `value`: its probability."""
     METHODS = "methods"
     """`value`: the smallest overlap of the evidence of two methods."""
     ANNOTATION = "annotation"
@@ -32,7 +32,7 @@ class SuspicionPart(StoredModel):
     """One reason, what it adds to the suspicion, and the measured value behind it."""
 
     reason: SuspicionReason
-    score: float = Field(description="What it adds, above 0 and at most 1.")
+    score: float = Field(description="What it adds, in bits: above 1, at most 13.3.")
     value: float | None = Field(description="What was measured; its meaning depends on the reason.")
     words: str = Field(description="The reason with its value, for people.")
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seewhy.imaging.concentration import border_share, overlap, spread
+from seewhy.imaging.concentration import border_share, overlap
 from seewhy_worker.explain.types import ImageExplanation
 
 _DECIMALS = 4
@@ -19,7 +19,6 @@ def with_concentration(explanations: Sequence[ImageExplanation]) -> list[ImageEx
             target.model_copy(
                 update={
                     "border_share": _rounded(border_share(signed)),
-                    "spread": _rounded(spread(signed)),
                     "overlap": _rounded(overlap(signed, first)) if number or position else None,
                 }
             )

@@ -12,6 +12,7 @@ from seewhy.imaging.arrays import ImageArray
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.imaging.rendering.color_scale import color_scale
 from seewhy.imaging.rendering.overlay import overlay
+from seewhy.imaging.structure import structure
 from seewhy.jobs.stored_outcomes import read_success
 from seewhy.ledger.types import Claim, Completion
 from seewhy.schemas.installed_methods import package_versions
@@ -88,21 +89,15 @@ class ResultPublisher:
         result = Result(
             model=job.model,
             model_digest=explainer.digest,
-            method=explanation.method,
+            **dict(_maps(explanation)),
             tried=explanation.tried,
             score=job.score,
-            layer=explanation.layer,
-            linear=explanation.linear,
-            targets=explanation.targets,
             top=explanation.top,
-            map_height=explanation.maps.shape[1],
-            map_width=explanation.maps.shape[2],
-            stride_px=explanation.stride_px,
-            receptive_field_px=explanation.receptive_field_px,
             covers=explanation.covers,
             image_width_px=job.image_width_px,
             image_height_px=job.image_height_px,
-            other_maps=tuple(map(_other_maps, others)),
+            structure=round(structure(fetched.tasks[0].image.pixels), 4),
+            other_maps=tuple(map(_maps, others)),
             objects={name: self._key(fetched, name) for name in (*bodies, "result")},
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
@@ -167,7 +162,7 @@ def _file(name: str) -> tuple[str, str]:
     return FILES.get(name) or (f"{name}.npy", "application/octet-stream")
 
 
-def _other_maps(explanation: ImageExplanation) -> OtherMaps:
+def _maps(explanation: ImageExplanation) -> OtherMaps:
     return OtherMaps(
         method=explanation.method,
         layer=explanation.layer,

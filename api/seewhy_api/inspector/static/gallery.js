@@ -6,7 +6,7 @@ import { Images, Summaries } from "./summaries.js";
 import { WindowGrid } from "./window-grid.js";
 import { formatPercent } from "./viewer.js";
 
-const REASONS = ["verdict", "trust", "border", "spread", "class", "margin", "methods", "annotation"];
+const REASONS = ["verdict", "trust", "border", "image", "answer", "class", "methods", "annotation"];
 const scoreOf = (reason) => ({ suspicion }) => -(suspicion?.parts.find((part) => part.reason === reason)?.score ?? 0);
 /** Sort key → its name, and what is sorted by, the lowest first. */
 const ORDERS = {
@@ -157,10 +157,10 @@ class Gallery {
     const thumb = el("span", { class: "thumb", dataset: { state: isDone ? verdict : status } }, image);
     const name = answer?.label ?? key ?? method;
     const why = isDone ? (parts[0]?.words ?? "Nothing suspicious") : error?.detail ?? plain(status);
-    const link = el("a", { href: `#/e/${id}`, title: parts.map(({ score, words }) => `+${score.toFixed(2)} ${words}`).join("\n") || null },
+    const link = el("a", { href: `#/e/${id}`, title: parts.map(({ score, words }) => `${score.toFixed(1)} bits: ${words}`).join("\n") || null },
       thumb, el("span", { class: "line" }, el("strong", {}, name), answer && el("span", { class: "muted" }, formatPercent(answer.probability))),
       el("span", { class: parts.length ? "why" : "why muted" }, why, parts.length > 1 && el("span", { class: "muted" }, ` and ${parts.length - 1} more`)));
-    link.style.setProperty("--score", Math.min((suspicion?.score ?? 0) / 2, 1));
+    link.style.setProperty("--score", Math.min((suspicion?.score ?? 0) / 20, 1));
     const box = el("input", { type: "checkbox", checked: this.#chosen.has(id), "aria-label": `Compare ${name}`, onchange: () => this.#choose(id, box) });
     const tile = el("li", {}, link, isDone && el("label", { class: "pick" }, box));
     if (isDone) this.#ends.set(tile, this.#images.draw(summary, image, (hasImage) => {
