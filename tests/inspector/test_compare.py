@@ -1,11 +1,13 @@
 """Maps side by side: linked moves, differences, other methods, and the address."""
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from inspector_pages import THEMES, check_access
+from seewhy.ids import new_job_id
 from servers.browser import Watch, opened_page
 from servers.explaining import ExplainingService
 
@@ -78,6 +80,20 @@ def test_a_comparison_of_nothing_says_so(page: Page, service: ExplainingService)
     expect(page.get_by_role("heading", name="There is nothing to compare")).to_be_visible()
     page.get_by_role("link", name="Show the explanations").click()
     expect(page).to_have_url(f"{service.url}/#/")
+
+
+def test_what_cannot_be_shown_has_a_pane_with_the_reason(
+    page: Page, watch: Watch, service: ExplainingService, cat: str, coffee: str
+) -> None:
+    watch.failures_expected = True
+    unknown = new_job_id()
+    open_panes(page, service, f"{cat},{unknown},{coffee}")
+    headings = page.locator(".pane:visible h2")
+    expect(headings).to_have_text([re.compile("tiger cat"), "No map", re.compile("espresso")])
+    expect(page.locator(".pane").nth(1)).to_contain_text("There is no explanation with this id.")
+    expect(page.locator(f"{MAPS}:visible")).to_have_count(2)
+    page.goto(f"{service.url}/#/c/{unknown}")
+    expect(page.get_by_role("heading", name="There is no such explanation")).to_be_visible()
 
 
 def test_zoom_cells_and_threshold_move_together_until_they_are_unlinked(

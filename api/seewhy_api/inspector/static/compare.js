@@ -3,7 +3,7 @@ import { describeCell, loadMaps, loadPhoto, mapData, mapSets, requested } from "
 import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
 import { viewKeys } from "./shortcuts.js";
-import { panel } from "./states.js";
+import { needsKey, panel, passes } from "./states.js";
 import { FIELDS, flag, elementView, labelOf, nameOf } from "./view.js";
 import { viewControls } from "./view-controls.js";
 import { enlarge, formatNumber, formatPercent, isPlain } from "./viewer.js";
@@ -19,8 +19,12 @@ const PANE_FIELDS = [
 export async function mountCompare(root, context) {
   const { location, service, signal } = context;
   const ids = location.current.ids.slice(0, MAX_PANES);
-  const loaded = await Promise.all(ids.map((id) => loadPane(service, id, signal)));
+  const loaded = await Promise.all(ids.map((id) => loadPane(service, id, signal).catch((error) => {
+    if (!error.status || needsKey(error) || passes(error)) throw error;
+    return { id, error, data: [] };
+  })));
   if (!loaded.some(({ data }) => data.length)) {
+    for (const { error } of loaded) if (error) throw error;
     fill(root, panel("empty", "There is nothing to compare", "None of these explanations has a map.",
       el("a", { class: "button primary", href: "#/" }, "Show the explanations")));
     return null;
@@ -61,6 +65,12 @@ class Pane {
   }
 }
 
+/** The pane of an explanation that could not be read, or that has no result. */
+function withoutMap({ id, error, record }) {
+  const why = error?.message ?? record.error?.detail ?? `The explanation is ${record.status}.`;
+  return el("section", { class: "pane" }, el("header", {}, el("h2", {}, el("a", { href: `#/e/${id}` }, "No map"))), el("p", {}, why));
+}
+
 class Compare {
   #context;
   #loaded;
@@ -76,11 +86,12 @@ class Compare {
     this.#context = context;
     this.#loaded = loaded.filter(({ data }) => data.length);
     this.#panes = this.#loaded.map(() => new Pane());
+    const rest = [...this.#panes];
+    const panes = loaded.map((one) => (one.data.length ? rest.shift().element : withoutMap(one)));
     const form = el("form", { class: "line", hidden: true, onsubmit: (event) => this.#add(event) }, this.#method, el("button", {}, "Add this method"));
     this.element = el("section", { class: "compare" },
       el("header", { class: "head" }, el("h1", {}, "Compare"), el("label", { class: "check" }, this.#linked, "Move together"), form), this.#notice,
-      el("div", { class: "panes" }, [...this.#panes, this.#difference].map(({ element }) => element)), this.#controls.element);
-    if (this.#loaded.length < loaded.length) this.#notify("Explanations without a result are left out.");
+      el("div", { class: "panes" }, panes, this.#difference.element), this.#controls.element);
     this.#link("zoomchange", (map, from, zoom) => (map.view = { ...map.view, zoom: sameZoom(map, from, zoom) }));
     this.#link("cellpin", (map, from, cell) => (map.view = { ...map.view, cell: sameCell(map, from, cell) }));
     this.#link("cellhover", (map, from, cell) => map.hover(sameCell(map, from, cell)));
