@@ -146,6 +146,25 @@ def test_a_missing_catalog_file_is_a_settings_error(tmp_path: Path) -> None:
         Catalog.load(load({}, models_file=tmp_path / "absent.toml"))
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("", "a model of classes needs `labels_file`, with one name per line"),
+        (
+            'scores = "values"\nmethods = ["gradcam", "finercam"]',
+            "flowers: finercam: compares classes, not values",
+        ),
+    ],
+)
+def test_the_scores_decide_which_fields_a_model_needs(
+    tmp_path: Path, line: str, message: str
+) -> None:
+    text = flowers_entry().replace('labels_file = "flowers.txt"', line)
+    with pytest.raises(SettingsError) as caught:
+        load_catalog(tmp_path, text)
+    assert message in str(caught.value)
+
+
 def test_an_empty_labels_file_is_refused(tmp_path: Path) -> None:
     text = flowers_entry().replace("flowers.txt", "empty.txt")
     (tmp_path / "empty.txt").write_text("\n")

@@ -40,7 +40,7 @@ def test_a_model_is_described_and_explained(tmp_path: Path) -> None:
         "removed activation: softmax",
         "classes: 5, probabilities by softmax",
     ]
-    assert explained.startswith("explanation of noise: class ")
+    assert explained.startswith("explanation of noise: output ")
     assert ", verdict ok, values from " in explained
     assert shuffled.startswith("shuffled weights: the map changes (correlation ")
     assert shown.returncode == 0

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from seewhy.errors import InvalidRequest, UnknownClass
 from seewhy.schemas.job import Job
 from seewhy.schemas.labels import Labels
-from seewhy.schemas.methods import METHODS
+from seewhy.schemas.methods import METHODS, OutputKind
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import (
     MAX_TARGETS,
@@ -144,3 +144,48 @@ def test_the_layers_of_one_map_are_fused(layer: Any, layers: tuple[str, ...]) ->
 def test_several_layers_have_a_map_each() -> None:
     request = ExplanationRequest.model_validate({"layers": ["a", "b"], "method": "scorecam"})
     assert request.chosen_layers == (("a",), ("b",))
+
+
+HAND = Labels(["age", "length"], noun="output")
+ONE = Labels(["age"], noun="output")
+
+
+@pytest.mark.parametrize(
+    ("targets", "labels", "resolved"),
+    [
+        ("predicted", ONE, (0,)),
+        ({"output": 1}, HAND, (1,)),
+        ([{"output": "Age"}, {"output": 1}], HAND, (0, 1)),
+        (["age", {"against": "length"}], HAND, (0, Target(index=1, against=True))),
+    ],
+)
+def test_targets_of_a_model_of_values_are_its_outputs(
+    targets: Any, labels: Labels, resolved: tuple[Any, ...]
+) -> None:
+    assert resolve_targets(targets, labels, "values") == resolved
+
+
+@pytest.mark.parametrize(
+    "targets",
+    ["predicted", "top:1", ["predicted"], {"against": "predicted"}, {"why": "age", "not": [1]}],
+)
+def test_values_have_no_rank_and_no_contrast(targets: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r'such as \{"output": "age"\}'):
+        resolve_targets(targets, HAND, "values")
+
+
+@pytest.mark.parametrize(
+    ("targets", "labels", "outputs", "complaint"),
+    [
+        ({"output": "weight"}, HAND, "values", "the model has no output 'weight'"),
+        ({"output": 2}, HAND, "values", "no output 2: indices run from 0 to 1"),
+        ({"output": 0}, ANIMALS, "classes", "the model outputs classes; name a class"),
+        ([0, {"output": 1}], ANIMALS, "classes", "the model outputs classes; name a class"),
+        ([0, {"output": "age"}], HAND, "values", r"more than once: 0 \(age\)"),
+    ],
+)
+def test_an_output_that_the_model_does_not_have_is_refused(
+    targets: Any, labels: Labels, outputs: OutputKind, complaint: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=complaint):
+        resolve_targets(targets, labels, outputs)

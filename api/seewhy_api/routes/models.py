@@ -12,6 +12,7 @@ from seewhy.estimates.measured_times import Quantiles
 from seewhy.ledger.types import DeviceTimes
 from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.methods import OutputKind
 from seewhy.schemas.passes import forward_passes, without_body
 from seewhy_api.http.auth import requires
 from seewhy_api.http.explanation_body import ResponseModel
@@ -63,7 +64,10 @@ class Model(ResponseModel):
     geometry: Geometry
     layer: str | None = Field(description="The target layer, if the catalog names it.")
     layers: tuple[str, ...] = Field(description="The layers that a request may name.")
-    classes: int
+    scores: OutputKind = Field(
+        description="What the model outputs: scores of `classes`, or `values` such as an age."
+    )
+    classes: int = Field(description="How many classes it has, or outputs.")
     methods: tuple[Method, ...]
 
 
@@ -71,7 +75,8 @@ class LabeledModel(Model):
     """A model of the catalog with its classes."""
 
     labels: tuple[str, ...] = Field(
-        description="The names of the classes, in the order of their indices. Names may repeat."
+        description="The names of the classes, or of the outputs of a model of values, in the "
+        "order of their indices. Names may repeat."
     )
 
 
@@ -143,6 +148,7 @@ def _model(deps: Dependencies, spec: ModelSpec) -> Model:
         geometry=spec.geometry,
         layer=spec.layer,
         layers=spec.offered_layers,
+        scores=spec.scores,
         classes=len(spec.labels),
         methods=tuple(_method(name, times) for name in spec.methods),
     )

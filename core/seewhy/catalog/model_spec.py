@@ -11,10 +11,14 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator,
 
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Interpolation, ResizeRule
-from seewhy.schemas.installed_methods import method_names
+from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.labels import Labels
+from seewhy.schemas.methods import OutputKind
 
 APPLICATIONS = "keras.applications:"
+
+ONLY_VALUE = "value"
+"""The name of the only output of a model of values that names none."""
 
 PerChannel = float | tuple[float, float, float]
 
@@ -146,7 +150,15 @@ class ModelSpec(StrictModel):
     preprocessing: Preprocessing
     geometry: Geometry = Geometry()
     interpolation: Interpolation = "bilinear"
-    labels_file: str = Field(description="The file of class names, one per line, in index order.")
+    scores: OutputKind = Field(
+        "classes",
+        description="What the network outputs: scores of `classes`, or `values` such as an age.",
+    )
+    labels_file: str | None = Field(
+        None,
+        description="The file of class names, one per line, in index order. For values: the names "
+        "of the outputs, if there are several.",
+    )
     layer: str | None = Field(
         None, description="The target layer; unset means that seewhy chooses it (docs/models.md)."
     )
@@ -160,7 +172,7 @@ class ModelSpec(StrictModel):
     )
     max_batch: int = Field(32, ge=1, le=32, description="The maximum number of images in a batch.")
     methods: tuple[str, ...] = Field(
-        default_factory=method_names,
+        default_factory=lambda fields: _methods_for(fields.get("scores", "classes")),
         min_length=1,
         description="The methods that a request may name.",
     )
@@ -173,6 +185,15 @@ class ModelSpec(StrictModel):
         if unknown:
             raise ValueError(f"unknown: {', '.join(unknown)}; available: {', '.join(available)}")
         return methods
+
+    @model_validator(mode="after")
+    def _check_scores(self) -> Self:
+        if self.scores == "classes" and self.labels_file is None:
+            raise ValueError("a model of classes needs `labels_file`, with one name per line")
+        unsuitable = set(self.methods) - set(_methods_for(self.scores))
+        if unsuitable:
+            raise ValueError(f"{', '.join(sorted(unsuitable))}: compares classes, not values")
+        return self
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
@@ -208,5 +229,19 @@ class ModelSpec(StrictModel):
 
     @cached_property
     def labels(self) -> Labels:
-        """The class names, read once. Raises `OSError` or `UnicodeDecodeError`."""
-        return Labels.read(self.folder / self.labels_file)
+        """The names of the classes or values, read once.
+
+        Raises `OSError` or `UnicodeDecodeError`.
+        """
+        noun = "class" if self.scores == "classes" else "output"
+        if self.labels_file is None:
+            return Labels([ONLY_VALUE], noun=noun)
+        return Labels.read(self.folder / self.labels_file, noun=noun)
+
+
+def _methods_for(scores: OutputKind) -> tuple[str, ...]:
+    """Return the methods that suit such scores."""
+    known = known_methods()
+    return tuple(
+        name for name in method_names() if scores == "classes" or not known[name].chooses_rivals
+    )

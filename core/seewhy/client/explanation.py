@@ -143,6 +143,7 @@ def _numbers(target: Target) -> dict[str, Any]:
         "label": target.score.label,
         "probability": target.score.probability,
         "logit": target.score.logit,
+        "value": target.score.value,
         "against": target.against,
         "verdict": target.verdict.value,
         "minimum": target.minimum,
@@ -151,6 +152,6 @@ def _numbers(target: Target) -> dict[str, Any]:
 
 
 def _shown(target: Target) -> tuple[str, str, str]:
-    """Return the class, its probability and the verdict as text."""
+    """Return the class, its probability or value, and the verdict as text."""
     score = target.score
-    return f"{score.label} ({score.index})", f"{score.probability:.1%}", target.verdict.value
+    return f"{score.label} ({score.index})", score.text, target.verdict.value

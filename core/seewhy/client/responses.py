@@ -24,12 +24,19 @@ class Response(BaseModel):
 
 
 class Score(Response):
-    """The score of one class for one image."""
+    """The score of one class for one image, or the value of one output."""
 
     index: int
     label: str
     logit: Number
     probability: Number
+    value: Number = math.nan
+    """The value of the output, if the model outputs values; then the other numbers are NaN."""
+
+    @property
+    def text(self) -> str:
+        """The probability in percent, or the value of the output."""
+        return f"{self.probability:.1%}" if math.isnan(self.value) else f"{self.value:.4g}"
 
 
 class TrustScores(Response):

@@ -18,9 +18,9 @@ def to_pandas(results: Iterable[HasRows]) -> "DataFrame":
     """Return a table with one row for each map, and one for each result without a map.
 
     Its columns are those of the result and of the map: `id`, `status`, `error`, `model`, `method`,
-    `layer`, `target`, `class_index`, `label`, `probability`, `logit`, `against`, `verdict`,
-    `minimum`, `maximum` and, if requested, the trust scores. Results of `explain_many` also have
-    `image`, and items of batches `index` and `key`.
+    `layer`, `target`, `class_index`, `label`, `probability`, `logit`, `value`, `against`,
+    `verdict`, `minimum`, `maximum` and, if requested, the trust scores. Results of `explain_many`
+    also have `image`, and items of batches `index` and `key`.
 
     Raises `ImportError` when pandas is not installed.
     """

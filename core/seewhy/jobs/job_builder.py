@@ -48,7 +48,7 @@ def method_options(request: ExplanationRequest, spec: ModelSpec) -> tuple[Method
         MethodOptions(
             method=method,
             fallback=request.fallback,
-            score=_score(request),
+            score=_score(request, spec),
             layers=layers,
             trust="trust" in request.outputs,
         )
@@ -57,7 +57,9 @@ def method_options(request: ExplanationRequest, spec: ModelSpec) -> tuple[Method
     )
 
 
-def _score(request: ExplanationRequest) -> ScoreKind:
+def _score(request: ExplanationRequest, spec: ModelSpec) -> ScoreKind:
+    if spec.scores == "values":
+        return "value"
     return "probability" if request.preset else request.score
 
 
@@ -77,7 +79,7 @@ def build_submission(
         method=method,
         other_methods=tuple(other_methods),
         fallback=request.fallback,
-        score=_score(request),
+        score=_score(request, validated.spec),
         targets=validated.targets,
         layers=layers,
         other_layers=tuple(other_layers),

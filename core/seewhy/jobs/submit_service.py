@@ -158,7 +158,8 @@ class SubmitService:
         """Check a request without its image. Raises `InvalidRequest` or a subclass."""
         spec = self._catalog.get(request.model or self._settings.default_model)
         check_names(request, spec)
-        targets = resolve_targets(request.targets, spec.labels)
+        _check_values(request, spec)
+        targets = resolve_targets(request.targets, spec.labels, spec.scores)
         methods = method_options(request, spec)
         passes = _count_passes(methods, targets=len(targets), limit=self._passes_limit(quotas))
         is_long = passes > self._settings.max_passes_per_batch
@@ -207,6 +208,22 @@ def check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
             raise UnknownLayer(
                 f"Model {spec.name} has no layer {quote(layer)}; choose from: {offered}"
             )
+
+
+def _check_values(request: ExplanationRequest, spec: ModelSpec) -> None:
+    """Raise `InvalidRequest` for options that need probabilities, if the model has none."""
+    if spec.scores == "classes":
+        return
+    needing = {
+        "preset": request.preset is not None,
+        "score": request.score == "probability",
+        "trust in outputs": "trust" in request.outputs,
+    }
+    if named := [field for field, is_named in needing.items() if is_named]:
+        raise InvalidRequest(
+            f"Model {spec.name} outputs values, and {named[0]} needs the probability of a class; "
+            "remove it."
+        )
 
 
 def _count_passes(methods: Sequence[MethodOptions], *, targets: int, limit: int) -> int:

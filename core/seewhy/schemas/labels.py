@@ -10,18 +10,24 @@ from seewhy.quoting import quote
 
 
 class Labels:
-    """The class names in index order. Names may repeat: ImageNet has two classes named crane."""
+    """The class names in index order. Names may repeat: ImageNet has two classes named crane.
 
-    def __init__(self, names: Iterable[str]) -> None:
+    For a model of values, the names of its outputs.
+    """
+
+    def __init__(self, names: Iterable[str], *, noun: str = "class") -> None:
+        """Keep the names; messages call what they name a `noun`."""
         self._names = tuple(names)
+        self._noun = noun
         self._indices: dict[str, list[int]] = {}
         for index, name in enumerate(self._names):
             self._indices.setdefault(name.casefold(), []).append(index)
 
     @classmethod
-    def read(cls, path: Path) -> "Labels":
+    def read(cls, path: Path, *, noun: str = "class") -> "Labels":
         """Read one name per line, UTF-8. Raises `OSError` or `UnicodeDecodeError`."""
-        return cls(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip())
+        lines = (line.strip() for line in path.read_text("utf-8").splitlines())
+        return cls((line for line in lines if line), noun=noun)
 
     def __len__(self) -> int:
         return len(self._names)
@@ -46,17 +52,19 @@ class Labels:
         if found:
             listed = " or ".join(str(index) for index in found)
             raise UnknownClass(
-                f"the class name {quote(wanted)} is ambiguous; use the index: {listed}"
+                f"the {self._noun} name {quote(wanted)} is ambiguous; use the index: {listed}"
             )
         if re.fullmatch(r"[0-9]{1,9}", wanted):
             return self._check_range(int(wanted))
-        raise UnknownClass(f"the model has no class {quote(wanted)}{self._suggestion(wanted)}")
+        raise UnknownClass(
+            f"the model has no {self._noun} {quote(wanted)}{self._suggestion(wanted)}"
+        )
 
     def _check_range(self, index: int) -> int:
         if 0 <= index < len(self):
             return index
         raise UnknownClass(
-            f"the model has no class {quote(index)}: indices run from 0 to {len(self) - 1}"
+            f"the model has no {self._noun} {quote(index)}: indices run from 0 to {len(self) - 1}"
         )
 
     def _suggestion(self, wanted: str) -> str:

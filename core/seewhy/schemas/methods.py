@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-ScoreKind = Literal["logit", "probability"]
+OutputKind = Literal["classes", "values"]
+"""What the outputs of a network are: scores of classes, or values such as an age."""
+RequestedScore = Literal["logit", "probability"]
+ScoreKind = RequestedScore | Literal["value"]
+"""The explained score: of a class its logit or its probability, or else the value of an output."""
 Normalization = (
     Literal["image", "none"] | Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 )

@@ -10,7 +10,7 @@ from seewhy.schemas.geometry import Box
 from seewhy.schemas.http_url import validate_http_url
 from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.job import Priority
-from seewhy.schemas.methods import MethodInfo, Normalization, ScoreKind
+from seewhy.schemas.methods import MethodInfo, Normalization, RequestedScore
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
 
@@ -48,8 +48,10 @@ class ExplanationRequest(StrictModel):
         max_length=MAX_FALLBACKS,
         description="Methods to try in this order until a map of the image has the verdict `ok`.",
     )
-    score: ScoreKind = Field(
-        "logit", description="The explained score of a class: its logit or its probability."
+    score: RequestedScore = Field(
+        "logit",
+        description="The explained score of a class: its logit or its probability. A model of "
+        "values explains the value of an output instead.",
     )
     layer: str | tuple[str, ...] | None = Field(
         None,
@@ -68,7 +70,8 @@ class ExplanationRequest(StrictModel):
         description="The classes to explain: `predicted`, `top:N`, a target, or a list of targets. "
         "A target is a class name or index; "
         '`{"why": X, "not": [Y]}`, the evidence for X beyond that for Y; or `{"against": X}`, '
-        "the evidence against X.",
+        "the evidence against X. A target of a model of values is one of its outputs, "
+        '`{"output": X}`.',
     )
     preset: Literal["classic"] | None = Field(
         None,

@@ -41,12 +41,17 @@ BodyKind = Literal["computed", "cached"]
 
 
 class ClassScore(StoredModel):
-    """The score of one class of one image."""
+    """The score of one class of one image, or the value of one output."""
 
     index: int
     label: str
     logit: FiniteOrNone
     probability: FiniteOrNone
+    value: FiniteOrNone = Field(
+        None,
+        description="The value of the output, if the model outputs values. Then `logit` and "
+        "`probability` are null.",
+    )
 
 
 class Verdict(StrEnum):

@@ -1,5 +1,6 @@
-"""Targets: the class, the contrast of classes, or the counter-evidence that a map explains."""
+"""Targets: the class, contrast, counter-evidence or value that a map explains."""
 
+import json
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -16,6 +17,7 @@ from seewhy.errors import InvalidRequest
 from seewhy.quoting import quote
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.labels import Labels
+from seewhy.schemas.methods import OutputKind
 
 MAX_TARGETS = 20
 MAX_RIVALS = 5
@@ -46,14 +48,20 @@ class Against(StrictModel):
     against: ClassNameOrIndex = Field(description="A class name or index, or `predicted`.")
 
 
+class Output(StrictModel):
+    """The evidence for a high value of an output, of a model that outputs values."""
+
+    output: ClassNameOrIndex = Field(description="The index or the name of an output.")
+
+
+OneTarget = ClassNameOrIndex | Contrast | Against | Output
 RequestedTargets = (
     Literal["predicted"]
     | Annotated[str, Field(pattern=r"^top:([1-9]|1[0-9]|20)$")]
-    | Annotated[
-        list[ClassNameOrIndex | Contrast | Against], Field(min_length=1, max_length=MAX_TARGETS)
-    ]
+    | Annotated[list[OneTarget], Field(min_length=1, max_length=MAX_TARGETS)]
     | Contrast
     | Against
+    | Output
 )
 """The `targets` field of a request."""
 
@@ -81,7 +89,7 @@ def as_target(target: TargetOrIndex) -> Target:
 
 
 def has_comparison(targets: RequestedTargets) -> bool:
-    """Whether any of a request's targets is more than a plain class."""
+    """Whether any of a request's targets is more than a plain class or output."""
     each = targets if isinstance(targets, list) else [targets]
     return any(isinstance(one, Contrast | Against) for one in each)
 
@@ -92,20 +100,27 @@ def has_contrast(targets: RequestedTargets) -> bool:
     return any(isinstance(one, Contrast) for one in each)
 
 
-def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOrIndex, ...]:
+def resolve_targets(
+    targets: RequestedTargets, labels: Labels, outputs: OutputKind = "classes"
+) -> tuple[TargetOrIndex, ...]:
     """Resolve a request's targets to class indices; -r is the r-th most probable class.
 
-    Raises `UnknownClass` when the model has no such class. Raises `InvalidRequest` when a target
-    or a class of a contrast is repeated, or when the model has too few classes.
+    `labels` name the classes, or the outputs of a model of values. Raises `UnknownClass` when the
+    model has no such class or output. Raises `InvalidRequest` when a target or a class of a
+    contrast is repeated, when the model has too few classes, or when the targets do not suit its
+    `outputs`.
     """
     try:
         targets = _TARGETS.validate_python(targets)
     except ValidationError as error:
         message = (
             "targets must be 'predicted', 'top:1' to 'top:20', {'why': X, 'not': [Y]}, "
-            f"{{'against': X}}, or a list of classes and such objects, not {quote(targets)}"
+            f"{{'against': X}}, {{'output': X}}, or a list of classes and such objects, not "
+            f"{quote(targets)}"
         )
         raise InvalidRequest(message) from error
+    if outputs == "values":
+        targets = _of_values(targets, labels)
     if isinstance(targets, str):
         count = 1 if targets == "predicted" else int(targets.removeprefix("top:"))
         resolved: tuple[TargetOrIndex, ...] = tuple(-rank for rank in range(1, count + 1))
@@ -114,6 +129,8 @@ def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOr
             raise InvalidRequest(message)
         return resolved
     each = targets if isinstance(targets, list) else [targets]
+    if outputs == "classes" and any(isinstance(target, Output) for target in each):
+        raise InvalidRequest("the model outputs classes; name a class instead of `output`")
     resolved = tuple(_resolve(target, labels) for target in each)
     for target in resolved:
         if resolved.count(target) > 1:
@@ -123,7 +140,22 @@ def resolve_targets(targets: RequestedTargets, labels: Labels) -> tuple[TargetOr
     return resolved
 
 
-def _resolve(target: ClassNameOrIndex | Contrast | Against, labels: Labels) -> TargetOrIndex:
+def _of_values(targets: RequestedTargets, labels: Labels) -> list[OneTarget]:
+    """Return the targets of a model of values; its only output is the default."""
+    if targets == "predicted" and len(labels) == 1:
+        return [0]
+    each: list[OneTarget] = targets if isinstance(targets, list) else [targets]
+    for target in each:
+        named = target.against if isinstance(target, Against) else target
+        if isinstance(target, Contrast) or named == "predicted" or isinstance(targets, str):
+            raise InvalidRequest(
+                "the model outputs values, which are not ranked or contrasted as classes are; name "
+                f'an output as a target, such as {{"output": {json.dumps(labels[0])}}}'
+            )
+    return each
+
+
+def _resolve(target: OneTarget, labels: Labels) -> TargetOrIndex:
     if isinstance(target, Contrast):
         why = _class_index(target.why, labels)
         rivals = tuple(_class_index(rival, labels) for rival in target.rivals)
@@ -132,6 +164,8 @@ def _resolve(target: ClassNameOrIndex | Contrast | Against, labels: Labels) -> T
         return Target(index=why, rivals=rivals)
     if isinstance(target, Against):
         return Target(index=_class_index(target.against, labels), against=True)
+    if isinstance(target, Output):
+        return labels.index_of(target.output)
     return _class_index(target, labels)
 
 

@@ -47,7 +47,7 @@ def load_explainer(
     enable_memory_growth()
     keras_model = load_model(spec, weights_path=weights_path, memory_bytes=memory_bytes)
     size = (spec.input.height_px, spec.input.width_px)
-    model = split(keras_model, spec.layer, output=spec.output, size=size)
+    model = split(keras_model, spec.layer, output=spec.output, outputs=spec.scores, size=size)
     for layer in spec.layers:
         find_layer(model.candidates, layer)
     return KerasExplainer(
@@ -182,9 +182,11 @@ def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:
             f"{expected}: correct `input` in the catalog."
         )
     if model.classes != len(spec.labels):
+        noun = "classes" if spec.scores == "classes" else "outputs"
+        listed = f"{spec.labels_file} lists" if spec.labels_file else "the catalog names"
         raise UnsupportedModel(
-            f"{spec.name} has {model.classes} classes, but {spec.labels_file} lists "
-            f"{len(spec.labels)}: correct `labels_file` in the catalog."
+            f"{spec.name} has {model.classes} {noun}, but {listed} {len(spec.labels)}: correct "
+            "`labels_file` in the catalog."
         )
 
 

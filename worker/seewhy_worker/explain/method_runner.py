@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import OutOfMemory
 from seewhy.schemas.job import MethodOptions
+from seewhy.schemas.methods import ScoreKind
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
 from seewhy_worker.cam.methods import Method, find_method
@@ -62,10 +63,11 @@ class MethodRunner:
         self._chunk_size = self._batch_sizes.largest_within(CALL_S, each=pass_s)
 
     def run_gradcam(self, batch: int) -> None:
-        """Run Grad-CAM of one logit on black images; compile it on the first call."""
+        """Run Grad-CAM of one target on black images; compile it on the first call."""
         shape = self._graphs.model_at(()).input_shape
+        score: ScoreKind = "logit" if self._spec.scores == "classes" else "value"
         pixels = np.zeros((batch, *shape), np.float32)
-        head = self._graphs.head(HeadSpec("gradcam", "logit", (), batch, 1, 0, 1))
+        head = self._graphs.head(HeadSpec("gradcam", score, (), batch, 1, 0, 1))
         targets = TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0)
         (cut,) = self._graphs.body([()], batch)(pixels).values()
         head(cut, pixels, targets)

@@ -31,6 +31,9 @@ def build_explanation(
     class_probabilities = probabilities(logits, model.probability_function)
 
     def score(index: int) -> ClassScore:
+        if spec.scores == "values":
+            value, label = float(logits[index]), spec.labels[index]
+            return ClassScore(index=index, label=label, logit=None, probability=None, value=value)
         return ClassScore(
             index=index,
             label=spec.labels[index],
@@ -54,7 +57,11 @@ def build_explanation(
         )
         for column, map_ in enumerate(maps)
     )
-    best = np.argsort(-logits, kind="stable")[:TOP_CLASSES]
+    # Values are not ranked: each has a unit of its own.
+    ranked = (
+        np.arange(len(logits)) if spec.scores == "values" else np.argsort(-logits, kind="stable")
+    )
+    best = ranked[:TOP_CLASSES]
     field = None if known_methods()[method.name].pixel_level else model.receptive_field
     return ImageExplanation(
         maps=maps,
@@ -72,8 +79,13 @@ def build_explanation(
 
 
 def probabilities(logits: NDArray[np.float32], scoring: str) -> NDArray[np.float64]:
-    """Turn logits (…, classes) into probabilities; `scoring` is `softmax` or `sigmoid`."""
+    """Turn logits (…, classes) into probabilities by `scoring`, a `ProbabilityFunction`.
+
+    With `none`, which is that of values, they stay as they are.
+    """
     exact = logits.astype(np.float64)
+    if scoring == "none":
+        return exact
     if scoring == "sigmoid":
         # tanh does not overflow where exp would.
         return np.asarray(0.5 + 0.5 * np.tanh(0.5 * exact))

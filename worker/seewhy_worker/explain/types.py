@@ -65,7 +65,7 @@ class ImageExplanation:
     targets: tuple[TargetResult, ...]
     """K scores and verdicts, in the same order."""
     top: tuple[ClassScore, ...]
-    """The five most probable classes, best first; all classes if the model has fewer."""
+    """The five most probable classes, best first; of a model of values, the first five outputs."""
     covers: Rectangle
     """The part of the original image that the maps cover, in pixels of the original."""
     tried: tuple[str, ...]

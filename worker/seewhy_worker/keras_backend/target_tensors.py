@@ -89,7 +89,7 @@ def target_scores(
 
 
 def _class_scores(logits: Any, score: ScoreKind, probability_function: ProbabilityFunction) -> Any:
-    if score == "logit":
+    if score != "probability":
         return logits
     return tf.sigmoid(logits) if probability_function == "sigmoid" else tf.nn.softmax(logits)
 

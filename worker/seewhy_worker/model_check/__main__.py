@@ -20,6 +20,7 @@ def main() -> None:
                 path=options.file,
                 layer=options.layer,
                 output=options.output,
+                outputs=options.scores,
                 modules=tuple(options.module),
                 memory_bytes=settings.model_memory_bytes,
                 timeout_s=settings.model_check_timeout_s,
@@ -40,6 +41,12 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("file", type=Path, metavar="FILE", help="a .keras or .h5 file")
     parser.add_argument("--layer", help="the target layer; by default seewhy chooses one")
     parser.add_argument("--output", help="the output to explain, if the model has several")
+    parser.add_argument(
+        "--scores",
+        choices=["classes", "values"],
+        default="classes",
+        help="what the network outputs: scores of classes, or values",
+    )
     parser.add_argument(
         "--module",
         action="append",

@@ -29,6 +29,7 @@ def check_catalog_file(spec: ModelSpec, path: Path, settings: Settings) -> None:
             path=path,
             layer=spec.layer,
             output=spec.output,
+            outputs=spec.scores,
             modules=spec.modules,
             size=(spec.input.height_px, spec.input.width_px),
             shuffle=False,

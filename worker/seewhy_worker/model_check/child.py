@@ -65,6 +65,7 @@ def _check(request: CheckRequest) -> list[str]:
         request.path,
         layer=request.layer,
         output=request.output,
+        outputs=request.outputs,
         modules=request.modules,
         size=request.size,
         memory_bytes=request.memory_bytes,

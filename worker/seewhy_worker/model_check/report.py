@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy.imaging.maps import map_verdict
+from seewhy.schemas.methods import OutputKind
 from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.keras_backend.bodies import Body
@@ -27,6 +28,7 @@ def check(
     *,
     layer: str | None = None,
     output: str | None = None,
+    outputs: OutputKind = "classes",
     modules: Sequence[str] = (),
     size: tuple[int, int] = DEFAULT_SIZE_PX,
     memory_bytes: int = MODEL_MEMORY_BYTES,
@@ -39,7 +41,7 @@ def check(
     omitted. Raises `UnsupportedModel` when the model cannot be explained, and `OutOfMemory`.
     """
     model = load_file(path, memory_bytes=memory_bytes, size=size, modules=modules)
-    split_model = split(model, layer, output=output, size=size)
+    split_model = split(model, layer, output=output, outputs=outputs, size=size)
     noise = np.random.default_rng(0).standard_normal((1, *split_model.input_shape), np.float32)
     result = _explain(split_model, noise, target=-1)
     lines = [*_describe(model, split_model), _describe_result(result)]
@@ -47,7 +49,7 @@ def check(
         return lines
     target = int(result.targets[0, 0])
     shuffle_weights(model, seed=1)
-    shuffled_model = split(model, layer, output=output, size=size)
+    shuffled_model = split(model, layer, output=output, outputs=outputs, size=size)
     shuffled_maps = _explain(shuffled_model, noise, target=target).maps
     return [*lines, _compare(result.maps, shuffled_maps)]
 
@@ -55,6 +57,7 @@ def check(
 def _describe(model: Any, split_model: SplitModel) -> list[str]:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     outputs = zip(output_names(model), shapes, strict=True)
+    probabilities = split_model.probability_function
     return [
         f"input: {tuple(model.inputs[0].shape)}, explained at {split_model.input_shape}",
         *(f"output: {name} {shape}" for name, shape in outputs),
@@ -62,14 +65,16 @@ def _describe(model: Any, split_model: SplitModel) -> list[str]:
         f"target layer: {split_model.layer}",
         f"reason: {split_model.layer_reason}",
         f"removed activation: {split_model.removed_activation}",
-        f"classes: {split_model.classes}, probabilities by {split_model.probability_function}",
+        f"values: {split_model.classes}"
+        if probabilities == "none"
+        else f"classes: {split_model.classes}, probabilities by {probabilities}",
     ]
 
 
 def _describe_result(result: HeadOutput) -> str:
     health = map_verdict(result.maps[0, 0], gradient_peak=float(result.gradient_peak[0, 0]))
     return (
-        f"explanation of noise: class {result.targets[0, 0]}, verdict {health}, values from "
+        f"explanation of noise: output {result.targets[0, 0]}, verdict {health}, values from "
         f"{result.maps.min():.3g} to {result.maps.max():.3g}"
     )
 

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
+from seewhy.schemas.methods import OutputKind
+
 _DEFAULT_SIZE_PX = (224, 224)
 
 
@@ -15,6 +17,7 @@ class CheckRequest:
     path: Path
     layer: str | None = None
     output: str | None = None
+    outputs: OutputKind = "classes"
     modules: tuple[str, ...] = ()
     """Modules of the operator to import before the file is loaded."""
     size: tuple[int, int] = _DEFAULT_SIZE_PX

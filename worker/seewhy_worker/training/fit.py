@@ -53,7 +53,7 @@ def fit(plan: TrainingPlan) -> None:
     size = (base.input.height_px, base.input.width_px)
     enable_memory_growth()
     model = load_model(base, weights_path=plan.weights_path, memory_bytes=plan.memory_bytes)
-    split_model = split(model, base.layer, output=base.output, size=size)
+    split_model = split(model, base.layer, output=base.output, outputs=base.scores, size=size)
     notes.print(f"using {base.name} up to the layer {split_model.layer} {split_model.map_shape}")
     if plan.weights_path is None:
         notes.print(f"WARNING: {base.name} has random weights, so its features carry no meaning.")
@@ -69,7 +69,10 @@ def fit(plan: TrainingPlan) -> None:
         heads.save_model(heads.attach_head(extractor, head.kernel, head.bias), staged.model)
         # Load the file as a worker will, so that a model that cannot be explained is not saved.
         fitted = split(
-            load_file(staged.model, memory_bytes=plan.memory_bytes, size=size), size=size
+            load_file(
+                staged.model, memory_bytes=plan.memory_bytes, size=size, modules=base.modules
+            ),
+            size=size,
         )
         write_catalog_entry(
             staged,

@@ -1,6 +1,6 @@
 import { el } from "./elements.js";
 import { labelOf } from "./view.js";
-import { colorize, enlarge, evidence, formatNumber, formatPercent, isPlain } from "./viewer.js";
+import { colorize, enlarge, evidence, formatNumber, formatScore, isPlain } from "./viewer.js";
 
 const SIDE_PX = 36;
 
@@ -73,7 +73,7 @@ function name(label, probability) {
 function row(target, position, actions) {
   const canvas = el("canvas", { width: SIDE_PX, height: SIDE_PX, "aria-hidden": "true" });
   const here = el("span", { class: "here" });
-  const percent = el("span", {}, formatPercent(target.score.probability));
+  const percent = el("span", {}, formatScore(target.score));
   const element = el("li", {}, el("button", { class: "class", "aria-pressed": "false", onclick: () => actions.choose(position) },
     canvas, name(labelOf(target), target.score.probability), el("span", { class: "numbers" }, percent, here)));
   let painted = null;

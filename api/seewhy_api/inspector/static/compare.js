@@ -6,7 +6,7 @@ import { viewKeys } from "./shortcuts.js";
 import { needsKey, panel, passes } from "./states.js";
 import { FIELDS, flag, elementView, labelOf, nameOf } from "./view.js";
 import { viewControls } from "./view-controls.js";
-import { enlarge, formatNumber, formatPercent, isPlain } from "./viewer.js";
+import { enlarge, formatNumber, formatScore, isPlain } from "./viewer.js";
 
 const MAX_PANES = 4;
 const PANE_FIELDS = [
@@ -184,8 +184,8 @@ class Compare {
       control.value = chosen;
       return options.length > 1 && control;
     };
-    const { label, probability } = targets[map.view.chosen].score;
-    fill(head, el("h2", {}, el("a", { href: `#/e/${id}` }, label), ` ${formatPercent(probability)}`),
+    const { score } = targets[map.view.chosen];
+    fill(head, el("h2", {}, el("a", { href: `#/e/${id}` }, score.label), ` ${formatScore(score)}`),
       el("p", { class: "muted" }, `${record.model} · ${method}${layer && ` · ${layer}`}`),
       el("div", { class: "line" },
         list("Maps", data.map((set) => `${set.method} ${set.layer}`), choices[n].set, (set) => ({ set })),

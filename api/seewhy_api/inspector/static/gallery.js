@@ -4,7 +4,7 @@ import { readView, writeView } from "./location.js";
 import { failure, loading, panel } from "./states.js";
 import { Images, Summaries } from "./summaries.js";
 import { WindowGrid } from "./window-grid.js";
-import { formatPercent } from "./viewer.js";
+import { formatScore } from "./viewer.js";
 
 const REASONS = ["verdict", "trust", "border", "image", "answer", "class", "methods", "annotation"];
 const scoreOf = (reason) => ({ suspicion }) => -(suspicion?.parts.find((part) => part.reason === reason)?.score ?? 0);
@@ -158,7 +158,7 @@ class Gallery {
     const name = answer?.label ?? key ?? method;
     const why = isDone ? (parts[0]?.words ?? "Nothing suspicious") : error?.detail ?? plain(status);
     const link = el("a", { href: `#/e/${id}`, title: parts.map(({ score, words }) => `${score.toFixed(1)} bits: ${words}`).join("\n") || null },
-      thumb, el("span", { class: "line" }, el("strong", {}, name), answer && el("span", { class: "muted" }, formatPercent(answer.probability))),
+      thumb, el("span", { class: "line" }, el("strong", {}, name), answer && el("span", { class: "muted" }, formatScore(answer))),
       el("span", { class: parts.length ? "why" : "why muted" }, why, parts.length > 1 && el("span", { class: "muted" }, ` and ${parts.length - 1} more`)));
     link.style.setProperty("--score", Math.min((suspicion?.score ?? 0) / 20, 1));
     const box = el("input", { type: "checkbox", checked: this.#chosen.has(id), "aria-label": `Compare ${name}`, onchange: () => this.#choose(id, box) });

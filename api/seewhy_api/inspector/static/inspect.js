@@ -5,7 +5,7 @@ import { Inspector } from "./inspector.js";
 import { failure, loading, needsKey, panel } from "./states.js";
 import { readView } from "./location.js";
 import { FIELDS } from "./view.js";
-import { formatPercent } from "./viewer.js";
+import { formatScore } from "./viewer.js";
 
 /** What the page asks for. */
 export const TARGETS = "top:5";
@@ -104,7 +104,7 @@ class Screen {
   }
 
   #withoutMap(record) {
-    const scores = record.result.top.map(({ label, probability }) => el("li", {}, `${label}: ${formatPercent(probability)}`));
+    const scores = record.result.top.map((score) => el("li", {}, `${score.label}: ${formatScore(score)}`));
     return panel("no-map", "The map is not available",
       this.#photoUrl && el("img", { class: "preview", src: this.#photoUrl, alt: "The photo" }),
       "The service has no map for this explanation.",

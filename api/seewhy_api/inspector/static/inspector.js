@@ -1,4 +1,4 @@
-import { formatNumber, formatPercent, isPlain } from "./viewer.js";
+import { formatNumber, formatScore, isPlain } from "./viewer.js";
 import { again, targetsOf } from "./again.js";
 import { classes } from "./classes.js";
 import { viewControls } from "./view-controls.js";
@@ -167,7 +167,7 @@ export class Inspector {
     const [a, b] = view.chosen.contrast ?? [view.chosen, null];
     const { score } = data.targets[a];
     const title = b === null ? labelOf(data.targets[a]) : `${score.label}, not ${data.targets[b].score.label}`;
-    fill(this.#head, el("h1", {}, title), b === null && el("span", { class: "probability" }, formatPercent(score.probability)),
+    fill(this.#head, el("h1", {}, title), b === null && el("span", { class: "probability" }, formatScore(score)),
       el("span", { class: "muted" }, `${this.#record.model} · ${data.method}`));
     document.title = `${title} · seewhy`;
     this.#sentence.textContent = this.map.sentence;

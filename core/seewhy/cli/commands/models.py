@@ -1,7 +1,7 @@
 """`seewhy models`, `seewhy models check` and `seewhy models convert`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ def check(
     output: Annotated[
         str, typer.Option(help="The output that holds the class scores, if the model has several.")
     ] = "",
+    scores: Annotated[
+        Literal["classes", "values"],
+        typer.Option(help="What the network outputs: scores of classes, or values."),
+    ] = "classes",
     module: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,6 +42,7 @@ def check(
 
     options = [f"--layer={layer}"] if layer else []
     options += [f"--output={output}"] if output else []
+    options += [f"--scores={scores}"]
     options += [f"--module={name}" for name in module or ()]
     exec_module("seewhy_worker.model_check", *options, "--", str(file))
 

@@ -4,6 +4,7 @@ import json
 import webbrowser
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 
 from rich.table import Table
@@ -79,7 +80,8 @@ def table_of(explained: dict[Photo, ExplainedPhoto]) -> Table:
     ]
     has_regions = any(target.regions is not None for _, target, _, _ in rows)
     has_pages = any(one.page for one in explained.values())
-    titles = ("photo", "class", "probability", "logit", "map")
+    has_values = any(not isnan(target.score.value) for _, target, _, _ in rows)
+    titles = ("photo", "class", "value" if has_values else "probability", "logit", "map")
     table = Table(*titles, *(("region",) if has_regions else ()), box=None)
     for title in ("overlay", *(("page",) if has_pages else ())):
         table.add_column(title, overflow="fold")
@@ -87,8 +89,8 @@ def table_of(explained: dict[Photo, ExplainedPhoto]) -> Table:
         table.add_row(
             path_of_photo(photo).name,
             f"{target.score.label} ({target.score.index})",
-            f"{target.score.probability:.1%}",
-            f"{target.score.logit:.2f}",
+            target.score.text,
+            "-" if isnan(target.score.logit) else f"{target.score.logit:.2f}",
             target.verdict.value,
             *((_region(target),) if has_regions else ()),
             str(overlay),

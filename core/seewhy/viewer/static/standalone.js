@@ -3,7 +3,7 @@ import { COLOR_STEPS } from "./constants.js";
 import { colormapFor } from "./color.js";
 import { make, paintRamp, select, slider } from "./form.js";
 import { decodeNpy, evidence, strongest } from "./map.js";
-import { formatNumber, formatPercent } from "./words.js";
+import { formatNumber, formatPercent, formatScore } from "./words.js";
 import "./seewhy-map.js";
 
 const MAX_TABLE_CELLS = 1024;
@@ -107,7 +107,7 @@ function fillClasses() {
         },
       }),
       make("span", { class: "name" }, classText(target)),
-      make("span", {}, formatPercent(probability)),
+      make("span", {}, formatScore(target.score)),
       bar);
   }));
 }
@@ -182,7 +182,7 @@ function refresh() {
   const target = shownTarget();
   const { method, layer, targets } = shownSet();
   const rival = state.rival < 0 ? "" : `, not ${classText(targets[state.rival])}`;
-  heading.textContent = `${classText(target)}${rival}: ${formatPercent(target.score.probability)}`;
+  heading.textContent = `${classText(target)}${rival}: ${formatScore(target.score)}`;
   subtitle.textContent = [method, stored.model, layer].filter(Boolean).join(" · ");
   document.title = `${heading.textContent} · seewhy`;
   sentence.textContent = map.sentence;

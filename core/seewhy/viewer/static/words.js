@@ -17,6 +17,11 @@ export function formatPercent(share) {
   return `${small ? percent.toFixed(1) : Math.round(percent)}${SPACE}%`;
 }
 
+/** Write the probability of a class, or the value of an output. */
+export function formatScore({ probability, value }) {
+  return value === null || value === undefined ? formatPercent(probability) : formatNumber(value);
+}
+
 const VERDICTS = {
   ok: "",
   all_negative: "No place speaks for this class: every value is negative. "

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from seewhy.errors import UnsupportedModel
+from seewhy.schemas.methods import OutputKind
 from seewhy_worker.models.splitting.candidates import Candidate, find_candidates
 from seewhy_worker.models.splitting.channel_layout import (
     is_channels_first_image,
@@ -17,14 +18,16 @@ from seewhy_worker.models.splitting.output_activation import remove_output_activ
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A flat classifier that outputs logits. It shares the weights of its model."""
+    """A flat network that outputs logits or values. It shares the weights of its model."""
 
     graph: Graph
     """The layers of the model."""
     portable_graph: Graph
     """The same tensors, computed by operations that run on any device."""
     scores: Any
-    """The logits, as a symbolic tensor (N, classes)."""
+    """The logits or values, as a symbolic tensor (N, classes)."""
+    outputs: OutputKind
+    """Whether the scores are those of classes, or values."""
     removed_activation: str
     """The output activation of the model; `linear` if there was none."""
     candidates: tuple[Candidate, ...]
@@ -38,19 +41,26 @@ class Network:
 
 
 def make_network(
-    model: keras.Model, *, output: str | None = None, size: tuple[int, int] | None = None
+    model: keras.Model,
+    *,
+    output: str | None = None,
+    outputs: OutputKind = "classes",
+    size: tuple[int, int] | None = None,
 ) -> Network:
     """Flatten the model, select one of its outputs and remove the activation of that output.
 
+    With `outputs` of values nothing is removed: a value is what the network outputs.
     `size`, (height, width) in pixels, applies to models that leave their input size open. The model
     is not changed. Raises `UnsupportedModel` with a remedy.
     """
     graph = flatten(model, _input_shape(model, size))
     scores = _select_output(graph, output)
-    graph, removed_activation = remove_output_activation(graph, scores)
+    removed_activation = "linear"
+    if outputs == "classes":
+        graph, removed_activation = remove_output_activation(graph, scores)
     candidates = find_candidates(graph, scores)
     portable_graph = with_portable_convolutions(graph)
-    return Network(graph, portable_graph, scores, removed_activation, candidates)
+    return Network(graph, portable_graph, scores, outputs, removed_activation, candidates)
 
 
 def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int, int]:
@@ -99,7 +109,7 @@ def _select_output(graph: Graph, output: str | None) -> Any:
     scores = graph.outputs[name]
     if len(scores.shape) != 2 or scores.shape[-1] is None:
         raise UnsupportedModel(
-            f"the output {name!r} has the shape {scores.shape}: only classifiers, which output "
-            "one row of class scores per image, can be explained."
+            f"the output {name!r} has the shape {scores.shape}: only classifiers and regressions, "
+            "which output one row of numbers per image, can be explained."
         )
     return scores

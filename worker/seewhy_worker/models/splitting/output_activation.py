@@ -8,7 +8,8 @@ from seewhy.errors import UnsupportedModel
 from seewhy_worker.models.splitting.channel_layout import clone_layer
 from seewhy_worker.models.splitting.graph import Call, Graph
 
-ProbabilityFunction = Literal["softmax", "sigmoid"]
+ProbabilityFunction = Literal["softmax", "sigmoid", "none"]
+"""From logits to probabilities; `none` for values, which have no probability."""
 
 _PROBABILITY_FUNCTIONS: dict[str, ProbabilityFunction] = {
     "softmax": "softmax",
@@ -36,8 +37,9 @@ def remove_output_activation(graph: Graph, scores: Any) -> tuple[Graph, str]:
         return graph, activation
     if activation not in _PROBABILITY_FUNCTIONS:
         raise UnsupportedModel(
-            f"the network ends in {activation} (layer {call.path!r}): only classifiers that end "
-            "in logits, softmax or sigmoid can be explained."
+            f"the network ends in {activation} (layer {call.path!r}), and a classifier ends in "
+            'logits, softmax or sigmoid: if it outputs values, say so with `scores = "values"` in '
+            "the catalog or `--scores values` on the command line."
         )
     if call.kind == "activation" or call.kind in _PROBABILITY_FUNCTIONS:
         return graph.with_operation(call, lambda logits, *_, **__: logits), activation

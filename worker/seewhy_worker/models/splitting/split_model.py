@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from seewhy.schemas.methods import OutputKind
 from seewhy_worker.models.splitting.candidates import Candidate, find_layer
 from seewhy_worker.models.splitting.channel_layout import (
     TO_CHANNELS_FIRST,
@@ -31,7 +32,7 @@ any rank with the batch axis first."""
 
 @dataclass(frozen=True, slots=True)
 class SplitModel:
-    """A classifier as a body and a head, which share the weights of the original model."""
+    """A network as a body and a head, which share the weights of the original model."""
 
     body: Callable[[Any], CutTensors]
     """Pixels (N, H, W, 3) → the cut at the first target layer."""
@@ -48,7 +49,7 @@ class SplitModel:
     input_shape: tuple[int, int, int]
     """(H, W, 3)."""
     classes: int
-    """The number of classes."""
+    """The number of classes, or of values."""
     probability_function: ProbabilityFunction
     """Turns the logits into probabilities."""
     removed_activation: str
@@ -98,6 +99,7 @@ def split(
     layer: str | Sequence[str] | None = None,
     *,
     output: str | None = None,
+    outputs: OutputKind = "classes",
     size: tuple[int, int] | None = None,
 ) -> SplitModel:
     """Split at `layer`, or at the layer that `choose_target_layer` chooses.
@@ -107,9 +109,10 @@ def split(
     `output` selects one of several outputs. `size`, (height, width) in pixels, applies to networks
     that leave their input size open. The model is not changed. A final softmax or sigmoid is
     removed. A network with a single logit z becomes a classifier of two classes with the logits
-    -z and z. Raises `UnsupportedModel` with a remedy.
+    -z and z. With `outputs` of values nothing is removed or added. Raises `UnsupportedModel` with a
+    remedy.
     """
-    return _split(make_network(model, output=output, size=size), layer)
+    return _split(make_network(model, output=output, outputs=outputs, size=size), layer)
 
 
 def shared_body(models: Sequence[SplitModel]) -> Callable[[Any], list[CutTensors]]:
@@ -133,7 +136,7 @@ def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
         targets, reason = (choice.candidate,), choice.reason
     cuts = find_cuts(network.graph, targets, network.scores)
     body = _make_body(network, cuts[:1])
-    width = network.scores.shape[-1]
+    width, are_values = network.scores.shape[-1], network.outputs == "values"
     return SplitModel(
         body=lambda pixels: body(pixels)[0],
         cuts=_make_cuts(network, cuts),
@@ -142,8 +145,10 @@ def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
         layer_reason=reason,
         map_shape=targets[0].shape[:2],
         input_shape=network.input_shape,
-        classes=max(2, width),
-        probability_function=choose_probability_function(network.removed_activation, width),
+        classes=width if are_values else max(2, width),
+        probability_function="none"
+        if are_values
+        else choose_probability_function(network.removed_activation, width),
         removed_activation=network.removed_activation,
         candidates=network.candidates,
         receptive_field=_find_field(network, targets),
@@ -194,11 +199,12 @@ def _make_cuts(network: Network, cuts: Sequence[Cut]) -> Callable[[CutTensors], 
 
 def _make_last_head(network: Network, cut: Cut) -> Callable[[CutTensors], Any]:
     scores = network.scores
+    is_binary = network.outputs == "classes" and scores.shape[-1] == 1
     calls = network.portable_graph.calls_between(cut.tensors, [scores])
 
     def head(values: CutTensors) -> Any:
         (logits,) = run(calls, cut.tensors, _from_channels_last(values, cut.target), [scores])
-        return two_class_scores(logits) if scores.shape[-1] == 1 else logits
+        return two_class_scores(logits) if is_binary else logits
 
     return head
 

@@ -1,0 +1,67 @@
+"""The API of a model that outputs values: targets, and options that need probabilities."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from http_api import assert_problem, submit_image
+
+ENTRY = """
+[hand]
+source = "hand.keras"
+sha256 = "{digest}"
+input = {{ height_px = 64, width_px = 64 }}
+preprocessing = {{ kind = "scale" }}
+scores = "values"
+labels_file = "outputs.txt"
+
+[age]
+source = "age.keras"
+sha256 = "{digest}"
+input = {{ height_px = 64, width_px = 64 }}
+preprocessing = {{ kind = "scale" }}
+scores = "values"
+"""
+
+
+@pytest.fixture
+def settings_overrides(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "outputs.txt").write_text("age\nlength\n")
+    (tmp_path / "models.toml").write_text(ENTRY.format(digest="a" * 64))
+    return {"models_file": tmp_path / "models.toml"}
+
+
+def test_the_catalog_says_what_the_model_outputs(client: FlaskClient) -> None:
+    model = client.get("/v1/models/hand").get_json()
+    assert (model["scores"], model["classes"], model["labels"]) == ("values", 2, ["age", "length"])
+    assert "finercam" not in [method["name"] for method in model["methods"]]
+    assert client.get("/v1/models/age").get_json()["labels"] == ["value"]
+    assert client.get("/v1/models/vgg16").get_json()["scores"] == "classes"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"model": "age"}, {"model": "hand", "targets": {"output": "length"}}]
+)
+def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[str, Any]) -> None:
+    assert submit_image(client, cat, **fields).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({}, 'name an output as a target, such as {"output": "age"}'),
+        ({"targets": "top:2"}, "not ranked or contrasted"),
+        ({"targets": [0], "score": "probability"}, "score needs the probability of a class"),
+        ({"targets": [0], "outputs": ["trust"]}, "trust in outputs needs the probability"),
+        ({"targets": [0], "preset": "classic"}, "preset needs the probability"),
+        ({"targets": [0], "method": "finercam"}, "no method 'finercam'"),
+    ],
+)
+def test_what_needs_classes_is_refused(
+    client: FlaskClient, cat: bytes, fields: dict[str, Any], complaint: str
+) -> None:
+    response = submit_image(client, cat, model="hand", **fields)
+    assert response.status_code == 422
+    assert complaint in assert_problem(response, 422, response.get_json()["code"])
