@@ -59,7 +59,7 @@ def run(code: str, names: dict[str, Any], url: str) -> Any:
 def test_the_examples_of_the_page_run_in_order(url: str, folder: Path) -> None:
     page = (ROOT / "docs" / "python.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names: dict[str, Any] = {"__builtins__": builtins}
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
@@ -67,6 +67,7 @@ def test_the_examples_of_the_page_run_in_order(url: str, folder: Path) -> None:
             run(block, names, url)
     lines = printed.getvalue().splitlines()
     assert "2 of 2" in lines
+    assert len(names["latest"]) >= len(names["photos"])
     assert "1 second succeeded None" in lines
     assert sum(line.endswith(".jpg True") for line in lines) == 5
     saved = {path.name for path in folder.iterdir() if path.is_file() and not path.is_symlink()}

@@ -13,6 +13,7 @@ from seewhy.cli.commands.explain import explain
 from seewhy.cli.commands.export import export
 from seewhy.cli.commands.fit import fit
 from seewhy.cli.commands.keys import keys
+from seewhy.cli.commands.listing import list_explanations
 from seewhy.cli.commands.load import load
 from seewhy.cli.commands.models import models
 from seewhy.cli.commands.plan import plan
@@ -52,6 +53,7 @@ for command in (
     plan,
 ):
     app.command()(command)
+app.command("list")(list_explanations)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.add_typer(dead, name="dead")

@@ -36,6 +36,7 @@ from seewhy.client.responses import (
     Models,
     Score,
     SecondsLeft,
+    Summary,
     TrustScores,
     WebhookStatus,
 )
@@ -79,6 +80,7 @@ __all__ = [
     "Score",
     "SecondsLeft",
     "ServiceUnreachable",
+    "Summary",
     "TrustScores",
     "UnexpectedResponse",
     "WaitTimedOut",

@@ -19,6 +19,7 @@ from seewhy.client.images import Image
 from seewhy.client.new_file import new_file
 from seewhy.client.operations import Operations
 from seewhy.client.request_options import RequestOptions, given
+from seewhy.client.responses import Summary
 from seewhy.client.resumable_stream import READ_TIMEOUT_S, ResumableStream
 from seewhy.client.transport import unexpected
 
@@ -92,6 +93,16 @@ class BatchOperations(Operations):
             if stream.complete:
                 return
             await stream.pause()
+
+    async def summaries(self, batch: Batch | str) -> AsyncGenerator[Summary, None]:
+        """Yield the explanations of the items in their order, with why to look at them.
+
+        Items without an explanation are left out. They are read in pages, as they are asked for.
+        """
+        path = f"{_path(batch)}/summaries"
+        async with aclosing(self._summaries(path, following="first")) as summaries:
+            async for summary in summaries:
+                yield summary
 
     async def overlays(self, batch: Batch | str, path: Path | str) -> Path:
         """Save the stored overlays of the items that have succeeded so far as a zip archive.

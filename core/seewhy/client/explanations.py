@@ -14,7 +14,7 @@ from seewhy.client.explanation import Event, Explanation
 from seewhy.client.images import Image, ImageId, image_body, submission_body
 from seewhy.client.operations import LONG_POLL_S, Operations
 from seewhy.client.request_options import RequestOptions, given
-from seewhy.client.responses import Model, Models, SentImage
+from seewhy.client.responses import Model, Models, SentImage, Summary
 from seewhy.client.sse import Message
 from seewhy.schemas.agreement import MeasuredAgreement, ProjectAgreements
 from seewhy.schemas.job import JobState
@@ -92,6 +92,15 @@ class ExplanationOperations(Operations):
         """Request cancellation; the returned status shows whether it has taken effect."""
         response = await self._transport.send("POST", f"{path_of(explanation)}/cancel")
         return self._parse(Explanation, response)
+
+    async def summaries(self) -> AsyncGenerator[Summary, None]:
+        """Yield the latest explanations, the newest first, with why a person should look at them.
+
+        The service lists the newest 2,000. They are read in pages, as they are asked for.
+        """
+        async with aclosing(self._summaries("/v1/summaries", following="before")) as summaries:
+            async for summary in summaries:
+                yield summary
 
     async def models(self) -> Models:
         """Return the service's catalog."""

@@ -1,6 +1,7 @@
 """What all operations share: the connection, parsing, and waiting."""
 
 import time
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
 import httpx2
@@ -10,9 +11,12 @@ from seewhy.client.batch import Batch
 from seewhy.client.connection import Connection
 from seewhy.client.errors import WaitTimedOut
 from seewhy.client.explanation import Explanation
+from seewhy.client.responses import Summary, SummaryPage
 from seewhy.client.transport import Transport, read_json, retry_after_s, unexpected
 
 LONG_POLL_S = 20
+PAGE_SIZE = 200
+"""Summaries of one request."""
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 Resource = TypeVar("Resource", Explanation, Batch)
@@ -49,6 +53,18 @@ class Operations:
             # Time spent in the long poll counts towards Retry-After.
             pause_s = sent_at + retry_after_s(response, default_s=1.0) - now
             await self.network.sleep(min(max(pause_s, 0.0), deadline - now))
+
+    async def _summaries(self, path: str, *, following: str) -> AsyncGenerator[Summary, None]:
+        """Yield the summaries of all pages; the parameter `following` names the next page."""
+        params: dict[str, str | int] = {"limit": PAGE_SIZE}
+        while True:
+            response = await self._transport.send("GET", path, params=params)
+            page = self._parse(SummaryPage, response)
+            for summary in page.summaries:
+                yield summary
+            if page.next is None:
+                return
+            params[following] = page.next
 
     def _parse(self, kind: type[Parsed], response: httpx2.Response) -> Parsed:
         """Return a JSON response. Raises `UnexpectedResponse`."""

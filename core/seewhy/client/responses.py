@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from seewhy.schemas.job import JobState
 from seewhy.schemas.regions import Region
 from seewhy.schemas.result import Verdict
+from seewhy.schemas.suspicion import Suspicion
 
 
 def _nan_for_none(value: Any) -> Any:
@@ -127,6 +129,37 @@ class Problem(Response):
 
     code: str
     detail: str
+
+
+class Summary(Response):
+    """What a list shows of an explanation; from `target` on, None until it has succeeded."""
+
+    id: str
+    key: str | None = None
+    """The key of the item of a batch."""
+    status: JobState
+    model: str
+    method: str
+    submitted_at: str | None = None
+    error: Problem | None = None
+    target: Score | None = None
+    """The class of the first map."""
+    answer: Score | None = None
+    """The most probable class."""
+    margin: float | None = None
+    """By how much it is more probable than the next one."""
+    verdict: Verdict | None = None
+    trust: float | None = None
+    """How many times better than a random map the first map is, if measured."""
+    suspicion: Suspicion | None = None
+    """Why a person should look at it; its score is in bits."""
+
+
+class SummaryPage(Response):
+    """A page of summaries; `next` is where the next one begins."""
+
+    summaries: tuple[Summary, ...]
+    next: str | None = None
 
 
 class WebhookStatus(Response):
