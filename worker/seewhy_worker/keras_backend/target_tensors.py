@@ -45,7 +45,7 @@ class TargetTensors:
 
     def resolve_ranks(self, logits: Any) -> "TargetTensors":
         """Replace ranks by class indices; `logits` is (N, classes)."""
-        batch, count, width = self.rivals.shape
+        batch, count, width = _sizes(self.rivals)
         rivals = _resolve_ranks(tf.reshape(self.rivals, (batch, count * width)), logits)
         return TargetTensors(
             classes=_resolve_ranks(self.classes, logits),
@@ -55,10 +55,11 @@ class TargetTensors:
 
     def flatten(self) -> "TargetTensors":
         """Return one row per target: (N·K,), (N·K, R), (N·K,)."""
-        batch, count, width = self.rivals.shape
+        batch, count, width = _sizes(self.rivals)
+        rows = batch if count == 1 else batch * count
         return TargetTensors(
             classes=tf.reshape(self.classes, [-1]),
-            rivals=tf.reshape(self.rivals, (batch * count, width)),
+            rivals=tf.reshape(self.rivals, (rows, width)),
             signs=tf.reshape(self.signs, [-1]),
         )
 
@@ -69,6 +70,12 @@ class TargetTensors:
             rivals=tf.gather(self.rivals, rows),
             signs=tf.gather(self.signs, rows),
         )
+
+
+def _sizes(rivals: Any) -> tuple[int, int, int]:
+    """Return N, K and R; -1 for a batch of any size, which has one target per image."""
+    batch, count, width = rivals.shape
+    return -1 if batch is None else batch, count, width
 
 
 def target_scores(

@@ -25,12 +25,33 @@ def to_openvino(function: Callable[..., Sequence[Any]], *specs: tf.TensorSpec) -
     traced = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
     concrete = traced.get_concrete_function(*specs)
     front_end = FrontEndManager().load_by_framework("tf")
-    graph = GraphIteratorTFGraph(concrete.graph, share_weights=True)
+    graph = _NeededOperations(concrete)
     try:
         converted = front_end.convert(front_end.load(graph))
     except (OpConversionFailure, RuntimeError) as error:
         raise ConversionFailed(_reason(error)) from error
     return _in_order(converted, concrete.inputs[: len(specs)], concrete.structured_outputs)
+
+
+class _NeededOperations(GraphIteratorTFGraph):  # type: ignore[misc]
+    """The operations that inputs and outputs need; the front end converts all that it is given.
+
+    Gradients leave others behind, some of which OpenVINO lacks.
+    """
+
+    m_decoders: list[Any]
+
+    def __init__(self, concrete: Any) -> None:
+        super().__init__(concrete.graph, share_weights=True)
+        needed: set[str] = set()
+        waiting = [tensor.op for tensor in (*concrete.inputs, *concrete.outputs)]
+        while waiting:
+            operation = waiting.pop()
+            if operation.name not in needed:
+                needed.add(operation.name)
+                waiting += [tensor.op for tensor in operation.inputs]
+                waiting += operation.control_inputs
+        self.m_decoders = [one for one in self.m_decoders if one.get_op_name() in needed]
 
 
 def _in_order(
