@@ -24,7 +24,7 @@ from golden.reference_models import (
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.bodies import Body
 from seewhy_worker.keras_backend.heads import compile_head
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.ports.targets import TargetTensors
 
 BOTH = ("brain-tumour", "efficientnet-lite0")
 CHUNK = 32

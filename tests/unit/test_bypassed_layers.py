@@ -14,8 +14,9 @@ from full_graph import FullGraph
 from reference_formulas import FORMULAS, gradcam
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
-from seewhy_worker.keras_backend.bodies import Activation, Body, stack_activations
+from seewhy_worker.keras_backend.bodies import Body, stack_activations
 from seewhy_worker.models.splitting.split_model import split
+from seewhy_worker.ports.cuts import Activation
 
 METHODS = ("gradcam", "hirescam", "gradcam++", "layercam", "ablationcam", "scorecam")
 TARGETS = (0, 3, 4)

@@ -10,7 +10,8 @@ import tensorflow as tf
 from keras import layers
 
 from seewhy_worker.models.splitting.graph import flatten
-from seewhy_worker.models.splitting.receptive_field import ReceptiveField, find_receptive_field
+from seewhy_worker.models.splitting.receptive_field import find_receptive_field
+from seewhy_worker.ports.model_facts import ReceptiveField
 
 SIDE_PX = 64
 Body = Callable[[Any], Any]

@@ -12,7 +12,8 @@ from seewhy.errors import OutOfMemory
 from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
-from seewhy_worker.keras_backend.bodies import Activation, Body
+from seewhy_worker.keras_backend.bodies import Body
+from seewhy_worker.ports.cuts import Activation
 
 IMAGES = networks.random_images(5)
 ACTIVATION_BYTES = 8 * 8 * 4 * 4

@@ -23,8 +23,8 @@ from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplaine
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
 from seewhy_worker.keras_backend.bodies import Body
 from seewhy_worker.keras_backend.heads import compile_head
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.models.splitting.split_model import split
+from seewhy_worker.ports.targets import TargetTensors
 
 IMAGES = networks.random_images(7)
 

@@ -16,13 +16,14 @@ from seewhy.schemas.methods import METHODS, ScoreKind
 from seewhy.schemas.targets import MAX_RIVALS
 from seewhy_worker.cam.derivatives import Derivatives
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.keras_backend.heads import HeadOutput, compile_head
+from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.keras_backend.plain_gradients import plain_gradients
 from seewhy_worker.keras_backend.score_derivatives import score_derivatives
-from seewhy_worker.keras_backend.target_tensors import PADDING, TargetTensors
 from seewhy_worker.models.splitting.split_model import SplitModel, split
 from seewhy_worker.openvino_backend.compiled_model import CompiledModel
 from seewhy_worker.openvino_backend.conversion import to_openvino
+from seewhy_worker.ports.heads import HeadOutput
+from seewhy_worker.ports.targets import PADDING, TargetTensors
 
 TOLERANCE = 1e-4
 """Of a map's largest magnitude."""

@@ -8,6 +8,10 @@ from collections.abc import Callable
 
 Checkpoint = Callable[[], None]
 
+CALL_S = 0.3
+"""How long a call of several chunks may take. Score-CAM of EfficientNet-Lite0 takes 0.98 times as
+long as without checkpoints, and 1.09 times with calls of 0.1 s."""
+
 
 class Interrupted(Exception):
     """The explanation ended at a checkpoint: its caller no longer wants it, or must stop."""

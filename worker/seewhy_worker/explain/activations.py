@@ -8,9 +8,9 @@ from cachetools import LRUCache
 from seewhy.errors import OutOfMemory
 from seewhy.schemas.result import BodyKind
 from seewhy_worker.explain.batch_sizes import BatchSizes
-from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.types import PreparedImage
-from seewhy_worker.keras_backend.bodies import Activation
+from seewhy_worker.ports.cuts import Activation
+from seewhy_worker.ports.graphs import Graphs
 
 ActivationKey = tuple[str, Hashable]
 """The name of a cut and the key of an image."""
@@ -26,7 +26,7 @@ class Activations:
     An image that was sent before, with another class, method or threshold, costs the head alone.
     """
 
-    def __init__(self, *, graphs: GraphCache, batch_sizes: BatchSizes, cache_bytes: int) -> None:
+    def __init__(self, *, graphs: Graphs, batch_sizes: BatchSizes, cache_bytes: int) -> None:
         """Keep up to `cache_bytes` of activations on the device; 0 keeps none."""
         self._graphs = graphs
         self._batch_sizes = batch_sizes

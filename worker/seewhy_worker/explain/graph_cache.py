@@ -1,17 +1,23 @@
 """A cache of compiled bodies and heads: compiled on first use, bounded by memory."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import find_method
-from seewhy_worker.keras_backend.bodies import Body, CutSpec, compile_forward, for_batch
-from seewhy_worker.keras_backend.heads import Head, compile_head
+from seewhy_worker.keras_backend.bodies import (
+    Body,
+    CutSpec,
+    compile_forward,
+    for_batch,
+    stack_activations,
+)
+from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.ports.cuts import Activation, CutTensors
+from seewhy_worker.ports.heads import Head, HeadSpec
 
 MAX_BODIES = 48
 """Six batch sizes at four layers, and at four combinations of layers."""
@@ -21,25 +27,11 @@ MAX_SPLITS = 64
 """The splits at combinations of layers that requests have named."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeadSpec:
-    """The parameters that a head is compiled for."""
-
-    method: str
-    score: ScoreKind
-    layers: tuple[str, ...]
-    """Empty for the model's target layer."""
-    batch: int
-    targets: int
-    """Targets per image."""
-    rivals: int
-    """Rivals per target."""
-    chunk_size: int
-    """Images that a multi-pass method sends through the network together."""
-
-
 class GraphCache:
-    """Keeps the most recently used bodies and heads, and the model's splits."""
+    """Implements `seewhy_worker.ports.graphs.Graphs` with TensorFlow.
+
+    It keeps the most recently used bodies and heads, and the model's splits.
+    """
 
     def __init__(
         self,
@@ -74,6 +66,10 @@ class GraphCache:
     def body(self, splits: Iterable[tuple[str, ...]], batch: int) -> Body:
         """Return the body to the cut of each of these splits. Raises `UnsupportedModel`."""
         return self._body(tuple(sorted({self.cut_name(layers) for layers in splits})), batch)
+
+    def stack(self, activations: Sequence[Activation], batch: int) -> CutTensors:
+        """Return the rows as one cut of `batch` images, filled up with zeros."""
+        return stack_activations(activations, batch)
 
     def _compile_body(self, names: tuple[str, ...], batch: int) -> Body:
         body = Body(*(self._by_cut[name] for name in names), batch=batch)

@@ -14,15 +14,14 @@ from seewhy.schemas.methods import ScoreKind
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.targets import MAX_RIVALS, MAX_TARGETS, Target
 from seewhy_worker.cam.methods import Method, find_method
-from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
+from seewhy_worker.checkpoints.checkpoint import CALL_S, Checkpoint, after_first, no_checkpoint
 from seewhy_worker.explain.activations import Activations, KnownActivation, Layers
 from seewhy_worker.explain.batch_sizes import BatchSizes
-from seewhy_worker.explain.graph_cache import GraphCache, HeadSpec
 from seewhy_worker.explain.postprocess import build_explanation, probabilities
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
-from seewhy_worker.keras_backend.bodies import stack_activations
-from seewhy_worker.keras_backend.chunk_loop import CALL_S
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.ports.graphs import Graphs
+from seewhy_worker.ports.heads import HeadSpec
+from seewhy_worker.ports.targets import TargetTensors
 
 TARGET_COUNTS = (1, 5, MAX_TARGETS)
 """Targets per image that heads of one pass are compiled for; shorter lists are padded."""
@@ -39,7 +38,7 @@ class MethodRunner:
         self,
         *,
         spec: ModelSpec,
-        graphs: GraphCache,
+        graphs: Graphs,
         batch_sizes: BatchSizes,
         activation_cache_bytes: int,
     ) -> None:
@@ -194,7 +193,7 @@ class MethodRunner:
         try:
             head = self._graphs.head(spec)
             output = head(
-                stack_activations([one for one, _ in activations], batch),
+                self._graphs.stack([one for one, _ in activations], batch),
                 pixels,
                 TargetTensors.pad(targets, batch, count, rivals),
                 checkpoint,

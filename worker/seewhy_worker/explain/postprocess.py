@@ -9,9 +9,9 @@ from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
-from seewhy_worker.keras_backend.heads import HeadOutput
-from seewhy_worker.keras_backend.target_tensors import PADDING
-from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.ports.heads import HeadOutput
+from seewhy_worker.ports.model_facts import ModelFacts
+from seewhy_worker.ports.targets import PADDING
 
 TOP_CLASSES = 5
 
@@ -24,7 +24,7 @@ def build_explanation(
     *,
     method: Method,
     spec: ModelSpec,
-    model: SplitModel,
+    model: ModelFacts,
 ) -> ImageExplanation:
     """Build the explanation of `task` from one row of a head's output."""
     logits = output.logits[row]

@@ -4,7 +4,6 @@ A forward pass goes through the head too and returns logits.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy, translate_oom
-from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel, shared_body
+from seewhy_worker.models.splitting.split_model import SplitModel, shared_body
+from seewhy_worker.ports.cuts import Activation, CutTensors
 
 CutSpec = tuple[tf.TensorSpec, ...]
 """The shapes and types of a cut: the activation of a layer, then what bypasses it."""
@@ -46,28 +46,6 @@ class Body:
 def for_batch(cut: CutSpec, batch: int) -> CutSpec:
     """Return the shapes and types of a cut of another batch size."""
     return tuple(tf.TensorSpec((batch, *spec.shape[1:]), spec.dtype) for spec in cut)
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """What heads need of one image: a row of all tensors of a cut, on the device."""
-
-    tensors: CutTensors
-    """(N, h, w, C), then what bypasses the layer."""
-    row: int
-
-    @property
-    def bytes(self) -> int:
-        """The size of the row."""
-        return sum(
-            int(np.prod(tensor.shape[1:])) * int(tensor.dtype.size) for tensor in self.tensors
-        )
-
-    def alone(self) -> "Activation":
-        """Return a copy that keeps no other row in memory."""
-        if self.tensors[0].shape[0] == 1:
-            return self
-        return Activation(tuple(one[self.row : self.row + 1] for one in self.tensors), 0)
 
 
 def stack_activations(activations: Sequence[Activation], batch: int) -> CutTensors:

@@ -8,12 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from seewhy_worker.checkpoints.checkpoint import Checkpoint
+from seewhy_worker.checkpoints.checkpoint import CALL_S, Checkpoint
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
-
-CALL_S = 0.3
-"""How long a call of several chunks may take. Score-CAM of EfficientNet-Lite0 takes 0.98 times as
-long as without checkpoints, and 1.09 times with calls of 0.1 s."""
 
 
 class ChunkLoop:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import Method
-from seewhy_worker.keras_backend.target_tensors import TargetTensors, target_scores
+from seewhy_worker.keras_backend.target_tensors import target_scores
 from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.ports.targets import TargetTensors
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,10 @@
 """Compile heads: functions from cuts and targets to maps, for fixed numbers of both."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from seewhy.schemas.methods import ScoreKind
 from seewhy_worker.cam.methods import Method
@@ -17,44 +15,12 @@ from seewhy_worker.keras_backend.head_context import HeadContext, HeadInputs, Me
 from seewhy_worker.keras_backend.layer_methods import explain_layers
 from seewhy_worker.keras_backend.perturbation_methods import PerturbationHead
 from seewhy_worker.keras_backend.pixel_methods import PixelHead
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel
+from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.heads import Head, HeadOutput, Pixels
+from seewhy_worker.ports.targets import TargetTensors
 
-Pixels = NDArray[np.float32]
 MethodHead = Callable[[HeadInputs, Checkpoint], MethodOutput]
-
-
-class Head(Protocol):
-    """The compiled explanation of a fixed number of images and targets."""
-
-    def __call__(
-        self,
-        cut: CutTensors,
-        pixels: Pixels,
-        targets: TargetTensors,
-        checkpoint: Checkpoint = no_checkpoint,
-    ) -> "HeadOutput":
-        """Explain pixels (N, H, W, 3) from the cut that the body computed.
-
-        Methods of many passes call `checkpoint` between them.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HeadOutput:
-    """The result of one head for N images with K targets each, as NumPy arrays."""
-
-    maps: NDArray[np.float32]
-    """(N, K, h, w), signed."""
-    gradient_peak: NDArray[np.float32]
-    """(N, K), the largest magnitude of the gradient; 1 for methods without a gradient."""
-    targets: NDArray[np.int32]
-    """(N, K), class indices with ranks resolved."""
-    rivals: NDArray[np.int32]
-    """(N, K, R), class indices with ranks resolved, or `PADDING`."""
-    logits: NDArray[np.float32]
-    """(N, classes)."""
 
 
 def compile_head(

@@ -12,8 +12,9 @@ from seewhy_worker.cam.layer.fusion import fuse
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.keras_backend.gradient_overrides import override_gradients
 from seewhy_worker.keras_backend.head_context import HeadContext, MethodOutput
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.splitting.split_model import CutTensors
+from seewhy_worker.keras_backend.target_tensors import flatten, resolve_ranks
+from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.targets import TargetTensors
 
 
 def explain_layers(context: HeadContext, cut: CutTensors, targets: TargetTensors) -> MethodOutput:
@@ -31,17 +32,17 @@ def explain_layers(context: HeadContext, cut: CutTensors, targets: TargetTensors
         *activations, repeated_logits = model.head_with_activations(repeated)
     repeated_logits = tf.cast(repeated_logits, tf.float32)
     logits = repeated_logits[::copies]
-    targets = targets.resolve_ranks(logits)
+    targets = resolve_ranks(targets, logits)
     if method.needs == "activation":
         maps = _fuse([method.formula(tf.cast(a, tf.float32), xp=keras.ops) for a in activations])
         peaks = tf.ones((batch * count,))
         return MethodOutput(tf.repeat(maps, count, axis=0), peaks, targets, logits)
     if method.choose_rivals is not None:
-        classes = targets.flatten().classes
+        classes = flatten(targets).classes
         rivals = tf.cast(method.choose_rivals(repeated_logits, classes, xp=keras.ops), tf.int32)
         targets = replace(targets, rivals=tf.reshape(rivals, (batch, count, rivals.shape[1])))
     # Rows are independent, so the gradient of their sum holds the gradient of each row.
-    total = tf.reduce_sum(context.target_scores(repeated_logits, targets.flatten()))
+    total = tf.reduce_sum(context.target_scores(repeated_logits, flatten(targets)))
     layer_arrays = _derivatives(total, activations, method)
     maps = _fuse([method.formula(*arrays, xp=keras.ops) for arrays in layer_arrays])
     peaks = [tf.reduce_max(tf.abs(gradient), axis=(1, 2, 3)) for _, gradient, *_ in layer_arrays]

@@ -17,8 +17,9 @@ from seewhy_worker.keras_backend.head_context import (
     MethodOutput,
     index_chunks,
 )
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.splitting.split_model import CutTensors
+from seewhy_worker.keras_backend.target_tensors import flatten, gather, resolve_ranks
+from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.targets import TargetTensors
 
 _ACTIVATIONS_PER_IMAGE = 4
 """The head needs less memory than the body, so more activations than images fit in a chunk."""
@@ -62,7 +63,7 @@ class PerturbationHead:
 def _start(context: HeadContext, cut: CutTensors, *targets: Any) -> tuple[Any, ...]:
     """Return the selected activation, the scores (K,), resolved targets and logits."""
     logits = tf.cast(context.model.head(cut), tf.float32)
-    resolved = TargetTensors(*targets).resolve_ranks(logits)
+    resolved = resolve_ranks(TargetTensors(*targets), logits)
     selected = _select_channels(tf.cast(cut[0], tf.float32), context.method.max_channels)
     scores = _scores_of_all_targets(context, logits, resolved)[0]
     return selected, scores, resolved.classes, resolved.rivals, logits
@@ -106,6 +107,6 @@ def _score_ablated(
 def _scores_of_all_targets(context: HeadContext, logits: Any, targets: TargetTensors) -> Any:
     """Compute the scores of all K targets of one image: logits (M, classes) → (M, K)."""
     count, rows = targets.classes.shape[1], logits.shape[0]
-    repeated = targets.flatten().gather(tf.tile(tf.range(count), [rows]))
+    repeated = gather(flatten(targets), tf.tile(tf.range(count), [rows]))
     scores = context.target_scores(tf.repeat(logits, count, axis=0), repeated)
     return tf.reshape(scores, (rows, count))

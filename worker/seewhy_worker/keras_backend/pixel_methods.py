@@ -21,8 +21,9 @@ from seewhy_worker.keras_backend.head_context import (
     index_chunks,
 )
 from seewhy_worker.keras_backend.layer_methods import explain_layers, resize_maps
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
-from seewhy_worker.models.splitting.split_model import CutTensors
+from seewhy_worker.keras_backend.target_tensors import gather
+from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.targets import TargetTensors
 
 _GRADCAM = Method("gradcam", gradcam)
 
@@ -102,7 +103,7 @@ def _weighted_gradient(
 ) -> Any:
     """Add up the weighted gradients of a target's score at some of the points: (H, W, 3)."""
     rows = tf.zeros_like(indices)
-    targets = TargetTensors(class_, rivals, sign).gather(rows)
+    targets = gather(TargetTensors(class_, rivals, sign), rows)
     gradient = _gradient(context, tf.gather(points, indices), targets)
     weights = tf.reshape(weights, (-1, 1, 1, 1))
     return tf.reduce_sum(tf.where(weights > 0, weights * gradient, 0), axis=0)

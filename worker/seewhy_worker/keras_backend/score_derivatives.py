@@ -8,8 +8,10 @@ import tensorflow as tf
 from seewhy_worker.cam.derivatives import Derivatives
 from seewhy_worker.cam.layer.finercam import nearest_rivals
 from seewhy_worker.keras_backend.plain_gradients import plain_gradients
-from seewhy_worker.keras_backend.target_tensors import TargetTensors, target_scores
-from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel
+from seewhy_worker.keras_backend.target_tensors import flatten, resolve_ranks, target_scores
+from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.targets import TargetTensors
 
 
 def score_derivatives(
@@ -24,7 +26,7 @@ def score_derivatives(
     with plain_gradients():
         *activations, logits = model.head_with_activations(cut)
         logits = tf.cast(logits, tf.float32)
-        targets = targets.resolve_ranks(logits)
+        targets = resolve_ranks(targets, logits)
         if kind.chooses_rivals:
             chosen = nearest_rivals(logits, targets.classes[:, 0], xp=keras.ops)
             targets = TargetTensors(
@@ -34,7 +36,7 @@ def score_derivatives(
         if kind.order == 0:
             return found
         function = model.probability_function
-        scores = target_scores(logits, targets.flatten(), kind.score, function)
+        scores = target_scores(logits, flatten(targets), kind.score, function)
         # Rows are independent, so the gradient of their sum holds the gradient of each row.
         gradient = _gradient(tf.reduce_sum(scores), activations[0])
         found.append(gradient)

@@ -1,75 +1,44 @@
-"""The targets of a head as tensors: classes, their rivals and a sign."""
+"""Targets inside a graph, and their scores."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 from seewhy.schemas.methods import ScoreKind
-from seewhy.schemas.targets import MAX_TARGETS, Target
-from seewhy_worker.models.splitting.output_activation import ProbabilityFunction
-
-PADDING = -1_000_000
-"""Fills unused entries of `TargetTensors.rivals`."""
+from seewhy.schemas.targets import MAX_TARGETS
+from seewhy_worker.ports.model_facts import ProbabilityFunction
+from seewhy_worker.ports.targets import PADDING, TargetTensors
 
 
-@dataclass(frozen=True, slots=True)
-class TargetTensors:
-    """K targets for each of N images: NumPy arrays outside a head, tensors inside."""
+def resolve_ranks(targets: TargetTensors, logits: Any) -> TargetTensors:
+    """Replace ranks by class indices; `logits` is (N, classes)."""
+    batch, count, width = _sizes(targets.rivals)
+    rivals = _resolve_ranks(tf.reshape(targets.rivals, (batch, count * width)), logits)
+    return TargetTensors(
+        classes=_resolve_ranks(targets.classes, logits),
+        rivals=tf.reshape(rivals, (batch, count, width)),
+        signs=targets.signs,
+    )
 
-    classes: Any
-    """(N, K) int32 class indices; -r is the r-th most probable class."""
-    rivals: Any
-    """(N, K, R) int32, likewise, or `PADDING`. Their mean score is subtracted from the class's."""
-    signs: Any
-    """(N, K) float32; 1 explains what supports the target, -1 what opposes it."""
 
-    @classmethod
-    def pad(
-        cls, targets: Sequence[tuple[Target, ...]], batch: int, count: int, rivals: int
-    ) -> "TargetTensors":
-        """Pad to (batch, count) targets of `rivals` rivals, with the predicted class."""
-        tensors = cls(
-            np.full((batch, count), -1, np.int32),
-            np.full((batch, count, rivals), PADDING, np.int32),
-            np.ones((batch, count), np.float32),
-        )
-        for row, image_targets in enumerate(targets):
-            for column, target in enumerate(image_targets):
-                tensors.classes[row, column] = target.index
-                tensors.rivals[row, column, : len(target.rivals)] = target.rivals
-                tensors.signs[row, column] = -1 if target.against else 1
-        return tensors
+def flatten(targets: TargetTensors) -> TargetTensors:
+    """Return one row per target: (N·K,), (N·K, R), (N·K,)."""
+    batch, count, width = _sizes(targets.rivals)
+    rows = batch if count == 1 else batch * count
+    return TargetTensors(
+        classes=tf.reshape(targets.classes, [-1]),
+        rivals=tf.reshape(targets.rivals, (rows, width)),
+        signs=tf.reshape(targets.signs, [-1]),
+    )
 
-    def resolve_ranks(self, logits: Any) -> "TargetTensors":
-        """Replace ranks by class indices; `logits` is (N, classes)."""
-        batch, count, width = _sizes(self.rivals)
-        rivals = _resolve_ranks(tf.reshape(self.rivals, (batch, count * width)), logits)
-        return TargetTensors(
-            classes=_resolve_ranks(self.classes, logits),
-            rivals=tf.reshape(rivals, (batch, count, width)),
-            signs=self.signs,
-        )
 
-    def flatten(self) -> "TargetTensors":
-        """Return one row per target: (N·K,), (N·K, R), (N·K,)."""
-        batch, count, width = _sizes(self.rivals)
-        rows = batch if count == 1 else batch * count
-        return TargetTensors(
-            classes=tf.reshape(self.classes, [-1]),
-            rivals=tf.reshape(self.rivals, (rows, width)),
-            signs=tf.reshape(self.signs, [-1]),
-        )
-
-    def gather(self, rows: Any) -> "TargetTensors":
-        """Select rows of flattened targets in the order of `rows`."""
-        return TargetTensors(
-            classes=tf.gather(self.classes, rows),
-            rivals=tf.gather(self.rivals, rows),
-            signs=tf.gather(self.signs, rows),
-        )
+def gather(targets: TargetTensors, rows: Any) -> TargetTensors:
+    """Select rows of flattened targets in the order of `rows`."""
+    return TargetTensors(
+        classes=tf.gather(targets.classes, rows),
+        rivals=tf.gather(targets.rivals, rows),
+        signs=tf.gather(targets.signs, rows),
+    )
 
 
 def _sizes(rivals: Any) -> tuple[int, int, int]:

@@ -12,12 +12,13 @@ from seewhy.schemas.methods import OutputKind
 from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.keras_backend.bodies import Body
-from seewhy_worker.keras_backend.heads import HeadOutput, compile_head
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
+from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.models.loading import DEFAULT_SIZE_PX, load_file
 from seewhy_worker.models.random_weights import shuffle_weights
 from seewhy_worker.models.splitting.graph import output_names
 from seewhy_worker.models.splitting.split_model import SplitModel, split
+from seewhy_worker.ports.heads import HeadOutput
+from seewhy_worker.ports.targets import TargetTensors
 
 SAME_MAP_CORRELATION = 0.9
 """Maps with at least this correlation count as the same."""

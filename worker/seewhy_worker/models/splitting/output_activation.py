@@ -1,15 +1,13 @@
 """Remove the activation at the end of a classifier, so that its scores are logits."""
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
 from seewhy.errors import UnsupportedModel
 from seewhy_worker.models.splitting.channel_layout import clone_layer
 from seewhy_worker.models.splitting.graph import Call, Graph
-
-ProbabilityFunction = Literal["softmax", "sigmoid", "none"]
-"""From logits to probabilities; `none` for values, which have no probability."""
+from seewhy_worker.ports.model_facts import ProbabilityFunction
 
 _PROBABILITY_FUNCTIONS: dict[str, ProbabilityFunction] = {
     "softmax": "softmax",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seewhy_worker.models.splitting.graph import Call
+from seewhy_worker.ports.model_facts import ReceptiveField
 
 _CONVOLUTIONS = frozenset({"conv2d", "depthwiseconv2d", "separableconv2d"})
 _POOLINGS = frozenset({"maxpooling2d", "averagepooling2d"})
@@ -21,14 +22,6 @@ _CELL_BY_CELL = frozenset(
         *("add", "average", "concatenate", "maximum", "multiply", "subtract", "truedivide"),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReceptiveField:
-    """How far apart cells are in the input, and the side of the square that each depends on."""
-
-    stride_px: int
-    field_px: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,13 @@ from seewhy_worker.models.splitting.cuts import Cut, find_cuts
 from seewhy_worker.models.splitting.graph import run
 from seewhy_worker.models.splitting.network import Network, make_network
 from seewhy_worker.models.splitting.output_activation import (
-    ProbabilityFunction,
     choose_probability_function,
     two_class_scores,
 )
-from seewhy_worker.models.splitting.receptive_field import ReceptiveField, find_receptive_field
+from seewhy_worker.models.splitting.receptive_field import find_receptive_field
 from seewhy_worker.models.splitting.target_layer import choose_target_layer
-
-CutTensors = tuple[Any, ...]
-"""The values at a cut: the activation (N, h, w, C) of its target layer, then what bypasses it, of
-any rank with the batch axis first."""
+from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.model_facts import ProbabilityFunction, ReceptiveField
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What bodies and heads take and return, whichever engine computes them. Imports no engine."""
