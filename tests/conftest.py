@@ -28,6 +28,11 @@ UNMEASURED = ("faults", "e2e", "golden")
 """Folders without coverage, which costs a third: they run what other tests run, but for longer."""
 
 
+def pytest_configure() -> None:
+    """Let workers compute with TensorFlow, whose maps do not depend on the processor."""
+    os.environ.setdefault("SEEWHY_WORKER_ENGINE", "tensorflow")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest modules first, so that the processes of a parallel run end together."""

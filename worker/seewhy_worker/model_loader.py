@@ -68,6 +68,7 @@ class KerasModels:
             max_batch=settings.max_batch,
             memory_bytes=settings.model_memory_bytes,
             activation_cache_bytes=settings.activation_cache_bytes,
+            engine=settings.worker_engine,
         )
         explainer.warm_up()
         # Other jobs may have freed memory meanwhile, and the activations are still to come.

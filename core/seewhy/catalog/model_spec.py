@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from seewhy.schemas.base_models import StrictModel
+from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.geometry import Interpolation, ResizeRule
 from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.labels import Labels
@@ -170,6 +171,15 @@ class ModelSpec(StrictModel):
         "float32",
         description="The number format of the network; the mixed formats are for GPUs.",
     )
+    engine: EngineChoice = Field(
+        "auto",
+        description="What computes the activations; auto leaves it to the worker's setting.",
+    )
+    calibration: str | None = Field(
+        None,
+        description="A folder of images like those that will be explained; workers compare the "
+        "engines on them.",
+    )
     max_batch: int = Field(32, ge=1, le=32, description="The maximum number of images in a batch.")
     methods: tuple[str, ...] = Field(
         default_factory=lambda fields: _methods_for(fields.get("scores", "classes")),
@@ -218,7 +228,7 @@ class ModelSpec(StrictModel):
     @cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of everything in the catalog that an explanation depends on."""
-        entry = self.model_dump_json(exclude={"folder", "methods", "max_batch"})
+        entry = self.model_dump_json(exclude={"folder", "methods", "max_batch", "calibration"})
         return hashlib.sha256("\n".join([entry, *self.labels]).encode()).hexdigest()
 
     @property

@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from seewhy.schemas.engines import EngineChoice
 from seewhy.settings.limits import Names
 
 
@@ -49,6 +50,12 @@ class WorkerSettings(BaseSettings):
         pattern=r"^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$",
         description="The processor cores that a worker uses, such as 0-3 or 0,2; unset means all "
         "that it may use.",
+    )
+    worker_engine: EngineChoice = Field(
+        "auto",
+        description="What computes the activations of models whose catalog entry names no engine: "
+        "auto, tensorflow, openvino or openvino-bfloat16. auto measures which is fastest when a "
+        "model is loaded (docs/workers.md).",
     )
     device_timeout_s: float = Field(
         300.0,

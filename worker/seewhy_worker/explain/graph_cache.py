@@ -1,12 +1,19 @@
 """A cache of compiled bodies and heads: compiled on first use, bounded by memory."""
 
+<<<<<<< HEAD
 from collections.abc import Iterable, Sequence
+=======
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+>>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy_worker.cam.methods import find_method
+<<<<<<< HEAD
 from seewhy_worker.keras_backend.bodies import (
     Body,
     CutSpec,
@@ -18,6 +25,16 @@ from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.models.splitting.split_model import SplitModel
 from seewhy_worker.ports.cuts import Activation, CutTensors
 from seewhy_worker.ports.heads import Head, HeadSpec
+=======
+from seewhy_worker.explain.engines import Engine, EngineBody
+from seewhy_worker.keras_backend.bodies import Body, CutSpec, compile_forward, for_batch
+from seewhy_worker.keras_backend.heads import Head, compile_head
+from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
+from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.openvino_backend.failures import ConversionFailed
+
+_log = logging.getLogger(__name__)
+>>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
 
 MAX_BODIES = 48
 """Six batch sizes at four layers, and at four combinations of layers."""
@@ -41,17 +58,30 @@ class GraphCache:
     ) -> None:
         """Compile graphs of `model`, and of its network split at other layers.
 
-        `black` is a black image after preprocessing, (H, W, 3).
+        TensorFlow computes the bodies until `use` is called. `black` is a black image after
+        preprocessing, (H, W, 3).
         """
         self._model = model
+        self._engine: Engine = TensorFlowEngine()
         self._split = lru_cache(maxsize=MAX_SPLITS)(model.at)
         self._by_cut: dict[str, SplitModel] = {}
         self._cuts: dict[str, CutSpec] = {}
         """The shapes and types of each cut that a body goes to, by its name."""
         self._black = black
         self.head = lru_cache(maxsize=MAX_HEADS)(self._compile_head)
-        self.forward = lru_cache(lambda batch: compile_forward(model, batch=batch))
+        self.forward = lru_cache(self._compile_forward)
         self._body = lru_cache(maxsize=MAX_BODIES)(self._compile_body)
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine that computes the bodies."""
+        return self._engine.name
+
+    def use(self, engine: Engine) -> None:
+        """Let `engine` compute the bodies from now on."""
+        self._engine = engine
+        self._body.cache_clear()
+        self.forward.cache_clear()
 
     def model_at(self, layers: tuple[str, ...]) -> SplitModel:
         """Return the model split at these layers. Raises `UnsupportedModel`."""
@@ -63,18 +93,33 @@ class GraphCache:
         self._by_cut.setdefault(model.cut_name, model)
         return model.cut_name
 
-    def body(self, splits: Iterable[tuple[str, ...]], batch: int) -> Body:
+    def body(self, splits: Iterable[tuple[str, ...]], batch: int) -> EngineBody:
         """Return the body to the cut of each of these splits. Raises `UnsupportedModel`."""
         return self._body(tuple(sorted({self.cut_name(layers) for layers in splits})), batch)
 
+<<<<<<< HEAD
     def stack(self, activations: Sequence[Activation], batch: int) -> CutTensors:
         """Return the rows as one cut of `batch` images, filled up with zeros."""
         return stack_activations(activations, batch)
 
     def _compile_body(self, names: tuple[str, ...], batch: int) -> Body:
         body = Body(*(self._by_cut[name] for name in names), batch=batch)
+=======
+    def _compile_body(self, names: tuple[str, ...], batch: int) -> EngineBody:
+        models = [self._by_cut[name] for name in names]
+        body: EngineBody
+        try:
+            body = self._engine.body(*models, batch=batch)
+        except ConversionFailed as error:
+            _log.warning("TensorFlow computes the body to %s: %s", " and ".join(names), error)
+            body = Body(*models, batch=batch)
+>>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
         self._cuts |= body.cuts
         return body
+
+    def _compile_forward(self, batch: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        body = self.body([()], batch)
+        return compile_forward(self._model, body, body.cuts[self._model.cut_name])
 
     def _compile_head(self, spec: HeadSpec) -> Head:
         name = self.cut_name(spec.layers)

@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnknownClass, UnsupportedModel
+from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_TARGETS
 from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
 from seewhy_worker.explain.batch_sizes import BatchSizes
+from seewhy_worker.explain.calibration_images import calibration_images
+from seewhy_worker.explain.engine_choice import choose_engine
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.method_runner import MethodRunner
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
-from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth, engine_name
+from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
 from seewhy_worker.models.sizes import weight_bytes
@@ -38,10 +41,12 @@ def load_explainer(
     max_batch: int,
     memory_bytes: int = MODEL_MEMORY_BYTES,
     activation_cache_bytes: int = 0,
+    engine: EngineChoice = "tensorflow",
 ) -> "KerasExplainer":
     """Load the model of `spec` from a file with a verified digest, which may take `memory_bytes`.
 
-    `weights_path` is None for random weights. Raises `UnsupportedModel`, also when the catalog's
+    `weights_path` is None for random weights. `engine` computes the activations, unless the catalog
+    names another. Raises `UnsupportedModel`, also when the catalog's
     input size or labels do not match the network, and `OutOfMemory`.
     """
     enable_memory_growth()
@@ -50,13 +55,15 @@ def load_explainer(
     model = split(keras_model, spec.layer, output=spec.output, outputs=spec.scores, size=size)
     for layer in spec.layers:
         find_layer(model.candidates, layer)
-    return KerasExplainer(
+    explainer = KerasExplainer(
         spec=spec,
         model=model,
         max_batch=max_batch,
         activation_cache_bytes=activation_cache_bytes,
         memory_bytes=weight_bytes(keras_model),
     )
+    explainer.choose_engine(engine)
+    return explainer
 
 
 class KerasExplainer:
@@ -80,7 +87,6 @@ class KerasExplainer:
         self.spec = spec
         self.digest = spec.digest
         self.device = device_name()
-        self.engine = engine_name()
         self.pass_s: float | None = None
         self.memory_bytes = memory_bytes
         self.layer = model.layer
@@ -133,6 +139,22 @@ class KerasExplainer:
             else explanation
             for explanation, task in zip(explanations, tasks, strict=True)
         ]
+
+    @property
+    def engine(self) -> str:
+        """What computes the activations, with its version and precision."""
+        return self._graphs.engine
+
+    def choose_engine(self, default: EngineChoice) -> None:
+        """Let the engine of the catalog entry compute the activations, or else `default`.
+
+        Raises `UnsupportedModel` when it cannot compute the network here, and `OutOfMemory`.
+        """
+        choice = default if self.spec.engine == "auto" else self.spec.engine
+        if choice == "auto" and self.spec.precision != "float32":
+            choice = "tensorflow"
+        images = (prepare(image, self.spec)[0] for image in calibration_images(self.spec))
+        self._graphs.use(choose_engine(choice, self._graphs, name=self.spec.name, images=images))
 
     def warm_up(self) -> None:
         """Compile and run Grad-CAM of one logit at every batch size, and measure a pass.

@@ -3,7 +3,12 @@
 A forward pass goes through the head too and returns logits.
 """
 
+<<<<<<< HEAD
 from collections.abc import Callable, Sequence
+=======
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+>>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
 from typing import Any
 
 import numpy as np
@@ -67,14 +72,12 @@ def stack_activations(activations: Sequence[Activation], batch: int) -> CutTenso
 
 
 def compile_forward(
-    model: SplitModel, *, batch: int
+    model: SplitModel, body: Callable[[NDArray[np.float32]], Mapping[str, CutTensors]], cut: CutSpec
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Compile the forward pass from pixels (batch, H, W, 3) to logits (batch, classes).
 
-    The returned function raises `OutOfMemory` when the device runs out of memory.
+    `body` computes the cut of the model, whose shapes and types are `cut`. The returned function
+    raises `OutOfMemory` when the device runs out of memory.
     """
-    graph = CompiledGraph(
-        lambda pixels: [tf.cast(model.head(model.body(pixels)), tf.float32)],
-        tf.TensorSpec((batch, *model.input_shape), tf.float32),
-    )
-    return lambda pixels: translate_oom(lambda: to_numpy(graph(pixels)))[0]
+    graph = CompiledGraph(lambda cut: [tf.cast(model.head(cut), tf.float32)], cut)
+    return lambda pixels: translate_oom(lambda: to_numpy(graph(body(pixels)[model.cut_name])))[0]

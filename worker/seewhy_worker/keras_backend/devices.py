@@ -43,3 +43,8 @@ def device_name() -> str:
         details = tf.config.experimental.get_device_details(device)
         return str(details.get("device_name", "gpu"))
     return "cpu"
+
+
+def thread_count() -> int:
+    """Return how many threads an operation on the CPU uses, as far as it was set; 0 otherwise."""
+    return int(tf.config.threading.get_intra_op_parallelism_threads())

@@ -1,14 +1,23 @@
 """A model of OpenVINO, compiled for the processor. Imports no TensorFlow."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
 from seewhy.errors import OutOfMemory
+from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
 
 Precision = Literal["float32", "bfloat16"]
+
+
+class CompilerSettings(TypedDict):
+    """The keyword arguments of `CompiledModel`."""
+
+    precision: Precision
+    threads: int
+
 
 _TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -19,7 +28,10 @@ class CompiledModel:
     def __init__(
         self, model: openvino.Model, *, precision: Precision = "float32", threads: int = 0
     ) -> None:
-        """Compile for `threads` threads, 0 for one per core. Raises `OutOfMemory`."""
+        """Compile for `threads` threads, 0 for one per core.
+
+        Raises `ConversionFailed` when OpenVINO lacks something for it, and `OutOfMemory`.
+        """
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _TYPES[precision],
             "INFERENCE_NUM_THREADS": threads,
@@ -27,7 +39,10 @@ class CompiledModel:
             # Workers of one machine would pin their threads to the same cores.
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = _translate_oom(openvino.Core().compile_model, model, "CPU", settings)
+        try:
+            compiled = _translate_oom(openvino.Core().compile_model, model, "CPU", settings)
+        except RuntimeError as error:
+            raise ConversionFailed(reason(error)) from error
         self._request = compiled.create_infer_request()
         self._outputs = range(len(compiled.outputs))
 

@@ -9,9 +9,7 @@ from openvino import opset8
 from openvino.frontend import FrontEndManager, OpConversionFailure
 from openvino.frontend.tensorflow.graph_iterator import GraphIteratorTFGraph
 
-
-class ConversionFailed(Exception):
-    """OpenVINO cannot convert a function. The message is one line that says why."""
+from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
 
 
 def to_openvino(function: Callable[..., Sequence[Any]], *specs: tf.TensorSpec) -> openvino.Model:
@@ -29,7 +27,7 @@ def to_openvino(function: Callable[..., Sequence[Any]], *specs: tf.TensorSpec) -
     try:
         converted = front_end.convert(front_end.load(graph))
     except (OpConversionFailure, RuntimeError) as error:
-        raise ConversionFailed(_reason(error)) from error
+        raise ConversionFailed(reason(error)) from error
     return _in_order(converted, concrete.inputs[: len(specs)], concrete.structured_outputs)
 
 
@@ -77,7 +75,9 @@ def _in_order(
             value = tf.make_ndarray(source.op.get_attr("value"))
             results.append(opset8.result(opset8.constant(value)))
         elif tensor.name in output_ports:
-            results.append(output_ports[tensor.name].get_node())
+            # Equal outputs share a node, and a model with a node twice crashes the process.
+            source_output = output_ports[tensor.name].get_node().input_value(0)
+            results.append(opset8.result(source_output))
         else:
             raise ConversionFailed(f"the output {tensor.name} is missing after the conversion")
     return openvino.Model(results, list(parameters.values()))
@@ -88,10 +88,3 @@ def _source(tensor: Any) -> Any:
     while tensor.op.type == "Identity":
         tensor = tensor.op.inputs[0]
     return tensor
-
-
-def _reason(error: Exception) -> str:
-    """Return what OpenVINO found wrong, without the places in its sources."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    found = [line for line in lines if line and not line.startswith(("Check ", "Exception from "))]
-    return " ".join(found)[:500] or type(error).__name__

@@ -1,0 +1,12 @@
+"""What goes wrong with OpenVINO. Imports neither OpenVINO nor TensorFlow."""
+
+
+class ConversionFailed(Exception):
+    """OpenVINO cannot convert or compile a network. The message is one line that says why."""
+
+
+def reason(error: Exception) -> str:
+    """Return what OpenVINO found wrong, without the places in its sources."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    found = [line for line in lines if line and not line.startswith(("Check ", "Exception from "))]
+    return " ".join(found)[:500] or type(error).__name__
