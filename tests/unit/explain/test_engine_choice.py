@@ -20,7 +20,8 @@ from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.keras_backend.bodies import CutSpec
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
-from seewhy_worker.models.splitting.split_model import CutTensors, split
+from seewhy_worker.models.splitting.split_model import split
+from seewhy_worker.ports.cuts import CutTensors
 
 BLACK = np.zeros((networks.SIDE_PX, networks.SIDE_PX, 3), np.float32)
 

@@ -14,12 +14,12 @@ from seewhy.errors import UnsupportedModel
 from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.targets import Target
 from seewhy_worker.explain.engines import Engine, EngineBody
-from seewhy_worker.explain.graph_cache import GraphCache, HeadSpec
+from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.keras_backend.devices import device_name, thread_count
-from seewhy_worker.keras_backend.heads import HeadOutput
-from seewhy_worker.keras_backend.target_tensors import TargetTensors
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
 from seewhy_worker.openvino_backend.failures import ConversionFailed
+from seewhy_worker.ports.heads import HeadOutput, HeadSpec
+from seewhy_worker.ports.targets import TargetTensors
 
 _log = logging.getLogger(__name__)
 

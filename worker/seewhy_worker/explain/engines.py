@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy_worker.keras_backend.bodies import CutSpec
-from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel
+from seewhy_worker.models.splitting.split_model import SplitModel
+from seewhy_worker.ports.cuts import CutTensors
 
 
 class EngineBody(Protocol):
@@ -18,7 +19,7 @@ class EngineBody(Protocol):
         """The shapes and types of the tensors of each cut, by its name."""
         ...
 
-    def __call__(self, pixels: NDArray[np.float32]) -> Mapping[str, CutTensors]:
+    def __call__(self, pixels: NDArray[np.float32]) -> dict[str, CutTensors]:
         """Return the tensors of each cut for pixels (batch, H, W, 3). Raises `OutOfMemory`."""
         ...
 

@@ -1,19 +1,14 @@
 """A cache of compiled bodies and heads: compiled on first use, bounded by memory."""
 
-<<<<<<< HEAD
-from collections.abc import Iterable, Sequence
-=======
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
->>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seewhy_worker.cam.methods import find_method
-<<<<<<< HEAD
+from seewhy_worker.explain.engines import Engine, EngineBody
 from seewhy_worker.keras_backend.bodies import (
     Body,
     CutSpec,
@@ -22,19 +17,13 @@ from seewhy_worker.keras_backend.bodies import (
     stack_activations,
 )
 from seewhy_worker.keras_backend.heads import compile_head
-from seewhy_worker.models.splitting.split_model import SplitModel
-from seewhy_worker.ports.cuts import Activation, CutTensors
-from seewhy_worker.ports.heads import Head, HeadSpec
-=======
-from seewhy_worker.explain.engines import Engine, EngineBody
-from seewhy_worker.keras_backend.bodies import Body, CutSpec, compile_forward, for_batch
-from seewhy_worker.keras_backend.heads import Head, compile_head
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
 from seewhy_worker.models.splitting.split_model import SplitModel
 from seewhy_worker.openvino_backend.failures import ConversionFailed
+from seewhy_worker.ports.cuts import Activation, CutTensors
+from seewhy_worker.ports.heads import Head, HeadSpec
 
 _log = logging.getLogger(__name__)
->>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
 
 MAX_BODIES = 48
 """Six batch sizes at four layers, and at four combinations of layers."""
@@ -97,14 +86,10 @@ class GraphCache:
         """Return the body to the cut of each of these splits. Raises `UnsupportedModel`."""
         return self._body(tuple(sorted({self.cut_name(layers) for layers in splits})), batch)
 
-<<<<<<< HEAD
     def stack(self, activations: Sequence[Activation], batch: int) -> CutTensors:
         """Return the rows as one cut of `batch` images, filled up with zeros."""
         return stack_activations(activations, batch)
 
-    def _compile_body(self, names: tuple[str, ...], batch: int) -> Body:
-        body = Body(*(self._by_cut[name] for name in names), batch=batch)
-=======
     def _compile_body(self, names: tuple[str, ...], batch: int) -> EngineBody:
         models = [self._by_cut[name] for name in names]
         body: EngineBody
@@ -113,7 +98,6 @@ class GraphCache:
         except ConversionFailed as error:
             _log.warning("TensorFlow computes the body to %s: %s", " and ".join(names), error)
             body = Body(*models, batch=batch)
->>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
         self._cuts |= body.cuts
         return body
 

@@ -3,12 +3,7 @@
 A forward pass goes through the head too and returns logits.
 """
 
-<<<<<<< HEAD
-from collections.abc import Callable, Sequence
-=======
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
->>>>>>> fc040e8 (Compute the activations of models on the engine that measures as fastest)
 from typing import Any
 
 import numpy as np

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from seewhy_worker.keras_backend.bodies import CutSpec
-from seewhy_worker.models.splitting.split_model import CutTensors, SplitModel, shared_body
+from seewhy_worker.models.splitting.split_model import SplitModel, shared_body
 from seewhy_worker.openvino_backend.compiled_model import (
     CompiledModel,
     CompilerSettings,
@@ -20,6 +20,7 @@ from seewhy_worker.openvino_backend.compiled_model import (
 )
 from seewhy_worker.openvino_backend.conversion import to_openvino
 from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
+from seewhy_worker.ports.cuts import CutTensors
 
 FIXED_BATCH_BYTES = 16_000_000
 """Up to this size of the weights, each batch size has a model of its own, which keeps a copy.
