@@ -32,7 +32,8 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup demo test check fmt docs lock audit licenses sbom dashboards redis-users references bench \
-	load load-pools test-inspector test-label-studio demo-label-studio helm faults nemesis attacks soak clean
+	load load-pools test-applications test-inspector test-label-studio demo-label-studio helm faults \
+	nemesis attacks soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -131,6 +132,9 @@ $(HELM)/.installed: requirements/helm.txt | $(INSTALLED)
 
 test-inspector: setup ## Test the pages in Chromium, and write screenshots of them to build/inspector
 	@$(ONE_THREAD) $(BIN)/python -m pytest tests/inspector --numprocesses $(PROCESSES) --dist loadscope
+
+test-applications: setup ## Explain every architecture of keras.applications (about 25 minutes)
+	@$(ONE_THREAD) TEST_ALL_APPLICATIONS=1 $(BIN)/python -m pytest tests/unit/test_applications.py --timeout 1800
 
 test-label-studio: setup $(LABEL_STUDIO)/.installed ## Test the ML backend with a real Label Studio (installs it in build/label-studio)
 	@TEST_LABEL_STUDIO=$(LABEL_STUDIO)/bin/label-studio $(BIN)/python -m pytest \

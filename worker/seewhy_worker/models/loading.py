@@ -1,6 +1,7 @@
 """Load Keras models from the catalog and from files."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from keras.src.backend.common.variables import initialize_all_variables
 from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
 from seewhy.settings.limits import MODEL_MEMORY_BYTES
+from seewhy_worker.models.inspection.allowed_classes import APPLICATION_LAYERS
 from seewhy_worker.models.inspection.model_file import read_definition
 from seewhy_worker.models.inspection.wording import quote
 from seewhy_worker.models.random_weights import initialize_weights
@@ -75,7 +77,11 @@ def load_file(
     definition = read_definition(path, memory_bytes=memory_bytes, registered=registered)
     try:
         # Variables that are created in this scope have a shape but no memory yet.
-        with only_registered(registered), keras.StatelessScope(initialize_variables=False):
+        with (
+            only_registered(registered),
+            keras.saving.custom_object_scope(_application_layers()),
+            keras.StatelessScope(initialize_variables=False),
+        ):
             loaded = _build(definition, is_archive=path.suffix == ".keras")
             model = with_static_graph(loaded, _built_shape(definition, size), path.name)
             check_sizes(model, size=size, memory_bytes=memory_bytes, file_name=path.name)
@@ -90,6 +96,15 @@ def load_file(
     _finalize_normalization(model)
     _check_finite(model, path.name)
     return model
+
+
+def _application_layers() -> dict[str, type]:
+    """Return the layers of `keras.applications` that `.h5` files name without their modules."""
+    return {
+        name: getattr(import_module(module), name)
+        for module, names in APPLICATION_LAYERS.items()
+        for name in names
+    }
 
 
 def _cause(error: Exception) -> str:

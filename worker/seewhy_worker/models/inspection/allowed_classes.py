@@ -142,6 +142,12 @@ LAYERS = frozenset(
     ]
 )
 
+APPLICATION_LAYERS = {
+    "keras.src.applications.convnext": frozenset({"LayerScale", "StochasticDepth"}),
+    "keras.src.applications.inception_resnet_v2": frozenset({"CustomScaleLayer"}),
+}
+"""Layers of `keras.applications` that Keras exports under no name of its own, by their modules."""
+
 CODE = frozenset(
     {"Lambda", "__lambda__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 )
@@ -191,18 +197,25 @@ PARTS = frozenset(
 _PART_MODULES = frozenset({"constraints", "dtype_policies", "initializers", "regularizers"})
 
 
+_BY_MODULE: dict[str | None, frozenset[str]] = {
+    "builtins": frozenset({"function"}),
+    None: (MODELS | LAYERS | PARTS).union(*APPLICATION_LAYERS.values()),
+    "keras": MODELS | PARTS,
+}
+
+
 def is_allowed(class_name: str, module: Any) -> bool:
     """Return whether a definition may name this class of this module.
 
     `.h5` files state no module.
     """
-    if module == "builtins":
-        return class_name == "function"
-    if module is None:
-        return class_name in MODELS | LAYERS | PARTS
-    if module == "keras":
-        return class_name in MODELS | PARTS
-    if not isinstance(module, str) or not module.startswith("keras."):
+    if not isinstance(module, str | None):
+        return False
+    if module is None or module in _BY_MODULE:
+        return class_name in _BY_MODULE[module]
+    if module in APPLICATION_LAYERS:
+        return class_name in APPLICATION_LAYERS[module]
+    if not module.startswith("keras."):
         return False
     kind = module.removeprefix("keras.src.").removeprefix("keras.").split(".")[0]
     if kind == "ops":
