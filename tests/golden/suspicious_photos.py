@@ -1,4 +1,4 @@
-"""Sets of a hundred photos: ordinary ones, and six with planted faults."""
+"""Sets of a hundred photos, ordinary ones and six with planted faults, and their suspicion."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,20 @@ import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 from sklearn.datasets import load_sample_image
 
+from seewhy.imaging.structure import structure
+from seewhy.imaging.suspicion import suspicion
+from seewhy.schemas.result import ExplanationResult
+from seewhy.schemas.suspicion import Suspicion
 from seewhy.schemas.suspicion import SuspicionReason as Reason
+from seewhy_worker.explain.concentration import with_concentration
+from seewhy_worker.explain.types import Explainer, ExplanationTask, ImageExplanation
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photos"
 HELD_OUT = Path(__file__).parent / "photos"
 GRAY = (127, 127, 127)
 SAMPLES = ("china", "flower")
 ORDINARY = 94
+BATCH = 8
 MOST_PROBABLE = (-1, -2)
 
 
@@ -43,17 +50,21 @@ def held_out() -> Mapping[str, Image.Image]:
     return {"portrait": opened(HELD_OUT / "grace_hopper.jpg"), **samples}
 
 
+def varied(photo: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Crop, mirror and brighten a photo at random."""
+    left, top, right, bottom = rng.uniform(0, 0.08, 4)
+    width, height = photo.size
+    box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
+    photo = photo.crop(tuple(map(round, box)))
+    photo = ImageOps.mirror(photo) if rng.random() < 0.5 else photo
+    return ImageEnhance.Brightness(photo).enhance(rng.uniform(0.8, 1.2))
+
+
 def ordinary(photos: Sequence[Image.Image]) -> Iterator[Case]:
-    """Yield the photos cropped, mirrored and brightened at random, with their two best classes."""
+    """Yield variations of the photos, with their two best classes."""
     rng = np.random.default_rng(20261129)
     for number in range(ORDINARY):
-        image = photos[number % len(photos)]
-        left, top, right, bottom = rng.uniform(0, 0.08, 4)
-        width, height = image.size
-        box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
-        image = image.crop(tuple(map(round, box)))
-        image = ImageOps.mirror(image) if rng.random() < 0.5 else image
-        yield Case(ImageEnhance.Brightness(image).enhance(rng.uniform(0.8, 1.2)))
+        yield Case(varied(photos[number % len(photos)], rng))
 
 
 def watermarked(photo: Image.Image, mark: Image.Image) -> Image.Image:
@@ -105,3 +116,31 @@ def held_out_faults() -> Mapping[str, Case]:
         "a portrait as an airliner": Case(photos["portrait"], (404,), Reason.CLASS),
         "a palace as a goldfish": Case(photos["china"], (1, 2), Reason.CLASS),
     }
+
+
+def judge(task: ExplanationTask, explained: ImageExplanation) -> Suspicion:
+    """Return the suspicion of an explanation as the worker stores it and the service reads it."""
+    (measured,) = with_concentration([explained])
+    _, height, width = measured.maps.shape
+    return suspicion(
+        ExplanationResult(
+            model_digest="", method=measured.method, layer=measured.layer, linear=measured.linear,
+            targets=measured.targets, top=measured.top, map_height=height, map_width=width,
+            covers=measured.covers, image_width_px=1, image_height_px=1, timings_ms={}, versions={},
+            structure=structure(task.image.pixels),
+        )
+    )  # fmt: skip
+
+
+def suspicions(explainer: Explainer, cases: Sequence[Case]) -> list[Suspicion]:
+    """Explain the cases and return how suspicious each explanation is."""
+    tasks = [
+        ExplanationTask.create(explainer.prepare(np.asarray(case.image)), case.targets)
+        for case in cases
+    ]
+    explained = [
+        each
+        for first in range(0, len(tasks), BATCH)
+        for each in explainer.explain(tasks[first : first + BATCH])
+    ]
+    return [judge(task, one) for task, one in zip(tasks, explained, strict=True)]
