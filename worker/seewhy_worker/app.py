@@ -36,7 +36,7 @@ from seewhy_worker.pipeline.measurements import Measurements
 from seewhy_worker.pipeline.outcome_reporter import OutcomeReporter
 from seewhy_worker.pipeline.pace import Pace
 from seewhy_worker.pipeline.pipeline_deps import PipelineDeps
-from seewhy_worker.pipeline.presence import Presence, ServedModels
+from seewhy_worker.pipeline.presence import Presence, ServedModels, describe_engines
 from seewhy_worker.pipeline.publish import ResultPublisher
 from seewhy_worker.pipeline.watchdog import Watchdog
 from seewhy_worker.residency.demand_loader import DemandLoader, LoaderDeps, ModelBudget
@@ -232,7 +232,7 @@ def _details(
 ) -> WorkerDetails:
     return WorkerDetails(
         version=_versions()["seewhy"],
-        engine=engine,
+        engine=describe_engines(deps.devices.engines()) or engine,
         pinned_to=pinned_to,
         jobs=deps.leases.count(),
         images_per_s=deps.pace.images_per_s(),

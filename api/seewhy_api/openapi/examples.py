@@ -123,6 +123,7 @@ SUCCEEDED: dict[str, Any] = {
         "image_width_px": 451,
         "image_height_px": 300,
         "structure": 0.71,
+        "engine": "openvino 2026.4.1 float32",
         "timings_ms": {"explain": 203.1},
         "versions": {"seewhy": "0.1.0"},
     },

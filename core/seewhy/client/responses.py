@@ -110,6 +110,7 @@ class ExplanationResult(Response):
     structure: float | None = None
     other_maps: tuple[OtherMaps, ...] = ()
     body: str = "computed"
+    engine: str = ""
     timings_ms: dict[str, float] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
 

@@ -29,7 +29,9 @@ class Worker(BaseModel):
     pinned_to: str = Field(
         description="The GPU or the processor cores that it is pinned to; empty if it is not."
     )
-    engine: str = Field(description="What computes the maps, with its version.")
+    engine: str = Field(
+        description="What computes its models, with version and precision; by model if they differ."
+    )
     version: str = Field(description="The version of seewhy.")
     jobs: int = Field(description="How many jobs it had claimed when it was last seen.")
     images_per_s: dict[str, float] = Field(

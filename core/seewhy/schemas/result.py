@@ -141,6 +141,11 @@ class ExplanationResult(StoredModel):
         description="Whether the body of the network ran for this image, or its activation was "
         "kept from an earlier job.",
     )
+    engine: str = Field(
+        "",
+        description="What computed the activations, with version and precision, such as "
+        "`openvino 2026.4.1 bfloat16`; empty for results of earlier versions.",
+    )
     timings_ms: dict[str, float] = Field(
         description="Milliseconds in the worker: `prepare` (fetch, decode, resize), `device_wait` "
         "(until the device is free), `explain` (the batch on the device), `render`, `store` "

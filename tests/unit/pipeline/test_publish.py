@@ -51,6 +51,7 @@ def test_every_object_is_stored_before_the_job_completes(
     assert document["job_id"] == job
     assert document["metadata"] == {"task": 7}
     assert document["versions"] == {"seewhy": "test"}
+    assert document["engine"] == "stub"
 
 
 def test_a_result_says_how_long_each_stage_of_the_worker_took(worker: InMemoryWorker) -> None:

@@ -99,7 +99,7 @@ class Explainer(Protocol):
 
     @property
     def engine(self) -> str:
-        """What computes the maps, with its version, such as `tensorflow 2.21.0`."""
+        """What computes the activations, such as `tensorflow 2.21.0`."""
         ...
 
     @property

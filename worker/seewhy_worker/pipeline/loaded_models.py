@@ -40,6 +40,15 @@ class LoadedModels:
         with self._lock:
             return tuple(model for model, loaded in self._models.items() if not loaded.retired)
 
+    def engines(self) -> dict[str, str]:
+        """Return what computes each model that threads may use."""
+        with self._lock:
+            return {
+                model: loaded.device.explainer.engine
+                for model, loaded in self._models.items()
+                if not loaded.retired
+            }
+
     @contextmanager
     def using(self, model: str) -> Iterator[Device | None]:
         """Keep a model loaded for the block. Yields None if threads may not use it."""

@@ -28,6 +28,13 @@ class ServedModels:
     """Model → why it could not be loaded the last time."""
 
 
+def describe_engines(engines: Mapping[str, str]) -> str:
+    """Return the engine of all models, or that of each; `engines` has them by model."""
+    if len(set(engines.values())) <= 1:
+        return "".join(set(engines.values()))
+    return ", ".join(f"{model}: {engine}" for model, engine in engines.items())
+
+
 class Presence:
     """Registers a worker, and renews the registration, between `start` and `stop`."""
 

@@ -102,6 +102,7 @@ class ResultPublisher:
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
             timings_ms={**timings_ms, **own_ms},
+            engine=explainer.engine,
             versions={**self._versions, **package_versions(one.method for one in explanations)},
         )
         document = {

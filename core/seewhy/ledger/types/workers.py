@@ -49,7 +49,7 @@ class WorkerDetails:
     version: str = ""
     """The version of seewhy."""
     engine: str = ""
-    """What computes the maps, with its version, such as `tensorflow 2.21.0`."""
+    """What computes its models, such as `tensorflow 2.21.0`, by model if they differ."""
     pinned_to: str = ""
     """The GPU or the processor cores that it is pinned to; empty if it is not."""
     jobs: int = 0
