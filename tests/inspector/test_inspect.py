@@ -346,6 +346,19 @@ def test_a_click_downloads_the_image_that_is_shown(
         assert saved[0, 0].tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize(("button", "route"), [("JSON", "regions"), ("COCO", "coco.json")])
+def test_regions_are_downloaded_with_the_threshold_that_is_shown(
+    page: Page, service: ExplainingService, explanation: str, button: str, route: str
+) -> None:
+    open_explanation(page, service, explanation, "?t=0.5")
+    page.get_by_text("Download and share").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"Regions ({button})").click()
+    saved = json.loads(download.value.path().read_bytes())
+    stored = service.get(f"/v1/explanations/{explanation}/{route}?threshold=0.5").json()
+    assert saved == stored
+
+
 def focused(page: Page) -> str:
     """Return the text of the focused element, or its tag when it has none."""
     text: str = page.evaluate(

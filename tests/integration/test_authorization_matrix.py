@@ -59,6 +59,7 @@ MATRIX: Mapping[str, Row] = {
     f"GET {EXPLANATION}/heatmap": Row((Scope.READ,)),
     f"GET {EXPLANATION}/map.npy": Row((Scope.READ,)),
     f"GET {EXPLANATION}/regions": Row((Scope.READ,)),
+    f"GET {EXPLANATION}/coco.json": Row((Scope.READ,)),
     f"GET {EXPLANATION}/mask.png": Row((Scope.READ,)),
     f"GET {EXPLANATION}/contours": Row((Scope.READ,)),
     f"GET {EXPLANATION}/agreement": Row((Scope.READ,), right=422),

@@ -10,7 +10,10 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from http_api import assert_problem, finish_next_job, submit_image
+from seewhy.annotations.annotation import ImageSize
+from seewhy.annotations.coco.objects import decode_object
 from seewhy.imaging import codecs
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.map_regions import MapRegions
 from seewhy.settings import Settings
 
@@ -66,6 +69,35 @@ def test_the_largest_region_is_found_by_the_rule_of_gradcam(client: FlaskClient,
     assert abs(box["width"] / 2 - 0.85 * 50) <= 1
     polygon = np.array(region["contour"], np.int32)
     assert cv2.contourArea(polygon) == pytest.approx(region["area_px"], rel=0.03)
+
+
+def test_a_file_of_coco_has_the_boxes_and_polygons_of_the_regions(
+    client: FlaskClient, path: str
+) -> None:
+    query = "?threshold=0.2&components=5"
+    document = client.get(f"{path}/coco.json{query}").get_json()
+    (category,), (image,) = document["categories"], document["images"]
+    assert category == {"id": 283, "name": "tiger cat", "supercategory": ""}
+    job_id = path.rpartition("/")[2]
+    assert image == {"id": 1, "file_name": job_id, "width": 451, "height": 300}
+    found = regions(client, path, query)["regions"]
+    size, labels = ImageSize(451, 300), {283: "tiger cat"}
+    decoded = [decode_object(one, size, labels=labels) for one in document["annotations"]]
+    assert [one.label for one in decoded] == ["tiger cat"] * 2
+    assert [one.score for one in decoded] == [0.5, 0.125]
+    for annotation, region in zip(decoded, found, strict=True):
+        assert annotation.box == Rectangle(**region["box"])
+        assert [[point.x, point.y] for point in annotation.rings[0]] == region["contour"]
+    assert [one["id"] for one in document["annotations"]] == [1, 2]
+
+
+def test_a_map_without_evidence_is_a_file_without_annotations(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    job_id = submit_image(client, cat).get_json()["id"]
+    finish_next_job(settings, map_=-np.ones((1, 6, 6), np.float32))
+    document = client.get(f"/v1/explanations/{job_id}/coco.json").get_json()
+    assert (len(document["images"]), document["annotations"]) == (1, [])
 
 
 def test_the_threshold_and_the_number_of_components_are_chosen(

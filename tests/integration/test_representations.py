@@ -115,7 +115,7 @@ def test_an_image_beyond_the_limit_of_webp_is_not_sent_as_webp(
     assert (smaller.status_code, opened(smaller.data).size) == (200, (16_383, 2))
 
 
-ROUTES = ("map.npy", "overlay", "heatmap", "regions", "mask.png", "contours")
+ROUTES = ("map.npy", "overlay", "heatmap", "regions", "coco.json", "mask.png", "contours")
 
 
 @pytest.mark.parametrize("name", ROUTES)

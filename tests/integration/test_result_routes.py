@@ -89,7 +89,7 @@ def test_the_maps_of_each_method_are_chosen_by_its_name(
     for query, expected in (("", MAP), ("?method=gradcam", MAP), ("?method=hirescam", -MAP)):
         response = client.get(f"{path}/map.npy{query}")
         np.testing.assert_array_equal(np.load(io.BytesIO(response.data)), expected)
-    for name in ("overlay", "heatmap", "regions", "mask.png", "contours"):
+    for name in ("overlay", "heatmap", "regions", "coco.json", "mask.png", "contours"):
         first = client.get(f"{path}/{name}")
         other = client.get(f"{path}/{name}?method=hirescam")
         assert other.status_code == 200
@@ -124,7 +124,7 @@ def test_the_maps_of_each_layer_are_chosen_by_its_name(
     ):
         response = client.get(f"{path}/map.npy{query}")
         np.testing.assert_array_equal(np.load(io.BytesIO(response.data)), expected)
-    for name in ("overlay", "heatmap", "regions", "mask.png", "contours"):
+    for name in ("overlay", "heatmap", "regions", "coco.json", "mask.png", "contours"):
         images = [client.get(f"{path}/{name}{query}") for query in ("", "?layer=fine")]
         assert [image.status_code for image in images] == [200, 200]
         assert images[0].data != images[1].data

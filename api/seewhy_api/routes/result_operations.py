@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from seewhy import errors
 from seewhy.schemas.map_regions import MapRegions
+from seewhy_api.http.coco_body import CocoDocument
 from seewhy_api.openapi.declarations import JOB_ERRORS, JSON, Answer, Operation
 from seewhy_api.routes.drawing import JPEG, PNG, WEBP
 from seewhy_api.routes.render_options import (
@@ -37,15 +38,16 @@ def _operation(
     *,
     query: type[BaseModel] | None = None,
     sample_query: str = "",
+    model: type[BaseModel] | None = None,
+    examples: tuple[str, ...] = (),
 ) -> Operation:
     """Describe a route. One with options can refuse them, and computes."""
-    is_json = media_types == (JSON,)
     answer = Answer(
         description=description,
-        model=MapRegions if is_json else None,
+        model=model,
         media_types=media_types,
-        examples=("regions",) if is_json else (),
-        headers=_CACHING_HEADERS if is_json else ("Content-Disposition", *_CACHING_HEADERS),
+        examples=examples,
+        headers=_CACHING_HEADERS if model else ("Content-Disposition", *_CACHING_HEADERS),
     )
     refusals: tuple[type[errors.SeewhyError], ...] = (errors.ResultNotReady, errors.NotAcceptable)
     if query:
@@ -76,6 +78,11 @@ GET_REGIONS = _operation(
     (JSON,),
     query=RegionOptions,
     sample_query="threshold=0.5&components=3",
+    model=MapRegions,
+    examples=("regions",),
+)
+GET_COCO = _operation(
+    "get_coco", "A file of COCO.", (JSON,), query=RegionOptions, model=CocoDocument
 )
 GET_MASK = _operation("get_mask", "The regions, white on black.", (PNG,), query=MaskOptions)
 GET_CONTOURS = _operation(

@@ -6,11 +6,14 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from flask import Blueprint, Response, jsonify, request
+from pydantic import BaseModel
 
 from seewhy.access.records import Scope
 from seewhy.imaging import codecs
+from seewhy.schemas.map_regions import MapRegions
 from seewhy_api.http import representations
 from seewhy_api.http.auth import request_context, requires
+from seewhy_api.http.coco_body import coco_document
 from seewhy_api.openapi.declarations import JSON, describe
 from seewhy_api.routes import drawing
 from seewhy_api.routes import result_operations as operations
@@ -96,13 +99,17 @@ def _add_regions(blueprint: Blueprint, deps: Dependencies) -> None:
         By default the largest connected component of the evidence from 15 % of its maximum on,
         which is how the Grad-CAM paper makes boxes; see the region options.
         """
-        stored, options = _read_result(deps, job_id, RegionOptions)
-        tag = _tag(stored, options, representations.choose_media_type(request, (JSON,)))
-        if representations.is_current(request, tag):
-            return representations.not_modified(tag)
-        with stored.drawing():
-            regions = drawing.find_regions(stored, options)
-        return representations.with_validators(jsonify(regions.model_dump(mode="json")), tag)
+        return _respond_regions(deps, job_id, lambda regions: regions)
+
+    @blueprint.get("/coco.json")
+    @requires(Scope.READ)
+    @describe(operations.GET_COCO)
+    def get_coco(job_id: str) -> Response:
+        """Get the regions of one map as a file of COCO: boxes and polygons of one image.
+
+        Holes are not part of a polygon. The file names the image by the id of the explanation.
+        """
+        return _respond_regions(deps, job_id, partial(coco_document, job_id=job_id))
 
     @blueprint.get("/mask.png")
     @requires(Scope.READ)
@@ -135,6 +142,19 @@ def _read_result(
     stored = read_result(deps, job_id, context=request_context())
     options = kind.model_validate(request.args.to_dict())
     return stored.maps_of(options), options
+
+
+def _respond_regions(
+    deps: Dependencies, job_id: str, represent: Callable[[MapRegions], BaseModel]
+) -> Response:
+    """Send regions as JSON, in the form that `represent` gives them."""
+    stored, options = _read_result(deps, job_id, RegionOptions)
+    tag = _tag(stored, options, representations.choose_media_type(request, (JSON,)))
+    if representations.is_current(request, tag):
+        return representations.not_modified(tag)
+    with stored.drawing():
+        body = represent(drawing.find_regions(stored, options))
+    return representations.with_validators(jsonify(body.model_dump(mode="json")), tag)
 
 
 def _negotiate(stored: StoredResult, size: int | None, offers: tuple[str, ...]) -> str:

@@ -31,10 +31,10 @@ export function downloads(record, { service, location, announce, signal }) {
     save(`${record.id}.png`, drawing ? `${path}/${drawing}` : composed(map), { headers: { Accept: "image/png" } });
   };
   const numbers = () => save(`${record.id}.npy`, `${path}/map.npy?${setQuery(map.data)}`);
-  const regions = () => save(`${record.id}.regions.json`, `${path}/regions?${drawingQuery(map)}`);
+  const regions = (name) => () => save(`${record.id}.${name}.json`, `${path}/${name === "coco" ? "coco.json" : name}?${drawingQuery(map)}`);
   const json = () => save(`${record.id}.json`, path);
   const copy = (text) => copyText(text, announce);
-  const found = el("button", { onclick: regions }, "Regions (JSON)");
+  const found = [["regions", "Regions (JSON)"], ["coco", "Regions (COCO)"]].map(([name, text]) => el("button", { onclick: regions(name) }, text));
   return {
     element: el("details", {}, el("summary", {}, "Download and share"),
       el("div", { class: "buttons" }, el("button", { onclick: image }, "Image (PNG)"), el("button", { onclick: numbers }, "Map (npy)"), found,
@@ -45,7 +45,7 @@ export function downloads(record, { service, location, announce, signal }) {
     image,
     show(values, shown) {
       map = shown;
-      found.disabled = Boolean(map.view.chosen.contrast) || map.view.polarity === "signed";
+      for (const button of found) button.disabled = Boolean(map.view.chosen.contrast) || map.view.polarity === "signed";
     },
   };
 }
