@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import RandomWeights
+from seewhy.catalog.model_spec import ModelSpec, RandomWeights
 from seewhy.catalog.weights import obtain_weights
 from seewhy.imaging.codecs import decode
 from seewhy.schemas.job import MethodOptions
@@ -39,13 +39,18 @@ class Measurement:
     longest_gap_s: float
 
 
-def open_explainer(name: str, max_batch: int, *, cache_bytes: int = 0) -> KerasExplainer:
-    """Load and warm up a model of the catalog; VGG16 gets random weights."""
+def find_model(name: str) -> tuple[ModelSpec, Path | None]:
+    """Return a model of the catalog and its weights; VGG16 gets random ones."""
     settings = load({})
     spec = Catalog.load(settings).get(name)
     if name == "vgg16":
         spec = spec.model_copy(update={"weights": RandomWeights(random_seed=7)})
-    weights = obtain_weights(spec, settings, progress=lambda *_: None)
+    return spec, obtain_weights(spec, settings, progress=lambda *_: None)
+
+
+def open_explainer(name: str, max_batch: int, *, cache_bytes: int = 0) -> KerasExplainer:
+    """Load and warm up a model of the catalog on TensorFlow."""
+    spec, weights = find_model(name)
     explainer = load_explainer(
         spec, weights_path=weights, max_batch=max_batch, activation_cache_bytes=cache_bytes
     )

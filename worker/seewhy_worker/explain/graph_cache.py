@@ -16,6 +16,7 @@ from seewhy_worker.keras_backend.bodies import (
     for_batch,
     stack_activations,
 )
+from seewhy_worker.keras_backend.head_context import Passes
 from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
 from seewhy_worker.models.splitting.split_model import SplitModel
@@ -67,7 +68,7 @@ class GraphCache:
         return self._engine.name
 
     def use(self, engine: Engine) -> None:
-        """Let `engine` compute the bodies from now on."""
+        """Let `engine` compute the bodies, and the passes of heads that are not yet compiled."""
         self._engine = engine
         self._body.cache_clear()
         self.forward.cache_clear()
@@ -116,6 +117,9 @@ class GraphCache:
             cut=for_batch(self._cuts[name], spec.batch),
             targets=spec.targets,
             rivals=spec.rivals,
-            chunk_size=spec.chunk_size,
+            passes=Passes(
+                spec.chunk_size,
+                None if isinstance(self._engine, TensorFlowEngine) else self.forward,
+            ),
             black=self._black,
         )

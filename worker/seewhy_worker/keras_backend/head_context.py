@@ -1,5 +1,6 @@
 """The input and output types that all families of methods share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +14,20 @@ from seewhy_worker.keras_backend.target_tensors import target_scores
 from seewhy_worker.models.splitting.split_model import SplitModel
 from seewhy_worker.ports.targets import TargetTensors
 
+ForwardPass = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From pixels (n, H, W, 3) to logits (n, classes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How a method of many passes sends images through the network."""
+
+    images: int = 8
+    """How many images, or activations, go through it together."""
+    forward: Callable[[int], ForwardPass] | None = None
+    """Returns the pass of so many images on the model's engine; None if that is TensorFlow, where
+    the pass is a part of the graph that needs it."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeadContext:
@@ -23,8 +38,7 @@ class HeadContext:
     score: ScoreKind
     black: Any
     """A black image (H, W, 3) after preprocessing."""
-    chunk_size: int
-    """How many images, or activations, go through the network together."""
+    passes: Passes
 
     def target_scores(self, logits: Any, targets: TargetTensors) -> Any:
         """Compute the explained scores: logits (M, classes) and M flat targets → (M,)."""

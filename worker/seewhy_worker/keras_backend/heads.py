@@ -11,7 +11,12 @@ from seewhy_worker.cam.methods import Method
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 from seewhy_worker.keras_backend.bodies import CutSpec
 from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, translate_oom
-from seewhy_worker.keras_backend.head_context import HeadContext, HeadInputs, MethodOutput
+from seewhy_worker.keras_backend.head_context import (
+    HeadContext,
+    HeadInputs,
+    MethodOutput,
+    Passes,
+)
 from seewhy_worker.keras_backend.layer_methods import explain_layers
 from seewhy_worker.keras_backend.perturbation_methods import PerturbationHead
 from seewhy_worker.keras_backend.pixel_methods import PixelHead
@@ -32,14 +37,14 @@ def compile_head(
     rivals: int,
     score: ScoreKind = "logit",
     black: Pixels | None = None,
-    chunk_size: int = 8,
+    passes: Passes | None = None,
 ) -> Head:
     """Compile the explanation of a batch of images with `targets` targets each.
 
     `cut` is that of the body, for the batch. The head takes it, the pixels (batch, H, W, 3) and
     `TargetTensors` with `rivals` rivals per target. `black` is a black image (H, W, 3) after
-    preprocessing, by default zeros. A method with several passes requires a batch of one; it sends
-    `chunk_size` images through the network together, and each chunk is a graph of its own. The head
+    preprocessing, by default zeros. A method with several passes requires a batch of one, and sends
+    images through the network as `passes` says. The head
     raises `OutOfMemory` when the device runs out of memory. Compiling raises `UnsupportedModel`
     when the method does not apply to the network.
     """
@@ -53,7 +58,7 @@ def compile_head(
     )
     if black is None:
         black = np.zeros(model.input_shape, np.float32)
-    context = HeadContext(model, method, score, black, chunk_size)
+    context = HeadContext(model, method, score, black, passes or Passes())
     explain = _COMPILE_BY_NEED.get(method.needs, _compile_single_pass)(context, inputs)
 
     def head(

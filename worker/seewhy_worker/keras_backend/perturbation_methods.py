@@ -1,17 +1,22 @@
 """Methods that test each channel: the image masked by it, or the head without it."""
 
+import math
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from seewhy_worker.cam.perturbation.scorecam import channel_masks
-from seewhy_worker.checkpoints.checkpoint import Checkpoint
+from seewhy_worker.checkpoints.checkpoint import CALL_S, Checkpoint
 from seewhy_worker.keras_backend.chunk_loop import ChunkLoop
-from seewhy_worker.keras_backend.compiled_graph import CompiledGraph
+from seewhy_worker.keras_backend.compiled_graph import CompiledGraph, to_numpy
 from seewhy_worker.keras_backend.head_context import (
+    ForwardPass,
     HeadContext,
     HeadInputs,
     MethodOutput,
@@ -34,15 +39,17 @@ class PerturbationHead:
         self._masked = context.method.needs == "masked"
         self._start = CompiledGraph(partial(_start, context), inputs.cut, *inputs.targets)
         selected, _, classes, rivals, _ = self._start.outputs
-        chunk_size = context.chunk_size * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
+        chunk_size = context.passes.images * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
         self._channels = selected.shape[3]
+        chunks = index_chunks(self._channels, chunk_size)
+        targets = (classes, rivals, inputs.signs)
         sources = (inputs.pixels, selected) if self._masked else (inputs.cut,)
-        self._scores = ChunkLoop(
-            partial(_score_masked if self._masked else _score_ablated, context),
-            [index_chunks(self._channels, chunk_size)],
-            *(classes, rivals, inputs.signs),
-            *sources,
-        )
+        self._scores: ChunkLoop | MaskedPasses
+        if self._masked and context.passes.forward is not None:
+            self._scores = MaskedPasses(context, context.passes.forward, chunks, targets, sources)
+        else:
+            score = partial(_score_masked if self._masked else _score_ablated, context)
+            self._scores = ChunkLoop(score, [chunks], *targets, *sources)
 
     def __call__(self, inputs: HeadInputs, checkpoint: Checkpoint) -> MethodOutput:
         """Explain one image, with checkpoints between the chunks."""
@@ -58,6 +65,46 @@ class PerturbationHead:
         activation = tf.repeat(selected, len(scores), axis=0)
         maps = self._context.method.formula(activation, tf.constant(scores), xp=keras.ops)
         return MethodOutput(maps, peaks, TargetTensors(classes, rivals, inputs.signs), logits)
+
+
+class MaskedPasses:
+    """Scores an image masked by each channel; the forward passes run on the model's engine."""
+
+    def __init__(
+        self,
+        context: HeadContext,
+        forward: Callable[[int], ForwardPass],
+        chunks: NDArray[np.int32],
+        targets: Sequence[tf.TensorSpec],
+        sources: Sequence[tf.TensorSpec],
+    ) -> None:
+        """Compile for `chunks`, with one row of channels for each pass."""
+        count, size = chunks.shape
+        self._chunks = chunks
+        self._mask = CompiledGraph(
+            lambda *arrays: [_mask(*arrays)], tf.TensorSpec((size,), tf.int32), *sources
+        )
+        self._forward = forward(size)
+        self._score = CompiledGraph(
+            lambda logits, *arrays: [
+                _scores_of_all_targets(context, logits, TargetTensors(*arrays))
+            ],
+            tf.TensorSpec((count * size, context.model.classes), tf.float32),
+            *targets,
+        )
+
+    def __call__(
+        self, classes: Any, rivals: Any, signs: Any, *sources: Any, checkpoint: Checkpoint
+    ) -> list[NDArray[np.float32]]:
+        """Return the scores of all channels, (chunks · size, K), with checkpoints in between."""
+        logits: list[NDArray[np.float32]] = []
+        pause_s = -math.inf
+        for channels in self._chunks:
+            if time.perf_counter() >= pause_s:
+                checkpoint()
+                pause_s = time.perf_counter() + CALL_S
+            logits.append(self._forward(to_numpy(self._mask(channels, *sources))[0]))
+        return to_numpy(self._score(np.concatenate(logits), classes, rivals, signs))
 
 
 def _start(context: HeadContext, cut: CutTensors, *targets: Any) -> tuple[Any, ...]:
@@ -83,13 +130,16 @@ def _score_masked(
     context: HeadContext, channels: Any, classes: Any, rivals: Any, signs: Any, *sources: Any
 ) -> Any:
     """Score the image multiplied by the mask of each channel (n,): (n, K)."""
-    pixels, activation = sources
+    logits = context.model.head(context.model.body(_mask(channels, *sources)))
+    return _scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))
+
+
+def _mask(channels: Any, pixels: Any, activation: Any) -> Any:
+    """Multiply an image (1, H, W, 3) by the mask of each channel (n,): (n, H, W, 3)."""
     selected = tf.gather(activation, channels, axis=3)
     # (1, H, W, n) → (n, H, W, 1)
     masks = channel_masks(tf.image.resize(selected, pixels.shape[1:3]), xp=keras.ops)
-    mask = tf.transpose(masks, (3, 1, 2, 0))
-    logits = context.model.head(context.model.body(pixels * mask))
-    return _scores_of_all_targets(context, logits, TargetTensors(classes, rivals, signs))
+    return pixels * tf.transpose(masks, (3, 1, 2, 0))
 
 
 def _score_ablated(

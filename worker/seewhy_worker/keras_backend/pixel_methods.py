@@ -37,7 +37,7 @@ class PixelHead:
         self._start = CompiledGraph(partial(_start, context), *inputs)
         points, *_ = self._start.outputs
         weights = context.method.gradient_points.weights
-        indices = index_chunks(len(weights), _chunk_size(context.chunk_size))
+        indices = index_chunks(len(weights), _chunk_size(context.passes.images))
         # The last chunk is filled up with points of weight 0.
         padded = np.zeros(indices.shape, np.float32)
         padded.flat[: len(weights)] = weights
@@ -80,9 +80,7 @@ def _chunk_size(images: int) -> int:
 
 def _start(context: HeadContext, cut: CutTensors, pixels: Any, *targets: Any) -> tuple[Any, ...]:
     """Return the points, the second array of the formula, resolved targets and logits."""
-    cam_context = HeadContext(
-        context.model, _GRADCAM, context.score, context.black, context.chunk_size
-    )
+    cam_context = HeadContext(context.model, _GRADCAM, context.score, context.black, context.passes)
     cam = explain_layers(cam_context, cut, TargetTensors(*targets))
     points = context.method.gradient_points.images(pixels[0], context.black, xp=keras.ops)
     if context.method.needs == "guided":
