@@ -36,6 +36,7 @@ def narrow_document(
         for field in EXCLUDING_FIELDS:
             fields.pop(field, None)
         fields["model"] = {"enum": [None, model]}
+        fields["inputs"] = {"type": "object", "maxProperties": 0}  # the model has none to name
         fields["webhook"] = {"enum": [None, "https://hooks.test/x"]}
         fields["targets"] = {
             "anyOf": [

@@ -61,6 +61,9 @@ class Model(ResponseModel):
     source: str
     digest: str = Field(description="The identity of the weights.")
     input: InputSize
+    inputs: dict[str, tuple[float, ...]] = Field(
+        description="The inputs beside the image, with the values of requests that give none."
+    )
     geometry: Geometry
     layer: str | None = Field(description="The target layer, if the catalog names it.")
     layers: tuple[str, ...] = Field(description="The layers that a request may name.")
@@ -145,6 +148,7 @@ def _model(deps: Dependencies, spec: ModelSpec) -> Model:
         source=spec.source,
         digest=spec.digest,
         input=spec.input,
+        inputs=dict(spec.inputs),
         geometry=spec.geometry,
         layer=spec.layer,
         layers=spec.offered_layers,

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator,
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.geometry import Interpolation, ResizeRule
+from seewhy.schemas.inputs import InputValues
 from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.labels import Labels
 from seewhy.schemas.methods import OutputKind
@@ -164,6 +165,11 @@ class ModelSpec(StrictModel):
         None, description="The target layer; unset means that seewhy chooses it (docs/models.md)."
     )
     layers: tuple[str, ...] = Field((), description="Other layers that a request may name.")
+    inputs: Mapping[Annotated[str, Field(pattern=r"^\S{1,64}$")], InputValues] = Field(
+        default_factory=dict,
+        description="The values of the network's inputs beside the image, by name: a number or a "
+        "list of numbers each. A request may give others.",
+    )
     output: str | None = Field(
         None, description="The output with the scores, if the network has several outputs."
     )

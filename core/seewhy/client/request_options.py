@@ -23,7 +23,9 @@ class RequestOptions(TypedDict, total=False):
     """Several layers, instead of `layer`, each with maps of its own."""
     targets: str | Sequence[int | str | Mapping[str, Any]] | Mapping[str, Any]
     """`predicted`, `top:N`, or one or a list of: a class, `{"why": X, "not": [Y]}`,
-    `{"against": X}`."""
+    `{"against": X}`, `{"output": X}`."""
+    inputs: Mapping[str, float | Sequence[float]]
+    """Values of the model's inputs beside the image, by name."""
     preset: str | None
     """`classic`: the original recipe, which fixes method, score and rendering."""
     normalize: str | float

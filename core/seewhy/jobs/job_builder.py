@@ -24,6 +24,8 @@ class ValidatedRequest:
     request: ExplanationRequest
     spec: ModelSpec
     targets: tuple[TargetOrIndex, ...]
+    inputs: dict[str, tuple[float, ...]]
+    """The values of all inputs beside the image."""
     lane: str
     webhook_url: str | None
     context: RequestContext
@@ -81,6 +83,7 @@ def build_submission(
         fallback=request.fallback,
         score=_score(request, validated.spec),
         targets=validated.targets,
+        inputs=validated.inputs,
         layers=layers,
         other_layers=tuple(other_layers),
         preset=request.preset,

@@ -37,6 +37,7 @@ from seewhy.ledger.types import (
 from seewhy.quoting import quote
 from seewhy.schemas.context import RequestContext
 from seewhy.schemas.http_url import parse_http_url
+from seewhy.schemas.inputs import merge_inputs
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.request import ExplanationRequest
@@ -167,6 +168,7 @@ class SubmitService:
             request=request,
             spec=spec,
             targets=targets,
+            inputs=merge_inputs(spec.inputs, request.inputs),
             lane=lane_of(spec.name, request.priority, long=is_long),
             webhook_url=self.webhook_url(request.webhook),
             context=context,

@@ -55,6 +55,8 @@ class Job(StoredModel):
     other_methods: tuple[str, ...] = ()
     """Further methods that explain the same targets; without fallbacks."""
     targets: tuple[TargetOrIndex, ...]
+    inputs: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """The values of the model's inputs beside the image, by name."""
     layers: tuple[str, ...] = ()
     other_layers: tuple[tuple[str, ...], ...] = ()
     """Further layers, each with maps of its own; empty for the target layer. Without fallbacks."""

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator, model_va
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.http_url import validate_http_url
+from seewhy.schemas.inputs import MAX_INPUTS, InputValues
 from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.job import Priority
 from seewhy.schemas.methods import MethodInfo, Normalization, RequestedScore
@@ -72,6 +73,12 @@ class ExplanationRequest(StrictModel):
         '`{"why": X, "not": [Y]}`, the evidence for X beyond that for Y; or `{"against": X}`, '
         "the evidence against X. A target of a model of values is one of its outputs, "
         '`{"output": X}`.',
+    )
+    inputs: dict[str, InputValues] = Field(
+        default_factory=dict,
+        max_length=MAX_INPUTS,
+        description="Values of the model's inputs beside the image, by name: a number, or a list "
+        "of numbers. Default: those of the catalog (`inputs` in /v1/models).",
     )
     preset: Literal["classic"] | None = Field(
         None,

@@ -117,6 +117,10 @@ class ExplanationResult(StoredModel):
     score: ScoreKind = "logit"
     layer: str
     linear: bool
+    inputs: dict[str, tuple[float, ...]] = Field(
+        default_factory=dict,
+        description="The values of the model's inputs beside the image, by name.",
+    )
     targets: tuple[TargetResult, ...]
     top: tuple[ClassScore, ...]
     map_height: int

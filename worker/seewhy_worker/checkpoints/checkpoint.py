@@ -29,3 +29,13 @@ def after_first(checkpoint: Checkpoint) -> Checkpoint:
         (pending.pop() if pending else checkpoint)()
 
     return checkpoint_after_first
+
+
+def followed_by(checkpoint: Checkpoint, step: Callable[[], None]) -> Checkpoint:
+    """Return a checkpoint that takes a step after it, before the explanation goes on."""
+
+    def checkpoint_and_step() -> None:
+        checkpoint()
+        step()
+
+    return checkpoint_and_step

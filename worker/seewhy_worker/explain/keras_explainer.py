@@ -15,14 +15,24 @@ from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_TARGETS
 from seewhy.settings.limits import MODEL_MEMORY_BYTES
-from seewhy_worker.checkpoints.checkpoint import Checkpoint, after_first, no_checkpoint
+from seewhy_worker.checkpoints.checkpoint import (
+    Checkpoint,
+    after_first,
+    followed_by,
+    no_checkpoint,
+)
 from seewhy_worker.explain.batch_sizes import BatchSizes
 from seewhy_worker.explain.calibration_images import calibration_images
 from seewhy_worker.explain.engine_choice import choose_engine
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.method_runner import MethodRunner
 from seewhy_worker.explain.trust_scores import with_faithfulness
-from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
+from seewhy_worker.explain.types import (
+    ExplanationTask,
+    ImageExplanation,
+    InputItems,
+    PreparedImage,
+)
 from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth
 from seewhy_worker.models.loading import load_model
 from seewhy_worker.models.preprocessing import prepare, preprocess
@@ -52,7 +62,14 @@ def load_explainer(
     enable_memory_growth()
     keras_model = load_model(spec, weights_path=weights_path, memory_bytes=memory_bytes)
     size = (spec.input.height_px, spec.input.width_px)
-    model = split(keras_model, spec.layer, output=spec.output, outputs=spec.scores, size=size)
+    model = split(
+        keras_model,
+        spec.layer,
+        output=spec.output,
+        outputs=spec.scores,
+        size=size,
+        inputs=spec.inputs,
+    )
     for layer in spec.layers:
         find_layer(model.candidates, layer)
     explainer = KerasExplainer(
@@ -120,6 +137,25 @@ class KerasExplainer:
         """
         self._check_targets(tasks)
         checkpoint = after_first(checkpoint)
+        groups: dict[InputItems, list[int]] = {}
+        for index, task in enumerate(tasks):
+            groups.setdefault(task.image.inputs, []).append(index)
+        found: dict[int, ImageExplanation] = {}
+        for inputs, indices in groups.items():
+            set_inputs = partial(
+                self._model.network.set_inputs, {**self.spec.inputs, **dict(inputs)}
+            )
+            set_inputs()
+            # At a checkpoint, other explanations may run, which set inputs of their own.
+            group = [tasks[index] for index in indices]
+            explained = self._explain_group(group, followed_by(checkpoint, set_inputs))
+            found.update(zip(indices, explained, strict=True))
+        return [found[index] for index in range(len(tasks))]
+
+    def _explain_group(
+        self, tasks: Sequence[ExplanationTask], checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
+        """Explain tasks whose inputs beside the image are equal, and set."""
         explanations = self._runner.run(tasks, checkpoint)
         for position in range(max((len(task.options.fallback) for task in tasks), default=0)):
             unusable = [

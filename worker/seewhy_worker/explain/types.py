@@ -16,6 +16,9 @@ from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy.schemas.targets import Target, TargetOrIndex, as_target
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
 
+InputItems = tuple[tuple[str, tuple[float, ...]], ...]
+"""Values of inputs by name, sorted by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedImage:
@@ -27,11 +30,13 @@ class PreparedImage:
     """The part of the original image that `pixels` shows, in pixels of the original."""
     cache_key: str = ""
     """Names the pixels: images of one key are equal. Empty: the activation is not kept."""
+    inputs: InputItems = ()
+    """The values of the network's inputs beside the image; those of the catalog if empty."""
 
     @property
     def key(self) -> Hashable:
-        """Equal for images with equal pixels, as far as is known."""
-        return self.cache_key or id(self)
+        """Equal for images with equal pixels and inputs, as far as is known."""
+        return self.cache_key or id(self), self.inputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.models.loading import DEFAULT_SIZE_PX, load_file
 from seewhy_worker.models.random_weights import shuffle_weights
 from seewhy_worker.models.splitting.graph import output_names
+from seewhy_worker.models.splitting.inputs import find_image_input
 from seewhy_worker.models.splitting.split_model import SplitModel, split
 from seewhy_worker.ports.heads import HeadOutput
 from seewhy_worker.ports.targets import TargetTensors
@@ -58,9 +59,11 @@ def check(
 def _describe(model: Any, split_model: SplitModel) -> list[str]:
     shapes = [tuple(tensor.shape) for tensor in model.outputs]
     outputs = zip(output_names(model), shapes, strict=True)
+    others = split_model.network.others.items()
     probabilities = split_model.probability_function
     return [
-        f"input: {tuple(model.inputs[0].shape)}, explained at {split_model.input_shape}",
+        f"input: {tuple(find_image_input(model).shape)}, explained at {split_model.input_shape}",
+        *(f"other input: {name}, {one.length} numbers, 0 in this check" for name, one in others),
         *(f"output: {name} {shape}" for name, shape in outputs),
         *(f"candidate: {one.path} {one.shape}" for one in split_model.candidates),
         f"target layer: {split_model.layer}",

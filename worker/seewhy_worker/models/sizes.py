@@ -8,6 +8,7 @@ from seewhy.errors import UnsupportedModel
 from seewhy_worker.models.inspection.wording import format_bytes
 from seewhy_worker.models.splitting.channel_layout import is_channels_first_image
 from seewhy_worker.models.splitting.graph import flatten, has_graph
+from seewhy_worker.models.splitting.inputs import OtherInput, find_image_input, other_inputs
 
 WEIGHT_COPIES = 4
 """Loading holds the file, the weights and temporary copies: measured on VGG16."""
@@ -40,11 +41,12 @@ def check_sizes(
 
 def _count_activations(model: keras.Model, size: tuple[int, int], file_name: str) -> int:
     """Count the numbers that one image becomes in all layers together."""
-    if not has_graph(model) or len(model.inputs) != 1 or len(model.inputs[0].shape) != 4:
+    if not has_graph(model):
         return 0  # such a network is refused before it runs
-    shape = _fixed_shape(model.inputs[0].shape, size)
+    others = {name: OtherInput(tensor) for name, tensor in other_inputs(model).items()}
+    shape = _fixed_shape(find_image_input(model).shape, size)
     try:
-        calls = flatten(model, shape).calls
+        calls = flatten(model, shape, others).calls
     except UnsupportedModel:  # a fixed size inside a network with an open input size
         return math.prod(shape)
     count = math.prod(shape)

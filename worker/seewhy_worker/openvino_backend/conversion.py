@@ -9,6 +9,7 @@ from openvino import opset8
 from openvino.frontend import FrontEndManager, OpConversionFailure
 from openvino.frontend.tensorflow.graph_iterator import GraphIteratorTFGraph
 
+from seewhy_worker.models.splitting.inputs import CHANGING_VARIABLE
 from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
 
 
@@ -22,6 +23,8 @@ def to_openvino(function: Callable[..., Sequence[Any]], *specs: tf.TensorSpec) -
     """
     traced = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
     concrete = traced.get_concrete_function(*specs)
+    if any(variable.name.startswith(CHANGING_VARIABLE) for variable in concrete.graph.variables):
+        raise ConversionFailed("the model has inputs beside the image, which would become constant")
     front_end = FrontEndManager().load_by_framework("tf")
     graph = _NeededOperations(concrete)
     try:

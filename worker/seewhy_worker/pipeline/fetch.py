@@ -55,7 +55,8 @@ class ImageFetcher:
         body = self._images.read(job)
         self._exposure.begin(claim)
         prepared, image = self._images.prepare(job, body, explainer)
-        prepared = replace(prepared, cache_key=job.image_key)
+        inputs = tuple(sorted(job.inputs.items()))
+        prepared = replace(prepared, cache_key=job.image_key, inputs=inputs)
         tasks = tuple(
             ExplanationTask.create(prepared, job.targets, options) for options in job.method_options
         )

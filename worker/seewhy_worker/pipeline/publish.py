@@ -92,6 +92,7 @@ class ResultPublisher:
             **dict(_maps(explanation)),
             tried=explanation.tried,
             score=job.score,
+            inputs=job.inputs,
             top=explanation.top,
             covers=explanation.covers,
             image_width_px=job.image_width_px,

@@ -54,6 +54,11 @@ def fit(plan: TrainingPlan) -> None:
     enable_memory_growth()
     model = load_model(base, weights_path=plan.weights_path, memory_bytes=plan.memory_bytes)
     split_model = split(model, base.layer, output=base.output, outputs=base.scores, size=size)
+    if split_model.network.others:
+        raise UnsupportedModel(
+            f"{base.name} has inputs beside the image, which a new head cannot take: choose a base "
+            "whose only input is an image."
+        )
     notes.print(f"using {base.name} up to the layer {split_model.layer} {split_model.map_shape}")
     if plan.weights_path is None:
         notes.print(f"WARNING: {base.name} has random weights, so its features carry no meaning.")

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import keras
 
 from seewhy.errors import UnsupportedModel
+from seewhy_worker.models.splitting.inputs import find_image_input
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,17 +111,29 @@ def run(
     return tuple(known[id(target)] for target in targets)
 
 
-def flatten(model: keras.Model, input_shape: tuple[int, ...]) -> Graph:
-    """Flatten a model with a static graph, and every such model inside it, for one input shape.
+def flatten(
+    model: keras.Model,
+    input_shape: tuple[int, ...],
+    others: Mapping[str, Callable[[Any], Any]] = MappingProxyType({}),
+) -> Graph:
+    """Flatten a model with a static graph, and every such model inside it, for one image shape.
 
-    `input_shape` excludes the batch axis. The model is not changed. Layers run in inference mode,
-    even those that were called with `training=True`. Raises `UnsupportedModel` when the network
-    does not accept the shape.
+    `input_shape` excludes the batch axis. `others` are operations that compute the inputs beside
+    the image, by name, from the image. The model is not changed. Layers run in inference mode, even
+    those that were called with `training=True`. Raises `UnsupportedModel` when the network does not
+    accept the shape.
     """
-    symbolic_input = keras.KerasTensor((None, *input_shape), dtype=model.inputs[0].dtype)
+    image = find_image_input(model)
+    symbolic_input = keras.KerasTensor((None, *input_shape), dtype=image.dtype)
     recorder = _Recorder()
+    inputs = [
+        symbolic_input
+        if tensor is image
+        else recorder.record_call(tensor.name, others[tensor.name], (symbolic_input,), {})
+        for tensor in model.inputs
+    ]
     try:
-        results = recorder.record_model(model, [symbolic_input], prefix="")
+        results = recorder.record_model(model, inputs, prefix="")
     except (ValueError, TypeError) as error:
         raise UnsupportedModel(
             f"the model {model.name!r} does not accept images of shape {input_shape}: {error}"
@@ -156,11 +170,11 @@ class _Recorder:
             if has_graph(operation):
                 inputs = args[0] if args else kwargs["inputs"]
                 return self.record_model(operation, inputs, prefix=f"{prefix}{operation.name}/")
-            return self._record_call(f"{prefix}{operation.name}", operation, args, kwargs)
+            return self.record_call(f"{prefix}{operation.name}", operation, args, kwargs)
 
         return list(keras.tree.flatten(_run_with(model, inputs, record)))
 
-    def _record_call(
+    def record_call(
         self, path: str, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         if "training" in kwargs:

@@ -1,5 +1,6 @@
 """Prepare a model for splitting: flat, with logits as scores, and with the layers to split at."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,12 @@ from seewhy_worker.models.splitting.channel_layout import (
     with_portable_convolutions,
 )
 from seewhy_worker.models.splitting.graph import Graph, flatten, has_graph
+from seewhy_worker.models.splitting.inputs import (
+    OtherInput,
+    check_values,
+    find_image_input,
+    other_inputs,
+)
 from seewhy_worker.models.splitting.output_activation import remove_output_activation
 
 
@@ -32,12 +39,23 @@ class Network:
     """The output activation of the model; `linear` if there was none."""
     candidates: tuple[Candidate, ...]
     """Every layer that a map can be drawn for, in execution order."""
+    others: Mapping[str, OtherInput]
+    """The inputs beside the image, by name; all splits of the network read their values."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(H, W, 3), even when the network is channels-first."""
         height_px, width_px = _spatial_size(self.graph.input.shape)
         return height_px, width_px, 3
+
+    def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
+        """Use these values of all inputs beside the image, in every split and compiled graph.
+
+        Raises `UnsupportedModel` when they are not those of the model.
+        """
+        check_values(self.others, values)
+        for name, numbers in values.items():
+            self.others[name].set(numbers)
 
 
 def make_network(
@@ -46,21 +64,30 @@ def make_network(
     output: str | None = None,
     outputs: OutputKind = "classes",
     size: tuple[int, int] | None = None,
+    inputs: Mapping[str, Sequence[float]] | None = None,
 ) -> Network:
     """Flatten the model, select one of its outputs and remove the activation of that output.
 
     With `outputs` of values nothing is removed: a value is what the network outputs.
-    `size`, (height, width) in pixels, applies to models that leave their input size open. The model
-    is not changed. Raises `UnsupportedModel` with a remedy.
+    `size`, (height, width) in pixels, applies to models that leave their input size open. `inputs`
+    are the values of the inputs beside the image; None means zeros. The model is not changed.
+    Raises `UnsupportedModel` with a remedy.
     """
-    graph = flatten(model, _input_shape(model, size))
+    shape = _input_shape(model, size)
+    others = {name: OtherInput(tensor) for name, tensor in other_inputs(model).items()}
+    graph = flatten(model, shape, others)
     scores = _select_output(graph, output)
     removed_activation = "linear"
     if outputs == "classes":
         graph, removed_activation = remove_output_activation(graph, scores)
     candidates = find_candidates(graph, scores)
     portable_graph = with_portable_convolutions(graph)
-    return Network(graph, portable_graph, scores, outputs, removed_activation, candidates)
+    network = Network(
+        graph, portable_graph, scores, outputs, removed_activation, candidates, others
+    )
+    if inputs is not None:
+        network.set_inputs(inputs)
+    return network
 
 
 def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int, int, int]:
@@ -69,13 +96,8 @@ def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int,
             f"the model {model.name!r} has no static graph to split: build it as a functional or "
             "Sequential model with a fixed input shape."
         )
-    if len(model.inputs) != 1:
-        raise UnsupportedModel(
-            f"the model {model.name!r} has {len(model.inputs)} inputs: wrap it in a model that "
-            "takes one image."
-        )
-    shape = model.inputs[0].shape
-    if len(shape) == 4 and 3 in {shape[1], shape[-1]}:
+    shape = find_image_input(model).shape
+    if 3 in {shape[1], shape[-1]}:
         default_size = size or (None, None)
         match [
             fixed or default

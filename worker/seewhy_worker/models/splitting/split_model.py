@@ -1,6 +1,6 @@
 """Split a network at the target layer, so that gradients run through the head only."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -98,18 +98,21 @@ def split(
     output: str | None = None,
     outputs: OutputKind = "classes",
     size: tuple[int, int] | None = None,
+    inputs: Mapping[str, Sequence[float]] | None = None,
 ) -> SplitModel:
     """Split at `layer`, or at the layer that `choose_target_layer` chooses.
 
     `layer` is a path such as `backbone/block5_conv3` or an unambiguous end of one. With several
     layers the network is split at the first, and `activations` gives those of the others.
     `output` selects one of several outputs. `size`, (height, width) in pixels, applies to networks
-    that leave their input size open. The model is not changed. A final softmax or sigmoid is
+    that leave their input size open. `inputs` are the values of the inputs beside the image, zeros
+    by default. The model is not changed. A final softmax or sigmoid is
     removed. A network with a single logit z becomes a classifier of two classes with the logits
     -z and z. With `outputs` of values nothing is removed or added. Raises `UnsupportedModel` with a
     remedy.
     """
-    return _split(make_network(model, output=output, outputs=outputs, size=size), layer)
+    network = make_network(model, output=output, outputs=outputs, size=size, inputs=inputs)
+    return _split(network, layer)
 
 
 def shared_body(models: Sequence[SplitModel]) -> Callable[[Any], list[CutTensors]]:
