@@ -12,9 +12,10 @@ from seewhy.monitoring.ledger_metrics import LedgerCollector
 from seewhy_api.http.request_metrics import SlotCollector
 from seewhy_api.webhooks import metrics as webhook_metrics
 from seewhy_worker.pipeline import metrics as worker_metrics
+from seewhy_worker.residency import metrics as residency_metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
-MODULES = (webhook_metrics, worker_metrics)
+MODULES = (webhook_metrics, worker_metrics, residency_metrics)
 """They register their metrics when they are imported."""
 
 
