@@ -1,4 +1,4 @@
-"""The API of a model that outputs values: targets, and options that need probabilities."""
+"""The API of models of values and segments: targets, and options that need probabilities."""
 
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,21 @@ sha256 = "{digest}"
 input = {{ height_px = 64, width_px = 64 }}
 preprocessing = {{ kind = "scale" }}
 scores = "values"
+
+[organs]
+source = "organs.keras"
+sha256 = "{digest}"
+input = {{ height_px = 64, width_px = 64 }}
+preprocessing = {{ kind = "scale" }}
+scores = "segments"
+labels_file = "organs.txt"
 """
 
 
 @pytest.fixture
 def settings_overrides(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "outputs.txt").write_text("age\nlength\n")
+    (tmp_path / "organs.txt").write_text("background\nheart\nlung\n")
     (tmp_path / "models.toml").write_text(ENTRY.format(digest="a" * 64))
     return {"models_file": tmp_path / "models.toml"}
 
@@ -38,11 +47,19 @@ def test_the_catalog_says_what_the_model_outputs(client: FlaskClient) -> None:
     assert (model["scores"], model["classes"], model["labels"]) == ("values", 2, ["age", "length"])
     assert "finercam" not in [method["name"] for method in model["methods"]]
     assert client.get("/v1/models/age").get_json()["labels"] == ["value"]
+    organs = client.get("/v1/models/organs").get_json()
+    assert (organs["scores"], organs["labels"]) == ("segments", ["background", "heart", "lung"])
     assert client.get("/v1/models/vgg16").get_json()["scores"] == "classes"
 
 
 @pytest.mark.parametrize(
-    "fields", [{"model": "age"}, {"model": "hand", "targets": {"output": "length"}}]
+    "fields",
+    [
+        {"model": "age"},
+        {"model": "hand", "targets": {"output": "length"}},
+        {"model": "organs", "targets": ["heart", {"why": "lung", "not": ["heart"]}]},
+        {"model": "organs", "targets": "top:2"},
+    ],
 )
 def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[str, Any]) -> None:
     assert submit_image(client, cat, **fields).status_code == 202
@@ -57,11 +74,13 @@ def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[st
         ({"targets": [0], "outputs": ["trust"]}, "trust in outputs needs the probability"),
         ({"targets": [0], "preset": "classic"}, "preset needs the probability"),
         ({"targets": [0], "method": "finercam"}, "no method 'finercam'"),
+        ({"model": "organs", "targets": {"output": 0}}, "outputs classes; name a class"),
+        ({"model": "organs", "outputs": ["trust"]}, "outputs segments, and trust in outputs needs"),
     ],
 )
 def test_what_needs_classes_is_refused(
     client: FlaskClient, cat: bytes, fields: dict[str, Any], complaint: str
 ) -> None:
-    response = submit_image(client, cat, model="hand", **fields)
+    response = submit_image(client, cat, **{"model": "hand", **fields})
     assert response.status_code == 422
     assert complaint in assert_problem(response, 422, response.get_json()["code"])

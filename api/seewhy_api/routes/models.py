@@ -68,7 +68,8 @@ class Model(ResponseModel):
     layer: str | None = Field(description="The target layer, if the catalog names it.")
     layers: tuple[str, ...] = Field(description="The layers that a request may name.")
     scores: OutputKind = Field(
-        description="What the model outputs: scores of `classes`, or `values` such as an age."
+        description="What the model outputs: scores of `classes`, `values` such as an age, or "
+        "`segments`, which are scores of classes for each pixel."
     )
     classes: int = Field(description="How many classes it has, or outputs.")
     methods: tuple[Method, ...]

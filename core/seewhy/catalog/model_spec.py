@@ -154,7 +154,8 @@ class ModelSpec(StrictModel):
     interpolation: Interpolation = "bilinear"
     scores: OutputKind = Field(
         "classes",
-        description="What the network outputs: scores of `classes`, or `values` such as an age.",
+        description="What the network outputs: scores of `classes`, `values` such as an age, or "
+        "`segments`, which are scores of classes for each pixel.",
     )
     labels_file: str | None = Field(
         None,
@@ -204,11 +205,13 @@ class ModelSpec(StrictModel):
 
     @model_validator(mode="after")
     def _check_scores(self) -> Self:
-        if self.scores == "classes" and self.labels_file is None:
+        if self.scores != "values" and self.labels_file is None:
             raise ValueError("a model of classes needs `labels_file`, with one name per line")
         unsuitable = set(self.methods) - set(_methods_for(self.scores))
         if unsuitable:
-            raise ValueError(f"{', '.join(sorted(unsuitable))}: compares classes, not values")
+            raise ValueError(
+                f"{', '.join(sorted(unsuitable))}: compares classes, not {self.scores}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -249,7 +252,7 @@ class ModelSpec(StrictModel):
 
         Raises `OSError` or `UnicodeDecodeError`.
         """
-        noun = "class" if self.scores == "classes" else "output"
+        noun = "output" if self.scores == "values" else "class"
         if self.labels_file is None:
             return Labels([ONLY_VALUE], noun=noun)
         return Labels.read(self.folder / self.labels_file, noun=noun)

@@ -37,8 +37,10 @@ class Score(Response):
 
     @property
     def text(self) -> str:
-        """The probability in percent, or the value of the output."""
-        return f"{self.probability:.1%}" if math.isnan(self.value) else f"{self.value:.4g}"
+        """The probability in percent, else the value of the output or the logit."""
+        if not math.isnan(self.probability):
+            return f"{self.probability:.1%}"
+        return f"{self.logit if math.isnan(self.value) else self.value:.4g}"
 
 
 class TrustScores(Response):

@@ -223,7 +223,8 @@ def _check_values(request: ExplanationRequest, spec: ModelSpec) -> None:
     }
     if named := [field for field, is_named in needing.items() if is_named]:
         raise InvalidRequest(
-            f"Model {spec.name} outputs values, and {named[0]} needs the probability of a class; "
+            f"Model {spec.name} outputs {spec.scores}, and {named[0]} needs the probability of a "
+            "class for the whole image; "
             "remove it."
         )
 

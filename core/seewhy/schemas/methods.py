@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-OutputKind = Literal["classes", "values"]
-"""What the outputs of a network are: scores of classes, or values such as an age."""
+OutputKind = Literal["classes", "values", "segments"]
+"""What the outputs of a network are: scores of classes, values such as an age, or segments, which
+are scores of classes for each pixel."""
 RequestedScore = Literal["logit", "probability"]
 ScoreKind = RequestedScore | Literal["value"]
 """The explained score: of a class its logit or its probability, or else the value of an output."""

@@ -45,8 +45,13 @@ class ClassScore(StoredModel):
 
     index: int
     label: str
-    logit: FiniteOrNone
-    probability: FiniteOrNone
+    logit: FiniteOrNone = Field(
+        description="The logit of the class; of a model of segments, the sum of its logits over "
+        "the pixels that are predicted as the class."
+    )
+    probability: FiniteOrNone = Field(
+        description="The probability of the class. Null for models of values and of segments."
+    )
     value: FiniteOrNone = Field(
         None,
         description="The value of the output, if the model outputs values. Then `logit` and "

@@ -129,7 +129,7 @@ def resolve_targets(
             raise InvalidRequest(message)
         return resolved
     each = targets if isinstance(targets, list) else [targets]
-    if outputs == "classes" and any(isinstance(target, Output) for target in each):
+    if outputs != "values" and any(isinstance(target, Output) for target in each):
         raise InvalidRequest("the model outputs classes; name a class instead of `output`")
     resolved = tuple(_resolve(target, labels) for target in each)
     for target in resolved:

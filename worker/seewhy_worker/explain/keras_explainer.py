@@ -240,7 +240,7 @@ def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:
             f"{expected}: correct `input` in the catalog."
         )
     if model.classes != len(spec.labels):
-        noun = "classes" if spec.scores == "classes" else "outputs"
+        noun = "outputs" if spec.scores == "values" else "classes"
         listed = f"{spec.labels_file} lists" if spec.labels_file else "the catalog names"
         raise UnsupportedModel(
             f"{spec.name} has {model.classes} {noun}, but {listed} {len(spec.labels)}: correct "

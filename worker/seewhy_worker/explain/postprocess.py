@@ -1,5 +1,7 @@
 """Conversion of a head's output to the explanation of one image."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,19 +30,10 @@ def build_explanation(
 ) -> ImageExplanation:
     """Build the explanation of `task` from one row of a head's output."""
     logits = output.logits[row]
-    class_probabilities = probabilities(logits, model.probability_function)
-
-    def score(index: int) -> ClassScore:
-        if spec.scores == "values":
-            value, label = float(logits[index]), spec.labels[index]
-            return ClassScore(index=index, label=label, logit=None, probability=None, value=value)
-        return ClassScore(
-            index=index,
-            label=spec.labels[index],
-            logit=float(logits[index]),
-            probability=float(class_probabilities[index]),
-        )
-
+    class_probabilities = None
+    if model.probability_function != "none":
+        class_probabilities = probabilities(logits, model.probability_function)
+    score = partial(_score, logits=logits, probabilities=class_probabilities, spec=spec)
     maps = output.maps[row, : len(task.targets)].copy()
     # A ReLU hides a non-finite input: its gradient is finite everywhere, and on some processors
     # its output is too, so that even the logits look valid.
@@ -76,6 +69,20 @@ def build_explanation(
         stride_px=field.stride_px if field else None,
         receptive_field_px=field.field_px if field else None,
     )
+
+
+def _score(
+    index: int,
+    *,
+    logits: NDArray[np.float32],
+    probabilities: NDArray[np.float64] | None,
+    spec: ModelSpec,
+) -> ClassScore:
+    number, label = float(logits[index]), spec.labels[index]
+    if spec.scores == "values":
+        return ClassScore(index=index, label=label, logit=None, probability=None, value=number)
+    probability = None if probabilities is None else float(probabilities[index])
+    return ClassScore(index=index, label=label, logit=number, probability=probability)
 
 
 def probabilities(logits: NDArray[np.float32], scoring: str) -> NDArray[np.float64]:

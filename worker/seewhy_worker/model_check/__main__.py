@@ -43,9 +43,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--output", help="the output to explain, if the model has several")
     parser.add_argument(
         "--scores",
-        choices=["classes", "values"],
+        choices=["classes", "values", "segments"],
         default="classes",
-        help="what the network outputs: scores of classes, or values",
+        help="what the network outputs: scores of classes, values, or scores for each pixel",
     )
     parser.add_argument(
         "--module",

@@ -69,7 +69,7 @@ def _describe(model: Any, split_model: SplitModel) -> list[str]:
         f"target layer: {split_model.layer}",
         f"reason: {split_model.layer_reason}",
         f"removed activation: {split_model.removed_activation}",
-        f"values: {split_model.classes}"
+        f"{split_model.network.outputs}: {split_model.classes}"
         if probabilities == "none"
         else f"classes: {split_model.classes}, probabilities by {probabilities}",
     ]

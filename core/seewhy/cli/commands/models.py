@@ -26,8 +26,11 @@ def check(
         str, typer.Option(help="The output that holds the class scores, if the model has several.")
     ] = "",
     scores: Annotated[
-        Literal["classes", "values"],
-        typer.Option(help="What the network outputs: scores of classes, or values."),
+        Literal["classes", "values", "segments"],
+        typer.Option(
+            help="What the network outputs: scores of classes, values, or scores of classes for "
+            "each pixel."
+        ),
     ] = "classes",
     module: Annotated[
         list[str] | None,

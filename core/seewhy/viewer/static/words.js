@@ -17,9 +17,9 @@ export function formatPercent(share) {
   return `${small ? percent.toFixed(1) : Math.round(percent)}${SPACE}%`;
 }
 
-/** Write the probability of a class, or the value of an output. */
-export function formatScore({ probability, value }) {
-  return value === null || value === undefined ? formatPercent(probability) : formatNumber(value);
+/** Write the probability of a class, else the value of an output or the logit of a class. */
+export function formatScore({ probability, value, logit }) {
+  return probability === null ? formatNumber(value ?? logit) : formatPercent(probability);
 }
 
 const VERDICTS = {

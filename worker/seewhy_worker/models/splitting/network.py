@@ -10,6 +10,7 @@ from seewhy.errors import UnsupportedModel
 from seewhy.schemas.methods import OutputKind
 from seewhy_worker.models.splitting.candidates import Candidate, find_candidates
 from seewhy_worker.models.splitting.channel_layout import (
+    find_channels_first,
     is_channels_first_image,
     with_portable_convolutions,
 )
@@ -32,9 +33,9 @@ class Network:
     portable_graph: Graph
     """The same tensors, computed by operations that run on any device."""
     scores: Any
-    """The logits or values, as a symbolic tensor (N, classes)."""
+    """The logits or values, as a symbolic tensor (N, classes); of segments (N, H, W, classes)."""
     outputs: OutputKind
-    """Whether the scores are those of classes, or values."""
+    """Whether the scores are those of classes, values, or segments."""
     removed_activation: str
     """The output activation of the model; `linear` if there was none."""
     candidates: tuple[Candidate, ...]
@@ -76,9 +77,9 @@ def make_network(
     shape = _input_shape(model, size)
     others = {name: OtherInput(tensor) for name, tensor in other_inputs(model).items()}
     graph = flatten(model, shape, others)
-    scores = _select_output(graph, output)
+    scores = _select_output(graph, output, outputs)
     removed_activation = "linear"
-    if outputs == "classes":
+    if outputs != "values":
         graph, removed_activation = remove_output_activation(graph, scores)
     candidates = find_candidates(graph, scores)
     portable_graph = with_portable_convolutions(graph)
@@ -118,7 +119,7 @@ def _spatial_size(shape: tuple[int | None, ...]) -> Any:
     return shape[2:] if is_channels_first_image(shape) else shape[1:3]
 
 
-def _select_output(graph: Graph, output: str | None) -> Any:
+def _select_output(graph: Graph, output: str | None, outputs: OutputKind) -> Any:
     names = ", ".join(graph.outputs)
     if output is None and len(graph.outputs) > 1:
         raise UnsupportedModel(
@@ -129,9 +130,25 @@ def _select_output(graph: Graph, output: str | None) -> Any:
     if name not in graph.outputs:
         raise UnsupportedModel(f"the model has no output {name!r}; its outputs are: {names}.")
     scores = graph.outputs[name]
-    if len(scores.shape) != 2 or scores.shape[-1] is None:
+    if outputs == "segments":
+        _check_segments(graph, name)
+    elif len(scores.shape) != 2 or scores.shape[-1] is None:
         raise UnsupportedModel(
             f"the output {name!r} has the shape {scores.shape}: only classifiers and regressions, "
-            "which output one row of numbers per image, can be explained."
+            "which output one row of numbers per image, can be explained, and networks that score "
+            'each pixel, with `scores = "segments"` in the catalog.'
         )
     return scores
+
+
+def _check_segments(graph: Graph, name: str) -> None:
+    scores = graph.outputs[name]
+    if (
+        len(scores.shape) != 4
+        or scores.shape[-1] is None
+        or id(scores) in find_channels_first(graph)
+    ):
+        raise UnsupportedModel(
+            f"the output {name!r} has the shape {scores.shape}: segments are scores of classes for "
+            "each pixel, (N, height, width, classes)."
+        )

@@ -22,7 +22,11 @@ from seewhy_worker.models.splitting.output_activation import (
     two_class_scores,
 )
 from seewhy_worker.models.splitting.receptive_field import find_receptive_field
-from seewhy_worker.models.splitting.target_layer import choose_target_layer
+from seewhy_worker.models.splitting.segments import segment_scores
+from seewhy_worker.models.splitting.target_layer import (
+    choose_coarsest_layer,
+    choose_target_layer,
+)
 from seewhy_worker.ports.cuts import CutTensors
 from seewhy_worker.ports.model_facts import ProbabilityFunction, ReceptiveField
 
@@ -108,8 +112,8 @@ def split(
     that leave their input size open. `inputs` are the values of the inputs beside the image, zeros
     by default. The model is not changed. A final softmax or sigmoid is
     removed. A network with a single logit z becomes a classifier of two classes with the logits
-    -z and z. With `outputs` of values nothing is removed or added. Raises `UnsupportedModel` with a
-    remedy.
+    -z and z. With `outputs` of values nothing is removed or added; those of segments become one
+    score for each class, see `segment_scores`. Raises `UnsupportedModel` with a remedy.
     """
     network = make_network(model, output=output, outputs=outputs, size=size, inputs=inputs)
     return _split(network, layer)
@@ -132,11 +136,12 @@ def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
         targets = tuple(one for one in network.candidates if id(one) in chosen_ids)
         reason = "it is named explicitly" if len(targets) == 1 else "they are named explicitly"
     else:
-        choice = choose_target_layer(network.graph, network.candidates, network.scores)
+        choose = choose_coarsest_layer if network.outputs == "segments" else choose_target_layer
+        choice = choose(network.graph, network.candidates, network.scores)
         targets, reason = (choice.candidate,), choice.reason
     cuts = find_cuts(network.graph, targets, network.scores)
     body = _make_body(network, cuts[:1])
-    width, are_values = network.scores.shape[-1], network.outputs == "values"
+    width, has_probabilities = network.scores.shape[-1], network.outputs == "classes"
     return SplitModel(
         body=lambda pixels: body(pixels)[0],
         cuts=_make_cuts(network, cuts),
@@ -145,10 +150,10 @@ def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
         layer_reason=reason,
         map_shape=targets[0].shape[:2],
         input_shape=network.input_shape,
-        classes=width if are_values else max(2, width),
-        probability_function="none"
-        if are_values
-        else choose_probability_function(network.removed_activation, width),
+        classes=width if network.outputs == "values" else max(2, width),
+        probability_function=choose_probability_function(network.removed_activation, width)
+        if has_probabilities
+        else "none",
         removed_activation=network.removed_activation,
         candidates=network.candidates,
         receptive_field=_find_field(network, targets),
@@ -199,12 +204,13 @@ def _make_cuts(network: Network, cuts: Sequence[Cut]) -> Callable[[CutTensors], 
 
 def _make_last_head(network: Network, cut: Cut) -> Callable[[CutTensors], Any]:
     scores = network.scores
-    is_binary = network.outputs == "classes" and scores.shape[-1] == 1
+    is_binary = network.outputs != "values" and scores.shape[-1] == 1
     calls = network.portable_graph.calls_between(cut.tensors, [scores])
 
     def head(values: CutTensors) -> Any:
         (logits,) = run(calls, cut.tensors, _from_channels_last(values, cut.target), [scores])
-        return two_class_scores(logits) if is_binary else logits
+        logits = two_class_scores(logits) if is_binary else logits
+        return segment_scores(logits) if network.outputs == "segments" else logits
 
     return head
 

@@ -40,6 +40,21 @@ class TargetLayer:
     """A clause for people that completes "chosen because …"."""
 
 
+def choose_coarsest_layer(
+    graph: Graph, candidates: tuple[Candidate, ...], scores: Any
+) -> TargetLayer:
+    """Choose the last layer at the lowest resolution, for a network that scores each pixel.
+
+    Its last layers draw the segments themselves, so a map there would repeat the prediction. The
+    bottleneck is where Seg-Grad-CAM explains (Vinogradova et al. 2020, arXiv 2002.11434).
+    """
+    coarsest = min(reversed(candidates), key=lambda candidate: candidate.cell_count)
+    height, width, _ = coarsest.shape
+    return TargetLayer(
+        coarsest, f"it is the last layer at the lowest resolution, {height} x {width}"
+    )
+
+
 def choose_target_layer(
     graph: Graph, candidates: tuple[Candidate, ...], scores: Any
 ) -> TargetLayer:
