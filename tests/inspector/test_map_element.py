@@ -57,9 +57,7 @@ def test_the_outline_the_boxes_and_the_service_agree(page: Page) -> None:
     )
     boxes = [region.box for region in segmentation.regions(10)]
     assert len(boxes) == 2
-    assert [region["box"] for region in page.evaluate("map.regions")] == [
-        box.model_dump() for box in boxes
-    ]
+    assert page.evaluate("map.boxes") == [box.model_dump() for box in boxes]
     drawn = "".join(
         f"M{box.x:g} {box.y:g}h{box.width:g}v{box.height:g}h{-box.width:g}z" for box in boxes
     )
@@ -82,7 +80,7 @@ def test_cells_are_drawn_as_they_are(page: Page) -> None:
     rows = ((np.arange(300) + 0.5) * 14 / 300).astype(int)
     columns = ((np.arange(451) + 0.5) * 14 / 451).astype(int)
     steps = np.rint(255 * signed / signed.max()).astype(int)[np.ix_(rows, columns)]
-    assert np.array_equal(drawn[..., :3], color_table("viridis")[steps])
+    assert np.abs(drawn[..., :3] - color_table("viridis")[steps].astype(int)).max() <= 1
 
 
 def test_cells_that_are_not_finite_are_hatched(page: Page) -> None:

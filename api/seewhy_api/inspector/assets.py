@@ -19,12 +19,13 @@ CONTENT_SECURITY_POLICY = (
 """Photos are fetched with the API key and shown as blobs."""
 INDEX = "index.html"
 STATUS = "status.html"
-_SHARED = ("elements.js", "location.js", "service.js", "keys.js", "states.js")
+_SHARED = ("service.js", "states.js", "keys.js")
 SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "app.js": (
             viewer.SCRIPT,
             *_SHARED,
+            "location.js",
             "view.js",
             "explanation.js",
             "controls.js",
@@ -46,7 +47,7 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "compare.js",
             "app.js",
         ),
-        "status.js": (*_SHARED, "status-view.js", "status.js"),
+        "status.js": ("elements.js", *_SHARED, "status-view.js", "status.js"),
     }
 )
 """Script → the modules that are joined to it, each after those that it imports, `viewer.js` for all
@@ -132,8 +133,8 @@ def _sources(name: str) -> tuple[str, ...]:
     """Return the source of a module or a style sheet; for the viewer, those of its modules."""
     if name == viewer.SCRIPT:
         return viewer.read_modules()
-    if name == viewer.STYLE:
-        return (viewer.read_style(),)
+    if name == viewer.STYLE or name in viewer.MODULES:
+        return (viewer.read_source(name),)
     return (_read_source(name).decode(),)
 
 

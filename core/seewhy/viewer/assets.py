@@ -7,6 +7,7 @@ from seewhy.viewer.constants import constants_script
 from seewhy.viewer.source_text import join_modules, shorten_script, shorten_style
 
 MODULES = (
+    "elements.js",
     "map.js",
     "regions.js",
     "color.js",
@@ -30,19 +31,15 @@ def read_asset(name: str) -> bytes:
     if name == SCRIPT:
         return shorten_script(join_modules(read_modules())).encode()
     if name == STYLE:
-        return shorten_style(read_style()).encode()
+        return shorten_style(read_source(STYLE)).encode()
     raise KeyError(name)
 
 
 def read_modules() -> tuple[str, ...]:
     """Return the sources of the modules, for scripts that hold them."""
-    return (constants_script(), *map(_read, MODULES))
+    return (constants_script(), *map(read_source, MODULES))
 
 
-def read_style() -> str:
-    """Return the source of the style sheet, for style sheets that hold it."""
-    return _read(STYLE)
-
-
-def _read(name: str) -> str:
+def read_source(name: str) -> str:
+    """Return the source of a module or a style sheet, for files that hold it."""
     return files("seewhy.viewer").joinpath("static", name).read_text("utf-8")

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seewhy.imaging.maps import SMALLEST_MAXIMUM
 from seewhy.imaging.rendering.color_scale import PIXEL_LEVEL_QUANTILE
@@ -13,15 +14,14 @@ from seewhy.schemas.regions import DEFAULT_THRESHOLD
 VIEWER_COLORMAPS = ("inferno", "viridis", "cividis", "magma", "turbo", GRAY, DIVERGING)
 """The colormaps that the viewer offers. Jet is not one: its brightness does not follow values."""
 
-_NO_CHANGE = ord("M")
-_LARGEST_CHANGE = 12
-"""The characters from `A` to `Y` need no escapes in JavaScript."""
+_MAX_ERROR = 1
+"""How far a color may be from that of the service, in levels of 255."""
 
 
 def constants_script() -> str:
-    """Return a module that exports the color tables and the constants."""
+    """Return a module that exports the colormaps and the constants."""
     constants = {
-        "COLOR_STEPS": {name: _color_steps(name) for name in VIEWER_COLORMAPS},
+        "COLORMAPS": {name: _known_colors(name) for name in VIEWER_COLORMAPS},
         "DIVERGING": DIVERGING,
         "DEFAULT_THRESHOLD": DEFAULT_THRESHOLD,
         "SMALLEST_MAXIMUM": SMALLEST_MAXIMUM,
@@ -34,15 +34,23 @@ def constants_script() -> str:
     )
 
 
-def _color_steps(name: str) -> dict[str, object]:
-    """Return the first color of a table, and the changes from step to step.
+def _known_colors(name: str) -> str:
+    """Return the colors between which the others lie, as few as the largest error allows.
 
-    The changes of red come first, then those of green and blue: one character each, where `M` is
-    0. Compressed, a table takes a quarter of its size in base64.
+    Eight hexadecimal digits for each: its step, red, green and blue. Compressed, they take a third
+    of what all changes from step to step take.
     """
-    table = color_table(name).astype(int)
-    changes = np.diff(table, axis=0)
-    if np.abs(changes).max() > _LARGEST_CHANGE:
-        raise ValueError(f"a step of the colormap {name} changes by more than {_LARGEST_CHANGE}")
-    text = "".join(chr(_NO_CHANGE + change) for change in changes.T.ravel())
-    return {"first": table[0].tolist(), "changes": text}
+    table = color_table(name).astype(float)
+    steps = [0]
+    while steps[-1] < 255:
+        start = steps[-1]
+        ends = range(255, start, -1)
+        steps.append(next(end for end in ends if _error(table[start : end + 1]) <= _MAX_ERROR))
+    return "".join(bytes([step, *table[step].astype(int)]).hex() for step in steps)
+
+
+def _error(colors: NDArray[np.float64]) -> float:
+    """Return how far colors are, at most, from the line between the first and the last."""
+    part = np.linspace(0, 1, len(colors))[:, np.newaxis]
+    line = np.floor(colors[0] + (colors[-1] - colors[0]) * part + 0.5)
+    return float(np.abs(line - colors).max())

@@ -4,18 +4,15 @@ import base64
 import hashlib
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from seewhy.viewer.assets import SCRIPT, STYLE, read_asset
+from seewhy.viewer.assets import STYLE, read_asset, read_modules, read_source
 from seewhy.viewer.source_text import join_modules, shorten_script, shorten_style
 
 _SCRIPTS = ("form.js", "standalone.js")
 """The modules that only the file has, each after those that it imports."""
-_EXPORTS = re.compile(r"\bexport ?\{[^}]*\};?\s*$")
 
 _SHOWN = ("id", "model", "submitted_at", "finished_at", "result")
 """The fields that the file holds. Others may be private, such as metadata and webhooks."""
@@ -88,9 +85,9 @@ def html_file(
 
 @cache
 def _script() -> str:
-    """Return the viewer, and the page in a block, whose names never meet those of the viewer."""
-    viewer, page = read_asset(SCRIPT).decode(), shorten_script(join_modules(map(_read, _SCRIPTS)))
-    script = "\n{}\n{{\n{}\n}}\n".format(*(_EXPORTS.sub("", part) for part in (viewer, page)))
+    """Return the viewer and the page as one script."""
+    modules = (*read_modules(), *map(read_source, _SCRIPTS))
+    script = f"\n{shorten_script(join_modules(modules, has_exports=False))}"
     if "</script" in script.lower() or "<!--" in script:
         raise ValueError("the script would end early in HTML")
     return script
@@ -98,11 +95,7 @@ def _script() -> str:
 
 @cache
 def _style() -> str:
-    return f"\n{read_asset(STYLE).decode()}{shorten_style(_read('standalone.css'))}"
-
-
-def _read(name: str) -> str:
-    return files("seewhy.viewer").joinpath("static", name).read_text("utf-8")
+    return f"\n{read_asset(STYLE).decode()}{shorten_style(read_source('standalone.css'))}"
 
 
 def _policy(script: str, style: str) -> str:

@@ -15,24 +15,28 @@ _PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
 _BEFORE_PATTERN = re.compile(r"(?:^|[({\[,;:?=&|!+*<>~^%-]|\b(?:return|typeof|case|in|of))$")
 _NO_BREAK_AFTER = "{;,([:?=&|<>*%~^!"
 _NO_BREAK_BEFORE = "})].,;:?=&|<>*%^"
-_IMPORT = re.compile(r"^import (?:\{[^}]*\} from )?\"\./[^\"]+\";\n", re.MULTILINE)
+_IMPORT = re.compile(r"^import (?:\{([^}]*)\} from )?\"\./[^\"]+\";\n", re.MULTILINE)
 _DECLARATION = re.compile(r"^(export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 _STYLE_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _STYLE_MARK = re.compile(r"\s*([{};,])\s*|(?<=:)\s+")
 
 
 def shorten_script(source: str) -> str:
-    """Remove comments, and spaces and line breaks that mean nothing, from JavaScript.
+    """Remove comments, and spaces and marks that mean nothing, from JavaScript.
 
-    A line break stays wherever it could end a statement.
+    A line break stays wherever it could end a statement. Constants become variables, which repeat
+    shorter. No statement may be empty, as in `while (f());`.
     """
     shortened = ""
     space = ""
-    for token in script_tokens(source):
-        if is_space(token):
-            space += token
+    for part in script_tokens(source):
+        if is_space(part):
+            space += part
             continue
-        shortened += _needed_space(shortened, space, token) + token
+        if part == "}":
+            shortened = shortened.removesuffix(";")
+        word = "let" if part == "const" else part
+        shortened += _needed_space(shortened, space, word) + word
         space = ""
     return shortened + "\n"
 
@@ -74,14 +78,22 @@ def join_modules(sources: Iterable[str], *, has_exports: bool = True) -> str:
     """Join modules, each after those that it imports, to one that exports what they export.
 
     Imports must name what they import, relatively, and exports must be declarations. Raises
-    `ValueError` when two modules declare the same name.
+    `ValueError` when two modules declare the same name, or none declares an imported one.
     """
-    joined = "".join(_IMPORT.sub("", source) for source in sources)
+    imported: set[str] = set()
+
+    def note(found: re.Match[str]) -> str:
+        imported.update(re.findall(r"\w+", found[1] or ""))
+        return ""
+
+    joined = "".join(_IMPORT.sub(note, source) for source in sources)
     declared = [(bool(export), name) for export, name in _DECLARATION.findall(joined)]
     counted = Counter(name for _, name in declared)
     twice = [name for name, count in counted.items() if count > 1]
     if twice:
         raise ValueError(f"two modules declare {', '.join(twice)}; rename one")
+    if unknown := imported - counted.keys():
+        raise ValueError(f"no module declares {', '.join(sorted(unknown))}")
     exported = ", ".join(name for is_exported, name in declared if is_exported)
     body = _DECLARATION.sub(lambda found: found[0].removeprefix("export "), joined)
     return f"{body}export {{ {exported} }};\n" if has_exports else body

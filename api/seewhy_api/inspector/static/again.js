@@ -1,4 +1,4 @@
-import { el } from "./elements.js";
+import { el, field, listOf, offer } from "./elements.js";
 import { requested } from "./explanation.js";
 
 /**
@@ -8,34 +8,23 @@ import { requested } from "./explanation.js";
  * @param {function(Object): Promise<void>} submit Called with the fields of a request.
  */
 export function again(record, submit) {
-  const method = el("select", {}, el("option", { value: record.result.method }, record.result.method));
-  const wanted = el("input", { type: "text", placeholder: "such as tabby or 281" });
-  const measure = el("input", { type: "checkbox" });
+  const method = listOf([record.result.method]);
+  const wanted = el("input", { placeholder: "such as tabby or 281" });
   const error = el("p", { class: "bad", role: "alert" });
-  const send = async (event) => {
+  const send = (event) => {
     event.preventDefault();
     error.textContent = "";
-    const targets = targetsOf(record, wanted.value.trim());
-    const outputs = measure.checked ? ["overlay", "trust"] : ["overlay"];
-    try {
-      await submit({ method: method.value, targets, outputs });
-    } catch (refusal) {
-      error.textContent = refusal.message;
-    }
+    submit({ method: method.value, targets: targetsOf(record, wanted.value.trim()) })
+      .catch(({ message }) => (error.textContent = message));
   };
   return {
     element: el("details", {}, el("summary", {}, "Explain this photo again"),
-      el("form", { class: "stack", onsubmit: send },
-        el("label", { class: "field" }, el("span", {}, "Method"), method),
-        el("label", { class: "field" }, el("span", {}, "Another class"), wanted),
-        el("label", { class: "check" }, measure, "Measure trust"),
-        error, el("button", { class: "primary" }, "Explain"))),
+      el("form", { class: "grid", onsubmit: send }, field("Method", method), field("Another class", wanted),
+        el("button", { class: "primary" }, "Explain"), error)),
     show() {},
     /** Offer the methods of the model. */
-    offer(models) {
-      const model = models.find(({ name }) => name === record.model);
-      const missing = (model?.methods ?? []).filter(({ name }) => name !== record.result.method);
-      method.append(...missing.map(({ name }) => el("option", { value: name }, name)));
+    offer(methods) {
+      offer(method, new Set([method.value, ...methods]));
     },
   };
 }

@@ -1,6 +1,6 @@
-import { el } from "./elements.js";
+import { el, field, listOf } from "./elements.js";
 import { labelOf } from "./view.js";
-import { colorize, enlarge, evidence, formatNumber, formatScore, isPlain } from "./viewer.js";
+import { colorize, enlarge, evidence, formatNumber, formatScore, isPlain, strongest } from "./viewer.js";
 
 const SIDE_PX = 36;
 
@@ -14,27 +14,29 @@ const SIDE_PX = 36;
  */
 export function classes(data, actions) {
   const rows = data.targets.map((target, position) => row(target, position, actions));
-  const known = new Set(data.targets.filter(isPlain).map(({ score }) => score.index));
-  const others = data.top.filter(({ index }) => !known.has(index)).map((score) =>
+  const plain = data.targets.filter(isPlain).map(({ score }) => score);
+  const others = data.top.filter(({ index }) => plain.every((score) => score.index !== index)).map((score) =>
     el("li", {}, el("button", { class: "class", onclick: () => actions.explain(score.index) },
       el("span", { class: "empty" }), name(score.label, score.probability), el("span", { class: "muted" }, "Explain"))));
-  const rivals = data.targets.filter(isPlain).map(({ score }) => el("option", { value: score.index }, score.label));
-  const rival = el("select", { onchange: () => actions.compare(rival.value || null) },
-    el("option", { value: "" }, "no other class"), rivals);
+  const rival = listOf([["", "no other class"], ...plain.map(({ index, label }) => [index, label])], (index) => actions.compare(index || null));
   const note = el("p", { class: "muted" });
   const list = el("ol", { class: "classes" });
   const title = el("h2", {}, "Classes");
   const order = (at) => rows.toSorted((one, other) => (at
     ? at.values[other.position] - at.values[one.position]
     : (other.target.score.probability ?? 0) - (one.target.score.probability ?? 0) || one.position - other.position));
-  let sorted = order(null);
-  const number = () => sorted.forEach(({ element }, n) => (element.firstChild.title = n < 9 ? `Key ${n + 1}` : ""));
-  number();
-  list.append(...sorted.map(({ element }) => element), ...others);
+  let sorted = [];
+  const sort = (next) => {
+    if (next.every((each, n) => each === sorted[n])) return;
+    sorted = next;
+    list.prepend(...next.map(({ element }) => element));
+    next.forEach(({ element }, n) => (element.firstChild.title = n < 9 ? `Key ${n + 1}` : ""));
+  };
+  list.append(...others);
+  sort(order());
 
   return {
-    element: el("section", {}, title, list, rivals.length > 1 &&
-      el("div", { class: "rival" }, el("label", { class: "field" }, el("span", {}, "Why this class and not"), rival), note)),
+    element: el("section", {}, title, list, plain.length > 1 && [field("Why this class and not", rival), note]),
     note,
     /** The positions of the targets, as the list shows them. */
     get positions() {
@@ -43,23 +45,19 @@ export function classes(data, actions) {
     show(values, map) {
       const { chosen, polarity } = map.view;
       const shown = chosen.contrast?.[0] ?? chosen;
-      rows.forEach((each) => each.element.firstChild.setAttribute("aria-pressed", each.position === shown));
-      const { index } = data.targets[shown].score;
-      rivals.forEach((option) => (option.disabled = Number(option.value) === index));
-      rival.value = chosen.contrast ? values.vs : "";
       const key = `${polarity} ${values.colormap} ${values.scale} ${Boolean(chosen.contrast)}`;
-      rows.forEach((each) => each.paint(key, data, map));
+      for (const each of rows) {
+        each.element.firstChild.setAttribute("aria-pressed", each.position === shown);
+        each.paint(key, data, map);
+      }
+      for (const option of rival.options) option.disabled = option.value === String(data.targets[shown].score.index);
+      rival.value = chosen.contrast ? values.vs : "";
     },
     /** Show what a cell says for each class; sort by it when the cell is pinned. */
     point(cell, isPinned, scale) {
       title.textContent = cell ? `Classes at row ${cell.row + 1}, column ${cell.column + 1}` : "Classes";
-      rows.forEach((each) => each.point(cell?.values[each.position] ?? null, scale));
-      const next = order(isPinned ? cell : null);
-      if (next.some((each, n) => each !== sorted[n])) {
-        sorted = next;
-        list.prepend(...sorted.map(({ element }) => element));
-        number();
-      }
+      for (const each of rows) each.point(cell?.values[each.position], scale);
+      sort(order(isPinned && cell));
     },
   };
 }
@@ -80,14 +78,13 @@ function row(target, position, actions) {
   return {
     element, target, position,
     paint(key, data, map) {
-      if (painted === key) return;
+      if (painted !== key) paintTiny(canvas, data, position, map);
       painted = key;
-      paintTiny(canvas, data, position, map);
     },
     point(value, scale) {
-      here.textContent = value === null ? "" : formatNumber(value);
+      here.textContent = value === undefined ? "" : formatNumber(value);
       here.classList.toggle("against", value < 0);
-      here.style.setProperty("--share", value === null || !scale ? 0 : Math.min(Math.abs(value) / scale, 1));
+      here.style.setProperty("--share", Math.min(Math.abs(value ?? 0) / (scale || 1), 1));
     },
   };
 }
@@ -98,8 +95,7 @@ function paintTiny(canvas, { maps, mapHeight, mapWidth }, position, map) {
     { heightPx: SIDE_PX, widthPx: SIDE_PX });
   const context = canvas.getContext("2d");
   const image = context.createImageData(SIDE_PX, SIDE_PX);
-  const scale = map.view.scale === "class" || map.view.chosen.contrast
-    ? pixels.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) : map.scale;
+  const scale = map.view.scale === "class" || map.view.chosen.contrast ? strongest(pixels) : map.scale;
   colorize(pixels, { scale, polarity, colormap }, image);
   context.putImageData(image, 0, 0);
 }

@@ -1,30 +1,31 @@
-import { el, fill } from "./elements.js";
-import { describeCell, loadMaps, loadPhoto, mapData, mapSets, requested } from "./explanation.js";
+import { el, fill, listOf, offer } from "./elements.js";
+import { cellWords, loadMaps, loadPhoto, mapData, mapSets, requested } from "./explanation.js";
 import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
+import { pathOf } from "./service.js";
 import { viewKeys } from "./shortcuts.js";
 import { needsKey, panel, passes } from "./states.js";
-import { FIELDS, flag, elementView, labelOf, nameOf } from "./view.js";
+import { FIELDS, elementView, flag, labelOf, nameOf } from "./view.js";
 import { viewControls } from "./view-controls.js";
-import { enlarge, formatNumber, formatScore, isPlain } from "./viewer.js";
+import { enlarge, formatScore, isPlain } from "./viewer.js";
 
 const MAX_PANES = 4;
 const PANE_FIELDS = [
-  { key: "of", name: "of", initial: "", parse: (text) => (/^[\dt~,]*$/.test(text) ? text : undefined) },
-  ...FIELDS.filter(({ name }) => !["set", "c", "vs"].includes(name)),
+  { key: "of", initial: "", parse: (text) => (/^[\dt~,]*$/.test(text) ? text : undefined) },
+  ...FIELDS.filter(({ key }) => !["set", "c", "vs"].includes(key)),
   { key: "l", name: "linked", initial: true, ...flag },
 ];
 
 /** Show up to four maps side by side. */
 export async function mountCompare(root, context) {
   const { location, service, signal } = context;
-  const ids = location.current.ids.slice(0, MAX_PANES);
-  const loaded = await Promise.all(ids.map((id) => loadPane(service, id, signal).catch((error) => {
-    if (!error.status || needsKey(error) || passes(error)) throw error;
-    return { id, error, data: [] };
-  })));
+  const known = {};
+  const loaded = await Promise.all(location.current.ids.slice(0, MAX_PANES).map((id) => (known[id] ??= loadPane(service, id, signal).catch((failure) => {
+    if (!failure.status || needsKey(failure) || passes(failure)) throw failure;
+    return { id, failure, data: [] };
+  }))));
   if (!loaded.some(({ data }) => data.length)) {
-    for (const { error } of loaded) if (error) throw error;
+    for (const { failure } of loaded) if (failure) throw failure;
     fill(root, panel("empty", "There is nothing to compare", "None of these explanations has a map.",
       el("a", { class: "button primary", href: "#/" }, "Show the explanations")));
     return null;
@@ -37,15 +38,15 @@ export async function mountCompare(root, context) {
 
 /** Load an explanation: its record, the photo and all maps. */
 async function loadPane(service, id, signal) {
-  const record = await service.json(`v1/explanations/${encodeURIComponent(id)}`, { signal });
+  const record = await service.json(pathOf(id), { signal });
   const sets = record.result ? mapSets(record.result) : [];
-  const [photoUrl, ...maps] = await Promise.all([loadPhoto(service, id, signal).catch(() => null),
-    ...sets.map((set) => loadMaps(service, id, set, signal))]);
-  return { id, record, data: sets.map((set, n) => mapData(record.result, set, maps[n], photoUrl)) };
+  const photoUrl = await loadPhoto(service, id, signal);
+  const maps = await Promise.all(sets.map((set) => loadMaps(service, id, set, signal)));
+  return { ...record, data: sets.map((set, n) => mapData(record.result, set, maps[n], photoUrl)) };
 }
 
 class Pane {
-  head = el("header", {});
+  head = el("header");
   readout = el("p", { class: "muted" });
   map = document.createElement("seewhy-map");
   element = el("section", { class: "pane" }, this.head, this.map, this.readout);
@@ -59,15 +60,13 @@ class Pane {
   /** Say what lies in the cell under the pointer, or in the pinned one. */
   point() {
     const { cell, data } = this.map;
-    const { row, column, value, percentile } = cell ? describeCell(this.map, cell) : {};
-    this.readout.textContent = cell ? `Row ${row + 1}, column ${column + 1}: ${formatNumber(value)}, percentile ${Math.round(percentile)}`
-      : `${data.mapHeight} × ${data.mapWidth} map`;
+    this.readout.textContent = cell ? cellWords(this.map.describe(cell)) : `${data.mapHeight} × ${data.mapWidth} map`;
   }
 }
 
 /** The pane of an explanation that could not be read, or that has no result. */
-function withoutMap({ id, error, record }) {
-  const why = error?.message ?? record.error?.detail ?? `The explanation is ${record.status}.`;
+function paneWithoutMap({ id, failure, error, status }) {
+  const why = failure?.message ?? error?.detail ?? `The explanation is ${status}.`;
   return el("section", { class: "pane" }, el("header", {}, el("h2", {}, el("a", { href: `#/e/${id}` }, "No map"))), el("p", {}, why));
 }
 
@@ -79,7 +78,7 @@ class Compare {
   #subtracted = [];
   #controls = viewControls((changes, push) => this.set(changes, push), []);
   #linked = el("input", { type: "checkbox", onchange: () => this.set({ linked: this.#linked.checked }) });
-  #method = el("select", { "aria-label": "Another method" });
+  #method = listOf([], null, { "aria-label": "Another method" });
   #notice = el("p", { class: "notice", role: "status", hidden: true });
 
   constructor(context, loaded) {
@@ -87,16 +86,16 @@ class Compare {
     this.#loaded = loaded.filter(({ data }) => data.length);
     this.#panes = this.#loaded.map(() => new Pane());
     const rest = [...this.#panes];
-    const panes = loaded.map((one) => (one.data.length ? rest.shift().element : withoutMap(one)));
+    const panes = loaded.map((one) => (one.data.length ? rest.shift().element : paneWithoutMap(one)));
     const form = el("form", { class: "line", hidden: true, onsubmit: (event) => this.#add(event) }, this.#method, el("button", {}, "Add this method"));
     this.element = el("section", { class: "compare" },
       el("header", { class: "head" }, el("h1", {}, "Compare"), el("label", { class: "check" }, this.#linked, "Move together"), form), this.#notice,
       el("div", { class: "panes" }, panes, this.#difference.element), this.#controls.element);
-    this.#link("zoomchange", (map, from, zoom) => (map.view = { ...map.view, zoom: sameZoom(map, from, zoom) }));
-    this.#link("cellpin", (map, from, cell) => (map.view = { ...map.view, cell: sameCell(map, from, cell) }));
-    this.#link("cellhover", (map, from, cell) => map.hover(sameCell(map, from, cell)));
-    const link = { keys: ["l"], label: "Move together or apart", run: () => this.set({ linked: !this.values.linked }) };
-    bindKeys([...viewKeys(this), link, { keys: ["Escape"], label: "Back to all explanations", run: () => context.location.go("#/") }], context.signal);
+    this.#link("zoomchange", "zoom", sameZoom);
+    this.#link("cellpin", "cell", sameCell);
+    this.#link("cellhover", null, sameCell);
+    bindKeys([...viewKeys(this), ["l", "Move together or apart", () => this.set({ linked: !this.values.linked })],
+      ["Escape", "Back to all explanations", () => context.location.go("#/")]], context.signal);
     if (loaded.length < MAX_PANES) this.#offer(form);
   }
 
@@ -105,9 +104,13 @@ class Compare {
     return this.#panes[0].map;
   }
 
+  notify(words) {
+    this.#notice.textContent = words;
+    this.#notice.hidden = !words;
+  }
+
   update(params) {
-    const { values } = readView(params, PANE_FIELDS);
-    this.values = values;
+    this.values = readView(params, PANE_FIELDS).values;
     this.#show();
   }
 
@@ -123,20 +126,28 @@ class Compare {
     if (!("zoom" in changes || "cell" in changes)) this.#show();
   }
 
-  /** Let the other panes follow an event of one, if they move together. */
-  #link(name, act) {
+  /**
+   * Let the other panes follow an event of one, if they move together. `name` is what it changes of
+   * the view; `convert` returns that of another map.
+   */
+  #link(event, name, convert) {
     let isFollowing = false;
     const panes = [...this.#panes, this.#difference];
-    for (const [n, { map }] of panes.entries()) {
-      map.addEventListener(name, ({ detail }) => {
-        const cell = detail && "row" in detail ? [detail.row, detail.column] : detail;
-        if (!isFollowing && this.values.linked) {
+    for (const { map } of panes) {
+      map.addEventListener(event, ({ detail }) => {
+        const { linked } = this.values;
+        const value = name === "zoom" ? detail : detail && [detail.row, detail.column];
+        if (!isFollowing && linked) {
           isFollowing = true;
-          for (const other of panes) if (other.map !== map && other.map.data) act(other.map, map, cell);
+          for (const { map: other } of panes) {
+            if (other === map || !other.data) continue;
+            if (name) other.view = { ...other.view, [name]: convert(other, map, value) };
+            else other.hover(convert(other, map, value));
+          }
           isFollowing = false;
         }
-        if (name !== "cellhover" && (this.values.linked || !n)) this.set({ [name === "cellpin" ? "cell" : "zoom"]: (name === "cellpin" ? sameCell : sameZoom)(this.map, map, cell) });
-        for (const other of panes) if (other.map.data) other.point();
+        if (name && (linked || map === this.map)) this.set({ [name]: convert(this.map, map, value) });
+        for (const pane of panes) if (pane.map.data) pane.point();
       });
     }
   }
@@ -155,8 +166,9 @@ class Compare {
     this.#linked.checked = values.linked;
     const choices = this.#choices();
     for (const [n, pane] of this.#panes.entries()) {
-      const data = this.#loaded[n].data[choices[n].set];
-      pane.show(data, this.#viewOf(pane, data, { ...values, c: choices[n].c, vs: null }, n));
+      const { set, c } = choices[n];
+      const data = this.#loaded[n].data[set];
+      pane.show(data, this.#viewOf(pane, data, { ...values, c, vs: null }));
       this.#describe(n, choices);
     }
     this.#subtract();
@@ -164,29 +176,30 @@ class Compare {
   }
 
   /** The view of a pane; one that moves by itself keeps its zoom and its cell. */
-  #viewOf(pane, data, values, n) {
+  #viewOf({ map }, data, values) {
     const view = elementView(values, data);
-    if (!n) return view;
-    if (!values.linked) return { ...view, zoom: pane.map.view.zoom, cell: pane.map.view.cell };
-    pane.map.data = data;
-    return { ...view, zoom: sameZoom(pane.map, this.map, view.zoom), cell: sameCell(pane.map, this.map, values.cell) };
+    if (map === this.map) return view;
+    const { zoom, cell } = map.view;
+    if (!values.linked) return { ...view, zoom, cell };
+    map.data = data;
+    return { ...view, zoom: sameZoom(map, this.map, view.zoom), cell: sameCell(map, this.map, values.cell) };
   }
 
   #describe(n, choices) {
-    const { id, record, data } = this.#loaded[n];
+    const { id, model, data } = this.#loaded[n];
     const { map, head } = this.#panes[n];
     const { targets, method, layer } = map.data;
-    const list = (name, options, chosen, act) => {
-      const control = el("select", { "aria-label": name, onchange: () => {
-        Object.assign(choices[n], act(control.value));
+    const list = (name, texts, chosen, act) => {
+      const control = listOf(texts.map((text, value) => [value, text]), (value) => {
+        Object.assign(choices[n], act(value));
         this.set({ of: choices.map(({ set, c }) => `${Number(set) || ""}${c ? `~${c}` : ""}`).join().replace(/,+$/, "") }, true);
-      } }, options.map((text, value) => el("option", { value }, text)));
+      }, { "aria-label": name });
       control.value = chosen;
-      return options.length > 1 && control;
+      return texts.length > 1 && control;
     };
     const { score } = targets[map.view.chosen];
     fill(head, el("h2", {}, el("a", { href: `#/e/${id}` }, score.label), ` ${formatScore(score)}`),
-      el("p", { class: "muted" }, `${record.model} · ${method}${layer && ` · ${layer}`}`),
+      el("p", { class: "muted" }, `${model} · ${method}${layer && ` · ${layer}`}`),
       el("div", { class: "line" },
         list("Maps", data.map((set) => `${set.method} ${set.layer}`), choices[n].set, (set) => ({ set })),
         list("Class", targets.map(labelOf), map.view.chosen, (c) => ({ c: nameOf(targets, Number(c)) }))));
@@ -194,19 +207,18 @@ class Compare {
 
   /** Subtract the second map from the first one, if they are of the same photo. */
   #subtract() {
-    const [a, b] = this.#panes;
+    const shown = this.#panes.map(({ map }) => map);
+    const [a, b] = shown;
     const pane = this.#difference;
-    const nameOfPane = (n) => [this.#loaded[n].id, ...Object.values(this.#choices()[n])].join();
-    const isPossible = this.#panes.length === 2 && this.#loaded[0].record.image_id === this.#loaded[1].record.image_id
-      && nameOfPane(0) !== nameOfPane(1)
-      && String(Object.values(a.map.data.covers)) === String(Object.values(b.map.data.covers));
+    const isPossible = shown.length === 2 && this.#loaded[0].image_id === this.#loaded[1].image_id
+      && a.values !== b.values && String(Object.values(a.data.covers)) === String(Object.values(b.data.covers));
     pane.element.hidden = !isPossible;
     if (!isPossible) return;
-    const parts = [a, b].flatMap(({ map }) => [map.data, map.view.chosen]);
-    if (parts.some((part, n) => part !== this.#subtracted[n])) pane.map.data = differenceOf(a.map, b.map, this.#isLinear(a.map, b.map));
+    const parts = shown.flatMap(({ data, view }) => [data, view.chosen]);
+    if (parts.some((part, n) => part !== this.#subtracted[n])) pane.map.data = differenceOf(a, b, this.#isLinear(a, b));
     this.#subtracted = parts;
     const { data } = pane.map;
-    const view = this.#viewOf(pane, data, { ...this.values, c: null, vs: null }, 1);
+    const view = this.#viewOf(pane, data, { ...this.values, c: null, vs: null });
     pane.show(data, { ...view, chosen: { contrast: [0, 1] }, polarity: "signed", scale: "image" });
     fill(pane.head, el("h2", {}, data.linear ? data.targets.map(labelOf).join(" − ") : "Difference of normalized maps"),
       el("p", { class: "muted" }, data.linear ? `Exact: ${data.method} is linear, so this explains the difference of the two scores.`
@@ -214,24 +226,18 @@ class Compare {
   }
 
   #isLinear(a, b) {
-    const [one, other] = this.#loaded.map(({ record }) => record.result);
-    return a.data.linear && b.data.linear && one.model_digest === other.model_digest && one.score === other.score
-      && ["method", "layer", "mapHeight", "mapWidth"].every((name) => a.data[name] === b.data[name])
+    const [one, other] = this.#loaded.map(({ result }) => result);
+    return a.data.linear && one.model_digest === other.model_digest && one.score === other.score
+      && ["method", "layer", "linear", "mapHeight", "mapWidth"].every((name) => a.data[name] === b.data[name])
       && [a, b].every(({ data, view }) => isPlain(data.targets[view.chosen]));
-  }
-
-  #notify(words) {
-    this.#notice.textContent = words;
-    this.#notice.hidden = !words;
   }
 
   /** Offer the methods of the first model that no pane has. */
   async #offer(form) {
     const { service, signal } = this.#context;
-    const { models } = await service.json("v1/models", { signal }).catch(() => ({ models: [] }));
     const known = this.#loaded.flatMap(({ data }) => data.map(({ method }) => method));
-    const { methods = [] } = models.find(({ name }) => name === this.#loaded[0].record.model) ?? {};
-    this.#method.append(...methods.filter(({ name }) => !known.includes(name)).map(({ name }) => el("option", { value: name }, name)));
+    const methods = await service.methods(this.#loaded[0].model, signal);
+    offer(this.#method, methods.filter((name) => !known.includes(name)));
     form.hidden = !this.#method.length;
   }
 
@@ -239,28 +245,27 @@ class Compare {
   async #add(event) {
     event.preventDefault();
     const { service, signal, location } = this.#context;
-    const [{ record: { image_id, model } }] = this.#loaded;
+    const [{ image_id, model }] = this.#loaded;
     const { data, view } = this.map;
-    const body = JSON.stringify({ image_id, model, method: this.#method.value, targets: [requested(data.targets[view.chosen], data.method)] });
+    const method = this.#method.value;
     try {
-      const { id } = await service.json("v1/explanations", { method: "POST", body, headers: { "Content-Type": "application/json" }, signal });
-      const { error } = await service.follow(id, ({ status }) => this.#notify(`${this.#method.value}: ${status}`), signal);
-      if (error) this.#notify(error.detail);
+      const id = await service.explain({ image_id, model, method, targets: [requested(data.targets[view.chosen], data.method)] }, signal);
+      const { error } = await service.follow(id, ({ status }) => this.notify(`${method}: ${status}`), signal);
+      if (error) this.notify(error.detail);
       else location.go(`#/c/${[...this.#loaded.map((one) => one.id), id]}?${location.current.params}`);
     } catch (error) {
-      if (!signal.aborted) this.#notify(error.message);
+      if (!signal.aborted) this.notify(error.message);
     }
   }
 }
 
-function sameZoom(map, from, zoom) {
-  const [here, there] = [map.data, from.data];
-  return zoom && { scale: zoom.scale, x: (zoom.x / there.imageWidthPx) * here.imageWidthPx, y: (zoom.y / there.imageHeightPx) * here.imageHeightPx };
+function sameZoom({ data: here }, { data: there }, zoom) {
+  const across = here.imageWidthPx / there.imageWidthPx;
+  return zoom && { scale: zoom.scale, x: zoom.x * across, y: (zoom.y / there.imageHeightPx) * here.imageHeightPx };
 }
 
 /** Return the cell of a map where another one has a cell, by its place in the image; null outside. */
-function sameCell(map, from, cell) {
-  const [here, there] = [map.data, from.data];
+function sameCell({ data: here }, { data: there }, cell) {
   const at = (n, start, length, cells, sizePx) => {
     const place = (there.covers[start] + ((cell[n] + 0.5) / there[cells]) * there.covers[length]) / there[sizePx];
     const found = Math.floor(((place * here[sizePx] - here.covers[start]) / here.covers[length]) * here[cells]);
@@ -275,6 +280,6 @@ function differenceOf(a, b, linear) {
   const mapHeight = Math.max(a.data.mapHeight, b.data.mapHeight);
   const mapWidth = Math.max(a.data.mapWidth, b.data.mapWidth);
   const maps = [a, b].map(({ values, data: { mapHeight: height, mapWidth: width } }) =>
-    (height === mapHeight && width === mapWidth ? values : enlarge(values, { height, width }, { heightPx: mapHeight, widthPx: mapWidth })));
+    enlarge(values, { height, width }, { heightPx: mapHeight, widthPx: mapWidth }));
   return { ...a.data, maps, mapHeight, mapWidth, linear, targets: [a, b].map(({ data, view }) => data.targets[view.chosen]) };
 }

@@ -1,10 +1,10 @@
 import { el } from "./elements.js";
 import { requested, setQuery } from "./explanation.js";
-import { ROOT } from "./service.js";
-import { evidence, strongest } from "./viewer.js";
+import { ROOT, pathOf } from "./service.js";
+import { showDialog } from "./states.js";
+import { Layers, evidence, strongest } from "./viewer.js";
 
-/** The most regions that the service draws. */
-const MAX_REGIONS = 50;
+const MAX_SIDE_PX = 2048;
 
 /**
  * The files of an explanation, and texts to copy.
@@ -12,36 +12,35 @@ const MAX_REGIONS = 50;
  * @param {Object} record
  * @param {{service: import("./service.js").Service, announce: function(string, boolean=): void,
  *   signal: AbortSignal}} context
+ * @param {HTMLElement} legend Drawn below the image.
  */
-export function downloads(record, { service, location, announce, signal }) {
-  const path = `v1/explanations/${record.id}`;
+export function downloads(record, { service, location, announce, signal }, legend) {
+  const path = pathOf(record.id);
   let map = null;
-  const save = async (name, address, options) => {
+  const blobOf = (address) => service.blob(address, signal);
+  const save = async (end, body) => {
     try {
-      const url = typeof address === "string" ? await service.blobUrl(address, { ...options, signal })
-        : URL.createObjectURL(await address);
-      el("a", { href: url, download: name }).click();
+      const url = URL.createObjectURL(await body);
+      el("a", { href: url, download: record.id + end }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     } catch (error) {
       announce(error.message, true);
     }
   };
-  const image = () => {
-    const drawing = drawingOf(map);
-    save(`${record.id}.png`, drawing ? `${path}/${drawing}` : composed(map), { headers: { Accept: "image/png" } });
-  };
-  const numbers = () => save(`${record.id}.npy`, `${path}/map.npy?${setQuery(map.data)}`);
-  const regions = (name) => () => save(`${record.id}.${name}.json`, `${path}/${name === "coco" ? "coco.json" : name}?${drawingQuery(map)}`);
-  const json = () => save(`${record.id}.json`, path);
+  const photo = async () => map.data.photoUrl && createImageBitmap(await blobOf(`${path}/overlay?alpha=0&size=${MAX_SIDE_PX}`));
+  const image = () => save(".png", photo().then((bitmap) => drawn(map, bitmap, [record.model, map.data.method], legend)));
   const copy = (text) => copyText(text, announce);
-  const found = [["regions", "Regions (JSON)"], ["coco", "Regions (COCO)"]].map(([name, text]) => el("button", { onclick: regions(name) }, text));
+  const button = (text, act) => el("button", { onclick: act }, text);
+  const regions = (end, file) => () => save(end, blobOf(`${path}/${file}?${regionsQuery(map)}`));
+  const found = [button("Regions (JSON)", regions(".regions.json", "regions")), button("Regions (COCO)", regions(".coco.json", "coco.json"))];
   return {
     element: el("details", {}, el("summary", {}, "Download and share"),
-      el("div", { class: "buttons" }, el("button", { onclick: image }, "Image (PNG)"), el("button", { onclick: numbers }, "Map (npy)"), found,
-        el("button", { onclick: json }, "Record (JSON)"),
-        el("button", { onclick: () => copy(location.href) }, "Copy link"),
-        el("button", { onclick: () => copy(samples(record, map.data).curl) }, "Copy curl"),
-        el("button", { onclick: () => copy(samples(record, map.data).python) }, "Copy Python"))),
+      el("div", { class: "line" }, button("Image (PNG)", image),
+        button("Map (npy)", () => save(".npy", blobOf(`${path}/map.npy?${setQuery(map.data)}`))), found,
+        button("Record (JSON)", () => save(".json", blobOf(path))),
+        button("Copy link", () => copy(location.href)),
+        button("Copy curl", () => copy(samples(record, map.data).curl)),
+        button("Copy Python", () => copy(samples(record, map.data).python)))),
     image,
     show(values, shown) {
       map = shown;
@@ -57,16 +56,13 @@ export async function copyText(text, announce) {
     announce("Copied.", true);
   } catch {
     const area = el("textarea", { readonly: true, rows: 6, "aria-label": "Text to copy", value: text });
-    const dialog = el("dialog", { onclose: () => dialog.remove() }, el("p", {}, "Copy this text:"), area,
-      el("form", { method: "dialog" }, el("button", {}, "Close")));
-    document.body.append(dialog);
-    dialog.showModal();
+    showDialog("Copy this text", area);
     area.select();
   }
 }
 
 /** Return the query of the regions of the shown map. */
-function drawingQuery({ view, data, thresholdValue, values }) {
+function regionsQuery({ view, data, thresholdValue, values }) {
   const query = setQuery(data);
   query.set("map", view.chosen);
   query.set("polarity", view.polarity);
@@ -75,32 +71,40 @@ function drawingQuery({ view, data, thresholdValue, values }) {
   return query;
 }
 
-/** Return the path and query of the service's drawing of the shown map; null where it has none. */
-function drawingOf(map) {
-  const { view, scale, found } = map;
-  const isSigned = view.polarity === "signed";
-  if (view.chosen.contrast || view.mode === "mask" || (isSigned && view.mode === "contour")) return null;
-  const query = drawingQuery(map);
-  if (view.mode === "contour") {
-    query.set("components", Math.min(Math.max(found, 1), MAX_REGIONS));
-    query.set("boxes", view.boxes !== "none");
-    return `contours?${query}`;
-  }
-  query.set("alpha", view.opacity);
-  if (!isSigned) query.set("colormap", view.colormap);
-  if (scale > 0) query.set("normalize", Number(scale.toPrecision(6)));
-  return `overlay?${query}`;
-}
-
-/** Draw the photo and the map as they are shown, at the size of the photo. */
-function composed(map) {
-  const { data: { imageWidthPx: width, imageHeightPx: height, photoUrl }, view } = map;
-  const canvas = el("canvas", { width, height });
+/** Draw the photo and the map as they are shown, and the legend below, as a PNG. */
+function drawn(map, photo, words, legend) {
+  const { data, view } = map;
+  const layers = new Layers(data, MAX_SIDE_PX);
+  const { widthPx: width, heightPx: height } = layers.place;
+  const heat = el("canvas", { width, height });
+  layers.paint(heat, view, layers.read(view));
+  const textPx = Math.max(10, width / 60);
+  const canvas = el("canvas", { width, height: height + Math.round(5 * textPx) });
   const context = canvas.getContext("2d");
-  if (view.gray) context.filter = "grayscale(1)";
-  if (photoUrl) context.drawImage(map.querySelector("img"), 0, 0, width, height);
-  Object.assign(context, { filter: "none", globalAlpha: view.opacity, imageSmoothingEnabled: false });
-  context.drawImage(map.querySelector("canvas"), 0, 0, width, height);
+  if (view.gray && !view.hidden) context.filter = "grayscale(1)";
+  if (photo) context.drawImage(photo, 0, 0, width, height);
+  Object.assign(context, { filter: "none", globalAlpha: view.hidden ? 0 : view.opacity });
+  context.drawImage(heat, 0, 0);
+  context.globalAlpha = 1;
+  const svg = map.querySelector("svg");
+  const scale = width / svg.clientWidth;
+  for (const line of svg.children) {
+    const path = new Path2D();
+    path.addPath(new Path2D(line.getAttribute("d") ?? ""), new DOMMatrix().scale(scale).multiply(line.getCTM()));
+    const { stroke, strokeWidth } = getComputedStyle(line);
+    Object.assign(context, { strokeStyle: stroke, lineWidth: parseFloat(strokeWidth) * Math.max(scale, 1) * (view.zoom?.scale ?? 1) });
+    context.stroke(path);
+  }
+  context.fillStyle = "#fff";
+  context.fillRect(0, height, width, canvas.height);
+  context.drawImage(legend.querySelector("canvas"), textPx, height + textPx, width - 2 * textPx, textPx / 2);
+  Object.assign(context, { fillStyle: "#000", font: `${textPx}px sans-serif` });
+  const write = (text, x, row) => context.fillText(text, x, height + row * textPx, width - 2 * textPx);
+  const [lowest, , highest] = legend.querySelectorAll("span");
+  write(lowest.textContent, textPx, 2.6);
+  write([document.title.split(" · ")[0], ...words, legend.querySelector("p").textContent].join(" · "), textPx, 4.2);
+  context.textAlign = "end";
+  write(highest.textContent, width - textPx, 2.6);
   return new Promise((done) => canvas.toBlob(done));
 }
 

@@ -1,6 +1,5 @@
-import { decodeNpy, percentileOf } from "./viewer.js";
-
-const pathOf = (id) => `v1/explanations/${encodeURIComponent(id)}`;
+import { pathOf } from "./service.js";
+import { decodeNpy, formatNumber } from "./viewer.js";
 
 /** Return the sets of maps of a result: each method at each layer, the first one first. */
 export function mapSets(result) {
@@ -12,34 +11,25 @@ export function setQuery({ method, layer }) {
   return new URLSearchParams(layer ? { method, layer } : { method });
 }
 
-/** Fetch the photo of an explanation: upright, with at most 1,024 pixels a side. */
-export function loadPhoto(service, id, signal) {
-  return service.blobUrl(`${pathOf(id)}/overlay?alpha=0&size=1024`, { signal });
+/**
+ * Fetch the photo of an explanation: upright, with at most 1,024 pixels a side. Returns the address
+ * of a blob, which the caller revokes, or null without a photo.
+ */
+export async function loadPhoto(service, id, signal) {
+  const photo = await service.blob(`${pathOf(id)}/overlay?alpha=0&size=1024`, signal).catch(() => null);
+  return photo && URL.createObjectURL(photo);
 }
 
 /** Fetch the maps of a set: one `Float32Array` of mapHeight × mapWidth for each target. */
 export async function loadMaps(service, id, set, signal) {
-  const { maps } = decodeNpy(await service.bytes(`${pathOf(id)}/map.npy?${setQuery(set)}`, { signal }));
-  return maps;
+  const file = await service.blob(`${pathOf(id)}/map.npy?${setQuery(set)}`, signal);
+  return decodeNpy(await file.arrayBuffer());
 }
 
 /** Return what `<seewhy-map>` shows. */
-export function mapData(result, set, maps, photoUrl) {
-  return {
-    photoUrl,
-    maps,
-    mapHeight: set.map_height,
-    mapWidth: set.map_width,
-    covers: result.covers,
-    imageWidthPx: result.image_width_px,
-    imageHeightPx: result.image_height_px,
-    targets: set.targets,
-    method: set.method,
-    linear: set.linear,
-    layer: set.layer,
-    stridePx: set.stride_px ?? null,
-    receptiveFieldPx: set.receptive_field_px ?? null,
-  };
+export function mapData({ covers, image_width_px: imageWidthPx, image_height_px: imageHeightPx }, set, maps, photoUrl) {
+  const { map_height: mapHeight, map_width: mapWidth, stride_px: stridePx, receptive_field_px: receptiveFieldPx } = set;
+  return { ...set, photoUrl, maps, mapHeight, mapWidth, covers, imageWidthPx, imageHeightPx, stridePx, receptiveFieldPx };
 }
 
 /** Return a target as a request names it. */
@@ -49,9 +39,7 @@ export function requested({ score, rivals = [], against = false }, method) {
   return isContrast ? { why: score.index, not: rivals.map(({ index }) => index) } : score.index;
 }
 
-/** Describe a cell, `[row, column]`, of what a `<seewhy-map>` shows, like its event `cellhover`. */
-export function describeCell(map, [row, column]) {
-  const at = row * map.data.mapWidth + column;
-  const value = map.values[at];
-  return { row, column, value, percentile: percentileOf(map.values, value), values: map.data.maps.map((each) => each[at]) };
+/** Say what a cell holds, as `SeewhyMap.describe` describes it. */
+export function cellWords({ row, column, value, percentile }) {
+  return `Row ${row + 1}, column ${column + 1}: ${formatNumber(value)}, percentile ${Math.round(percentile)}`;
 }

@@ -1,4 +1,4 @@
-import { el, fill } from "./elements.js";
+import { el, field, fill, listOf, offer } from "./elements.js";
 import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
 import { failure, loading, panel } from "./states.js";
@@ -17,10 +17,10 @@ const ORDERS = {
   ...Object.fromEntries(REASONS.map((reason) => [`by-${reason}`, [`Reason: ${reason}`, scoreOf(reason)]])),
 };
 const FILTERS = { status: "State", model: "Model", verdict: "Verdict" };
-const LIST_FIELDS = ["batch", "project", "sort", "q", ...Object.keys(FILTERS)].map((name) => ({
-  key: name, name, initial: name === "sort" ? "suspicion" : "",
-  parse: (text) => (name !== "sort" || Object.hasOwn(ORDERS, text) ? text : undefined),
-}));
+const LIST_FIELDS = [
+  ...["batch", "project", "q", ...Object.keys(FILTERS)].map((key) => ({ key, initial: "", parse: String })),
+  { key: "sort", initial: "suspicion", parse: (text) => (Object.hasOwn(ORDERS, text) ? text : undefined) },
+];
 const MAX_CHOSEN = 4;
 const plain = (name) => name.replaceAll("_", " ");
 
@@ -41,12 +41,13 @@ class Gallery {
   #summaries;
   #chosen = new Set();
   #ends = new WeakMap();
-  #lists = Object.fromEntries(["sort", ...Object.keys(FILTERS)].map((name) => [name, el("select", { onchange: ({ target }) => this.#set({ [name]: target.value }) })]));
+  #sort = listOf(Object.entries(ORDERS).map(([value, [name]]) => [value, name]), (sort) => this.#set({ sort }));
+  #filters = Object.keys(FILTERS).map((name) => listOf([], (value) => this.#set({ [name]: value })));
   #words = el("input", { type: "search", oninput: () => this.#set({ q: this.#words.value }) });
-  #title = el("h1", {});
+  #title = el("h1");
   #count = el("span", { class: "muted", role: "status" });
   #notice = el("p", { class: "notice", hidden: true });
-  #nothing = el("div", {});
+  #nothing = el("div");
   #bar = el("div", { class: "chosen", hidden: true });
   #frame;
   #grid;
@@ -58,13 +59,11 @@ class Gallery {
     this.#images = new Images(context.service);
     this.#grid = new WindowGrid(el("ul", { class: "tiles", "aria-label": "Explanations" }),
       (summary) => this.#tile(summary), (tile) => this.#ends.get(tile)?.(), context.signal);
-    this.#lists.sort.append(...Object.entries(ORDERS).map(([value, [name]]) => el("option", { value }, name)));
-    const field = (name, control) => el("label", { class: "field" }, el("span", {}, name), control);
-    const filters = Object.entries(FILTERS).map(([name, label]) => field(label, this.#lists[name]));
     this.#frame = el("section", { class: "gallery" }, el("header", { class: "head" }, this.#title, this.#count),
-      el("div", { class: "filters" }, field("Sort by", this.#lists.sort), field("Class or file", this.#words), filters),
+      el("div", { class: "filters" }, field("Sort by", this.#sort), field("Class or file", this.#words),
+        Object.values(FILTERS).map((label, n) => field(label, this.#filters[n]))),
       this.#notice, this.#nothing, this.#grid.element, this.#bar);
-    bindKeys([{ keys: ["/"], label: "Filter", run: () => this.#words.focus() }], context.signal);
+    bindKeys([["/", "Filter", () => this.#words.focus()]], context.signal);
   }
 
   /** Follow the address. */
@@ -89,8 +88,10 @@ class Gallery {
     const mine = isKept ? kept.summaries : wanted;
     this.#summaries = mine;
     fill(this.#root, loading("Loading the explanations …"));
-    if (isKept) this.#show();
-    if (isKept) scrollTo(0, kept.top);
+    if (isKept) {
+      this.#show();
+      scrollTo(0, kept.top);
+    }
     const onError = (error) => {
       this.#notice.hidden = !error;
       this.#notice.textContent = error && `${error.message} What is shown may be old; the page tries again by itself.`;
@@ -118,8 +119,8 @@ class Gallery {
       return;
     }
     if (!this.#frame.isConnected) fill(this.#root, this.#frame);
-    for (const name of Object.keys(FILTERS)) this.#offer(name, all);
-    this.#lists.sort.value = sort;
+    this.#filters.forEach((list, n) => this.#offer(list, Object.keys(FILTERS)[n], all));
+    this.#sort.value = sort;
     if (this.#words.value !== q) this.#words.value = q;
     const words = q.toLowerCase().split(/\s+/);
     const [, value] = ORDERS[sort];
@@ -137,16 +138,15 @@ class Gallery {
   }
 
   /** Offer as a filter what there is, with its number. */
-  #offer(name, all) {
-    const counts = { [this.#values[name]]: 0 };
+  #offer(list, name, all) {
+    const wanted = this.#values[name];
+    const counts = wanted ? { [wanted]: 0 } : {};
     for (const { [name]: value } of all) if (value) counts[value] = (counts[value] ?? 0) + 1;
-    delete counts[""];
-    const options = [["", "all"], ...Object.entries(counts).sort().map(([value, count]) => [value, `${plain(value)} (${count})`])];
-    const list = this.#lists[name];
+    const choices = [["", "all"], ...Object.entries(counts).sort().map(([value, count]) => [value, `${plain(value)} (${count})`])];
     // An open list closes when its options are replaced.
-    if (list.dataset.options !== String(options)) fill(list, options.map(([value, text]) => el("option", { value }, text)));
-    list.dataset.options = options;
-    list.value = this.#values[name];
+    if (list.dataset.choices !== String(choices)) offer(list, choices);
+    list.dataset.choices = choices;
+    list.value = wanted;
   }
 
   #tile(summary) {
@@ -154,7 +154,7 @@ class Gallery {
     const isDone = status === "succeeded";
     const parts = suspicion?.parts ?? [];
     const image = el("canvas", { hidden: true });
-    const thumb = el("span", { class: "thumb", dataset: { state: isDone ? verdict : status } }, image);
+    const thumb = el("span", { class: "thumb", "data-state": isDone ? verdict : status }, image);
     const name = answer?.label ?? key ?? method;
     const why = isDone ? (parts[0]?.words ?? "Nothing suspicious") : error?.detail ?? plain(status);
     const link = el("a", { href: `#/e/${id}`, title: parts.map(({ score, words }) => `${score.toFixed(1)} bits: ${words}`).join("\n") || null },
@@ -163,10 +163,7 @@ class Gallery {
     link.style.setProperty("--score", Math.min((suspicion?.score ?? 0) / 20, 1));
     const box = el("input", { type: "checkbox", checked: this.#chosen.has(id), "aria-label": `Compare ${name}`, onchange: () => this.#choose(id, box) });
     const tile = el("li", {}, link, isDone && el("label", { class: "pick" }, box));
-    if (isDone) this.#ends.set(tile, this.#images.draw(summary, image, (hasImage) => {
-      image.hidden = !hasImage;
-      if (!hasImage) thumb.dataset.state = "no image";
-    }));
+    if (isDone) this.#ends.set(tile, this.#images.draw(summary, image, () => (thumb.dataset.state = "no image")));
     return tile;
   }
 

@@ -1,9 +1,10 @@
-import { ended, progress } from "./progress.js";
 import { el, fill } from "./elements.js";
 import { loadMaps, loadPhoto, mapData, mapSets } from "./explanation.js";
 import { Inspector } from "./inspector.js";
-import { failure, loading, needsKey, panel } from "./states.js";
 import { readView } from "./location.js";
+import { ended, progress } from "./progress.js";
+import { pathOf } from "./service.js";
+import { failure, loading, needsKey, panel } from "./states.js";
 import { FIELDS } from "./view.js";
 import { formatScore } from "./viewer.js";
 
@@ -14,7 +15,7 @@ export const TARGETS = "top:5";
 export async function mountInspect(root, context) {
   const screen = new Screen(root, context);
   screen.start();
-  return { update: (params) => screen.update(params), unmount: () => screen.unmount() };
+  return screen;
 }
 
 class Screen {
@@ -32,17 +33,16 @@ class Screen {
 
   /** Load the explanation, and follow it to its end. */
   async start() {
-    const { signal } = this.#context;
+    const { service, signal, announce } = this.#context;
     fill(this.#root, loading("Loading the explanation …"));
     try {
       const record = await this.#follow();
       if (record.status === "succeeded") await this.#inspect(record);
-      else fill(this.#root, ended(record, () => this.#submit(record, {}), this.#context.announce));
+      else fill(this.#root, ended(record, () => this.#submit(record, {}), announce));
     } catch (error) {
       if (signal.aborted) return;
-      const retry = () => this.start();
-      fill(this.#root, failure(error, { service: this.#context.service, retry, signal }));
-      this.#context.announce(this.#root.querySelector("h1").textContent);
+      fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
+      announce(this.#root.querySelector("h1").textContent);
     }
   }
 
@@ -56,14 +56,14 @@ class Screen {
 
   async #follow() {
     const { service, signal, photos, announce } = this.#context;
-    const path = `v1/explanations/${encodeURIComponent(this.#id)}`;
     let shown = null;
     let status = null;
-    const cancel = () => service.json(`${path}/cancel`, { method: "POST", signal }).catch((error) => announce(error.message, true));
+    const cancel = () => service.json(`${pathOf(this.#id)}/cancel`, { method: "POST", signal })
+      .catch(({ message }) => announce(message, true));
     return service.follow(this.#id, (record, error) => {
       if (record.finished_at !== null) return;
       if (!shown) {
-        shown = progress(photos.get(this.#id) ?? null, cancel);
+        shown = progress(photos.get(this.#id), cancel);
         fill(this.#root, shown.element);
       }
       shown.show(record, error);
@@ -73,51 +73,49 @@ class Screen {
   }
 
   async #inspect(record) {
-    const { service, signal, announce } = this.#context;
+    const { service, signal, announce, location } = this.#context;
     const { result } = record;
     const sets = mapSets(result);
-    const wanted = readView(this.#context.location.current.params, FIELDS).values.set;
-    const first = wanted < sets.length ? wanted : 0;
-    const photo = loadPhoto(service, this.#id, signal).catch(() => null);
-    const maps = await loadMaps(service, this.#id, sets[first], signal).catch((error) => {
+    const { set: wanted } = readView(location.current.params, FIELDS).values;
+    const first = wanted in sets ? wanted : 0;
+    const photo = loadPhoto(service, this.#id, signal);
+    const methods = service.methods(record.model, signal);
+    const known = sets.map(() => null);
+    const loadSet = async (n) => {
+      const maps = await loadMaps(service, this.#id, sets[n], signal);
+      return (known[n] ??= mapData(result, sets[n], maps, await photo));
+    };
+    const data = await loadSet(first).catch((error) => {
       if (needsKey(error) || error.status === 0 || error.status === 429 || signal.aborted) throw error;
-      return null;
     });
     this.#photoUrl = await photo;
     signal.throwIfAborted();
-    if (!maps) {
-      fill(this.#root, this.#withoutMap(record));
+    const submit = (changes) => this.#submit(record, changes);
+    if (!data) {
+      fill(this.#root, this.#withoutMap(record, submit));
       return;
     }
-    const dataOf = (set, ofSet) => mapData(result, set, ofSet, this.#photoUrl);
-    const known = sets.map((set, n) => (n === first ? dataOf(set, maps) : null));
-    const loadSet = async (n) => (known[n] ??= dataOf(sets[n], await loadMaps(service, this.#id, sets[n], signal)));
-    this.#inspector = new Inspector(this.#context, record, {
-      known, loadSet, sets, photoUrl: this.#photoUrl, submit: (changes) => this.#submit(record, changes),
-    });
+    this.#inspector = new Inspector(this.#context, record, { known, loadSet, sets, submit });
     fill(this.#root, this.#inspector.element);
     this.#inspector.start();
-    announce(`${result.top[0].label}: ${this.#inspector.sentence}`);
-    for (const n of sets.keys()) await loadSet(n).catch(() => {});
-    if (signal.aborted) return;
-    service.json("v1/models", { signal }).then(({ models }) => this.#inspector.offer(models)).catch(() => {});
+    announce(`${result.top[0].label}: ${this.#inspector.map.sentence}`);
+    for (const n of sets.keys()) if (!known[n]) await loadSet(n).catch(() => {});
+    this.#inspector.offer(await methods);
   }
 
-  #withoutMap(record) {
-    const scores = record.result.top.map((score) => el("li", {}, `${score.label}: ${formatScore(score)}`));
+  #withoutMap({ result }, submit) {
     return panel("no-map", "The map is not available",
       this.#photoUrl && el("img", { class: "preview", src: this.#photoUrl, alt: "The photo" }),
       "The service has no map for this explanation.",
-      el("ol", {}, scores), el("button", { class: "primary", onclick: () => this.#submit(record, { cache: false }) }, "Explain again"));
+      el("ol", {}, result.top.map((score) => el("li", {}, `${score.label}: ${formatScore(score)}`))),
+      el("button", { class: "primary", onclick: () => submit({ cache: false }) }, "Explain again"));
   }
 
   /** Submit the photo again, and show that explanation. */
-  async #submit(record, changes) {
+  async #submit({ id: known, image_id, model, method }, changes) {
     const { service, signal, location, photos } = this.#context;
-    const body = JSON.stringify({ image_id: record.image_id, model: record.model, method: record.method, targets: TARGETS, ...changes });
-    const headers = { "Content-Type": "application/json" };
-    const { id } = await service.json("v1/explanations", { method: "POST", body, headers, signal });
-    photos.set(id, photos.get(record.id) ?? null);
+    const id = await service.explain({ image_id, model, method, targets: TARGETS, ...changes }, signal);
+    photos.set(id, photos.get(known));
     location.go(`#/e/${id}`);
   }
 }

@@ -1,10 +1,10 @@
-import { formatNumber, formatScore, isPlain } from "./viewer.js";
+import { formatScore, isPlain } from "./viewer.js";
 import { again, targetsOf } from "./again.js";
 import { classes } from "./classes.js";
 import { viewControls } from "./view-controls.js";
 import { downloads } from "./downloads.js";
 import { el, fill } from "./elements.js";
-import { describeCell, requested } from "./explanation.js";
+import { cellWords, requested } from "./explanation.js";
 import { inspectKeys } from "./shortcuts.js";
 import { bindKeys } from "./keys.js";
 import { legend } from "./legend.js";
@@ -23,7 +23,7 @@ export class Inspector {
   #again;
   #hovered = null;
   #head = el("header", { class: "head" });
-  #notice = el("p", { class: "notice", role: "status" });
+  #notice = el("p", { class: "notice", role: "status", hidden: true });
   #flag = el("div", { class: "notice" });
   #readout = el("p", { class: "readout muted" });
   #sentence = el("p", {});
@@ -33,8 +33,8 @@ export class Inspector {
    * @param {Object} context Of the page.
    * @param {Object} record Of an explanation with a result.
    * @param {{known: Array<Object|null>, loadSet: function(number): Promise<Object>, sets: Object[],
-   *   photoUrl: string|null, submit: function(Object): Promise<void>}} options `known` is the data of
-   *   each set of maps that is loaded.
+   *   submit: function(Object): Promise<void>}} options `known` is the data of each set of maps that
+   *   is loaded.
    */
   constructor(context, record, options) {
     this.#context = context;
@@ -49,9 +49,9 @@ export class Inspector {
     const { location, signal } = this.#context;
     const legendPart = legend();
     const controls = viewControls((changes, push) => this.set(changes, push), this.#options.sets);
-    const files = downloads(this.#record, this.#context);
+    const files = downloads(this.#record, this.#context, legendPart.element);
     const ask = (target) => this.submit({ targets: [requested(target, this.map.data.method)], outputs: ["overlay", "trust"] });
-    this.#again = again(this.#record, (changes) => this.#options.submit(changes));
+    this.#again = again(this.#record, this.#options.submit);
     this.#parts = [legendPart, controls, trust(ask), this.#again, files, table(), receipt(this.#record)];
     fill(this.element,
       el("section", { class: "photo-column" }, this.#head, this.#notice, this.#flag, this.map, this.#readout, legendPart.element, this.#sentence),
@@ -66,10 +66,6 @@ export class Inspector {
   /** The values of the address. */
   get values() {
     return this.#values;
-  }
-
-  get sentence() {
-    return this.map.sentence;
   }
 
   /** Follow the address. */
@@ -117,36 +113,35 @@ export class Inspector {
     this.set({ vs, polarity: vs === null ? "positive" : "signed" }, true);
   }
 
-  /** Offer the methods of the models. */
-  offer(models) {
-    this.#again.offer(models);
+  /** Offer the methods of the model. */
+  offer(methods) {
+    this.#again.offer(methods);
   }
 
   async submit(changes) {
     const { method } = this.map.data;
-    try {
-      await this.#options.submit({ method, ...changes });
-    } catch (error) {
-      this.#notice.textContent = error.message;
-    }
+    await this.#options.submit({ method, ...changes }).catch(({ message }) => this.#notify(message));
+  }
+
+  #notify(words) {
+    this.#notice.textContent = words;
+    this.#notice.hidden = !words;
   }
 
   async #show(refused) {
-    const wanted = this.#values.set in this.#options.sets ? this.#values.set : 0;
-    const data = this.#options.known[wanted] ?? await this.#options.loadSet(wanted).catch((error) => {
-      this.#notice.textContent = error.message;
-      return null;
-    });
+    const { known, loadSet, sets } = this.#options;
+    const { set, c } = this.#values;
+    const wanted = set in sets ? set : 0;
+    const data = known[wanted] ?? await loadSet(wanted).catch(({ message }) => this.#notify(message));
     if (!data) return;
-    const { targets } = data;
     const bad = [...refused];
-    if (this.#values.c !== null && positionOf(targets, this.#values.c) < 0) bad.push(`c=${this.#values.c}`);
-    this.#notice.textContent = bad.length ? `The address has parts that mean nothing here: ${bad.join(", ")}. Their defaults are shown.` : "";
+    if (c !== null && positionOf(data.targets, c) < 0) bad.push(`c=${c}`);
+    this.#notify(bad.length ? `The address has parts that mean nothing here: ${bad.join(", ")}. Their defaults are shown.` : "");
     if (this.map.data !== data) this.#open(data);
     this.map.view = elementView(this.#values, data);
     for (const part of [this.#classes, ...this.#parts]) part.show(this.#values, this.map);
     this.#describe();
-    this.#point(this.#hovered && describeCell(this.map, [this.#hovered.row, this.#hovered.column]));
+    this.#point(this.#hovered && this.map.describe([this.#hovered.row, this.#hovered.column]));
   }
 
   /** Show another set of maps. */
@@ -177,7 +172,6 @@ export class Inspector {
       turn && el("button", { onclick: () => this.set({ polarity: "negative" }, true) }, "Show the evidence against"),
       el("button", { onclick: () => this.set({ showFlagged: !view.showFlagged }) }, view.showFlagged ? "Show as flagged" : "Show anyway")]);
     this.#flag.hidden = !flag;
-    this.#notice.hidden = !this.#notice.textContent;
   }
 
   #contrastWords(a, b) {
@@ -192,10 +186,10 @@ export class Inspector {
   #point(hovered) {
     this.#hovered = hovered;
     const { view, data, scale } = this.map;
-    const pinned = view.cell && describeCell(this.map, view.cell);
+    const pinned = view.cell && this.map.describe(view.cell);
     const cell = hovered ?? pinned;
     this.#readout.textContent = cell
-      ? `Row ${cell.row + 1}, column ${cell.column + 1}: ${formatNumber(cell.value)}, percentile ${Math.round(cell.percentile)}${hovered ? "" : " (pinned)"}`
+      ? cellWords(cell) + (hovered ? "" : " (pinned)")
       : `Point at the map to read its ${data.mapHeight * data.mapWidth} values; click to pin a cell.`;
     this.#classes.point(cell, !hovered && pinned !== null, scale);
     if (hovered?.byKey) this.#context.announce(this.#readout.textContent);

@@ -1,33 +1,28 @@
-import { el, fill } from "./elements.js";
+import { el, field, listOf } from "./elements.js";
+import { showDialog } from "./states.js";
 
-const SETTING = "seewhy-shortcuts";
+const SHORTCUTS = "seewhy-shortcuts";
 const THEME = "seewhy-theme";
-const TEXT_FIELDS = "input:not([type=radio], [type=checkbox], [type=range]), select, textarea, [contenteditable]";
+const TEXT_FIELDS = "input:not([type=radio], [type=checkbox], [type=range]), select, textarea";
+const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
+/** Settings by name; where the page may store nothing, they last as long as the page. */
+const settings = stored() ?? {};
 let bindings = [];
 
-function read(name) {
+function stored() {
   try {
-    return localStorage.getItem(name);
+    return localStorage;
   } catch {
     return null;
   }
 }
 
-function write(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // The choice then lasts as long as the page.
-  }
-}
-
-let enabled = read(SETTING) !== "off";
-
 /**
  * Set the keys of a screen, until `signal` ends it.
  *
- * @param {Array<{keys: string[], label: string, run: function(KeyboardEvent): void,
- *   release: (function(): void)|undefined}>} table `keys` as in `KeyboardEvent.key`.
+ * @param {Array<[string, string, function(KeyboardEvent): void, (function(): void)=]>} table Each
+ *   key as in `KeyboardEvent.key`, or the first and the last of several digits, what it does, and
+ *   what it does when it is released.
  */
 export function bindKeys(table, signal) {
   bindings = table;
@@ -36,62 +31,52 @@ export function bindKeys(table, signal) {
   });
 }
 
+const bindingOf = ({ key }) =>
+  bindings.find(([keys]) => keys === key || (/\d–/.test(keys) && key >= keys[0] && key <= keys[2]));
+
 /** Whether the focused element uses the key itself. */
 function isTaken({ key, target }) {
   if (target.closest?.(TEXT_FIELDS) || document.querySelector("dialog[open]")) return true;
-  if (key === " " || key === "Enter") return Boolean(target.closest?.("button, a, summary, input"));
-  return key.startsWith("Arrow") && Boolean(target.closest?.("input, seewhy-map"));
+  if (key === " " || key === "Enter") return target.closest?.("button, a, summary, input");
+  return key.startsWith("Arrow") && target.closest?.("input, seewhy-map");
 }
 
 function onKey(event) {
+  const { key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || isTaken(event)) return;
-  if (event.key === "?") showHelp();
+  if (key === "?") showHelp();
   else {
-    if (!enabled && event.key.length === 1) return;
-    const binding = bindings.find(({ keys }) => keys.includes(event.key));
-    if (!binding || (event.repeat && binding.release)) return;
-    binding.run(event);
+    const binding = bindingOf(event);
+    if (!binding || (settings[SHORTCUTS] === "off" && key.length === 1) || (event.repeat && binding[3])) return;
+    binding[2](event);
   }
   event.preventDefault();
 }
 
-function onRelease(event) {
-  bindings.find(({ keys, release }) => release && keys.includes(event.key))?.release();
-}
-
-function setTheme(theme) {
-  if (theme) document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
+function setTheme() {
+  document.documentElement.dataset.theme = settings[THEME] ?? "";
 }
 
 /** Listen to keys, and apply the theme that was chosen earlier. */
 export function startKeys() {
-  setTheme(read(THEME));
+  setTheme();
   addEventListener("keydown", onKey);
-  addEventListener("keyup", onRelease);
+  addEventListener("keyup", (event) => bindingOf(event)?.[3]?.());
 }
-
-const NAMES = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
 
 /** Show the keys of the screen, and the settings of the page. */
 export function showHelp() {
-  const shortcuts = el("input", { type: "checkbox", checked: enabled, onchange: () => {
-    enabled = shortcuts.checked;
-    write(SETTING, enabled ? "on" : "off");
+  const shortcuts = el("input", { type: "checkbox", checked: settings[SHORTCUTS] !== "off", onchange: () => {
+    settings[SHORTCUTS] = shortcuts.checked ? "on" : "off";
   } });
-  const theme = el("select", { onchange: () => {
-    setTheme(theme.value);
-    write(THEME, theme.value);
-  } }, [["", "as the system"], ["light", "light"], ["dark", "dark"]].map(([value, text]) => el("option", { value }, text)));
-  theme.value = read(THEME) ?? "";
-  const rows = [...bindings, { keys: ["?"], label: "This help" }].map(({ keys, label }) =>
-    el("div", {}, el("dt", {}, el("kbd", {}, keys.length > 2 ? `${keys[0]}–${keys.at(-1)}` : keys.map((key) => NAMES[key] ?? key.toUpperCase()))), el("dd", {}, label)));
-  const dialog = el("dialog", { "aria-label": "Keys and settings", onclose: () => dialog.remove() },
-    el("h2", {}, "Keys"), el("dl", { class: "keys" }, rows),
-    el("h2", {}, "Settings"),
+  const theme = listOf([["", "as the system"], "light", "dark"], (name) => {
+    settings[THEME] = name;
+    setTheme();
+  });
+  theme.value = settings[THEME] ?? "";
+  showDialog("Keys and settings",
+    el("dl", { class: "keys" }, [...bindings, ["?", "This help"]].map(([key, label]) =>
+      el("div", {}, el("dt", {}, el("kbd", {}, NAMES[key] ?? key.toUpperCase())), el("dd", {}, label)))),
     el("label", { class: "check" }, shortcuts, "Shortcuts of a single key"),
-    el("label", { class: "field" }, el("span", {}, "Colors"), theme),
-    el("form", { method: "dialog" }, el("button", {}, "Close")));
-  document.body.append(dialog);
-  dialog.showModal();
+    field("Colors", theme));
 }

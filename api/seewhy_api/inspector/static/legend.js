@@ -6,18 +6,19 @@ const SCALE_WORDS = { image: "one scale for all classes of the image", class: "s
 /** The colors with their numbers, what the map is made of, and what lies under the pointer. */
 export function legend() {
   const bar = el("canvas", { width: 256, height: 1, "aria-hidden": "true" });
-  const numbers = el("div", { class: "line" });
+  const [lowest, middle, highest] = [el("span"), el("span"), el("span")];
   const mark = el("i", { "aria-hidden": "true" });
   const caption = el("p", { class: "muted" });
   return {
-    element: el("div", { class: "legend" }, el("div", { class: "bar-of-colors" }, bar, mark), numbers, caption),
+    element: el("div", { class: "legend" }, el("div", { class: "bar-of-colors" }, bar, mark),
+      el("div", { class: "line" }, lowest, middle, highest), caption),
     show(values, map) {
       const { view, data, scale } = map;
       const signed = view.polarity === "signed";
       paintBar(bar, colormapFor(map.flag && !view.showFlagged ? "gray" : view.colormap, view.polarity), signed);
-      const sign = view.polarity === "negative" ? -1 : 1;
-      const ticks = signed ? [-scale, 0, scale] : [0, sign * scale];
-      numbers.replaceChildren(...ticks.map((tick) => el("span", {}, formatNumber(tick))));
+      lowest.textContent = formatNumber(signed ? -scale : 0);
+      middle.textContent = signed ? 0 : "";
+      highest.textContent = formatNumber(view.polarity === "negative" ? -scale : scale);
       const limit = map.thresholdValue;
       mark.hidden = signed || limit === null || !scale || limit > scale;
       mark.style.left = `${(100 * limit) / scale}%`;

@@ -37,17 +37,18 @@ function decode(text) {
  * Read the state of a view.
  *
  * @param {URLSearchParams} params
- * @param {Array<{key: string, name: string, initial: *, parse: function(string): *,
- *   format: function(*): string}>} fields `parse` returns undefined for a bad value.
+ * @param {Array<{key: string, name: string=, initial: *, parse: function(string): *,
+ *   format: function(*): string}>} fields `name` is that of the value, `key` that in the address;
+ *   `parse` returns undefined for a bad value.
  * @returns {{values: Object, refused: string[]}} The values by name, and the bad ones as `key=text`.
  */
 export function readView(params, fields) {
   const values = {};
   const refused = [];
-  for (const { key, name, initial, parse: read } of fields) {
+  for (const { key, name = key, initial, parse: read } of fields) {
     const text = params.get(key);
-    const value = text === null ? undefined : read(text);
-    if (text !== null && value === undefined) refused.push(`${key}=${text}`);
+    const value = text === null ? initial : read(text);
+    if (value === undefined) refused.push(`${key}=${text}`);
     values[name] = value === undefined ? initial : value;
   }
   return { values, refused };
@@ -56,9 +57,9 @@ export function readView(params, fields) {
 /** Write the state of a view: without defaults, in the order of the fields, unknown keys last. */
 export function writeView(params, fields, values) {
   const written = new URLSearchParams();
-  for (const { key, name, initial, format: write = String } of fields) {
-    const text = values[name] == null ? null : write(values[name]);
-    if (text !== null && (initial == null || text !== write(initial))) written.append(key, text);
+  for (const { key, name = key, initial, format: write = String } of fields) {
+    const [text, usual] = [values[name], initial].map((value) => (value == null ? null : write(value)));
+    if (text !== null && text !== usual) written.append(key, text);
   }
   const known = new Set(fields.map(({ key }) => key));
   for (const [key, text] of params) if (!known.has(key)) written.append(key, text);

@@ -28,9 +28,9 @@ export function trust(ask) {
       const target = data.targets[chosen.contrast ? chosen.contrast[0] : chosen];
       if (drawn === target) return;
       drawn = target;
-      if (target.trust) fill(body, terms(TRUST.map(([key, term, write]) => [term, target.trust[key] == null ? null : write(target.trust[key])])));
-      else fill(body, el("p", { class: "muted" }, "Nobody has measured how well this map predicts the class."),
-        el("button", { onclick: () => ask(target) }, "Measure it"));
+      fill(body, target.trust ? terms(TRUST.map(([key, term, write]) => [term, target.trust[key] == null ? null : write(target.trust[key])]))
+        : [el("p", { class: "muted" }, "Nobody has measured how well this map predicts the class."),
+          el("button", { onclick: () => ask(target) }, "Measure it")]);
     },
   };
 }
@@ -47,8 +47,6 @@ export function receipt(record) {
       fill(body, terms([
         ["Model", record.model], ["Weights", el("code", {}, result.model_digest)],
         ["Method", data.method], ["Layer", data.layer], ["Score", result.score],
-        ["Tried", result.tried.length > 1 && result.tried.join(", ")],
-        ["Classes compared", data.linear ? "by the difference of their maps" : "by the service"],
         ["Photo", `${result.image_width_px} × ${result.image_height_px} px`],
         ["Times", seconds.join(", ")], ["Versions", versions.join(", ")],
         ["Finished", record.finished_at], ["Id", el("code", {}, record.id)], ["Image id", el("code", {}, record.image_id)],

@@ -1,11 +1,23 @@
-import { pause } from "./elements.js";
-
 /** The address of the service: the page's files lie two folders below it. */
 export const ROOT = new URL("../../", import.meta.url);
+export const pathOf = (id) => `v1/explanations/${encodeURIComponent(id)}`;
 const KEY = "seewhy-api-key";
 export const POLL_S = 1;
 /** The wait before the next try, in seconds, when the service names none. */
 export const RETRY_S = 5;
+
+/** Wait, unless the signal ends the wait first; rejects with its reason then. */
+export async function pause(seconds, signal) {
+  signal.throwIfAborted();
+  await new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop);
+    setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, seconds * 1000);
+  });
+}
 
 /** An answer that is an error, or no answer: then the status is 0. */
 export class ServiceError extends Error {
@@ -39,7 +51,7 @@ export class Service {
     if (this.key) headers.set("Authorization", `Bearer ${this.key}`);
     let response;
     try {
-      response = await fetch(new URL(path.replace(/^\//, ""), ROOT), { ...options, headers });
+      response = await fetch(new URL(path, ROOT), { ...options, headers });
     } catch {
       options.signal?.throwIfAborted();
       throw new ServiceError(0, "offline", "The service does not answer.");
@@ -52,21 +64,30 @@ export class Service {
     return (await this.request(path, options)).json();
   }
 
-  async bytes(path, options) {
-    return (await this.request(path, options)).arrayBuffer();
+  async blob(path, signal) {
+    return (await this.request(path, { signal })).blob();
   }
 
-  /** Fetch a file as the address of a blob, which the caller revokes. */
-  async blobUrl(path, options) {
-    return URL.createObjectURL(await (await this.request(path, options)).blob());
+  /** Submit an explanation of an image that the service has. Returns its id. */
+  async explain(request, signal) {
+    const headers = { "Content-Type": "application/json" };
+    const { id } = await this.json("v1/explanations", { method: "POST", body: JSON.stringify(request), headers, signal });
+    return id;
   }
 
-  /** Submit an explanation of a file. Returns its record. */
-  submit(file, request, options = {}) {
+  /** Submit an explanation of a file. Returns its id. */
+  async explainFile(file, request, signal) {
     const body = new FormData();
     body.append("request", JSON.stringify(request));
     body.append("image", file, file.name || "photo");
-    return this.json("v1/explanations", { ...options, method: "POST", body });
+    const { id } = await this.json("v1/explanations", { method: "POST", body, signal });
+    return id;
+  }
+
+  /** Return the names of the methods of a model; none when the service does not say. */
+  async methods(model, signal) {
+    const { models } = await this.json("v1/models", { signal }).catch(() => ({ models: [] }));
+    return models.find(({ name }) => name === model)?.methods.map(({ name }) => name) ?? [];
   }
 
   /**
@@ -80,59 +101,38 @@ export class Service {
    * @returns {Promise<Object>} The record of the outcome.
    */
   async follow(id, onRecord, signal) {
-    const events = new AbortController();
-    const both = AbortSignal.any([signal, events.signal]);
-    let changed = null;
+    const end = new AbortController();
+    const both = AbortSignal.any([signal, end.signal]);
+    let [record, events, wake] = [];
     try {
-      for (let record = null; ; ) {
+      for (;;) {
+        let waitS = POLL_S;
         try {
-          record = await this.json(`v1/explanations/${encodeURIComponent(id)}`, { signal });
+          record = await this.json(pathOf(id), { signal });
+          onRecord(record);
+          if (record.finished_at !== null) return record;
+          events ??= this.#listen(`${pathOf(id)}/events`, () => wake?.(), both).catch(() => {});
         } catch (error) {
           if (!record || (error.status > 0 && error.status < 429)) throw error;
           onRecord(record, error);
-          await pause(error.retryAfterS ?? RETRY_S, both);
-          continue;
+          waitS = error.retryAfterS ?? RETRY_S;
         }
-        onRecord(record);
-        if (record.finished_at !== null) return record;
-        changed ??= this.#nextEvent(id, both);
-        await Promise.race([changed.next, pause(POLL_S, both)]);
-        if (changed.arrived) changed = changed.continued();
+        await Promise.race([new Promise((done) => (wake = done)), pause(waitS, both)]);
       }
     } finally {
-      events.abort();
+      end.abort();
     }
   }
 
-  /** Return the next event; it stays open when there are no events. */
-  #nextEvent(id, signal) {
-    const chunks = this.#chunks(id, signal);
-    const wait = () => {
-      const state = { arrived: false, continued: wait };
-      state.next = chunks.next().then(({ done }) => (done ? new Promise(() => {}) : (state.arrived = true)));
-      return state;
-    };
-    return wait();
-  }
-
-  async *#chunks(id, signal) {
-    try {
-      const { body } = await this.request(`v1/explanations/${encodeURIComponent(id)}/events`, { signal });
-      const reader = body.getReader();
-      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) yield chunk.value;
-    } catch {
-      // Polling goes on.
-    }
+  async #listen(path, onEvent, signal) {
+    const reader = (await this.request(path, { signal })).body.getReader();
+    while (!(await reader.read()).done) onEvent();
   }
 }
 
 async function errorOf(response) {
-  const retryAfterS = Number(response.headers.get("Retry-After")) || null;
-  try {
-    const { code, detail, title } = await response.json();
-    return new ServiceError(response.status, code, detail ?? title, retryAfterS);
-  } catch {
-    const message = `The service answered with the status ${response.status}.`;
-    return new ServiceError(response.status, "unreadable", message, retryAfterS);
-  }
+  const { status, headers } = response;
+  const { code, detail, title } = await response.json().catch(() => ({ code: "unreadable" }));
+  const message = detail ?? title ?? `The service answered with the status ${status}.`;
+  return new ServiceError(status, code, message, Number(headers.get("Retry-After")) || null);
 }

@@ -1,5 +1,5 @@
-import { el, pause } from "./elements.js";
-import { RETRY_S } from "./service.js";
+import { el } from "./elements.js";
+import { pause, RETRY_S } from "./service.js";
 
 /**
  * Create a panel that says what is going on: a title, sentences, and what one can do.
@@ -9,13 +9,21 @@ import { RETRY_S } from "./service.js";
  * @param {...(Node|string|null)} parts
  */
 export function panel(kind, title, ...parts) {
-  return el("section", { class: "panel", dataset: { state: kind } }, el("h1", {}, title), parts.flat().map((part) =>
+  return el("section", { class: "panel", "data-state": kind }, el("h1", {}, title), parts.flat().map((part) =>
     typeof part === "string" ? el("p", {}, part) : part));
+}
+
+/** Show a dialog until it is closed. */
+export function showDialog(title, ...parts) {
+  const dialog = el("dialog", { "aria-label": title, onclose: () => dialog.remove() },
+    el("h2", {}, title), parts, el("form", { method: "dialog" }, el("button", {}, "Close")));
+  document.body.append(dialog);
+  dialog.showModal();
 }
 
 /** A panel for what is being loaded; it becomes visible after 0.3 s. */
 export function loading(text) {
-  return el("h1", { class: "loading muted", dataset: { state: "loading" } }, text);
+  return el("h1", { class: "loading muted", "data-state": "loading" }, text);
 }
 
 /** Whether an error means that another key is needed. */

@@ -25,7 +25,7 @@ export function alerts(found) {
   if (!found.length) return [el("p", { class: "fine" }, mark("✓"), "Nothing is wrong.")];
   return [el("ul", {}, found.map(({ name, severity, message, remedy, runbook }) => {
     const [sign, when] = SEVERITIES[severity];
-    return el("li", { class: severity, dataset: { name } },
+    return el("li", { class: severity, "data-name": name },
       el("p", { class: "when" }, mark(sign), when),
       el("p", { class: "message" }, message),
       el("p", {}, prose(remedy), " ", el("span", { class: "muted" }, "Runbook: ", el("code", {}, runbook))));
@@ -104,7 +104,7 @@ function models({ models: loaded, model_bytes: sizes, on_demand: demand, loading
 export function deadLetters(letters, { total, mayDecide, busy, refusal }) {
   const others = total - letters.length;
   const decision = (action, id) =>
-    el("button", { dataset: { action: action.toLowerCase() }, "aria-label": `${action} job ${id}`, disabled: busy.has(id) }, action);
+    el("button", { "data-action": action.toLowerCase(), "aria-label": `${action} job ${id}`, disabled: busy.has(id) }, action);
   return [
     ...table("Failed jobs", ["Job", "Failed", "Model", "Attempts", "Why", ...(mayDecide ? ["Decision"] : [])], letters.map((letter) => [
       el("a", { href: `./#/e/${letter.id}` }, el("code", {}, letter.id)),
@@ -117,7 +117,7 @@ export function deadLetters(letters, { total, mayDecide, busy, refusal }) {
     el("p", { class: "refusal", role: "alert" }, refusal),
     el("p", { class: "muted" }, others > 0 && prose(`${count(others)} more: of other tenants, or later ones. \`seewhy dead list\` shows all.`)),
     el("p", { class: "line muted" }, !mayDecide && ["Read-only: to retry or dismiss, use a key with the scope admin.",
-      el("button", { dataset: { action: "key" } }, "Use another key")]),
+      el("button", { "data-action": "key" }, "Use another key")]),
   ];
 }
 
@@ -125,8 +125,8 @@ export function deadLetters(letters, { total, mayDecide, busy, refusal }) {
 function table(title, columns, rows, empty) {
   const heading = el("h2", {}, title);
   if (!rows.length) return [heading, el("p", { class: "muted" }, empty)];
-  const row = (cells) => el("tr", { dataset: { key: cells[0].textContent ?? cells[0] } }, cells.map((cell, place) =>
-    el(place ? "td" : "th", { scope: place ? null : "row", dataset: { label: columns[place] } }, cell.length === 0 ? "–" : cell)));
+  const row = (cells) => el("tr", { "data-key": cells[0].textContent ?? cells[0] }, cells.map((cell, place) =>
+    el(place ? "td" : "th", { scope: place ? null : "row", "data-label": columns[place] }, cell.length === 0 ? "–" : cell)));
   return [heading, el("table", { "aria-label": title },
     el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column)))),
     el("tbody", {}, rows.map(row)))];

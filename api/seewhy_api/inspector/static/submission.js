@@ -1,7 +1,7 @@
-import { el, fill, pause } from "./elements.js";
+import { el, field, fill, listOf, offer } from "./elements.js";
 import { TARGETS } from "./inspect.js";
 import { progressWords } from "./progress.js";
-import { POLL_S, RETRY_S } from "./service.js";
+import { POLL_S, RETRY_S, pause } from "./service.js";
 import { failure, needsKey } from "./states.js";
 
 const SAMPLES = [["cat.jpg", "A cat"], ["coffee.jpg", "A cup of coffee"], ["rocket.jpg", "A rocket"]];
@@ -11,14 +11,14 @@ const MAX_FILES = 100;
 export async function mountSubmission(root, context) {
   const screen = new Submission(root, context);
   screen.start();
-  return { update() {}, unmount() {}, take: (files) => screen.take(files) };
+  return screen;
 }
 
 class Submission {
   #root;
   #context;
-  #model = el("select", { id: "model" });
-  #method = el("select", { id: "method" });
+  #model = listOf([], () => this.#offerMethods());
+  #method = listOf([]);
   #models = [];
   /** The ids of explanations that have not ended, and where their words are. */
   #open = new Map();
@@ -32,37 +32,42 @@ class Submission {
 
   async start() {
     const { service, signal } = this.#context;
-    const input = el("input", { type: "file", id: "photo", accept: "image/jpeg,image/png,image/webp", multiple: true, class: "hidden-text", onchange: () => this.take(input.files) });
-    const samples = SAMPLES.map(([name, label]) => el("button", { class: "sample", onclick: () => this.#takeSample(name) },
-      el("img", { src: new URL(name, import.meta.url).pathname, alt: "", width: 120, height: 80 }), label));
+    const input = el("input", { type: "file", accept: "image/jpeg,image/png,image/webp", multiple: true, class: "hidden-text", onchange: () => this.take(input.files) });
+    const samples = SAMPLES.map(([name, label]) => {
+      const src = new URL(name, import.meta.url).pathname;
+      return el("button", { class: "sample", onclick: () => this.#takeSample(src, name) },
+        el("img", { src, alt: "", width: 120, height: 80 }), label);
+    });
     fill(this.#root, el("section", { class: "submit" },
       el("h1", {}, "Why did the model say that?"),
-      el("label", { class: "drop", for: "photo" }, el("strong", {}, "Drop photos here"), el("span", { class: "muted" }, "or paste one: JPEG, PNG or WebP"), input, el("span", { class: "button" }, "Choose files")),
+      el("label", { class: "drop" }, el("strong", {}, "Drop photos here"), el("span", { class: "muted" }, "or paste one: JPEG, PNG or WebP"), input, el("span", { class: "button" }, "Choose files")),
       this.#error, this.#rows,
-      el("div", { class: "line" },
-        el("label", { class: "field" }, el("span", {}, "Model"), this.#model),
-        el("label", { class: "field" }, el("span", {}, "Method"), this.#method)),
+      el("div", { class: "line" }, field("Model", this.#model), field("Method", this.#method)),
       el("h2", {}, "Or try one of these"), el("div", { class: "samples" }, samples)));
-    this.#model.addEventListener("change", () => this.#offerMethods());
     this.take(this.#context.takeDropped());
     try {
       const { models, default: chosen } = await service.json("v1/models", { signal });
       this.#models = models;
-      this.#model.append(...models.map(({ name }) => el("option", { value: name }, name)));
+      offer(this.#model, models.map(({ name }) => name));
       this.#model.value = chosen;
       this.#offerMethods();
     } catch (error) {
-      if (!signal.aborted) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
+      this.#fail(error);
     }
   }
 
-  #offerMethods() {
-    const model = this.#models.find(({ name }) => name === this.#model.value);
-    fill(this.#method, model.methods.map(({ name }) => el("option", { value: name }, name)));
+  #fail(error) {
+    const { service, signal } = this.#context;
+    if (!signal.aborted) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
   }
 
-  async #takeSample(name) {
-    const response = await fetch(new URL(name, import.meta.url));
+  #offerMethods() {
+    const { methods } = this.#models.find(({ name }) => name === this.#model.value);
+    offer(this.#method, methods.map(({ name }) => name));
+  }
+
+  async #takeSample(src, name) {
+    const response = await fetch(src);
     this.take([new File([await response.blob()], name, { type: "image/jpeg" })]);
   }
 
@@ -76,43 +81,37 @@ class Submission {
     }
   }
 
-  async #submit(file) {
-    const { service, signal, photos } = this.#context;
+  /** Submit a file; while the service takes no more, wait for as long as it says. */
+  async #submit(file, words) {
+    const { service, signal } = this.#context;
     const request = { targets: TARGETS };
     if (this.#model.value) Object.assign(request, { model: this.#model.value, method: this.#method.value });
-    const { id } = await service.submit(file, request, { signal });
-    photos.set(id, URL.createObjectURL(file));
-    return id;
-  }
-
-  /** Submit a file; while the service takes no more, wait for as long as it says. */
-  async #submitInTurn(file, words) {
     for (;;) {
       try {
-        return await this.#submit(file);
+        return await service.explainFile(file, request, signal);
       } catch (error) {
         if (error.status !== 429) throw error;
         const seconds = error.retryAfterS ?? RETRY_S;
         words.textContent = `The service takes no more now; the next try is in ${Math.ceil(seconds)} s.`;
-        await pause(seconds, this.#context.signal);
+        await pause(seconds, signal);
       }
     }
   }
 
   /** Submit a file, and follow it in a row of its own. Returns its id, unless it is refused. */
   async #addRow(file) {
-    const { service, signal } = this.#context;
     const words = el("span", { class: "muted" }, "Sending …");
     const name = el("span", {}, file.name);
     this.#rows.append(el("li", {}, name, words));
     try {
-      const id = await this.#submitInTurn(file, words);
+      const id = await this.#submit(file, words);
+      this.#context.photos.set(id, URL.createObjectURL(file));
       fill(name, el("a", { href: `#/e/${id}` }, file.name));
       this.#open.set(id, words);
       if (this.#open.size === 1) this.#follow().catch(() => {});
       return id;
     } catch (error) {
-      if (needsKey(error)) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
+      if (needsKey(error)) this.#fail(error);
       words.textContent = error.message;
       words.className = "bad";
       return null;
@@ -127,14 +126,10 @@ class Submission {
       const ids = [...this.#open.keys()].slice(0, MAX_FILES);
       const { explanations } = await service.json(`v1/explanations?ids=${ids}`, { signal }).catch(() => ({ explanations: [] }));
       for (const record of explanations) {
-        this.#open.get(record.id).textContent = rowWords(record);
+        this.#open.get(record.id).textContent = record.finished_at === null ? progressWords(record)
+          : record.result?.top[0].label ?? record.error?.detail ?? record.status;
         if (record.finished_at !== null) this.#open.delete(record.id);
       }
     }
   }
-}
-
-function rowWords(record) {
-  if (record.finished_at === null) return progressWords(record);
-  return record.result?.top[0].label ?? record.error?.detail ?? record.status;
 }

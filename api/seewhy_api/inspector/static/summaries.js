@@ -1,9 +1,9 @@
-import { pause } from "./elements.js";
+import { pathOf, pause } from "./service.js";
 
+const PAGE = 500;
 const FIRST_PAGE = 100;
-const LATER_PAGE = 500;
-const MAX_SUMMARIES = 10_000;
 const PROJECT_PAGE = 200;
+const MAX_SUMMARIES = 10_000;
 const REFRESH_S = 5;
 const IMAGES_AT_ONCE = 4;
 
@@ -14,27 +14,27 @@ export class Summaries {
   /** @param {{batch: string, project: string}} source Ids, or empty. */
   constructor(service, { batch, project }) {
     const path = batch ? `v1/batches/${encodeURIComponent(batch)}` : project ? `label-studio/projects/${encodeURIComponent(project)}` : "v1";
-    Object.assign(this, { service, path, key: service.key, complete: false });
+    Object.assign(this, { service, path, key: service.key, isLatest: path === "v1", complete: false, limit: project ? PROJECT_PAGE : FIRST_PAGE });
   }
 
   /** The summaries in the order of the service: the newest first, or that of the items. */
   get all() {
-    const all = [...new Map(this.#pages.flatMap(({ summaries }) => summaries).map((one) => [one.id, one])).values()];
-    return this.path !== "v1" ? all : all.sort((a, b) => (a.id < b.id ? 1 : -1));
+    const all = [...new Map(this.#pages.flatMap(({ known }) => [...known])).values()];
+    return this.isLatest ? all.sort((a, b) => (a.id < b.id ? 1 : -1)) : all;
   }
 
   /** Load all pages, then read again what changes; `onChange` is called after each page. */
   async follow(onChange, onError, signal) {
     while (!this.complete) {
-      const last = this.#pages.at(-1);
-      const page = await this.#read({ from: last?.next, limit: this.path.startsWith("l") ? PROJECT_PAGE : last ? LATER_PAGE : FIRST_PAGE, summaries: [] }, signal);
+      const page = await this.#read({ from: this.#pages.at(-1)?.next, limit: this.limit, known: new Map() }, signal);
       this.#pages.push(page);
-      this.complete = page.next === null || this.#pages.length * LATER_PAGE > MAX_SUMMARIES;
+      if (this.limit === FIRST_PAGE) this.limit = PAGE;
+      this.complete = page.next === null || this.#pages.length * PAGE > MAX_SUMMARIES;
       onChange();
     }
     for (;;) {
       await pause(REFRESH_S, signal);
-      const isOpen = ({ from, summaries }) => (!from && this.path === "v1") || summaries.some(({ status }) => /queued|running/.test(status));
+      const isOpen = ({ from, known }) => (!from && this.isLatest) || [...known.values()].some(({ status }) => /queued|running/.test(status));
       try {
         if (!document.hidden) await Promise.all(this.#pages.filter(isOpen).map((page) => this.#read(page, signal)));
         onError(null);
@@ -48,9 +48,9 @@ export class Summaries {
 
   /** Read a page, and keep what it had before. */
   async #read(page, signal) {
-    const from = page.from ? `&${this.path === "v1" ? "before" : "first"}=${page.from}` : "";
+    const from = page.from ? `&${this.isLatest ? "before" : "first"}=${page.from}` : "";
     const { summaries, next } = await this.service.json(`${this.path}/summaries?limit=${page.limit}${from}`, { signal });
-    page.summaries = [...page.summaries, ...summaries];
+    for (const one of summaries) page.known.set(one.id, one);
     page.next ??= next;
     return page;
   }
@@ -58,7 +58,7 @@ export class Summaries {
 
 /** Draws the images of tiles, a few at once. A browser keeps decoded images, but no canvas that is gone. */
 export class Images {
-  #waiting = [];
+  #waiting = new Set();
   #active = 0;
 
   constructor(service) {
@@ -68,33 +68,34 @@ export class Images {
   /**
    * Draw the image of an explanation on a canvas once it is loaded.
    *
-   * @param {function(boolean): void} done Called with whether there is an image.
+   * @param {function(): void} onFailure Called when there is no image.
    * @returns {function(): void} Ends the loading, and releases the image.
    */
-  draw({ id, verdict }, canvas, done) {
-    const path = `v1/explanations/${id}/overlay?size=240${verdict === "ok" ? "" : "&alpha=0"}`;
+  draw({ id, verdict }, canvas, onFailure) {
+    const path = `${pathOf(id)}/overlay?size=240${verdict === "ok" ? "" : "&alpha=0"}`;
     const stop = new AbortController();
-    this.#waiting.push({ path, canvas, done, signal: stop.signal });
+    const wanted = { path, canvas, onFailure, signal: stop.signal };
+    this.#waiting.add(wanted);
     this.#next();
     return () => {
+      this.#waiting.delete(wanted);
       stop.abort();
       canvas.width = 0;
     };
   }
 
   async #next() {
-    this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
-    if (this.#active === IMAGES_AT_ONCE || !this.#waiting.length) return;
-    const { path, canvas, done, signal } = this.#waiting.shift();
+    const [wanted] = this.#waiting;
+    if (this.#active === IMAGES_AT_ONCE || !wanted) return;
+    this.#waiting.delete(wanted);
     this.#active++;
+    const { path, canvas, onFailure, signal } = wanted;
     try {
-      const response = await this.service.request(path, { signal });
-      const image = await createImageBitmap(await response.blob());
-      Object.assign(canvas, { width: image.width, height: image.height });
+      const image = await createImageBitmap(await this.service.blob(path, signal));
+      Object.assign(canvas, { width: image.width, height: image.height, hidden: false });
       canvas.getContext("bitmaprenderer").transferFromImageBitmap(image);
-      done(true);
     } catch {
-      done(false);
+      onFailure();
     }
     this.#active--;
     this.#next();

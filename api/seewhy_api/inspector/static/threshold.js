@@ -1,4 +1,4 @@
-import { el } from "./elements.js";
+import { el, listOf } from "./elements.js";
 import { evidence, formatNumber, formatPercent } from "./viewer.js";
 
 const BINS = 40;
@@ -18,22 +18,19 @@ const KINDS = [
 export function threshold(set) {
   const bars = Array.from({ length: BINS }, () => el("i"));
   const histogram = el("div", { class: "histogram", "aria-hidden": "true" }, bars);
-  const input = el("input", { type: "range", min: 0, "aria-label": "Threshold" });
-  const kinds = el("select", { "aria-label": "Rule of the threshold" },
-    KINDS.map(([value, text]) => el("option", { value }, text)));
+  const input = el("input", { type: "range", min: 0, "aria-label": "Threshold", oninput: () =>
+    set({ threshold: { kind: kinds.value, value: Number(input.value) } }) });
+  const kinds = listOf(KINDS, (kind) => {
+    const { maximum } = strengths(map);
+    const value = map.thresholdValue ?? 0;
+    const known = { fraction: value / (maximum || 1), percentile: 80, value };
+    set({ threshold: kind in known ? { kind, value: Number(known[kind].toPrecision(3)) } : { kind } });
+  }, { "aria-label": "Rule of the threshold" });
   const output = el("span", { class: "value" });
   const words = el("p", { class: "muted", role: "note" });
   let map = null;
   let drawn = null;
   const top = (kind) => ({ fraction: 1, percentile: 100 })[kind] ?? (strengths(map).maximum || 1);
-  kinds.addEventListener("change", () => {
-    const kind = kinds.value;
-    const { maximum } = strengths(map);
-    const value = map.thresholdValue ?? 0;
-    const known = { fraction: maximum ? value / maximum : 0, percentile: 80, value };
-    set({ threshold: kind in known ? { kind, value: Number(known[kind].toPrecision(3)) } : { kind } });
-  });
-  input.addEventListener("input", () => set({ threshold: { kind: kinds.value, value: Number(input.value) } }));
 
   return {
     element: el("div", { class: "threshold" },

@@ -1,7 +1,7 @@
 import { check, choice, select, slider } from "./controls.js";
 import { el } from "./elements.js";
 import { threshold } from "./threshold.js";
-import { COLORMAPS } from "./view.js";
+import { ONE_SIGN_COLORMAPS } from "./view.js";
 import { formatPercent } from "./viewer.js";
 
 const SCALES = [["image", "all classes"], ["class", "this class"], ["fixed", "keep as it is"]];
@@ -25,7 +25,7 @@ export function viewControls(set, sets) {
   ];
   const more = [
     choice("Detail", [[false, "smooth"], [true, "cells"]], ...field("cells"), "G"),
-    select("Colors", COLORMAPS.map((name) => [name, name === "turbo" ? "turbo (familiar)" : name]), ...field("colormap")),
+    select("Colors", ONE_SIGN_COLORMAPS.map((name) => [name, name === "turbo" ? "turbo (familiar)" : name]), ...field("colormap")),
     select("Color scale", SCALES, (values) => (typeof values.scale === "number" ? "fixed" : values.scale),
       (kind) => set({ scale: kind === "fixed" ? Number(scale.toPrecision(6)) || "image" : kind })),
     select("Boxes", [["none", "none"], ["largest", "largest region"], ["all", "all regions"]], ...field("boxes")),

@@ -1,4 +1,4 @@
-import { COLOR_STEPS, DEFAULT_THRESHOLD, DIVERGING, isPlain } from "./viewer.js";
+import { COLORMAPS, DEFAULT_THRESHOLD, DIVERGING, isPlain } from "./viewer.js";
 
 const short = (value) => String(Number(value.toPrecision(6))).replace(/^(-?)0\./, "$1.");
 const numberOf = (text) => (/^-?(\d+\.?\d*|\.\d+)(e-?\d+)?$/.test(text) ? Number(text) : undefined);
@@ -14,50 +14,40 @@ const list = (count, minimum) => (text) => {
 };
 const whole = (text) => (/^\d{1,6}$/.test(text) ? Number(text) : undefined);
 
-function parseThreshold(text) {
-  if (text === "off") return null;
-  if (text === "otsu") return { kind: "otsu" };
-  const kind = { p: "percentile", v: "value" }[text[0]] ?? "fraction";
-  const value = numberOf(kind === "fraction" ? text : text.slice(1));
-  const highest = { fraction: 1, percentile: 100, value: Infinity }[kind];
-  return value >= 0 && value <= highest ? { kind, value } : undefined;
-}
+/** How the address writes the rules of thresholds that have a value: their sign, and the highest. */
+const RULES = { fraction: ["", 1], percentile: ["p", 100], value: ["v", Infinity] };
 
-function formatThreshold(rule) {
-  if (!rule) return "off";
-  if (rule.kind === "otsu") return "otsu";
-  return { percentile: "p", value: "v", fraction: "" }[rule.kind] + short(rule.value);
+function parseThreshold(text) {
+  if (text === "off" || text === "otsu") return { kind: text };
+  const kind = { p: "percentile", v: "value" }[text[0]] ?? "fraction";
+  const [sign, highest] = RULES[kind];
+  const value = within(0, highest)(text.slice(sign.length));
+  return value === undefined ? undefined : { kind, value };
 }
 
 /** The colormaps for one sign; both signs together have the diverging one. */
-export const COLORMAPS = Object.keys(COLOR_STEPS).filter((name) => name !== DIVERGING);
-
-const THRESHOLD = { kind: "fraction", value: DEFAULT_THRESHOLD };
-const parsedThreshold = (text) => {
-  const rule = parseThreshold(text);
-  return rule === null ? { kind: "off" } : rule;
-};
+export const ONE_SIGN_COLORMAPS = Object.keys(COLORMAPS).filter((name) => name !== DIVERGING);
 
 /** What the address says about the view of an explanation, in the order of the address. */
 export const FIELDS = [
-  { key: "set", name: "set", initial: 0, parse: whole },
-  { key: "c", name: "c", initial: null, parse: (text) => (/^t?\d{1,6}$/.test(text) ? text : undefined) },
-  { key: "vs", name: "vs", initial: null, parse: (text) => (/^\d{1,6}$/.test(text) ? text : undefined) },
+  { key: "set", initial: 0, parse: whole },
+  { key: "c", initial: null, parse: (text) => (/^t?\d{1,6}$/.test(text) ? text : undefined) },
+  { key: "vs", initial: null, parse: (text) => (/^\d{1,6}$/.test(text) ? text : undefined) },
   { key: "p", name: "polarity", initial: "positive", parse: oneOf("positive", "negative", "signed") },
   {
-    key: "t", name: "threshold", initial: THRESHOLD, parse: parsedThreshold,
-    format: (rule) => formatThreshold(rule.kind === "off" ? null : rule),
+    key: "t", name: "threshold", initial: { kind: "fraction", value: DEFAULT_THRESHOLD }, parse: parseThreshold,
+    format: ({ kind, value }) => (kind in RULES ? RULES[kind][0] + short(value) : kind),
   },
   { key: "m", name: "mode", initial: "heat", parse: oneOf("heat", "contour", "mask") },
   { key: "g", name: "cells", initial: false, ...flag },
-  { key: "cm", name: "colormap", initial: "inferno", parse: oneOf(...COLORMAPS) },
+  { key: "cm", name: "colormap", initial: "inferno", parse: oneOf(...ONE_SIGN_COLORMAPS) },
   { key: "o", name: "opacity", initial: 0.6, parse: within(0, 1), format: short },
   {
     key: "s", name: "scale", initial: "image", format: (scale) => (typeof scale === "number" ? short(scale) : scale),
     parse: (text) => oneOf("image", "class")(text) ?? (numberOf(text) > 0 ? numberOf(text) : undefined),
   },
   { key: "b", name: "boxes", initial: "none", parse: oneOf("none", "largest", "all") },
-  { key: "gray", name: "gray", initial: true, ...flag },
+  { key: "gray", initial: true, ...flag },
   { key: "h", name: "hidden", initial: false, ...flag },
   {
     key: "z", name: "zoom", initial: null, format: ({ scale, x, y }) => [scale, x, y].map(short).join(),
@@ -66,7 +56,7 @@ export const FIELDS = [
       return scale >= 1 && scale <= 32 ? { scale, x, y } : undefined;
     },
   },
-  { key: "cell", name: "cell", initial: null, parse: list(2, 0), format: String },
+  { key: "cell", initial: null, parse: list(2, 0), format: String },
   { key: "show", name: "showFlagged", initial: false, ...flag },
 ];
 

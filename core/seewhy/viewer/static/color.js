@@ -1,26 +1,27 @@
 /** Colors of evidence. Numbers are interpolated first: blended colors stand for no value. */
-import { COLOR_STEPS, DIVERGING } from "./constants.js";
+import { COLORMAPS, DIVERGING } from "./constants.js";
 
 const tables = new Map();
 
 /**
  * Return a colormap of 256 steps.
- * @param {string} name one of the keys of COLOR_STEPS
+ * @param {string} name one of the keys of COLORMAPS
  * @returns {Uint8Array} 256 × 3, RGB
  */
 export function colorTable(name) {
   if (!tables.has(name)) {
-    const { first, changes } = COLOR_STEPS[name] ?? COLOR_STEPS.inferno;
     const table = new Uint8Array(256 * 3);
-    first.forEach((start, channel) => {
-      let value = start;
-      table[channel] = value;
-      for (let step = 1; step < 256; step++) {
-        // Each character is the change from one step to the next; "M" is none.
-        value += changes.charCodeAt(channel * 255 + step - 1) - 77;
-        table[3 * step + channel] = value;
+    // Eight digits for each known color: its step, red, green and blue. Others lie between two.
+    const known = (COLORMAPS[name] ?? COLORMAPS.inferno).match(/../g).map((digits) => parseInt(digits, 16));
+    for (let at = 4; at < known.length; at += 4) {
+      const [first, last] = [known[at - 4], known[at]];
+      for (let step = first; step <= last; step++) {
+        for (const part of [0, 1, 2]) {
+          const [from, to] = [known[at - 3 + part], known[at + 1 + part]];
+          table[3 * step + part] = Math.round(from + ((to - from) * (step - first)) / (last - first));
+        }
       }
-    });
+    }
     tables.set(name, table);
   }
   return tables.get(name);

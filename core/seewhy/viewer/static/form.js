@@ -1,35 +1,19 @@
 /** Elements and controls of a page that is made by a script. */
 import { DIVERGING } from "./constants.js";
+import { el, field } from "./elements.js";
 import { colorTable } from "./color.js";
-
-/** Create an element; functions become listeners, and booleans properties. */
-export function make(tag, attributes = {}, ...children) {
-  const created = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (typeof value === "function") created.addEventListener(name, value);
-    else if (typeof value === "boolean") created[name] = value;
-    else created.setAttribute(name, value);
-  }
-  created.append(...children);
-  return created;
-}
-
-/** Label a control. */
-export function field(text, ...controls) {
-  return make("label", { class: "field" }, make("span", {}, text), ...controls);
-}
 
 /** A list of `[value, name]`; `change` gets the value that a person chooses. */
 export function select(text, options, chosen, change) {
-  const list = make("select", { change: () => change(options[list.selectedIndex][0]) });
-  list.append(...options.map(([, name]) => make("option", {}, name)));
+  const list = el("select", { onchange: () => change(options[list.selectedIndex][0]) });
+  list.append(...options.map(([, name]) => el("option", {}, name)));
   list.selectedIndex = Math.max(0, options.findIndex(([value]) => value === chosen));
   return field(text, list);
 }
 
 /** A range from 0 to 100 percent. */
 export function slider(text, value, input) {
-  const range = make("input", { type: "range", min: 0, max: 100, step: 1, value });
+  const range = el("input", { type: "range", min: 0, max: 100, step: 1, value });
   const write = () => range.setAttribute("aria-valuetext", `${range.value} percent`);
   range.addEventListener("input", () => {
     write();

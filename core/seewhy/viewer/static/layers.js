@@ -1,10 +1,10 @@
 /** Everything that a view shows of a map, computed once for each combination of settings. */
 import { DEFAULT_THRESHOLD } from "./constants.js";
 import { colorize, colormapFor, hatch } from "./color.js";
-import { contrast, enlarge, enlargeCells, geometry, statistics, strongest } from "./map.js";
+import { contrast, enlarge, enlargeCells, geometry, negativeShare } from "./map.js";
 import { findRegions, isolines, sharesOf, thresholdShare } from "./regions.js";
 import { colorScale } from "./scale.js";
-import { describeMap, flagWords, verdictWords } from "./words.js";
+import { describeMap, flagWords } from "./words.js";
 
 const MAX_BOXES = 50;
 const HALF = 0.5;
@@ -23,10 +23,10 @@ function remember(compute) {
 /** Compute what a view shows of the maps of one image. */
 export class Layers {
   /** @param {object} data see `SeewhyMap.data` */
-  constructor(data) {
+  constructor(data, maxSidePx) {
     const { mapHeight, mapWidth } = data;
     this.data = data;
-    this.place = geometry(data);
+    this.place = geometry(data, maxSidePx);
     this.size = { height: mapHeight, width: mapWidth };
     const { width, height } = this.place.covered;
     this.sizePx = { heightPx: height, widthPx: width };
@@ -34,14 +34,13 @@ export class Layers {
       b === null
         ? data.maps[a]
         : contrast(data.maps[a], data.maps[b], { normalized: !data.linear }));
-    this.statistics = remember(statistics);
+    this.negativeShare = remember(negativeShare);
     this.shares = remember(sharesOf);
     this.smooth = remember((shares) => enlarge(shares, this.size, this.sizePx));
     this.cells = remember((shares) => enlargeCells(shares, this.size, this.sizePx));
     this.share = remember((shares, kind, value, maximum) =>
       kind === "value" ? value / maximum : thresholdShare(shares, { kind, value }));
-    const find = (shares, share) => findRegions(
-      this.smooth(shares), this.sizePx, share, MAX_BOXES, { shares, mapHeight, mapWidth });
+    const find = (shares, share) => findRegions(this.smooth(shares), this.sizePx, share, MAX_BOXES);
     this.found = remember(find);
     this.strong = remember(find);
     this.scales = new Map();
@@ -69,8 +68,7 @@ export class Layers {
       regionShare,
       scale: this.scale(view, values, b === null ? a : null),
       thresholdValue: rule ? share * maximum : null,
-      found: found.found,
-      regions: found.regions.map((region) => this.onImage(region)),
+      boxes: found.regions.map(({ box }) => this.place.toImage(box)),
       areaShare: this.areaShare(found),
       massShare: found.massShare,
       flag: this.flag(view, a, b),
@@ -101,37 +99,29 @@ export class Layers {
     return areaPx / (this.place.widthPx * this.place.heightPx);
   }
 
-  onImage(region) {
-    const { x, y } = this.place.toImage({ ...region.peak, width: 0, height: 0 });
-    const box = this.place.toImage(region.box);
-    const perPixel = (box.width * box.height) / (region.box.width * region.box.height);
-    return { ...region, box, areaPx: Math.round(region.areaPx * perPixel), peak: { x, y } };
-  }
-
   /** Describe the strong evidence in a sentence: from half of the strongest on, or from a higher
    * threshold. */
   sentence(view, numbers) {
     const { shares, maximum, regionShare } = numbers;
     const strong = this.strong(shares, maximum && Math.max(HALF, regionShare));
-    const highest = strong.regions.reduce(
-      (best, region) => (best && best.score >= region.score ? best : region), null);
+    const [highest] = strong.regions.toSorted((a, b) => b.score - a.score);
     const described = describeMap({
       ...this.data,
       box: highest && this.place.toImage(highest.box),
       areaShare: this.areaShare(strong),
       massShare: strong.massShare,
       polarity: view.polarity,
-      negativeShare: this.statistics(numbers.values).negativeShare,
+      negativeShare: this.negativeShare(numbers.values),
     });
     return numbers.flag ? `${numbers.flag} ${described}` : described;
   }
 
-  /** Return the covered part of the canvas in color, or null when nothing in it has changed. */
-  paint(view, numbers) {
+  /** Paint a canvas, unless nothing in it has changed. */
+  paint(canvas, view, numbers) {
     const { chosen, polarity, colormap, threshold, mode, cells, scale, showFlagged } = view;
     const painted = JSON.stringify(
       [chosen, polarity, colormap, threshold, mode, cells, scale, showFlagged]);
-    if (painted === this.painted) return null;
+    if (painted === this.painted) return;
     this.painted = painted;
     const target = this.image;
     const gray = numbers.flag && !showFlagged;
@@ -150,7 +140,11 @@ export class Layers {
     );
     if (gray) hatch(target, { x: 0, y: 0, width: target.width, height: target.height }, false);
     this.hatchCells(numbers.values, target);
-    return target;
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    // Nothing outside of the map reaches the threshold.
+    if (mode === "mask") context.fillRect(0, 0, canvas.width, canvas.height);
+    context.putImageData(target, this.place.covered.x, this.place.covered.y);
   }
 
   hatchCells(values, target) {

@@ -6,36 +6,27 @@
  */
 import { SMALLEST_MAXIMUM } from "./constants.js";
 
-const NOT_NPY = "The file is not a map: an .npy file of three-dimensional float32 is needed.";
+const NPY_HEADER =
+  /^.NUMPY\x01[^]{3}\{'descr': '<f4', 'fortran_order': False, 'shape': \((\d+), (\d+), (\d+)\)/;
 
 /**
- * Decode map.npy.
+ * Decode map.npy, of three-dimensional float32 as NumPy writes it.
  * @param {ArrayBuffer} buffer
- * @returns {{count: number, height: number, width: number, maps: Float32Array[]}}
+ * @returns {Float32Array[]} one map for each target
  * @throws {Error} with a sentence for a person, for any other file
  */
 export function decodeNpy(buffer) {
   const bytes = new Uint8Array(buffer);
-  const magic = String.fromCharCode(...bytes.subarray(1, 6));
-  if (bytes.length < 10 || bytes[0] !== 0x93 || magic !== "NUMPY" || bytes[6] !== 1) {
-    throw new Error(NOT_NPY);
-  }
-  const start = 10 + bytes[8] + 256 * bytes[9];
-  const header = new TextDecoder("latin1").decode(bytes.subarray(10, start));
-  const shape = /'shape':\s*\((\d+),\s*(\d+),\s*(\d+)\)/.exec(header);
-  if (!shape || !header.includes("'<f4'") || !/'fortran_order':\s*False/.test(header)) {
-    throw new Error(NOT_NPY);
-  }
+  const shape = NPY_HEADER.exec(new TextDecoder("latin1").decode(bytes.subarray(0, 128)));
+  if (!shape) throw new Error("The file is not a map.");
   const [count, height, width] = shape.slice(1).map(Number);
+  const start = 10 + bytes[8] + 256 * bytes[9];
   const cells = height * width;
   if (bytes.length !== start + 4 * count * cells) {
     throw new Error("The map is incomplete. Load the page again.");
   }
-  const view = new DataView(buffer, start);
-  const maps = Array.from({ length: count }, (_, map) =>
-    Float32Array.from({ length: cells }, (_, cell) =>
-      view.getFloat32(4 * (map * cells + cell), true)));
-  return { count, height, width, maps };
+  return Array.from({ length: count }, (_, n) =>
+    new Float32Array(buffer, start + 4 * n * cells, cells));
 }
 
 /**
@@ -116,33 +107,10 @@ export function enlargeCells(values, { height, width }, { heightPx, widthPx }) {
   return pixels;
 }
 
-/**
- * Describe the finite values of a map. Without any, minimum and maximum are null.
- * `negativeShare` is the share of the negative values in the sum of all absolute values.
- */
-export function statistics(values) {
-  const finite = values.filter(Number.isFinite);
-  let minimum = Infinity;
-  let maximum = -Infinity;
-  let sum = 0;
-  let negative = 0;
-  let total = 0;
-  for (const value of finite) {
-    minimum = Math.min(minimum, value);
-    maximum = Math.max(maximum, value);
-    sum += value;
-    total += Math.abs(value);
-    if (value < 0) negative -= value;
-  }
-  const [lowest, highest] = finite.length ? [minimum, maximum] : [null, null];
-  return {
-    minimum: lowest,
-    maximum: highest,
-    sum,
-    negativeShare: total ? negative / total : 0,
-    finite: finite.length,
-    count: values.length,
-  };
+/** Return the share of the negative values in the sum of all sizes. */
+export function negativeShare(values) {
+  const sum = (polarity) => evidence(values, polarity).reduce((total, value) => total + Math.abs(value), 0);
+  return sum("negative") / (sum("signed") || 1);
 }
 
 /** Return the percentage of the finite values that are at most `value`, 0 to 100. */
@@ -162,7 +130,7 @@ export function contrast(a, b, { normalized = false } = {}) {
 }
 
 /** Round half to even, as Python does. */
-function roundEven(value) {
+export function roundEven(value) {
   const rounded = Math.round(value);
   return rounded - value === 0.5 && rounded % 2 ? rounded - 1 : rounded;
 }

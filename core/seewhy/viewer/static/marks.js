@@ -1,19 +1,5 @@
 /** The lines over a map: outline, boxes, cells and receptive field. */
-
-const SVG = "http://www.w3.org/2000/svg";
-
-/** Create an element with a class. */
-export function element(tag, className) {
-  const created = document.createElement(tag);
-  created.className = className;
-  return created;
-}
-
-function drawing(tag, attributes) {
-  const created = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
-  return created;
-}
+import { el } from "./elements.js";
 
 function rectanglePath({ x, y, width, height }) {
   return `M${x} ${y}h${width}v${height}h${-width}z`;
@@ -25,10 +11,9 @@ export class Marks {
   #drawn = {};
 
   constructor() {
-    this.svg = drawing("svg", { class: "marks", "aria-hidden": "true" });
+    this.svg = el("svg", { class: "marks", "aria-hidden": "true" });
     for (const name of ["outline", "boxes", "pinned", "field", "cell"]) {
-      this.#lines[name] = ["casing", "line"].map((kind) =>
-        drawing("path", { class: `${name} ${kind}` }));
+      this.#lines[name] = ["casing", "line"].map((kind) => el("path", { class: `${name} ${kind}` }));
       this.svg.append(...this.#lines[name]);
     }
   }
@@ -45,14 +30,14 @@ export class Marks {
   /** Draw the marks of a view; `hovered` is a cell or null. */
   draw(layers, view, numbers, hovered) {
     const { place, data } = layers;
-    const shown = view.hidden ? [] : numbers.regions;
+    const shown = view.hidden ? [] : numbers.boxes;
     const boxes = { none: [], largest: shown.slice(0, 1), all: shown }[view.boxes] ?? [];
     const around = (cell, cells) => (cell ? rectanglePath(place.boxAround(cell, cells)) : "");
     const field = data.receptiveFieldPx && data.stridePx
       ? around(hovered ?? view.cell, data.receptiveFieldPx / data.stridePx)
       : "";
     this.#set("outline", view.hidden ? "" : this.#outline(layers, view, numbers));
-    this.#set("boxes", boxes.map(({ box }) => rectanglePath(box)).join(""));
+    this.#set("boxes", boxes.map(rectanglePath).join(""));
     this.#set("pinned", around(view.cell));
     this.#set("field", field);
     this.#set("cell", around(hovered));

@@ -1,7 +1,8 @@
 /** `<seewhy-map>`: a photo, the map on it, and what a person does with them. */
 import { percentileOf } from "./map.js";
 import { Layers } from "./layers.js";
-import { Marks, element } from "./marks.js";
+import { el } from "./elements.js";
+import { Marks } from "./marks.js";
 import { Gestures } from "./gestures.js";
 
 const VIEW = {
@@ -68,14 +69,9 @@ export class SeewhyMap extends HTMLElement {
     return this.#read().scale;
   }
 
-  /** The regions at the threshold, or at the default threshold: `{box, areaPx, peak, score, share}`. */
-  get regions() {
-    return this.#read().regions;
-  }
-
-  /** How many regions there are. */
-  get found() {
-    return this.#read().found;
+  /** The boxes of the regions at the threshold, or at the default threshold, largest first. */
+  get boxes() {
+    return this.#read().boxes;
   }
 
   /** The threshold in the unit of the map, or null. */
@@ -133,7 +129,7 @@ export class SeewhyMap extends HTMLElement {
     if (String(cell) === String(this.#hovered)) return;
     this.#hovered = cell;
     this.#drawMarks();
-    this.#emit("cellhover", cell && { ...this.#describe(cell), byKey });
+    this.#emit("cellhover", cell && { ...this.describe(cell), byKey });
   }
 
   /** Pin a cell, or release it when it is pinned already. */
@@ -141,7 +137,7 @@ export class SeewhyMap extends HTMLElement {
     const next = String(cell) === String(this.#view.cell) ? null : cell;
     this.#view = { ...this.#view, cell: next };
     this.#drawMarks();
-    this.#emit("cellpin", next && this.#describe(next));
+    this.#emit("cellpin", next && this.describe(next));
   }
 
   /** The cell under the pointer or the keys, else the pinned one, else null. */
@@ -171,19 +167,14 @@ export class SeewhyMap extends HTMLElement {
       return;
     }
     if (!this.#parts) {
-      const stage = element("div", "stage");
-      const photo = element("img", "photo");
-      photo.alt = "";
-      photo.draggable = false;
-      photo.addEventListener("error", () => {
+      const lost = () => {
         this.classList.add("no-photo");
         this.#emit("photoerror", null);
-      });
-      const canvas = element("canvas", "heat");
-      canvas.setAttribute("role", "img");
-      canvas.tabIndex = 0;
+      };
+      const photo = el("img", { class: "photo", alt: "", draggable: false, onerror: lost });
+      const canvas = el("canvas", { class: "heat", role: "img", tabindex: 0 });
       const marks = new Marks();
-      stage.append(photo, canvas, marks.svg);
+      const stage = el("div", { class: "stage" }, photo, canvas, marks.svg);
       this.replaceChildren(stage);
       this.#parts = { stage, photo, canvas, marks, gestures: new Gestures(this, canvas) };
     }
@@ -221,16 +212,7 @@ export class SeewhyMap extends HTMLElement {
   #paint() {
     const started = performance.now();
     const { canvas, photo } = this.#parts;
-    const { covered } = this.#layers.place;
-    const numbers = this.#read();
-    const image = this.#layers.paint(this.#view, numbers);
-    if (image) {
-      const context = canvas.getContext("2d");
-      context.clearRect(0, 0, canvas.width, canvas.height);
-      // Nothing outside of the map reaches the threshold.
-      if (this.#view.mode === "mask") context.fillRect(0, 0, canvas.width, canvas.height);
-      context.putImageData(image, covered.x, covered.y);
-    }
+    this.#layers.paint(canvas, this.#view, this.#read());
     canvas.style.opacity = this.#view.hidden ? 0 : this.#view.opacity;
     canvas.setAttribute("aria-label", this.sentence);
     photo.classList.toggle("gray", this.#view.gray && !this.#view.hidden);
@@ -244,7 +226,8 @@ export class SeewhyMap extends HTMLElement {
     return this.#numbers;
   }
 
-  #describe([row, column]) {
+  /** Describe a cell, `[row, column]`, as `cellhover` does. */
+  describe([row, column]) {
     const { maps, mapWidth } = this.#data;
     const at = row * mapWidth + column;
     const value = this.values[at];

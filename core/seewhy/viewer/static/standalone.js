@@ -1,7 +1,8 @@
 /** The page of one explanation in a file: everything that it shows is in the file. */
-import { COLOR_STEPS } from "./constants.js";
+import { COLORMAPS } from "./constants.js";
 import { colormapFor } from "./color.js";
-import { make, paintRamp, select, slider } from "./form.js";
+import { el, fill } from "./elements.js";
+import { paintRamp, select, slider } from "./form.js";
 import { decodeNpy, evidence, strongest } from "./map.js";
 import { formatNumber, formatPercent, formatScore } from "./words.js";
 import "./seewhy-map.js";
@@ -14,7 +15,7 @@ const photoUrl = document.getElementById("photo")?.src ?? null;
 const { result } = stored;
 const sets = [result, ...result.other_maps];
 const maps = stored.maps.map((text) =>
-  decodeNpy(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer).maps);
+  decodeNpy(Uint8Array.from(atob(text), (character) => character.charCodeAt(0)).buffer));
 const { set: firstSet = 0, target: firstTarget = 0, ...firstView } = stored.view;
 const state = { set: firstSet, target: firstTarget, rival: -1 };
 const view = {
@@ -22,25 +23,25 @@ const view = {
   cells: false, gray: true, boxes: "none", scale: "image", hidden: false, showFlagged: false,
   ...firstView,
 };
-if (!(view.colormap in COLOR_STEPS)) view.colormap = "inferno";
+if (!(view.colormap in COLORMAPS)) view.colormap = "inferno";
 
-const map = make("seewhy-map");
-const heading = make("h1");
-const subtitle = make("p", { class: "muted" });
-const flag = make("p", { class: "flag", hidden: true });
-const readout = make("p", { class: "readout muted" });
-const spoken = make("p", { class: "unseen", role: "status" });
-const ramp = make("canvas", { width: 256, height: 1, "aria-hidden": "true" });
-const [lowest, highest] = [make("span"), make("span")];
-const scaleNote = make("span", { class: "muted" });
-const legend = make("div", { class: "legend" }, lowest, ramp, highest, scaleNote);
-const sentence = make("p");
-const caption = make("p", { class: "muted" });
-const classes = make("fieldset");
-const rivals = make("div");
-const thresholdText = make("output");
-const table = make(
-  "details", { toggle: () => fillTable() }, make("summary", {}, "The map as a table"));
+const map = el("seewhy-map");
+const heading = el("h1");
+const subtitle = el("p", { class: "muted" });
+const flag = el("p", { class: "flag", hidden: true });
+const readout = el("p", { class: "readout muted" });
+const spoken = el("p", { class: "unseen", role: "status" });
+const ramp = el("canvas", { width: 256, height: 1, "aria-hidden": "true" });
+const [lowest, highest] = [el("span"), el("span")];
+const scaleNote = el("span", { class: "muted" });
+const legend = el("div", { class: "legend" }, lowest, ramp, highest, scaleNote);
+const sentence = el("p");
+const caption = el("p", { class: "muted" });
+const classes = el("fieldset");
+const rivals = el("div");
+const thresholdText = el("output");
+const table = el(
+  "details", { ontoggle: () => fillTable() }, el("summary", {}, "The map as a table"));
 let tabulated = null;
 
 const lists = {};
@@ -60,12 +61,12 @@ function choice(text, name, options) {
 }
 
 function checkbox(text, name, inverted = false) {
-  const box = make("input", {
+  const box = el("input", {
     type: "checkbox",
     checked: view[name] !== inverted,
-    change: () => show({ [name]: box.checked !== inverted }),
+    onchange: () => show({ [name]: box.checked !== inverted }),
   });
-  return make("label", { class: "check" }, box, text);
+  return el("label", { class: "check" }, box, text);
 }
 
 /** Change what is shown. */
@@ -92,22 +93,22 @@ function showSet(index) {
 }
 
 function fillClasses() {
-  classes.replaceChildren(make("legend", {}, "Classes"), ...shownSet().targets.map((target, n) => {
+  classes.replaceChildren(el("legend", {}, "Classes"), ...shownSet().targets.map((target, n) => {
     const { probability } = target.score;
-    const bar = make("span", { class: "bar", "aria-hidden": "true" });
+    const bar = el("span", { class: "bar", "aria-hidden": "true" });
     bar.style.setProperty("--share", probability ?? 0);
-    return make(
+    return el(
       "label", { class: "class" },
-      make("input", {
+      el("input", {
         type: "radio", name: "class", checked: n === state.target,
-        change: () => {
+        onchange: () => {
           Object.assign(state, { target: n, rival: -1 });
           fillRivals();
           show({ showFlagged: false });
         },
       }),
-      make("span", { class: "name" }, classText(target)),
-      make("span", {}, formatScore(target.score)),
+      el("span", { class: "name" }, classText(target)),
+      el("span", {}, formatScore(target.score)),
       bar);
   }));
 }
@@ -125,7 +126,7 @@ function fillRivals() {
       state.rival = n;
       show();
     })
-    : make("p", { class: "muted" },
+    : el("p", { class: "muted" },
       `Two maps of ${method} cannot be subtracted. Ask the service for the contrast of classes.`));
 }
 
@@ -158,9 +159,9 @@ function controls() {
   const names = sets.map(({ method, layer }, n) => [n, `${method} at ${layer || "the pixels"}`]);
   const scales = [["image", "All classes of the image"], ["class", "This class"]];
   if (typeof view.scale === "number") scales.push([view.scale, formatNumber(view.scale)]);
-  const colors = Object.keys(COLOR_STEPS).map((name) =>
+  const colors = Object.keys(COLORMAPS).map((name) =>
     [name, name === "turbo" ? "turbo (familiar)" : name]);
-  return make(
+  return el(
     "section", { "aria-label": "View" },
     ...(sets.length > 1 ? [select("Method", names, state.set, showSet)] : []),
     rivals,
@@ -173,7 +174,7 @@ function controls() {
     choice("Colors", "colormap", colors),
     choice("Scale", "scale", scales),
     choice("Boxes", "boxes", [["none", "None"], ["largest", "Largest region"], ["all", "All"]]),
-    make("div", { class: "checks" },
+    el("div", { class: "checks" },
       checkbox("Map", "hidden", true), checkbox("Cells", "cells"), checkbox("Gray photo", "gray")));
 }
 
@@ -227,19 +228,19 @@ function fillTable() {
   tabulated = map.values;
   table.replaceChildren(table.firstChild);
   if (rows * columns > MAX_TABLE_CELLS) {
-    table.append(make("p", {}, `The map has ${rows} × ${columns} values, too many for a table.`));
+    table.append(el("p", {}, `The map has ${rows} × ${columns} values, too many for a table.`));
     return;
   }
-  const head = Array.from({ length: columns }, (_, n) => make("th", { scope: "col" }, `${n + 1}`));
-  const body = Array.from({ length: rows }, (_, row) => make(
-    "tr", {}, make("th", { scope: "row" }, `${row + 1}`),
+  const head = Array.from({ length: columns }, (_, n) => el("th", { scope: "col" }, `${n + 1}`));
+  const body = Array.from({ length: rows }, (_, row) => el(
+    "tr", {}, el("th", { scope: "row" }, `${row + 1}`),
     ...Array.from(map.values.slice(row * columns, (row + 1) * columns), (value) =>
-      make("td", {}, formatNumber(value)))));
-  const title = make("caption", {}, "Values by row and column, from the top left");
-  const corner = make("td", {}, "");
-  table.append(make(
+      el("td", {}, formatNumber(value)))));
+  const title = el("caption", {}, "Values by row and column, from the top left");
+  const corner = el("td", {}, "");
+  table.append(el(
     "div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Values of the map" },
-    make("table", {}, title, make("tr", {}, corner, ...head), ...body)));
+    el("table", {}, title, el("tr", {}, corner, ...head), ...body)));
 }
 
 function facts() {
@@ -257,8 +258,8 @@ function facts() {
         typeof score === "number" ? formatNumber(score) : score ? "yes" : "no"])),
   ];
   const list = rows.filter(([, value]) => value)
-    .flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]);
-  return make("details", {}, make("summary", {}, "Facts"), make("dl", {}, ...list));
+    .flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+  return el("details", {}, el("summary", {}, "Facts"), el("dl", {}, ...list));
 }
 
 function readCell({ detail }) {
@@ -272,13 +273,13 @@ function readCell({ detail }) {
 function start() {
   map.addEventListener("cellhover", readCell);
   readCell({ detail: null });
-  const aside = make("aside", { "aria-label": "Classes and controls" }, classes, controls());
+  const aside = el("aside", { "aria-label": "Classes and controls" }, classes, controls());
   showSet(state.set);
   document.querySelector("main").replaceChildren(
-    make("header", {}, heading, subtitle),
-    make("div", { class: "page" },
-      make("figure", {}, map, legend, flag, sentence, readout, spoken,
-        make("figcaption", {}, caption)),
+    el("header", {}, heading, subtitle),
+    el("div", { class: "page" },
+      el("figure", {}, map, legend, flag, sentence, readout, spoken,
+        el("figcaption", {}, caption)),
       aside),
     table,
     facts());
