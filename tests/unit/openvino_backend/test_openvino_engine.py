@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 import networks
@@ -15,6 +16,8 @@ from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.models.splitting.split_model import split
 from seewhy_worker.openvino_backend import openvino_engine
 from seewhy_worker.openvino_backend.compiled_model import supports_bfloat16
+from seewhy_worker.openvino_backend.failures import ConversionFailed
+from seewhy_worker.openvino_backend.openvino_engine import OpenVinoEngine
 
 
 def bypassed() -> keras.Model:
@@ -74,3 +77,12 @@ def test_maps_in_bfloat16_are_close_to_those_of_tensorflow(tmp_path: Path) -> No
     ]
     assert min(correlations) > 0.99
     assert not np.array_equal(found[0].maps, expected[0].maps)
+
+
+def test_a_network_for_one_batch_size_only_is_not_converted() -> None:
+    image = networks.image_input()
+    hidden = layers.Lambda(lambda tensor: tf.reshape(tensor, (2, 12, 12, 3)))(image)
+    model = split(keras.Model(image, networks.add_classifier(networks.conv(4, "conv", 1)(hidden))))
+
+    with pytest.raises(ConversionFailed, match="incompatible with input shape"):
+        OpenVinoEngine().body(model, batch=4)

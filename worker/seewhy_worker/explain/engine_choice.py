@@ -79,10 +79,10 @@ def choose_engine(
     try:
         engines |= _engines_of_processor()
         bodies = {choice: engine.body(model, batch=1) for choice, engine in engines.items()}
+        measured = measure(bodies, graphs, images)
     except ConversionFailed as error:
         _log.info("%s is computed by %s: %s", name, tensorflow.name, error)
         return tensorflow
-    measured = measure(bodies, graphs, images)
     chosen = best_engine(measured)
     for each in measured:
         _log.info(

@@ -47,9 +47,15 @@ class CompiledModel:
         self._outputs = range(len(compiled.outputs))
 
     def __call__(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
-        """Run on one array per input; return one array per output. Raises `OutOfMemory`."""
+        """Run on one array per input; return one array per output.
+
+        Raises `ConversionFailed` when OpenVINO finds only now that it cannot, and `OutOfMemory`.
+        """
         inputs = [np.ascontiguousarray(array) for array in arrays]
-        found = _translate_oom(self._request.infer, inputs, True)
+        try:
+            found = _translate_oom(self._request.infer, inputs, True)
+        except RuntimeError as error:
+            raise ConversionFailed(reason(error)) from error
         return [found[index] for index in self._outputs]
 
 

@@ -18,11 +18,15 @@ def to_openvino(function: Callable[..., Sequence[Any]], *specs: tf.TensorSpec) -
 
     The model has one input for each of `specs`, whose dimensions may be None, and one output for
     each tensor, both in the same order; an input that the function ignores is kept. Constants
-    share the memory of the function's variables. Raises `ConversionFailed`, also when the function
-    has operations that OpenVINO lacks.
+    share the memory of the function's variables. Raises `ConversionFailed` when the function cannot
+    be traced for open dimensions or has operations that OpenVINO lacks.
     """
     traced = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
-    concrete = traced.get_concrete_function(*specs)
+    try:
+        concrete = traced.get_concrete_function(*specs)
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        # Some networks refuse an open batch size.
+        raise ConversionFailed(f"TensorFlow cannot trace it: {reason(error)}") from error
     if any(variable.name.startswith(CHANGING_VARIABLE) for variable in concrete.graph.variables):
         raise ConversionFailed("the model has inputs beside the image, which would become constant")
     front_end = FrontEndManager().load_by_framework("tf")

@@ -66,6 +66,8 @@ class OpenVinoEngine:
             specs = iter([_spec(output) for output in model.outputs])
         except RuntimeError as error:
             raise ConversionFailed(reason(error)) from error
+        if any(output.get_shape()[0] != batch for output in model.outputs):
+            raise ConversionFailed("its activations do not follow the batch size")
         cuts = {one.cut_name: tuple(islice(specs, len(one.first_cut.tensors))) for one in models}
         if _weight_bytes(network) <= FIXED_BATCH_BYTES:
             return OpenVinoBody(CompiledModel(model, **self._settings), cuts)
