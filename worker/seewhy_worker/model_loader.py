@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 PROGRESS_STEP = 0.05
 """Progress between two log lines of a download, as a fraction."""
+OPENVINO_COPIES = 3
+"""How often OpenVINO has the weights in memory: TensorFlow's for gradients, those of the network
+that was converted, and those that it has arranged for the processor."""
 GRAPHS_BYTES = 150_000_000
 """What compiled graphs and buffers take beside the weights: 50 to 160 MB were measured."""
 
@@ -46,8 +49,11 @@ class KerasModels:
 
     def expected_bytes(self, name: str) -> int:
         """Estimate the memory of a model from the size of its file. Raises `UnknownModel`."""
-        path = find_weights(self._catalog.get(name), self._settings)
+        spec = self._catalog.get(name)
+        path = find_weights(spec, self._settings)
         weights = path.stat().st_size if path else 0
+        if "tensorflow" not in {spec.engine, self._settings.worker_engine} and self.device == "cpu":
+            weights *= OPENVINO_COPIES
         return weights + GRAPHS_BYTES + self._settings.activation_cache_bytes
 
     def load(self, name: str) -> KerasExplainer:
