@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from seewhy.schemas.base_models import StrictModel
+from seewhy.schemas.channels import Channels
 from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.geometry import Interpolation, ResizeRule
 from seewhy.schemas.inputs import InputValues
@@ -56,7 +57,7 @@ class VggPreprocessing(StrictModel):
 
 
 class ScalePreprocessing(StrictModel):
-    """`(x - mean) / std` of RGB, 0 to 255; one number for all channels, or one for each."""
+    """`(x - mean) / std` of 0 to 255; one number for all channels, or one for each of RGB."""
 
     kind: Literal["scale"]
     mean: PerChannel = 0.0
@@ -70,7 +71,10 @@ class ScalePreprocessing(StrictModel):
 
 
 class ModulePreprocessing(StrictModel):
-    """A function of a module of the operator: RGB (H, W, 3), 0 to 255 → float (H, W, 3)."""
+    """A function of a module of the operator: RGB (H, W, 3), 0 to 255 → float (H, W, 3).
+
+    With one channel, both are (H, W, 1).
+    """
 
     kind: Literal["module"]
     function: Annotated[str, AfterValidator(_check_function)]
@@ -152,6 +156,11 @@ class ModelSpec(StrictModel):
     preprocessing: Preprocessing
     geometry: Geometry = Geometry()
     interpolation: Interpolation = "bilinear"
+    channels: Channels = Field(
+        "rgb",
+        description="What the network sees: `rgb`, or one channel: `luma`, or the weights of red, "
+        "green and blue.",
+    )
     scores: OutputKind = Field(
         "classes",
         description="What the network outputs: scores of `classes`, `values` such as an age, or "
@@ -212,6 +221,17 @@ class ModelSpec(StrictModel):
             raise ValueError(
                 f"{', '.join(sorted(unsuitable))}: compares classes, not {self.scores}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> Self:
+        if self.channels == "rgb":
+            return self
+        rule = self.preprocessing
+        if rule.kind == "vgg16":
+            raise ValueError("`preprocessing` of the kind vgg16 needs three channels, not one")
+        if rule.kind == "scale" and (tuple in map(type, (rule.mean, rule.std))):
+            raise ValueError("a model of one channel takes one `mean` and one `std`, not three")
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Responses of the service. Fields that a newer service adds are ignored."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -107,6 +107,7 @@ class ExplanationResult(Response):
     stride_px: int | None = None
     receptive_field_px: int | None = None
     covers: Covers
+    channels: Literal["rgb", "luma"] | tuple[float, float, float] = "rgb"
     image_width_px: int
     image_height_px: int
     structure: float | None = None

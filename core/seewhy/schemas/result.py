@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from seewhy.schemas.base_models import StoredModel
+from seewhy.schemas.channels import Channels
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.methods import ScoreKind
 from seewhy.schemas.regions import Region
@@ -133,6 +134,11 @@ class ExplanationResult(StoredModel):
     stride_px: StridePx = None
     receptive_field_px: ReceptiveFieldPx = None
     covers: Rectangle
+    channels: Channels = Field(
+        "rgb",
+        description="What the model saw of the colors: `rgb`, or one channel: `luma`, or a sum of "
+        "red, green and blue with these weights.",
+    )
     image_width_px: int
     image_height_px: int
     structure: float | None = Field(

@@ -18,12 +18,20 @@ _ENTRY = """\
 source = "{file}"
 sha256 = "{digest}"
 input = {{ height_px = {height_px}, width_px = {width_px} }}
-# What the network was trained with. These are the mean and deviation of ImageNet, which most
-# networks of PyTorch expect; a network that takes RGB from 0 to 1 has mean = 0.0, std = 255.0.
-preprocessing = {{ kind = "scale", mean = [123.675, 116.28, 103.53], std = [58.395, 57.12, 57.375] }}
+{preprocessing}
 labels_file = "labels.txt"            # one name per line, in index order: {classes} lines
 layer = "{layer}"\
-"""  # noqa: E501  the lines of a catalog
+"""
+_RGB = """\
+# What the network was trained with. These are the mean and deviation of ImageNet, which most
+# networks of PyTorch expect; a network that takes RGB from 0 to 1 has mean = 0.0, std = 255.0.
+preprocessing = { kind = "scale", mean = [123.675, 116.28, 103.53], std = [58.395, 57.12, 57.375] }\
+"""
+_GRAY = """\
+channels = "luma"                     # or the weights of red, green and blue
+# What the network was trained with, here gray from 0 to 1.
+preprocessing = { kind = "scale", mean = 0.0, std = 255.0 }\
+"""
 
 
 def convert_file(
@@ -67,13 +75,14 @@ def _first(model: keras.Model) -> str | None:
 
 
 def _report(out: Path, digest: str, explained: SplitModel, difference: float) -> list[str]:
-    height_px, width_px = explained.input_shape[:2]
+    height_px, width_px, channels = explained.input_shape
     entry = _ENTRY.format(
         name=out.stem.lower(),
         file=out.name,
         digest=digest,
         height_px=height_px,
         width_px=width_px,
+        preprocessing=_RGB if channels == 3 else _GRAY,
         classes=explained.classes,
         layer=explained.layer,
     )

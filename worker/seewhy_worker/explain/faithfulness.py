@@ -59,11 +59,11 @@ def faithfulness(
 
 
 def blur(pixels: Pixels) -> Pixels:
-    """Blur an image (H, W, 3) until only a coarse layout of its colors is left."""
+    """Blur an image (H, W, channels) until only a coarse layout of its colors is left."""
     sigma_px = _BLUR_SIGMA * min(pixels.shape[:2])
-    return np.asarray(
-        cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101), np.float32
-    )
+    blurred = cv2.GaussianBlur(pixels, (0, 0), sigma_px, borderType=cv2.BORDER_REFLECT_101)
+    # OpenCV drops the axis of a single channel.
+    return np.asarray(blurred, np.float32).reshape(pixels.shape)
 
 
 def resize_map(map_: NDArray[np.float32], height_px: int, width_px: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import UnknownClass, UnsupportedModel
+from seewhy.schemas.channels import channel_count
 from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_TARGETS
@@ -35,7 +36,7 @@ from seewhy_worker.explain.types import (
 )
 from seewhy_worker.keras_backend.devices import device_name, enable_memory_growth
 from seewhy_worker.models.loading import load_model
-from seewhy_worker.models.preprocessing import prepare, preprocess
+from seewhy_worker.models.preprocessing import prepare, to_network_input
 from seewhy_worker.models.sizes import weight_bytes
 from seewhy_worker.models.splitting.candidates import find_layer
 from seewhy_worker.models.splitting.split_model import SplitModel, split
@@ -111,7 +112,7 @@ class KerasExplainer:
         self._model = model
         self._batch_sizes = BatchSizes.up_to(min(max_batch, spec.max_batch))
         black = np.zeros((spec.input.height_px, spec.input.width_px, 3), np.uint8)
-        self._graphs = GraphCache(model=model, black=preprocess(black, spec.preprocessing))
+        self._graphs = GraphCache(model=model, black=to_network_input(black, spec))
         self._runner = MethodRunner(
             spec=spec,
             graphs=self._graphs,
@@ -233,7 +234,15 @@ class KerasExplainer:
 
 
 def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:
-    expected = (spec.input.height_px, spec.input.width_px, 3)
+    channels = channel_count(spec.channels)
+    if model.input_shape[2] != channels:
+        raise UnsupportedModel(
+            f"{spec.name} takes RGB images, but the catalog names one channel: remove `channels`."
+            if channels == 1
+            else f"{spec.name} takes images of one channel, but the catalog says RGB: add "
+            '`channels = "luma"` to the catalog, or the weights of red, green and blue.'
+        )
+    expected = (spec.input.height_px, spec.input.width_px, channels)
     if model.input_shape != expected:
         raise UnsupportedModel(
             f"{spec.name} takes images of shape {model.input_shape}, but the catalog says "

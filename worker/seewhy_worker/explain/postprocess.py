@@ -61,6 +61,7 @@ def build_explanation(
         targets=results,
         top=tuple(score(int(index)) for index in best),
         covers=task.image.covers,
+        channels=spec.channels,
         tried=(method.name,),
         method=method.name,
         layer=model.layer if method.has_layer else "",

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.schemas.channels import Channels
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
@@ -25,7 +26,7 @@ class PreparedImage:
     """An image at the network's input size, preprocessed."""
 
     pixels: NDArray[np.float32]
-    """(H, W, 3), the network's input."""
+    """(H, W, channels), the network's input."""
     covers: Rectangle
     """The part of the original image that `pixels` shows, in pixels of the original."""
     cache_key: str = ""
@@ -81,6 +82,8 @@ class ImageExplanation:
     """The explained layer; fused layers are joined with ` + `; empty for maps of the pixels."""
     linear: bool
     """Whether the difference of two maps explains the difference of their scores."""
+    channels: Channels = "rgb"
+    """What the network saw of the colors."""
     body: BodyKind = "computed"
     """Whether the body ran for this image, or its activation was kept from an earlier job."""
     stride_px: int | None = None

@@ -63,6 +63,7 @@ def _describe(model: Any, split_model: SplitModel) -> list[str]:
     probabilities = split_model.probability_function
     return [
         f"input: {tuple(find_image_input(model).shape)}, explained at {split_model.input_shape}",
+        *_propose_channels(split_model),
         *(f"other input: {name}, {one.length} numbers, 0 in this check" for name, one in others),
         *(f"output: {name} {shape}" for name, shape in outputs),
         *(f"candidate: {one.path} {one.shape}" for one in split_model.candidates),
@@ -73,6 +74,12 @@ def _describe(model: Any, split_model: SplitModel) -> list[str]:
         if probabilities == "none"
         else f"classes: {split_model.classes}, probabilities by {probabilities}",
     ]
+
+
+def _propose_channels(split_model: SplitModel) -> list[str]:
+    if split_model.input_shape[2] == 3:
+        return []
+    return ['catalog: channels = "luma", because the model sees one channel; or three weights']
 
 
 def _describe_result(result: HeadOutput) -> str:

@@ -11,6 +11,7 @@ from keras.src.backend.common.variables import initialize_all_variables
 
 from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec, RandomWeights
 from seewhy.errors import UnsupportedModel, WeightsNotFound
+from seewhy.schemas.channels import channel_count
 from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.models.inspection.allowed_classes import APPLICATION_LAYERS
 from seewhy_worker.models.inspection.model_file import read_definition
@@ -154,7 +155,11 @@ def _build_application(spec: ModelSpec, *, weights: str | None) -> keras.Model:
     try:
         return build(
             weights=weights,
-            input_shape=(spec.input.height_px, spec.input.width_px, 3),
+            input_shape=(
+                spec.input.height_px,
+                spec.input.width_px,
+                channel_count(spec.channels),
+            ),
             classes=len(spec.labels),
             classifier_activation=None,
         )

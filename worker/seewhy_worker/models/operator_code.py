@@ -20,11 +20,11 @@ from seewhy_worker.models.inspection.wording import quote
 _log = logging.getLogger(__name__)
 
 
-def call_preprocessing(reference: str, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Apply the function `MODULE:FUNCTION` to an RGB image (H, W, 3), 0 to 255.
+def call_preprocessing(reference: str, image: NDArray[Any]) -> NDArray[np.float32]:
+    """Apply the function `MODULE:FUNCTION` to an image (H, W, channels), 0 to 255.
 
-    Returns its float32 array (H, W, 3). Raises `UnsupportedModel` when there is no such function,
-    when it fails, and when it returns something else.
+    Returns its float32 array of the same shape. Raises `UnsupportedModel` when there is no such
+    function, when it fails, and when it returns something else.
     """
     function = _find_function(reference)
     try:

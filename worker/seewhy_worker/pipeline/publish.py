@@ -95,6 +95,7 @@ class ResultPublisher:
             inputs=job.inputs,
             top=explanation.top,
             covers=explanation.covers,
+            channels=explanation.channels,
             image_width_px=job.image_width_px,
             image_height_px=job.image_height_px,
             structure=round(structure(fetched.tasks[0].image.pixels), 4),

@@ -10,12 +10,17 @@ import keras
 
 from seewhy_worker.models.splitting.graph import Call, Graph
 
+CHANNEL_COUNTS = frozenset({1, 3})
+"""Gray and RGB."""
 TO_CHANNELS_LAST, TO_CHANNELS_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
 def is_channels_first_image(shape: tuple[int | None, ...]) -> bool:
-    """Return whether an image shape is (N, 3, H, W). An ambiguous shape is (N, H, W, 3)."""
-    return shape[-1] != 3 and shape[1] == 3
+    """Return whether an image shape is (N, channels, H, W), with three channels or one.
+
+    An ambiguous shape is (N, H, W, channels).
+    """
+    return shape[-1] not in CHANNEL_COUNTS and shape[1] in CHANNEL_COUNTS
 
 
 def find_channels_first(graph: Graph) -> set[int]:

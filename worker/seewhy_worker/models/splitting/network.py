@@ -10,6 +10,7 @@ from seewhy.errors import UnsupportedModel
 from seewhy.schemas.methods import OutputKind
 from seewhy_worker.models.splitting.candidates import Candidate, find_candidates
 from seewhy_worker.models.splitting.channel_layout import (
+    CHANNEL_COUNTS,
     find_channels_first,
     is_channels_first_image,
     with_portable_convolutions,
@@ -45,9 +46,10 @@ class Network:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(H, W, 3), even when the network is channels-first."""
-        height_px, width_px = _spatial_size(self.graph.input.shape)
-        return height_px, width_px, 3
+        """(H, W, channels), even when the network is channels-first."""
+        shape = self.graph.input.shape
+        height_px, width_px = _spatial_size(shape)
+        return height_px, width_px, shape[1] if is_channels_first_image(shape) else shape[-1]
 
     def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
         """Use these values of all inputs beside the image, in every split and compiled graph.
@@ -98,7 +100,7 @@ def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int,
             "Sequential model with a fixed input shape."
         )
     shape = find_image_input(model).shape
-    if 3 in {shape[1], shape[-1]}:
+    if CHANNEL_COUNTS & {shape[1], shape[-1]}:
         default_size = size or (None, None)
         match [
             fixed or default
@@ -106,11 +108,12 @@ def _input_shape(model: keras.Model, size: tuple[int, int] | None) -> tuple[int,
         ]:
             case [int(height_px), int(width_px)]:
                 if is_channels_first_image(shape):
-                    return 3, height_px, width_px
-                return height_px, width_px, 3
+                    return shape[1], height_px, width_px
+                return height_px, width_px, shape[-1]
     raise UnsupportedModel(
-        f"the model {model.name!r} has the input shape {shape}: build it for RGB images of a fixed "
-        "size, (None, height, width, 3) or (None, 3, height, width)."
+        f"the model {model.name!r} has the input shape {shape}: build it for images of a fixed "
+        "size, (None, height, width, channels) or (None, channels, height, width), with three "
+        "channels or one."
     )
 
 

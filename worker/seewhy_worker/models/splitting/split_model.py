@@ -36,7 +36,7 @@ class SplitModel:
     """A network as a body and a head, which share the weights of the original model."""
 
     body: Callable[[Any], CutTensors]
-    """Pixels (N, H, W, 3) → the cut at the first target layer."""
+    """Pixels (N, H, W, channels) → the cut at the first target layer."""
     cuts: Callable[[CutTensors], list[CutTensors]]
     """That cut → the cuts at all target layers, in execution order."""
     last_head: Callable[[CutTensors], Any]
@@ -48,7 +48,7 @@ class SplitModel:
     map_shape: tuple[int, int]
     """(h, w) of the first target layer."""
     input_shape: tuple[int, int, int]
-    """(H, W, 3)."""
+    """(H, W, channels), with three channels or one."""
     classes: int
     """The number of classes, or of values."""
     probability_function: ProbabilityFunction
@@ -120,7 +120,7 @@ def split(
 
 
 def shared_body(models: Sequence[SplitModel]) -> Callable[[Any], list[CutTensors]]:
-    """Return a function from pixels (N, H, W, 3) to the first cuts of splits of one network.
+    """Return a function from pixels (N, H, W, channels) to the first cuts of splits of one network.
 
     It runs the network once.
     """
