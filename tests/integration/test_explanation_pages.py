@@ -16,8 +16,8 @@ from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.ledger.types import Completion, JobFailure, lanes_of
 from seewhy.schemas.result import ClassScore, Result, TargetResult, Verdict
 from seewhy.schemas.trust_scores import TrustScores
+from seewhy.schemas.words import VERDICTS, WORSE_THAN_CHANCE
 from seewhy.settings import Settings
-from seewhy_api.inspector import sentences
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -158,7 +158,7 @@ def test_a_flagged_map_is_kept_back_with_the_reason(
     address = send_photo(client, cat).headers["Location"]
     finish(settings, targets=[target("tabby", verdict=verdict)])
     page = shown(client.get(f"/{address}", headers=BROWSER))
-    assert sentences.VERDICTS[verdict] in page.text
+    assert VERDICTS[verdict] in page.text
     assert [str(source).endswith("&alpha=0") for source in page.values("img", "src")] == [True]
     links = " ".join(str(link) for link in page.values("a", "href"))
     assert ("polarity=negative" in links) == (verdict is Verdict.ALL_NEGATIVE)
@@ -170,7 +170,7 @@ def test_a_map_that_is_worse_than_chance_is_flagged(
     address = send_photo(client, cat).headers["Location"]
     finish(settings, targets=[target("tabby", trust=TrustScores(times_better_than_chance=0.9))])
     page = shown(client.get(f"/{address}", headers=BROWSER))
-    assert sentences.WORSE_THAN_CHANCE in page.text
+    assert WORSE_THAN_CHANCE in page.text
 
 
 def test_a_contrast_and_further_classes_are_named(

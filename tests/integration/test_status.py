@@ -145,11 +145,13 @@ def test_while_redis_does_not_answer_the_status_says_so(settings: Settings) -> N
 
 def test_while_the_object_store_does_not_answer_the_status_says_so(settings: Settings) -> None:
     open_ledger(settings).workers.register("host:7:ab", models=[MODEL])
-    client = create_api(load(as_environment(settings), auth="none")).flask.test_client()
-    shown = status(client)
+    changed = load(as_environment(settings), auth="none")
+    before, after = (create_api(changed).flask.test_client() for _ in range(2))
+    shown = status(before)
     assert (shown["scopes"], alert_names(shown)) == (["read", "submit"], [])
     shutil.rmtree(settings.store_url.removeprefix("file://"))
-    shown = status(client)
+    assert status(before)["checks"] == {"ledger": "ok", "store": "ok"}  # asked a moment ago
+    shown = status(after)
     assert shown["checks"] == {"ledger": "ok", "store": "store_unavailable"}
     assert alert_names(shown) == ["SeewhyStoreDown"]
     assert len(shown["workers"]) == 1

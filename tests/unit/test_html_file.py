@@ -105,7 +105,7 @@ def test_text_of_the_explanation_is_never_html() -> None:
     assert len(parts.all("script")) == 2
     assert parts.data["result"]["targets"][0]["score"]["label"] == HOSTILE
     assert (parts.data["model"], parts.data["id"]) == (HOSTILE, HOSTILE)
-    assert parts.texts["h1"] == [f"{HOSTILE}: 50.0\N{NO-BREAK SPACE}%"]
+    assert parts.texts["h1"] == [f"{HOSTILE}: 50 %"]
 
 
 def test_the_json_contains_no_character_with_a_meaning_in_html() -> None:
@@ -133,13 +133,13 @@ def test_classes_and_verdicts_are_there_without_the_script() -> None:
     assert parts.texts["p"][-1] == "The map needs JavaScript, which is turned off here."
 
 
-def test_without_a_photo_there_is_no_image_and_a_score_may_be_unknown() -> None:
+def test_without_a_photo_there_is_no_image_and_a_score_may_be_missing() -> None:
     unknown = target(0, "cat")
     unknown["score"]["probability"] = None
     document = explanation([unknown], maps=MAPS[:1])
     parts = Parts(page(document, maps=(MAPS[:1],), with_photo=False))
     assert parts.all("img") == []
-    assert parts.texts["h1"] == ["cat: unknown"]
+    assert parts.texts["h1"] == ["cat: \N{EN DASH}"]
 
 
 def test_a_number_that_json_does_not_have_is_refused() -> None:

@@ -1,15 +1,14 @@
 """The files of the inspector's page, their media types, and one version of all of them."""
 
-import gzip
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
 from seewhy.viewer import assets as viewer
 from seewhy.viewer.source_text import join_modules, shorten_script, shorten_style
+from seewhy_api.http.assets import Asset
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -82,16 +81,6 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 _VERSION = b"{{version}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file as it is served, and its media type."""
-
-    body: bytes
-    media_type: str
-    compressed: bytes | None = None
-    """The body as gzip, unless that saves nothing."""
-
-
 @cache
 def read_asset(name: str) -> Asset:
     """Read a file whose name is in `NAMES`, without its comments."""
@@ -114,9 +103,7 @@ def version() -> str:
 
 
 def _asset(body: bytes, name: str) -> Asset:
-    media_type = MEDIA_TYPES[name.rpartition(".")[2]]
-    compressed = None if media_type == "image/jpeg" else gzip.compress(body, 9, mtime=0)
-    return Asset(body, media_type, compressed)
+    return Asset.of(body, MEDIA_TYPES[name.rpartition(".")[2]])
 
 
 def _read(name: str) -> bytes:

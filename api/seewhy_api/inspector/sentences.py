@@ -7,18 +7,8 @@ from types import MappingProxyType
 
 from seewhy.schemas.job import JobState
 from seewhy.schemas.result import ExplanationResult, TargetResult, Verdict
+from seewhy.schemas.words import VERDICTS, WORSE_THAN_CHANCE
 
-VERDICTS: Mapping[Verdict, str] = MappingProxyType(
-    {
-        Verdict.ALL_NEGATIVE: "No place speaks for this class: every value is negative.",
-        Verdict.ZERO_GRADIENT: "The gradient of this class is zero at the layer, so the map says "
-        "nothing.",
-        Verdict.CONSTANT: "Every cell has the same value, so the map points to no place.",
-        Verdict.NOT_FINITE: "Some values are not finite, so the map is unreliable.",
-    }
-)
-"""What is wrong with a map that is not `ok`."""
-WORSE_THAN_CHANCE = "A random map predicts the probability of this class better than this map."
 HEADINGS: Mapping[JobState, str] = MappingProxyType(
     {
         JobState.QUEUED: "The photo waits for a worker",
@@ -102,16 +92,6 @@ def queue_sentence(position: int | None, eta_s: float | None) -> str | None:
         parts.append(f"the result is expected in about {max(1, round(eta_s))} s")
     sentence = ", and ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}." if sentence else None
-
-
-def percent(share: float | None) -> str:
-    """Write a share of 1 as a percentage."""
-    if share is None:
-        return "\u2013"
-    value = 100 * share
-    if 0 < value < 0.1:
-        return "<\u00a00.1\u00a0%"
-    return f"{value:.1f}\u00a0%" if value < 10 else f"{value:.0f}\u00a0%"
 
 
 def number(value: float | None) -> str:

@@ -1,9 +1,10 @@
 """The files of the viewer: a page of ours, and Swagger UI from an installed package."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import metadata, resources
 from types import MappingProxyType
+
+from seewhy_api.http.assets import Asset
 
 SWAGGER_UI = "flask-openapi-swagger"
 """The package that holds Swagger UI (Apache-2.0). Only its files are read; nothing is imported."""
@@ -12,14 +13,6 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """Swagger UI has its icons as data URLs, and shows images that the API answers as blobs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file and its media type."""
-
-    body: bytes
-    media_type: str
 
 
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
@@ -34,13 +27,13 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 
 def read_page() -> Asset:
     """Read the page."""
-    return Asset(_read_own("index.html"), "text/html")
+    return Asset.of(_read_own("index.html"), "text/html")
 
 
 def read_asset(name: str) -> Asset:
     """Read a file whose name is in `MEDIA_TYPES`. Raises `OSError` when it is not installed."""
     body = _read_own(name) if name == "start.js" else _read_swagger_ui(name)
-    return Asset(body, MEDIA_TYPES[name])
+    return Asset.of(body, MEDIA_TYPES[name])
 
 
 def _read_own(name: str) -> bytes:

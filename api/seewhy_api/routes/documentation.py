@@ -7,18 +7,18 @@ from flask import Blueprint, Flask, Response, current_app
 from pydantic import JsonValue
 
 from seewhy.errors import NotFound
+from seewhy_api.http.assets import Asset, respond_with_asset
 from seewhy_api.http.auth import public
 from seewhy_api.openapi.declarations import Answer, Operation, describe
 from seewhy_api.openapi.document import build_document
 from seewhy_api.openapi.viewer_assets import (
     CONTENT_SECURITY_POLICY,
     MEDIA_TYPES,
-    Asset,
     read_asset,
     read_page,
 )
 
-MAX_AGE_S = 300
+CACHE_CONTROL = "public, max-age=300"
 
 DOCUMENT = Operation(
     id="get_openapi_document",
@@ -46,8 +46,9 @@ def create_documentation_blueprint() -> Blueprint:
     read = cache(read_asset)
 
     @cache
-    def document(app: Flask) -> bytes:  # built when it is first requested: it takes 0.1 s
-        return json.dumps(build_document(app), separators=(",", ":")).encode()
+    def document(app: Flask) -> Asset:  # built when it is first requested: it takes 0.1 s
+        body = json.dumps(build_document(app), separators=(",", ":")).encode()
+        return Asset.of(body, "application/json")
 
     @blueprint.get("/openapi.json")
     @public
@@ -55,14 +56,14 @@ def create_documentation_blueprint() -> Blueprint:
     def get_document() -> Response:
         """Get this document: every route in OpenAPI 3.1."""
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        return _respond(Asset(document(app), "application/json"))
+        return respond_with_asset(document(app), cache_control=CACHE_CONTROL)
 
     @blueprint.get("/docs")
     @public
     @describe(VIEWER)
     def get_viewer() -> Response:
         """Get a page that shows this document, and sends requests from it."""
-        response = _respond(read_page())
+        response = respond_with_asset(read_page(), cache_control=CACHE_CONTROL)
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response
 
@@ -73,12 +74,6 @@ def create_documentation_blueprint() -> Blueprint:
         """Get a script or style sheet of the page."""
         if asset not in MEDIA_TYPES:
             raise NotFound("The page has no such file.")
-        return _respond(read(asset))
+        return respond_with_asset(read(asset), cache_control=CACHE_CONTROL)
 
     return blueprint
-
-
-def _respond(asset: Asset) -> Response:
-    response = Response(asset.body, mimetype=asset.media_type)
-    response.headers["Cache-Control"] = f"public, max-age={MAX_AGE_S}"
-    return response

@@ -9,6 +9,7 @@ from seewhy.errors import InvalidRequest
 from seewhy.ledger.types import JobRecord, model_of
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.result import ExplanationResult, Verdict
+from seewhy.schemas.words import percent
 from seewhy_api.http.auth import current_caller, request_context, requires
 from seewhy_api.http.explanation_body import Explanation
 from seewhy_api.http.parsing import parse_image, parse_wait_s
@@ -28,7 +29,7 @@ FIRST_WAIT_S = 5
 def create_explanation_pages_blueprint(deps: Dependencies) -> Blueprint:
     """Create the blueprint of `/explanation`."""
     blueprint = Blueprint("explanation_pages", __name__, template_folder="../inspector/templates")
-    blueprint.add_app_template_filter(sentences.percent)
+    blueprint.add_app_template_filter(percent)
     blueprint.add_app_template_filter(sentences.number)
     blueprint.after_request(_show_problem)
 

@@ -1,15 +1,15 @@
 """The routes of the inspector: its page, and the files that the page loads."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from seewhy.errors import NotFound
+from seewhy_api.http.assets import Asset, respond_with_asset
 from seewhy_api.http.auth import public
 from seewhy_api.inspector.assets import (
     CONTENT_SECURITY_POLICY,
     MEDIA_TYPES,
     NAMES,
     STATUS,
-    Asset,
     read_asset,
     read_page,
     version,
@@ -72,29 +72,16 @@ def create_inspector_blueprint() -> Blueprint:
         if file not in NAMES:
             raise NotFound("The inspector has no such file.")
         asset = read_asset(file)
-        response = _respond(asset)
         is_current = version_of_page == version()
-        response.headers["Cache-Control"] = IMMUTABLE if is_current else REVALIDATED
-        return response
+        return respond_with_asset(asset, cache_control=IMMUTABLE if is_current else REVALIDATED)
 
     return blueprint
 
 
 def respond_with_page(page: Asset) -> Response:
     """Return a page under the policy of the inspector's pages."""
-    response = _respond(page)
-    response.headers["Cache-Control"] = REVALIDATED
+    response = respond_with_asset(page, cache_control=REVALIDATED)
     response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     # With "no-referrer", browsers would send the form with the origin "null", which is refused.
     response.headers["Referrer-Policy"] = "same-origin"
-    return response
-
-
-def _respond(asset: Asset) -> Response:
-    """Return a file, compressed for clients that take gzip."""
-    compressed = asset.compressed if request.accept_encodings["gzip"] else None
-    response = Response(compressed or asset.body, mimetype=asset.media_type)
-    response.headers["Vary"] = "Accept-Encoding"
-    if compressed:
-        response.headers["Content-Encoding"] = "gzip"
     return response

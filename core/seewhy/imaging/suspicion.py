@@ -7,6 +7,7 @@ from seewhy.imaging.concentration import border_area_share
 from seewhy.schemas.agreement import Agreement
 from seewhy.schemas.result import ExplanationResult, TargetResult, Verdict
 from seewhy.schemas.suspicion import Suspicion, SuspicionPart, SuspicionReason
+from seewhy.schemas.words import percent
 
 CHANCE = 0.5
 """Only what is less plausible than chance is a reason."""
@@ -55,10 +56,10 @@ def _parts(result: ExplanationResult, agreement: Agreement | None) -> Iterator[_
         yield SuspicionReason.TRUST, insertion, trust, "Worse than a random map"
     if (border := target.border_share) is not None:
         area = border_area_share(result.map_height, result.map_width)
-        words = f"{_percent(border)} of the evidence is at the border"
+        words = f"{percent(border)} of the evidence is at the border"
         yield SuspicionReason.BORDER, _inside(1 - border, 1 - area), border, words
     if (structure := result.structure) is not None:
-        words = f"{_percent(structure)} of the image is structure, the rest noise or fine detail"
+        words = f"{percent(structure)} of the image is structure, the rest noise or fine detail"
         if structure == 0:
             words = "The image has no structure"
         yield SuspicionReason.IMAGE, structure, structure, words
@@ -66,10 +67,10 @@ def _parts(result: ExplanationResult, agreement: Agreement | None) -> Iterator[_
     overlaps = [maps.targets[0].overlap for maps in result.other_maps]
     if known := [overlap for overlap in overlaps if overlap is not None]:
         least = min(known)
-        words = f"Two maps share only {_percent(least)} of the evidence"
+        words = f"Two maps share only {percent(least)} of the evidence"
         yield SuspicionReason.METHODS, least, least, words
     if agreement and (inside := agreement.energy_inside) is not None:
-        words = f"Only {_percent(inside)} of the evidence is inside the annotation"
+        words = f"Only {percent(inside)} of the evidence is inside the annotation"
         yield SuspicionReason.ANNOTATION, _inside(inside, agreement.coverage), inside, words
 
 
@@ -77,11 +78,11 @@ def _classes(result: ExplanationResult, target: TargetResult) -> Iterator[_Part]
     """Yield how probable the most probable class is, and how much less the explained one."""
     if len(result.top) < 2 or not (best := result.top[0].probability):
         return
-    words = f"The most probable class has only {_percent(best)}"
+    words = f"The most probable class has only {percent(best)}"
     yield SuspicionReason.ANSWER, best, best, words
     explained = target.score.probability
     if explained is not None and not target.against and not target.rivals:
-        words = f"The map is of {target.score.label}, which has {_percent(explained)}"
+        words = f"The map is of {target.score.label}, which has {percent(explained)}"
         yield SuspicionReason.CLASS, explained / best, explained, words
 
 
@@ -91,10 +92,3 @@ def _inside(share: float, area: float) -> float:
         return 1.0
     inside, outside = share / area, (1 - share) / (1 - area)
     return inside / (inside + outside)
-
-
-def _percent(share: float) -> str:
-    percent = 100 * share
-    if 0 < percent < 0.05:
-        return "less than 0.1 %"
-    return f"{percent:.1f} %" if 0.05 <= percent < 9.95 else f"{percent:.0f} %"

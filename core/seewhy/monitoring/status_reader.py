@@ -1,5 +1,6 @@
 """Reads the state of a service from its ledger, its workers and its object store."""
 
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,6 +11,9 @@ from seewhy.ledger.ports.workers import WorkerRegistry
 from seewhy.monitoring.service_alerts import LedgerReadings
 from seewhy.monitoring.service_status import DependencyChecks, ServiceStatus
 from seewhy.storage.port import ObjectStore
+
+STORE_CHECK_S = 5.0
+"""How long an answer of the object store is kept: pages read the state every other second."""
 
 
 class ReadLedger(MaintenanceLedger, MonitoredLedger, MonitoredServer, Protocol):
@@ -24,19 +28,35 @@ class ReadLedger(MaintenanceLedger, MonitoredLedger, MonitoredServer, Protocol):
 class StatusReader:
     """Reads the state of one service. No method raises `Unavailable`: that is part of the state."""
 
-    def __init__(self, *, ledger: ReadLedger, store: ObjectStore, lease_s: float) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: ReadLedger,
+        store: ObjectStore,
+        lease_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Read a ledger and an object store. A worker counts as lost after `lease_s` of silence."""
         self._ledger = ledger
         self._store = store
         self._lease_ms = round(lease_s * 1000)
+        self._clock = clock
+        self._store_answer = ""
+        self._store_asked_s = float("-inf")
 
     def check(self) -> DependencyChecks:
         """Ask the ledger and the object store whether they respond."""
         return DependencyChecks(ledger=_check(self._ledger.check), store=_check(self._store.check))
 
     def read(self, *, shows_hosts: bool) -> ServiceStatus:
-        """Read the state; `ServiceStatus.of` says what `shows_hosts` adds."""
-        checks = self.check()
+        """Read the state; `ServiceStatus.of` says what `shows_hosts` adds.
+
+        The object store is asked once in `STORE_CHECK_S`.
+        """
+        if self._clock() - self._store_asked_s >= STORE_CHECK_S:
+            self._store_asked_s = self._clock()
+            self._store_answer = _check(self._store.check)
+        checks = DependencyChecks(ledger=_check(self._ledger.check), store=self._store_answer)
         readings = self._read() if checks.ledger == "ok" else None
         return ServiceStatus.of(checks=checks, readings=readings, shows_hosts=shows_hosts)
 

@@ -10,6 +10,7 @@ from seewhy.imaging.rendering.color_scale import PIXEL_LEVEL_QUANTILE
 from seewhy.imaging.rendering.colormaps import DIVERGING, GRAY, color_table
 from seewhy.schemas.methods import METHOD_INFO
 from seewhy.schemas.regions import DEFAULT_THRESHOLD
+from seewhy.schemas.words import VERDICTS, WORSE_THAN_CHANCE
 
 VIEWER_COLORMAPS = ("inferno", "viridis", "cividis", "magma", "turbo", GRAY, DIVERGING)
 """The colormaps that the viewer offers. Jet is not one: its brightness does not follow values."""
@@ -27,6 +28,8 @@ def constants_script() -> str:
         "SMALLEST_MAXIMUM": SMALLEST_MAXIMUM,
         "PIXEL_LEVEL_METHODS": [name for name, info in METHOD_INFO.items() if info.pixel_level],
         "PIXEL_LEVEL_QUANTILE": PIXEL_LEVEL_QUANTILE,
+        "VERDICTS": {"ok": ""} | {verdict.value: words for verdict, words in VERDICTS.items()},
+        "WORSE_THAN_CHANCE": WORSE_THAN_CHANCE,
     }
     return "".join(
         f"export const {name} = {json.dumps(value, separators=(',', ':'))};\n"

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from seewhy.schemas.words import percent
 from seewhy.viewer.assets import STYLE, read_asset, read_modules, read_source
 from seewhy.viewer.source_text import join_modules, shorten_script, shorten_style
 
@@ -121,7 +122,7 @@ def _embedded_json(data: Any) -> str:
 def _title(targets: Sequence[Mapping[str, Any]]) -> str:
     if not targets:
         return "An explanation without targets"
-    return f"{_label(targets[0])}: {_percent(targets[0]['score']['probability'])}"
+    return f"{_label(targets[0])}: {percent(targets[0]['score']['probability'])}"
 
 
 def _label(target: Mapping[str, Any]) -> str:
@@ -132,10 +133,6 @@ def _label(target: Mapping[str, Any]) -> str:
     return f"{label}, not {rivals}" if rivals else label
 
 
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-
-
 def _image(photo: bytes | None, media_type: str) -> str:
     if photo is None:
         return ""
@@ -144,6 +141,6 @@ def _image(photo: bytes | None, media_type: str) -> str:
 
 
 def _row(target: Mapping[str, Any]) -> str:
-    cells = (_percent(target["score"]["probability"]), target["verdict"])
+    cells = (percent(target["score"]["probability"]), target["verdict"])
     texts = "".join(f"<td>{html.escape(text)}</td>" for text in cells)
     return f'<tr><th scope="row">{html.escape(_label(target))}</th>{texts}</tr>'

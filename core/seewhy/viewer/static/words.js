@@ -1,4 +1,5 @@
 /** Sentences and numbers for people. Rows and columns are counted from 1 in them. */
+import { VERDICTS, WORSE_THAN_CHANCE } from "./constants.js";
 
 const SPACE = "\u00a0";
 
@@ -21,15 +22,6 @@ export function formatScore({ probability, value, logit }) {
   return probability === null ? formatNumber(value ?? logit) : formatPercent(probability);
 }
 
-const VERDICTS = {
-  ok: "",
-  all_negative: "No place speaks for this class: every value is negative. "
-    + "Show the evidence against it instead.",
-  zero_gradient: "The gradient of this class is zero at the layer, so the map says nothing.",
-  constant: "Every cell has the same value, so the map points to no place.",
-  not_finite: "Some values are not finite. Their cells are hatched, and the rest is unreliable.",
-};
-
 /**
  * Say why a map is not to be trusted, or return the empty text.
  * @param {object} target of the result
@@ -38,9 +30,7 @@ const VERDICTS = {
 export function flagWords({ verdict, trust }, polarity) {
   const isGood = verdict === "all_negative" && polarity !== "positive";
   const words = isGood ? "" : VERDICTS[verdict] ?? "The verdict of this map is unknown.";
-  return words || ((trust?.times_better_than_chance ?? 1) < 1
-    ? "A random map predicts the probability of this class better than this map."
-    : "");
+  return words || ((trust?.times_better_than_chance ?? 1) < 1 ? WORSE_THAN_CHANCE : "");
 }
 
 /** Say where a point lies, by thirds of the image: "top left", "center". */
