@@ -50,7 +50,7 @@ BATCH_ITEMS = f'{{"key": "tile-1", "image_base64": "{SMALL_PNG_BASE64}"}}\n'
 IMAGE_FOLDER: dict[str, Any] = {"image_prefix": "s3://photos/2026/", "targets": "top:3"}
 
 _PATH = f"/v1/explanations/{EXAMPLE_ID}"
-_SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41}
+_SCORE = {"index": 282, "label": "tiger cat", "logit": 9.5, "probability": 0.41, "value": None}
 
 QUEUED: dict[str, Any] = {
     "id": EXAMPLE_ID,

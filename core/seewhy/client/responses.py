@@ -32,7 +32,7 @@ class Score(Response):
     label: str
     logit: Number
     probability: Number
-    value: Number = math.nan
+    value: float | None = None
     """The value of the output, if the model outputs values; then the other numbers are NaN."""
 
     @property
@@ -40,7 +40,7 @@ class Score(Response):
         """The probability in percent, else the value of the output or the logit."""
         if not math.isnan(self.probability):
             return f"{self.probability:.1%}"
-        return f"{self.logit if math.isnan(self.value) else self.value:.4g}"
+        return f"{self.logit if self.value is None else self.value:.4g}"
 
 
 class TrustScores(Response):

@@ -80,7 +80,7 @@ def table_of(explained: dict[Photo, ExplainedPhoto]) -> Table:
     ]
     has_regions = any(target.regions is not None for _, target, _, _ in rows)
     has_pages = any(one.page for one in explained.values())
-    has_values = any(not isnan(target.score.value) for _, target, _, _ in rows)
+    has_values = any(target.score.value is not None for _, target, _, _ in rows)
     titles = ("photo", "class", "value" if has_values else "probability", "logit", "map")
     table = Table(*titles, *(("region",) if has_regions else ()), box=None)
     for title in ("overlay", *(("page",) if has_pages else ())):
