@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import ModelSpec, RandomWeights
+from seewhy.catalog.model_files import RandomWeights
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.catalog.weights import obtain_weights
 from seewhy.imaging.codecs import decode
 from seewhy.schemas.job import MethodOptions

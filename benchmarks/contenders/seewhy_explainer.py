@@ -3,7 +3,7 @@
 from contender_server import LAYER, Run, random_pixels, serve
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import RandomWeights
+from seewhy.catalog.model_files import RandomWeights
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.settings import load

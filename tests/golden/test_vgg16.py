@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import ModelSpec, RandomWeights, VggPreprocessing
+from seewhy.catalog.model_files import RandomWeights
+from seewhy.catalog.model_spec import ModelSpec, VggPreprocessing
 from seewhy.schemas.geometry import Rectangle
 from seewhy.settings import load
 from seewhy_worker.explain.keras_explainer import BATCH_TOLERANCE, KerasExplainer

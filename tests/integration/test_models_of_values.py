@@ -1,4 +1,4 @@
-"""The API of models of values and segments: targets, and options that need probabilities."""
+"""The API of models of values, segments and embeddings: targets, and options that are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,15 @@ input = {{ height_px = 64, width_px = 64 }}
 preprocessing = {{ kind = "scale" }}
 scores = "segments"
 labels_file = "organs.txt"
+
+[faces]
+source = "faces.keras"
+sha256 = "{digest}"
+input = {{ height_px = 64, width_px = 64 }}
+preprocessing = {{ kind = "scale" }}
+scores = "embedding"
+references.anna = {{ file = "anna.jpg", sha256 = "{digest}" }}
+references.ben = {{ file = "ben.jpg", sha256 = "{digest}" }}
 """
 
 
@@ -49,6 +58,8 @@ def test_the_catalog_says_what_the_model_outputs(client: FlaskClient) -> None:
     assert client.get("/v1/models/age").get_json()["labels"] == ["value"]
     organs = client.get("/v1/models/organs").get_json()
     assert (organs["scores"], organs["labels"]) == ("segments", ["background", "heart", "lung"])
+    faces = client.get("/v1/models/faces").get_json()
+    assert (faces["scores"], faces["labels"]) == ("embedding", ["anna", "ben"])
     assert client.get("/v1/models/vgg16").get_json()["scores"] == "classes"
 
 
@@ -59,6 +70,8 @@ def test_the_catalog_says_what_the_model_outputs(client: FlaskClient) -> None:
         {"model": "hand", "targets": {"output": "length"}},
         {"model": "organs", "targets": ["heart", {"why": "lung", "not": ["heart"]}]},
         {"model": "organs", "targets": "top:2"},
+        {"model": "faces"},
+        {"model": "faces", "targets": ["anna", {"why": "ben", "not": ["anna"]}]},
     ],
 )
 def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[str, Any]) -> None:
@@ -75,6 +88,8 @@ def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[st
         ({"targets": [0], "preset": "classic"}, "preset needs the probability"),
         ({"targets": [0], "method": "finercam"}, "no method 'finercam'"),
         ({"model": "organs", "targets": {"output": 0}}, "outputs classes; name a class"),
+        ({"model": "faces", "targets": ["eva"]}, "the model has no reference 'eva'"),
+        ({"model": "faces", "score": "probability"}, "outputs embedding, and score needs"),
         ({"model": "organs", "outputs": ["trust"]}, "outputs segments, and trust in outputs needs"),
     ],
 )

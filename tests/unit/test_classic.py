@@ -14,7 +14,7 @@ from PIL import Image
 import networks
 from original_recipe import CLASSIC, assert_drawn_as_the_recipe, recipe_overlay
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import RandomWeights
+from seewhy.catalog.model_files import RandomWeights
 from seewhy.imaging.rendering.classic import classic_overlay
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions

@@ -9,7 +9,8 @@ import pytest
 from optionals import present
 from seewhy.catalog import weights
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import ModelSpec, RandomWeights, WeightsFile
+from seewhy.catalog.model_files import RandomWeights, WeightsFile
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import WeightsCorrupt, WeightsNotFound
 from seewhy.settings import Settings, load
 

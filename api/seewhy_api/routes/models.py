@@ -12,7 +12,7 @@ from seewhy.estimates.measured_times import Quantiles
 from seewhy.ledger.types import DeviceTimes
 from seewhy.schemas.installed_methods import known_methods
 from seewhy.schemas.job import MethodOptions
-from seewhy.schemas.methods import OutputKind
+from seewhy.schemas.methods import CatalogScores
 from seewhy.schemas.passes import forward_passes, without_body
 from seewhy_api.http.auth import requires
 from seewhy_api.http.explanation_body import ResponseModel
@@ -67,9 +67,10 @@ class Model(ResponseModel):
     geometry: Geometry
     layer: str | None = Field(description="The target layer, if the catalog names it.")
     layers: tuple[str, ...] = Field(description="The layers that a request may name.")
-    scores: OutputKind = Field(
-        description="What the model outputs: scores of `classes`, `values` such as an age, or "
-        "`segments`, which are scores of classes for each pixel."
+    scores: CatalogScores = Field(
+        description="What the model outputs: scores of `classes`, `values` such as an age, "
+        "`segments`, which are scores of classes for each pixel, or an `embedding`, whose classes "
+        "are the references that it is compared with."
     )
     classes: int = Field(description="How many classes it has, or outputs.")
     methods: tuple[Method, ...]

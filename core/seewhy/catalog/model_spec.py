@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from seewhy.catalog.model_files import RandomWeights, ReferenceImage, Weights
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.channels import Channels
 from seewhy.schemas.engines import EngineChoice
@@ -16,12 +17,14 @@ from seewhy.schemas.geometry import Interpolation, ResizeRule
 from seewhy.schemas.inputs import InputValues
 from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.labels import Labels
-from seewhy.schemas.methods import OutputKind
+from seewhy.schemas.methods import CatalogScores, OutputKind
 
 APPLICATIONS = "keras.applications:"
 
 ONLY_VALUE = "value"
 """The name of the only output of a model of values that names none."""
+
+MAX_REFERENCES = 1000
 
 PerChannel = float | tuple[float, float, float]
 
@@ -97,33 +100,6 @@ class Geometry(StrictModel):
     )
 
 
-class WeightsFile(StrictModel):
-    """Weights that are published separately from the network's definition."""
-
-    file: str = Field(pattern=r"^[\w.-]+$")
-    url: str = Field(pattern=r"^https?://")
-    digest: str = Field(pattern=r"^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
-
-
-class RandomWeights(StrictModel):
-    """Weights from a seeded random generator, for tests and benchmarks."""
-
-    random_seed: int = Field(ge=0)
-
-
-def _weights_kind(weights: object) -> str:
-    is_random = isinstance(weights, RandomWeights) or (
-        isinstance(weights, Mapping) and "random_seed" in weights
-    )
-    return "random" if is_random else "published"
-
-
-Weights = Annotated[
-    Annotated[WeightsFile, Tag("published")] | Annotated[RandomWeights, Tag("random")],
-    Discriminator(_weights_kind),
-]
-
-
 class ModelSpec(StrictModel):
     """One model of the catalog: the name of a table and its fields."""
 
@@ -161,10 +137,18 @@ class ModelSpec(StrictModel):
         description="What the network sees: `rgb`, or one channel: `luma`, or the weights of red, "
         "green and blue.",
     )
-    scores: OutputKind = Field(
+    scores: CatalogScores = Field(
         "classes",
-        description="What the network outputs: scores of `classes`, `values` such as an age, or "
-        "`segments`, which are scores of classes for each pixel.",
+        description="What the network outputs: scores of `classes`, `values` such as an age, "
+        "`segments`, which are scores of classes for each pixel, or an `embedding`, which is "
+        "compared with those of `references`.",
+    )
+    references: Mapping[Annotated[str, Field(min_length=1, max_length=128)], ReferenceImage] = (
+        Field(
+            default_factory=dict,
+            max_length=MAX_REFERENCES,
+            description="The images that an embedding is compared with, by the name of each.",
+        )
     )
     labels_file: str | None = Field(
         None,
@@ -214,7 +198,11 @@ class ModelSpec(StrictModel):
 
     @model_validator(mode="after")
     def _check_scores(self) -> Self:
-        if self.scores != "values" and self.labels_file is None:
+        if (self.scores == "embedding") != bool(self.references):
+            raise ValueError('scores = "embedding" and `references` need each other')
+        if self.references and self.labels_file:
+            raise ValueError("the names of `references` are the labels; remove `labels_file`")
+        if self.scores in {"classes", "segments"} and self.labels_file is None:
             raise ValueError("a model of classes needs `labels_file`, with one name per line")
         unsuitable = set(self.methods) - set(_methods_for(self.scores))
         if unsuitable:
@@ -248,6 +236,11 @@ class ModelSpec(StrictModel):
         return self.source.startswith(APPLICATIONS)
 
     @property
+    def outputs(self) -> OutputKind:
+        """What the network outputs. An embedding is values, until it is compared."""
+        return "values" if self.scores == "embedding" else self.scores
+
+    @property
     def digest(self) -> str:
         """The identity of the weights: `sha256:…`, `md5:…` or `random:SEED`."""
         if isinstance(self.weights, RandomWeights):
@@ -272,13 +265,15 @@ class ModelSpec(StrictModel):
 
         Raises `OSError` or `UnicodeDecodeError`.
         """
+        if self.references:
+            return Labels(self.references, noun="reference")
         noun = "output" if self.scores == "values" else "class"
         if self.labels_file is None:
             return Labels([ONLY_VALUE], noun=noun)
         return Labels.read(self.folder / self.labels_file, noun=noun)
 
 
-def _methods_for(scores: OutputKind) -> tuple[str, ...]:
+def _methods_for(scores: CatalogScores) -> tuple[str, ...]:
     """Return the methods that suit such scores."""
     known = known_methods()
     return tuple(

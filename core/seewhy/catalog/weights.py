@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx2
 
-from seewhy.catalog.model_spec import ModelSpec, RandomWeights, WeightsFile
+from seewhy.catalog.model_files import RandomWeights, WeightsFile
+from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import WeightsCorrupt, WeightsNotFound
 from seewhy.settings import Settings
 

@@ -60,7 +60,7 @@ def method_options(request: ExplanationRequest, spec: ModelSpec) -> tuple[Method
 
 
 def _score(request: ExplanationRequest, spec: ModelSpec) -> ScoreKind:
-    if spec.scores == "values":
+    if spec.outputs == "values":
         return "value"
     return "probability" if request.preset else request.score
 

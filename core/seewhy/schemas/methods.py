@@ -10,9 +10,13 @@ from pydantic import Field
 OutputKind = Literal["classes", "values", "segments"]
 """What the outputs of a network are: scores of classes, values such as an age, or segments, which
 are scores of classes for each pixel."""
+CatalogScores = OutputKind | Literal["embedding"]
+"""What the scores of a model are: those of its outputs, or how similar its output, an embedding, is
+to the embeddings of reference images."""
 RequestedScore = Literal["logit", "probability"]
 ScoreKind = RequestedScore | Literal["value"]
-"""The explained score: of a class its logit or its probability, or else the value of an output."""
+"""The explained score: of a class its logit or its probability, or else the value of an output or
+the similarity to a reference."""
 Normalization = (
     Literal["image", "none"] | Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 )

@@ -55,8 +55,8 @@ class ClassScore(StoredModel):
     )
     value: FiniteOrNone = Field(
         None,
-        description="The value of the output, if the model outputs values. Then `logit` and "
-        "`probability` are null.",
+        description="The value of the output, if the model outputs values, or the similarity to "
+        "the reference. Then `logit` and `probability` are null.",
     )
 
 

@@ -17,7 +17,7 @@ from seewhy.errors import InvalidRequest
 from seewhy.quoting import quote
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.labels import Labels
-from seewhy.schemas.methods import OutputKind
+from seewhy.schemas.methods import CatalogScores
 
 MAX_TARGETS = 20
 MAX_RIVALS = 5
@@ -101,14 +101,14 @@ def has_contrast(targets: RequestedTargets) -> bool:
 
 
 def resolve_targets(
-    targets: RequestedTargets, labels: Labels, outputs: OutputKind = "classes"
+    targets: RequestedTargets, labels: Labels, outputs: CatalogScores = "classes"
 ) -> tuple[TargetOrIndex, ...]:
     """Resolve a request's targets to class indices; -r is the r-th most probable class.
 
-    `labels` name the classes, or the outputs of a model of values. Raises `UnknownClass` when the
-    model has no such class or output. Raises `InvalidRequest` when a target or a class of a
-    contrast is repeated, when the model has too few classes, or when the targets do not suit its
-    `outputs`.
+    `labels` name the classes, the references of an embedding, or the outputs of a model of values.
+    Raises `UnknownClass` when the model has no such class or output. Raises `InvalidRequest` when a
+    target or a class of a contrast is repeated, when the model has too few classes, or when the
+    targets do not suit its `outputs`.
     """
     try:
         targets = _TARGETS.validate_python(targets)

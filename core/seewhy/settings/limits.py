@@ -30,6 +30,8 @@ Networks = Annotated[
 PUBLIC_HOSTS = "public"
 """Stands for every host, in a list of hosts."""
 
+REFERENCE_PIXELS = 100_000_000
+"""The most pixels of a reference image in the catalog."""
 MODEL_MEMORY_BYTES = 8_000_000_000
 """Enough for every network of `keras.applications`; the largest needs 6 GB."""
 

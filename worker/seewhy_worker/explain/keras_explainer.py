@@ -27,6 +27,7 @@ from seewhy_worker.explain.calibration_images import calibration_images
 from seewhy_worker.explain.engine_choice import choose_engine
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.method_runner import MethodRunner
+from seewhy_worker.explain.references import embed_references
 from seewhy_worker.explain.trust_scores import with_faithfulness
 from seewhy_worker.explain.types import (
     ExplanationTask,
@@ -67,10 +68,12 @@ def load_explainer(
         keras_model,
         spec.layer,
         output=spec.output,
-        outputs=spec.scores,
+        outputs=spec.outputs,
         size=size,
         inputs=spec.inputs,
     )
+    if spec.references:
+        model = model.compared_with(embed_references(spec, model), spec.layer)
     for layer in spec.layers:
         find_layer(model.candidates, layer)
     explainer = KerasExplainer(

@@ -64,7 +64,7 @@ class MethodRunner:
     def run_gradcam(self, batch: int) -> None:
         """Run Grad-CAM of one target on black images; compile it on the first call."""
         shape = self._graphs.model_at(()).input_shape
-        score: ScoreKind = "value" if self._spec.scores == "values" else "logit"
+        score: ScoreKind = "value" if self._spec.outputs == "values" else "logit"
         pixels = np.zeros((batch, *shape), np.float32)
         head = self._graphs.head(HeadSpec("gradcam", score, (), batch, 1, 0, 1))
         targets = TargetTensors.pad([(Target(index=-1),)] * batch, batch, 1, 0)

@@ -80,7 +80,7 @@ def _score(
     spec: ModelSpec,
 ) -> ClassScore:
     number, label = float(logits[index]), spec.labels[index]
-    if spec.scores == "values":
+    if spec.outputs == "values":
         return ClassScore(index=index, label=label, logit=None, probability=None, value=number)
     probability = None if probabilities is None else float(probabilities[index])
     return ClassScore(index=index, label=label, logit=number, probability=probability)

@@ -29,7 +29,7 @@ def check_catalog_file(spec: ModelSpec, path: Path, settings: Settings) -> None:
             path=path,
             layer=spec.layer,
             output=spec.output,
-            outputs=spec.scores,
+            outputs=spec.outputs,
             modules=spec.modules,
             size=(spec.input.height_px, spec.input.width_px),
             shuffle=False,

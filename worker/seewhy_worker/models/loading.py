@@ -9,7 +9,8 @@ import keras
 from keras.src.backend.common import global_state
 from keras.src.backend.common.variables import initialize_all_variables
 
-from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec, RandomWeights
+from seewhy.catalog.model_files import RandomWeights
+from seewhy.catalog.model_spec import APPLICATIONS, ModelSpec
 from seewhy.errors import UnsupportedModel, WeightsNotFound
 from seewhy.schemas.channels import channel_count
 from seewhy.settings.limits import MODEL_MEMORY_BYTES

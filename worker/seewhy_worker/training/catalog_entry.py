@@ -24,6 +24,7 @@ _NOT_INHERITED = {
     "layer",
     "layers",
     "output",
+    "references",
     "scores",
 }
 

@@ -53,7 +53,7 @@ def fit(plan: TrainingPlan) -> None:
     size = (base.input.height_px, base.input.width_px)
     enable_memory_growth()
     model = load_model(base, weights_path=plan.weights_path, memory_bytes=plan.memory_bytes)
-    split_model = split(model, base.layer, output=base.output, outputs=base.scores, size=size)
+    split_model = split(model, base.layer, output=base.output, outputs=base.outputs, size=size)
     if split_model.network.others:
         raise UnsupportedModel(
             f"{base.name} has inputs beside the image, which a new head cannot take: choose a base "

@@ -79,7 +79,7 @@ def _print_catalog() -> None:
     from rich.table import Table
 
     from seewhy.catalog.catalog import Catalog
-    from seewhy.catalog.model_spec import RandomWeights
+    from seewhy.catalog.model_files import RandomWeights
     from seewhy.catalog.weights import find_weights
     from seewhy.cli.terminal.console import output_console
     from seewhy.settings import load

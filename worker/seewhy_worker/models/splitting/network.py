@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from seewhy.errors import UnsupportedModel
 from seewhy.schemas.methods import OutputKind
@@ -43,6 +45,8 @@ class Network:
     """Every layer that a map can be drawn for, in execution order."""
     others: Mapping[str, OtherInput]
     """The inputs beside the image, by name; all splits of the network read their values."""
+    references: NDArray[np.float32] | None = None
+    """Embeddings (R, length) that those of images are compared with."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -1,11 +1,13 @@
 """Split a network at the target layer, so that gradients run through the head only."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from seewhy.schemas.methods import OutputKind
 from seewhy_worker.models.splitting.candidates import Candidate, find_layer
@@ -23,6 +25,7 @@ from seewhy_worker.models.splitting.output_activation import (
 )
 from seewhy_worker.models.splitting.receptive_field import find_receptive_field
 from seewhy_worker.models.splitting.segments import segment_scores
+from seewhy_worker.models.splitting.similarity import cosine_similarities
 from seewhy_worker.models.splitting.target_layer import (
     choose_coarsest_layer,
     choose_target_layer,
@@ -94,6 +97,15 @@ class SplitModel:
         """Split the same network at other layers. Raises `UnsupportedModel`."""
         return _split(self.network, layers)
 
+    def compared_with(
+        self, references: NDArray[np.float32], layer: str | Sequence[str] | None
+    ) -> "SplitModel":
+        """Split a network of values at `layer` with other scores.
+
+        They are the cosine similarities of its output (N, length) to `references` (R, length).
+        """
+        return _split(replace(self.network, references=references), layer)
+
 
 def split(
     model: keras.Model,
@@ -150,7 +162,7 @@ def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
         layer_reason=reason,
         map_shape=targets[0].shape[:2],
         input_shape=network.input_shape,
-        classes=width if network.outputs == "values" else max(2, width),
+        classes=_count_scores(network),
         probability_function=choose_probability_function(network.removed_activation, width)
         if has_probabilities
         else "none",
@@ -160,6 +172,13 @@ def _split(network: Network, layer: str | Sequence[str] | None) -> SplitModel:
         network=network,
         first_cut=cuts[0],
     )
+
+
+def _count_scores(network: Network) -> int:
+    if network.references is not None:
+        return len(network.references)
+    width: int = network.scores.shape[-1]
+    return width if network.outputs == "values" else max(2, width)
 
 
 def _find_field(network: Network, targets: tuple[Candidate, ...]) -> ReceptiveField | None:
@@ -205,11 +224,14 @@ def _make_cuts(network: Network, cuts: Sequence[Cut]) -> Callable[[CutTensors], 
 def _make_last_head(network: Network, cut: Cut) -> Callable[[CutTensors], Any]:
     scores = network.scores
     is_binary = network.outputs != "values" and scores.shape[-1] == 1
+    references = network.references
     calls = network.portable_graph.calls_between(cut.tensors, [scores])
 
     def head(values: CutTensors) -> Any:
         (logits,) = run(calls, cut.tensors, _from_channels_last(values, cut.target), [scores])
         logits = two_class_scores(logits) if is_binary else logits
+        if references is not None:
+            return cosine_similarities(logits, references)
         return segment_scores(logits) if network.outputs == "segments" else logits
 
     return head
