@@ -71,24 +71,86 @@ export function thresholdShare(shares, rule) {
   return rule.kind === "otsu" ? otsu(sizes) : quantile(sizes, rule.value / 100);
 }
 
-/**
- * Return the sizes of pixels with a border of −1, which reaches no threshold, around them; how many
- * a row has; their sum without the border; and the least size that reaches a threshold.
- */
-function bordered(pixels, { heightPx, widthPx }, threshold) {
-  const stride = widthPx + 2;
-  const sizes = new Float32Array(stride * (heightPx + 2)).fill(-1);
-  let total = 0;
+/** Find the runs of pixels in rows that reach a threshold, joined to components, and sums. */
+function findRuns(pixels, { heightPx, widthPx }, threshold) {
+  const smallest = Math.max(Math.fround(threshold), SMALLEST_MAXIMUM);
+  const runs = [];
+  const parents = [];
+  const root = (n) => {
+    while (parents[n] !== n) n = parents[n] = parents[parents[n]];
+    return n;
+  };
+  let [total, mass, areaPx, previous] = [0, 0, 0, 0];
   for (let y = 0, at = 0; y < heightPx; y++) {
-    const start = (y + 1) * stride + 1;
-    for (let x = 0; x < widthPx; x++, at++) total += sizes[start + x] = Math.abs(pixels[at]);
+    const start = runs.length;
+    for (let x = 0; x < widthPx; x++, at++) {
+      let value = Math.abs(pixels[at]);
+      total += value;
+      if (value < smallest) continue;
+      const first = x;
+      while (value >= smallest) {
+        mass += value;
+        x++;
+        at++;
+        if (x === widthPx) break;
+        value = Math.abs(pixels[at]);
+        total += value;
+      }
+      areaPx += x - first;
+      const number = runs.length;
+      runs.push({ y, first, end: x, label: number });
+      parents.push(number);
+      // Pixels touch at edges and corners. A run of the row above can touch the next one, too.
+      while (previous < start && runs[previous].end < first) previous++;
+      for (let n = previous; n < start && runs[n].first <= x; n++) {
+        const [a, b] = [root(n), root(number)];
+        parents[Math.max(a, b)] = Math.min(a, b);
+      }
+      if (x === widthPx) break;
+    }
+    previous = start;
   }
-  return { sizes, stride, total, least: Math.max(Math.fround(threshold), SMALLEST_MAXIMUM) };
+  runs.forEach((run, n) => (run.label = root(n)));
+  return { runs, areaPx, mass, total };
+}
+
+/** Group runs by component, largest first; of the same size, in OpenCV's reading order. */
+function rank(runs, widthPx) {
+  const found = new Map();
+  const blocksPerRow = (widthPx + 1) >> 1;
+  for (const run of runs) {
+    // OpenCV reads blocks of 2 × 2 pixels.
+    const block = (run.y >> 1) * blocksPerRow + (run.first >> 1);
+    const known = found.get(run.label);
+    if (!known) {
+      found.set(run.label, {
+        runs: [run], block, areaPx: run.end - run.first,
+        left: run.first, right: run.end, top: run.y, bottom: run.y + 1,
+      });
+      continue;
+    }
+    known.runs.push(run);
+    known.areaPx += run.end - run.first;
+    known.block = Math.min(known.block, block);
+    known.left = Math.min(known.left, run.first);
+    known.right = Math.max(known.right, run.end);
+    known.bottom = run.y + 1;
+  }
+  return [...found.values()].sort((a, b) => b.areaPx - a.areaPx || a.block - b.block);
+}
+
+/** Return the box of a component, and its strongest pixel as its score. */
+function describe({ runs, left, right, top, bottom, areaPx }, pixels, widthPx) {
+  let score = 0;
+  for (const { y, first, end } of runs) {
+    for (let n = first; n < end; n++) score = Math.max(score, Math.abs(pixels[y * widthPx + n]));
+  }
+  return { box: { x: left, y: top, width: right - left, height: bottom - top }, areaPx, score };
 }
 
 /**
- * Find the connected parts of an enlarged map that reach a threshold. Pixels touch at edges and
- * corners. Boxes are in pixels of the array, and scores are those of the strongest pixels.
+ * Find the connected parts of an enlarged map that reach a threshold. Boxes are in pixels of the
+ * array.
  * @param {Float32Array} pixels heightPx × widthPx, evidence or its shares of the strongest
  * @param {number} threshold in the unit of `pixels`
  * @param {number} count how many regions are described, largest first
@@ -96,41 +158,14 @@ function bordered(pixels, { heightPx, widthPx }, threshold) {
  *   `massShare` count every pixel that reaches the threshold
  */
 export function findRegions(pixels, sizePx, threshold, count) {
-  const { sizes, stride, total, least } = bordered(pixels, sizePx, threshold);
-  const neighbors = [-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1];
-  const blocksPerRow = (sizePx.widthPx + 1) >> 1;
-  const found = [];
-  let [areaPx, mass] = [0, 0];
-  for (let start = 0; start < sizes.length; start++) {
-    if (sizes[start] < least) continue;
-    let [area, score, block, left, top, right, bottom] = [0, 0, Infinity, Infinity, Infinity, 0, 0];
-    // Pixels that are known become negative.
-    sizes[start] *= -1;
-    for (const open = [start]; open.length; area++) {
-      const n = open.pop();
-      const x = (n % stride) - 1;
-      const y = Math.floor(n / stride) - 1;
-      mass -= sizes[n];
-      score = Math.max(score, -sizes[n]);
-      // OpenCV reads blocks of 2 × 2 pixels, and counts regions in this order.
-      block = Math.min(block, (y >> 1) * blocksPerRow + (x >> 1));
-      left = Math.min(left, x);
-      top = Math.min(top, y);
-      right = Math.max(right, x + 1);
-      bottom = Math.max(bottom, y + 1);
-      for (const step of neighbors) {
-        if (sizes[n + step] < least) continue;
-        sizes[n + step] *= -1;
-        open.push(n + step);
-      }
-    }
-    areaPx += area;
-    const box = { x: left, y: top, width: right - left, height: bottom - top };
-    found.push({ box, areaPx: area, score, block });
-  }
-  found.sort((a, b) => b.areaPx - a.areaPx || a.block - b.block);
-  const massShare = Math.min(mass / (total || 1), 1);
-  return { found: found.length, areaPx, massShare, regions: found.slice(0, count) };
+  const { runs, areaPx, mass, total } = findRuns(pixels, sizePx, threshold);
+  const ranked = rank(runs, sizePx.widthPx);
+  return {
+    found: ranked.length,
+    areaPx,
+    massShare: total ? Math.min(mass / total, 1) : 0,
+    regions: ranked.slice(0, count).map((component) => describe(component, pixels, sizePx.widthPx)),
+  };
 }
 
 /**
@@ -140,26 +175,44 @@ export function findRegions(pixels, sizePx, threshold, count) {
  * array. Each segment is `x1, y1, x2, y2` in pixels from the top left corner of the array.
  * @returns {number[]}
  */
-export function isolines(pixels, sizePx, threshold) {
-  const { sizes, stride, least } = bordered(pixels, sizePx, threshold);
+export function isolines(pixels, { heightPx, widthPx }, threshold) {
+  const smallest = Math.max(Math.fround(threshold), SMALLEST_MAXIMUM);
+  // A border of pixels that do not reach the threshold.
+  const stride = widthPx + 2;
+  const inside = new Uint8Array(stride * (heightPx + 2));
+  for (let y = 0, at = 0; y < heightPx; y++) {
+    for (let x = 0, n = (y + 1) * stride + 1; x < widthPx; x++, n++, at++) {
+      if (Math.abs(pixels[at]) >= smallest) inside[n] = 1;
+    }
+  }
+  const at = (x, y) =>
+    x < 0 || y < 0 || x >= widthPx || y >= heightPx ? -1 : Math.abs(pixels[y * widthPx + x]);
+  // Outside the array there is no value: the line then lies on the edge.
+  const part = (from, to) => (from < 0 || to < 0 ? 0.5 : (smallest - from) / (to - from));
   const segments = [];
-  for (let n = 0; n + stride + 1 < sizes.length; n++) {
-    const inside = sizes[n] >= least;
-    const [right, below] = [sizes[n + 1] >= least, sizes[n + stride] >= least];
-    if (right === inside && below === inside && (sizes[n + stride + 1] >= least) === inside) continue;
-    const [x, y] = [(n % stride) - 0.5, Math.floor(n / stride) - 0.5];
-    // Clockwise from the top left.
-    const corners = [[n, x, y], [n + 1, x + 1, y], [n + stride + 1, x + 1, y + 1], [n + stride, x, y + 1]];
-    const points = corners.flatMap(([from, x1, y1], corner) => {
-      const [to, x2, y2] = corners[(corner + 1) % 4];
-      const [low, high] = [sizes[from], sizes[to]];
-      if ((low >= least) === (high >= least)) return [];
-      // Outside the array there is no value: the line then lies on the edge.
-      const part = low < 0 || high < 0 ? 0.5 : (least - low) / (high - low);
-      return [x1 + part * (x2 - x1), y1 + part * (y2 - y1)];
-    });
-    // Opposite corners that reach the threshold are joined.
-    segments.push(...(inside ? points : [...points.slice(2), ...points.slice(0, 2)]));
+  for (let y = -1, n = 0; y < heightPx; y++, n++) {
+    for (let x = -1; x < widthPx; x++, n++) {
+      const corners = inside[n] | (inside[n + 1] << 1)
+        | (inside[n + stride + 1] << 2) | (inside[n + stride] << 3);
+      if (!corners || corners === 15) continue;
+      const [left, top] = [x + 0.5, y + 0.5];
+      const [upLeft, upRight] = [at(x, y), at(x + 1, y)];
+      const [downLeft, downRight] = [at(x, y + 1), at(x + 1, y + 1)];
+      const edges = [
+        [left + part(upLeft, upRight), top],
+        [left + 1, top + part(upRight, downRight)],
+        [left + part(downLeft, downRight), top + 1],
+        [left, top + part(upLeft, downLeft)],
+      ];
+      for (const [a, b] of CROSSED[corners]) segments.push(...edges[a], ...edges[b]);
+    }
   }
   return segments;
 }
+
+// The edges (top, right, bottom, left) that the line connects, by the corners that reach the
+// threshold: top left 1, top right 2, bottom right 4, bottom left 8. Opposite corners are joined.
+const CROSSED = [
+  [], [[0, 3]], [[0, 1]], [[1, 3]], [[1, 2]], [[0, 1], [2, 3]], [[0, 2]], [[2, 3]],
+  [[2, 3]], [[0, 2]], [[0, 3], [1, 2]], [[1, 2]], [[1, 3]], [[0, 1]], [[0, 3]], [],
+];
