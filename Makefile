@@ -133,7 +133,7 @@ $(HELM)/.installed: requirements/helm.txt | $(INSTALLED)
 test-inspector: setup ## Test the pages in Chromium, and write screenshots of them to build/inspector
 	@$(ONE_THREAD) $(BIN)/python -m pytest tests/inspector --numprocesses $(PROCESSES) --dist loadscope
 
-test-applications: setup ## Explain every architecture of keras.applications (about 25 minutes)
+test-applications: setup ## Explain every architecture of keras.applications (takes long)
 	@$(ONE_THREAD) TEST_ALL_APPLICATIONS=1 $(BIN)/python -m pytest tests/unit/test_applications.py --timeout 1800
 
 test-label-studio: setup $(LABEL_STUDIO)/.installed ## Test the ML backend with a real Label Studio (installs it in build/label-studio)

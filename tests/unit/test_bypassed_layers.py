@@ -135,6 +135,12 @@ def test_a_bypassed_layer_has_the_maps_of_a_tape_over_the_whole_network(
     assert shapes == bypass, "the least that the head needs"
 
 
+def test_without_a_bypass_a_cut_is_the_activation_alone() -> None:
+    model = split(networks.two_layer_cnn(), ("conv1", "conv2"))
+    assert model.first_cut.bypass == ()
+    assert model.cut_name == "conv1"
+
+
 @pytest.mark.parametrize("method", ["smoothgrad", "integrated-gradients"])
 def test_methods_of_the_pixels_do_not_depend_on_the_cut(tmp_path: Path, method: str) -> None:
     explainers = [

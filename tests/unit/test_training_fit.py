@@ -4,14 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 import networks
 from seewhy.catalog.catalog import Catalog
-from seewhy.catalog.model_spec import ModelSpec
+from seewhy.catalog.model_spec import ModelSpec, ScalePreprocessing
 from seewhy.catalog.weights import obtain_weights
 from seewhy.imaging.codecs import encode_png
+from seewhy.schemas.channels import Channels
 from seewhy.settings import load
 from seewhy_worker.models.loading import load_file, load_model
 from seewhy_worker.models.preprocessing import prepare
@@ -118,6 +120,23 @@ def test_the_same_images_and_seed_give_the_same_weights(
     first, second = (load_file(out).weights for out in outs)
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+
+
+@pytest.mark.parametrize("channels", ["luma", (0.3, 0.6, 0.1)])
+def test_a_base_of_one_channel_gives_a_model_that_sees_the_same_channel(
+    channels: Channels, base: ModelSpec, images: Path, tmp_path: Path
+) -> None:
+    image = keras.Input((12, 12, 1))
+    hidden = networks.conv(4, "conv", 1)(image)
+    keras.Model(image, networks.add_classifier(hidden)).save(tmp_path / "base.keras")
+    scale = ScalePreprocessing(kind="scale", mean=127.5, std=127.5)
+    gray = base.model_copy(update={"channels": channels, "preprocessing": scale})
+    fit(plan(gray, images, tmp_path / "gray.keras"))
+    settings = load({}, models_file=tmp_path / "gray.toml")
+    spec = Catalog.load(settings).get("gray")
+    assert spec.channels == channels
+    model = load_model(spec, weights_path=tmp_path / "gray.keras")
+    assert split(model).input_shape == (12, 12, 1)
 
 
 def test_random_weights_are_allowed_with_a_warning(
