@@ -29,8 +29,12 @@ UNMEASURED = ("faults", "e2e", "golden")
 
 
 def pytest_configure() -> None:
-    """Let workers compute with TensorFlow, whose maps do not depend on the processor."""
+    """Let workers compute with TensorFlow, whose maps do not depend on the processor.
+
+    They write no bundles, which would be left in the home directory.
+    """
     os.environ.setdefault("SEEWHY_WORKER_ENGINE", "tensorflow")
+    os.environ.setdefault("SEEWHY_BUNDLES", "false")
 
 
 @pytest.hookimpl(trylast=True)

@@ -131,7 +131,7 @@ def test_a_bypassed_layer_has_the_maps_of_a_tape_over_the_whole_network(
         expected = [FORMULAS[method](reference, "logit", c) for c in TARGETS]
         assert_close(found.maps, np.stack(expected))
         assert found.layer == layer
-    shapes = [tuple(tensor.shape) for tensor in explainer._model.first_cut.bypass]
+    shapes = [tuple(tensor.shape) for tensor in explainer.graphs.model_at(()).first_cut.bypass]
     assert shapes == bypass, "the least that the head needs"
 
 

@@ -9,6 +9,7 @@ from seewhy.imaging.process_tuning import tune_process
 from seewhy.logs.configuration import configure_logging
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
+from seewhy_worker.model_loader import CatalogModels
 
 
 def main() -> None:
@@ -21,10 +22,7 @@ def main() -> None:
         settings = load() if device is None else load(worker_device=device)
         configure_logging(settings.log_format)
         pinned_to = pin_process(settings.worker_device, cores=settings.worker_cores)
-        # TensorFlow looks for devices when it is imported.
-        from seewhy_worker.model_loader import KerasModels  # noqa: PLC0415
-
-        worker = create_worker(settings, source=KerasModels(settings), pinned_to=pinned_to)
+        worker = create_worker(settings, source=CatalogModels(settings), pinned_to=pinned_to)
     except SeewhyError as error:
         sys.exit(f"seewhy worker: {error}")
     worker.run()

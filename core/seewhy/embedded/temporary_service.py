@@ -21,10 +21,13 @@ _INHERITED_SETTINGS = {
     "worker_models",
     "models_file",
     "model_dir",
+    "bundles",
+    "bundle_dir",
     "max_batch",
     "worker_concurrency",
     "worker_device",
     "worker_cores",
+    "worker_engine",
 }
 
 

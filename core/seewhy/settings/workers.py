@@ -1,5 +1,7 @@
 """The settings of workers: their models, their device, and how much they do at once."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -56,6 +58,15 @@ class WorkerSettings(BaseSettings):
         description="What computes the activations of models whose catalog entry names no engine: "
         "auto, tensorflow, openvino or openvino-bfloat16. auto measures which is fastest when a "
         "model is loaded (docs/workers.md).",
+    )
+    bundles: bool = Field(
+        True,
+        description="Whether workers without a GPU write what they have compiled of a model into "
+        "bundle_dir, and start from that, without TensorFlow, the next time (docs/workers.md).",
+    )
+    bundle_dir: Path = Field(
+        Path("~/.cache/seewhy/bundles"),
+        description="The folder of bundles. Users who can write to it decide what workers compute.",
     )
     device_timeout_s: float = Field(
         300.0,

@@ -131,7 +131,7 @@ def test_a_multi_pass_method_that_runs_out_of_memory_continues_in_smaller_chunks
     hungry = networks.make_explainer(networks.two_layer_cnn(), tmp_path)
     expected = explain(hungry, 0, method="scorecam").maps
     fits, tried = 2, []
-    compiled_head = hungry._graphs.head
+    compiled_head = hungry.graphs.head
 
     def head(spec: Any) -> Any:
         tried.append(spec.chunk_size)
@@ -139,7 +139,7 @@ def test_a_multi_pass_method_that_runs_out_of_memory_continues_in_smaller_chunks
             raise OutOfMemory("too much")
         return compiled_head(spec)
 
-    monkeypatch.setattr(hungry._graphs, "head", head)
+    monkeypatch.setattr(hungry.graphs, "head", head)
     assert_close(explain(hungry, 0, method="scorecam").maps, expected)
     assert_close(explain(hungry, 0, method="scorecam").maps, expected)
     assert tried == [8, 4, 2, 2], "the smaller size is kept"
@@ -186,7 +186,7 @@ def test_faster_score_cam_uses_the_channels_with_the_largest_variance(tmp_path: 
     model = keras.Model(network_input, networks.add_classifier(features))
     wide = networks.make_explainer(model, tmp_path)
     image = wide.prepare(IMAGES[1])
-    activation = np.asarray(wide._model.body(image.pixels[None])[0])[0]
+    activation = np.asarray(wide.graphs.model_at(()).body(image.pixels[None])[0])[0]
     kept = np.argsort(-activation.std(axis=(0, 1)))[:10]
     masked = np.zeros_like(activation)
     masked[..., kept] = activation[..., kept]
@@ -206,4 +206,4 @@ def test_probabilities_are_those_of_the_model_in_order(explainer: KerasExplainer
 
 
 def test_the_cache_of_compiled_heads_is_bounded(explainer: KerasExplainer) -> None:
-    assert explainer._graphs.head.cache_info().maxsize == MAX_HEADS
+    assert explainer.graphs.head.cache_info().maxsize == MAX_HEADS

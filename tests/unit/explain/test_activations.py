@@ -115,7 +115,7 @@ def test_each_layer_has_activations_of_its_own(keeping: KerasExplainer) -> None:
 
 def test_an_activation_kept_from_a_batch_does_not_keep_the_batch(plain: KerasExplainer) -> None:
     pixels = np.stack([plain.prepare(image).pixels for image in IMAGES[:2]])
-    ((tensor,),) = plain._graphs.body([()], 2)(pixels).values()
+    ((tensor,),) = plain.graphs.body([()], 2)(pixels).values()
     kept = Activation((tensor,), 1).alone()
     assert kept.tensors[0].shape[0] == 1
     assert kept.bytes == ACTIVATION_BYTES
@@ -126,7 +126,7 @@ def test_kept_activations_are_freed_before_a_batch_runs_out_of_memory(
     keeping: KerasExplainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     explain(keeping, 0)
-    compiled_head, refusals = keeping._graphs.head, [1]
+    compiled_head, refusals = keeping.graphs.head, [1]
 
     def head(spec: Any) -> Any:
         if refusals:
@@ -134,7 +134,7 @@ def test_kept_activations_are_freed_before_a_batch_runs_out_of_memory(
             raise OutOfMemory("too much")
         return compiled_head(spec)
 
-    monkeypatch.setattr(keeping._graphs, "head", head)
+    monkeypatch.setattr(keeping.graphs, "head", head)
     assert explain(keeping, 1).body == "computed"
     assert explain(keeping, 0).body == "computed", "it was freed"
     refusals.extend([1, 1])
@@ -200,6 +200,6 @@ def test_kept_activations_of_all_layers_save_the_body(tmp_path: Path) -> None:
 
 def test_the_order_of_fused_layers_compiles_nothing_new(plain: KerasExplainer) -> None:
     explain(plain, 0, layers=("conv1", "conv2"))
-    heads = plain._graphs.head.cache_info().misses
+    heads = plain.graphs.head.cache_info().misses
     explain(plain, 0, layers=("conv2", "conv1"))
-    assert plain._graphs.head.cache_info().misses == heads
+    assert plain.graphs.head.cache_info().misses == heads

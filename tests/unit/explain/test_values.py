@@ -87,10 +87,10 @@ def test_each_of_several_outputs_has_a_map_and_they_are_not_ranked(tmp_path: Pat
 def test_the_warm_up_compiles_what_a_request_needs(tmp_path: Path) -> None:
     explainer = explainer_of(regression(None), tmp_path)
     explainer.warm_up()
-    compiled = explainer._graphs.head.cache_info().currsize
+    compiled = explainer.graphs.head.cache_info().currsize
     prepared = explainer.prepare(np.zeros((12, 12, 3), np.uint8))
     explainer.explain([ExplanationTask.create(prepared, [0], VALUES)])
-    assert explainer._graphs.head.cache_info().currsize == compiled
+    assert explainer.graphs.head.cache_info().currsize == compiled
 
 
 def test_as_a_classifier_such_a_network_is_refused_with_the_remedy() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from seewhy.schemas.methods import ScoreKind
+from seewhy.schemas.methods import RequestedScore, ScoreKind
 from seewhy_worker.cam.methods import Method
 
 Order = Literal[0, 1, 2]
@@ -15,7 +15,7 @@ _ORDERS: dict[str, Order] = {"activation": 0, "gradient": 1, "curvature": 2}
 class Derivatives:
     """The derivatives of a score with respect to the target layer. Methods share them."""
 
-    score: ScoreKind
+    score: RequestedScore
     order: Order
     """0: none; 1: the gradient; 2: the Hessian times the activation, too."""
     chooses_rivals: bool = False
@@ -25,11 +25,13 @@ class Derivatives:
     def of(cls, method: Method, score: ScoreKind) -> Self:
         """Return what a method of one pass needs to explain this kind of score."""
         order = _ORDERS[method.needs]
-        return cls(score if order else "logit", order, method.choose_rivals is not None)
+        # A value is explained as a logit is.
+        explained: RequestedScore = "probability" if order and score == "probability" else "logit"
+        return cls(explained, order, method.choose_rivals is not None)
 
 
 _CHOICES: tuple[tuple[Order, bool], ...] = ((1, False), (1, True), (2, False))
-_SCORES: tuple[ScoreKind, ...] = ("logit", "probability")
+_SCORES: tuple[RequestedScore, ...] = ("logit", "probability")
 
 ALL_DERIVATIVES = (
     Derivatives("logit", 0),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seewhy_worker.keras_backend.bodies import CutSpec
 from seewhy_worker.models.splitting.split_model import SplitModel
 from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.precision import Precision
 
 
 class EngineBody(Protocol):
@@ -30,6 +31,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Its name, version and precision, such as `openvino 2026.4.1 bfloat16`."""
+        ...
+
+    @property
+    def openvino_precision(self) -> Precision | None:
+        """In which precision OpenVINO computes; None for other engines."""
         ...
 
     def body(self, *models: SplitModel, batch: int) -> EngineBody:

@@ -1,7 +1,7 @@
 """A cache of compiled bodies and heads: compiled on first use, bounded by memory."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -23,6 +23,7 @@ from seewhy_worker.models.splitting.split_model import SplitModel
 from seewhy_worker.openvino_backend.failures import ConversionFailed
 from seewhy_worker.ports.cuts import Activation, CutTensors
 from seewhy_worker.ports.heads import Head, HeadSpec
+from seewhy_worker.ports.precision import Precision
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +68,20 @@ class GraphCache:
         """The name of the engine that computes the bodies."""
         return self._engine.name
 
+    @property
+    def openvino_precision(self) -> Precision | None:
+        """In which precision OpenVINO computes the bodies; None if another engine does."""
+        return self._engine.openvino_precision
+
     def use(self, engine: Engine) -> None:
         """Let `engine` compute the bodies, and the passes of heads that are not yet compiled."""
         self._engine = engine
         self._body.cache_clear()
         self.forward.cache_clear()
+
+    def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
+        """Use these values of all inputs beside the image. Raises `UnsupportedModel`."""
+        self._model.network.set_inputs(values)
 
     def model_at(self, layers: tuple[str, ...]) -> SplitModel:
         """Return the model split at these layers. Raises `UnsupportedModel`."""

@@ -1,33 +1,12 @@
-"""The memory that models take, and how it is given back."""
-
-import contextlib
-import ctypes
-import gc
-import os
-from pathlib import Path
+"""The memory that models take."""
 
 import tensorflow as tf
 
-_RESIDENT_PAGES = 1
-"""The place of the resident pages among the numbers of `statm` (proc_pid_statm(5))."""
+from seewhy_worker.memory.process_memory import resident_bytes
 
 
 def memory_in_use() -> int:
     """Return the bytes in use of the GPU's memory, or else of this process; 0 if unknown."""
     if tf.config.get_visible_devices("GPU"):
         return int(tf.config.experimental.get_memory_info("GPU:0")["current"])
-    try:
-        pages = Path("/proc/self/statm").read_text().split()[_RESIDENT_PAGES]
-    except OSError:  # not Linux
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def release_memory() -> None:
-    """Free what nothing refers to any more, and give it back to the system where that is possible.
-
-    Models are freed by the garbage collector, because their layers refer to each other.
-    """
-    gc.collect()
-    with contextlib.suppress(OSError, AttributeError):  # macOS and musl have no malloc_trim
-        ctypes.CDLL(None).malloc_trim(0)
+    return resident_bytes()

@@ -10,6 +10,7 @@ class TensorFlowEngine:
 
     def __init__(self) -> None:
         self.name = engine_name()
+        self.openvino_precision = None
 
     def body(self, *models: SplitModel, batch: int) -> Body:
         """Compile the body of splits of one network. Raises `OutOfMemory`."""

@@ -1,6 +1,7 @@
 """A model of OpenVINO, compiled for the processor. Imports no TensorFlow."""
 
-from typing import Any, Literal, TypedDict
+import re
+from typing import Any, TypedDict
 
 import numpy as np
 import openvino
@@ -8,8 +9,7 @@ from numpy.typing import NDArray
 
 from seewhy.errors import OutOfMemory
 from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
-
-Precision = Literal["float32", "bfloat16"]
+from seewhy_worker.ports.precision import Precision
 
 
 class CompilerSettings(TypedDict):
@@ -57,6 +57,19 @@ class CompiledModel:
         except RuntimeError as error:
             raise ConversionFailed(reason(error)) from error
         return [found[index] for index in self._outputs]
+
+
+def engine_name() -> str:
+    """Return the name and version of OpenVINO."""
+    version = re.match(r"[\d.]*\d", openvino.__version__)
+    return f"openvino {version[0] if version else openvino.__version__}"
+
+
+def processor() -> str:
+    """Return the name of the processor, and what it can compute."""
+    core = openvino.Core()
+    abilities = " ".join(sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")))
+    return f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} {abilities}"
 
 
 def supports_bfloat16() -> bool:

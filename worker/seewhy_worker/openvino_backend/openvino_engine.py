@@ -1,6 +1,5 @@
 """OpenVINO as the engine of bodies, on processors."""
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -16,11 +15,12 @@ from seewhy_worker.models.splitting.split_model import SplitModel, shared_body
 from seewhy_worker.openvino_backend.compiled_model import (
     CompiledModel,
     CompilerSettings,
-    Precision,
+    engine_name,
 )
 from seewhy_worker.openvino_backend.conversion import to_openvino
 from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
 from seewhy_worker.ports.cuts import CutTensors
+from seewhy_worker.ports.precision import Precision
 
 FIXED_BATCH_BYTES = 16_000_000
 """Up to this size of the weights, each batch size has a model of its own, which keeps a copy.
@@ -47,8 +47,8 @@ class OpenVinoEngine:
 
         Engines of several precisions may share converted `networks` of one model.
         """
-        version = re.match(r"[\d.]*\d", openvino.__version__)
-        self.name = f"openvino {version[0] if version else openvino.__version__} {precision}"
+        self.name = f"{engine_name()} {precision}"
+        self.openvino_precision = precision
         self._settings: CompilerSettings = {"precision": precision, "threads": threads}
         self._networks = Networks() if networks is None else networks
         self._for_all_batches: LRUCache[CutNames, CompiledModel] = LRUCache(MAX_NETWORKS)

@@ -1,6 +1,6 @@
 """The bodies and heads of a model, compiled when they are needed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,15 @@ class Graphs(Protocol):
     All methods raise `UnsupportedModel` for layers that do not exist and methods that do not suit
     the network, and `OutOfMemory`.
     """
+
+    @property
+    def engine(self) -> str:
+        """What computes the activations, with its version and precision."""
+        ...
+
+    def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
+        """Use these values of all inputs beside the image from now on."""
+        ...
 
     def model_at(self, layers: Layers) -> ModelFacts:
         """Return the model split at these layers."""

@@ -1,0 +1,1 @@
+"""The memory that a worker takes, without its devices."""
