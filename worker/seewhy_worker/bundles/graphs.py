@@ -35,7 +35,7 @@ class BundledGraphs:
         self._others: Graphs | None = None
         self._facts = network.contents.facts
         self._body = lru_cache(maxsize=None)(network.compile_body)
-        self._derivatives = lru_cache(maxsize=None)(network.compile_head)
+        self._derivatives = lru_cache(maxsize=network.heads_in_memory)(network.compile_head)
         self.forward = lru_cache(maxsize=None)(self._compile_forward)
 
     @property

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 from seewhy_worker.bundles.contents import Contents
-from seewhy_worker.bundles.store import NETWORK, BundleUnusable
+from seewhy_worker.bundles.store import NETWORK, WEIGHTS, BundleUnusable
 from seewhy_worker.cam.derivatives import Derivatives
 from seewhy_worker.openvino_backend.compiled_model import CompiledModel
 from seewhy_worker.openvino_backend.failures import ConversionFailed
 from seewhy_worker.openvino_backend.joint_network import JointNetwork, read_model
+
+HEADS_BYTES = 1_000_000_000
+"""Compiled heads are kept up to this size of weights; each has one or two copies of its own."""
+LEAST_HEADS = 2
+"""Heads that are kept however large they are."""
 
 
 class BundledNetwork:
@@ -20,6 +25,8 @@ class BundledNetwork:
         except ConversionFailed as error:
             raise BundleUnusable(f"OpenVINO cannot read it: {error}") from error
         self.contents = contents
+        weights = (folder / WEIGHTS).stat().st_size
+        self.heads_in_memory = max(LEAST_HEADS, HEADS_BYTES // max(1, weights))
         self._network = JointNetwork(
             model,
             cut_tensors=contents.cut_tensors,

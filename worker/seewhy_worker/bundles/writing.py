@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -13,7 +13,6 @@ from seewhy.catalog.model_spec import ModelSpec
 from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.targets import Target
 from seewhy_worker.bundles.contents import Contents, StoredFacts, StoredHead
-from seewhy_worker.bundles.graphs import BundledGraphs
 from seewhy_worker.bundles.identity import bundle_identity, why_no_bundle
 from seewhy_worker.bundles.network import BundledNetwork
 from seewhy_worker.bundles.store import (
@@ -24,18 +23,23 @@ from seewhy_worker.bundles.store import (
     write_contents,
 )
 from seewhy_worker.cam.derivatives import ALL_DERIVATIVES, Derivatives
+from seewhy_worker.cam.methods import find_method
 from seewhy_worker.explain.calibration_images import calibration_images
 from seewhy_worker.explain.graph_cache import GraphCache
+from seewhy_worker.memory.process_memory import release_memory
 from seewhy_worker.models.preprocessing import prepare
+from seewhy_worker.openvino_backend.derivative_head import DerivativeHead
 from seewhy_worker.openvino_backend.failures import ConversionFailed
 from seewhy_worker.openvino_backend.joint_conversion import RESOLVED_OUTPUTS, convert_jointly
 from seewhy_worker.openvino_backend.joint_network import write_model
-from seewhy_worker.ports.graphs import Graphs
 from seewhy_worker.ports.heads import HeadOutput, HeadSpec
+from seewhy_worker.ports.precision import Precision
 from seewhy_worker.ports.targets import TargetTensors
 
 TOLERANCE = 1e-4
 """How much a map of a bundle may differ from TensorFlow's, relative to its largest magnitude."""
+BODY_TOLERANCE: Mapping[Precision, float] = {"float32": 1e-4, "bfloat16": 2e-2}
+"""Likewise for the activations, which the body of the worker that writes has computed."""
 IMAGES = 2
 """On how many images maps are compared."""
 
@@ -46,7 +50,10 @@ _METHODS = {
     (2, False): "shapleycam",
 }
 """A method for each kind of head, whose map shows every derivative."""
-_TARGETS = ((Target(index=-1), Target(index=-2, rivals=(-1,))),)
+_COUNT, _RIVALS = 2, 1
+_TARGETS = TargetTensors.pad(
+    [(Target(index=-1), Target(index=-2, rivals=(-1,)))], 1, _COUNT, _RIVALS
+)
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +89,8 @@ def write_bundle(
         agreeing, worst = _compare(network, graphs, _images(spec))
         heads = tuple(head for head in contents.heads if head.kind in agreeing)
         write_contents(folder, contents.model_copy(update={"heads": heads}))
+    del network
+    release_memory()
     _log.info(
         "Wrote a bundle of %s in %.1f s: %d heads, whose maps differ by %.1g of their largest "
         "magnitude at most",
@@ -141,13 +150,25 @@ def _compare(
 ) -> tuple[frozenset[Derivatives], float]:
     """Return the heads whose maps are those of TensorFlow, and the worst difference of these.
 
-    Raises `BundleUnusable` when the maps of Grad-CAM are not.
+    Raises `BundleUnusable` when the activations or the maps of Grad-CAM differ.
     """
-    bundled = BundledGraphs(network, load_others=_refuse)
-    differences = {
-        kind: max(_difference(kind, bundled, graphs, pixels[np.newaxis]) for pixels in images)
-        for kind in network.kinds
-    }
+    body, reference = network.compile_body(1), graphs.body([()], 1)
+    pixels = [image[np.newaxis] for image in images]
+    cuts = [next(iter(reference(one).values())) for one in pixels]
+    for one, cut in zip(pixels, cuts, strict=True):
+        difference = max(map(_difference, body(one), cut))
+        if difference > BODY_TOLERANCE[network.contents.precision]:
+            raise BundleUnusable(f"its activations differ by {difference:.1g}")
+    differences = {}
+    for kind in network.kinds:  # one head at a time, because each has a copy of the weights
+        method = _METHODS[kind.order, kind.chooses_rivals]
+        own = DerivativeHead(network.compile_head(kind), kind, find_method(method))
+        head = graphs.head(HeadSpec(method, kind.score, (), 1, _COUNT, _RIVALS, 1))
+        found = [
+            (own(cut, one, _TARGETS), head(cut, one, _TARGETS))
+            for one, cut in zip(pixels, cuts, strict=True)
+        ]
+        differences[kind] = max(_output_difference(*outputs) for outputs in found)
     agreeing = {kind: each for kind, each in differences.items() if each <= TOLERANCE}
     for kind, each in differences.items():
         if kind not in agreeing:
@@ -157,27 +178,17 @@ def _compare(
     return frozenset(agreeing), max(agreeing.values())
 
 
-def _difference(
-    kind: Derivatives, own: Graphs, reference: Graphs, pixels: NDArray[np.float32]
-) -> float:
+def _output_difference(one: HeadOutput, other: HeadOutput) -> float:
     """Return how much maps differ, by their largest magnitude; infinity for other classes."""
-    method = _METHODS[kind.order, kind.chooses_rivals]
-    count, rivals = len(_TARGETS[0]), 1
-    spec = HeadSpec(method, kind.score, (), 1, count, rivals, 1)
-    targets = TargetTensors.pad(_TARGETS, 1, count, rivals)
-    found: list[HeadOutput] = []
-    for graphs in (own, reference):
-        (cut,) = graphs.body([()], 1)(pixels).values()
-        found.append(graphs.head(spec)(cut, pixels, targets))
-    one, other = found
-    if not np.array_equal(one.targets, other.targets):
+    same_targets = np.array_equal(one.targets, other.targets)
+    if not same_targets or not np.array_equal(one.rivals, other.rivals):
         return float("inf")
-    if not np.array_equal(one.rivals, other.rivals):
-        return float("inf")
-    peak = float(np.abs(other.maps).max())
-    difference = float(np.abs(one.maps - other.maps).max())
+    return _difference(one.maps, other.maps)
+
+
+def _difference(one: Any, other: Any) -> float:
+    """Return the largest difference of two arrays, by the largest magnitude of the second."""
+    expected = np.asarray(other, np.float32)
+    peak = float(np.abs(expected).max())
+    difference = float(np.abs(np.asarray(one, np.float32) - expected).max())
     return difference / peak if peak else difference
-
-
-def _refuse(reason: str) -> Graphs:
-    raise BundleUnusable(f"it lacks {reason}")
