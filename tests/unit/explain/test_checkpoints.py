@@ -94,7 +94,7 @@ def test_a_slow_device_gets_one_image_at_a_time(
     chosen = task(explainer, method="scorecam")
     times_s = iter((0.0, 1.0))
     clock = SimpleNamespace(perf_counter=lambda: next(times_s))
-    monkeypatch.setattr("seewhy_worker.explain.keras_explainer.time", clock)
+    monkeypatch.setattr("seewhy_worker.explain.model_explainer.time", clock)
     explainer.warm_up()
     slow = checkpoints(explainer, chosen)
     explainer.set_pass_time(0.0)
