@@ -86,6 +86,8 @@ def main() -> None:
                     store_url=f"file://{folder}/objects",
                     models_file=models_file,
                     default_model=MODEL,
+                    worker_engine="tensorflow",  # that of the explainer alone
+                    bundles=False,
                     max_batch=BATCH,
                     api_port=free_port(),
                 )

@@ -1,6 +1,5 @@
 """How `python -m seewhy_worker.training` ends."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +29,7 @@ def test_an_interruption_that_tensorflow_converts_is_reported_as_one(
 ) -> None:
     def train(_options: object) -> NoReturn:
         try:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # in this thread, before the next line
         except KeyboardInterrupt:
             raise AttributeError("'SymbolicTensor' object has no attribute '_type_spec'") from None
         raise AssertionError("the signal was ignored")

@@ -1,6 +1,7 @@
 """A model of OpenVINO, compiled for the processor. Imports no TensorFlow."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypedDict
 
 import numpy as np
@@ -40,7 +41,12 @@ class CompiledModel:
             "ENABLE_CPU_PINNING": False,
         }
         try:
-            compiled = _translate_oom(openvino.Core().compile_model, model, "CPU", settings)
+            # OpenVINO gives the thread that compiles an alternate stack for signals and frees it
+            # with the model: the next signal to that thread would end the process.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                compiled = thread.submit(
+                    _translate_oom, openvino.Core().compile_model, model, "CPU", settings
+                ).result()
         except RuntimeError as error:
             raise ConversionFailed(reason(error)) from error
         self._request = compiled.create_infer_request()
