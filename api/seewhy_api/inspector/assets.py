@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
+from seewhy.samples import SAMPLES, read_sample
 from seewhy.viewer import assets as viewer
 from seewhy.viewer.source_text import join_modules, shorten_script, shorten_style
 from seewhy_api.http.assets import Asset
@@ -55,8 +56,6 @@ STYLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"app.css": (viewer.STYLE, "base.css", "screens.css", "controls.css", "lists.css")}
 )
 """Style sheet → the parts that are joined to it, in order."""
-SAMPLES = ("cat.jpg", "coffee.jpg", "rocket.jpg")
-"""Photos to try the page with: those of `examples/photos`, at most 512 pixels wide."""
 NAMES = (
     "app.css",
     "pages.css",
@@ -113,7 +112,7 @@ def _read(name: str) -> bytes:
     if name.endswith(".css"):
         parts = (source for part in STYLES.get(name, (name,)) for source in _sources(part))
         return shorten_style("".join(parts)).encode()
-    return _read_source(name)
+    return read_sample(name) if name in SAMPLES else _read_source(name)
 
 
 def _sources(name: str) -> tuple[str, ...]:

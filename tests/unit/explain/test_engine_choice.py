@@ -126,6 +126,14 @@ def test_a_folder_of_the_catalog_has_the_first_calibration_images(tmp_path: Path
     assert samples[0].shape == (300, 451, 3)
 
 
+def test_a_folder_of_calibration_images_that_is_missing_is_named(tmp_path: Path) -> None:
+    spec = networks.make_spec(tmp_path, calibration="own")
+    with pytest.raises(
+        UnsupportedModel, match=r"small cannot read its calibration images in .*own"
+    ):
+        list(calibration_images(spec))
+
+
 def explainer_of(
     model: keras.Model, folder: Path, *, engine: EngineChoice = "auto"
 ) -> KerasExplainer:
