@@ -22,6 +22,8 @@ from seewhy.schemas.methods import METHODS
 from seewhy.schemas.targets import Target
 from seewhy.settings import load
 from seewhy_worker.bundles.graphs import BundledGraphs
+from seewhy_worker.bundles.identity import bundle_identity
+from seewhy_worker.bundles.network import BundledNetwork
 from seewhy_worker.bundles.reading import read_bundle
 from seewhy_worker.bundles.store import BundleStore, BundleUnusable
 from seewhy_worker.bundles.writing import write_bundle
@@ -32,6 +34,7 @@ from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.keras_backend import score_derivatives
 from seewhy_worker.model_check import catalog_file
 from seewhy_worker.model_loader import CatalogModels
+from seewhy_worker.openvino_backend import compiled_model
 from seewhy_worker.ports.graphs import Graphs
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -178,6 +181,18 @@ def test_probabilities_and_trust_scores_need_no_tensorflow(
         assert one.trust.insertion == pytest.approx(other.trust.insertion, rel=1e-4)
         assert one.trust.deletion == pytest.approx(other.trust.deletion, rel=1e-4)
     assert loads.reasons == []
+
+
+def test_one_copy_of_a_large_body_serves_all_batch_sizes(
+    store: BundleStore, loaded: KerasExplainer, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled_model, "FIXED_BATCH_BYTES", 0)
+    graphs = read_bundle(store, loaded.spec, engine="auto", threads=1, load_others=loads)
+    large = ModelExplainer(spec=loaded.spec, graphs=graphs, device="cpu", max_batch=4)
+    assert_equal(explain(large), explain(loaded))
+    assert loads.reasons == []
+    network = BundledNetwork(*store.read(loaded.spec.name, bundle_identity(loaded.spec, "auto")))
+    assert network.compile_body(1) is network.compile_body(4)
 
 
 def test_kept_activations_serve_other_methods(store: BundleStore, loaded: KerasExplainer) -> None:

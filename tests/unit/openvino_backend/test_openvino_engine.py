@@ -14,7 +14,7 @@ from seewhy.schemas.job import MethodOptions
 from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.models.splitting.split_model import split
-from seewhy_worker.openvino_backend import openvino_engine
+from seewhy_worker.openvino_backend import compiled_model
 from seewhy_worker.openvino_backend.compiled_model import supports_bfloat16
 from seewhy_worker.openvino_backend.failures import ConversionFailed
 from seewhy_worker.openvino_backend.openvino_engine import OpenVinoEngine
@@ -61,7 +61,7 @@ def explain(engine: EngineChoice, folder: Path, *, count: int = 3) -> list[Image
 def test_all_methods_have_the_maps_of_tensorflow(
     fixed_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openvino_engine, "FIXED_BATCH_BYTES", fixed_bytes)
+    monkeypatch.setattr(compiled_model, "FIXED_BATCH_BYTES", fixed_bytes)
 
     networks.assert_same_maps(explain("openvino", tmp_path), explain("tensorflow", tmp_path))
 

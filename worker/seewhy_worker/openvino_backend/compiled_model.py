@@ -20,6 +20,12 @@ class CompilerSettings(TypedDict):
     threads: int
 
 
+FIXED_BATCH_BYTES = 16_000_000
+"""Up to this size of the weights, each batch size has a model of its own, which keeps a copy.
+
+It saves the shape inference of every layer: a fifth of the time of EfficientNet-Lite0 at batch 1,
+and nothing measurable of VGG16, whose weights take 59 MB."""
+
 _TYPES: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 
 
@@ -63,6 +69,13 @@ class CompiledModel:
         except RuntimeError as error:
             raise ConversionFailed(reason(error)) from error
         return [found[index] for index in self._outputs]
+
+
+def serves_all_batches(model: openvino.Model) -> bool:
+    """Return whether a body is so large that one model of any batch size serves all of them."""
+    constants = (node for node in model.get_ops() if node.get_type_name() == "Constant")
+    weight_bytes: int = sum(node.get_byte_size() for node in constants)
+    return weight_bytes > FIXED_BATCH_BYTES
 
 
 def engine_name() -> str:

@@ -10,12 +10,9 @@ from pathlib import Path
 import openvino
 from openvino import opset8
 
-from seewhy_worker.openvino_backend.compiled_model import CompiledModel
+from seewhy_worker.openvino_backend.compiled_model import CompiledModel, serves_all_batches
 from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
 from seewhy_worker.ports.precision import Precision
-
-FIXED_BATCH_BYTES = 16_000_000
-"""As for `OpenVinoEngine`: up to this size, each batch size has a model of its own."""
 
 
 class JointNetwork:
@@ -30,13 +27,20 @@ class JointNetwork:
         self._cut_tensors = cut_tensors
         self._precision = precision
         self._threads = threads
+        self._body_of_all_batches: CompiledModel | None = None
 
     def body(self, batch: int) -> CompiledModel:
         """Compile the pass from pixels (batch, H, W, 3) to the tensors of the cut."""
+        if self._body_of_all_batches is not None:
+            return self._body_of_all_batches
         part = self._part(self._inputs[:1], range(self._cut_tensors))
-        pixels = part.inputs[0].partial_shape
-        part.reshape([batch, *list(pixels)[1:]])
-        return CompiledModel(part, precision=self._precision, threads=self._threads)
+        serves_all = serves_all_batches(part)
+        if not serves_all:
+            part.reshape([batch, *list(part.inputs[0].partial_shape)[1:]])
+        compiled = CompiledModel(part, precision=self._precision, threads=self._threads)
+        if serves_all:
+            self._body_of_all_batches = compiled
+        return compiled
 
     def head(self, outputs: Sequence[int]) -> CompiledModel:
         """Compile the head with these outputs, for any number of rows."""

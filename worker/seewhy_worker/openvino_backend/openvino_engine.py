@@ -16,17 +16,13 @@ from seewhy_worker.openvino_backend.compiled_model import (
     CompiledModel,
     CompilerSettings,
     engine_name,
+    serves_all_batches,
 )
 from seewhy_worker.openvino_backend.conversion import to_openvino
 from seewhy_worker.openvino_backend.failures import ConversionFailed, reason
 from seewhy_worker.ports.cuts import CutTensors
 from seewhy_worker.ports.precision import Precision
 
-FIXED_BATCH_BYTES = 16_000_000
-"""Up to this size of the weights, each batch size has a model of its own, which keeps a copy.
-
-It saves the shape inference of every layer: a fifth of the time of EfficientNet-Lite0 at batch 1,
-and nothing measurable of VGG16, whose weights take 59 MB."""
 MAX_NETWORKS = 8
 """Bodies to different cuts whose converted networks are kept for further batch sizes."""
 
@@ -69,7 +65,7 @@ class OpenVinoEngine:
         if any(output.get_shape()[0] != batch for output in model.outputs):
             raise ConversionFailed("its activations do not follow the batch size")
         cuts = {one.cut_name: tuple(islice(specs, len(one.first_cut.tensors))) for one in models}
-        if _weight_bytes(network) <= FIXED_BATCH_BYTES:
+        if not serves_all_batches(network):
             return OpenVinoBody(CompiledModel(model, **self._settings), cuts)
         compiled = self._for_all_batches.get(names)
         if compiled is None:
@@ -112,8 +108,3 @@ class Networks:
 
 def _spec(output: Any) -> tf.TensorSpec:
     return tf.TensorSpec(tuple(output.get_shape()), output.get_element_type().to_dtype())
-
-
-def _weight_bytes(model: openvino.Model) -> int:
-    constants = (node for node in model.get_ops() if node.get_type_name() == "Constant")
-    return sum(node.get_byte_size() for node in constants)
