@@ -130,6 +130,7 @@ class GraphCache:
             passes=Passes(
                 spec.chunk_size,
                 None if isinstance(self._engine, TensorFlowEngine) else self.forward,
+                rounds=self._engine.openvino_precision == "bfloat16",
             ),
             black=self._black,
         )

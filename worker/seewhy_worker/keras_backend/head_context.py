@@ -27,6 +27,8 @@ class Passes:
     forward: Callable[[int], ForwardPass] | None = None
     """Returns the pass of so many images on the model's engine; None if that is TensorFlow, where
     the pass is a part of the graph that needs it."""
+    rounds: bool = False
+    """Whether the engine computes activations with fewer bits than the network has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,12 @@ class PerturbationHead:
         """Compile the pass through the head, and the scores of a chunk of channels."""
         self._context = context
         self._masked = context.method.needs == "masked"
-        self._start = CompiledGraph(partial(_start, context), inputs.cut, *inputs.targets)
+        # Rounding changes which channels rank first, so they are ranked without it.
+        self._from_pixels = context.passes.rounds and context.method.max_channels is not None
+        start = _start_from_pixels if self._from_pixels else _start
+        self._start = CompiledGraph(
+            partial(start, context), self._start_of(inputs), *inputs.targets
+        )
         selected, _, classes, rivals, _ = self._start.outputs
         chunk_size = context.passes.images * (1 if self._masked else _ACTIVATIONS_PER_IMAGE)
         self._channels = selected.shape[3]
@@ -53,7 +58,9 @@ class PerturbationHead:
 
     def __call__(self, inputs: HeadInputs, checkpoint: Checkpoint) -> MethodOutput:
         """Explain one image, with checkpoints between the chunks."""
-        selected, full_scores, classes, rivals, logits = self._start(inputs.cut, *inputs.targets)
+        selected, full_scores, classes, rivals, logits = self._start(
+            self._start_of(inputs), *inputs.targets
+        )
         sources = (inputs.pixels, selected) if self._masked else (inputs.cut,)
         chunks = self._scores(classes, rivals, inputs.signs, *sources, checkpoint=checkpoint)
         scores = np.concatenate(chunks)[: self._channels].T  # (K, C)
@@ -65,6 +72,9 @@ class PerturbationHead:
         activation = tf.repeat(selected, len(scores), axis=0)
         maps = self._context.method.formula(activation, tf.constant(scores), xp=keras.ops)
         return MethodOutput(maps, peaks, TargetTensors(classes, rivals, inputs.signs), logits)
+
+    def _start_of(self, inputs: HeadInputs) -> Any:
+        return inputs.pixels if self._from_pixels else inputs.cut
 
 
 class MaskedPasses:
@@ -105,6 +115,10 @@ class MaskedPasses:
                 pause_s = time.perf_counter() + CALL_S
             logits.append(self._forward(to_numpy(self._mask(channels, *sources))[0]))
         return to_numpy(self._score(np.concatenate(logits), classes, rivals, signs))
+
+
+def _start_from_pixels(context: HeadContext, pixels: Any, *targets: Any) -> tuple[Any, ...]:
+    return _start(context, context.model.body(pixels), *targets)
 
 
 def _start(context: HeadContext, cut: CutTensors, *targets: Any) -> tuple[Any, ...]:
