@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -65,6 +66,42 @@ def test_the_report_ends_with_an_entry_for_the_catalog(tmp_path: Path) -> None:
     assert entry["input"] == {"height_px": 8, "width_px": 10}
     assert entry["layer"] == "Relu_1"
     assert len(entry["sha256"]) == 64
+
+
+def entry_of(path: Path, out: Path) -> dict[str, Any]:
+    """Convert a file and return the only entry of the catalog that the report proposes."""
+    lines = convert_file(path, out, memory_bytes=MEMORY_BYTES)
+    (entry,) = tomllib.loads("\n".join(lines[lines.index("") :])).values()
+    assert isinstance(entry, dict)
+    return entry
+
+
+def test_the_entry_of_a_network_of_one_channel_names_what_it_sees(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    arrays = {
+        "w": random.standard_normal((4, 1, 3, 3), np.float32),
+        "m": random.standard_normal((80, 7), np.float32),
+    }
+    path = save_network(tmp_path / "gray.onnx", CLASSIFIER, arrays, shape="N,1,8,10")
+    entry = entry_of(path, tmp_path / "gray.keras")
+    assert entry["channels"] == "luma"
+    assert entry["preprocessing"] == {"kind": "scale", "mean": 0.0, "std": 255.0}
+    assert split(load_file(tmp_path / "gray.keras")).input_shape == (8, 10, 1)
+
+
+def test_the_entry_is_valid_whatever_the_file_is_called(tmp_path: Path) -> None:
+    out = tmp_path / 'My "best" net.v2.keras'
+    entry = entry_of(classifier(tmp_path), out)
+    assert entry["source"] == out.name
+
+
+def test_the_entry_names_one_of_several_outputs(tmp_path: Path) -> None:
+    path = classifier(tmp_path)
+    model = onnx.load(path)
+    model.graph.output.insert(0, helper.make_tensor_value_info("e", onnx.TensorProto.FLOAT, None))
+    onnx.save(model, path)
+    entry = entry_of(path, tmp_path / "out.keras")
+    assert entry["output"] in load_file(tmp_path / "out.keras").output_names
 
 
 def test_a_file_that_leaves_its_size_open_needs_one(tmp_path: Path) -> None:

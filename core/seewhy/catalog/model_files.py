@@ -1,11 +1,19 @@
-"""The files that a catalog entry names: weights and reference images."""
+"""The files that a catalog entry names: the model, its weights and reference images."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Discriminator, Field, Tag
 
 from seewhy.schemas.base_models import StrictModel
+
+
+def name_of_model(file: Path) -> str:
+    """Derive a name for the catalog, which needs no quotes there, from that of a model file."""
+    allowed = re.sub(r"[^a-z0-9_-]+", "-", file.stem.lower()).strip("-_")
+    return allowed[:64] or "model"
 
 
 class ReferenceImage(StrictModel):

@@ -1,11 +1,13 @@
 """Convert an ONNX file to a `.keras` file, compare both, and describe the result."""
 
 import hashlib
+import json
 import tempfile
 from pathlib import Path
 
 import keras
 
+from seewhy.catalog.model_files import name_of_model
 from seewhy.errors import UnsupportedModel
 from seewhy_worker.conversion.build import build_model
 from seewhy_worker.conversion.graph.nodes import read_graph
@@ -15,12 +17,12 @@ from seewhy_worker.models.splitting.split_model import SplitModel, split
 
 _ENTRY = """\
 [{name}]
-source = "{file}"
+source = {file}
 sha256 = "{digest}"
 input = {{ height_px = {height_px}, width_px = {width_px} }}
 {preprocessing}
 labels_file = "labels.txt"            # one name per line, in index order: {classes} lines
-layer = "{layer}"\
+layer = {layer}\
 """
 _RGB = """\
 # What the network was trained with. These are the mean and deviation of ImageNet, which most
@@ -60,13 +62,14 @@ def convert_file(
             model.save(staged)
             loaded = load_file(staged, memory_bytes=memory_bytes)
             difference = compare(loaded, path, graph)
-            explained = split(loaded, output=_first(loaded))
+            output = _first(loaded)
+            explained = split(loaded, output=output)
             with staged.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             staged.replace(out)
     except OSError as error:
         raise UnsupportedModel(f"cannot write {out}: {error.strerror}") from error
-    return _report(out, digest, explained, difference)
+    return _report(out, digest, explained, output=output, difference=difference)
 
 
 def _first(model: keras.Model) -> str | None:
@@ -74,17 +77,19 @@ def _first(model: keras.Model) -> str | None:
     return model.output_names[0] if len(model.outputs) > 1 else None
 
 
-def _report(out: Path, digest: str, explained: SplitModel, difference: float) -> list[str]:
+def _report(
+    out: Path, digest: str, explained: SplitModel, *, output: str | None, difference: float
+) -> list[str]:
     height_px, width_px, channels = explained.input_shape
     entry = _ENTRY.format(
-        name=out.stem.lower(),
-        file=out.name,
+        name=name_of_model(out),
+        file=json.dumps(out.name, ensure_ascii=False),
         digest=digest,
         height_px=height_px,
         width_px=width_px,
         preprocessing=_RGB if channels == 3 else _GRAY,
         classes=explained.classes,
-        layer=explained.layer,
+        layer=json.dumps(explained.layer, ensure_ascii=False),
     )
     return [
         f"{out}: {explained.classes} classes",
@@ -94,4 +99,5 @@ def _report(out: Path, digest: str, explained: SplitModel, difference: float) ->
         f"because {explained.layer_reason}",
         "",
         *entry.splitlines(),
+        *([f"output = {json.dumps(output, ensure_ascii=False)}"] if output else []),
     ]

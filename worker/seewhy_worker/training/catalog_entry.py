@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seewhy.catalog.model_files import name_of_model
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy_worker.training.errors import TrainingError
 
@@ -48,8 +49,7 @@ class ModelFiles:
     @property
     def name(self) -> str:
         """The model's name in the catalog, derived from the file name."""
-        allowed = re.sub(r"[^a-z0-9_-]+", "-", self.model.stem.lower()).strip("-_")
-        return allowed[:64] or "model"
+        return name_of_model(self.model)
 
 
 def choose_output_files(
