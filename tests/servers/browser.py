@@ -61,10 +61,10 @@ class Watch:
 
     def check(self) -> None:
         """Raise `AssertionError` with what was recorded, if anything was."""
-        assert self.errors == []
-        assert self.violations == []
-        assert self.foreign == []
-        assert self.failures_expected or self.failed_loads == []
+        assert not self.errors, self.errors
+        assert not self.violations, self.violations
+        assert not self.foreign, self.foreign
+        assert self.failures_expected or not self.failed_loads, self.failed_loads
 
     def start(self, page: Page) -> None:
         """Record a page, which has opened nothing yet."""
