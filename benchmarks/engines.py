@@ -7,11 +7,14 @@ with those of TensorFlow. VGG16 has random weights.
 
     python benchmarks/engines.py times --model efficientnet-lite0 --batches 1 8
     python benchmarks/engines.py fidelity --methods gradcam hirescam
+
+Without `--engines`, these are the engines that a worker measures on the device: those of OpenVINO
+on a processor, XLA and float16 on a GPU.
 """
 
 import argparse
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -29,10 +32,12 @@ from seewhy.schemas.engines import EngineChoice
 from seewhy.schemas.methods import METHODS
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
 from seewhy_worker.explain.types import ImageExplanation
+from seewhy_worker.keras_backend.devices import device_name
 from seewhy_worker.models.loading import load_model
 
 PHOTOS = sorted((Path(__file__).parents[1] / "examples" / "photos").glob("*.jpg"))
 ENGINES: tuple[EngineChoice, ...] = tuple(one for one in get_args(EngineChoice) if one != "auto")
+OTHERS_OF_DEVICE = "openvino" if device_name() == "cpu" else "tensorflow"
 
 
 def main() -> None:
@@ -44,8 +49,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--clock", choices=CLOCKS, default="wall")
     parser.add_argument("--methods", nargs="+", default=METHODS)
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        choices=ENGINES[1:],
+        default=[one for one in ENGINES[1:] if one.startswith(OTHERS_OF_DEVICE)],
+        help="beside tensorflow",
+    )
     arguments = parser.parse_args()
-    explainers = dict(open_explainers(arguments.model, max(arguments.batches)))
+    engines: tuple[EngineChoice, ...] = ("tensorflow", *arguments.engines)
+    explainers = dict(open_explainers(arguments.model, max(arguments.batches), engines))
     if arguments.what == "times":
         table = Table("batch", "what", "ms an image", "÷ plain pass (quartiles)")
         for batch in arguments.batches:
@@ -59,10 +72,12 @@ def main() -> None:
     Console(width=120).print(table)
 
 
-def open_explainers(name: str, max_batch: int) -> Iterator[tuple[EngineChoice, KerasExplainer]]:
-    """Load the model once for each engine that this processor has."""
+def open_explainers(
+    name: str, max_batch: int, engines: Iterable[EngineChoice]
+) -> Iterator[tuple[EngineChoice, KerasExplainer]]:
+    """Load the model once for each of `engines` that this machine has."""
     spec, weights = find_model(name)
-    for engine in ENGINES:
+    for engine in engines:
         try:
             explainer = load_explainer(
                 spec, weights_path=weights, max_batch=max_batch, engine=engine

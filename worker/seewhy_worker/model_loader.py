@@ -65,7 +65,8 @@ class CatalogModels:
         spec = self._catalog.get(name)
         path = find_weights(spec, self._settings)
         weights = path.stat().st_size if path else 0
-        if "tensorflow" not in {spec.engine, self._settings.worker_engine} and self.device == "cpu":
+        choice = self._settings.worker_engine if spec.engine == "auto" else spec.engine
+        if self.device == "cpu" and not choice.startswith("tensorflow"):
             weights *= OPENVINO_COPIES
         return weights + GRAPHS_BYTES + self._settings.activation_cache_bytes
 

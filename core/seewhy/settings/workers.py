@@ -56,8 +56,9 @@ class WorkerSettings(BaseSettings):
     worker_engine: EngineChoice = Field(
         "auto",
         description="What computes the activations of models whose catalog entry names no engine: "
-        "auto, tensorflow, openvino or openvino-bfloat16. auto measures which is fastest when a "
-        "model is loaded (docs/workers.md).",
+        "auto, tensorflow, openvino or openvino-bfloat16; for GPUs also tensorflow-xla, "
+        "tensorflow-float16 or tensorflow-xla-float16. auto measures which is fastest when a model "
+        "is loaded (docs/workers.md).",
     )
     bundles: bool = Field(
         True,

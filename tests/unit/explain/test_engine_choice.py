@@ -14,7 +14,8 @@ from seewhy.errors import UnsupportedModel
 from seewhy.imaging.codecs import encode_png
 from seewhy.schemas.engines import EngineChoice
 from seewhy_worker.explain.calibration_images import calibration_images
-from seewhy_worker.explain.engine_choice import Measured, best_engine, measure
+from seewhy_worker.explain.engine_choice import best_engine
+from seewhy_worker.explain.engine_measurement import Measured, measure
 from seewhy_worker.explain.engines import EngineBody
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.keras_explainer import KerasExplainer

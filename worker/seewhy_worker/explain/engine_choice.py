@@ -1,88 +1,100 @@
 """Choose the engine of a model: by its catalog entry, or by a measurement when it is loaded."""
 
 import logging
-import statistics
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.util import find_spec
+from itertools import tee
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seewhy.errors import UnsupportedModel
+from seewhy.errors import OutOfMemory, UnsupportedModel
 from seewhy.schemas.engines import EngineChoice
-from seewhy.schemas.targets import Target
+from seewhy_worker.explain.engine_measurement import Measured, measure, over_batches
 from seewhy_worker.explain.engines import Engine, EngineBody
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.keras_backend.devices import device_name, thread_count
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
-from seewhy_worker.openvino_backend.failures import ConversionFailed
-from seewhy_worker.ports.heads import HeadOutput, HeadSpec
-from seewhy_worker.ports.targets import TargetTensors
+from seewhy_worker.ports.failures import EngineFailed
 
 _log = logging.getLogger(__name__)
 
-LEAST_CORRELATION: Mapping[EngineChoice, float] = {"openvino": 0.9999, "openvino-bfloat16": 0.99}
+LEAST_CORRELATION: Mapping[EngineChoice, float] = {
+    "tensorflow-xla": 0.9999,
+    "tensorflow-float16": 0.999,
+    "tensorflow-xla-float16": 0.999,
+    "openvino": 0.9999,
+    "openvino-bfloat16": 0.99,
+}
 """An engine is chosen only if the Grad-CAM map of every calibration image correlates at least this
 much with TensorFlow's in float32, and each image has the same first class."""
 MARGIN = 0.95
 """An engine is chosen only if it takes at most this share of another's time."""
-MEASURING_S = 1.5
-"""After this time no further image is measured."""
-LEAST_IMAGES = 3
-"""Images that are measured however long they take."""
 
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """An engine in comparison with TensorFlow in float32 on the same images."""
-
-    choice: EngineChoice
-    time_ratio: float
-    """The median of its times for a body of one image, each by TensorFlow's for the same image."""
-    correlation: float
-    """The worst Pearson correlation of two Grad-CAM maps of one image."""
-    same_classes: bool
-    """Whether each image has the same first class."""
+_TENSORFLOW: Mapping[EngineChoice, Callable[[], Engine]] = {
+    "tensorflow-xla": lambda: TensorFlowEngine(xla=True),
+    "tensorflow-float16": lambda: TensorFlowEngine(float16=True),
+    "tensorflow-xla-float16": lambda: TensorFlowEngine(xla=True, float16=True),
+}
+"""The engines of a GPU beside `tensorflow`. They run on processors, too, but slower."""
 
 
 def choose_engine(
-    choice: EngineChoice, graphs: GraphCache, *, name: str, images: Iterable[NDArray[np.float32]]
+    choice: EngineChoice,
+    graphs: GraphCache,
+    *,
+    name: str,
+    images: Iterable[NDArray[np.float32]],
+    largest_batch: int = 1,
 ) -> Engine:
     """Return the engine for the model called `name`, whose bodies `graphs` compiles.
 
-    `auto` compares the engines of a processor on `images`, pixels (H, W, 3), and keeps TensorFlow
-    on a GPU. Raises `UnsupportedModel` when the engine that `choice` names cannot compute the
-    network here, and `OutOfMemory`.
+    `auto` compares the engines of the device on `images`, pixels (H, W, 3): on a processor one by
+    one, on a GPU also in batches of `largest_batch`. Raises `UnsupportedModel` when the engine that
+    `choice` names cannot compute the network here, and `OutOfMemory`.
     """
-    tensorflow = TensorFlowEngine()
     if choice == "tensorflow":
-        return tensorflow
-    model = graphs.model_at(())
+        return TensorFlowEngine()
     if choice != "auto":
-        try:
-            engine = _engines_of_processor()[choice]
-            engine.body(model, batch=1)
-        except ConversionFailed as error:
-            raise UnsupportedModel(
-                f"{name} cannot run on the engine {choice!r}: {error}. Choose another with "
-                "`engine` in the catalog or SEEWHY_WORKER_ENGINE."
-            ) from error
-        except KeyError:
-            raise UnsupportedModel(
-                f"this processor has no engine {choice!r}: it does not compute in bfloat16. Choose "
-                "another with `engine` in the catalog or SEEWHY_WORKER_ENGINE."
-            ) from None
-        return engine
-    engines: dict[EngineChoice, Engine] = {"tensorflow": tensorflow}
+        return _named_engine(choice, graphs, name)
+    batches = [1]
     try:
-        engines |= _engines_of_processor()
-        bodies = {choice: engine.body(model, batch=1) for choice, engine in engines.items()}
-        measured = measure(bodies, graphs, images)
-    except ConversionFailed as error:
-        _log.info("%s is computed by %s: %s", name, tensorflow.name, error)
-        return tensorflow
+        if device_name() == "cpu":
+            others = _engines_of_processor()
+        else:
+            others = {each: make() for each, make in _TENSORFLOW.items()}
+            batches = sorted({1, largest_batch})
+    except EngineFailed as error:
+        _log.info("%s is computed by TensorFlow: %s", name, error)
+        return TensorFlowEngine()
+    return fastest_engine(others, graphs, name=name, images=images, batches=batches)
+
+
+def fastest_engine(
+    others: Mapping[EngineChoice, Engine],
+    graphs: GraphCache,
+    *,
+    name: str,
+    images: Iterable[NDArray[np.float32]],
+    batches: Sequence[int] = (1,),
+) -> Engine:
+    """Compare `others` with TensorFlow on `images`, pixels (H, W, 3), in batches of these sizes.
+
+    An engine that cannot compute the network, or lacks memory for it, is left out, and so is a
+    batch above one image for which TensorFlow lacks memory. Raises `OutOfMemory`.
+    """
+    engines: dict[EngineChoice, Engine] = {"tensorflow": TensorFlowEngine(), **others}
+    found: list[list[Measured]] = []
+    for batch, own in zip(batches, tee(images, len(batches)), strict=True):
+        try:
+            bodies = _compile_bodies(engines, graphs, batch, name)
+            is_alone = len(bodies) == 1
+            found.append([] if is_alone else measure(bodies, graphs, own, batch=batch, name=name))
+        except OutOfMemory as error:
+            if batch == 1:
+                raise
+            _log.info("%s is not measured in batches of %d: %s", name, batch, error)
+    measured = over_batches(found)
     chosen = best_engine(measured)
     for each in measured:
         _log.info(
@@ -108,70 +120,43 @@ def best_engine(measured: Sequence[Measured]) -> EngineChoice:
     return best
 
 
-def measure(
-    bodies: Mapping[EngineChoice, EngineBody],
-    graphs: GraphCache,
-    images: Iterable[NDArray[np.float32]],
-) -> list[Measured]:
-    """Compare bodies for one image with that of TensorFlow, which is the first of them.
-
-    The engines take turns, so that a busy machine slows all of them.
-    """
-    times_s: dict[EngineChoice, list[float]] = {choice: [] for choice in bodies}
-    maps: dict[EngineChoice, list[HeadOutput]] = {choice: [] for choice in bodies}
-    head = graphs.head(HeadSpec("gradcam", "logit", (), 1, 1, 0, 1))
-    targets = TargetTensors.pad([(Target(index=-1),)], 1, 1, 0)
-    end_s = 0.0
-    for count, image in enumerate(images):
-        if count > LEAST_IMAGES and time.perf_counter() > end_s:
-            break
-        pixels = image[np.newaxis]
-        for choice, body in bodies.items():
-            started_s = time.perf_counter()
-            (cut,) = body(pixels).values()
-            elapsed_s = time.perf_counter() - started_s
-            output = head(cut, pixels, targets)
-            if count > 0:
-                times_s[choice].append(elapsed_s)
-                maps[choice].append(output)
-        if count == 0:  # the first runs of a graph are slower
-            end_s = time.perf_counter() + MEASURING_S
-    reference_s, *others_s = times_s.values()
-    reference, *others = maps.values()
-    choices = [choice for choice in bodies if choice != "tensorflow"]
-    return [
-        Measured(
-            choice,
-            time_ratio=statistics.median(np.divide(own_s, reference_s)),
-            correlation=min(
-                _correlation(one.maps, other.maps)
-                for one, other in zip(reference, own, strict=True)
-            ),
-            same_classes=all(
-                np.array_equal(one.targets, other.targets)
-                for one, other in zip(reference, own, strict=True)
-            ),
-        )
-        for choice, own_s, own in zip(choices, others_s, others, strict=True)
-    ]
+def _named_engine(choice: EngineChoice, graphs: GraphCache, name: str) -> Engine:
+    remedy = "Choose another with `engine` in the catalog or SEEWHY_WORKER_ENGINE."
+    try:
+        engine = _TENSORFLOW[choice]() if choice in _TENSORFLOW else _engines_of_processor()[choice]
+        engine.body(graphs.model_at(()), batch=1)
+    except EngineFailed as error:
+        raise UnsupportedModel(
+            f"{name} cannot run on the engine {choice!r}: {error}. {remedy}"
+        ) from error
+    except KeyError:
+        raise UnsupportedModel(
+            f"this processor has no engine {choice!r}: it does not compute in bfloat16. {remedy}"
+        ) from None
+    return engine
 
 
-def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """Return the Pearson correlation of two maps; -1 if only one of them has an extent."""
-    first, second = (each.astype(np.float64).ravel() for each in (one, other))
-    if np.array_equal(first, second, equal_nan=True):
-        return 1.0
-    first, second = first - first.mean(), second - second.mean()
-    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(first @ second) / norm if norm > 0 and np.isfinite(norm) else -1.0
+def _compile_bodies(
+    engines: Mapping[EngineChoice, Engine], graphs: GraphCache, batch: int, name: str
+) -> dict[EngineChoice, EngineBody]:
+    """Return the bodies of the engines that can compute the network."""
+    bodies: dict[EngineChoice, EngineBody] = {}
+    for choice, engine in engines.items():
+        try:
+            bodies[choice] = engine.body(graphs.model_at(()), batch=batch)
+        except (EngineFailed, OutOfMemory) as error:
+            if choice == "tensorflow":
+                raise
+            _log.info("%s is not computed by %s: %s", name, engine.name, error)
+    return bodies
 
 
 def _engines_of_processor() -> dict[EngineChoice, Engine]:
-    """Return the other engines. Raises `ConversionFailed` if this machine has none."""
+    """Return the engines of OpenVINO. Raises `EngineFailed` if this machine has none."""
     if device_name() != "cpu":
-        raise ConversionFailed("OpenVINO computes on processors, and this worker has a GPU")
+        raise EngineFailed("OpenVINO computes on processors, and this worker has a GPU")
     if find_spec("openvino") is None:
-        raise ConversionFailed("OpenVINO is not installed; it has no wheels for some machines")
+        raise EngineFailed("OpenVINO is not installed; it has no wheels for some machines")
     # The package is optional.
     from seewhy_worker.openvino_backend.compiled_model import supports_bfloat16  # noqa: PLC0415
     from seewhy_worker.openvino_backend.openvino_engine import (  # noqa: PLC0415

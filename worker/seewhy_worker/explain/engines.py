@@ -38,9 +38,19 @@ class Engine(Protocol):
         """In which precision OpenVINO computes; None for other engines."""
         ...
 
+    @property
+    def rounds(self) -> bool:
+        """Whether it computes with fewer bits than the network has."""
+        ...
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it computes as heads do: with TensorFlow, as the network is."""
+        ...
+
     def body(self, *models: SplitModel, batch: int) -> EngineBody:
         """Compile the body to the first cuts of splits of one network.
 
-        Raises `OutOfMemory`, and `ConversionFailed` when the engine cannot compute the network.
+        Raises `OutOfMemory`, and `EngineFailed` when the engine cannot compute the network.
         """
         ...

@@ -20,8 +20,8 @@ from seewhy_worker.keras_backend.head_context import Passes
 from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
 from seewhy_worker.models.splitting.split_model import SplitModel
-from seewhy_worker.openvino_backend.failures import ConversionFailed
 from seewhy_worker.ports.cuts import Activation, CutTensors
+from seewhy_worker.ports.failures import EngineFailed
 from seewhy_worker.ports.heads import Head, HeadSpec
 from seewhy_worker.ports.precision import Precision
 
@@ -106,7 +106,7 @@ class GraphCache:
         body: EngineBody
         try:
             body = self._engine.body(*models, batch=batch)
-        except ConversionFailed as error:
+        except EngineFailed as error:
             _log.warning("TensorFlow computes the body to %s: %s", " and ".join(names), error)
             body = Body(*models, batch=batch)
         self._cuts |= body.cuts
@@ -129,8 +129,8 @@ class GraphCache:
             rivals=spec.rivals,
             passes=Passes(
                 spec.chunk_size,
-                None if isinstance(self._engine, TensorFlowEngine) else self.forward,
-                rounds=self._engine.openvino_precision == "bfloat16",
+                None if self._engine.is_default else self.forward,
+                rounds=self._engine.rounds,
             ),
             black=self._black,
         )

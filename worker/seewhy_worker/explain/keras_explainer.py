@@ -101,7 +101,15 @@ class KerasExplainer(ModelExplainer):
         if choice == "auto" and self.spec.precision != "float32":
             choice = "tensorflow"
         images = (prepare(image, self.spec)[0] for image in calibration_images(self.spec))
-        self.graphs.use(choose_engine(choice, self.graphs, name=self.spec.name, images=images))
+        self.graphs.use(
+            choose_engine(
+                choice,
+                self.graphs,
+                name=self.spec.name,
+                images=images,
+                largest_batch=self._batch_sizes.largest,
+            )
+        )
 
 
 def _check_against_catalog(spec: ModelSpec, model: SplitModel) -> None:

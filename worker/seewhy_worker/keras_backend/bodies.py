@@ -21,11 +21,20 @@ CutSpec = tuple[tf.TensorSpec, ...]
 class Body:
     """The pass from pixels to the first cuts of splits of one network, for one batch size."""
 
-    def __init__(self, *models: SplitModel, batch: int) -> None:
-        """Compile for pixels (batch, H, W, 3). Raises `OutOfMemory`."""
-        self._graph = CompiledGraph(
-            shared_body(models), tf.TensorSpec((batch, *models[0].input_shape), tf.float32)
-        )
+    def __init__(
+        self,
+        *models: SplitModel,
+        batch: int,
+        xla: bool = False,
+        function: Callable[[Any], Sequence[CutTensors]] | None = None,
+    ) -> None:
+        """Compile for pixels (batch, H, W, 3). Raises `OutOfMemory`.
+
+        `function` computes the cuts in place of `shared_body`. With `xla`, XLA compiles the graph
+        in its first run.
+        """
+        pixels = tf.TensorSpec((batch, *models[0].input_shape), tf.float32)
+        self._graph = CompiledGraph(function or shared_body(models), pixels, xla=xla)
         self._names = [model.cut_name for model in models]
         self.cuts: dict[str, CutSpec] = dict(zip(self._names, self._graph.outputs, strict=True))
         """The shapes and types of the tensors of each cut, by its name."""

@@ -14,12 +14,17 @@ T = TypeVar("T")
 class CompiledGraph:
     """A function of tensors, or tuples of them, compiled for fixed shapes."""
 
-    def __init__(self, function: Callable[..., Sequence[Any]], *inputs: Any) -> None:
+    def __init__(
+        self, function: Callable[..., Sequence[Any]], *inputs: Any, xla: bool = False
+    ) -> None:
         """Compile a function that returns a sequence of tensors, or of tuples of them.
 
-        `inputs` are its arguments as `tf.TensorSpec`. Raises `OutOfMemory`.
+        `inputs` are its arguments as `tf.TensorSpec`. With `xla`, XLA compiles the graph
+        in its first run. Raises `OutOfMemory`.
         """
-        graph = tf.function(lambda *tensors: list(function(*tensors)), autograph=False)
+        graph = tf.function(
+            lambda *tensors: list(function(*tensors)), autograph=False, jit_compile=xla or None
+        )
         self._graph = translate_oom(graph.get_concrete_function, *inputs)
 
     @property

@@ -45,6 +45,11 @@ def device_name() -> str:
     return "cpu"
 
 
+def wait_until_computed() -> None:
+    """Wait until the devices have computed what was called; GPUs compute after calls return."""
+    tf.test.experimental.sync_devices()
+
+
 def thread_count() -> int:
     """Return how many threads an operation on the CPU uses, as far as it was set; 0 otherwise."""
     return int(tf.config.threading.get_intra_op_parallelism_threads())

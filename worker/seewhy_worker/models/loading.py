@@ -17,6 +17,7 @@ from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.models.inspection.allowed_classes import APPLICATION_LAYERS
 from seewhy_worker.models.inspection.model_file import read_definition
 from seewhy_worker.models.inspection.wording import quote
+from seewhy_worker.models.precision import all_layers
 from seewhy_worker.models.random_weights import initialize_weights
 from seewhy_worker.models.registered_classes import import_modules, only_registered
 from seewhy_worker.models.sizes import check_sizes
@@ -38,8 +39,7 @@ def load_model(
     """
     model = _load(spec, weights_path, memory_bytes)
     if spec.precision != "float32":
-        # Private, but the public `layers` omits layers inside other layers and nested models.
-        for layer in model._flatten_layers():  # noqa: SLF001
+        for layer in all_layers(model):
             layer.dtype_policy = spec.precision
     return model
 

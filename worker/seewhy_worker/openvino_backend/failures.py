@@ -1,8 +1,10 @@
 """What goes wrong with OpenVINO. Imports neither OpenVINO nor TensorFlow."""
 
+from seewhy_worker.ports.failures import EngineFailed
 
-class ConversionFailed(Exception):
-    """OpenVINO cannot convert or compile a network. The message is one line that says why."""
+
+class ConversionFailed(EngineFailed):
+    """OpenVINO cannot convert or compile a network."""
 
 
 def reason(error: Exception) -> str:

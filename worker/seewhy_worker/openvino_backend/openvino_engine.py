@@ -45,6 +45,8 @@ class OpenVinoEngine:
         """
         self.name = f"{engine_name()} {precision}"
         self.openvino_precision = precision
+        self.rounds = precision == "bfloat16"
+        self.is_default = False
         self._settings: CompilerSettings = {"precision": precision, "threads": threads}
         self._networks = Networks() if networks is None else networks
         self._for_all_batches: LRUCache[CutNames, CompiledModel] = LRUCache(MAX_NETWORKS)
