@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from html_explanations import TARGETS, explanation
 from optionals import present
-from seewhy.cli.commands.explain import ExplainOptions, Output, explain_photos
+from seewhy.cli.commands.explain import Output, explain_photos
 from seewhy.cli.commands.trust import TrustOptions, measure_trust
 from seewhy.cli.terminal.arguments import parse_targets
+from seewhy.cli.terminal.explain_options import ExplainOptions, parse_request
 from seewhy.cli.terminal.explained_photos import ExplainedPhoto, save_files, table_of
+from seewhy.cli.terminal.model_inputs import parse_inputs
 from seewhy.cli.terminal.photos import overlay_paths
 from seewhy.client import Explanation
 
@@ -32,15 +35,8 @@ photo_lists = st.lists(
 
 
 def parse(photos: list[Path], *, layers: str | None = None, html: bool = False) -> ExplainOptions:
-    return ExplainOptions.parse(
-        photos,
-        model=None,
-        targets="predicted",
-        method="hirescam",
-        layers=layers,
-        out=None,
-        html=html,
-    )
+    request = parse_request(model=None, targets="predicted", method="hirescam", layers=layers)
+    return ExplainOptions.create(photos, request, out=None, html=html)
 
 
 def test_targets_are_a_keyword_or_comma_separated_names_and_indices() -> None:
@@ -63,6 +59,33 @@ def test_layers_are_comma_separated() -> None:
 
 def test_the_method_is_part_of_the_request() -> None:
     assert parse([Path("a.jpg")]).request["method"] == "hirescam"
+
+
+def test_inputs_are_names_with_one_or_several_numbers() -> None:
+    assert parse_inputs(["age=41", "site = 0, -1.5,1e2"]) == {
+        "age": (41.0,),
+        "site": (0.0, -1.5, 100.0),
+    }
+    assert "inputs" not in parse([Path("a.jpg")]).request
+
+
+@pytest.mark.parametrize(
+    ("texts", "complaint"),
+    [
+        (["age"], "'age' is not NAME=NUMBERS: write age=41, or site=0,1,0"),
+        (["=41"], "'=41' is not NAME=NUMBERS"),
+        (["age="], "'' is not a number for 'age': write age=41"),
+        (["age=old"], "'old' is not a number for 'age': write age=41"),
+        (["site=1,nan"], "'nan' is not a number for 'site'"),
+        (["age=1", "age=2"], "'age' is given twice: write several numbers as age=0,1,0"),
+    ],
+)
+def test_inputs_that_cannot_be_read_are_refused_with_an_example(
+    texts: list[str], complaint: str
+) -> None:
+    with pytest.raises(typer.BadParameter) as refused:
+        parse_inputs(texts)
+    assert refused.value.message.startswith(f"--input: {complaint}")
 
 
 def test_an_overlay_is_saved_beside_its_photo_unless_a_folder_is_given() -> None:

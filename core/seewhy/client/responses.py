@@ -102,6 +102,8 @@ class ExplanationResult(Response):
     tried: tuple[str, ...] = ()
     layer: str
     linear: bool
+    inputs: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """The values of the model's inputs beside the image."""
     map_height: int
     map_width: int
     stride_px: int | None = None
@@ -198,6 +200,8 @@ class Model(Response):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: str
+    inputs: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """The inputs beside the image, with the values of requests that give none."""
     labels: tuple[str, ...] = ()
     """The names of the classes in index order, when one model was asked for."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import networks
 from in_memory_worker import IMAGE_KEY, InMemoryWorker, job_ids
+from patient_model import CATALOG, patient_network
 from seewhy.errors import UnsupportedModel
 from seewhy.imaging import codecs
 from seewhy.imaging.maps import decode_npy
@@ -21,30 +22,7 @@ from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
 from seewhy_worker.models.splitting.split_model import split
 
-CATALOG = {"age": (0.4,), "site": (1.0, 0.0, -1.0)}
 REQUEST = {"age": (0.9,), "site": (0.0, 1.0, 0.5)}
-
-
-def dense(units: int, seed: int, activation: str | None = None, name: str | None = None) -> Any:
-    initializer = networks.seeded_initializer(seed)
-    return layers.Dense(units, activation, kernel_initializer=initializer, name=name)
-
-
-def patient_network(*, gated: bool = False) -> keras.Model:
-    """Build a network of an image, a number and a vector; the order of the inputs is mixed.
-
-    The vector joins the head. With `gated`, the number also scales channels before the layer.
-    """
-    age, image, site = keras.Input((1,), name="age"), networks.image_input(), None
-    site = keras.Input((3,), name="site")
-    hidden = networks.conv(4, "conv1", 1)(image)
-    if gated:
-        gate = layers.Reshape((1, 1, 4))(dense(4, 5, "sigmoid")(age))
-        hidden = layers.Multiply()([hidden, gate])
-    hidden = networks.conv(4, "conv2", 2)(hidden)
-    pooled = layers.GlobalAveragePooling2D()(hidden)
-    joined = layers.Concatenate()([pooled, dense(4, 6, "tanh")(site), age])
-    return keras.Model([age, image, site], dense(3, 7)(dense(6, 8, "relu")(joined)), name="patient")
 
 
 def gradcam(

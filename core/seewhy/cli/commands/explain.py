@@ -1,27 +1,22 @@
 """`seewhy explain`: explain photos, save overlays and print a table."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Annotated, NoReturn, cast
 
 import typer
 
-from seewhy.cli.terminal.arguments import (
-    KeyOption,
-    ModelOption,
-    UrlOption,
-    parse_targets,
-    split_names,
-)
-from seewhy.cli.terminal.photos import Photo, find_photos_and_urls, overlay_paths
+from seewhy.cli.terminal.arguments import KeyOption, ModelOption, UrlOption
+from seewhy.cli.terminal.explain_options import ExplainOptions, parse_request
+from seewhy.cli.terminal.model_inputs import InputOption, check_inputs, parse_inputs
+from seewhy.cli.terminal.photos import Photo, find_photos_and_urls
 
 if TYPE_CHECKING:
     from seewhy.cli.terminal.explained_photos import ExplainedPhoto
     from seewhy.cli.terminal.explainer import Explainer
-    from seewhy.client import Client, ImageResult, RequestOptions
+    from seewhy.client import Client, ImageResult
 
 MAX_SINGLE_REQUESTS = 32
 """More photos than this are sent in batches.
@@ -91,6 +86,7 @@ def explain(
         str | None,
         typer.Option(help="The layer to explain. The maps of comma-separated layers are fused."),
     ] = None,
+    inputs: InputOption = None,
     out: _Out = None,
     html: _Html = False,
     open_page: _Open = False,
@@ -116,22 +112,23 @@ def explain(
         found = find_photos_and_urls(photos)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    values = parse_inputs(inputs or ())
     try:
-        options = ExplainOptions.parse(
-            found,
+        request = parse_request(
             model=model,
             targets=targets,
             method=method,
             layers=layer,
-            out=out,
-            html=html,
-            open_page=open_page,
+            inputs=values,
             regions=regions,
-            resume=resume,
         )
     except ValueError as error:
         raise typer.BadParameter(f"--targets is not valid JSON: {error}") from error
+    options = ExplainOptions.create(
+        found, request, out=out, html=html, open_page=open_page, resume=resume
+    )
     with connect_or_start(url, key=key, model=model) as client:
+        check_inputs(client, values, model=model)
         try:
             all_explained = explain_photos(client, options, output=output)
         except JournalUnusable as error:
@@ -153,55 +150,6 @@ class Output(Enum):
         if as_json and as_ndjson:
             raise typer.BadParameter("--json and --ndjson exclude each other")
         return cls.JSON if as_json else cls.NDJSON if as_ndjson else cls.TABLE
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExplainOptions:
-    """The photos with the overlay path of each, the options of their requests, and the journal."""
-
-    overlays: dict[Photo, Path]
-    """Photo → overlay of its first target."""
-    request: "RequestOptions"
-    html: bool = False
-    """Whether to save a page of each photo, too."""
-    open_page: bool = False
-    """Whether to open the page of the first photo, at the end."""
-    resume: Path | None = None
-    """The journal of `explain_many`."""
-
-    @classmethod
-    def parse(
-        cls,
-        photos: Sequence[Photo],
-        *,
-        model: str | None,
-        targets: str,
-        method: str,
-        layers: str | None = None,
-        out: Path | None,
-        html: bool = False,
-        open_page: bool = False,
-        regions: bool = False,
-        resume: Path | None = None,
-    ) -> Self:
-        """Parse the values of the command line; `layers` is a comma-separated list.
-
-        Raises `ValueError` when `targets` looks like JSON and is not.
-        """
-        from seewhy.client import RequestOptions
-
-        request = RequestOptions(model=model, method=method, targets=parse_targets(targets))
-        if layers is not None:
-            request["layer"] = split_names(layers)
-        if regions:
-            request["outputs"] = ["overlay", "regions"]
-        return cls(
-            overlays=overlay_paths(photos, out=out),
-            request=request,
-            html=html or open_page,
-            open_page=open_page,
-            resume=resume,
-        )
 
 
 _Tasks = Iterator[tuple[Photo, Callable[[], "ExplainedPhoto"]]]

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from seewhy.cli.terminal.arguments import (
     parse_targets,
     split_names,
 )
+from seewhy.cli.terminal.model_inputs import InputOption, check_inputs, parse_inputs
 from seewhy.cli.terminal.photos import find_photos
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def trust(
     url: UrlOption = None,
     key: KeyOption = None,
     model: ModelOption = None,
+    inputs: InputOption = None,
     boxes: Annotated[
         Path | None,
         typer.Option(
@@ -58,13 +60,20 @@ def trust(
     """Measure how well maps match the model: insertion, deletion, drop, pointing."""
     from seewhy.cli.terminal.service import connect_or_start
 
+    values = parse_inputs(inputs or ())
     try:
         options = TrustOptions.parse(
-            find_photos(photos), methods=methods, target=target, model=model, boxes=boxes
+            find_photos(photos),
+            methods=methods,
+            target=target,
+            model=model,
+            inputs=values,
+            boxes=boxes,
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     with connect_or_start(url, key=key, model=model) as client:
+        check_inputs(client, values, model=model)
         all_explained = measure_trust(client, options, json_file=json)
     if not all_explained:
         raise typer.Exit(1)
@@ -87,6 +96,7 @@ class TrustOptions:
         methods: str,
         target: str,
         model: str | None,
+        inputs: Mapping[str, Sequence[float]] | None = None,
         boxes: Path | None,
     ) -> Self:
         """Parse the values of the command line.
@@ -98,16 +108,16 @@ class TrustOptions:
         names = tuple(dict.fromkeys(split_names(methods)))
         if not names:
             raise ValueError("name at least one method")
+        request = RequestOptions(
+            model=model, targets=parse_targets(target), outputs=["trust"], priority="batch"
+        )
+        if inputs:
+            request["inputs"] = inputs
         return cls(
             photos=tuple(photos),
             methods=names,
             boxes=read_boxes(boxes) if boxes else {},
-            request=RequestOptions(
-                model=model,
-                targets=parse_targets(target),
-                outputs=["trust"],
-                priority="batch",
-            ),
+            request=request,
         )
 
 
