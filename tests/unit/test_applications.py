@@ -100,6 +100,28 @@ def test_layers_that_only_keras_applications_have_are_known_by_name(
     np.testing.assert_allclose(loaded.head(loaded.body(pixels)), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_convnext_is_loaded_from_an_hdf5_file(tmp_path: Path) -> None:
+    shape = (32, 32, 3)
+    # The constructor of all variants: the smallest that Keras names has 28 million weights.
+    model = convnext.ConvNeXt(
+        depths=[1, 1, 1, 1],
+        projection_dims=[4, 4, 8, 8],
+        drop_path_rate=0.1,
+        layer_scale_init_value=0.5,
+        weights=None,
+        classes=7,
+        input_shape=shape,
+        name="small",
+    )
+    model.save(tmp_path / "model.h5")
+    loaded = load_file(tmp_path / "model.h5")
+    pixels = np.random.default_rng(0).integers(0, 256, (2, *shape)).astype(np.float32)
+    expected = np.asarray(model(pixels, training=False))
+    assert np.ptp(expected[0]) > 0.01
+    np.testing.assert_allclose(loaded(pixels, training=False), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_class_of_another_name_in_their_modules_is_refused() -> None:
     assert is_allowed("LayerScale", "keras.src.applications.convnext")
     assert not is_allowed("Functional", "keras.src.applications.convnext")

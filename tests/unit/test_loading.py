@@ -47,8 +47,15 @@ def residual() -> keras.Model:
     return keras.Model(image, networks.add_classifier(layers.BatchNormalization()(hidden)))
 
 
+def with_operations() -> keras.Model:
+    image = networks.image_input()
+    hidden = networks.backbone()(image[..., ::-1] / 2 - 0.25)
+    hidden = keras.ops.relu(hidden + layers.Conv2D(4, 1)(hidden) * 0.5)
+    return keras.Model(image, networks.add_classifier(layers.Add()([hidden, hidden])))
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize("build", [networks.two_layer_cnn, nested, residual])
+@pytest.mark.parametrize("build", [networks.two_layer_cnn, nested, residual, with_operations])
 def test_a_saved_model_has_the_maps_of_the_original(
     build: Callable[[], keras.Model], suffix: str, tmp_path: Path
 ) -> None:

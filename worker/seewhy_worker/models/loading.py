@@ -17,6 +17,7 @@ from seewhy.settings.limits import MODEL_MEMORY_BYTES
 from seewhy_worker.models.inspection.allowed_classes import APPLICATION_LAYERS
 from seewhy_worker.models.inspection.model_file import read_definition
 from seewhy_worker.models.inspection.wording import quote
+from seewhy_worker.models.operation_classes import with_classes
 from seewhy_worker.models.precision import all_layers
 from seewhy_worker.models.random_weights import initialize_weights
 from seewhy_worker.models.registered_classes import import_modules, only_registered
@@ -84,7 +85,7 @@ def load_file(
             keras.saving.custom_object_scope(_application_layers()),
             keras.StatelessScope(initialize_variables=False),
         ):
-            loaded = _build(definition, is_archive=path.suffix == ".keras")
+            loaded = _build(definition, path)
             model = with_static_graph(loaded, _built_shape(definition, size), path.name)
             check_sizes(model, size=size, memory_bytes=memory_bytes, file_name=path.name)
         initialize_all_variables()
@@ -114,10 +115,11 @@ def _cause(error: Exception) -> str:
     return quote(str(error).rpartition("Exception encountered:")[2])
 
 
-def _build(definition: dict[str, Any], *, is_archive: bool) -> keras.Model:
-    if not is_archive:  # an `.h5` file names no module, and Keras would leave its safe mode
+def _build(definition: dict[str, Any], path: Path) -> keras.Model:
+    if path.suffix != ".keras":  # an `.h5` file names no module, and Keras would leave safe mode
         name = "Sequential" if definition["class_name"] == "Sequential" else "Model"
-        definition = {"module": "keras", "class_name": name, "config": definition["config"]}
+        config = with_classes(definition["config"], path.name)
+        definition = {"module": "keras", "class_name": name, "config": config}
     return keras.saving.deserialize_keras_object(definition, safe_mode=True)
 
 

@@ -22,8 +22,9 @@ from seewhy_worker.models.inspection.allowed_classes import (
     is_allowed,
 )
 from seewhy_worker.models.inspection.hdf5 import check_hdf5
+from seewhy_worker.models.inspection.operations import name_operations
 from seewhy_worker.models.inspection.structure import parse_json
-from seewhy_worker.models.inspection.wording import format_bytes, quote
+from seewhy_worker.models.inspection.wording import describe_unknown_class, format_bytes, quote
 from seewhy_worker.models.keras2.config import convert_config, is_keras2_version
 
 MAX_CALLS = 10_000
@@ -61,6 +62,8 @@ def read_definition(
         _check_shape(definition, name)
     if is_keras2_version(version):
         config = _convert(config, path)
+    elif path.suffix != ".keras":
+        name_operations(config, registered=registered)
     for definition in _definitions(config):
         _check_definition(definition, name, registered)
     if config.get("class_name") not in MODELS and _registered_name(config) not in registered:
@@ -214,10 +217,7 @@ def _check_definition(definition: Definition, file_name: str, registered: Collec
     is_known = class_name in VALUES or is_allowed(class_name, module)
     if not is_known and _registered_name(definition) not in registered:
         raise UnsupportedModel(
-            f"{file_name} contains {_name_of(definition)!r} of the class {quote(class_name)}, "
-            "which Keras does not have and no module of `modules` in the catalog registers: name "
-            "the module that defines it and registers it with "
-            "`@keras.saving.register_keras_serializable()`, or rebuild the model of Keras layers."
+            describe_unknown_class(file_name, name=_name_of(definition), class_name=class_name)
         )
     config = definition.get("config")
     names = [definition.get("name"), config.get("name") if isinstance(config, dict) else None]

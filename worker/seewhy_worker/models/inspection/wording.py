@@ -15,3 +15,13 @@ def format_bytes(count: int) -> str:
     if count >= 1_000_000_000:
         return f"{count / 1e9:,.1f} GB"
     return f"{count / 1e6:,.1f} MB"
+
+
+def describe_unknown_class(file_name: str, *, name: str, class_name: str) -> str:
+    """Say that a file names a class that nobody defines, and what to do."""
+    return (
+        f"{file_name} contains {name!r} of the class {quote(class_name)}, "
+        "which Keras does not have and no module of `modules` in the catalog registers: name "
+        "the module that defines it and registers it with "
+        "`@keras.saving.register_keras_serializable()`, or rebuild the model of Keras layers."
+    )
