@@ -18,7 +18,7 @@ REQUESTS = (
     "ImageFolder",
 )
 SOURCES_THAT_ARE_OFF = ("RemoteImage", "RemoteImageSubmission")
-EXCLUDING_FIELDS = ("layer", "layers", "methods", "fallback", "preset", "box")
+EXCLUDING_FIELDS = ("layer", "layers", "methods", "fallback", "preset", "box", "within")
 """Fields that are valid beside some values of others only."""
 
 EXCLUDING_PARAMETERS = ("target", "method", "layer", "colormap")

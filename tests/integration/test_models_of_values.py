@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
 from http_api import assert_problem, submit_image
+from seewhy.annotations.coco.mask_rle import encode_rle
 
 ENTRY = """
 [hand]
@@ -70,6 +72,9 @@ def test_the_catalog_says_what_the_model_outputs(client: FlaskClient) -> None:
         {"model": "hand", "targets": {"output": "length"}},
         {"model": "organs", "targets": ["heart", {"why": "lung", "not": ["heart"]}]},
         {"model": "organs", "targets": "top:2"},
+        {"model": "organs", "within": {"box": {"x": -9, "y": 200.5, "width": 30, "height": 900}}},
+        {"model": "organs", "within": {"mask": encode_rle(np.eye(300, 451) > 0)}},
+        {"model": "organs", "within": {"mask": {"size": [300, 451], "counts": [5, 135295]}}},
         {"model": "faces"},
         {"model": "faces", "targets": ["anna", {"why": "ben", "not": ["anna"]}]},
     ],
@@ -88,6 +93,27 @@ def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[st
         ({"targets": [0], "preset": "classic"}, "preset needs the probability"),
         ({"targets": [0], "method": "finercam"}, "no method 'finercam'"),
         ({"model": "organs", "targets": {"output": 0}}, "outputs classes; name a class"),
+        (
+            {"model": "organs", "within": {"box": {"x": 451, "y": 0, "width": 9, "height": 9}}},
+            "The box of within lies outside the image of 451 by 300 pixels",
+        ),
+        (
+            {"model": "organs", "within": {"mask": {"size": [451, 300], "counts": [0, 135300]}}},
+            "size of the RLE must be [300, 451], the height and the width",
+        ),
+        (
+            {"model": "organs", "within": {"mask": {"size": [300, 451], "counts": [0, 135301]}}},
+            "the runs of the mask have 135301 pixels, not 135300",
+        ),
+        (
+            {"model": "organs", "within": {"mask": {"size": [300, 451], "counts": [135300]}}},
+            "The mask of within marks no pixel",
+        ),
+        ({"model": "organs", "within": {}}, "give either box or mask"),
+        (
+            {"model": "faces", "within": {"box": {"x": 0, "y": 0, "width": 9, "height": 9}}},
+            "outputs embedding of the whole image, and within needs a model that scores each pixel",
+        ),
         ({"model": "faces", "targets": ["eva"]}, "the model has no reference 'eva'"),
         ({"model": "faces", "score": "probability"}, "outputs embedding, and score needs"),
         ({"model": "organs", "outputs": ["trust"]}, "outputs segments, and trust in outputs needs"),

@@ -20,6 +20,7 @@ from seewhy.devices import pin_process
 from seewhy.errors import SeewhyError
 from seewhy.imaging.process_tuning import tune_process
 from seewhy.logs.configuration import configure_logging
+from seewhy.schemas.within import Within
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.explain.types import ExplanationTask, PreparedImage
@@ -48,8 +49,8 @@ class SimulatedExplainer(StubExplainer):
         axis = np.linspace(-2, 2, MAP_SIDE, dtype=np.float32)
         self._map: NDArray[np.float32] = np.exp(-(axis[:, np.newaxis] ** 2 + axis**2))
 
-    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
-        """Preprocess an RGB image (H, W, 3) as for the real network."""
+    def prepare(self, image: NDArray[np.uint8], *, within: Within | None = None) -> PreparedImage:
+        """Preprocess an RGB image (H, W, 3) as for the real network, but for no selection."""
         pixels, covers = prepare(image, self._spec)
         return PreparedImage(pixels=pixels, covers=covers)
 

@@ -18,6 +18,7 @@ from seewhy.logs.configuration import configure_logging
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.passes import forward_passes
 from seewhy.schemas.result import ClassScore, TargetResult, Verdict
+from seewhy.schemas.within import Within
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
@@ -50,8 +51,8 @@ class StubExplainer:
         self._chunk = min(PASSES_PER_CHUNK, max(1, chunk))
         self.pass_s = batch_s + pass_s or None
 
-    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
-        """Shrink the image (H, W, 3) to the size of the map."""
+    def prepare(self, image: NDArray[np.uint8], *, within: Within | None = None) -> PreparedImage:
+        """Shrink the image (H, W, 3) to the size of the map; nothing is scored."""
         height_px, width_px, _ = image.shape
         small = cv2.resize(image, (MAP_SIZE, MAP_SIZE), interpolation=cv2.INTER_NEAREST)
         covers = Rectangle(x=0, y=0, width=width_px, height=height_px)

@@ -18,13 +18,21 @@ def encode_runs(flat: MaskArray) -> list[int]:
 def decode_runs(lengths: Sequence[object], pixels: int) -> MaskArray:
     """Return the pixels `(pixels,)`.
 
-    Raises `InvalidAnnotation` unless the lengths are integers of at least 0 with the sum `pixels`;
-    nothing is allocated for others.
+    Raises `InvalidAnnotation` as `check_runs` does; nothing is allocated then.
+    """
+    runs = check_runs(lengths, pixels)
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+
+
+def check_runs(lengths: Sequence[object], pixels: int) -> list[int]:
+    """Return the lengths.
+
+    Raises `InvalidAnnotation` unless they are integers of at least 0 with the sum `pixels`.
     """
     runs = [whole(length, "a run of a mask") for length in lengths]
     if sum(runs) != pixels:
         raise InvalidAnnotation(f"the runs of the mask have {sum(runs)} pixels, not {pixels}")
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return runs
 
 
 def whole(value: object, name: str) -> int:

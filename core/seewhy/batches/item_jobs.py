@@ -62,8 +62,8 @@ class ItemJobs:
         if isinstance(source, KnownImage | RemoteImage):
             return StoredItem(image=_named(source, request))
         image = self._images.resolve(source, context=owner.context)
-        self._images.store(image)
         submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
+        self._images.store(image)
         return _job_item(owner, index, submission, validated)
 
     def images_at_once(self, items: Iterable[StoredItem]) -> int:
@@ -82,10 +82,10 @@ class ItemJobs:
         try:
             validated = self._service.validate(item.image.request, owner.context, owner.quotas)
             image = self._images.resolve(_source(item.image), context=owner.context)
+            submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
             self._images.store(image)
         except (InvalidRequest, BadImage) as error:
             return StoredItem(key=item.key, refusal=refusal_of(error, late=True))
-        submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
         resolved = _job_item(owner, index, submission, validated)
         return resolved.model_copy(update={"key": item.key})
 

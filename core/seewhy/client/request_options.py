@@ -24,6 +24,9 @@ class RequestOptions(TypedDict, total=False):
     targets: str | Sequence[int | str | Mapping[str, Any]] | Mapping[str, Any]
     """`predicted`, `top:N`, or one or a list of: a class, `{"why": X, "not": [Y]}`,
     `{"against": X}`, `{"output": X}`."""
+    within: Mapping[str, Any] | None
+    """Where the pixels of a model of segments count: `{"box": {"x": 0, "y": 0, "width": 9,
+    "height": 9}}` in pixels, or `{"mask": {"size": [height, width], "counts": RLE of COCO}}`."""
     inputs: Mapping[str, float | Sequence[float]]
     """Values of the model's inputs beside the image, by name."""
     preset: str | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 
+from seewhy.annotations.coco.selection import check_within
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.jobs.image_sources import ResolvedImage
 from seewhy.ledger.types import Charge, IdempotencyKey, Submission
@@ -72,8 +73,14 @@ def build_submission(
     *,
     key: IdempotencyKey | None = None,
 ) -> Submission:
-    """Return the job to submit for a valid request."""
+    """Return the job to submit for a valid request.
+
+    Raises `InvalidRequest` or a subclass when the request does not suit the image.
+    """
     request = validated.request
+    width_px, height_px = image.header.width_px, image.header.height_px
+    if request.within:
+        check_within(request.within, width_px=width_px, height_px=height_px)
     method, *other_methods = _methods(request)
     layers, *other_layers = _layers(request, validated.spec)
     job = Job(
@@ -84,6 +91,7 @@ def build_submission(
         score=_score(request, validated.spec),
         targets=validated.targets,
         inputs=validated.inputs,
+        within=request.within,
         layers=layers,
         other_layers=tuple(other_layers),
         preset=request.preset,
@@ -92,8 +100,8 @@ def build_submission(
         outputs=request.outputs,
         box=request.box,
         image_key=image.upload.key,
-        image_width_px=image.header.width_px,
-        image_height_px=image.header.height_px,
+        image_width_px=width_px,
+        image_height_px=height_px,
         metadata=request.metadata,
     )
     return Submission(

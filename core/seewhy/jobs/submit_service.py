@@ -213,7 +213,12 @@ def check_names(request: ExplanationRequest, spec: ModelSpec) -> None:
 
 
 def _check_values(request: ExplanationRequest, spec: ModelSpec) -> None:
-    """Raise `InvalidRequest` for options that need probabilities, if the model has none."""
+    """Raise `InvalidRequest` for options that do not suit what the model outputs."""
+    if request.within and spec.scores != "segments":
+        raise InvalidRequest(
+            f"Model {spec.name} outputs {spec.scores} of the whole image, and within needs a model "
+            "that scores each pixel; remove it."
+        )
     if spec.scores == "classes":
         return
     needing = {

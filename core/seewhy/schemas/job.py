@@ -10,6 +10,7 @@ from seewhy.schemas.geometry import Box
 from seewhy.schemas.methods import Normalization, ScoreKind
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import TargetOrIndex
+from seewhy.schemas.within import Within
 
 
 class JobState(StrEnum):
@@ -57,6 +58,8 @@ class Job(StoredModel):
     targets: tuple[TargetOrIndex, ...]
     inputs: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     """The values of the model's inputs beside the image, by name."""
+    within: Within | None = None
+    """Where the pixels of a class count; None for the whole image."""
     layers: tuple[str, ...] = ()
     other_layers: tuple[tuple[str, ...], ...] = ()
     """Further layers, each with maps of its own; empty for the target layer. Without fallbacks."""

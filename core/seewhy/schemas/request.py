@@ -14,6 +14,7 @@ from seewhy.schemas.job import Priority
 from seewhy.schemas.methods import MethodInfo, Normalization, RequestedScore
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
+from seewhy.schemas.within import Within
 
 MAX_FALLBACKS = 3
 MAX_LAYERS = 4
@@ -73,6 +74,11 @@ class ExplanationRequest(StrictModel):
         '`{"why": X, "not": [Y]}`, the evidence for X beyond that for Y; or `{"against": X}`, '
         "the evidence against X. A target of a model of values is one of its outputs, "
         '`{"output": X}`.',
+    )
+    within: Within | None = Field(
+        None,
+        description="Of a model of segments: the box or the mask in which the pixels of a class "
+        "count. Default: the whole image.",
     )
     inputs: dict[str, InputValues] = Field(
         default_factory=dict,

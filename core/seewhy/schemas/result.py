@@ -13,6 +13,7 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.methods import ScoreKind
 from seewhy.schemas.regions import Region
 from seewhy.schemas.trust_scores import TrustScores
+from seewhy.schemas.within import Within
 
 
 def _finite_or_none(value: float | None) -> float | None:
@@ -48,7 +49,7 @@ class ClassScore(StoredModel):
     label: str
     logit: FiniteOrNone = Field(
         description="The logit of the class; of a model of segments, the sum of its logits over "
-        "the pixels that are predicted as the class."
+        "the pixels that are predicted as the class, within the selection of the request."
     )
     probability: FiniteOrNone = Field(
         description="The probability of the class. Null for models of values and of segments."
@@ -126,6 +127,10 @@ class ExplanationResult(StoredModel):
     inputs: dict[str, tuple[float, ...]] = Field(
         default_factory=dict,
         description="The values of the model's inputs beside the image, by name.",
+    )
+    within: Within | None = Field(
+        None,
+        description="The selection in which the pixels of a class count; null for the whole image.",
     )
     targets: tuple[TargetResult, ...]
     top: tuple[ClassScore, ...]

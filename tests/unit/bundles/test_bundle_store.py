@@ -22,6 +22,7 @@ CONTENT = Contents(
         map_shape=(3, 4),
         input_shape=(12, 16, 3),
         classes=5,
+        score_grid=None,
         probability_function="softmax",
         receptive_field=None,
     ),

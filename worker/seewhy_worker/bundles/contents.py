@@ -15,6 +15,7 @@ class StoredFacts(StoredModel):
     map_shape: tuple[int, int]
     input_shape: tuple[int, int, int]
     classes: int
+    score_grid: tuple[int, int] | None
     probability_function: ProbabilityFunction
     receptive_field: ReceptiveField | None
 

@@ -16,6 +16,7 @@ from seewhy_worker.ports.cuts import Activation, CutTensors
 from seewhy_worker.ports.graphs import Graphs, Layers
 from seewhy_worker.ports.heads import Head, HeadSpec, Pixels
 from seewhy_worker.ports.model_facts import ModelFacts
+from seewhy_worker.ports.scoring import Scoring
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,11 @@ class BundledGraphs:
         """
         if values:
             self._graphs_for("other inputs").set_inputs(values)
+
+    def set_scoring(self, scoring: Scoring) -> None:
+        """Score as `scoring` says from now on. Raises as loading the model does."""
+        if self._others or not scoring.is_default:
+            self._graphs_for("the scores of a selection").set_scoring(scoring)
 
     def model_at(self, layers: Layers) -> ModelFacts:
         """Return the model split at these layers. Raises `UnsupportedModel`."""
@@ -91,7 +97,12 @@ class BundledGraphs:
     def head(self, spec: HeadSpec) -> Head:
         """Return the head for these parameters. Raises as loading the model does."""
         method = find_method(spec.method)
-        if self._is_own(spec.layers) and method.single_pass and spec.method in METHODS:
+        if (
+            not spec.rescored
+            and self._is_own(spec.layers)
+            and method.single_pass
+            and spec.method in METHODS
+        ):
             kind = Derivatives.of(method, spec.score)
             if kind in self._network.kinds:
                 return DerivativeHead(self._derivatives(kind), kind, method)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from seewhy_worker.ports.cuts import Activation, CutTensors
 from seewhy_worker.ports.failures import EngineFailed
 from seewhy_worker.ports.heads import Head, HeadSpec
 from seewhy_worker.ports.precision import Precision
+from seewhy_worker.ports.scoring import Scoring
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,10 @@ class GraphCache:
         """Use these values of all inputs beside the image. Raises `UnsupportedModel`."""
         self._model.network.set_inputs(values)
 
+    def set_scoring(self, scoring: Scoring) -> None:
+        """Score as `scoring` says from now on, in rescored heads."""
+        self._model.network.scoring.set(scoring)
+
     def model_at(self, layers: tuple[str, ...]) -> SplitModel:
         """Return the model split at these layers. Raises `UnsupportedModel`."""
         return self._model if layers in {(), self._model.layers} else self._split(layers)
@@ -112,7 +117,10 @@ class GraphCache:
         self._cuts |= body.cuts
         return body
 
-    def _compile_forward(self, batch: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    def _compile_forward(
+        self, batch: int, *, rescored: bool = False
+    ) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        """Compile the pass with the current scoring; rescored passes are kept apart."""
         body = self.body([()], batch)
         return compile_forward(self._model, body, body.cuts[self._model.cut_name])
 
@@ -129,7 +137,7 @@ class GraphCache:
             rivals=spec.rivals,
             passes=Passes(
                 spec.chunk_size,
-                None if self._engine.is_default else self.forward,
+                None if self._engine.is_default else partial(self.forward, rescored=spec.rescored),
                 rounds=self._engine.rounds,
             ),
             black=self._black,

@@ -188,7 +188,14 @@ class MethodRunner:
         pixels[: len(tasks)] = [task.image.pixels for task in tasks]
         chunk_size = 1 if method.single_pass else self._chunk_size
         spec = HeadSpec(
-            method.name, tasks[0].options.score, layers, batch, count, rivals, chunk_size
+            method.name,
+            tasks[0].options.score,
+            layers,
+            batch,
+            count,
+            rivals,
+            chunk_size,
+            rescored=not tasks[0].image.scoring.is_default,
         )
         try:
             head = self._graphs.head(spec)

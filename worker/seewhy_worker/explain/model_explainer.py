@@ -8,10 +8,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from seewhy.annotations.coco.selection import cells_within
 from seewhy.catalog.model_spec import ModelSpec
-from seewhy.errors import UnknownClass
+from seewhy.errors import InvalidRequest, UnknownClass
+from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.result import Verdict
 from seewhy.schemas.targets import MAX_TARGETS
+from seewhy.schemas.within import Within
 from seewhy_worker.checkpoints.checkpoint import (
     Checkpoint,
     after_first,
@@ -29,6 +32,7 @@ from seewhy_worker.explain.types import (
 )
 from seewhy_worker.models.preprocessing import prepare
 from seewhy_worker.ports.graphs import Graphs
+from seewhy_worker.ports.scoring import DEFAULT_SCORING, Scoring
 
 
 class ModelExplainer:
@@ -58,6 +62,7 @@ class ModelExplainer:
         self.layer = model.layer
         self.map_shape = model.map_shape
         self._classes = model.classes
+        self._score_grid = model.score_grid
         self.graphs = graphs
         self._batch_sizes = BatchSizes.up_to(min(max_batch, spec.max_batch))
         self._runner = MethodRunner(
@@ -67,10 +72,20 @@ class ModelExplainer:
             activation_cache_bytes=activation_cache_bytes,
         )
 
-    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
-        """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
+    def prepare(self, image: NDArray[np.uint8], *, within: Within | None = None) -> PreparedImage:
+        """Preprocess an RGB image (H, W, 3) for the network. Thread-safe.
+
+        `within` is where the pixels of a model of segments count. Raises `InvalidRequest` when
+        it holds none of them.
+        """
         pixels, covers = prepare(image, self.spec)
-        return PreparedImage(pixels=pixels, covers=covers)
+        scoring = Scoring(self._cells_within(within, covers)) if within else DEFAULT_SCORING
+        return PreparedImage(pixels=pixels, covers=covers, scoring=scoring)
+
+    def _cells_within(self, within: Within, covers: Rectangle) -> NDArray[np.bool_]:
+        if self._score_grid is None:
+            raise InvalidRequest(f"{self.spec.name} scores no pixels of a known grid")
+        return cells_within(within, covers, self._score_grid)
 
     def explain(
         self, tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint = no_checkpoint
@@ -85,23 +100,27 @@ class ModelExplainer:
         """
         self._check_targets(tasks)
         checkpoint = after_first(checkpoint)
-        groups: dict[InputItems, list[int]] = {}
+        groups: dict[tuple[InputItems, bytes], list[int]] = {}
         for index, task in enumerate(tasks):
-            groups.setdefault(task.image.inputs, []).append(index)
+            groups.setdefault((task.image.inputs, task.image.scoring.key), []).append(index)
         found: dict[int, ImageExplanation] = {}
-        for inputs, indices in groups.items():
-            set_inputs = partial(self.graphs.set_inputs, {**self.spec.inputs, **dict(inputs)})
+        for indices in groups.values():
+            group = [tasks[index] for index in indices]
+            set_inputs = partial(self._set_inputs, group[0].image)
             set_inputs()
             # At a checkpoint, other explanations may run, which set inputs of their own.
-            group = [tasks[index] for index in indices]
             explained = self._explain_group(group, followed_by(checkpoint, set_inputs))
             found.update(zip(indices, explained, strict=True))
         return [found[index] for index in range(len(tasks))]
 
+    def _set_inputs(self, image: PreparedImage) -> None:
+        self.graphs.set_inputs({**self.spec.inputs, **dict(image.inputs)})
+        self.graphs.set_scoring(image.scoring)
+
     def _explain_group(
         self, tasks: Sequence[ExplanationTask], checkpoint: Checkpoint
     ) -> list[ImageExplanation]:
-        """Explain tasks whose inputs beside the image are equal, and set."""
+        """Explain tasks whose inputs beside the image and scoring are equal, and set."""
         explanations = self._runner.run(tasks, checkpoint)
         for position in range(max((len(task.options.fallback) for task in tasks), default=0)):
             unusable = [

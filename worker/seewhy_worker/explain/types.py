@@ -15,7 +15,9 @@ from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy.schemas.targets import Target, TargetOrIndex, as_target
+from seewhy.schemas.within import Within
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
+from seewhy_worker.ports.scoring import DEFAULT_SCORING, Scoring
 
 InputItems = tuple[tuple[str, tuple[float, ...]], ...]
 """Values of inputs by name, sorted by name."""
@@ -33,6 +35,8 @@ class PreparedImage:
     """Names the pixels: images of one key are equal. Empty: the activation is not kept."""
     inputs: InputItems = ()
     """The values of the network's inputs beside the image; those of the catalog if empty."""
+    scoring: Scoring = DEFAULT_SCORING
+    """How the network's output becomes scores."""
 
     @property
     def key(self) -> Hashable:
@@ -120,8 +124,12 @@ class Explainer(Protocol):
         """The memory that the model takes, as measured when it was loaded, in bytes."""
         ...
 
-    def prepare(self, image: NDArray[np.uint8]) -> PreparedImage:
-        """Preprocess an RGB image (H, W, 3) for the network. Thread-safe."""
+    def prepare(self, image: NDArray[np.uint8], *, within: Within | None = None) -> PreparedImage:
+        """Preprocess an RGB image (H, W, 3) for the network. Thread-safe.
+
+        `within` is where the pixels of a model of segments count. Raises `InvalidRequest` when
+        it holds none of them.
+        """
         ...
 
     def explain(

@@ -48,7 +48,7 @@ class ImageFetcher:
     def fetch(self, claim: Claim, explainer: Explainer) -> FetchedJob:
         """Fetch and prepare an image; a quarantined job is exposed from then on.
 
-        Raises `BadImage`, `ImageGone`, `StoreUnavailable` and `ExposureRefused`.
+        Raises `BadImage`, `InvalidRequest`, `ImageGone`, `StoreUnavailable` and `ExposureRefused`.
         """
         started = time.perf_counter()
         job = Job.model_validate_json(claim.job)

@@ -42,12 +42,12 @@ class JobImages:
     ) -> tuple[PreparedImage, ImageArray | None]:
         """Return the network's input, and the image if it is needed again and fits.
 
-        Raises `BadImage`.
+        Raises `BadImage`, and `InvalidRequest` when nothing of the job's selection is scored.
         """
 
         def prepare(image: ImageArray) -> tuple[PreparedImage, ImageArray | None]:
             kept = self._kept.keep(image) if "overlay" in job.outputs else None
-            return explainer.prepare(image), kept
+            return explainer.prepare(image, within=job.within), kept
 
         return self._decoded(job, body, prepare)
 

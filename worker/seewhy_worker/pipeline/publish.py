@@ -93,6 +93,7 @@ class ResultPublisher:
             tried=explanation.tried,
             score=job.score,
             inputs=job.inputs,
+            within=job.within,
             top=explanation.top,
             covers=explanation.covers,
             channels=explanation.channels,

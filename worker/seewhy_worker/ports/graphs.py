@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from seewhy_worker.ports.cuts import Activation, CutTensors
 from seewhy_worker.ports.heads import Head, HeadSpec, Pixels
 from seewhy_worker.ports.model_facts import ModelFacts
+from seewhy_worker.ports.scoring import Scoring
 
 Layers = tuple[str, ...]
 """The layers that the model is split at; empty for its target layer."""
@@ -28,6 +29,10 @@ class Graphs(Protocol):
 
     def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
         """Use these values of all inputs beside the image from now on."""
+        ...
+
+    def set_scoring(self, scoring: Scoring) -> None:
+        """Score as `scoring` says from now on, in rescored heads."""
         ...
 
     def model_at(self, layers: Layers) -> ModelFacts:

@@ -29,6 +29,8 @@ class HeadSpec:
     """Rivals per target."""
     chunk_size: int
     """Images that a multi-pass method sends through the network together."""
+    rescored: bool = False
+    """Whether the scores are those that `Graphs.set_scoring` chose."""
 
 
 class Head(Protocol):

@@ -49,6 +49,11 @@ class ModelFacts(Protocol):
         ...
 
     @property
+    def score_grid(self) -> tuple[int, int] | None:
+        """(h, w) of the pixels that a model of segments scores; None for other models."""
+        ...
+
+    @property
     def probability_function(self) -> ProbabilityFunction:
         """Turns the logits into probabilities."""
         ...

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from seewhy.annotations.annotation import ImageSize, MaskArray
-from seewhy.annotations.runs import decode_runs, encode_runs
+from seewhy.annotations.runs import check_runs, decode_runs, encode_runs
 from seewhy.errors import InvalidAnnotation
 
 _FIRST_CHARACTER = 48
@@ -35,6 +35,15 @@ def decode_rle(rle: Mapping[str, Any], size: ImageSize) -> MaskArray:
 
     Raises `InvalidAnnotation` when it is malformed.
     """
+    flat = decode_runs(decode_counts(rle, size), size.pixels)
+    return flat.reshape((size.height_px, size.width_px), order="F")
+
+
+def decode_counts(rle: Mapping[str, Any], size: ImageSize) -> list[int]:
+    """Return the lengths of the runs of a mask of this size, column by column, from either form.
+
+    Raises `InvalidAnnotation` when it is malformed.
+    """
     if rle.get("size") != [size.height_px, size.width_px]:
         raise InvalidAnnotation(
             f"size of the RLE must be [{size.height_px}, {size.width_px}], the height and the width"
@@ -44,8 +53,7 @@ def decode_rle(rle: Mapping[str, Any], size: ImageSize) -> MaskArray:
         counts = _decompress(counts)
     if not isinstance(counts, list):
         raise InvalidAnnotation("counts of the RLE must be a string or a list of integers")
-    flat = decode_runs(counts, size.pixels)
-    return flat.reshape((size.height_px, size.width_px), order="F")
+    return check_runs(counts, size.pixels)
 
 
 def _compress(counts: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """Prepare a model for splitting: flat, with logits as scores, and with the layers to split at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seewhy.errors import UnsupportedModel
 from seewhy.schemas.methods import OutputKind
 from seewhy_worker.models.splitting.candidates import Candidate, find_candidates
+from seewhy_worker.models.splitting.changing_scores import ChangingScores
 from seewhy_worker.models.splitting.channel_layout import (
     CHANNEL_COUNTS,
     find_channels_first,
@@ -47,6 +48,8 @@ class Network:
     """The inputs beside the image, by name; all splits of the network read their values."""
     references: NDArray[np.float32] | None = None
     """Embeddings (R, length) that those of images are compared with."""
+    scoring: ChangingScores = field(default_factory=ChangingScores)
+    """What requests choose of the scores; all splits of the network read it."""
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -54,6 +57,12 @@ class Network:
         shape = self.graph.input.shape
         height_px, width_px = _spatial_size(shape)
         return height_px, width_px, shape[1] if is_channels_first_image(shape) else shape[-1]
+
+    @property
+    def score_grid(self) -> tuple[int, int] | None:
+        """(h, w) of the pixels that a model of segments scores; None for other models."""
+        height, width = self.scores.shape[1:3] if self.outputs == "segments" else (None, None)
+        return (height, width) if height and width else None
 
     def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
         """Use these values of all inputs beside the image, in every split and compiled graph.

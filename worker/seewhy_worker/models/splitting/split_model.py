@@ -73,6 +73,11 @@ class SplitModel:
         return " + ".join(self.layers)
 
     @property
+    def score_grid(self) -> tuple[int, int] | None:
+        """(h, w) of the pixels that a model of segments scores; None for other models."""
+        return self.network.score_grid
+
+    @property
     def cut_name(self) -> str:
         """Names what the body computes; the path of the first target layer if nothing bypasses it.
 
@@ -232,7 +237,9 @@ def _make_last_head(network: Network, cut: Cut) -> Callable[[CutTensors], Any]:
         logits = two_class_scores(logits) if is_binary else logits
         if references is not None:
             return cosine_similarities(logits, references)
-        return segment_scores(logits) if network.outputs == "segments" else logits
+        if network.outputs == "segments":
+            return segment_scores(logits, network.scoring.selection)
+        return logits
 
     return head
 
