@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -36,6 +37,7 @@ from seewhy.capacity.arrivals import Arrivals
 from seewhy.capacity.profiles import DeviceProfile, HostProfile, PoolProfile
 from seewhy.capacity.simulation import simulate
 from seewhy.embedded.tcp_ports import free_port
+from seewhy.ledger.types.records import JobRecord
 from seewhy_loadtest.generation.schedules import Schedule, ScheduleKind, Step, make_schedule
 from seewhy_loadtest.measures.summary import JobTimes, job_times
 from seewhy_loadtest.report.files import write_arrivals
@@ -89,7 +91,7 @@ def fit(folder: Path, profile: Profile) -> None:
         time.sleep(0.95 * jobs / profile.images_per_s)  # asking costs time, too
         pool.await_end()
         done = pool.cpu_s()
-        last_s = max(pool.ledger.read(one).finished_ms for one in _ids(backlog)) / 1000
+        last_s = max(_record(pool, one).finished_ms or 0 for one in _ids(backlog)) / 1000
         stages = _stage_means_s(port)
     sizes = np.array([size for size, _, _ in batches], dtype=float)
     device_s = np.array([one for _, one, _ in batches])
@@ -157,9 +159,10 @@ def measure(folder: Path, workers: int, threads: int) -> None:
             record = send(pool.url, point.schedule)
             write_arrivals(folder / f"arrivals-{point.name}.csv", [record])
             finished_s = np.array([each.finished_s for each in _ended(record)])
-            used_s = record.processes | {"load": sum(each.cpu_s for each in record.generators)}
+            load_s = sum(each.cpu_s for each in record.generators)
+            used_s = {**record.processes, "load": load_s}
             cores = {name: used / record.drained_s for name, used in used_s.items()}
-            summary = _summary(point, finished_s) | {"cores": cores}
+            summary = {**_summary(point, finished_s), "cores": cores}
             _write(folder / f"measured-{point.name}.json", summary)
 
 
@@ -187,7 +190,7 @@ def table(folder: Path) -> None:
 
 
 @contextmanager
-def _warm(profile: Profile, *, workers: int, **changes: object) -> Iterator[Pool]:
+def _warm(profile: Profile, *, workers: int, **changes: Any) -> Iterator[Pool]:
     """Run a pool that has explained some images."""
     with running(profile, **changes) as pool:
         pool.start_workers(workers)
@@ -207,14 +210,21 @@ def _ids(record: StageRecord) -> list[str]:
     return [each.job_id for each in record.submissions]
 
 
+def _record(pool: Pool, job_id: str) -> JobRecord:
+    record = pool.ledger.read(job_id)
+    if record is None:
+        raise SystemExit(f"the ledger has no job {job_id}; run again")
+    return record
+
+
 def _run_stopped_batch(pool: Pool, size: int) -> tuple[int, float, float]:
     """Let a worker find `size` jobs at once; return their time on the device and besides it."""
     ids = _ids(send_backlog(pool, evenly(size)))
     pool.suspended(is_suspended=False)
     pool.await_end()
-    records = [pool.ledger.read(one) for one in ids]
-    device_s = json.loads(records[0].result)["timings_ms"]["explain"] / 1000
-    took_s = (records[0].finished_ms - records[0].started_ms) / 1000
+    records = [_record(pool, one) for one in ids]
+    device_s = json.loads(records[0].result or "")["timings_ms"]["explain"] / 1000
+    took_s = ((records[0].finished_ms or 0) - (records[0].started_ms or 0)) / 1000
     if len({record.started_ms for record in records}) != 1:
         raise SystemExit(f"{size} jobs were not claimed together; run again")
     return size, device_s, took_s - device_s
@@ -246,14 +256,16 @@ def _summary(point: Point, finished_s: NDArray[np.float64]) -> dict[str, float]:
         "p99_s": float(p99_s),
     }
     if point.surge_end_s is not None:
-        summary["drain_s"] = _drain_s(point, finished_s)
+        summary["drain_s"] = _drain_s(point.schedule.arrivals_s, point.surge_end_s, finished_s)
     return summary
 
 
-def _drain_s(point: Point, finished_s: NDArray[np.float64]) -> float:
+def _drain_s(
+    arrivals_s: NDArray[np.float64], surge_end_s: float, finished_s: NDArray[np.float64]
+) -> float:
     """Return how long after the surge the backlog was done."""
-    at_s = np.arange(point.surge_end_s, point.schedule.arrivals_s[-1], 0.05)
-    arrived = np.searchsorted(point.schedule.arrivals_s, at_s)
+    at_s = np.arange(surge_end_s, arrivals_s[-1], 0.05)
+    arrived = np.searchsorted(arrivals_s, at_s)
     open_jobs = arrived - np.searchsorted(np.sort(finished_s), at_s)
     return float(at_s[np.argmax(open_jobs <= DRAINED)] - at_s[0])
 

@@ -97,7 +97,8 @@ def main() -> None:
     )
     for method in arguments.methods:
         task = ExplanationTask.create(image, (-1,), MethodOptions(method=method))
-        chosen, whole = [], []
+        chosen: list[Measurement] = []
+        whole: list[Measurement] = []
         for round_ in range(arguments.rounds + 1):
             for found, image_s in ((chosen, pass_s), (whole, 0.0)):
                 explainer.set_pass_time(image_s)

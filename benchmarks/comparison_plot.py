@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-COLORS = ("#9aa0a6", "#d1495b", "#2e86ab", "#66a182", "#edae49")
+COLORS = ("#9aa0a6", "#d1495b", "#2e86ab", "#8d6cab", "#66a182", "#edae49")
 
 
 def plot_comparison(rows: Sequence[Any], path: Path) -> None:

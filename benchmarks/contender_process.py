@@ -11,23 +11,25 @@ ROOT = Path(__file__).parents[1]
 CONTENDERS = Path(__file__).parent / "contenders"
 OWN_PYTHON = ROOT / ".venv" / "bin" / "python"
 REFERENCES_PYTHON = ROOT / "build" / "references" / "bin" / "python"
-PLAIN, SEEWHY = "plain forward pass", "seewhy"
-CONTENDER_SCRIPTS = {
-    PLAIN: ("plain_forward.py", OWN_PYTHON),
-    SEEWHY: ("seewhy_explainer.py", OWN_PYTHON),
-    "tf-keras-vis": ("tf_keras_vis_gradcam.py", REFERENCES_PYTHON),
-    "pytorch-grad-cam": ("pytorch_grad_cam_vgg16.py", REFERENCES_PYTHON),
-    "classic recipe, eager": ("eager_recipe.py", OWN_PYTHON),
+PLAIN, SEEWHY, SEEWHY_TENSORFLOW = "plain forward pass", "seewhy", "seewhy on TensorFlow"
+CONTENDER_COMMANDS: dict[str, tuple[Path, *tuple[str, ...]]] = {
+    PLAIN: (OWN_PYTHON, "plain_forward.py"),
+    SEEWHY: (OWN_PYTHON, "seewhy_explainer.py", "worker"),
+    SEEWHY_TENSORFLOW: (OWN_PYTHON, "seewhy_explainer.py", "tensorflow"),
+    "tf-keras-vis": (REFERENCES_PYTHON, "tf_keras_vis_gradcam.py"),
+    "pytorch-grad-cam": (REFERENCES_PYTHON, "pytorch_grad_cam_vgg16.py"),
+    "classic recipe, eager": (OWN_PYTHON, "eager_recipe.py"),
 }
-"""Script and interpreter of each contender."""
+"""Interpreter, script and arguments of each contender."""
 
 
 class Contender:
     """A child process that explains on request."""
 
-    def __init__(self, script: str, python: Path) -> None:
+    def __init__(self, python: Path, script: str, *arguments: str) -> None:
+        self._command = [str(python), str(CONTENDERS / script), *arguments]
         self._process = subprocess.Popen(
-            [python, CONTENDERS / script],
+            self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -43,7 +45,7 @@ class Contender:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(
-                f"{self._process.args} exited with status {self._process.wait()} at {case}"
+                f"{self._command} exited with status {self._process.wait()} at {case}"
             )
         response = json.loads(line)
         self.peak_bytes = response["peak_bytes"]
@@ -65,6 +67,6 @@ def start_contenders(names: Sequence[str]) -> Iterator[dict[str, Contender]]:
     with ExitStack() as stack:
         contenders = {}
         for name in names:
-            contenders[name] = Contender(*CONTENDER_SCRIPTS[name])
+            contenders[name] = Contender(*CONTENDER_COMMANDS[name])
             stack.callback(contenders[name].close)
         yield contenders

@@ -15,6 +15,7 @@ on a processor, XLA and float16 on a GPU.
 import argparse
 import statistics
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -108,7 +109,7 @@ def times(
     }
     for explainer in explainers.values():
         tasks = make_tasks("gradcam", images)
-        calls[explainer.engine] = lambda explainer=explainer, tasks=tasks: explainer.explain(tasks)
+        calls[explainer.engine] = partial(explainer.explain, tasks)
     clock = CLOCKS[arguments.clock]
     rounds = [
         [duration_s(call, clock) for call in calls.values()] for _ in range(arguments.rounds + 2)

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import httpx2
+from PIL import Image
 
+from images import encoded
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import RedisLedger, open_ledger
 from seewhy.settings import load
@@ -90,7 +91,7 @@ class Service:
         """Use a running cluster."""
         self.ledger: RedisLedger = open_ledger(cluster.settings)
         self._http = httpx2.Client(base_url=cluster.url, timeout=60)
-        photo = cv2.imencode(".jpg", cv2.resize(cv2.imread(str(PHOTO)), (640, 427)))[1].tobytes()
+        photo = encoded(Image.open(PHOTO).resize((640, 427)), "JPEG", subsampling=2)
         self._images = {
             tenant: self._send(tenant, "POST", "/v1/images", files={"image": photo})["image_id"]
             for tenant in "abc"

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from flask.testing import FlaskClient
+from numpy.typing import NDArray
 
 from http_api import finish_next_job, submit_image
 from seewhy.imaging import codecs
@@ -43,10 +44,10 @@ REQUESTS: tuple[tuple[str, str], ...] = (
 )
 
 
-def bumpy_map() -> np.ndarray:
+def bumpy_map() -> NDArray[np.float32]:
     """Return a signed map `(1, 14, 14)` with some hills, like those of a network."""
     noise = np.random.default_rng(7).normal(size=(1, CELLS, CELLS)).astype(np.float32)
-    return cv2.GaussianBlur(noise[0], (0, 0), 1.5)[np.newaxis]
+    return np.asarray(cv2.GaussianBlur(noise[0], (0, 0), 1.5)[np.newaxis], np.float32)
 
 
 def measure(client: FlaskClient, path: str, count: int) -> Iterator[str]:

@@ -15,6 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 from images import encoded, gradient
 from random_vgg16 import MODEL, write_catalog
 from seewhy.catalog.catalog import Catalog
@@ -36,7 +38,7 @@ def explain_alone(models_file: Path, batches: int) -> float:
     spec = Catalog.load(load({}, models_file=models_file)).get(MODEL)
     explainer = load_explainer(spec, weights_path=None, max_batch=BATCH)
     photos = [gradient(640, 427 + number) for number in range(BATCH)]
-    tasks = [ExplanationTask.create(explainer.prepare(photo), [-1]) for photo in photos]
+    tasks = [ExplanationTask.create(explainer.prepare(np.asarray(photo)), [-1]) for photo in photos]
     explainer.warm_up()
     started_s = time.perf_counter()
     for _ in range(batches):

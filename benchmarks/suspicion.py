@@ -87,8 +87,8 @@ def halved(photo: Photo, rng: Generator) -> Photo:
 KINDS: Mapping[str, Callable[[Photo, Photo, Generator], Photo]] = {
     "black": lambda _, __, rng: flat(rng.choice([0, 2, 5, 10]), rng),
     "white": lambda _, __, rng: flat(rng.choice([250, 255]), rng),
-    "gray": lambda _, __, rng: flat(rng.integers(40, 220), rng),
-    "one color": lambda _, __, rng: flat(rng.integers(0, 256, 3), rng),
+    "gray": lambda _, __, rng: flat(float(rng.integers(40, 220)), rng),
+    "one color": lambda _, __, rng: flat(rng.uniform(0, 256, 3), rng),
     "Gaussian noise": lambda _, __, rng: normal(3, rng),
     "gray noise": lambda _, __, rng: normal(1, rng),
     "uniform noise": lambda _, __, rng: uniform(1, rng),

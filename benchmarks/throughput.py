@@ -18,11 +18,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import psutil
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from images import encoded
 from seewhy.embedded.tcp_ports import free_port
 from seewhy.ledger.redis.ledger import open_ledger
 from seewhy.settings import load
@@ -47,7 +48,7 @@ class Measurement:
 
 def multipart_body(request: str) -> bytes:
     """Encode one 640 x 427 JPEG and the request as multipart/form-data."""
-    image = cv2.imencode(".jpg", cv2.resize(cv2.imread(str(PHOTO)), (640, 427)))[1].tobytes()
+    image = encoded(Image.open(PHOTO).resize((640, 427)), "JPEG", subsampling=2)
     parts = [
         b'Content-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n' + image,
         b'Content-Disposition: form-data; name="request"\r\n\r\n' + request.encode(),

@@ -11,10 +11,10 @@ def prepare_run(batch: int, classes: int) -> Run:
     """Prepare the explanation of a random batch; the returned function runs it once."""
     images = tf.constant(random_pixels(batch))
 
-    @tf.function(input_signature=[tf.TensorSpec(images.shape)])
-    def forward(tensor: tf.Tensor) -> tf.Tensor:
-        return MODEL(tensor, training=False)
-
+    forward = tf.function(
+        lambda tensor: MODEL(tensor, training=False),
+        input_signature=[tf.TensorSpec(images.shape)],
+    )
     return lambda: forward(images).numpy()
 
 

@@ -1,6 +1,7 @@
 """L8: tenants beside one that sends ten times as much, on a pool that cannot take all of it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import httpx2
 
@@ -75,7 +76,7 @@ def _keys(pool: Pool) -> dict[str, str]:
         tenant: store.create(tenant=tenant, scopes=scopes)[0].text for tenant in (*LIGHT, HEAVY)
     }
     for key in keys.values():
-        wait_until(lambda key=key: _is_accepted(pool, key), what="the API has read the keys")
+        wait_until(partial(_is_accepted, pool, key), what="the API has read the keys")
     return keys
 
 

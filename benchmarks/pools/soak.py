@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields
+from inspect import get_annotations
 from pathlib import Path
 from typing import TextIO
 
@@ -130,7 +131,7 @@ def run(plan: Plan, csv_path: Path) -> StageRecord:
 
 def read(csv_path: Path) -> list[Sample]:
     """Read the samples of an earlier or a running soak."""
-    kinds = {each.name: each.type for each in fields(Sample)}
+    kinds = get_annotations(Sample)
     with csv_path.open() as stream:
         return [
             Sample(**{name: kinds[name](value) for name, value in row.items()})
