@@ -25,6 +25,7 @@ from servers.waiting import wait_until
 DETAILS = WorkerDetails(
     version="1.2.3",
     engine="tensorflow 2.21.0",
+    max_batch={"vgg16": 4},
     pinned_to="gpu:1",
     jobs=16,
     images_per_s={"vgg16": 812.5},
@@ -70,6 +71,7 @@ def test_an_administrator_and_an_operator_see_the_same_workers(
         "device": "NVIDIA H200",
         "pinned_to": "gpu:1",
         "engine": "tensorflow 2.21.0",
+        "max_batch": {"vgg16": 4},
         "version": "1.2.3",
         "jobs": 16,
         "images_per_s": {"vgg16": 812.5},
@@ -87,6 +89,7 @@ def test_an_administrator_and_an_operator_see_the_same_workers(
         on_demand,
         "NVIDIA H200, gpu:1",
         "tensorflow 2.21.0",
+        "vgg16 4",
         "vgg16 812",
         "16",
     )
@@ -120,5 +123,6 @@ def test_a_running_worker_reports_what_it_is_and_does(
         (worker,) = registry.list_workers()
         assert (worker.models, worker.device) == ((MODEL,), "simulated")
         assert (worker.details.engine, worker.details.pinned_to) == ("simulated", "cpu (core 0)")
+        assert worker.details.max_batch == {MODEL: cluster.settings.max_batch}
         assert worker.details.version
         assert 1 < worker.details.images_per_s[MODEL] < 500

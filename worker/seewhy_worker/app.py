@@ -233,6 +233,7 @@ def _details(
     return WorkerDetails(
         version=_versions()["seewhy"],
         engine=describe_engines(deps.devices.engines()) or engine,
+        max_batch=deps.devices.max_batches(),
         pinned_to=pinned_to,
         jobs=deps.leases.count(),
         images_per_s=deps.pace.images_per_s(),

@@ -22,6 +22,7 @@ from seewhy.schemas.within import Within
 from seewhy.settings import load
 from seewhy_worker.app import create_worker
 from seewhy_worker.checkpoints.checkpoint import Checkpoint, no_checkpoint
+from seewhy_worker.explain.batch_sizes import BATCH_SIZES
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation, PreparedImage
 
 MAP_SIZE = 7
@@ -38,6 +39,7 @@ class StubExplainer:
     digest = "stub"
     device = "stub"
     engine = "stub"
+    max_batch = BATCH_SIZES[-1]
     memory_bytes = 0
 
     def __init__(self, *, batch_s: float = 0.0, pass_s: float = 0.0) -> None:

@@ -32,6 +32,9 @@ class Worker(BaseModel):
     engine: str = Field(
         description="What computes its models, with version and precision; by model if they differ."
     )
+    max_batch: dict[str, int] = Field(
+        description="By model, the most images that it explains together."
+    )
     version: str = Field(description="The version of seewhy.")
     jobs: int = Field(description="How many jobs it had claimed when it was last seen.")
     images_per_s: dict[str, float] = Field(
@@ -54,6 +57,7 @@ def worker_list(workers: Sequence[RegisteredWorker]) -> tuple[Worker, ...]:
             device=worker.device,
             pinned_to=worker.details.pinned_to,
             engine=worker.details.engine,
+            max_batch=dict(worker.details.max_batch),
             version=worker.details.version,
             jobs=worker.details.jobs,
             images_per_s=dict(worker.details.images_per_s),

@@ -64,12 +64,18 @@ class ModelExplainer:
         self._classes = model.classes
         self._score_grid = model.score_grid
         self.graphs = graphs
-        self._batch_sizes = BatchSizes.up_to(min(max_batch, spec.max_batch))
+        self._activation_cache_bytes = activation_cache_bytes
+        self.limit_batch(min(max_batch, spec.max_batch))
+
+    def limit_batch(self, limit: int) -> None:
+        """Explain at most `limit` images in a batch from now on. Kept activations are dropped."""
+        self.max_batch = limit
+        self._batch_sizes = BatchSizes.up_to(limit)
         self._runner = MethodRunner(
-            spec=spec,
-            graphs=graphs,
+            spec=self.spec,
+            graphs=self.graphs,
             batch_sizes=self._batch_sizes,
-            activation_cache_bytes=activation_cache_bytes,
+            activation_cache_bytes=self._activation_cache_bytes,
         )
 
     def prepare(self, image: NDArray[np.uint8], *, within: Within | None = None) -> PreparedImage:

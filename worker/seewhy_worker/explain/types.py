@@ -115,6 +115,11 @@ class Explainer(Protocol):
         ...
 
     @property
+    def max_batch(self) -> int:
+        """The most images that are worth explaining together, as far as was measured."""
+        ...
+
+    @property
     def pass_s(self) -> float | None:
         """The time of Grad-CAM of one image, as measured by `warm_up`; None if it did not run."""
         ...

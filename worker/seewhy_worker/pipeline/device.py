@@ -21,12 +21,13 @@ class Device:
     """
 
     def __init__(self, explainer: Explainer, *, max_batch: int, watchdog: Watchdog) -> None:
-        """Explain batches of up to `max_batch`; running out of memory lowers the limit.
+        """Explain batches of up to `max_batch`, and of what the explainer has measured.
 
+        Running out of memory lowers the limit.
         `watchdog` supervises the device between any two checkpoints.
         """
         self.explainer = explainer
-        self.max_batch = max_batch
+        self.max_batch = min(max_batch, explainer.max_batch)
         self._watchdog = watchdog
         self._turns = Turns()
         self.gates = {long: ClaimGate() for long in (False, True)}

@@ -49,6 +49,15 @@ class LoadedModels:
                 if not loaded.retired
             }
 
+    def max_batches(self) -> dict[str, int]:
+        """Return the most images that run together, of each model that threads may use."""
+        with self._lock:
+            return {
+                model: loaded.device.max_batch
+                for model, loaded in self._models.items()
+                if not loaded.retired
+            }
+
     @contextmanager
     def using(self, model: str) -> Iterator[Device | None]:
         """Keep a model loaded for the block. Yields None if threads may not use it."""

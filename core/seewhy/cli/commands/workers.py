@@ -10,6 +10,18 @@ from seewhy.cli.terminal.arguments import DataOption
 if TYPE_CHECKING:
     from seewhy.monitoring.worker_list import Worker
 
+_TITLES = (
+    "models",
+    "on demand",
+    "device",
+    "engine",
+    "batch",
+    "images/s",
+    "jobs",
+    "version",
+    "seen",
+)
+
 
 def workers(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one line.")] = False,
@@ -34,9 +46,10 @@ def workers(
         return
     table = Table(box=None)
     table.add_column("id", no_wrap=True)
-    for title in ("models", "on demand", "device", "engine", "images/s", "jobs", "version", "seen"):
+    for title in _TITLES:
         table.add_column(title, overflow="fold")
     for worker in listed:
+        batches = (f"{model} {most}" for model, most in worker.max_batch.items())
         pace = (f"{model} {pace:.3g}" for model, pace in worker.images_per_s.items())
         table.add_row(
             worker.id,
@@ -44,6 +57,7 @@ def workers(
             ", ".join(_on_demand(worker)),
             f"{worker.device}, {worker.pinned_to}" if worker.pinned_to else worker.device,
             worker.engine,
+            ", ".join(batches),
             ", ".join(pace),
             str(worker.jobs),
             worker.version,

@@ -50,6 +50,8 @@ class WorkerDetails:
     """The version of seewhy."""
     engine: str = ""
     """What computes its models, such as `tensorflow 2.21.0`, by model if they differ."""
+    max_batch: Mapping[str, int] = field(default_factory=dict)
+    """Model → the most images that it explains together."""
     pinned_to: str = ""
     """The GPU or the processor cores that it is pinned to; empty if it is not."""
     jobs: int = 0
