@@ -18,7 +18,16 @@ REQUESTS = (
     "ImageFolder",
 )
 SOURCES_THAT_ARE_OFF = ("RemoteImage", "RemoteImageSubmission")
-EXCLUDING_FIELDS = ("layer", "layers", "methods", "fallback", "preset", "box", "within")
+EXCLUDING_FIELDS = (
+    "layer",
+    "layers",
+    "methods",
+    "fallback",
+    "preset",
+    "box",
+    "within",
+    "reference",
+)
 """Fields that are valid beside some values of others only."""
 
 EXCLUDING_PARAMETERS = ("target", "method", "layer", "colormap")

@@ -14,6 +14,8 @@ from seewhy.ids import new_job_id
 from seewhy.jobs.batch_documents import ITEMS_PER_CHUNK, BatchDocuments
 from seewhy.jobs.image_keys import image_keys_of
 from seewhy.jobs.image_sources import KnownImage, RemoteImage, SentImage
+from seewhy.jobs.manifest import Manifest
+from seewhy.schemas.job import Job
 from seewhy.settings import load
 from seewhy.storage import retention
 from seewhy.storage.agreement_keys import AgreementKey, ProjectKey
@@ -292,9 +294,12 @@ def test_a_bucket_has_no_local_retention() -> None:
     )
 
 
-def test_the_api_finds_the_image_of_a_manifest() -> None:
+def test_the_api_finds_the_images_of_a_manifest() -> None:
     manifest = Path(__file__).parents[1] / "unit" / "formats" / "manifest.json"
-    assert image_keys_of(manifest.read_bytes()) == [f"images/{'a' * 64}"]
+    submission = Manifest.model_validate_json(manifest.read_bytes()).submission
+    job = Job.model_validate_json(submission.job)
+    assert job.reference is not None
+    assert image_keys_of(manifest.read_bytes()) == [job.image_key, job.reference.key]
 
 
 def test_the_retention_task_survives_an_unavailable_ledger(aged: AgedStore) -> None:

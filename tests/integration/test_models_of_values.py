@@ -114,6 +114,19 @@ def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[st
             {"model": "faces", "within": {"box": {"x": 0, "y": 0, "width": 9, "height": 9}}},
             "outputs embedding of the whole image, and within needs a model that scores each pixel",
         ),
+        (
+            {"model": "organs", "reference": {"image_id": "0" * 64}},
+            "outputs segments, and reference needs a model of embeddings",
+        ),
+        ({"model": "faces", "reference": {"image_id": "cat"}}, "reference.image_id"),
+        (
+            {"model": "faces", "reference": {"image_id": "0" * 64}, "targets": ["anna"]},
+            "the model has no reference 'anna'",
+        ),
+        (
+            {"model": "faces", "reference": {"image_id": "0" * 64}},
+            "The reference: There is no image with this id",
+        ),
         ({"model": "faces", "targets": ["eva"]}, "the model has no reference 'eva'"),
         ({"model": "faces", "score": "probability"}, "outputs embedding, and score needs"),
         ({"model": "organs", "outputs": ["trust"]}, "outputs segments, and trust in outputs needs"),

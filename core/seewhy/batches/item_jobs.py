@@ -12,6 +12,7 @@ from seewhy.jobs.image_sources import (
     ImageSource,
     KnownImage,
     RemoteImage,
+    ResolvedImage,
 )
 from seewhy.jobs.job_builder import ValidatedRequest, build_submission
 from seewhy.jobs.submit_service import SubmitService
@@ -62,8 +63,7 @@ class ItemJobs:
         if isinstance(source, KnownImage | RemoteImage):
             return StoredItem(image=_named(source, request))
         image = self._images.resolve(source, context=owner.context)
-        submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
-        self._images.store(image)
+        submission = self._store_images(owner, index, image, validated)
         return _job_item(owner, index, submission, validated)
 
     def images_at_once(self, items: Iterable[StoredItem]) -> int:
@@ -82,12 +82,23 @@ class ItemJobs:
         try:
             validated = self._service.validate(item.image.request, owner.context, owner.quotas)
             image = self._images.resolve(_source(item.image), context=owner.context)
-            submission = build_submission(item_job_id(owner.batch_id, index), image, validated)
-            self._images.store(image)
+            submission = self._store_images(owner, index, image, validated)
         except (InvalidRequest, BadImage) as error:
             return StoredItem(key=item.key, refusal=refusal_of(error, late=True))
         resolved = _job_item(owner, index, submission, validated)
         return resolved.model_copy(update={"key": item.key})
+
+    def _store_images(
+        self, owner: BatchOwner, index: int, image: ResolvedImage, validated: ValidatedRequest
+    ) -> Submission:
+        """Store the image, and the one that it is compared with; return the job of the item."""
+        reference = self._images.resolve_reference(validated.request, context=owner.context)
+        job_id = item_job_id(owner.batch_id, index)
+        submission = build_submission(job_id, image, validated, reference=reference)
+        for each in (image, reference):
+            if each:
+                self._images.store(each)
+        return submission
 
 
 def refusal_of(error: InvalidRequest | BadImage, *, late: bool = False) -> Refusal:

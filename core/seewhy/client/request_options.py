@@ -27,6 +27,9 @@ class RequestOptions(TypedDict, total=False):
     within: Mapping[str, Any] | None
     """Where the pixels of a model of segments count: `{"box": {"x": 0, "y": 0, "width": 9,
     "height": 9}}` in pixels, or `{"mask": {"size": [height, width], "counts": RLE of COCO}}`."""
+    reference: Mapping[str, str] | None
+    """The image that a model of embeddings compares with: `{"image_id": ID}`, as `upload` returns
+    it."""
     inputs: Mapping[str, float | Sequence[float]]
     """Values of the model's inputs beside the image, by name."""
     preset: str | None

@@ -31,22 +31,22 @@ class DeadLetters:
         """Submit a failed job again as a new job, dismiss the failed one and return the new id.
 
         Raises `InvalidRequest` when the job has not failed, `UnknownExplanation` when the ledger
-        has no such job, and `ExplanationGone` when its manifest or image has expired.
+        has no such job, and `ExplanationGone` when its manifest or an image has expired.
         """
         record = self._require_failed(job_id)
         try:
             failed = self._submission_of(record)
-            image_key = Job.model_validate_json(record.job).image_key
-            body = self._store.get(image_key)
+            job = Job.model_validate_json(record.job)
+            image = self._read(job.image_key)
+            reference = self._read(job.reference.key) if job.reference else None
         except ObjectNotFound as error:
             raise ExplanationGone(f"Cannot retry {job_id}: {error}") from error
         self._submitter.require_room(failed.lane, context=failed.context)
         submission = replace(failed, job_id=new_job_id(), key=None, batch=None, batch_index=None)
         manifest = Manifest(submission=submission, retry_of=job_id)
-        header = codecs.read_header(
-            body, max_bytes=len(body), max_pixels=sys.maxsize, max_side_px=sys.maxsize
-        )
-        self._submitter.submit(manifest, UploadedImage(image_key, body, header.media_type))
+        if reference:
+            self._store.put(reference.key, reference.body, content_type=reference.media_type)
+        self._submitter.submit(manifest, image)
         self._ledger.dismiss([job_id])
         return manifest.job_id
 
@@ -59,6 +59,14 @@ class DeadLetters:
             dismissed += self._ledger.dismiss(old) if old else 0
             if len(old) < len(records) or not records:
                 return dismissed
+
+    def _read(self, key: str) -> UploadedImage:
+        """Read an image that was stored before. Raises `ObjectNotFound`."""
+        body = self._store.get(key)
+        header = codecs.read_header(
+            body, max_bytes=len(body), max_pixels=sys.maxsize, max_side_px=sys.maxsize
+        )
+        return UploadedImage(key, body, header.media_type)
 
     def _submission_of(self, record: JobRecord) -> Submission:
         """Read how a job was submitted. Raises `ObjectNotFound`."""

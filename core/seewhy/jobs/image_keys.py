@@ -15,4 +15,6 @@ def image_keys_of(document: bytes) -> list[str]:
     except ValueError:
         items = Chunk.model_validate_json(document).items
         submissions = [item.submission for item in items if item.submission]
-    return [Job.model_validate_json(submission.job).image_key for submission in submissions]
+    jobs = [Job.model_validate_json(submission.job) for submission in submissions]
+    references = [job.reference.key for job in jobs if job.reference]
+    return [*(job.image_key for job in jobs), *references]

@@ -15,6 +15,7 @@ from seewhy.imaging import codecs
 from seewhy.imaging.codecs import ImageHeader
 from seewhy.jobs.submission import UploadedImage
 from seewhy.schemas.context import RequestContext
+from seewhy.schemas.request import ExplanationRequest
 from seewhy.settings import Settings
 from seewhy.storage.keys import image_key, is_image_id
 from seewhy.storage.port import ObjectStore
@@ -151,6 +152,20 @@ class ImageResolver:
         else:
             body = self._read(source, context=context)
         return self._check(SentImage(body), tenant=context.tenant)
+
+    def resolve_reference(
+        self, request: ExplanationRequest, *, context: RequestContext
+    ) -> ResolvedImage | None:
+        """Read and check the image that a request compares with, if it names one.
+
+        Raises `InvalidRequest` or a subclass, `BadImage` and `Unavailable`.
+        """
+        if request.reference is None:
+            return None
+        try:
+            return self.resolve(KnownImage(request.reference.image_id), context=context)
+        except UnknownImage as error:
+            raise UnknownImage(f"The reference: {error}") from error
 
     def _remote(self, source: RemoteImage) -> RemoteImages:
         return self.buckets if source.url.startswith(BUCKET_SCHEME) else self._downloads

@@ -14,6 +14,7 @@ from seewhy.schemas.context import RequestContext
 from seewhy.schemas.installed_methods import package_versions
 from seewhy.schemas.job import Job, MethodOptions
 from seewhy.schemas.methods import ScoreKind
+from seewhy.schemas.reference import StoredReference
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import TargetOrIndex
 
@@ -71,9 +72,10 @@ def build_submission(
     image: ResolvedImage,
     validated: ValidatedRequest,
     *,
+    reference: ResolvedImage | None = None,
     key: IdempotencyKey | None = None,
 ) -> Submission:
-    """Return the job to submit for a valid request.
+    """Return the job to submit for a valid request, with the image that it compares with.
 
     Raises `InvalidRequest` or a subclass when the request does not suit the image.
     """
@@ -92,6 +94,7 @@ def build_submission(
         targets=validated.targets,
         inputs=validated.inputs,
         within=request.within,
+        reference=reference and _stored_reference(reference),
         layers=layers,
         other_layers=tuple(other_layers),
         preset=request.preset,
@@ -114,6 +117,13 @@ def build_submission(
         fingerprint=_fingerprint(job, validated) if request.cache else None,
         webhook_url=validated.webhook_url,
         cost=validated.cost,
+    )
+
+
+def _stored_reference(image: ResolvedImage) -> StoredReference:
+    header = image.header
+    return StoredReference(
+        key=image.upload.key, width_px=header.width_px, height_px=header.height_px
     )
 
 

@@ -40,6 +40,7 @@ from seewhy.schemas.http_url import parse_http_url
 from seewhy.schemas.inputs import merge_inputs
 from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.passes import forward_passes
+from seewhy.schemas.reference import REFERENCE_LABELS
 from seewhy.schemas.request import ExplanationRequest
 from seewhy.schemas.targets import resolve_targets
 from seewhy.settings import Settings
@@ -149,7 +150,11 @@ class SubmitService:
         context, charge = validated.context, validated.charge
         self._submitter.require_room(validated.lane, context=context, charge=charge)
         image = self._images.resolve(source, context=context)
-        manifest = Manifest(submission=build_submission(job_id, image, validated, key=key))
+        reference = self._images.resolve_reference(validated.request, context=context)
+        submission = build_submission(job_id, image, validated, reference=reference, key=key)
+        manifest = Manifest(submission=submission)
+        if reference:
+            self._images.store(reference)
         usage = self._submitter.submit(manifest, image.upload, charge=charge)
         return AcceptedRequest(job_id, manifest, usage)
 
@@ -160,9 +165,15 @@ class SubmitService:
         spec = self._catalog.get(request.model or self._settings.default_model)
         check_names(request, spec)
         _check_values(request, spec)
-        targets = resolve_targets(request.targets, spec.labels, spec.scores)
+        labels = REFERENCE_LABELS if request.reference else spec.labels
+        targets = resolve_targets(request.targets, labels, spec.scores)
         methods = method_options(request, spec)
-        passes = _count_passes(methods, targets=len(targets), limit=self._passes_limit(quotas))
+        passes = _count_passes(
+            methods,
+            targets=len(targets),
+            images=2 if request.reference else 1,
+            limit=self._passes_limit(quotas),
+        )
         is_long = passes > self._settings.max_passes_per_batch
         return ValidatedRequest(
             request=request,
@@ -219,6 +230,11 @@ def _check_values(request: ExplanationRequest, spec: ModelSpec) -> None:
             f"Model {spec.name} outputs {spec.scores} of the whole image, and within needs a model "
             "that scores each pixel; remove it."
         )
+    if request.reference and spec.scores != "embedding":
+        raise InvalidRequest(
+            f"Model {spec.name} outputs {spec.scores}, and reference needs a model of embeddings; "
+            "remove it."
+        )
     if spec.scores == "classes":
         return
     needing = {
@@ -234,9 +250,14 @@ def _check_values(request: ExplanationRequest, spec: ModelSpec) -> None:
         )
 
 
-def _count_passes(methods: Sequence[MethodOptions], *, targets: int, limit: int) -> int:
-    """Return how many forward passes a job may take. Raises `TooManyPasses` beyond the limit."""
-    passes = math.ceil(forward_passes(*methods, targets=targets))
+def _count_passes(
+    methods: Sequence[MethodOptions], *, targets: int, images: int, limit: int
+) -> int:
+    """Return how many forward passes a job may take. Raises `TooManyPasses` beyond the limit.
+
+    Of its images one is explained; another one is compared with it.
+    """
+    passes = math.ceil(forward_passes(*methods, targets=targets)) + images - 1
     if passes > limit:
         raise TooManyPasses(
             f"This explanation may take {passes:,.0f} forward passes; the limit is {limit:,}. "

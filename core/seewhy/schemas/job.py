@@ -8,6 +8,7 @@ from pydantic import Field
 from seewhy.schemas.base_models import StoredModel, StrictModel
 from seewhy.schemas.geometry import Box
 from seewhy.schemas.methods import Normalization, ScoreKind
+from seewhy.schemas.reference import StoredReference
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import TargetOrIndex
 from seewhy.schemas.within import Within
@@ -60,6 +61,8 @@ class Job(StoredModel):
     """The values of the model's inputs beside the image, by name."""
     within: Within | None = None
     """Where the pixels of a class count; None for the whole image."""
+    reference: StoredReference | None = None
+    """The image to compare with; None for the references of the catalog."""
     layers: tuple[str, ...] = ()
     other_layers: tuple[tuple[str, ...], ...] = ()
     """Further layers, each with maps of its own; empty for the target layer. Without fallbacks."""

@@ -12,6 +12,7 @@ from seewhy.schemas.inputs import MAX_INPUTS, InputValues
 from seewhy.schemas.installed_methods import known_methods, method_names
 from seewhy.schemas.job import Priority
 from seewhy.schemas.methods import MethodInfo, Normalization, RequestedScore
+from seewhy.schemas.reference import RequestReference
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, Threshold
 from seewhy.schemas.targets import RequestedTargets, has_comparison, has_contrast
 from seewhy.schemas.within import Within
@@ -79,6 +80,11 @@ class ExplanationRequest(StrictModel):
         None,
         description="Of a model of segments: the box or the mask in which the pixels of a class "
         "count. Default: the whole image.",
+    )
+    reference: RequestReference | None = Field(
+        None,
+        description="Of a model of embeddings: the image to compare with, instead of the "
+        "references of the catalog.",
     )
     inputs: dict[str, InputValues] = Field(
         default_factory=dict,

@@ -11,6 +11,7 @@ from seewhy.schemas.base_models import StoredModel
 from seewhy.schemas.channels import Channels
 from seewhy.schemas.geometry import Rectangle
 from seewhy.schemas.methods import ScoreKind
+from seewhy.schemas.reference import RequestReference
 from seewhy.schemas.regions import Region
 from seewhy.schemas.trust_scores import TrustScores
 from seewhy.schemas.within import Within
@@ -131,6 +132,10 @@ class ExplanationResult(StoredModel):
     within: Within | None = Field(
         None,
         description="The selection in which the pixels of a class count; null for the whole image.",
+    )
+    reference: RequestReference | None = Field(
+        None,
+        description="The image that the request compares with; null for those of the catalog.",
     )
     targets: tuple[TargetResult, ...]
     top: tuple[ClassScore, ...]

@@ -1,8 +1,9 @@
 """Networks that output embeddings: the explained score is the similarity to a reference image."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import keras
@@ -12,13 +13,19 @@ import tensorflow as tf
 from keras import layers
 
 import networks
+from in_memory_worker import IMAGE_KEY, InMemoryWorker, job_ids
 from seewhy.catalog.catalog import Catalog
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import SettingsError, UnsupportedModel, WeightsCorrupt
-from seewhy.schemas.job import MethodOptions
+from seewhy.imaging import codecs
+from seewhy.schemas.engines import EngineChoice
+from seewhy.schemas.job import JobState, MethodOptions
+from seewhy.schemas.reference import RequestReference, StoredReference
 from seewhy.settings import load
+from seewhy.storage.keys import image_key
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
 from seewhy_worker.explain.types import ExplanationTask
+from seewhy_worker.ports.scoring import Scoring
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -132,3 +139,68 @@ def test_an_embedding_and_references_need_each_other(tmp_path: Path) -> None:
     entry = ENTRY.replace('scores = "embedding"', 'labels_file = "x"')
     with pytest.raises(SettingsError, match="`references` need each other"):
         load_spec(write_catalog(tmp_path, entry=entry))
+
+
+def with_reference(explainer: KerasExplainer, photo: Any, reference: Any) -> ExplanationTask:
+    scoring = Scoring(reference=explainer.prepare(reference).pixels)
+    return ExplanationTask.create(replace(explainer.prepare(photo), scoring=scoring), [-1], VALUES)
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", "openvino"])
+def test_a_reference_of_the_request_is_explained_as_the_same_one_of_the_catalog(
+    engine: EngineChoice, tmp_path: Path
+) -> None:
+    explainer, photo = load_faces(load_spec(write_catalog(tmp_path))), random_photo(9)
+    explainer.choose_engine(engine)
+    catalog = ExplanationTask.create(explainer.prepare(photo), [1, 2], VALUES)
+    ben, eva = (with_reference(explainer, photo, random_photo(seed)) for seed in (1, 2))
+    expected, *found = explainer.explain([catalog, ben, eva])
+    for index, one in enumerate(found):
+        largest = np.abs(expected.maps[index]).max()
+        assert largest > 0
+        assert np.abs(one.maps[0] - expected.maps[index]).max() <= 1e-6 * largest
+        (score,) = one.top
+        assert score.value == pytest.approx(expected.targets[index].score.value, abs=1e-6)
+        assert (score.index, score.label) == (0, "reference")
+        assert one.targets[0].score == score
+
+
+@pytest.mark.parametrize("method", ["scorecam", "ablationcam", "integrated-gradients"])
+def test_every_method_compares_with_the_reference_of_its_task(method: str, tmp_path: Path) -> None:
+    explainer, photo = load_faces(load_spec(write_catalog(tmp_path))), random_photo(9)
+    options = MethodOptions(method=method, score="value")
+    tasks = [with_reference(explainer, photo, random_photo(seed)) for seed in (0, 1, 0)]
+    catalog = ExplanationTask.create(explainer.prepare(photo), [0], options)
+    first, other, again, expected = explainer.explain(
+        [*(replace(task, options=options) for task in tasks), catalog]
+    )
+    largest = np.abs(expected.maps).max()
+    np.testing.assert_array_equal(first.maps, again.maps)
+    assert np.abs(first.maps - expected.maps).max() <= 1e-5 * largest
+    assert np.abs(other.maps - expected.maps).max() > 1e-3 * largest
+
+
+def test_a_job_is_compared_with_its_reference_or_says_that_it_expired(
+    tmp_path: Path, photos: Path
+) -> None:
+    explainer = load_faces(load_spec(write_catalog(tmp_path)))
+    worker = InMemoryWorker(explainer=cast("Any", explainer))
+    body, reference_id = (photos / "cat.jpg").read_bytes(), "b" * 64
+    key = image_key(reference_id, tenant="a")
+    worker.store.put(IMAGE_KEY, body, content_type="image/jpeg")
+    worker.store.put(key, (tmp_path / "ben.png").read_bytes(), content_type="image/png")
+    compared, expired = job_ids(2)
+    reference = StoredReference(key=key, width_px=12, height_px=12)
+    worker.submit(compared, score="value", reference=reference)
+    assert worker.run() == 1
+    result = worker.result(compared)
+    cat = codecs.decode(body, max_pixels=1_000_000)
+    catalog = ExplanationTask.create(explainer.prepare(cat), [1], VALUES)
+    (expected,) = explainer.explain([catalog])
+    assert result.targets[0].score.value == pytest.approx(expected.targets[0].score.value, abs=1e-6)
+    assert result.reference == RequestReference(image_id=reference_id)
+    worker.store.delete(key)
+    worker.submit(expired, score="value", reference=reference)
+    worker.run()
+    assert worker.outcome(expired) == (JobState.FAILED, "image_gone")
+    assert "The reference expired" in str(worker.record(expired).error_detail)

@@ -1,14 +1,16 @@
 """A cache of compiled bodies and heads: compiled on first use, bounded by memory."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from seewhy_worker.cam.methods import find_method
 from seewhy_worker.explain.engines import Engine, EngineBody
+from seewhy_worker.explain.references import embed_pixels
 from seewhy_worker.keras_backend.bodies import (
     Body,
     CutSpec,
@@ -35,6 +37,9 @@ MAX_HEADS = 96
 MAX_SPLITS = 64
 """The splits at combinations of layers that requests have named."""
 
+MAX_EMBEDDINGS = 64
+"""Of the reference images that requests have named."""
+
 
 class GraphCache:
     """Implements `seewhy_worker.ports.graphs.Graphs` with TensorFlow.
@@ -60,6 +65,10 @@ class GraphCache:
         self._cuts: dict[str, CutSpec] = {}
         """The shapes and types of each cut that a body goes to, by its name."""
         self._black = black
+        self._inputs: Hashable = ()
+        self._embeddings: LRUCache[tuple[bytes, Hashable], NDArray[np.float32]] = LRUCache(
+            MAX_EMBEDDINGS
+        )
         self.head = lru_cache(maxsize=MAX_HEADS)(self._compile_head)
         self.forward = lru_cache(self._compile_forward)
         self._body = lru_cache(maxsize=MAX_BODIES)(self._compile_body)
@@ -83,10 +92,25 @@ class GraphCache:
     def set_inputs(self, values: Mapping[str, Sequence[float]]) -> None:
         """Use these values of all inputs beside the image. Raises `UnsupportedModel`."""
         self._model.network.set_inputs(values)
+        self._inputs = tuple((name, tuple(numbers)) for name, numbers in sorted(values.items()))
 
     def set_scoring(self, scoring: Scoring) -> None:
-        """Score as `scoring` says from now on, in rescored heads."""
-        self._model.network.scoring.set(scoring)
+        """Score as `scoring` says from now on, in rescored heads.
+
+        Raises `InvalidRequest` when nothing can be compared with the reference.
+        """
+        embedding = (
+            None if scoring.reference is None else self._embed(scoring.reference, scoring.key)
+        )
+        self._model.network.scoring.set(selection=scoring.selection, reference=embedding)
+
+    def _embed(self, pixels: NDArray[np.float32], key: bytes) -> NDArray[np.float32]:
+        """Compute an embedding, or return a kept one of the same pixels and inputs."""
+        kept = self._embeddings.get((key, self._inputs))
+        if kept is None:
+            kept = embed_pixels(pixels, self._model)
+            self._embeddings[key, self._inputs] = kept
+        return kept
 
     def model_at(self, layers: tuple[str, ...]) -> SplitModel:
         """Return the model split at these layers. Raises `UnsupportedModel`."""

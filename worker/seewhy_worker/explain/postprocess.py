@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.imaging.maps import map_verdict
 from seewhy.schemas.installed_methods import known_methods
+from seewhy.schemas.labels import Labels
+from seewhy.schemas.reference import REFERENCE_LABELS
 from seewhy.schemas.result import BodyKind, ClassScore, TargetResult
 from seewhy_worker.cam.methods import Method
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
@@ -33,7 +35,10 @@ def build_explanation(
     class_probabilities = None
     if model.probability_function != "none":
         class_probabilities = probabilities(logits, model.probability_function)
-    score = partial(_score, logits=logits, probabilities=class_probabilities, spec=spec)
+    labels = spec.labels if task.image.scoring.reference is None else REFERENCE_LABELS
+    score = partial(
+        _score, logits=logits, probabilities=class_probabilities, labels=labels, spec=spec
+    )
     maps = output.maps[row, : len(task.targets)].copy()
     # A ReLU hides a non-finite input: its gradient is finite everywhere, and on some processors
     # its output is too, so that even the logits look valid.
@@ -77,9 +82,10 @@ def _score(
     *,
     logits: NDArray[np.float32],
     probabilities: NDArray[np.float64] | None,
+    labels: Labels,
     spec: ModelSpec,
 ) -> ClassScore:
-    number, label = float(logits[index]), spec.labels[index]
+    number, label = float(logits[index]), labels[index]
     if spec.outputs == "values":
         return ClassScore(index=index, label=label, logit=None, probability=None, value=number)
     probability = None if probabilities is None else float(probabilities[index])

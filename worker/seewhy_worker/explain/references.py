@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.catalog.weights import verify_digest
-from seewhy.errors import BadImage, UnsupportedModel
+from seewhy.errors import BadImage, InvalidRequest, UnsupportedModel
 from seewhy.imaging import codecs
 from seewhy.settings.limits import REFERENCE_PIXELS
 from seewhy_worker.models.preprocessing import prepare
@@ -34,13 +34,22 @@ def _embed(name: str, spec: ModelSpec, model: SplitModel) -> NDArray[np.float32]
             "`references` in the catalog."
         ) from error
     pixels, _ = prepare(image, spec)
-    embedding: NDArray[np.float32] = np.asarray(
-        model.head(model.body(pixels[np.newaxis])), np.float32
-    )[0]
+    try:
+        return embed_pixels(pixels, model)
+    except InvalidRequest as error:
+        raise UnsupportedModel(f"the reference {name!r} of {spec.name}: {error}") from error
+
+
+def embed_pixels(pixels: NDArray[np.float32], model: SplitModel) -> NDArray[np.float32]:
+    """Compute the embedding, (length,), of the network's input (H, W, channels).
+
+    Raises `InvalidRequest` when it has no direction.
+    """
+    embedding: NDArray[np.float32] = np.asarray(model.embed(pixels[np.newaxis]), np.float32)[0]
     norm = float(np.linalg.norm(embedding))
     if not (np.isfinite(norm) and norm > 0):
-        raise UnsupportedModel(
-            f"the embedding of the reference {name!r} of {spec.name} has the norm {norm:g}, so "
-            "nothing is similar to it: choose another image."
+        raise InvalidRequest(
+            f"The embedding of the reference has the norm {norm:g}, so nothing is similar to it; "
+            "choose another image."
         )
     return embedding

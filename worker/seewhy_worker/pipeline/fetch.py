@@ -53,8 +53,9 @@ class ImageFetcher:
         started = time.perf_counter()
         job = Job.model_validate_json(claim.job)
         body = self._images.read(job)
+        reference = self._images.read_reference(job)
         self._exposure.begin(claim)
-        prepared, image = self._images.prepare(job, body, explainer)
+        prepared, image = self._images.prepare(job, body, explainer, reference=reference)
         inputs = tuple(sorted(job.inputs.items()))
         prepared = replace(prepared, cache_key=job.image_key, inputs=inputs)
         tasks = tuple(

@@ -17,8 +17,9 @@ from seewhy.jobs.stored_outcomes import read_success
 from seewhy.ledger.types import Claim, Completion
 from seewhy.schemas.installed_methods import package_versions
 from seewhy.schemas.job import Job
+from seewhy.schemas.reference import RequestReference
 from seewhy.schemas.result import OtherMaps, Result, map_object
-from seewhy.storage.keys import RESULT_DOCUMENT, result_key
+from seewhy.storage.keys import RESULT_DOCUMENT, image_id_of, result_key
 from seewhy.storage.port import ObjectStore
 from seewhy_worker.explain.concentration import with_concentration
 from seewhy_worker.explain.regions import with_regions
@@ -94,6 +95,7 @@ class ResultPublisher:
             score=job.score,
             inputs=job.inputs,
             within=job.within,
+            reference=_reference(job),
             top=explanation.top,
             covers=explanation.covers,
             channels=explanation.channels,
@@ -195,3 +197,8 @@ def _draw(image: ImageArray, job: Job, explanation: ImageExplanation) -> bytes:
         )
         drawn = overlay(image, first, rectangle=covers, scale=scale)
     return codecs.encode_jpeg(drawn)
+
+
+def _reference(job: Job) -> RequestReference | None:
+    image_id = image_id_of(job.reference.key) if job.reference else None
+    return RequestReference(image_id=image_id) if image_id else None

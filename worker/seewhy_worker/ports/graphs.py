@@ -32,7 +32,10 @@ class Graphs(Protocol):
         ...
 
     def set_scoring(self, scoring: Scoring) -> None:
-        """Score as `scoring` says from now on, in rescored heads."""
+        """Score as `scoring` says from now on, in rescored heads.
+
+        Raises `InvalidRequest` when nothing can be compared with the reference.
+        """
         ...
 
     def model_at(self, layers: Layers) -> ModelFacts:

@@ -7,31 +7,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seewhy_worker.models.splitting.inputs import CHANGING_VARIABLE
-from seewhy_worker.ports.scoring import DEFAULT_SCORING, Scoring
+from seewhy_worker.models.splitting.similarity import directions_of
 
 
 class ChangingScores:
-    """The scoring of the current request. All splits of a network share one."""
+    """What the current request chooses of the scores. All splits of a network share one."""
 
     def __init__(self) -> None:
-        self._scoring = DEFAULT_SCORING
         self._selection: keras.Variable | None = None
+        self._directions: keras.Variable | None = None
+        self._chosen: tuple[bool, bool] = (False, False)
 
-    def set(self, scoring: Scoring) -> None:
-        """Score as `scoring` says from now on, also in graphs compiled for a scoring of its kind.
+    def set(
+        self,
+        *,
+        selection: NDArray[np.bool_] | None = None,
+        reference: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Score so from now on, also in graphs compiled while the same was chosen.
 
-        A graph that is compiled while nothing is chosen scores the whole image for good.
+        `selection` is (h, w), the pixels that count, and `reference` the embedding, (length,), to
+        compare with. A graph that is compiled while nothing is chosen stays as it is.
         """
-        self._scoring = scoring
-        if scoring.selection is not None:
-            self._selection = _assign(self._selection, scoring.selection)
+        self._chosen = selection is not None, reference is not None
+        if selection is not None:
+            self._selection = _assign(self._selection, selection)
+        if reference is not None:
+            self._directions = _assign(self._directions, directions_of(reference[np.newaxis]))
 
     @property
     def selection(self) -> Any:
         """(h, w), the pixels that count, as a boolean tensor; None for all."""
-        if self._scoring.selection is None or self._selection is None:
-            return None
-        return self._selection.value
+        return self._selection.value if self._selection is not None and self._chosen[0] else None
+
+    @property
+    def directions(self) -> Any:
+        """(1, length), the direction to compare with; None for those of the catalog."""
+        return self._directions.value if self._directions is not None and self._chosen[1] else None
 
 
 def _assign(variable: keras.Variable | None, values: NDArray[Any]) -> keras.Variable:

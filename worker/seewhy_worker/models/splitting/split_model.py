@@ -17,7 +17,7 @@ from seewhy_worker.models.splitting.channel_layout import (
     is_channels_first_image,
 )
 from seewhy_worker.models.splitting.cuts import Cut, find_cuts
-from seewhy_worker.models.splitting.graph import run
+from seewhy_worker.models.splitting.graph import Graph, run
 from seewhy_worker.models.splitting.network import Network, make_network
 from seewhy_worker.models.splitting.output_activation import (
     choose_probability_function,
@@ -25,7 +25,7 @@ from seewhy_worker.models.splitting.output_activation import (
 )
 from seewhy_worker.models.splitting.receptive_field import find_receptive_field
 from seewhy_worker.models.splitting.segments import segment_scores
-from seewhy_worker.models.splitting.similarity import cosine_similarities
+from seewhy_worker.models.splitting.similarity import cosine_similarities, directions_of
 from seewhy_worker.models.splitting.target_layer import (
     choose_coarsest_layer,
     choose_target_layer,
@@ -101,6 +101,13 @@ class SplitModel:
     def at(self, layers: str | Sequence[str]) -> "SplitModel":
         """Split the same network at other layers. Raises `UnsupportedModel`."""
         return _split(self.network, layers)
+
+    def embed(self, pixels: Any) -> Any:
+        """Return the output for pixels (N, H, W, channels) as it is, before any comparison."""
+        graph, scores = self.network.portable_graph, self.network.scores
+        calls = graph.calls_between([graph.input], [scores])
+        (outputs,) = run(calls, [graph.input], [_to_input(graph, pixels)], [scores])
+        return outputs
 
     def compared_with(
         self, references: NDArray[np.float32], layer: str | Sequence[str] | None
@@ -196,17 +203,20 @@ def _make_body(network: Network, cuts: Sequence[Cut]) -> Callable[[Any], list[Cu
     graph = network.portable_graph
     tensors = [tensor for cut in cuts for tensor in cut.tensors]
     calls = graph.calls_between([graph.input], tensors)
-    input_is_first = is_channels_first_image(graph.input.shape)
 
     def body(pixels: Any) -> list[CutTensors]:
-        value = keras.ops.cast(pixels, graph.input.dtype)
-        value = keras.ops.transpose(value, TO_CHANNELS_FIRST) if input_is_first else value
-        values = iter(run(calls, [graph.input], [value], tensors))
+        values = iter(run(calls, [graph.input], [_to_input(graph, pixels)], tensors))
         return [
             _to_channels_last(tuple(next(values) for _ in cut.tensors), cut.target) for cut in cuts
         ]
 
     return body
+
+
+def _to_input(graph: Graph, pixels: Any) -> Any:
+    value = keras.ops.cast(pixels, graph.input.dtype)
+    is_first = is_channels_first_image(graph.input.shape)
+    return keras.ops.transpose(value, TO_CHANNELS_FIRST) if is_first else value
 
 
 def _make_cuts(network: Network, cuts: Sequence[Cut]) -> Callable[[CutTensors], list[CutTensors]]:
@@ -236,7 +246,10 @@ def _make_last_head(network: Network, cut: Cut) -> Callable[[CutTensors], Any]:
         (logits,) = run(calls, cut.tensors, _from_channels_last(values, cut.target), [scores])
         logits = two_class_scores(logits) if is_binary else logits
         if references is not None:
-            return cosine_similarities(logits, references)
+            chosen = network.scoring.directions
+            return cosine_similarities(
+                logits, directions_of(references) if chosen is None else chosen
+            )
         if network.outputs == "segments":
             return segment_scores(logits, network.scoring.selection)
         return logits
