@@ -19,6 +19,7 @@ from seewhy.cli.terminal.explain_options import ExplainOptions, parse_request
 from seewhy.cli.terminal.explained_photos import ExplainedPhoto, save_files, table_of
 from seewhy.cli.terminal.model_inputs import parse_inputs
 from seewhy.cli.terminal.photos import overlay_paths
+from seewhy.cli.terminal.score_options import parse_within
 from seewhy.client import Explanation
 
 SUCCEEDED = Explanation.model_validate(explanation(TARGETS[:1]) | {"priority": "batch"})
@@ -67,6 +68,19 @@ def test_inputs_are_names_with_one_or_several_numbers() -> None:
         "site": (0.0, -1.5, 100.0),
     }
     assert "inputs" not in parse([Path("a.jpg")]).request
+
+
+def test_a_box_that_the_score_is_within_has_four_numbers() -> None:
+    request = parse_request(
+        model=None, targets="predicted", method="gradcam", within="120, 60.5,200,180"
+    )
+    box = {"x": 120.0, "y": 60.5, "width": 200.0, "height": 180.0}
+    assert request["within"] == {"box": box}
+    for text in ("120,60,200", "left,60,200,180", "nan,0,1,1", "1,2,3,4,5"):
+        with pytest.raises(typer.BadParameter, match="is not X,Y,WIDTH,HEIGHT: write 120,60,200"):
+            parse_within(text)
+    with pytest.raises(typer.BadParameter, match="the width and the height must be above 0"):
+        parse_within("0,0,9,-1")
 
 
 @pytest.mark.parametrize(

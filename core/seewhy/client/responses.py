@@ -104,6 +104,10 @@ class ExplanationResult(Response):
     linear: bool
     inputs: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     """The values of the model's inputs beside the image."""
+    within: dict[str, Any] | None = None
+    """The box or the mask in which the pixels of a class count."""
+    reference: dict[str, str] | None = None
+    """The `image_id` that the request compares with."""
     map_height: int
     map_width: int
     stride_px: int | None = None

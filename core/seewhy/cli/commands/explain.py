@@ -12,6 +12,7 @@ from seewhy.cli.terminal.arguments import KeyOption, ModelOption, UrlOption
 from seewhy.cli.terminal.explain_options import ExplainOptions, parse_request
 from seewhy.cli.terminal.model_inputs import InputOption, check_inputs, parse_inputs
 from seewhy.cli.terminal.photos import Photo, find_photos_and_urls
+from seewhy.cli.terminal.score_options import ReferenceOption, WithinOption, add_reference
 
 if TYPE_CHECKING:
     from seewhy.cli.terminal.explained_photos import ExplainedPhoto
@@ -40,6 +41,10 @@ _Targets = Annotated[
         help="The classes to explain: `predicted`, `top:3`, comma-separated class names and "
         'indices such as `cat,dog,281`, or JSON such as `{"why": "cat", "not": ["dog"]}`.'
     ),
+]
+_Layer = Annotated[
+    str | None,
+    typer.Option(help="The layer to explain. The maps of comma-separated layers are fused."),
 ]
 _Out = Annotated[
     Path | None,
@@ -82,11 +87,10 @@ def explain(
     model: ModelOption = None,
     targets: _Targets = "predicted",
     method: Annotated[str, typer.Option(help="The CAM method; see docs/methods.md.")] = "gradcam",
-    layer: Annotated[
-        str | None,
-        typer.Option(help="The layer to explain. The maps of comma-separated layers are fused."),
-    ] = None,
+    layer: _Layer = None,
     inputs: InputOption = None,
+    within: WithinOption = None,
+    reference: ReferenceOption = None,
     out: _Out = None,
     html: _Html = False,
     open_page: _Open = False,
@@ -97,8 +101,7 @@ def explain(
 ) -> None:
     """Explain photos: print classes and scores, save overlays as NAME.seewhy.jpg.
 
-    More than 32 photos are sent in batches: these take a fifth of the API's CPU time per photo, and
-    single requests of other clients go first.
+    More than 32 photos are sent in batches, which cost the API less; single requests go first.
 
     Exits with status 0 if all photos were explained, 1 if some were not, 2 if an argument is wrong,
     for example if a photo does not exist, and 130 if it was stopped with Ctrl-C. With --json and
@@ -120,6 +123,7 @@ def explain(
             method=method,
             layers=layer,
             inputs=values,
+            within=within,
             regions=regions,
         )
     except ValueError as error:
@@ -129,6 +133,7 @@ def explain(
     )
     with connect_or_start(url, key=key, model=model) as client:
         check_inputs(client, values, model=model)
+        add_reference(client, request, reference)
         try:
             all_explained = explain_photos(client, options, output=output)
         except JournalUnusable as error:

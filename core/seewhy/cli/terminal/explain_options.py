@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from seewhy.cli.terminal.arguments import parse_targets, split_names
 from seewhy.cli.terminal.photos import Photo, overlay_paths
+from seewhy.cli.terminal.score_options import parse_within
 
 if TYPE_CHECKING:
     from seewhy.client import RequestOptions
@@ -54,11 +55,13 @@ def parse_request(
     method: str,
     layers: str | None = None,
     inputs: Mapping[str, Sequence[float]] | None = None,
+    within: str | None = None,
     regions: bool = False,
 ) -> "RequestOptions":
     """Parse the values of the command line; `layers` is a comma-separated list.
 
-    Raises `ValueError` when `targets` looks like JSON and is not.
+    Raises `ValueError` when `targets` looks like JSON and is not, and `BadParameter` when `within`
+    is no box.
     """
     from seewhy.client import RequestOptions
 
@@ -67,6 +70,8 @@ def parse_request(
         request["layer"] = split_names(layers)
     if inputs:
         request["inputs"] = inputs
+    if within is not None:
+        request["within"] = parse_within(within)
     if regions:
         request["outputs"] = ["overlay", "regions"]
     return request
