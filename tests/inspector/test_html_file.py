@@ -206,9 +206,13 @@ def test_text_of_the_explanation_is_shown_as_text(opened: Page, tmp_path: Path) 
     assert "taken" not in opened.title().removeprefix(HOSTILE)
 
 
-def test_the_facts_have_times_versions_and_trust_scores(opened: Page, tmp_path: Path) -> None:
+def test_the_facts_have_inputs_times_versions_and_trust_scores(
+    opened: Page, tmp_path: Path
+) -> None:
     trust = {"insertion": 0.5, "deletion": None, "pointing_hit": False}
-    show(opened, tmp_path, page(explanation([target(0, "cat", trust=trust)]), maps=(MAPS[:1],)))
+    document = explanation([target(0, "cat", trust=trust)])
+    document["result"] |= {"inputs": {"age": [41.0], "site": [0, 1.5]}}
+    show(opened, tmp_path, page(document, maps=(MAPS[:1],)))
     opened.get_by_text("Facts", exact=True).click()
     facts = zip(
         opened.locator("dt").all_text_contents(),
@@ -216,7 +220,8 @@ def test_the_facts_have_times_versions_and_trust_scores(opened: Page, tmp_path: 
         strict=True,
     )
     assert dict(facts) == {
-        "Model": "vgg16", "Image": "120 \N{MULTIPLICATION SIGN} 90 px",
+        "Model": "vgg16", "age": "41", "site": "0, 1.5",
+        "Image": "120 \N{MULTIPLICATION SIGN} 90 px",
         "Explained": "2026-11-29 12:00:01 UTC", "Explanation": "e1", "Weights": "0123456789abcdef",
         "seewhy": "0.1.0", "insertion, cat": "0.5", "pointing hit, cat": "no",
     }  # fmt: skip

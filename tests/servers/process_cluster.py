@@ -188,9 +188,8 @@ def running_api(valkey: RedisServer, directory: Path, **changes: Any) -> Iterato
         {},
         redis_url=valkey.url,
         store_url=f"file://{directory}/objects",
-        default_model=MODEL,
         api_port=free_port(),
-        **changes,
+        **{"default_model": MODEL, **changes},
     )
     # The second API would find the epoch of the first, rebuild the ledger from its own store, and
     # answer 503 until it has; then the first one would, in turn.

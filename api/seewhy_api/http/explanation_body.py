@@ -67,6 +67,9 @@ class Explanation(ResponseModel):
     status: JobState
     model: str
     method: str
+    inputs: dict[str, tuple[float, ...]] = Field(
+        description="The values of the model's inputs beside the image, by name."
+    )
     priority: Priority
     metadata: dict[str, Any] = Field(description="As it was sent.")
     attempts: int = Field(description="How often a worker has started the job.")

@@ -37,9 +37,11 @@ def serialize_explanation(
     `DOWNLOAD_LINK_TTL_S`. `forecast` and `serving` describe an open job: its queue and its workers.
     """
     result = Result.model_validate_json(record.result) if record.result else None
+    job = json.loads(record.job)
     body = Explanation(
         **serialize_summary(record),
-        image_id=image_id_of(json.loads(record.job)["image_key"]),
+        inputs=job.get("inputs", {}),
+        image_id=image_id_of(job["image_key"]),
         cached=record.cached,
         queue_position=forecast.position,
         eta_s=serialize_eta(forecast.eta),

@@ -28,6 +28,7 @@ SCRIPTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "location.js",
             "view.js",
             "explanation.js",
+            "inputs.js",
             "controls.js",
             "threshold.js",
             "legend.js",

@@ -57,6 +57,7 @@ QUEUED: dict[str, Any] = {
     "status": "queued",
     "model": "vgg16",
     "method": "gradcam",
+    "inputs": {},
     "priority": "interactive",
     "metadata": {"task": 7},
     "attempts": 0,
@@ -77,9 +78,7 @@ QUEUED: dict[str, Any] = {
         "self": _PATH,
         "events": f"{_PATH}/events",
         "cancel": f"{_PATH}/cancel",
-        "overlay": None,
-        "map": None,
-        "regions": None,
+        **dict.fromkeys(("overlay", "map", "regions")),
     },
     "downloads": {},
 }

@@ -41,6 +41,8 @@ class Explanation(Response):
     model: str
     method: str
     priority: str
+    inputs: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    """The values of the model's inputs beside the image."""
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
     attempts: int = 0
     image_id: str | None = None

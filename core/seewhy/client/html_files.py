@@ -30,7 +30,8 @@ class HtmlFileOperations(DrawingOperations, ExplanationOperations):
 
         The page in it changes class, threshold, opacity, colors and method by itself; `target` and
         `options` are what it shows first, and `size` the longer side of the photo, 1024 unless
-        given. It has all maps, the photo unless that was deleted, and neither metadata nor keys.
+        given. It has all maps, the inputs beside the image, the photo unless that was deleted, and
+        neither metadata nor keys.
         """
         if isinstance(explanation, str) or explanation.result is None:
             explanation = await self.get(explanation)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from string import ascii_lowercase
 
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s|//[^\n]*|/\*(?:(?!\*/).)*\*/)+)
@@ -15,6 +16,10 @@ _PATTERN = re.compile(r"/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\[\n])+/[a-z]*")
 _BEFORE_PATTERN = re.compile(r"(?:^|[({\[,;:?=&|!+*<>~^%-]|\b(?:return|typeof|case|in|of))$")
 _NO_BREAK_AFTER = "{;,([:?=&|<>*%~^!"
 _NO_BREAK_BEFORE = "})].,;:?=&|<>*%^"
+_SHORT_WORDS = {"const": "let", "true": "!0", "false": "!1"}
+_BEFORE_GAPS = ("", ",", "[")
+"""Before the comma of an empty place in an array, as in `[, a]` and `[a, , ]`."""
+_PRIVATE_USE = re.compile(r"(?<=\.)#\w+")
 _IMPORT = re.compile(r"^import (?:\{([^}]*)\} from )?\"\./[^\"]+\";\n", re.MULTILINE)
 _DECLARATION = re.compile(r"^(export )?(?:async )?(?:function|class|const|let) (\w+)", re.MULTILINE)
 _STYLE_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
@@ -25,8 +30,10 @@ def shorten_script(source: str) -> str:
     """Remove comments, and spaces and marks that mean nothing, from JavaScript.
 
     A line break stays wherever it could end a statement. Constants become variables, which repeat
-    shorter. No statement may be empty, as in `while (f());`.
+    shorter, `true` becomes `!0`, the private names of classes become one or two letters, and the
+    comma after the last item of a list goes. No statement may be empty, as in `while (f());`.
     """
+    names = _short_private_names(source)
     shortened = ""
     space = ""
     for part in script_tokens(source):
@@ -35,7 +42,11 @@ def shorten_script(source: str) -> str:
             continue
         if part == "}":
             shortened = shortened.removesuffix(";")
-        word = "let" if part == "const" else part
+        if part in ")]}" and shortened[-2:-1] not in _BEFORE_GAPS:
+            shortened = shortened.removesuffix(",")
+        word = _SHORT_WORDS.get(part) or names.get(part, part)
+        if part.startswith("`"):
+            word = _PRIVATE_USE.sub(lambda found: names.get(found[0], found[0]), part)
         shortened += _needed_space(shortened, space, word) + word
         space = ""
     return shortened + "\n"
@@ -97,6 +108,13 @@ def join_modules(sources: Iterable[str], *, has_exports: bool = True) -> str:
     exported = ", ".join(name for is_exported, name in declared if is_exported)
     body = _DECLARATION.sub(lambda found: found[0].removeprefix("export "), joined)
     return f"{body}export {{ {exported} }};\n" if has_exports else body
+
+
+def _short_private_names(source: str) -> dict[str, str]:
+    """Return a short name for each private one, the shortest for the most frequent."""
+    counted = Counter(part for part in script_tokens(source) if part.startswith("#"))
+    short = (f"#{a}{b}" for a in ("", *ascii_lowercase) for b in ascii_lowercase)
+    return dict(zip((name for name, _ in counted.most_common()), short, strict=False))
 
 
 def _needed_space(before: str, space: str, after: str) -> str:

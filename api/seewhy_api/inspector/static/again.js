@@ -1,31 +1,33 @@
 import { el, field, listOf, offer } from "./elements.js";
 import { requested } from "./explanation.js";
+import { InputFields } from "./inputs.js";
 
 /**
  * A form that asks for another explanation of the same photo.
  *
  * @param {Object} record
  * @param {function(Object): Promise<void>} submit Called with the fields of a request.
+ * @param {Promise<{methods: Object[]}>} model
  */
-export function again(record, submit) {
+export function again(record, submit, model) {
   const method = listOf([record.result.method]);
   const wanted = el("input", { placeholder: "such as tabby or 281" });
+  const inputs = new InputFields();
   const error = el("p", { class: "bad", role: "alert" });
+  inputs.offer(record.inputs);
+  model.then(({ methods }) => offer(method, new Set([method.value, ...methods.map(({ name }) => name)])));
   const send = (event) => {
     event.preventDefault();
     error.textContent = "";
-    submit({ method: method.value, targets: targetsOf(record, wanted.value.trim()) })
-      .catch(({ message }) => (error.textContent = message));
+    const values = inputs.read();
+    if (values) submit({ method: method.value, targets: targetsOf(record, wanted.value.trim()), inputs: values })
+      .catch((refused) => inputs.refuse(refused) || (error.textContent = refused.message));
   };
   return {
     element: el("details", {}, el("summary", {}, "Explain this photo again"),
-      el("form", { class: "grid", onsubmit: send }, field("Method", method), field("Another class", wanted),
+      el("form", { class: "grid", onsubmit: send }, field("Method", method), field("Another class", wanted), inputs.element,
         el("button", { class: "primary" }, "Explain"), error)),
     show() {},
-    /** Offer the methods of the model. */
-    offer(methods) {
-      offer(method, new Set([method.value, ...methods]));
-    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { el, fill, listOf, offer } from "./elements.js";
-import { cellWords, loadMaps, loadPhoto, mapData, mapSets, requested } from "./explanation.js";
+import { cellWords, dotted, loadMaps, loadPhoto, mapData, mapSets, requested } from "./explanation.js";
+import { inputWords } from "./inputs.js";
 import { bindKeys } from "./keys.js";
 import { readView, writeView } from "./location.js";
 import { pathOf } from "./service.js";
@@ -186,7 +187,7 @@ class Compare {
   }
 
   #describe(n, choices) {
-    const { id, model, data } = this.#loaded[n];
+    const { id, model, inputs, data } = this.#loaded[n];
     const { map, head } = this.#panes[n];
     const { targets, method, layer } = map.data;
     const list = (name, texts, chosen, act) => {
@@ -199,7 +200,7 @@ class Compare {
     };
     const { score } = targets[map.view.chosen];
     fill(head, el("h2", {}, el("a", { href: `#/e/${id}` }, score.label), ` ${formatScore(score)}`),
-      el("p", { class: "muted" }, `${model} · ${method}${layer && ` · ${layer}`}`),
+      el("p", { class: "muted" }, dotted(model, method, layer, inputWords(inputs))),
       el("div", { class: "line" },
         list("Maps", data.map((set) => `${set.method} ${set.layer}`), choices[n].set, (set) => ({ set })),
         list("Class", targets.map(labelOf), map.view.chosen, (c) => ({ c: nameOf(targets, Number(c)) }))));
@@ -226,8 +227,8 @@ class Compare {
   }
 
   #isLinear(a, b) {
-    const [one, other] = this.#loaded.map(({ result }) => result);
-    return a.data.linear && one.model_digest === other.model_digest && one.score === other.score
+    const [one, other] = this.#loaded.map(({ result }) => ({ ...result, inputs: inputWords(result.inputs) }));
+    return a.data.linear && ["model_digest", "score", "inputs"].every((name) => one[name] === other[name])
       && ["method", "layer", "linear", "mapHeight", "mapWidth"].every((name) => a.data[name] === b.data[name])
       && [a, b].every(({ data, view }) => isPlain(data.targets[view.chosen]));
   }
@@ -236,8 +237,8 @@ class Compare {
   async #offer(form) {
     const { service, signal } = this.#context;
     const known = this.#loaded.flatMap(({ data }) => data.map(({ method }) => method));
-    const methods = await service.methods(this.#loaded[0].model, signal);
-    offer(this.#method, methods.filter((name) => !known.includes(name)));
+    const { methods } = await service.model(this.#loaded[0].model, signal);
+    offer(this.#method, methods.map(({ name }) => name).filter((name) => !known.includes(name)));
     form.hidden = !this.#method.length;
   }
 
@@ -245,11 +246,11 @@ class Compare {
   async #add(event) {
     event.preventDefault();
     const { service, signal, location } = this.#context;
-    const [{ image_id, model }] = this.#loaded;
+    const [{ image_id, model, inputs }] = this.#loaded;
     const { data, view } = this.map;
     const method = this.#method.value;
     try {
-      const id = await service.explain({ image_id, model, method, targets: [requested(data.targets[view.chosen], data.method)] }, signal);
+      const id = await service.explain({ image_id, model, method, inputs, targets: [requested(data.targets[view.chosen], data.method)] }, signal);
       const { error } = await service.follow(id, ({ status }) => this.notify(`${method}: ${status}`), signal);
       if (error) this.notify(error.detail);
       else location.go(`#/c/${[...this.#loaded.map((one) => one.id), id]}?${location.current.params}`);

@@ -1,5 +1,6 @@
 import { el } from "./elements.js";
 import { requested, setQuery } from "./explanation.js";
+import { inputWords } from "./inputs.js";
 import { ROOT, pathOf } from "./service.js";
 import { showDialog } from "./states.js";
 import { Layers, evidence, strongest } from "./viewer.js";
@@ -111,7 +112,7 @@ function drawn(map, photo, words, legend) {
 /** Return the request of a record as JSON, without its photo. */
 function requestOf(record, { targets, method, layer }) {
   const body = { model: record.model, method, targets: targets.map((target) => requested(target, method)) };
-  return layer ? { ...body, layer } : body;
+  return { ...body, ...(layer && { layer }), ...(inputWords(record.inputs) && { inputs: record.inputs }) };
 }
 
 /** Return commands that ask for the same explanation. */

@@ -39,6 +39,11 @@ export function requested({ score, rivals = [], against = false }, method) {
   return isContrast ? { why: score.index, not: rivals.map(({ index }) => index) } : score.index;
 }
 
+/** Join what there is of several words. */
+export function dotted(...words) {
+  return words.filter(Boolean).join(" · ");
+}
+
 /** Say what a cell holds, as `SeewhyMap.describe` describes it. */
 export function cellWords({ row, column, value, percentile }) {
   return `Row ${row + 1}, column ${column + 1}: ${formatNumber(value)}, percentile ${Math.round(percentile)}`;

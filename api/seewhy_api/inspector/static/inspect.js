@@ -1,3 +1,4 @@
+import { targetsOf } from "./again.js";
 import { el, fill } from "./elements.js";
 import { loadMaps, loadPhoto, mapData, mapSets } from "./explanation.js";
 import { Inspector } from "./inspector.js";
@@ -8,8 +9,13 @@ import { failure, loading, needsKey, panel } from "./states.js";
 import { FIELDS } from "./view.js";
 import { formatScore } from "./viewer.js";
 
-/** What the page asks for. */
-export const TARGETS = "top:5";
+const MAX_TARGETS = 5;
+
+/** Return what the page asks a model for: its most probable classes, or its first outputs. */
+export function targetsFor({ scores, classes = MAX_TARGETS }) {
+  const count = Math.min(classes, MAX_TARGETS);
+  return scores === "values" ? [...Array(count).keys()] : `top:${count}`;
+}
 
 /** Show one explanation, whatever its state. */
 export async function mountInspect(root, context) {
@@ -79,7 +85,7 @@ class Screen {
     const { set: wanted } = readView(location.current.params, FIELDS).values;
     const first = wanted in sets ? wanted : 0;
     const photo = loadPhoto(service, this.#id, signal);
-    const methods = service.methods(record.model, signal);
+    const model = service.model(record.model, signal);
     const known = sets.map(() => null);
     const loadSet = async (n) => {
       const maps = await loadMaps(service, this.#id, sets[n], signal);
@@ -95,12 +101,11 @@ class Screen {
       fill(this.#root, this.#withoutMap(record, submit));
       return;
     }
-    this.#inspector = new Inspector(this.#context, record, { known, loadSet, sets, submit });
+    this.#inspector = new Inspector(this.#context, record, { known, loadSet, sets, submit, model });
     fill(this.#root, this.#inspector.element);
     this.#inspector.start();
     announce(`${result.top[0].label}: ${this.#inspector.map.sentence}`);
     for (const n of sets.keys()) if (!known[n]) await loadSet(n).catch(() => {});
-    this.#inspector.offer(await methods);
   }
 
   #withoutMap({ result }, submit) {
@@ -112,9 +117,10 @@ class Screen {
   }
 
   /** Submit the photo again, and show that explanation. */
-  async #submit({ id: known, image_id, model, method }, changes) {
+  async #submit({ id: known, image_id, model, method, inputs, result }, changes) {
     const { service, signal, location, photos } = this.#context;
-    const id = await service.explain({ image_id, model, method, targets: TARGETS, ...changes }, signal);
+    const targets = changes.targets ?? (result ? targetsOf({ result }) : targetsFor(await service.model(model, signal)));
+    const id = await service.explain({ image_id, model, method, inputs, ...changes, targets }, signal);
     photos.set(id, photos.get(known));
     location.go(`#/e/${id}`);
   }

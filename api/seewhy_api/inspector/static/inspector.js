@@ -4,7 +4,8 @@ import { classes } from "./classes.js";
 import { viewControls } from "./view-controls.js";
 import { downloads } from "./downloads.js";
 import { el, fill } from "./elements.js";
-import { cellWords, requested } from "./explanation.js";
+import { cellWords, dotted, requested } from "./explanation.js";
+import { inputWords } from "./inputs.js";
 import { inspectKeys } from "./shortcuts.js";
 import { bindKeys } from "./keys.js";
 import { legend } from "./legend.js";
@@ -20,7 +21,6 @@ export class Inspector {
   #values;
   #classes;
   #parts;
-  #again;
   #hovered = null;
   #head = el("header", { class: "head" });
   #notice = el("p", { class: "notice", role: "status", hidden: true });
@@ -33,7 +33,7 @@ export class Inspector {
    * @param {Object} context Of the page.
    * @param {Object} record Of an explanation with a result.
    * @param {{known: Array<Object|null>, loadSet: function(number): Promise<Object>, sets: Object[],
-   *   submit: function(Object): Promise<void>}} options `known` is the data of each set of maps that
+   *   submit: function(Object): Promise<void>, model: Promise<Object>}} options `known` is the data of each set of maps that
    *   is loaded.
    */
   constructor(context, record, options) {
@@ -51,8 +51,8 @@ export class Inspector {
     const controls = viewControls((changes, push) => this.set(changes, push), this.#options.sets);
     const files = downloads(this.#record, this.#context, legendPart.element);
     const ask = (target) => this.submit({ targets: [requested(target, this.map.data.method)], outputs: ["overlay", "trust"] });
-    this.#again = again(this.#record, this.#options.submit);
-    this.#parts = [legendPart, controls, trust(ask), this.#again, files, table(), receipt(this.#record)];
+    const { submit, model } = this.#options;
+    this.#parts = [legendPart, controls, trust(ask), again(this.#record, submit, model), files, table(), receipt(this.#record)];
     fill(this.element,
       el("section", { class: "photo-column" }, this.#head, this.#notice, this.#flag, this.map, this.#readout, legendPart.element, this.#sentence),
       this.#side);
@@ -113,11 +113,6 @@ export class Inspector {
     this.set({ vs, polarity: vs === null ? "positive" : "signed" }, true);
   }
 
-  /** Offer the methods of the model. */
-  offer(methods) {
-    this.#again.offer(methods);
-  }
-
   async submit(changes) {
     const { method } = this.map.data;
     await this.#options.submit({ method, ...changes }).catch(({ message }) => this.#notify(message));
@@ -163,7 +158,7 @@ export class Inspector {
     const { score } = data.targets[a];
     const title = b === null ? labelOf(data.targets[a]) : `${score.label}, not ${data.targets[b].score.label}`;
     fill(this.#head, el("h1", {}, title), b === null && el("span", { class: "probability" }, formatScore(score)),
-      el("span", { class: "muted" }, `${this.#record.model} · ${data.method}`));
+      el("span", { class: "muted" }, dotted(this.#record.model, data.method, inputWords(this.#record.inputs))));
     document.title = `${title} · seewhy`;
     this.#sentence.textContent = this.map.sentence;
     fill(this.#classes.note, b === null ? [] : this.#contrastWords(a, b));

@@ -1,4 +1,5 @@
 import { el } from "./elements.js";
+import { dotted } from "./explanation.js";
 import { colormapFor, colorTable, formatNumber } from "./viewer.js";
 
 const SCALE_WORDS = { image: "one scale for all classes of the image", class: "scale of this class alone" };
@@ -30,12 +31,12 @@ export function legend() {
 
 function captionOf({ mapHeight, mapWidth, stridePx, receptiveFieldPx, covers }, view) {
   const cellPx = stridePx ?? Math.round(covers.width / mapWidth);
-  return [
+  return dotted(
     `${mapHeight} × ${mapWidth} map`,
     `cell ${cellPx} px`,
     receptiveFieldPx && `receptive field ${receptiveFieldPx} px`,
     view.cells && view.mode === "heat" ? "cells as computed" : "smooth view is interpolated",
-  ].filter(Boolean).join(" · ");
+  );
 }
 
 function paintBar(canvas, colormap, signed) {

@@ -1,4 +1,5 @@
 import { el, fill } from "./elements.js";
+import { inputWords } from "./inputs.js";
 import { formatNumber, formatPercent } from "./viewer.js";
 
 const MAX_TABLE_CELLS = 1024;
@@ -29,7 +30,7 @@ export function trust(ask) {
       if (drawn === target) return;
       drawn = target;
       fill(body, target.trust ? terms(TRUST.map(([key, term, write]) => [term, target.trust[key] == null ? null : write(target.trust[key])]))
-        : [el("p", { class: "muted" }, "Nobody has measured how well this map predicts the class."),
+        : [el("p", { class: "muted" }, "Not measured."),
           el("button", { onclick: () => ask(target) }, "Measure it")]);
     },
   };
@@ -46,7 +47,7 @@ export function receipt(record) {
     show(values, { data }) {
       fill(body, terms([
         ["Model", record.model], ["Weights", el("code", {}, result.model_digest)],
-        ["Method", data.method], ["Layer", data.layer], ["Score", result.score],
+        ["Method", data.method], ["Layer", data.layer], ["Score", result.score], ["Inputs", inputWords(record.inputs)],
         ["Photo", `${result.image_width_px} × ${result.image_height_px} px`],
         ["Times", seconds.join(", ")], ["Versions", versions.join(", ")],
         ["Finished", record.finished_at], ["Id", el("code", {}, record.id)], ["Image id", el("code", {}, record.image_id)],

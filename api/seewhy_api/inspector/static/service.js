@@ -84,10 +84,10 @@ export class Service {
     return id;
   }
 
-  /** Return the names of the methods of a model; none when the service does not say. */
-  async methods(model, signal) {
+  /** Return what the catalog says of a model; no methods when the service does not say. */
+  async model(model, signal) {
     const { models } = await this.json("v1/models", { signal }).catch(() => ({ models: [] }));
-    return models.find(({ name }) => name === model)?.methods.map(({ name }) => name) ?? [];
+    return models.find(({ name }) => name === model) ?? { methods: [] };
   }
 
   /**

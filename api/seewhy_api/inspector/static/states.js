@@ -54,7 +54,7 @@ export function failure(error, { service, retry, signal }) {
       status ? message : "Check the network, and whether the service runs.", retryLine(error.retryAfterS ?? RETRY_S, retry, signal));
   }
   const [kind, title] = TITLES[status] ?? ["failed", "This did not work"];
-  const sentence = status === null ? "The page has met an error. Load it again, and report it if it stays." : message;
+  const sentence = status === null ? "The page has met an error. Load it again." : message;
   return panel(kind, title, sentence, code && el("p", { class: "muted" }, `Code: ${code}`),
     el("p", { class: "line" }, el("button", { onclick: retry }, "Try again"), el("a", { class: "button", href: "#/new" }, "Explain a photo")));
 }

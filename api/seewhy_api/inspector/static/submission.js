@@ -1,5 +1,6 @@
 import { el, field, fill, listOf, offer } from "./elements.js";
-import { TARGETS } from "./inspect.js";
+import { InputFields } from "./inputs.js";
+import { targetsFor } from "./inspect.js";
 import { progressWords } from "./progress.js";
 import { POLL_S, RETRY_S, pause } from "./service.js";
 import { failure, needsKey } from "./states.js";
@@ -10,7 +11,7 @@ const MAX_FILES = 100;
 /** Show where a photo is chosen. */
 export async function mountSubmission(root, context) {
   const screen = new Submission(root, context);
-  screen.start();
+  await screen.start();
   return screen;
 }
 
@@ -19,6 +20,7 @@ class Submission {
   #context;
   #model = listOf([], () => this.#offerMethods());
   #method = listOf([]);
+  #inputs = new InputFields();
   #models = [];
   /** The ids of explanations that have not ended, and where their words are. */
   #open = new Map();
@@ -32,6 +34,16 @@ class Submission {
 
   async start() {
     const { service, signal } = this.#context;
+    try {
+      const { models, default: chosen } = await service.json("v1/models", { signal });
+      this.#models = models;
+      offer(this.#model, models.map(({ name }) => name));
+      this.#model.value = chosen;
+      this.#offerMethods();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     const input = el("input", { type: "file", accept: "image/jpeg,image/png,image/webp", multiple: true, class: "hidden-text", onchange: () => this.take(input.files) });
     const samples = SAMPLES.map(([name, label]) => {
       const src = new URL(name, import.meta.url).pathname;
@@ -42,18 +54,9 @@ class Submission {
       el("h1", {}, "Why did the model say that?"),
       el("label", { class: "drop" }, el("strong", {}, "Drop photos here"), el("span", { class: "muted" }, "or paste one: JPEG, PNG or WebP"), input, el("span", { class: "button" }, "Choose files")),
       this.#error, this.#rows,
-      el("div", { class: "line" }, field("Model", this.#model), field("Method", this.#method)),
+      el("div", { class: "line" }, field("Model", this.#model), field("Method", this.#method)), this.#inputs.element,
       el("h2", {}, "Or try one of these"), el("div", { class: "samples" }, samples)));
     this.take(this.#context.takeDropped());
-    try {
-      const { models, default: chosen } = await service.json("v1/models", { signal });
-      this.#models = models;
-      offer(this.#model, models.map(({ name }) => name));
-      this.#model.value = chosen;
-      this.#offerMethods();
-    } catch (error) {
-      this.#fail(error);
-    }
   }
 
   #fail(error) {
@@ -61,9 +64,14 @@ class Submission {
     if (!signal.aborted) fill(this.#root, failure(error, { service, signal, retry: () => this.start() }));
   }
 
+  get #chosen() {
+    return this.#models.find(({ name }) => name === this.#model.value);
+  }
+
   #offerMethods() {
-    const { methods } = this.#models.find(({ name }) => name === this.#model.value);
+    const { methods, inputs } = this.#chosen;
     offer(this.#method, methods.map(({ name }) => name));
+    this.#inputs.offer(inputs);
   }
 
   async #takeSample(src, name) {
@@ -73,19 +81,20 @@ class Submission {
 
   /** Submit files; the explanation of a single one is shown at once. */
   async take(files) {
+    const inputs = this.#inputs.read();
+    if (!inputs) return;
     const chosen = [...files].slice(0, MAX_FILES);
     this.#error.textContent = files.length > MAX_FILES ? `Only the first ${MAX_FILES} files are explained.` : "";
     for (const file of chosen) {
-      const id = await this.#addRow(file);
+      const id = await this.#addRow(file, inputs);
       if (id && chosen.length === 1) this.#context.location.go(`#/e/${id}`);
     }
   }
 
   /** Submit a file; while the service takes no more, wait for as long as it says. */
-  async #submit(file, words) {
+  async #submit(file, inputs, words) {
     const { service, signal } = this.#context;
-    const request = { targets: TARGETS };
-    if (this.#model.value) Object.assign(request, { model: this.#model.value, method: this.#method.value });
+    const request = { model: this.#model.value, method: this.#method.value, inputs, targets: targetsFor(this.#chosen) };
     for (;;) {
       try {
         return await service.explainFile(file, request, signal);
@@ -99,12 +108,12 @@ class Submission {
   }
 
   /** Submit a file, and follow it in a row of its own. Returns its id, unless it is refused. */
-  async #addRow(file) {
+  async #addRow(file, inputs) {
     const words = el("span", { class: "muted" }, "Sending …");
     const name = el("span", {}, file.name);
     this.#rows.append(el("li", {}, name, words));
     try {
-      const id = await this.#submit(file, words);
+      const id = await this.#submit(file, inputs, words);
       this.#context.photos.set(id, URL.createObjectURL(file));
       fill(name, el("a", { href: `#/e/${id}` }, file.name));
       this.#open.set(id, words);
@@ -112,6 +121,7 @@ class Submission {
       return id;
     } catch (error) {
       if (needsKey(error)) this.#fail(error);
+      this.#inputs.refuse(error);
       words.textContent = error.message;
       words.className = "bad";
       return null;

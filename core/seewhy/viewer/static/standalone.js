@@ -247,6 +247,7 @@ function facts() {
   const time = (text) => text && `${text.slice(0, 19).replace("T", " ")} UTC`;
   const rows = [
     ["Model", stored.model],
+    ...Object.entries(result.inputs ?? {}).map(([name, numbers]) => [name, numbers.join(", ")]),
     ["Image", `${result.image_width_px} × ${result.image_height_px} px`],
     ["Explained", time(stored.finished_at ?? stored.submitted_at)],
     ["Explanation", stored.id],
