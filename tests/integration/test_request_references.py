@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from batch_requests import item, submit_batch
 from http_api import assert_problem, submit_image
+from seewhy.broker.wakeups import WakeupPublisher, create_celery
+from seewhy.errors import ExplanationGone
 from seewhy.imaging import codecs
+from seewhy.jobs.dead_letters import DeadLetters
 from seewhy.jobs.image_keys import image_keys_of
+from seewhy.jobs.submission import JobSubmitter
 from seewhy.ledger.redis.ledger import open_ledger
-from seewhy.ledger.types import lanes_of
+from seewhy.ledger.types import JobFailure, lanes_of
 from seewhy.schemas.job import Job
 from seewhy.schemas.reference import StoredReference
 from seewhy.settings import Settings
@@ -86,3 +91,45 @@ def test_a_reference_stays_as_long_as_the_documents_of_its_jobs(
     assert path.stat().st_ino != inode, "the reference was not written again"
     (manifest,) = store.list_keys("jobs/")
     assert image_key(image_id, tenant="a") in image_keys_of(store.get(manifest))
+
+
+def test_items_of_a_batch_have_references_of_their_tenant(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    client.post("/v1/images", data={"image": (io.BytesIO(cat), "a.jpg")}, headers=OWNER)
+    image_id = hashlib.sha256(cat).hexdigest()
+    lines = [
+        item(base64.b64decode(SMALL_PNG_BASE64), model="faces", reference={"image_id": each})
+        for each in (image_id, "0" * 64)
+    ]
+    owned = submit_batch(client, lines, headers=OWNER).get_json()
+    assert [(each["index"], each["code"]) for each in owned["refused"]] == [(1, "unknown_image")]
+    strange = submit_batch(client, lines, headers=STRANGER).get_json()
+    assert [each["detail"] for each in strange["refused"]] == [owned["refused"][0]["detail"]] * 2
+    store, key = open_store(settings), image_key(image_id, tenant="a")
+    chunks = [name for name in store.list_keys("jobs/") if ".items-" in name]
+    assert [key in image_keys_of(store.get(name)) for name in chunks].count(True) == 1
+
+
+def test_a_retry_of_a_failed_job_stores_its_reference_again(
+    client: FlaskClient, settings: Settings, cat: bytes
+) -> None:
+    client.post("/v1/images", data={"image": (io.BytesIO(cat), "a.jpg")}, headers=OWNER)
+    store, key = open_store(settings), image_key(hashlib.sha256(cat).hexdigest(), tenant="a")
+    other, reference = base64.b64decode(SMALL_PNG_BASE64), {"image_id": key.rpartition("/")[2]}
+    ledger, failed = open_ledger(settings), []
+    wakeups = WakeupPublisher(create_celery(settings.redis_url, lanes=[]))
+    submitter = JobSubmitter(ledger=ledger, store=store, wakeups=wakeups)
+    dead_letters = DeadLetters(ledger=ledger, store=store, submitter=submitter)
+    for _ in range(2):
+        submit_image(client, other, headers=OWNER, model="faces", reference=reference, cache=False)
+        (claim,) = ledger.claim(lanes_of("faces"), owner="test", limit=1)
+        ledger.fail([JobFailure(claim, "explainer_failed", "It was a test.", retry_in_ms=None)])
+        failed.append(claim.job_id)
+    path = Path(settings.store_url.removeprefix("file://")) / key
+    inode = path.stat().st_ino
+    dead_letters.retry(failed[0])
+    assert path.stat().st_ino != inode, "the reference was not written again"
+    store.delete(key)
+    with pytest.raises(ExplanationGone, match="Cannot retry"):
+        dead_letters.retry(failed[1])

@@ -80,6 +80,10 @@ class ExplanationRequest(StrictModel):
         None,
         description="Of a model of segments: the box or the mask in which the pixels of a class "
         "count. Default: the whole image.",
+        examples=[
+            {"box": {"x": 120, "y": 60, "width": 200, "height": 180}},
+            {"mask": {"size": [2, 3], "counts": [1, 4, 1]}},
+        ],
     )
     reference: RequestReference | None = Field(
         None,
