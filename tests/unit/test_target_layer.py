@@ -179,6 +179,18 @@ def test_of_parallel_backbones_the_last_layer_of_the_finest_is_chosen(
     )
 
 
+def test_the_only_branch_beside_another_input_is_not_compared_with_others() -> None:
+    image, age = networks.image_input(), keras.Input((1,), name="age")
+    mean = layers.GlobalAveragePooling2D()(conv("conv")(image))
+    model = keras.Model([image, age], layers.Dense(2)(layers.Concatenate()([mean, age])))
+    found = split(model, inputs={"age": (41.0,)})
+    assert found.layer == "conv"
+    assert found.layer_reason == (
+        "no layer is on every path from the input to the scores, and it has 12 x 12 cells of 4 "
+        "channels, and is the only layer that ends a branch"
+    )
+
+
 def test_branches_that_end_in_token_sequences_are_explained_before_them() -> None:
     image = networks.image_input()
     tokens = [layers.Reshape((-1, 4))(conv(name)(image)) for name in ("left", "right")]

@@ -133,11 +133,16 @@ def _choose_branch(
     chosen = max(reversed(ends), key=lambda end: (end.cell_count, end.shape[2]))
     height, width, channels = chosen.shape
     others = ", ".join(end.path for end in ends if end is not chosen)
+    comparison = (
+        f"the most of the layers that end a branch (the others: {others}; several layers can be "
+        "named)"
+        if others
+        else "and is the only layer that ends a branch"
+    )
     return TargetLayer(
         chosen,
-        f"no layer is on every path from the input to the scores, and it has {height} x {width} "
-        f"cells of {channels} channels, the most of the layers that end a branch (the others: "
-        f"{others}; several layers can be named)",
+        "no layer is on every path from the input to the scores, and it has "
+        f"{height} x {width} cells of {channels} channels, {comparison}",
     )
 
 
