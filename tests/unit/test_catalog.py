@@ -107,6 +107,7 @@ def test_all_mistakes_of_a_file_are_reported_together(tmp_path: Path) -> None:
         ('"flowers.txt"', '"leaves.txt"', "flowers.labels_file: cannot read"),
         ("std = 2.0", "std = 0.0", "flowers.preprocessing: std must not be zero"),
         ('sha256 = "', 'sha256 = "X', "flowers.sha256: not valid; give the SHA-256"),
+        ("std = 2.0", "scale = 2.0", "flowers.preprocessing.scale: unknown field; remove it"),
         ("height_px", "hight_px", "flowers.input.hight_px: unknown field; remove it"),
         ("[flowers]", "[flowers", "cannot read the catalog"),
         ("[flowers]", "['Flow ers']", "Flow ers: not a valid model name; use"),
@@ -139,6 +140,7 @@ def test_a_mistake_is_reported_with_table_field_and_remedy(
     with pytest.raises(SettingsError, match=r"own.toml") as caught:
         load_catalog(tmp_path, flowers_entry().replace(before, after))
     assert message in str(caught.value)
+    assert "default factory" not in str(caught.value)
 
 
 def test_a_missing_catalog_file_is_a_settings_error(tmp_path: Path) -> None:

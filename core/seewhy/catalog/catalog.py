@@ -25,7 +25,7 @@ _RESERVED = {
     "folder": "not a field; paths start at the folder of the catalog file, so remove this line",
 }
 _UNION_TAGS = {"published", "random", "module", "scale", "vgg16"}
-"""Parts of Pydantic's error locations that are not fields."""
+"""Second parts of Pydantic's error locations that are not fields."""
 _NAME_RULE = (
     "not a valid model name; use at most 64 lower-case letters, digits, dots, underscores and "
     "hyphens, with a letter or digit first"
@@ -99,7 +99,11 @@ def _parse_table(name: str, table: object, folder: Path) -> tuple[ModelSpec | No
     try:
         spec = ModelSpec.model_validate({**fields, "name": name, "folder": folder})
     except ValidationError as error:
-        return None, mistakes + [_describe(name, mistake) for mistake in error.errors()]
+        return None, mistakes + [
+            _describe(name, mistake)
+            for mistake in error.errors()
+            if mistake["type"] != "default_factory_not_called"  # a consequence of the others
+        ]
     return spec, mistakes
 
 
@@ -115,7 +119,10 @@ def _check_labels(where: str, path: Path) -> list[str]:
 
 def _describe(name: str, mistake: ErrorDetails) -> str:
     location = mistake["loc"]
-    where = ".".join([name, *(str(part) for part in location if part not in _UNION_TAGS)])
+    fields = (
+        location[:1] + location[2:] if location[1:2] and location[1] in _UNION_TAGS else location
+    )
+    where = ".".join([name, *map(str, fields)])
     if location == ("name",):
         return f"{name}: {_NAME_RULE}"
     if mistake["type"] == "extra_forbidden":
