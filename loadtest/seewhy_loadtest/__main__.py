@@ -5,6 +5,7 @@ import sys
 from pydantic import ValidationError
 
 from seewhy.errors import SeewhyError
+from seewhy.quoting import quote_mistake
 from seewhy.settings import load
 from seewhy_loadtest.load_test import run_load_test
 from seewhy_loadtest.stages.options import LoadOptions
@@ -23,7 +24,7 @@ def main() -> None:
     except ValidationError as error:
         for mistake in error.errors(include_url=False):
             name = "--" + str(mistake["loc"][0]).rstrip("s") if mistake["loc"] else "options"
-            sys.stderr.write(f"seewhy: {name}: {mistake['msg']}\n")
+            sys.stderr.write(f"seewhy: {name}: {quote_mistake(mistake)}\n")
         sys.exit(_WRONG_ARGUMENT)
     except (SeewhyError, OSError) as error:
         sys.stderr.write(f"seewhy: {error}\n")

@@ -58,6 +58,7 @@ def test_a_job_has_the_values_of_the_request_and_the_defaults_of_the_others(
         ({"inputs": {"age": "old"}}, "inputs.age"),
         ({"inputs": {"age": True}}, "inputs.age"),
         ({"inputs": {"age": []}}, "inputs.age"),
+        ({"inputs": {"age": "x"}}, "inputs.age: give a number, or a list of numbers"),
         ({"model": "vgg16", "inputs": {"age": 1}}, "its inputs are: none beside the image"),
     ],
 )

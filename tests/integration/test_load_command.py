@@ -123,8 +123,8 @@ def test_a_self_check_loads_a_service_that_does_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (["--objective", "p95<2s"], 2, "--objective: Value error, an objective looks like p95=2s"),
-        (["--request", "{"], 2, "--request: Value error, Expecting property name"),
+        (["--objective", "p95<2s"], 2, "--objective: an objective looks like p95=2s"),
+        (["--request", "{"], 2, "--request: Expecting property name"),
         ([], 1, "cannot be loaded"),
     ],
 )

@@ -109,7 +109,7 @@ def test_an_output_is_explained(client: FlaskClient, cat: bytes, fields: dict[st
             {"model": "organs", "within": {"mask": {"size": [300, 451], "counts": [135300]}}},
             "The mask of within marks no pixel",
         ),
-        ({"model": "organs", "within": {}}, "give either box or mask"),
+        ({"model": "organs", "within": {}}, "within: give either box or mask"),
         (
             {"model": "faces", "within": {"box": {"x": 0, "y": 0, "width": 9, "height": 9}}},
             "outputs embedding of the whole image, and within needs a model that scores each pixel",

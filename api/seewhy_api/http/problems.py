@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from seewhy import errors
 from seewhy.ledger.types import QuotaName
+from seewhy.quoting import quote_mistake
 from seewhy_api.http import rate_limits
 from seewhy_api.http.request_metrics import PROBLEMS
 
@@ -174,7 +175,7 @@ def mistakes_of(error: ValidationError) -> list[dict[str, str]]:
     return [
         {
             "field": cut(".".join(str(part) for part in mistake["loc"]), MAX_MISTAKE_CHARACTERS),
-            "message": cut(mistake["msg"], MAX_MISTAKE_CHARACTERS),
+            "message": cut(quote_mistake(mistake), MAX_MISTAKE_CHARACTERS),
         }
         for mistake in found[:MAX_MISTAKES]
     ]

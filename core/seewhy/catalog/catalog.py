@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from seewhy.catalog.model_spec import ModelSpec
 from seewhy.errors import SettingsError, UnknownModel
-from seewhy.quoting import quote
+from seewhy.quoting import quote, quote_mistake
 from seewhy.schemas.labels import Labels
 from seewhy.settings import Settings
 
@@ -132,4 +132,4 @@ def _describe(name: str, mistake: ErrorDetails) -> str:
     if mistake["type"] == "string_pattern_mismatch" and len(location) == 1:
         expected = ModelSpec.model_fields[str(location[0])].description or ""
         return f"{where}: not valid; give {expected[:1].lower()}{expected[1:]}"
-    return f"{where}: {mistake['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {quote_mistake(mistake)}"

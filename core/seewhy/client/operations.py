@@ -13,6 +13,7 @@ from seewhy.client.errors import WaitTimedOut
 from seewhy.client.explanation import Explanation
 from seewhy.client.responses import Summary, SummaryPage
 from seewhy.client.transport import Transport, read_json, retry_after_s, unexpected
+from seewhy.quoting import quote_mistake
 
 LONG_POLL_S = 20
 PAGE_SIZE = 200
@@ -77,7 +78,7 @@ class Operations:
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             field = ".".join(str(part) for part in first["loc"])
-            raise unexpected(response, f"{field}: {first['msg']}") from error
+            raise unexpected(response, f"{field}: {quote_mistake(first)}") from error
         if isinstance(parsed, Explanation):
             parsed.connected_to(self.connection)
         return parsed

@@ -18,6 +18,7 @@ from seewhy.client import ClientError, ExplanationFailed, RequestRejected, WaitT
 from seewhy.cvat.detector import Detector, connect
 from seewhy.cvat.options import DetectorOptions
 from seewhy.errors import InvalidAnnotation, InvalidRequest, SeewhyError
+from seewhy.quoting import quote_mistake
 
 _OF_THE_IMAGE = {400, 413, 415, 422}
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class NuclioFunction:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise InvalidRequest(f"{error.title} {where}: {first['msg']}") from error
+            raise InvalidRequest(f"{error.title} {where}: {quote_mistake(first)}") from error
         self._shapes = {label.name: label.type for label in labels}
         self._options = DetectorOptions.parse(parameters)
         unknown = self._options.alias.keys() - self._shapes.keys()

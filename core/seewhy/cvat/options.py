@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 
 from seewhy.annotations.label_mapping import ClassesOfLabel
 from seewhy.errors import InvalidRequest
+from seewhy.quoting import quote_mistake
 from seewhy.schemas.base_models import StrictModel
 from seewhy.schemas.regions import DEFAULT_THRESHOLD, MAX_REGIONS, Threshold
 from seewhy.schemas.request import MethodName
@@ -66,7 +67,7 @@ class DetectorOptions(StrictModel):
             return cls.model_validate(parameters)
         except ValidationError as error:
             mistakes = [
-                f"{'.'.join(map(str, each['loc'])) or 'parameters'}: {each['msg']}"
+                f"{'.'.join(map(str, each['loc'])) or 'parameters'}: {quote_mistake(each)}"
                 for each in error.errors(include_url=False, include_input=False)
             ]
             raise InvalidRequest("; ".join(mistakes)) from error

@@ -13,7 +13,11 @@ MAX_INPUTS = 16
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("give a number, or a list of numbers")  # noqa: TRY004 - read by Pydantic
+    return [value]
 
 
 InputNumber = Annotated[float, Field(strict=True, allow_inf_nan=False)]

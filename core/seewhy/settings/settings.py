@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from seewhy.errors import SettingsError
+from seewhy.quoting import quote_mistake
 from seewhy.settings.limits import Limits, Names, Networks
 from seewhy.settings.monitoring import Monitoring
 from seewhy.settings.workers import WorkerSettings
@@ -255,6 +256,6 @@ def _report(error: ValidationError) -> str:
         if mistake["type"] == "extra_forbidden":
             lines.append(f"{name}: unknown setting; check the spelling")
         else:
-            message = mistake["msg"].removeprefix("Value error, ")
+            message = quote_mistake(mistake)
             lines.append(f"{name}: {message}" if name else message)
     return "invalid settings in the environment:\n  " + "\n  ".join(lines)
