@@ -45,6 +45,11 @@ def compared(choice: EngineChoice, time_ratio: float, correlation: float = 1.0) 
         ),
         ([compared("openvino", 0.8), compared("openvino-bfloat16", 0.7, 0.98)], "openvino"),
         ([Measured("openvino", 0.5, 1.0, same_classes=False)], "tensorflow"),
+        ([compared("tensorflow-float16", 0.5, 0.998)], "tensorflow"),
+        (
+            [compared("tensorflow-xla", 0.9), compared("tensorflow-xla-float16", 0.5, 0.999)],
+            "tensorflow-xla-float16",
+        ),
     ],
 )
 def test_the_fastest_engine_with_close_maps_is_chosen(
