@@ -37,9 +37,13 @@ def duration_s(call: Callable[[], object], clock: Clock) -> float:
     return clock() - started_s
 
 
-def make_tasks(method: str, images: list[PreparedImage]) -> list[ExplanationTask]:
-    """Explain the predicted class of each image."""
-    return [ExplanationTask.create(i, (-1,), MethodOptions(method=method)) for i in images]
+def make_tasks(
+    method: str, images: list[PreparedImage], *, classes: int = 1
+) -> list[ExplanationTask]:
+    """Explain the `classes` most probable classes of each image."""
+    options = MethodOptions(method=method)
+    ranks = range(-1, -1 - classes, -1)
+    return [ExplanationTask.create(image, ranks, options) for image in images]
 
 
 def measure(
