@@ -3,18 +3,22 @@
 `times` explains a batch of photos with Grad-CAM on every engine in turns, beside a plain forward
 pass of TensorFlow in float32, and prints the medians of the ratios to it. `fidelity` explains crops
 of photos with each method on every engine, and prints how the maps of the first class correlate
-with those of TensorFlow. VGG16 has random weights.
+with those of TensorFlow. `methods` prints the time of each method, and of the trust scores of
+Grad-CAM (`trust`), on every engine. VGG16 has random weights.
 
     python benchmarks/engines.py times --model efficientnet-lite0 --batches 1 8
     python benchmarks/engines.py fidelity --methods gradcam hirescam
+    python benchmarks/engines.py methods --clock cpu --methods ablationcam trust --batches 1
 
 Without `--engines`, these are the engines that a worker measures on the device: those of OpenVINO
 on a processor, XLA and float16 on a GPU.
 """
 
 import argparse
+import itertools
 import statistics
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -30,6 +34,7 @@ from rich.table import Table
 from seewhy.errors import UnsupportedModel
 from seewhy.imaging.codecs import decode
 from seewhy.schemas.engines import EngineChoice
+from seewhy.schemas.job import MethodOptions
 from seewhy.schemas.methods import METHODS
 from seewhy_worker.explain.keras_explainer import KerasExplainer, load_explainer
 from seewhy_worker.explain.types import ImageExplanation
@@ -39,12 +44,14 @@ from seewhy_worker.models.loading import load_model
 PHOTOS = sorted((Path(__file__).parents[1] / "examples" / "photos").glob("*.jpg"))
 ENGINES: tuple[EngineChoice, ...] = tuple(one for one in get_args(EngineChoice) if one != "auto")
 OTHERS_OF_DEVICE = "openvino" if device_name() == "cpu" else "tensorflow"
+TRUST = "trust"
+"""Stands for Grad-CAM with trust scores."""
 
 
 def main() -> None:
     """Print one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("times", "fidelity"))
+    parser.add_argument("what", choices=("times", "fidelity", "methods"))
     parser.add_argument("--model", default="efficientnet-lite0")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--rounds", type=int, default=15)
@@ -65,6 +72,11 @@ def main() -> None:
         for batch in arguments.batches:
             for row in times(explainers, arguments.model, batch, arguments):
                 table.add_row(str(batch), *row)
+    elif arguments.what == "methods":
+        names = [explainer.engine for explainer in explainers.values()]
+        table = Table("method", "batch", *(f"{name}, ms an image" for name in names))
+        for method, batch in itertools.product(arguments.methods, arguments.batches):
+            table.add_row(method, str(batch), *method_times(explainers, method, batch, arguments))
     else:
         table = Table("method", "engine", "correlation: median, worst", "same first class")
         for method in arguments.methods:
@@ -122,6 +134,28 @@ def times(
             f"{1000 * statistics.median(column) / batch:.1f}",
             f"{median:.2f} ({first:.2f} to {third:.2f})",
         )
+
+
+def method_times(
+    explainers: dict[EngineChoice, KerasExplainer],
+    method: str,
+    batch: int,
+    arguments: argparse.Namespace,
+) -> Iterator[str]:
+    """Time a method on each engine, in turns; with a ratio to the first engine."""
+    images = [explainers["tensorflow"].prepare(photo) for photo in crops()][:batch]
+    tasks = make_tasks("gradcam" if method == TRUST else method, images)
+    if method == TRUST:
+        options = MethodOptions(trust=True)
+        tasks = [replace(task, options=options) for task in tasks]
+    clock = CLOCKS[arguments.clock]
+    rounds = [
+        [duration_s(partial(explainer.explain, tasks), clock) for explainer in explainers.values()]
+        for _ in range(arguments.rounds + 1)
+    ][1:]  # the first round compiles
+    for column in zip(*rounds, strict=True):
+        ratio = statistics.median(one / row[0] for one, row in zip(column, rounds, strict=True))
+        yield f"{1000 * statistics.median(column) / batch:.1f} ({ratio:.2f})"
 
 
 def fidelity(

@@ -69,7 +69,7 @@ class StubExplainer:
         for _ in range(int(passes / self._chunk)):
             checkpoint()
             self.run_chunk(self._chunk)
-        return [_explain(task, self.map_of(task)) for task in tasks]
+        return [_explain(task, self.map_of(task), self.engine) for task in tasks]
 
     def map_of(self, task: ExplanationTask) -> NDArray[np.float32]:
         """Return the map (h, w) of every target of a task."""
@@ -119,7 +119,7 @@ class StubModels:
         """Do nothing."""
 
 
-def _explain(task: ExplanationTask, gray: NDArray[np.float32]) -> ImageExplanation:
+def _explain(task: ExplanationTask, gray: NDArray[np.float32], engine: str) -> ImageExplanation:
     low, high = float(gray.min()), float(gray.max())
     classes = [t.index if t.index >= 0 else -t.index - 1 for t in task.targets]
     return ImageExplanation(
@@ -134,6 +134,7 @@ def _explain(task: ExplanationTask, gray: NDArray[np.float32]) -> ImageExplanati
         method=task.options.method,
         layer=" + ".join(task.options.layers) or "brightness",
         linear=True,
+        engines=(engine,),
     )
 
 

@@ -168,8 +168,9 @@ class ExplanationResult(StoredModel):
     )
     engine: str = Field(
         "",
-        description="What computed the activations, with version and precision, such as "
-        "`openvino 2026.4.1 bfloat16`; empty for results of earlier versions.",
+        description="What computed the passes through the body of the network, with version and "
+        "precision, such as `openvino 2026.4.1 bfloat16`; joined by ` and ` if methods or layers "
+        "needed several; empty for results of earlier versions.",
     )
     timings_ms: dict[str, float] = Field(
         description="Milliseconds in the worker: `prepare` (fetch, decode, resize), `device_wait` "

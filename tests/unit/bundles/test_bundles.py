@@ -32,6 +32,7 @@ from seewhy_worker.explain.keras_explainer import KerasExplainer
 from seewhy_worker.explain.model_explainer import ModelExplainer
 from seewhy_worker.explain.types import ExplanationTask, ImageExplanation
 from seewhy_worker.keras_backend import score_derivatives
+from seewhy_worker.keras_backend.devices import engine_name
 from seewhy_worker.model_check import catalog_file
 from seewhy_worker.model_loader import CatalogModels
 from seewhy_worker.openvino_backend import compiled_model
@@ -164,6 +165,29 @@ def test_what_the_bundle_lacks_is_explained_with_tensorflow(
     for _ in range(2):
         assert_equal(explain(bundled, **options), explain(loaded, **options))
     assert len(loads.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "others"),
+    [
+        ({"method": "gradcam"}, ()),
+        ({"method": "scorecam"}, ()),
+        ({"layers": ("conv1",)}, ()),
+        ({"method": "smoothgrad"}, (engine_name(),)),
+        ({"method": "guided-gradcam"}, (engine_name(),)),
+    ],
+    ids=lambda value: next(iter(value.values()), "") if isinstance(value, dict) else "",
+)
+def test_an_explanation_names_what_computed_its_passes_through_the_body(
+    bundled: ModelExplainer,
+    loaded: KerasExplainer,
+    options: dict[str, Any],
+    others: tuple[str, ...],
+) -> None:
+    for explainer in (bundled, loaded):
+        (first, *_) = explain(explainer, **options)
+        assert first.engines == (loaded.engine, *others)
+        assert first.engines[0].startswith("openvino ")
 
 
 def test_probabilities_and_trust_scores_need_no_tensorflow(

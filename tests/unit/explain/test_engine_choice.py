@@ -19,9 +19,12 @@ from seewhy_worker.explain.engine_measurement import Measured, measure
 from seewhy_worker.explain.engines import EngineBody
 from seewhy_worker.explain.graph_cache import GraphCache
 from seewhy_worker.explain.keras_explainer import KerasExplainer
+from seewhy_worker.explain.types import ExplanationTask
 from seewhy_worker.keras_backend.bodies import CutSpec
+from seewhy_worker.keras_backend.devices import engine_name
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
 from seewhy_worker.models.splitting.split_model import split
+from seewhy_worker.openvino_backend.openvino_engine import OpenVinoEngine
 from seewhy_worker.ports.cuts import CutTensors
 
 BLACK = np.zeros((networks.SIDE_PX, networks.SIDE_PX, 3), np.float32)
@@ -99,6 +102,19 @@ def test_a_network_that_openvino_cannot_convert_is_computed_by_tensorflow(
     assert explainer.engine.startswith("tensorflow ")
     assert "small is computed by tensorflow" in caplog.text
     assert "BesselI0" in caplog.text
+
+
+def test_an_explanation_names_tensorflow_where_it_computes_a_body_for_another_engine(
+    tmp_path: Path,
+) -> None:
+    explainer = explainer_of(unconvertible(), tmp_path)
+    explainer.graphs.use(OpenVinoEngine())
+    image = explainer.prepare(networks.random_images(1)[0])
+
+    (explanation,) = explainer.explain([ExplanationTask.create(image, (-1,))])
+
+    assert explainer.engine.startswith("openvino ")
+    assert explanation.engines == (engine_name(),)
 
 
 def test_a_network_that_openvino_cannot_convert_is_refused_where_the_catalog_names_it(

@@ -54,6 +54,25 @@ def test_every_object_is_stored_before_the_job_completes(
     assert document["engine"] == "stub"
 
 
+def test_a_result_names_every_engine_that_computed_one_of_its_maps(
+    worker: InMemoryWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engines = {"gradcam": ("fast 1.0",), "smoothgrad": ("fast 1.0", "slow 2.0")}
+    explain = worker.explainer.explain
+
+    def with_engines(
+        tasks: Sequence[ExplanationTask], *, checkpoint: Checkpoint
+    ) -> list[ImageExplanation]:
+        found = explain(tasks, checkpoint=checkpoint)
+        return [replace(one, engines=engines[one.method]) for one in found]
+
+    monkeypatch.setattr(worker.explainer, "explain", with_engines)
+    (job,) = job_ids(1)
+    worker.submit(job, other_methods=("smoothgrad",))
+    worker.run()
+    assert worker.result(job).engine == "fast 1.0 and slow 2.0"
+
+
 def test_a_result_says_how_long_each_stage_of_the_worker_took(worker: InMemoryWorker) -> None:
     (job,) = job_ids(1)
     worker.submit(job)

@@ -79,6 +79,19 @@ class BundledGraphs:
         compiled = self._body(batch)
         return lambda pixels: {self._facts.cut_name: tuple(compiled(pixels))}
 
+    def body_engine(self, splits: Iterable[Layers], batch: int) -> str:
+        """Return what computes `body` of the same arguments, with its version and precision."""
+        splits = list(splits)
+        if all(map(self._is_own, splits)):
+            return self.engine
+        return self._graphs_for("several layers").body_engine(splits, batch)
+
+    def head_engines(self, spec: HeadSpec) -> tuple[str, ...]:
+        """Return what computes the passes of a head through the body, with versions."""
+        if self._kind_of_own(spec) is not None:
+            return ()
+        return self._graphs_for(spec.method).head_engines(spec)
+
     def stack(self, activations: Sequence[Activation], batch: int) -> CutTensors:
         """Return the rows as one cut of `batch` images, filled up with zeros."""
         tensors = activations[0].tensors
@@ -96,17 +109,10 @@ class BundledGraphs:
 
     def head(self, spec: HeadSpec) -> Head:
         """Return the head for these parameters. Raises as loading the model does."""
-        method = find_method(spec.method)
-        if (
-            not spec.rescored
-            and self._is_own(spec.layers)
-            and method.single_pass
-            and spec.method in METHODS
-        ):
-            kind = Derivatives.of(method, spec.score)
-            if kind in self._network.kinds:
-                return DerivativeHead(self._derivatives(kind), kind, method)
-        return self._graphs_for(spec.method).head(spec)
+        kind = self._kind_of_own(spec)
+        if kind is None:
+            return self._graphs_for(spec.method).head(spec)
+        return DerivativeHead(self._derivatives(kind), kind, find_method(spec.method))
 
     def _compile_forward(self, batch: int) -> Callable[[Pixels], NDArray[np.float32]]:
         if _LOGITS not in self._network.kinds:
@@ -114,6 +120,15 @@ class BundledGraphs:
         body, head = self._body(batch), self._derivatives(_LOGITS)
         scorer = DerivativeHead(head, _LOGITS, find_method("eigencam"))
         return lambda pixels: scorer.scores(tuple(body(pixels)))
+
+    def _kind_of_own(self, spec: HeadSpec) -> Derivatives | None:
+        """Return what the bundle computes for this head; None if it lacks it."""
+        method = find_method(spec.method)
+        is_own = self._is_own(spec.layers) and not spec.rescored
+        if not is_own or not method.single_pass or spec.method not in METHODS:
+            return None
+        kind = Derivatives.of(method, spec.score)
+        return kind if kind in self._network.kinds else None
 
     def _is_own(self, layers: Layers) -> bool:
         return layers in {(), self._facts.layers}

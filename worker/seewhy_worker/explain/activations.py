@@ -82,9 +82,10 @@ class Activations:
                 raise
             cuts = self._graphs.body(splits, batch)(pixels)
         computed = {}
+        engine = self._graphs.body_engine(splits, batch)
         for name, tensors in cuts.items():
             for row, image in enumerate(images):
-                computed[name, image.key] = activation = Activation(tensors, row)
+                computed[name, image.key] = activation = Activation(tensors, row, engine)
                 if image.cache_key:
                     self._keep((name, image.key), activation)
         return computed

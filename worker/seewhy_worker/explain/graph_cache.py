@@ -18,6 +18,7 @@ from seewhy_worker.keras_backend.bodies import (
     for_batch,
     stack_activations,
 )
+from seewhy_worker.keras_backend.devices import engine_name
 from seewhy_worker.keras_backend.head_context import Passes
 from seewhy_worker.keras_backend.heads import compile_head
 from seewhy_worker.keras_backend.tensorflow_engine import TensorFlowEngine
@@ -126,6 +127,21 @@ class GraphCache:
         """Return the body to the cut of each of these splits. Raises `UnsupportedModel`."""
         return self._body(tuple(sorted({self.cut_name(layers) for layers in splits})), batch)
 
+    def body_engine(self, splits: Iterable[tuple[str, ...]], batch: int) -> str:
+        """Return what computes `body` of the same arguments, with its version and precision."""
+        return engine_name() if type(self.body(splits, batch)) is Body else self._engine.name
+
+    def head_engines(self, spec: HeadSpec) -> tuple[str, ...]:
+        """Return what computes the passes of a head through the body, with versions."""
+        method = find_method(spec.method)
+        if method.needs in {"pixels", "guided"}:
+            return (engine_name(),)
+        if method.needs != "masked":
+            return ()
+        engine = self.body_engine([()], spec.chunk_size)
+        ranks = self._passes(spec).ranks_from_pixels(method)
+        return (engine, engine_name()) if ranks else (engine,)
+
     def stack(self, activations: Sequence[Activation], batch: int) -> CutTensors:
         """Return the rows as one cut of `batch` images, filled up with zeros."""
         return stack_activations(activations, batch)
@@ -159,10 +175,13 @@ class GraphCache:
             cut=for_batch(self._cuts[name], spec.batch),
             targets=spec.targets,
             rivals=spec.rivals,
-            passes=Passes(
-                spec.chunk_size,
-                None if self._engine.is_default else partial(self.forward, rescored=spec.rescored),
-                rounds=self._engine.rounds,
-            ),
+            passes=self._passes(spec),
             black=self._black,
+        )
+
+    def _passes(self, spec: HeadSpec) -> Passes:
+        return Passes(
+            spec.chunk_size,
+            None if self._engine.is_default else partial(self.forward, rescored=spec.rescored),
+            rounds=self._engine.rounds,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -208,10 +209,14 @@ class MethodRunner:
         except OutOfMemory as error:
             self._use_less_memory(error, chunked=not method.single_pass)
             return self._run_head(tasks, activations, method, layers, checkpoint)
-        model = self._graphs.model_at(layers)
+        model, others = self._graphs.model_at(layers), self._graphs.head_engines(spec)
+        build = partial(build_explanation, method=method, spec=self._spec, model=model)
         return [
-            build_explanation(output, row, task, body, method=method, spec=self._spec, model=model)
-            for row, (task, (_, body)) in enumerate(zip(tasks, activations, strict=True))
+            replace(
+                build(output, row, task, body),
+                engines=tuple(dict.fromkeys((activation.engine, *others))),
+            )
+            for row, (task, (activation, body)) in enumerate(zip(tasks, activations, strict=True))
         ]
 
     def _use_less_memory(self, error: OutOfMemory, *, chunked: bool) -> None:

@@ -90,6 +90,8 @@ class ImageExplanation:
     """What the network saw of the colors."""
     body: BodyKind = "computed"
     """Whether the body ran for this image, or its activation was kept from an earlier job."""
+    engines: tuple[str, ...] = ()
+    """What computed the passes through the body, with versions and precisions."""
     stride_px: int | None = None
     """The distance of two cells in pixels of the network's input; None when it is not known."""
     receptive_field_px: int | None = None

@@ -30,6 +30,13 @@ class Passes:
     rounds: bool = False
     """Whether the engine computes activations with fewer bits than the network has."""
 
+    def ranks_from_pixels(self, method: Method) -> bool:
+        """Return whether TensorFlow computes the activation again, to rank channels by it.
+
+        Rounding changes which channels rank first.
+        """
+        return self.rounds and method.max_channels is not None
+
 
 @dataclass(frozen=True, slots=True)
 class HeadContext:

@@ -37,8 +37,7 @@ class PerturbationHead:
         """Compile the pass through the head, and the scores of a chunk of channels."""
         self._context = context
         self._masked = context.method.needs == "masked"
-        # Rounding changes which channels rank first, so they are ranked without it.
-        self._from_pixels = context.passes.rounds and context.method.max_channels is not None
+        self._from_pixels = context.passes.ranks_from_pixels(context.method)
         start = _start_from_pixels if self._from_pixels else _start
         self._start = CompiledGraph(
             partial(start, context), self._start_of(inputs), *inputs.targets

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from seewhy.errors import ObjectNotFound
 from seewhy.imaging import codecs, maps
@@ -107,7 +107,7 @@ class ResultPublisher:
             digests={name: hashlib.sha256(body).hexdigest() for name, body in bodies.items()},
             body=explanation.body,
             timings_ms={**timings_ms, **own_ms},
-            engine=explainer.engine,
+            engine=_engines(explanations),
             versions={**self._versions, **package_versions(one.method for one in explanations)},
         )
         document = {
@@ -179,6 +179,11 @@ def _maps(explanation: ImageExplanation) -> OtherMaps:
         stride_px=explanation.stride_px,
         receptive_field_px=explanation.receptive_field_px,
     )
+
+
+def _engines(explanations: Iterable[ImageExplanation]) -> str:
+    """Name everything that computed passes for one of the maps, in order."""
+    return " and ".join(dict.fromkeys(name for one in explanations for name in one.engines))
 
 
 def _draw(image: ImageArray, job: Job, explanation: ImageExplanation) -> bytes:

@@ -18,6 +18,8 @@ class Activation:
     tensors: CutTensors
     """(N, h, w, C), then what bypasses the layer."""
     row: int
+    engine: str = ""
+    """What computed it, with version and precision; empty if that does not matter."""
 
     @property
     def bytes(self) -> int:
@@ -28,7 +30,9 @@ class Activation:
         """Return a copy that keeps no other row in memory."""
         if self.tensors[0].shape[0] == 1:
             return self
-        return Activation(tuple(one[self.row : self.row + 1] for one in self.tensors), 0)
+        return Activation(
+            tuple(one[self.row : self.row + 1] for one in self.tensors), 0, self.engine
+        )
 
 
 def _itemsize(dtype: Any) -> int:

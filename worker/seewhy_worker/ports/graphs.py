@@ -52,12 +52,20 @@ class Graphs(Protocol):
         """Return the pass from pixels (batch, H, W, 3) to the cut of each split, by its name."""
         ...
 
+    def body_engine(self, splits: Iterable[Layers], batch: int) -> str:
+        """Return what computes `body` of the same arguments, with its version and precision."""
+        ...
+
     def stack(self, activations: Sequence[Activation], batch: int) -> CutTensors:
         """Return the rows as one cut of `batch` images, filled up with zeros."""
         ...
 
     def head(self, spec: HeadSpec) -> Head:
         """Return the head for these parameters."""
+        ...
+
+    def head_engines(self, spec: HeadSpec) -> tuple[str, ...]:
+        """Return what computes the passes of a head through the body, with versions; often none."""
         ...
 
     def forward(self, batch: int) -> Callable[[Pixels], NDArray[np.float32]]:
