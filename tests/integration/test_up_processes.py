@@ -148,6 +148,18 @@ def test_a_service_that_is_not_ready_in_time_names_the_missing_model() -> None:
         wait_until_ready(settings_of(server.url), poll=lambda: None, timeout_s=2)
 
 
+def test_a_worker_without_resident_models_only_starts() -> None:
+    reports: list[tuple[str, str]] = []
+    with scripted(Response(503), readyz(other=1)) as server:
+        settings = settings_of(server.url).model_copy(
+            update={"worker_models": (), "worker_demand_models": ("a",)}
+        )
+        wait_until_ready(
+            settings, poll=lambda: None, report=lambda name, line: reports.append((name, line))
+        )
+    assert reports[0] == ("worker", "starting")
+
+
 def test_a_service_with_several_workers_waits_for_all() -> None:
     with scripted(readyz(a=2, b=1), readyz(a=2, b=2)) as server:
         wait_until_ready(settings_of(server.url), poll=lambda: None, workers=2)

@@ -38,7 +38,7 @@ def wait_until_ready(
     api_is_ready = False
     started_s = time.monotonic()
     next_report_s = _REPORT_INTERVAL_S
-    report("worker", f"loading {missing}")
+    report("worker", f"loading {missing}" if missing else "starting")
     with httpx2.Client(timeout=2.0, trust_env=False) as client:
         while (elapsed_s := time.monotonic() - started_s) < timeout_s:
             poll()
@@ -54,11 +54,13 @@ def wait_until_ready(
                     report("worker", f"ready after {elapsed_s:.1f} s")
                     return url
             if elapsed_s >= next_report_s:
-                report("worker", f"still loading {missing} ({elapsed_s:.0f} s)")
+                what = f"loading {missing}" if missing else "starting"
+                report("worker", f"still {what} ({elapsed_s:.0f} s)")
                 next_report_s += _REPORT_INTERVAL_S
             time.sleep(_PROBE_INTERVAL_S)
     few = "no worker has" if workers == 1 else f"fewer than {workers} workers have"
-    cause = f"{few} loaded {missing}" if api_is_ready else "the API does not answer"
+    done = f"loaded {missing}" if missing else "started"
+    cause = f"{few} {done}" if api_is_ready else "the API does not answer"
     raise StartFailed(f"{url} was not ready within {timeout_s:g} s: {cause}")
 
 
