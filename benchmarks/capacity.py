@@ -37,7 +37,6 @@ from seewhy.capacity.arrivals import Arrivals
 from seewhy.capacity.profiles import DeviceProfile, HostProfile, PoolProfile
 from seewhy.capacity.simulation import simulate
 from seewhy.embedded.tcp_ports import free_port
-from seewhy.ledger.types.records import JobRecord
 from seewhy_loadtest.generation.schedules import Schedule, ScheduleKind, Step, make_schedule
 from seewhy_loadtest.measures.summary import JobTimes, job_times
 from seewhy_loadtest.report.files import write_arrivals
@@ -91,7 +90,7 @@ def fit(folder: Path, profile: Profile) -> None:
         time.sleep(0.95 * jobs / profile.images_per_s)  # asking costs time, too
         pool.await_end()
         done = pool.cpu_s()
-        last_s = max(_record(pool, one).finished_ms or 0 for one in _ids(backlog)) / 1000
+        last_s = max(_times_s(pool, one)[1] for one in _ids(backlog))
         stages = _stage_means_s(port)
     sizes = np.array([size for size, _, _ in batches], dtype=float)
     device_s = np.array([one for _, one, _ in batches])
@@ -104,10 +103,8 @@ def fit(folder: Path, profile: Profile) -> None:
     cores = psutil.cpu_count() or 1
     parallel = np.maximum(1, sizes / cores)
     rest_s = max(0.0, float(np.mean(host_s - work_cpu_s * parallel)))
-    submit_s = (
-        statistics.median(each.submitted_s - each.submission.intended_s for each in singles)
-        - submit_cpu_s
-    )
+    delays_s = [each.submitted_s - each.submission.intended_s for each in singles]
+    submit_s = statistics.median(delays_s) - submit_cpu_s
     fitted = {
         "device": {
             "overhead_s": overhead_s,
@@ -210,11 +207,13 @@ def _ids(record: StageRecord) -> list[str]:
     return [each.job_id for each in record.submissions]
 
 
-def _record(pool: Pool, job_id: str) -> JobRecord:
+def _times_s(pool: Pool, job_id: str) -> tuple[float, float, float]:
+    """Return when a job started and finished, and its time on the device."""
     record = pool.ledger.read(job_id)
-    if record is None:
-        raise SystemExit(f"the ledger has no job {job_id}; run again")
-    return record
+    if record is None or not (record.result and record.started_ms and record.finished_ms):
+        raise SystemExit(f"job {job_id} has no result; run again")
+    device_s = json.loads(record.result)["timings_ms"]["explain"] / 1000
+    return record.started_ms / 1000, record.finished_ms / 1000, device_s
 
 
 def _run_stopped_batch(pool: Pool, size: int) -> tuple[int, float, float]:
@@ -222,12 +221,11 @@ def _run_stopped_batch(pool: Pool, size: int) -> tuple[int, float, float]:
     ids = _ids(send_backlog(pool, evenly(size)))
     pool.suspended(is_suspended=False)
     pool.await_end()
-    records = [_record(pool, one) for one in ids]
-    device_s = json.loads(records[0].result or "")["timings_ms"]["explain"] / 1000
-    took_s = ((records[0].finished_ms or 0) - (records[0].started_ms or 0)) / 1000
-    if len({record.started_ms for record in records}) != 1:
+    times = [_times_s(pool, one) for one in ids]
+    started_s, finished_s, device_s = times[0]
+    if any(each[0] != started_s for each in times):
         raise SystemExit(f"{size} jobs were not claimed together; run again")
-    return size, device_s, took_s - device_s
+    return size, device_s, finished_s - started_s - device_s
 
 
 def _stage_means_s(port: int) -> dict[str, float]:

@@ -182,8 +182,10 @@ def graph() -> grimp.ImportGraph:
 
 def test_no_file_exceeds_300_lines_and_the_median_is_at_most_100() -> None:
     lengths = {str(file.relative_to(ROOT)): line_count(file) for file in sources()}
-    assert {name: lines for name, lines in lengths.items() if lines > 300} == {}
     assert statistics.median(lengths.values()) <= 100
+    for file in (ROOT / "benchmarks").rglob("*.py"):
+        lengths[str(file.relative_to(ROOT))] = line_count(file)
+    assert {name: lines for name, lines in lengths.items() if lines > 300} == {}
 
 
 def test_no_function_exceeds_60_lines_and_95_percent_have_at_most_40() -> None:

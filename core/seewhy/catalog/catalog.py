@@ -119,9 +119,7 @@ def _check_labels(where: str, path: Path) -> list[str]:
 
 def _describe(name: str, mistake: ErrorDetails) -> str:
     location = mistake["loc"]
-    fields = (
-        location[:1] + location[2:] if location[1:2] and location[1] in _UNION_TAGS else location
-    )
+    fields = [part for place, part in enumerate(location) if place != 1 or part not in _UNION_TAGS]
     where = ".".join([name, *map(str, fields)])
     if location == ("name",):
         return f"{name}: {_NAME_RULE}"

@@ -41,7 +41,11 @@ def cells_within(within: Within, covers: Rectangle, shape: tuple[int, int]) -> M
     rows, columns = shape
     y = covers.y + (np.arange(rows) + 0.5) * covers.height / rows
     x = covers.x + (np.arange(columns) + 0.5) * covers.width / columns
-    inside = _in_box(within.box, y, x) if within.box else _in_mask(within.mask, y, x)
+    inside: MaskArray = np.zeros(shape, bool)
+    if within.box:
+        inside = _in_box(within.box, y, x)
+    if within.mask:
+        inside = _in_mask(within.mask, y, x)
     if not inside.any():
         raise InvalidRequest(
             f"No cell that the model scores has its center in the selection of within: it scores "
@@ -58,10 +62,8 @@ def _in_box(box: Box, y: NDArray[np.float64], x: NDArray[np.float64]) -> MaskArr
     return inside
 
 
-def _in_mask(mask: CocoMask | None, y: NDArray[np.float64], x: NDArray[np.float64]) -> MaskArray:
+def _in_mask(mask: CocoMask, y: NDArray[np.float64], x: NDArray[np.float64]) -> MaskArray:
     """Look the pixels up in the runs, so that the mask is never as large as the image."""
-    if mask is None:
-        raise InvalidRequest("within needs a box or a mask")
     height_px, width_px = mask.size
     ends = np.cumsum(_counts(mask, ImageSize(width_px, height_px)))
     rows = np.clip(y.astype(int), 0, height_px - 1)
