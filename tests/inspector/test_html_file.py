@@ -135,8 +135,10 @@ def test_two_classes_of_a_linear_method_are_compared(opened: Page, tmp_path: Pat
     expect(opened.locator(".legend")).to_contain_text("the scale of this difference")
     expect(opened.get_by_role("combobox", name="Scale")).to_be_disabled()
     opened.get_by_text("The map as a table").click()
-    cells = opened.locator("td").all_text_contents()[1:]
-    assert [float(cell.replace("\N{MINUS SIGN}", "-")) for cell in cells] == pytest.approx(
+    cells = opened.locator("td")
+    expect(cells).to_have_count(1 + MAPS[0].size)  # a browser says later that details are open
+    texts = cells.all_text_contents()[1:]
+    assert [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts] == pytest.approx(
         (MAPS[0] - MAPS[1]).ravel().tolist(), rel=5e-3
     )
     choose(opened, "Method", "layercam at block/mid")

@@ -312,10 +312,11 @@ def test_the_table_has_the_values_of_the_map(
     page: Page, service: ExplainingService, explanation: str
 ) -> None:
     open_explanation(page, service, explanation)
-    page.get_by_text("Map as a table").click()
-    cells = page.locator("tbody td").all_inner_texts()
-    shown = [float(text.replace("\N{MINUS SIGN}", "-")) for text in cells]
     expected = maps_of(service, explanation)[0].ravel()
+    page.get_by_text("Map as a table").click()
+    cells = page.locator("tbody td")
+    expect(cells).to_have_count(expected.size)  # a browser says later that details are open
+    shown = [float(text.replace("\N{MINUS SIGN}", "-")) for text in cells.all_inner_texts()]
     assert shown == pytest.approx(expected.tolist(), rel=5e-3)
 
 
